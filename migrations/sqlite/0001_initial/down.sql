@@ -1,0 +1,14 @@
+DROP TABLE generation;
+DROP TABLE admin_events;
+DROP TABLE admin_tokens;
+DROP TABLE signing_keys;
+DROP TABLE sign_ins;
+DROP TABLE used_assertions;
+DROP TABLE identities;
+DROP TABLE members;
+DROP TABLE client_secrets;
+DROP TABLE clients;
+DROP TABLE resources;
+DROP TABLE identity_providers;
+DROP TABLE email_domains;
+DROP TABLE teamspaces;

@@ -1,0 +1,121 @@
+//! The parts of the running service, and what keeps them up to date.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::idp::fetch::{Fetcher, FetcherError};
+use crate::idp::jwks::IssuerKeys;
+use crate::limits::Limits;
+use crate::policy::{LoadError, Policies, PolicySource};
+use crate::signing::{self, Signer, SigningError};
+use crate::store::snapshot::Snapshot;
+use crate::store::{self, Store, StoreError};
+
+/// Why the service cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Policies(#[from] LoadError),
+    #[error(transparent)]
+    Signing(#[from] SigningError),
+    #[error(transparent)]
+    Fetcher(#[from] FetcherError),
+}
+
+/// The only bag of parts.
+pub struct App {
+    pub config: Config,
+    pub clock: Arc<dyn Clock>,
+    pub store: Store,
+    pub fetcher: Fetcher,
+    pub issuer_keys: IssuerKeys,
+    pub limits: Limits,
+    snapshot: ArcSwap<Snapshot>,
+    policies: ArcSwap<Policies>,
+    signer: ArcSwap<Signer>,
+}
+
+impl App {
+    /// Assembles the service on a migrated database. Without valid policies there is none.
+    pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StartError> {
+        let now = clock.now();
+        let policies = PolicySource::read(&config.policy_dir, &config.schema_file)?.compile(now)?;
+        let store = Store::open(&config.database_url)?;
+        let signer = signing::load(&store, &config, now).await?;
+        let snapshot = store.read(Snapshot::load).await?;
+        let fetcher = Fetcher::new(&config.fetch)?;
+        Ok(Arc::new(Self {
+            issuer_keys: IssuerKeys::new(fetcher.clone(), Arc::clone(&clock), config.jwks.clone()),
+            limits: Limits::new(&config.rate_limit),
+            snapshot: ArcSwap::from_pointee(snapshot),
+            policies: ArcSwap::from_pointee(policies),
+            signer: ArcSwap::from_pointee(signer),
+            config,
+            clock,
+            store,
+            fetcher,
+        }))
+    }
+
+    /// The configuration in force.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// The policies in force.
+    pub fn policies(&self) -> Arc<Policies> {
+        self.policies.load_full()
+    }
+
+    /// The signing keys in force.
+    pub fn signer(&self) -> Arc<Signer> {
+        self.signer.load_full()
+    }
+
+    /// Takes over what was written to the database. An issuer whose configuration changed is asked anew.
+    pub async fn reload(&self) -> Result<(), StartError> {
+        let new = Arc::new(self.store.read(Snapshot::load).await?);
+        let signer = signing::load(&self.store, &self.config, self.clock.now()).await?;
+        let old = self.snapshot.load_full();
+        // Two reloads may overlap; an older reading must not replace a newer one.
+        self.snapshot.rcu(|current| match current.generation <= new.generation {
+            true => Arc::clone(&new),
+            false => Arc::clone(current),
+        });
+        self.signer.store(Arc::new(signer));
+        for tenancy in old.tenancies() {
+            let Some(before) = &tenancy.identity_provider else { continue };
+            let after = new.tenancy_of_issuer(&before.issuer).and_then(|t| t.identity_provider.as_ref());
+            if after != Some(before) {
+                self.issuer_keys.forget(&before.issuer);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reloads when another process has changed something.
+    pub async fn reload_if_changed(&self) -> Result<(), StartError> {
+        let generation = self.store.read(store::generation).await?;
+        match generation == self.snapshot.load().generation {
+            true => Ok(()),
+            false => self.reload().await,
+        }
+    }
+
+    /// Deletes what has expired, in small steps.
+    pub async fn prune(&self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let before = now - self.config.retention.sign_ins.as_secs();
+        while self.store.prune(now, before).await?.is_partial() {
+            tokio::task::yield_now().await;
+        }
+        signing::prune(&self.store, now).await?;
+        self.limits.forget_idle();
+        Ok(())
+    }
+}

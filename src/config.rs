@@ -1,0 +1,220 @@
+//! Configuration: defaults < file < environment, validated once; there are no globals.
+
+mod types;
+mod validate;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use axum_client_ip::ClientIpSource;
+use figment::Figment;
+use figment::providers::{Env, Format, Serialized, Toml};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use types::{ByteSize, Duration, Secret, SigningAlg};
+pub use validate::ConfigError;
+
+/// Everything the service can be told. Unknown keys are errors.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// This authorization server's issuer identifier (RFC 8414 §2), byte for byte; http only on loopback.
+    pub issuer: String,
+    /// Where the public endpoints and the admin API listen.
+    #[schemars(with = "String")]
+    pub listen: SocketAddr,
+    /// Where `/healthz` and `/readyz` listen; keep it private.
+    #[schemars(with = "String")]
+    pub management_listen: SocketAddr,
+    /// `sqlite://FILE`, or `postgres://…` in a build with the `postgres` feature.
+    pub database_url: String,
+    /// Directory of `*.cedar` files.
+    pub policy_dir: PathBuf,
+    /// The Cedar schema that the policies are validated against.
+    pub schema_file: PathBuf,
+    /// Where the caller's address is taken from: `ConnectInfo`, or a header that your proxy sets,
+    /// such as `RightmostXForwardedFor`.
+    #[schemars(with = "String")]
+    pub client_ip_source: ClientIpSource,
+    pub access_token: AccessToken,
+    pub assertion: Assertion,
+    pub fetch: Fetch,
+    pub jwks: Jwks,
+    pub keys: Keys,
+    pub rate_limit: RateLimit,
+    pub retention: Retention,
+}
+
+/// What we issue.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AccessToken {
+    /// At most one hour; clients such as Claude Code renew within the last five minutes.
+    pub lifetime: Duration,
+    pub signing_alg: SigningAlg,
+}
+
+/// What we accept.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Assertion {
+    /// Longest accepted life of an ID-JAG, from `iat` and from now.
+    pub max_lifetime: Duration,
+    /// Tolerated difference between the identity provider's clock and ours; 60 s at the most.
+    pub clock_skew: Duration,
+    /// Longest accepted assertion in bytes.
+    pub max_size: ByteSize,
+}
+
+/// Everything fetched from outside: issuer metadata and keys.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Fetch {
+    /// Exact origins excused from https and from the public-address rule.
+    pub private_origins: Vec<String>,
+    /// Extra roots, PEM.
+    pub ca_file: Option<PathBuf>,
+    /// Deadline of one whole fetch.
+    pub timeout: Duration,
+    /// Longest accepted body.
+    pub max_size: ByteSize,
+}
+
+/// How long an issuer's keys are used.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Jwks {
+    /// Keys are fetched again after this time, or earlier when the answer's `max-age` says so.
+    pub max_age: Duration,
+    /// One refresh for an unknown kid per issuer and interval, whatever its result.
+    pub min_refresh_interval: Duration,
+    /// How much longer the last keys are used while the issuer cannot be reached.
+    pub max_stale: Duration,
+}
+
+/// How our own signing keys are kept.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Keys {
+    /// 32 bytes, base64url; when given, private signing keys are encrypted at rest (AES-256-GCM).
+    pub encryption_key: Option<Secret>,
+    /// The same, read from a file.
+    pub encryption_key_file: Option<PathBuf>,
+}
+
+/// 429 with `Retry-After`; 0 switches a limit off.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RateLimit {
+    /// Per client id and address; clients that are not registered share one budget per address.
+    pub failed_authentications_per_minute: u32,
+    /// Per client and verified subject.
+    pub exchanges_per_subject_per_minute: u32,
+    /// Off by default: most deployments stand behind a proxy.
+    pub requests_per_address_per_second: u32,
+}
+
+/// How long records are kept.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retention {
+    /// The decision log's rows; older ones are deleted in the background.
+    pub sign_ins: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            issuer: "http://127.0.0.1:8080".into(),
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            management_listen: SocketAddr::from(([127, 0, 0, 1], 8081)),
+            database_url: "sqlite://countersign.db".into(),
+            policy_dir: "policies".into(),
+            schema_file: "schema/countersign.cedarschema".into(),
+            client_ip_source: ClientIpSource::ConnectInfo,
+            access_token: AccessToken::default(),
+            assertion: Assertion::default(),
+            fetch: Fetch::default(),
+            jwks: Jwks::default(),
+            keys: Keys::default(),
+            rate_limit: RateLimit::default(),
+            retention: Retention::default(),
+        }
+    }
+}
+
+impl Default for AccessToken {
+    fn default() -> Self {
+        Self { lifetime: Duration::from_secs(3600), signing_alg: SigningAlg::Es256 }
+    }
+}
+
+impl Default for Assertion {
+    fn default() -> Self {
+        Self {
+            max_lifetime: Duration::from_secs(600),
+            clock_skew: Duration::from_secs(30),
+            max_size: ByteSize::kib(16),
+        }
+    }
+}
+
+impl Default for Fetch {
+    fn default() -> Self {
+        Self {
+            private_origins: Vec::new(),
+            ca_file: None,
+            timeout: Duration::from_secs(5),
+            max_size: ByteSize::kib(256),
+        }
+    }
+}
+
+impl Default for Jwks {
+    fn default() -> Self {
+        Self {
+            max_age: Duration::from_secs(600),
+            min_refresh_interval: Duration::from_secs(30),
+            max_stale: Duration::from_secs(3600),
+        }
+    }
+}
+
+impl Default for RateLimit {
+    fn default() -> Self {
+        Self {
+            failed_authentications_per_minute: 60,
+            exchanges_per_subject_per_minute: 60,
+            requests_per_address_per_second: 0,
+        }
+    }
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { sign_ins: Duration::from_secs(90 * 24 * 3600) }
+    }
+}
+
+/// The file that is read when none is named and it exists.
+pub const DEFAULT_FILE: &str = "countersign.toml";
+
+impl Config {
+    /// Reads and validates. `file` must exist when it is named.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let mut figment = Figment::from(Serialized::defaults(Self::default()));
+        match file {
+            Some(path) if !path.is_file() => return Err(ConfigError::NoFile(path.to_owned())),
+            Some(path) => figment = figment.merge(Toml::file_exact(path)),
+            None => figment = figment.merge(Toml::file(DEFAULT_FILE)),
+        }
+        let config: Self = figment.merge(Env::prefixed("COUNTERSIGN_").split("__")).extract()?;
+        config.validated()
+    }
+
+    /// The JSON Schema of this configuration, for editors.
+    pub fn json_schema() -> serde_json::Value {
+        schemars::schema_for!(Self).to_value()
+    }
+}

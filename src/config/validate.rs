@@ -1,0 +1,148 @@
+//! What a configuration must satisfy beyond its types; every problem names its key and the cause.
+
+use std::path::{Path, PathBuf};
+
+use url::{Host, Url};
+
+use super::{Config, Duration, Secret};
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("there is no configuration file {}", .0.display())]
+    NoFile(PathBuf),
+    /// The figment error names the key and the file or variable it was read from.
+    #[error("{0}")]
+    Unreadable(#[from] Box<figment::Error>),
+    #[error("`{key}` = `{value}`: {why}")]
+    Invalid { key: &'static str, value: String, why: &'static str },
+    #[error("`{key}`: cannot read {}: {source}", .path.display())]
+    File { key: &'static str, path: PathBuf, source: std::io::Error },
+    #[error("`{0}` and `{0}_file` are both set; keep one")]
+    Both(&'static str),
+}
+
+impl From<figment::Error> for ConfigError {
+    fn from(error: figment::Error) -> Self {
+        Self::Unreadable(Box::new(error))
+    }
+}
+
+fn invalid(key: &'static str, value: impl ToString, why: &'static str) -> ConfigError {
+    ConfigError::Invalid { key, value: value.to_string(), why }
+}
+
+impl Config {
+    pub(super) fn validated(mut self) -> Result<Self, ConfigError> {
+        check_issuer(&self.issuer)?;
+        check_durations(&self)?;
+        check_sizes(&self)?;
+        check_private_origins(&self.fetch.private_origins)?;
+        if !["sqlite://", "postgres://", "postgresql://"].iter().any(|s| self.database_url.starts_with(s)) {
+            let shown = self.database_url.split("://").next().unwrap_or_default();
+            return Err(invalid("database_url", shown, "must begin with sqlite:// or postgres://"));
+        }
+        self.keys.encryption_key = secret_or_file(
+            "keys.encryption_key",
+            self.keys.encryption_key.take(),
+            self.keys.encryption_key_file.take().as_deref(),
+        )?;
+        Ok(self)
+    }
+}
+
+/// RFC 8414 §2: https, no query, no fragment; plain http is for a demonstration on loopback only (OPS-02).
+fn check_issuer(issuer: &str) -> Result<(), ConfigError> {
+    let bad = |why| Err(invalid("issuer", issuer, why));
+    let Ok(url) = Url::parse(issuer) else { return bad("must be an absolute URL") };
+    if url.query().is_some() || url.fragment().is_some() {
+        return bad("must have no query and no fragment (RFC 8414 §2)");
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return bad("must have no user name or password");
+    }
+    if issuer.ends_with('/') {
+        return bad("must not end with a slash: clients compare it byte for byte");
+    }
+    if url.as_str().trim_end_matches('/') != issuer {
+        return bad("must be written in its normal form: lower-case host, no default port, no dot segments");
+    }
+    match url.scheme() {
+        "https" => Ok(()),
+        "http" if is_loopback(&url) => Ok(()),
+        _ => bad("must be https; http is for loopback only"),
+    }
+}
+
+/// Whether a URL names this machine itself.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
+fn check_durations(config: &Config) -> Result<(), ConfigError> {
+    let rules: [(&'static str, Duration, i64, i64, &'static str); 7] = [
+        ("access_token.lifetime", config.access_token.lifetime, 1, 3600, "must be between 1s and 1h"),
+        ("assertion.max_lifetime", config.assertion.max_lifetime, 1, 3600, "must be between 1s and 1h"),
+        ("assertion.clock_skew", config.assertion.clock_skew, 0, 60, "must be 60s at the most"),
+        ("fetch.timeout", config.fetch.timeout, 1, 60, "must be between 1s and 60s"),
+        ("jwks.max_age", config.jwks.max_age, 60, 86_400, "must be between 1m and 24h"),
+        ("jwks.min_refresh_interval", config.jwks.min_refresh_interval, 1, 3600, "must be between 1s and 1h"),
+        ("jwks.max_stale", config.jwks.max_stale, 0, 86_400, "must be 24h at the most"),
+    ];
+    for (key, value, least, most, why) in rules {
+        if !(least..=most).contains(&value.as_secs()) {
+            return Err(invalid(key, value, why));
+        }
+    }
+    Ok(())
+}
+
+fn check_sizes(config: &Config) -> Result<(), ConfigError> {
+    let max = config.assertion.max_size;
+    if !(1024..=48 * 1024).contains(&max.bytes()) {
+        return Err(invalid("assertion.max_size", max, "must be between 1KiB and 48KiB"));
+    }
+    let max = config.fetch.max_size;
+    if !(1024..=16 * 1024 * 1024).contains(&max.bytes()) {
+        return Err(invalid("fetch.max_size", max, "must be between 1KiB and 16MiB"));
+    }
+    Ok(())
+}
+
+fn check_private_origins(origins: &[String]) -> Result<(), ConfigError> {
+    for origin in origins {
+        let exact = Url::parse(origin).is_ok_and(|url| url.origin().ascii_serialization() == *origin);
+        if !exact {
+            return Err(invalid(
+                "fetch.private_origins",
+                origin,
+                "must be an origin such as https://idp.internal:8443",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn secret_or_file(
+    key: &'static str,
+    value: Option<Secret>,
+    file: Option<&Path>,
+) -> Result<Option<Secret>, ConfigError> {
+    match (value, file) {
+        (Some(_), Some(_)) => Err(ConfigError::Both(key)),
+        (value, None) => Ok(value),
+        (None, Some(path)) => {
+            let text = std::fs::read_to_string(path).map_err(|source| ConfigError::File {
+                key,
+                path: path.to_owned(),
+                source,
+            })?;
+            Ok(Some(Secret::from(text.trim_end().to_owned())))
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Who exists: people, requesting clients, and what connects them to resource apps.
+
+use std::collections::{HashMap, HashSet};
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+
+/// A person in the enterprise's directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// The user name typed at sign-in, for example `dana`.
+    pub name: String,
+    /// The stable subject, for example `00u1a2b3c4`.
+    pub subject: String,
+    /// The mail address, when the directory has one.
+    pub email: Option<String>,
+    /// Groups; put into tokens only when there are any.
+    pub groups: Vec<String>,
+}
+
+/// A requesting client's permission to ask for ID-JAGs for one resource app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Connection {
+    /// The requesting client, as registered here.
+    pub client_id: String,
+    /// The issuer of the resource authorization server.
+    pub audience: String,
+    /// The same client's id in the resource authorization server's own registry.
+    pub registered_client_id: String,
+    /// Scopes that may be asserted; empty means that no ID-JAG carries `scope`.
+    pub scopes: Vec<String>,
+}
+
+/// Everything the identity provider knows, behind one lock.
+#[derive(Default)]
+pub(super) struct Directory {
+    people: HashMap<String, Person>,
+    clients: HashMap<String, String>,
+    connections: HashMap<(String, String), Connection>,
+    assignments: HashSet<(String, String)>,
+}
+
+impl Directory {
+    pub(super) fn add_person(&mut self, person: Person) {
+        self.people.insert(person.name.clone(), person);
+    }
+
+    pub(super) fn add_client(&mut self, client_id: String, client_secret: String) {
+        self.clients.insert(client_id, client_secret);
+    }
+
+    pub(super) fn connect(&mut self, connection: Connection) {
+        let key = (connection.client_id.clone(), connection.audience.clone());
+        self.connections.insert(key, connection);
+    }
+
+    pub(super) fn assign(&mut self, user: &str, audience: &str) {
+        self.assignments.insert(pair(user, audience));
+    }
+
+    pub(super) fn unassign(&mut self, user: &str, audience: &str) {
+        self.assignments.remove(&pair(user, audience));
+    }
+
+    pub(super) fn person(&self, user: &str) -> Option<&Person> {
+        self.people.get(user)
+    }
+
+    pub(super) fn person_by_subject(&self, subject: &str) -> Option<&Person> {
+        self.people.values().find(|person| person.subject == subject)
+    }
+
+    pub(super) fn has_client(&self, client_id: &str) -> bool {
+        self.clients.contains_key(client_id)
+    }
+
+    /// The registered clients with their secrets.
+    pub(super) fn clients(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.clients.iter().map(|(id, secret)| (id.as_str(), secret.as_str()))
+    }
+
+    /// Whether the client exists and this is its secret, compared in constant time.
+    pub(super) fn secret_matches(&self, client_id: &str, secret: &str) -> bool {
+        self.clients.get(client_id).is_some_and(|registered| {
+            verify_slices_are_equal(registered.as_bytes(), secret.as_bytes()).is_ok()
+        })
+    }
+
+    pub(super) fn connection(&self, client_id: &str, audience: &str) -> Option<&Connection> {
+        self.connections.get(&pair(client_id, audience))
+    }
+
+    pub(super) fn is_assigned(&self, user: &str, audience: &str) -> bool {
+        self.assignments.contains(&pair(user, audience))
+    }
+}
+
+fn pair(left: &str, right: &str) -> (String, String) {
+    (left.to_owned(), right.to_owned())
+}

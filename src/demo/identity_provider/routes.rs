@@ -1,0 +1,77 @@
+//! The HTTP surface of the demo identity provider.
+
+use axum::extract::State;
+use axum::extract::rejection::FormRejection;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Form, Json, Router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::DemoIdp;
+use super::error::{Error, TokenError, no_store};
+use super::exchange::{self, ID_JAG, TOKEN_EXCHANGE};
+use super::parameters::Parameters;
+
+const KEYS: &str = "/oauth2/v1/keys";
+const TOKEN: &str = "/oauth2/v1/token";
+const AUTHORIZE: &str = "/oauth2/v1/authorize";
+
+pub(super) fn router(idp: DemoIdp) -> Router {
+    Router::new()
+        .route("/.well-known/openid-configuration", get(discovery))
+        .route(KEYS, get(keys))
+        .route(TOKEN, post(token))
+        .route("/login", post(login))
+        .with_state(idp)
+}
+
+/// `OpenID` Connect Discovery section 3, and what the ID-JAG draft section 7.1 adds to it.
+async fn discovery(State(idp): State<DemoIdp>) -> Json<Value> {
+    let issuer = &idp.inner.issuer;
+    let base = issuer.trim_end_matches('/');
+    Json(json!({
+        "issuer": issuer,
+        "authorization_endpoint": format!("{base}{AUTHORIZE}"),
+        "token_endpoint": format!("{base}{TOKEN}"),
+        "jwks_uri": format!("{base}{KEYS}"),
+        "response_types_supported": ["code"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["RS256"],
+        "grant_types_supported": ["authorization_code", TOKEN_EXCHANGE],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "identity_chaining_requested_token_types_supported": [ID_JAG],
+    }))
+}
+
+async fn keys(State(idp): State<DemoIdp>) -> Json<Value> {
+    Json(idp.inner.key.jwks())
+}
+
+async fn token(
+    State(idp): State<DemoIdp>,
+    headers: HeaderMap,
+    form: Result<Form<Vec<(String, String)>>, FormRejection>,
+) -> Result<Response, TokenError> {
+    let Form(pairs) = form.map_err(|_| TokenError::InvalidRequest("the body must be a form"))?;
+    let parameters = Parameters::new(pairs)?;
+    let answer = exchange::exchange(&idp, &headers, &parameters)?;
+    Ok((no_store(), Json(answer)).into_response())
+}
+
+#[derive(Deserialize)]
+struct Login {
+    user: String,
+    client_id: String,
+}
+
+/// Stands in for the browser sign-in: whoever asks is believed, hence loopback only.
+async fn login(State(idp): State<DemoIdp>, Json(login): Json<Login>) -> Result<Response, TokenError> {
+    let id_token = idp.id_token(&login.user, &login.client_id).map_err(|error| match error {
+        Error::UnknownPerson => TokenError::AccessDenied("nobody has this user name"),
+        Error::UnknownClient => TokenError::InvalidRequest("no client has this client_id"),
+        other => TokenError::Server(other),
+    })?;
+    Ok((no_store(), Json(json!({ "id_token": id_token }))).into_response())
+}

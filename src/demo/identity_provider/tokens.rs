@@ -1,0 +1,133 @@
+//! The two tokens: the ID token of a sign-in and the ID-JAG of an exchange.
+
+use aws_lc_rs::rand;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+
+use super::error::{Error, TokenError};
+use super::{Connection, DemoIdp, Person};
+
+/// Lifetime of an ID-JAG in seconds: the ID-JAG draft wants it short, Okta uses 300.
+pub(super) const ID_JAG_LIFETIME: u64 = 300;
+const ID_TOKEN_LIFETIME: u64 = 3600;
+const ID_TOKEN_TYPE: &str = "JWT";
+const ID_JAG_TYPE: &str = "oauth-id-jag+jwt";
+
+/// `OpenID` Connect Core section 2, as far as the exchange needs it.
+#[derive(Serialize, Deserialize)]
+pub(super) struct IdToken {
+    iss: String,
+    pub(super) sub: String,
+    /// A string, not an array: this identity provider issues for one client at a time.
+    aud: String,
+    iat: u64,
+    exp: u64,
+    jti: String,
+    auth_time: u64,
+    amr: Vec<String>,
+    preferred_username: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    groups: Vec<String>,
+}
+
+/// The Identity Assertion JWT Authorization Grant (ID-JAG draft section 3.1).
+#[derive(Serialize)]
+struct IdJag<'a> {
+    iss: &'a str,
+    sub: &'a str,
+    aud: &'a str,
+    client_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    groups: &'a [String],
+    iat: u64,
+    exp: u64,
+    jti: String,
+    auth_time: u64,
+    amr: &'a [String],
+}
+
+/// What an ID-JAG is about, once every check has passed.
+pub(super) struct Assertion<'a> {
+    pub(super) person: &'a Person,
+    pub(super) sign_in: &'a IdToken,
+    pub(super) connection: &'a Connection,
+    pub(super) resource: Option<&'a str>,
+    pub(super) scope: Option<&'a str>,
+}
+
+/// Signs an ID token for a person who has just authenticated.
+pub(super) fn issue_id_token(idp: &DemoIdp, person: &Person, client_id: &str) -> Result<String, Error> {
+    let now = idp.now();
+    let claims = IdToken {
+        iss: idp.inner.issuer.clone(),
+        sub: person.subject.clone(),
+        aud: client_id.to_owned(),
+        iat: now,
+        exp: now.saturating_add(ID_TOKEN_LIFETIME),
+        jti: token_id("ID.")?,
+        auth_time: now,
+        amr: vec!["mfa".to_owned(), "otp".to_owned(), "pwd".to_owned()],
+        preferred_username: person.name.clone(),
+        email: person.email.clone(),
+        groups: person.groups.clone(),
+    };
+    idp.inner.key.sign(ID_TOKEN_TYPE, &claims)
+}
+
+/// The ID token presented as `subject_token`, if it was issued here to this client.
+pub(super) fn verify_id_token(idp: &DemoIdp, token: &str, client_id: &str) -> Result<IdToken, TokenError> {
+    // RFC 8693 section 2.2.2: an invalid subject token is an `invalid_request`.
+    let claims: IdToken = idp
+        .inner
+        .key
+        .verify(ID_TOKEN_TYPE, token)
+        .map_err(|_| TokenError::InvalidRequest("the subject_token is not an ID token of ours"))?;
+    if claims.iss != idp.inner.issuer {
+        return Err(TokenError::InvalidRequest("the subject_token has another issuer"));
+    }
+    // Otherwise a client could trade an ID token that some other client leaked.
+    if claims.aud != client_id {
+        return Err(TokenError::InvalidRequest("the subject_token was issued to another client"));
+    }
+    if claims.exp <= idp.now() {
+        return Err(TokenError::InvalidRequest("the subject_token has expired"));
+    }
+    Ok(claims)
+}
+
+/// Signs the ID-JAG.
+pub(super) fn issue_id_jag(idp: &DemoIdp, assertion: &Assertion<'_>) -> Result<String, Error> {
+    let now = idp.now();
+    let claims = IdJag {
+        iss: &idp.inner.issuer,
+        sub: &assertion.person.subject,
+        aud: &assertion.connection.audience,
+        client_id: &assertion.connection.registered_client_id,
+        resource: assertion.resource,
+        scope: assertion.scope,
+        email: assertion.person.email.as_deref(),
+        groups: &assertion.person.groups,
+        iat: now,
+        exp: now.saturating_add(ID_JAG_LIFETIME),
+        jti: token_id("IDAAG.")?,
+        auth_time: assertion.sign_in.auth_time,
+        amr: &assertion.sign_in.amr,
+    };
+    idp.inner.key.sign(ID_JAG_TYPE, &claims)
+}
+
+/// A prefix and 256 random bits, so that a `jti` never repeats (RFC 7519 section 4.1.7).
+fn token_id(prefix: &str) -> Result<String, Error> {
+    let mut bytes = [0; 32];
+    rand::fill(&mut bytes).map_err(|_| Error::Random)?;
+    Ok(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bytes)))
+}

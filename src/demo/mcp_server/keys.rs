@@ -1,0 +1,216 @@
+//! The issuer's signing keys, fetched once and refreshed when they have to be.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyAlgorithm, PublicKeyUse};
+use jsonwebtoken::{Algorithm, DecodingKey};
+use tokio::sync::{Mutex, RwLock};
+
+/// A key that left the set stops working after this many seconds.
+const MAX_AGE: u64 = 300;
+/// Seconds between two fetches, so that invented key ids do not hammer the issuer.
+const COOL_DOWN: u64 = 2;
+const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
+const MAX_SET_BYTES: usize = 64 * 1024;
+
+/// Why the key set could not be had.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FetchError {
+    #[error("the key set could not be fetched")]
+    Http(#[from] reqwest::Error),
+    #[error("the key set is too large")]
+    TooLarge,
+    #[error("the key set is not a JWK set")]
+    Json(#[from] serde_json::Error),
+    #[error("the key set was not available a moment ago")]
+    CoolingDown,
+}
+
+/// A verification key and the one algorithm it is for (RFC 8725 section 3.1).
+#[derive(Clone)]
+pub(super) struct VerificationKey {
+    pub(super) algorithm: Algorithm,
+    pub(super) decoding: DecodingKey,
+}
+
+/// The cached key set of one issuer.
+pub(super) struct KeySet {
+    jwks_uri: String,
+    /// Read by every request; never locked while fetching.
+    fetched: RwLock<Option<Fetched>>,
+    /// The time of the last attempt; held while fetching, so that there is one at a time.
+    last_attempt: Mutex<Option<u64>>,
+}
+
+struct Fetched {
+    at: u64,
+    keys: HashMap<String, VerificationKey>,
+}
+
+impl Fetched {
+    /// Distances are absolute: a clock set back must not freeze the cache.
+    fn is_fresh(&self, now: u64) -> bool {
+        now.abs_diff(self.at) < MAX_AGE
+    }
+}
+
+impl KeySet {
+    pub(super) fn new(jwks_uri: String) -> Self {
+        Self { jwks_uri, fetched: RwLock::default(), last_attempt: Mutex::default() }
+    }
+
+    /// The key with this id; `None` when the issuer, asked just now, does not publish it.
+    pub(super) async fn find(&self, kid: &str, now: u64) -> Result<Option<VerificationKey>, FetchError> {
+        if let Some(key) = self.cached(kid, now).await {
+            return Ok(Some(key));
+        }
+        self.refresh(now).await?;
+        Ok(self.cached(kid, now).await)
+    }
+
+    async fn cached(&self, kid: &str, now: u64) -> Option<VerificationKey> {
+        let fetched = self.fetched.read().await;
+        fetched.as_ref().filter(|set| set.is_fresh(now)).and_then(|set| set.keys.get(kid).cloned())
+    }
+
+    /// Fetches the set, unless that happened within the cool-down, by whomever.
+    async fn refresh(&self, now: u64) -> Result<(), FetchError> {
+        let mut last_attempt = self.last_attempt.lock().await;
+        if last_attempt.is_some_and(|at| now.abs_diff(at) < COOL_DOWN) {
+            let fetched = self.fetched.read().await;
+            return match fetched.as_ref() {
+                Some(set) if set.is_fresh(now) => Ok(()),
+                _ => Err(FetchError::CoolingDown),
+            };
+        }
+        *last_attempt = Some(now);
+        let keys = fetch(&self.jwks_uri).await?;
+        *self.fetched.write().await = Some(Fetched { at: now, keys });
+        Ok(())
+    }
+}
+
+async fn fetch(jwks_uri: &str) -> Result<HashMap<String, VerificationKey>, FetchError> {
+    // Built per fetch: fetches are rare, and building can fail where no CA store is installed.
+    // A redirect could lead to somebody else's keys; a proxy cannot see our loopback.
+    let client = reqwest::Client::builder()
+        .timeout(FETCH_TIMEOUT)
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .build()?;
+    let mut response = client.get(jwks_uri).send().await?.error_for_status()?;
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        if body.len() + chunk.len() > MAX_SET_BYTES {
+            return Err(FetchError::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    let set: JwkSet = serde_json::from_slice(&body)?;
+    Ok(usable_keys(&set))
+}
+
+/// The keys by id. RFC 7517 section 5: keys that are not understood are ignored.
+fn usable_keys(set: &JwkSet) -> HashMap<String, VerificationKey> {
+    let mut keys = HashMap::new();
+    for jwk in &set.keys {
+        if let (Some(kid), Some(key)) = (&jwk.common.key_id, verification_key(jwk)) {
+            keys.entry(kid.clone()).or_insert(key);
+        }
+    }
+    keys
+}
+
+/// The allow-list: ES256, `EdDSA` with Ed25519, RS256. Symmetric keys have no place in it.
+fn verification_key(jwk: &Jwk) -> Option<VerificationKey> {
+    let (algorithm, name) = match &jwk.algorithm {
+        AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => {
+            (Algorithm::ES256, KeyAlgorithm::ES256)
+        }
+        AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 => {
+            (Algorithm::EdDSA, KeyAlgorithm::EdDSA)
+        }
+        AlgorithmParameters::RSA(_) => (Algorithm::RS256, KeyAlgorithm::RS256),
+        _ => return None,
+    };
+    // RFC 7517 sections 4.2 and 4.4: both members are optional, but binding when present.
+    let signs = matches!(jwk.common.public_key_use, None | Some(PublicKeyUse::Signature));
+    let agrees = jwk.common.key_algorithm.is_none_or(|stated| stated == name);
+    if !signs || !agrees {
+        return None;
+    }
+    Some(VerificationKey { algorithm, decoding: DecodingKey::from_jwk(jwk).ok()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use axum::{Json, Router, routing::get};
+    use serde_json::json;
+    use tokio::net::TcpListener;
+
+    use super::{COOL_DOWN, FetchError, KeySet, MAX_AGE};
+
+    const T: u64 = 1_000_000;
+
+    /// An issuer that publishes one key, with a new id at every fetch: `1`, `2`, …
+    async fn issuer() -> (KeySet, Arc<AtomicUsize>) {
+        let fetches = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&fetches);
+        let app = Router::new().route(
+            "/jwks",
+            get(move || {
+                let kid = (counter.fetch_add(1, Ordering::SeqCst) + 1).to_string();
+                async move {
+                    Json(json!({"keys": [
+                        {"kty": "RSA", "kid": kid, "n": "AQAB", "e": "AQAB"},
+                        {"kty": "RSA", "kid": "enc", "use": "enc", "n": "AQAB", "e": "AQAB"},
+                        {"kty": "RSA", "kid": "ps", "alg": "PS256", "n": "AQAB", "e": "AQAB"},
+                        {"kty": "oct", "kid": "oct", "k": "AQAB"},
+                    ]}))
+                }
+            }),
+        );
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let uri = format!("http://{}/jwks", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        (KeySet::new(uri), fetches)
+    }
+
+    #[tokio::test]
+    async fn an_unknown_kid_refreshes_once_per_cool_down() {
+        let (keys, fetches) = issuer().await;
+        assert!(keys.find("1", T).await.unwrap().is_some());
+        assert!(keys.find("2", T).await.unwrap().is_none());
+        assert_eq!(fetches.load(Ordering::SeqCst), 1);
+        assert!(keys.find("2", T + COOL_DOWN).await.unwrap().is_some());
+        assert!(keys.find("1", T + COOL_DOWN).await.unwrap().is_none());
+        assert_eq!(fetches.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn a_withdrawn_key_stops_working() {
+        let (keys, _) = issuer().await;
+        assert!(keys.find("1", T).await.unwrap().is_some());
+        assert!(keys.find("1", T + MAX_AGE - 1).await.unwrap().is_some());
+        assert!(keys.find("1", T + MAX_AGE).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn keys_for_other_purposes_are_left_out() {
+        let (keys, _) = issuer().await;
+        for kid in ["enc", "ps", "oct"] {
+            assert!(keys.find(kid, T).await.unwrap().is_none(), "{kid}");
+        }
+    }
+
+    #[tokio::test]
+    async fn failures_cool_down_too() {
+        let keys = KeySet::new("http://127.0.0.1:1/jwks".into());
+        assert!(matches!(keys.find("1", T).await, Err(FetchError::Http(_))));
+        assert!(matches!(keys.find("1", T).await, Err(FetchError::CoolingDown)));
+    }
+}

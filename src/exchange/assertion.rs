@@ -1,0 +1,165 @@
+//! From a text that claims to be an ID-JAG to one that is: the only way to an [`IdJag`].
+//!
+//! draft-ietf-oauth-identity-assertion-authz-grant §3.1, §4.4.1; RFC 7523 §3; RFC 8725.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::Algorithm;
+use serde_json::{Map, Value};
+
+use super::claims::Claims;
+use super::error::{Reason, TokenError};
+use super::json::parse_object;
+use crate::clock::UnixSeconds;
+use crate::idp::key::{VerificationKey, allowed_algorithm};
+use crate::random::digest;
+
+/// The media type of an ID-JAG (§3.1 of the draft), which keeps it apart from every other JWT.
+const TYP: &str = "oauth-id-jag+jwt";
+
+/// What the service expects of an assertion.
+#[derive(Debug, Clone)]
+pub struct Expectations {
+    /// Our issuer identifier, the only audience.
+    pub audience: String,
+    pub client_id: String,
+    /// The teamspace that the issuer leads to.
+    pub teamspace: String,
+    pub now: UnixSeconds,
+    /// Seconds.
+    pub clock_skew: i64,
+    /// Seconds.
+    pub max_lifetime: i64,
+}
+
+/// A well-formed JWS with an allowed algorithm and the right type. Nothing is known about who made it;
+/// only its issuer and the id of its key can be read, to choose the key that verifies it.
+pub struct UnverifiedAssertion {
+    signing_input: String,
+    signature: String,
+    algorithm: Algorithm,
+    kid: Option<String>,
+    issuer: String,
+    payload: Map<String, Value>,
+}
+
+/// A verified ID-JAG for us, for this client, valid now.
+#[derive(Debug)]
+pub struct IdJag {
+    claims: Claims,
+    id: String,
+}
+
+impl UnverifiedAssertion {
+    /// Reads header and payload strictly. `max_size` is in bytes.
+    pub fn peek(assertion: &str, max_size: usize) -> Result<Self, TokenError> {
+        let malformed = || TokenError::unverified(Reason::ASSERTION_MALFORMED);
+        if assertion.len() > max_size {
+            return Err(malformed().detail(format!("longer than {max_size} bytes")));
+        }
+        let mut parts = assertion.split('.');
+        let (Some(header), Some(payload), Some(signature), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(malformed().detail("not three parts; encrypted assertions are not supported"));
+        };
+        let header_claims = decode(header).ok_or_else(malformed)?;
+        let (algorithm, kid) = check_header(&header_claims)?;
+        let payload_claims = decode(payload).ok_or_else(malformed)?;
+        let issuer = match payload_claims.get("iss") {
+            Some(Value::String(issuer)) => issuer.clone(),
+            _ => return Err(malformed().detail("iss is missing or no string")),
+        };
+        Ok(Self {
+            signing_input: assertion.get(..header.len() + 1 + payload.len()).unwrap_or_default().to_owned(),
+            signature: signature.to_owned(),
+            algorithm,
+            kid,
+            issuer,
+            payload: payload_claims,
+        })
+    }
+
+    /// Its `iss`: for choosing a configured issuer, and for nothing else.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// Its `kid`: for choosing one of that issuer's keys.
+    pub fn kid(&self) -> Option<&str> {
+        self.kid.as_deref()
+    }
+
+    /// Its `alg`, one of those that are allowed.
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// Checks the signature, then every claim.
+    pub fn verify(self, keys: &[Arc<VerificationKey>], expected: &Expectations) -> Result<IdJag, TokenError> {
+        let verifies =
+            |key: &Arc<VerificationKey>| key.verifies(self.algorithm, &self.signing_input, &self.signature);
+        if !keys.iter().any(verifies) {
+            return Err(TokenError::unverified(Reason::SIGNATURE_BAD));
+        }
+        let claims = Claims::read(&self.payload)?;
+        claims.check(expected)?;
+        let id = digest(&format!("{}\0{}", claims.iss, claims.jti));
+        Ok(IdJag { claims, id })
+    }
+}
+
+impl IdJag {
+    /// Its claims, all of them checked.
+    pub fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// SHA-256 over issuer and jti, under which its use is recorded.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+/// Canonical base64url (no padding, no stray bits) of one strict JSON object.
+fn decode(part: &str) -> Option<Map<String, Value>> {
+    parse_object(&URL_SAFE_NO_PAD.decode(part).ok()?)
+}
+
+/// `alg`, `typ` and what must not be there. `jwk`, `jku`, `x5u` and `x5c` are ignored: a key is taken from
+/// the configured issuer only (RFC 8725 §3.10).
+fn check_header(header: &Map<String, Value>) -> Result<(Algorithm, Option<String>), TokenError> {
+    let malformed = |detail: &str| TokenError::unverified(Reason::ASSERTION_MALFORMED).detail(detail);
+    if header.contains_key("crit") || header.contains_key("b64") {
+        return Err(malformed("crit and b64 are not supported"));
+    }
+    let alg = header.get("alg").and_then(Value::as_str).ok_or_else(|| malformed("alg is missing"))?;
+    let Some(algorithm) = allowed_algorithm(alg) else {
+        return Err(TokenError::unverified(Reason::ALG_NOT_ALLOWED)
+            .detail(format!("alg is {}; RS256, PS256, ES256, ES384 and EdDSA are allowed", shown(alg))));
+    };
+    let typ = header.get("typ").and_then(Value::as_str).unwrap_or_default();
+    if !is_id_jag(typ) {
+        return Err(TokenError::unverified(Reason::TYP_WRONG)
+            .detail(format!("typ is {}, expected {TYP}", shown(typ))));
+    }
+    match header.get("kid") {
+        None => Ok((algorithm, None)),
+        Some(Value::String(kid)) if kid.len() <= 256 => Ok((algorithm, Some(kid.clone()))),
+        Some(_) => Err(malformed("kid is no string of at most 256 bytes")),
+    }
+}
+
+/// Media types are compared without case, and `application/` may be left out (RFC 7515 §4.1.9).
+fn is_id_jag(typ: &str) -> bool {
+    let typ = typ.to_ascii_lowercase();
+    typ.strip_prefix("application/").unwrap_or(&typ) == TYP
+}
+
+/// Somebody else's text in a detail: short, and in one line of printable ASCII.
+pub(super) fn shown(text: &str) -> String {
+    let cut: String = text.chars().take(200).collect();
+    format!("\"{}\"", cut.escape_default())
+}

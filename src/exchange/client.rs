@@ -1,0 +1,167 @@
+//! Client authentication (RFC 6749 §2.3.1), before the assertion is touched.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use subtle::ConstantTimeEq as _;
+
+use super::error::{ErrorCode, Reason, TokenError};
+use super::request::{FormCredentials, JWT_BEARER, form_decode};
+use crate::random::digest;
+use crate::store::clients::{AuthMethod, RegisteredClient};
+use crate::store::snapshot::Snapshot;
+
+/// A client that has proved who it is. There is no way to one but [`authenticate`].
+#[derive(Debug, Clone)]
+pub struct Client {
+    registered: Arc<RegisteredClient>,
+    method: AuthMethod,
+}
+
+impl Client {
+    /// Its registration.
+    pub fn registered(&self) -> &RegisteredClient {
+        &self.registered
+    }
+
+    /// How it authenticated this time.
+    pub fn method(&self) -> AuthMethod {
+        self.method
+    }
+}
+
+/// What a caller presents to say who it is.
+#[derive(Debug)]
+pub enum Credentials {
+    /// The decoded user-pass of HTTP Basic, and a `client_id` beside it in the body.
+    Basic {
+        user_pass: String,
+        client_id: Option<String>,
+    },
+    Post {
+        client_id: String,
+        secret: String,
+    },
+}
+
+/// One message for an unknown client and a wrong secret, so that nobody learns which ids exist.
+fn refused(reason: Reason) -> TokenError {
+    TokenError::new(ErrorCode::InvalidClient, reason, "Client authentication failed.")
+}
+
+impl Credentials {
+    /// From the `Authorization` header and the form; exactly one method (RFC 6749 §2.3).
+    pub fn from_request(header: Option<&[u8]>, form: FormCredentials) -> Result<Self, TokenError> {
+        if form.client_assertion {
+            return Err(TokenError::new(
+                ErrorCode::InvalidClient,
+                Reason::CLIENT_AUTH_FAILED,
+                "Client assertions are not supported; use client_secret_basic or client_secret_post.",
+            ));
+        }
+        match (header, form.client_id, form.client_secret) {
+            (Some(_), _, Some(_)) => {
+                Err(TokenError::invalid_request("More than one method of client authentication was used."))
+            }
+            (Some(header), client_id, None) => Ok(Self::Basic { user_pass: basic(header)?, client_id }),
+            (None, Some(client_id), Some(secret)) => Ok(Self::Post { client_id, secret }),
+            (None, _, _) => Err(refused(Reason::CLIENT_AUTH_FAILED)),
+        }
+    }
+
+    /// The client that is named, as far as it can be told: for the log and the rate limit.
+    pub fn claimed_id(&self) -> String {
+        match self {
+            Self::Basic { client_id: Some(id), .. } | Self::Post { client_id: id, .. } => id.clone(),
+            Self::Basic { user_pass, client_id: None } => {
+                let id = user_pass.split(':').next().unwrap_or_default();
+                form_decode(id.as_bytes()).unwrap_or_else(|| id.to_owned())
+            }
+        }
+    }
+
+    fn method(&self) -> AuthMethod {
+        match self {
+            Self::Basic { .. } => AuthMethod::Basic,
+            Self::Post { .. } => AuthMethod::Post,
+        }
+    }
+
+    /// The readings of id and secret. Basic comes in two encodings: as RFC 6749 §2.3.1 has it, both parts
+    /// form-encoded, and raw, as some SDKs send it.
+    fn readings(&self, snapshot: &Snapshot) -> Vec<(String, String)> {
+        match self {
+            Self::Post { client_id, secret } => vec![(client_id.clone(), secret.clone())],
+            Self::Basic { user_pass, client_id } => {
+                let mut readings = Vec::new();
+                if let Some((id, secret)) = user_pass.split_once(':') {
+                    let decoded = (form_decode(id.as_bytes()), form_decode(secret.as_bytes()));
+                    if let (Some(id), Some(secret)) = decoded {
+                        readings.push((id, secret));
+                    }
+                }
+                readings.extend(raw_reading(user_pass, client_id.as_deref(), snapshot));
+                readings.retain(|(id, _)| client_id.as_ref().is_none_or(|named| named == id));
+                readings
+            }
+        }
+    }
+}
+
+/// A raw pair whose id has colons in it, such as a URL, is cut where a registered id ends.
+fn raw_reading(user_pass: &str, client_id: Option<&str>, snapshot: &Snapshot) -> Option<(String, String)> {
+    let cut = |id: &str| Some((id.to_owned(), user_pass.strip_prefix(id)?.strip_prefix(':')?.to_owned()));
+    if let Some(id) = client_id {
+        return cut(id);
+    }
+    let colons = user_pass.match_indices(':').map(|(position, _)| position).take(8);
+    let ids = colons.filter_map(|position| user_pass.get(..position));
+    ids.filter(|id| snapshot.client(id).is_some()).filter_map(cut).next()
+}
+
+fn basic(header: &[u8]) -> Result<String, TokenError> {
+    let malformed = || refused(Reason::CLIENT_AUTH_FAILED);
+    let header = std::str::from_utf8(header).map_err(|_| malformed())?;
+    let (scheme, value) = header.split_once(' ').ok_or_else(malformed)?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return Err(malformed());
+    }
+    let decoded = STANDARD.decode(value.trim()).map_err(|_| malformed())?;
+    String::from_utf8(decoded).map_err(|_| malformed())
+}
+
+/// Finds the client and checks its secret and its right to this grant.
+pub fn authenticate(credentials: &Credentials, snapshot: &Snapshot) -> Result<Client, TokenError> {
+    let readings = credentials.readings(snapshot);
+    let known = readings.iter().find_map(|(id, secret)| {
+        let registered = snapshot.client(id)?;
+        registered.is_secret(secret).then(|| Arc::clone(registered))
+    });
+    let Some(registered) = known else {
+        let is_registered = readings.iter().any(|(id, _)| snapshot.client(id).is_some());
+        let reason = if is_registered { Reason::CLIENT_AUTH_FAILED } else { Reason::CLIENT_UNKNOWN };
+        return Err(refused(reason));
+    };
+    if !registered.enabled {
+        return Err(refused(Reason::CLIENT_BLOCKED));
+    }
+    if !registered.grant_types.iter().any(|grant| grant == JWT_BEARER) {
+        return Err(TokenError::new(
+            ErrorCode::UnauthorizedClient,
+            Reason::GRANT_UNSUPPORTED,
+            "This client is not registered for the JWT bearer grant.",
+        ));
+    }
+    Ok(Client { registered, method: credentials.method() })
+}
+
+impl RegisteredClient {
+    /// Compares with every live secret, in a time that does not tell how much was right.
+    fn is_secret(&self, secret: &str) -> bool {
+        let presented = digest(secret);
+        self.secrets.iter().fold(false, |found, known| {
+            found | bool::from(known.secret_digest.as_bytes().ct_eq(presented.as_bytes()))
+        })
+    }
+}

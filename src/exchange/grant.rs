@@ -1,0 +1,321 @@
+//! From a verified assertion to a grant that is written down: facts, decision, one transaction.
+
+use serde_json::Value;
+
+use super::assertion::IdJag;
+use super::client::Client;
+use super::error::{ErrorCode, Reason, TokenError};
+use super::scope::{Candidates, none_granted};
+use crate::app::App;
+use crate::clock::UnixSeconds;
+use crate::policy::facts::{ClaimFacts, ClientFacts, Facts, MemberFacts, ResourceFacts, TeamspaceFacts};
+use crate::policy::{Denial, Permitted, Policies, decide};
+use crate::random::token;
+use crate::store::identity_providers::IdentityProvider;
+use crate::store::members::{self, Identity, Member, Role, Standing, Status};
+use crate::store::resources::Resource;
+use crate::store::sign_ins::NewSignIn;
+use crate::store::snapshot::Tenancy;
+use crate::store::teamspaces::Teamspace;
+use crate::store::{MemberChange, RedeemError, Redemption};
+
+/// How often a decision is made again when its facts changed before it was written.
+const ATTEMPTS: usize = 4;
+
+/// What the token will say. It needs what the policies permitted, so there is none without a decision.
+#[derive(Debug, Clone)]
+pub struct Grant {
+    pub member_id: String,
+    pub teamspace: String,
+    pub client_id: String,
+    pub resource: String,
+    pub scopes: Vec<String>,
+    pub issued_at: UnixSeconds,
+    pub expires_at: UnixSeconds,
+    pub token_id: String,
+    pub auth_time: Option<UnixSeconds>,
+    pub acr: Option<String>,
+    pub amr: Vec<String>,
+    pub act: Option<Value>,
+}
+
+/// A grant whose assertion is consumed, whose member exists and whose sign-in is recorded.
+#[derive(Debug)]
+pub struct Committed(Grant);
+
+impl Committed {
+    /// The grant.
+    pub fn grant(&self) -> &Grant {
+        &self.0
+    }
+}
+
+/// A verified assertion with everything that was found out about it.
+pub struct Case<'a> {
+    pub client: &'a Client,
+    pub id_jag: &'a IdJag,
+    pub tenancy: &'a Tenancy,
+    pub provider: &'a IdentityProvider,
+    pub resource: &'a Resource,
+    pub candidates: &'a Candidates,
+    pub now: UnixSeconds,
+}
+
+impl Case<'_> {
+    /// Decides and writes. A write that finds the facts changed (a seat taken, a member suspended) leaves
+    /// nothing behind; the decision is then made again on the new ones.
+    pub async fn settle(&self, app: &App, record: &mut NewSignIn) -> Result<Committed, TokenError> {
+        let policies = app.policies();
+        record.policy_set.clone_from(&policies.hash);
+        for _ in 0..ATTEMPTS {
+            let standing = self.standing(app).await?;
+            self.check_standing(&standing)?;
+            let permitted = self.decide(&policies, &standing, record)?;
+            let grant = self.grant(app, &permitted, &standing)?;
+            record.fill(&grant);
+            match app.store.redeem(self.redemption(app, &grant, standing, record)).await {
+                Ok(()) => return Ok(Committed(grant)),
+                Err(RedeemError::FactsChanged) => continue,
+                Err(RedeemError::Replayed) => {
+                    return Err(TokenError::invalid_grant(
+                        Reason::REPLAYED,
+                        "The assertion was used before.",
+                    ));
+                }
+                Err(RedeemError::Store(error)) => return Err(error.into()),
+            }
+        }
+        Err(TokenError::unavailable(Reason::INTERNAL, RedeemError::FactsChanged))
+    }
+
+    fn teamspace(&self) -> &Teamspace {
+        &self.tenancy.teamspace
+    }
+
+    fn identity(&self, member_id: &str) -> Identity {
+        let claims = self.id_jag.claims();
+        Identity {
+            teamspace_id: self.teamspace().id.clone(),
+            issuer: claims.iss.clone(),
+            tenant: claims.tenant.clone().unwrap_or_default(),
+            subject: claims.sub.clone(),
+            member_id: member_id.to_owned(),
+        }
+    }
+
+    async fn standing(&self, app: &App) -> Result<Standing, TokenError> {
+        let (subject, email) = (self.identity(""), self.id_jag.claims().email.clone());
+        Ok(app.store.read(move |c| members::standing(c, &subject, email.as_deref())).await?)
+    }
+
+    /// What no policy may allow: one person becoming another, or an ended session going on.
+    fn check_standing(&self, standing: &Standing) -> Result<(), TokenError> {
+        let claims = self.id_jag.claims();
+        let conflict = |detail: &str| {
+            let text = "The assertion's subject and email belong to different members.";
+            Err(TokenError::invalid_grant(Reason::SUBJECT_CONFLICT, text).detail(detail))
+        };
+        let member = match standing {
+            Standing::Conflict => return conflict("the email belongs to a member bound to another subject"),
+            Standing::Absent { .. } if claims.aud_sub.is_some() => {
+                return conflict("aud_sub names nobody here");
+            }
+            Standing::Absent { .. } => return Ok(()),
+            Standing::Bound(member) | Standing::Unbound(member) => member,
+        };
+        if claims.aud_sub.as_ref().is_some_and(|id| *id != member.id) {
+            return conflict("aud_sub names another member");
+        }
+        if member.sessions_ended_at.is_some_and(|ended| claims.signed_in_at() <= ended) {
+            let text = "The session was ended; sign in again at the identity provider.";
+            return Err(TokenError::invalid_grant(Reason::SESSION_REVOKED, text));
+        }
+        Ok(())
+    }
+
+    fn decide(
+        &self,
+        policies: &Policies,
+        standing: &Standing,
+        record: &mut NewSignIn,
+    ) -> Result<Permitted, TokenError> {
+        let facts = self.facts(standing);
+        let decision = decide(&policies.compiled, &facts);
+        let refused = self.candidates.refused.iter().map(|(scope, reason)| {
+            serde_json::json!({ "action": "GrantScope", "resource": scope, "allowed": false,
+                "policies": [], "reasons": [reason] })
+        });
+        let rulings = decision.rulings.iter().map(|ruling| serde_json::json!(ruling));
+        record.decisions = Value::from_iter(rulings.chain(refused)).to_string();
+        let permitted = decision.outcome.map_err(denied)?;
+        if permitted.scopes().is_empty() && self.candidates.asked {
+            let denied = decision.rulings.iter().filter(|ruling| ruling.action == "GrantScope");
+            let said = denied.flat_map(|ruling| ruling.reasons.iter()).next();
+            let reason = said.or(self.candidates.refused.first().map(|(_, reason)| reason));
+            return Err(none_granted(reason.cloned().unwrap_or(Reason::SCOPE_NOT_AUTHORIZED)));
+        }
+        Ok(permitted)
+    }
+
+    fn facts(&self, standing: &Standing) -> Facts {
+        let registered = self.client.registered();
+        Facts {
+            now: self.now,
+            teamspace: TeamspaceFacts::of(self.tenancy),
+            client: ClientFacts {
+                client_id: registered.client_id.clone(),
+                groups: registered.groups.clone(),
+                public: false,
+                auth_method: self.client.method().as_str(),
+            },
+            claims: self.claim_facts(),
+            member: match standing {
+                Standing::Bound(member) => MemberFacts::Present { status: member.status, linking: false },
+                Standing::Unbound(member) => MemberFacts::Present { status: member.status, linking: true },
+                Standing::Absent { seats_used } => MemberFacts::Absent {
+                    seats_used: *seats_used,
+                    seats_limit: self.teamspace().member_limit,
+                },
+                // Refused in `check_standing`; nobody is let in on it.
+                Standing::Conflict => MemberFacts::Present { status: Status::Removed, linking: false },
+            },
+            resource: ResourceFacts {
+                identifier: self.resource.identifier.clone(),
+                published: self.resource.is_published_to(&self.teamspace().slug),
+                default_scopes: self.resource.default_scopes.clone(),
+            },
+            candidates: self.candidates.scopes.clone(),
+            key_bound: false,
+        }
+    }
+
+    fn claim_facts(&self) -> ClaimFacts {
+        let claims = self.id_jag.claims();
+        // By its registered name when it is the one under decision, as the policies compare identifiers.
+        let same =
+            |named: &String| super::resource::normalize(named).as_ref() == Some(&self.resource.normalized);
+        let named = |r: &String| if same(r) { self.resource.identifier.clone() } else { r.clone() };
+        ClaimFacts {
+            iss: claims.iss.clone(),
+            sub: claims.sub.clone(),
+            tenant: claims.tenant.clone(),
+            aud_tenant: claims.aud_tenant.clone(),
+            email: claims.email.clone(),
+            email_verified: claims.email_verified,
+            amr: claims.amr.clone(),
+            acr: claims.acr.clone(),
+            auth_age: claims.auth_time.map(|at| self.now.saturating_sub(at)),
+            scopes: claims.scope.clone(),
+            resources: claims.resource.iter().map(named).collect(),
+            groups: claims.groups(&self.provider.groups_claim),
+        }
+    }
+
+    fn grant(&self, app: &App, permitted: &Permitted, standing: &Standing) -> Result<Grant, TokenError> {
+        let claims = self.id_jag.claims();
+        let member_id = match standing {
+            Standing::Bound(member) | Standing::Unbound(member) => member.id.clone(),
+            // A member is known by an email: no policy can do without one.
+            _ if claims.email.is_none() => {
+                let text = "The assertion carries no email claim.";
+                return Err(TokenError::invalid_grant(Reason::EMAIL_MISSING, text));
+            }
+            Standing::Absent { .. } | Standing::Conflict => uuid::Uuid::new_v4().to_string(),
+        };
+        let longest = self.now.saturating_add(app.config.access_token.lifetime.as_secs());
+        let expires_at = claims.session_expiry.map_or(longest, |session| session.min(longest));
+        if expires_at <= self.now {
+            return Err(TokenError::invalid_grant(
+                Reason::EXPIRED,
+                "The session at the provider has expired.",
+            ));
+        }
+        Ok(Grant {
+            member_id,
+            teamspace: self.teamspace().slug.clone(),
+            client_id: self.client.registered().client_id.clone(),
+            resource: self.resource.identifier.clone(),
+            scopes: permitted.scopes().to_vec(),
+            issued_at: self.now,
+            expires_at,
+            token_id: token::<16>()?,
+            auth_time: claims.auth_time,
+            acr: claims.acr.clone(),
+            amr: claims.amr.clone(),
+            act: claims.act.clone(),
+        })
+    }
+
+    fn redemption(&self, app: &App, grant: &Grant, standing: Standing, record: &NewSignIn) -> Redemption {
+        let claims = self.id_jag.claims();
+        let member = match standing {
+            Standing::Bound(member) if member.status != Status::Invited => {
+                MemberChange::Known { member_id: member.id, signed_in_at: claims.signed_in_at() }
+            }
+            Standing::Bound(member) => MemberChange::Accept { member_id: member.id, identity: None },
+            Standing::Unbound(member) => {
+                let identity = self.identity(&member.id);
+                MemberChange::Accept { member_id: member.id, identity: Some(identity) }
+            }
+            Standing::Absent { .. } | Standing::Conflict => self.provisioning(grant),
+        };
+        Redemption {
+            assertion: self.id_jag.id().to_owned(),
+            expires_at: claims.dead_at(app.config.assertion.clock_skew.as_secs()),
+            member,
+            sign_in: record.clone(),
+        }
+    }
+
+    fn provisioning(&self, grant: &Grant) -> MemberChange {
+        let member = Member {
+            id: grant.member_id.clone(),
+            teamspace_id: self.teamspace().id.clone(),
+            email: self.id_jag.claims().email.clone().unwrap_or_default(),
+            role: Role::Developer,
+            status: Status::Active,
+            provisioned_by: "sign-in".to_owned(),
+            created_at: self.now,
+            last_sign_in_at: Some(self.now),
+            sessions_ended_at: None,
+        };
+        let identity = self.identity(&grant.member_id);
+        MemberChange::Provision { member, identity, limit: self.teamspace().member_limit }
+    }
+}
+
+fn denied(denial: Denial) -> TokenError {
+    let reason = denial.reasons.first().cloned().unwrap_or(Reason::POLICY_DENIED);
+    let others = denial.reasons.iter().map(Reason::as_str).collect::<Vec<_>>().join(", ");
+    let code = match denial.error {
+        // These two would make a client throw its own credentials away (ERR-05).
+        ErrorCode::InvalidClient | ErrorCode::UnauthorizedClient => ErrorCode::AccessDenied,
+        code => code,
+    };
+    TokenError::new(code, reason, denial.message).detail(others)
+}
+
+impl NewSignIn {
+    fn fill(&mut self, grant: &Grant) {
+        self.outcome = "granted".to_owned();
+        self.reason.clear();
+        self.member_id.clone_from(&grant.member_id);
+        self.scopes_granted = grant.scopes.join(" ");
+        self.token_id.clone_from(&grant.token_id);
+    }
+}
+
+impl TeamspaceFacts {
+    /// The facts of a configured teamspace.
+    pub fn of(tenancy: &Tenancy) -> Self {
+        let provider = tenancy.identity_provider.as_ref();
+        let setting = provider.map(|p| p.scope.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+        Self {
+            slug: tenancy.teamspace.slug.clone(),
+            plan: tenancy.teamspace.plan,
+            issuer: provider.map(|p| p.issuer.clone()),
+            scope_setting: setting.filter(|scopes| !scopes.is_empty()),
+            email_domains: tenancy.teamspace.email_domains.clone(),
+        }
+    }
+}

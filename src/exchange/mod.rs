@@ -1,0 +1,260 @@
+//! One token exchange (RFC 7523, draft-ietf-oauth-identity-assertion-authz-grant §4.4): verify, then
+//! decide, then write once, then answer. [`exchange`] is the whole flow; each step consumes what the one
+//! before it produced.
+
+pub mod assertion;
+pub mod claims;
+pub mod client;
+pub mod error;
+pub mod grant;
+pub mod json;
+pub mod request;
+pub mod resource;
+pub mod scope;
+pub mod token;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::app::App;
+use crate::clock::UnixSeconds;
+use crate::idp::jwks::KeyError;
+use crate::limits::Limited;
+use crate::store::identity_providers::IdentityProvider;
+use crate::store::sign_ins::{self, NewSignIn};
+use crate::store::snapshot::{Snapshot, Tenancy};
+use crate::store::teamspaces::Plan;
+use assertion::{Expectations, IdJag, UnverifiedAssertion};
+use client::{Client, Credentials, authenticate};
+use error::{ErrorCode, Reason, TokenError};
+use grant::Case;
+use request::TokenRequest;
+use resource::ResourceRequest;
+use scope::{Candidates, ScopeRequest};
+use token::{TokenResponse, mint};
+
+/// A request at the token endpoint, as it came.
+pub struct TokenCall<'a> {
+    pub authorization: Option<&'a [u8]>,
+    pub body: &'a [u8],
+    pub address: IpAddr,
+    pub request_id: &'a str,
+}
+
+/// Exchanges an assertion for an access token, and records what came of it.
+pub async fn exchange(app: &App, call: TokenCall<'_>) -> Result<TokenResponse, TokenError> {
+    let now = app.clock.now();
+    let mut record = NewSignIn { at: now, request_id: call.request_id.to_owned(), ..NewSignIn::default() };
+    let result = perform(app, &call, now, &mut record).await;
+    match result {
+        Ok(response) => {
+            log(&record);
+            Ok(response)
+        }
+        Err(error) => Err(refuse(app, error, record).await),
+    }
+}
+
+/// The steps, in the order of house rules: nothing about the assertion is told before the client is known,
+/// nothing in it is believed before its signature is good, nothing is written before all is decided.
+async fn perform(
+    app: &App,
+    call: &TokenCall<'_>,
+    now: UnixSeconds,
+    record: &mut NewSignIn,
+) -> Result<TokenResponse, TokenError> {
+    let snapshot = app.snapshot();
+    let mut request = TokenRequest::parse(call.body)?;
+    let credentials =
+        Credentials::from_request(call.authorization, std::mem::take(&mut request.credentials))?;
+    let client = authenticate_limited(app, &snapshot, &credentials, call.address, record)?;
+    let (assertion, requested_scope, requested_resource) = request.into_assertion()?;
+    record.scopes_asked = requested_scope.as_deref().unwrap_or_default().join(" ");
+
+    let unverified = UnverifiedAssertion::peek(&assertion, app.config.assertion.max_size.bytes())?;
+    record.issuer = shorten(unverified.issuer());
+    let (tenancy, provider) = trusted_issuer(&snapshot, unverified.issuer(), record)?;
+    let id_jag = verify(app, unverified, provider, &tenancy, &client, now).await?;
+    describe(record, &id_jag);
+    app.limits.check_subject(client.registered(), id_jag.claims()).map_err(rate_limited)?;
+
+    let resource = ResourceRequest {
+        claimed: &id_jag.claims().resource,
+        requested: &requested_resource,
+        teamspace: &tenancy.teamspace.slug,
+    }
+    .resolve(&snapshot)?;
+    record.resource.clone_from(&resource.identifier);
+    let candidates = candidates(&id_jag, requested_scope.as_deref(), provider, &resource)?;
+
+    let case = Case {
+        client: &client,
+        id_jag: &id_jag,
+        tenancy: &tenancy,
+        provider,
+        resource: &resource,
+        candidates: &candidates,
+        now,
+    };
+    let committed = case.settle(app, record).await?;
+    let signer = app.signer();
+    let key =
+        signer.active(now).ok_or_else(|| TokenError::unavailable(Reason::INTERNAL, "no signing key"))?;
+    mint(&committed, &app.config.issuer, key).map_err(|e| TokenError::unavailable(Reason::INTERNAL, e))
+}
+
+fn authenticate_limited(
+    app: &App,
+    snapshot: &Snapshot,
+    credentials: &Credentials,
+    address: IpAddr,
+    record: &mut NewSignIn,
+) -> Result<Client, TokenError> {
+    let claimed = credentials.claimed_id();
+    record.client_id = shorten(&claimed);
+    let known = snapshot.client(&claimed).map(|client| client.client_id.as_str());
+    app.limits.check_authentication(known, address).map_err(rate_limited)?;
+    let client = authenticate(credentials, snapshot).inspect_err(|error| {
+        if error.code == ErrorCode::InvalidClient {
+            app.limits.note_failed_authentication(known, address);
+        }
+    })?;
+    record.client_id.clone_from(&client.registered().client_id);
+    Ok(client)
+}
+
+/// The teamspace that an issuer leads to. Unknown issuers cause no fetch, and get the same answer as a
+/// bad signature.
+fn trusted_issuer<'s>(
+    snapshot: &'s Snapshot,
+    issuer: &str,
+    record: &mut NewSignIn,
+) -> Result<(Arc<Tenancy>, &'s IdentityProvider), TokenError> {
+    let Some((tenancy, provider)) = configured(snapshot, issuer) else {
+        return Err(unknown_issuer(snapshot, issuer, record));
+    };
+    record.teamspace_id = Some(tenancy.teamspace.id.clone());
+    if !provider.enabled {
+        return Err(TokenError::unverified(Reason::ISSUER_DISABLED));
+    }
+    if tenancy.teamspace.plan != Plan::Enterprise {
+        return Err(TokenError::unverified(Reason::PLAN_NOT_ENTERPRISE));
+    }
+    Ok((Arc::clone(tenancy), provider))
+}
+
+fn configured<'s>(snapshot: &'s Snapshot, issuer: &str) -> Option<(&'s Arc<Tenancy>, &'s IdentityProvider)> {
+    let tenancy = snapshot.tenancy_of_issuer(issuer)?;
+    Some((tenancy, tenancy.identity_provider.as_ref()?))
+}
+
+/// An issuer that misses a configured one by a slash is shown to that teamspace: the commonest mistake.
+fn unknown_issuer(snapshot: &Snapshot, issuer: &str, record: &mut NewSignIn) -> TokenError {
+    let error = TokenError::unverified(Reason::ISSUER_UNKNOWN);
+    let other = match issuer.strip_suffix('/') {
+        Some(without) => without.to_owned(),
+        None => format!("{issuer}/"),
+    };
+    match configured(snapshot, &other) {
+        None => error,
+        Some((tenancy, provider)) => {
+            record.teamspace_id = Some(tenancy.teamspace.id.clone());
+            error.detail(format!("configured is {}; they differ only by a trailing slash", provider.issuer))
+        }
+    }
+}
+
+async fn verify(
+    app: &App,
+    unverified: UnverifiedAssertion,
+    provider: &IdentityProvider,
+    tenancy: &Tenancy,
+    client: &Client,
+    now: UnixSeconds,
+) -> Result<IdJag, TokenError> {
+    let keys = app.issuer_keys.find(provider, unverified.kid(), unverified.algorithm()).await;
+    let keys = keys.map_err(|error| match error {
+        KeyError::Unknown => TokenError::unverified(Reason::KID_UNKNOWN),
+        KeyError::Unreachable => TokenError::unavailable(Reason::ISSUER_UNREACHABLE, error),
+    })?;
+    let expected = Expectations {
+        audience: app.config.issuer.clone(),
+        client_id: client.registered().client_id.clone(),
+        teamspace: tenancy.teamspace.slug.clone(),
+        now,
+        clock_skew: app.config.assertion.clock_skew.as_secs(),
+        max_lifetime: app.config.assertion.max_lifetime.as_secs(),
+    };
+    unverified.verify(&keys, &expected)
+}
+
+fn candidates(
+    id_jag: &IdJag,
+    requested: Option<&[String]>,
+    provider: &IdentityProvider,
+    resource: &crate::store::resources::Resource,
+) -> Result<Candidates, TokenError> {
+    let setting: Vec<String> = provider.scope.split_whitespace().map(str::to_owned).collect();
+    ScopeRequest {
+        claimed: id_jag.claims().scope.as_deref(),
+        requested,
+        setting: (!setting.is_empty()).then_some(setting.as_slice()),
+        resource,
+    }
+    .candidates()
+}
+
+fn describe(record: &mut NewSignIn, id_jag: &IdJag) {
+    let claims = id_jag.claims();
+    record.subject.clone_from(&claims.sub);
+    record.email = claims.email.clone().unwrap_or_default();
+    record.assertion = id_jag.id().to_owned();
+    if record.scopes_asked.is_empty() {
+        record.scopes_asked = claims.scope.as_deref().unwrap_or_default().join(" ");
+    }
+}
+
+fn rate_limited(limited: Limited) -> TokenError {
+    let mut error =
+        TokenError::new(ErrorCode::SlowDown, Reason::RATE_LIMITED, "Too many requests; try again later.");
+    error.retry_after = Some(limited.retry_after);
+    error
+}
+
+/// Text of an unverified caller in the log: bounded.
+fn shorten(text: &str) -> String {
+    text.chars().take(255).collect()
+}
+
+/// Records a refusal. When that fails, the caller is told to try again: an outcome that is not in the
+/// decision log did not happen. Floods that the rate limit stops are counted in the log lines only.
+async fn refuse(app: &App, error: TokenError, mut record: NewSignIn) -> TokenError {
+    record.outcome = "refused".to_owned();
+    record.reason = error.reason.as_str().to_owned();
+    record.detail.clone_from(&error.detail);
+    (record.member_id, record.token_id, record.scopes_granted) = Default::default();
+    log(&record);
+    let unproven = record.subject.is_empty();
+    if error.reason == Reason::RATE_LIMITED && unproven {
+        return error;
+    }
+    match app.store.write(move |c| Ok::<_, crate::store::StoreError>(sign_ins::append(c, &record)?)).await {
+        Ok(()) => error,
+        Err(store) => TokenError::from(store),
+    }
+}
+
+/// One line an exchange. No subject and no email: the decision log, which is access-controlled, has them.
+fn log(record: &NewSignIn) {
+    tracing::info!(
+        request_id = record.request_id,
+        outcome = record.outcome,
+        reason = record.reason,
+        client_id = record.client_id,
+        issuer = record.issuer,
+        resource = record.resource,
+        assertion = record.assertion,
+        policy_set = record.policy_set,
+        "sign-in"
+    );
+}

@@ -1,0 +1,158 @@
+//! The token request, from its form (RFC 6749 §3.2, RFC 7523 §2.1, RFC 8707 §2).
+
+use super::error::{ErrorCode, Reason, TokenError};
+
+/// `grant_type` of RFC 7523 §2.1.
+pub const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+
+/// Longest `scope` parameter, and most scopes in one.
+const MAX_SCOPE: usize = 4096;
+const MAX_SCOPES: usize = 100;
+/// More parameters than any client sends.
+const MAX_PARAMETERS: usize = 64;
+
+/// Parameters that may carry a client's credentials.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct FormCredentials {
+    pub client_id: Option<String>,
+    pub client_secret: Option<String>,
+    /// RFC 7521 §4.2: not supported, but never ignored.
+    pub client_assertion: bool,
+}
+
+/// A well-formed token request of any grant type.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct TokenRequest {
+    pub grant_type: String,
+    pub assertion: Option<String>,
+    pub scope: Option<Vec<String>>,
+    pub resource: Vec<String>,
+    pub authorization_details: bool,
+    pub credentials: FormCredentials,
+}
+
+impl TokenRequest {
+    /// Parses a form. A repeated name is an error, but for `resource`; an empty value counts as absent
+    /// and unknown names are ignored (RFC 6749 §3.2).
+    pub fn parse(body: &[u8]) -> Result<Self, TokenError> {
+        let mut form = Form::parse(body)?;
+        let scope = form.take("scope").map(|text| parse_scope(&text)).transpose()?;
+        Ok(Self {
+            grant_type: form
+                .take("grant_type")
+                .ok_or_else(|| TokenError::invalid_request("grant_type is missing."))?,
+            assertion: form.take("assertion"),
+            scope,
+            resource: form.take_all("resource"),
+            authorization_details: form.take("authorization_details").is_some(),
+            credentials: FormCredentials {
+                client_id: form.take("client_id"),
+                client_secret: form.take("client_secret"),
+                client_assertion: form.take("client_assertion").is_some()
+                    || form.take("client_assertion_type").is_some(),
+            },
+        })
+    }
+
+    /// The assertion, if the grant is the one that we serve.
+    pub fn into_assertion(self) -> Result<(String, Option<Vec<String>>, Vec<String>), TokenError> {
+        if self.grant_type != JWT_BEARER {
+            return Err(TokenError::new(
+                ErrorCode::UnsupportedGrantType,
+                Reason::GRANT_UNSUPPORTED,
+                "Only the JWT bearer grant is supported.",
+            ));
+        }
+        // RFC 9396 §5: details that cannot be processed refuse the request.
+        if self.authorization_details {
+            return Err(TokenError::new(
+                ErrorCode::InvalidRequest,
+                Reason::DETAILS_UNSUPPORTED,
+                "authorization_details are not supported.",
+            ));
+        }
+        let assertion = self.assertion.ok_or_else(|| TokenError::invalid_request("assertion is missing."))?;
+        Ok((assertion, self.scope, self.resource))
+    }
+}
+
+/// A scope parameter or claim as its scopes, without repetition: RFC 6749 §3.3.
+pub fn parse_scope(text: &str) -> Result<Vec<String>, TokenError> {
+    if text.len() > MAX_SCOPE {
+        return Err(TokenError::invalid_request("scope is too long."));
+    }
+    let mut scopes: Vec<String> = Vec::new();
+    for scope in text.split(' ').filter(|scope| !scope.is_empty()) {
+        if !is_scope_token(scope) {
+            return Err(TokenError::new(
+                ErrorCode::InvalidScope,
+                Reason::REQUEST_MALFORMED,
+                "scope has characters that are not allowed in it.",
+            ));
+        }
+        if !scopes.iter().any(|known| known == scope) {
+            scopes.push(scope.to_owned());
+        }
+    }
+    if scopes.len() > MAX_SCOPES {
+        return Err(TokenError::invalid_request("scope lists too many scopes."));
+    }
+    Ok(scopes)
+}
+
+/// `scope-token` of RFC 6749 §3.3: printable ASCII but for space, `"` and `\`.
+pub fn is_scope_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| (0x21..=0x7e).contains(&b) && b != b'"' && b != b'\\')
+}
+
+struct Form(Vec<(String, String)>);
+
+impl Form {
+    fn parse(body: &[u8]) -> Result<Self, TokenError> {
+        let mut pairs: Vec<(String, String)> = Vec::new();
+        for pair in body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
+            let mut halves = pair.splitn(2, |byte| *byte == b'=');
+            let (name, value) = (halves.next().unwrap_or_default(), halves.next().unwrap_or_default());
+            let malformed = || TokenError::invalid_request("The form is not well encoded.");
+            let name = form_decode(name).ok_or_else(malformed)?;
+            let value = form_decode(value).ok_or_else(malformed)?;
+            if name != "resource" && pairs.iter().any(|(known, _)| *known == name) {
+                return Err(TokenError::invalid_request("A parameter is repeated."));
+            }
+            if pairs.len() == MAX_PARAMETERS {
+                return Err(TokenError::invalid_request("There are too many parameters."));
+            }
+            pairs.push((name, value));
+        }
+        Ok(Self(pairs))
+    }
+
+    fn take(&mut self, name: &str) -> Option<String> {
+        let position = self.0.iter().position(|(known, value)| known == name && !value.is_empty())?;
+        Some(self.0.swap_remove(position).1)
+    }
+
+    fn take_all(&self, name: &str) -> Vec<String> {
+        let values = self.0.iter().filter(|(known, value)| known == name && !value.is_empty());
+        values.map(|(_, value)| value.clone()).collect()
+    }
+}
+
+/// `application/x-www-form-urlencoded` text, strictly: a broken escape, a NUL or text that is not UTF-8
+/// is refused instead of being repaired into something else.
+pub fn form_decode(text: &[u8]) -> Option<String> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut bytes = text.iter();
+    while let Some(byte) = bytes.next() {
+        decoded.push(match byte {
+            b'+' => b' ',
+            b'%' => hex(*bytes.next()?)? << 4 | hex(*bytes.next()?)?,
+            other => *other,
+        });
+    }
+    String::from_utf8(decoded).ok().filter(|text| !text.contains('\0'))
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+}

@@ -1,0 +1,104 @@
+//! For which MCP server the token is: RFC 8707, draft §4.4.1.
+
+use std::sync::Arc;
+
+use url::Url;
+
+use super::error::{ErrorCode, Reason, TokenError};
+use crate::store::resources::Resource;
+use crate::store::snapshot::Snapshot;
+
+/// Whether a text can name a resource: an absolute URI without fragment (RFC 8707 §2).
+pub fn is_resource_identifier(text: &str) -> bool {
+    text.len() <= 2048 && !text.contains('#') && Url::parse(text).is_ok()
+}
+
+/// The syntax normalization of RFC 3986 §6.2.2 and nothing more: scheme and host in lower case, no
+/// default port, `/` for an empty path. Paths, other trailing slashes and queries stay as they are.
+pub fn normalize(text: &str) -> Option<String> {
+    is_resource_identifier(text).then(|| Url::parse(text).ok().map(String::from)).flatten()
+}
+
+fn invalid_target(reason: Reason, description: &'static str) -> TokenError {
+    TokenError::new(ErrorCode::InvalidTarget, reason, description)
+}
+
+/// What is asked for, and by whom.
+pub struct ResourceRequest<'a> {
+    /// The assertion's `resource` claim; empty when there is none.
+    pub claimed: &'a [String],
+    /// The request's `resource` parameters.
+    pub requested: &'a [String],
+    /// The teamspace's slug.
+    pub teamspace: &'a str,
+}
+
+impl ResourceRequest<'_> {
+    /// The one server that the token will be for. Every server that the assertion names must be one
+    /// of ours that is offered to the teamspace; the request may choose among them.
+    pub fn resolve(&self, snapshot: &Snapshot) -> Result<Arc<Resource>, TokenError> {
+        let claimed = self.claimed_resources(snapshot)?;
+        let requested = self.requested_resource(snapshot)?;
+        match (claimed.as_slice(), requested) {
+            ([], Some(requested)) => Ok(requested),
+            ([], None) => self.only_one(snapshot),
+            ([one], None) => Ok(Arc::clone(one)),
+            (_, None) => Err(invalid_target(
+                Reason::RESOURCE_MISSING,
+                "The assertion names several resources; choose one with the resource parameter.",
+            )),
+            (claimed, Some(requested)) if claimed.iter().any(|r| r.id == requested.id) => Ok(requested),
+            (_, Some(_)) => Err(invalid_target(
+                Reason::RESOURCE_NOT_ALLOWED,
+                "The assertion does not name the requested resource.",
+            )),
+        }
+    }
+
+    fn find(&self, snapshot: &Snapshot, identifier: &str) -> Option<Arc<Resource>> {
+        let resource = snapshot.resource(&normalize(identifier)?)?;
+        resource.is_published_to(self.teamspace).then(|| Arc::clone(resource))
+    }
+
+    fn claimed_resources(&self, snapshot: &Snapshot) -> Result<Vec<Arc<Resource>>, TokenError> {
+        let find = |identifier: &String| {
+            self.find(snapshot, identifier).ok_or_else(|| {
+                let text = "The assertion names a resource that is not served here.";
+                TokenError::invalid_grant(Reason::RESOURCE_NOT_ALLOWED, text)
+                    .detail(format!("resource {}", super::assertion::shown(identifier)))
+            })
+        };
+        self.claimed.iter().map(find).collect()
+    }
+
+    /// A token has one audience, so a request that names two servers cannot be met.
+    fn requested_resource(&self, snapshot: &Snapshot) -> Result<Option<Arc<Resource>>, TokenError> {
+        let mut found: Option<Arc<Resource>> = None;
+        for identifier in self.requested {
+            let resource = self.find(snapshot, identifier).ok_or_else(|| {
+                invalid_target(Reason::RESOURCE_NOT_ALLOWED, "The requested resource is not served here.")
+                    .detail(format!("resource {}", super::assertion::shown(identifier)))
+            })?;
+            if found.as_ref().is_some_and(|other| other.id != resource.id) {
+                return Err(invalid_target(
+                    Reason::RESOURCE_NOT_ALLOWED,
+                    "A token is for one resource; request them one by one.",
+                ));
+            }
+            found = Some(resource);
+        }
+        Ok(found)
+    }
+
+    /// Neither assertion nor request names one: clear only where the teamspace has just one.
+    fn only_one(&self, snapshot: &Snapshot) -> Result<Arc<Resource>, TokenError> {
+        let mut offered = snapshot.resources().iter().filter(|r| r.is_published_to(self.teamspace));
+        match (offered.next(), offered.next()) {
+            (Some(resource), None) => Ok(Arc::clone(resource)),
+            _ => Err(invalid_target(
+                Reason::RESOURCE_MISSING,
+                "No resource is named, and there is not exactly one to choose.",
+            )),
+        }
+    }
+}

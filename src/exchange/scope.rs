@@ -1,0 +1,92 @@
+//! Which scopes can be granted at all; each of them is then decided by policy.
+
+use super::error::{ErrorCode, Reason, TokenError};
+use crate::store::resources::Resource;
+
+/// Scopes of OpenID Connect that mean something at an identity provider only: never granted, and
+/// `offline_access` would promise a refresh token.
+const NEVER: [&str; 2] = ["openid", "offline_access"];
+
+/// Whether a scope is one that no token of ours carries.
+pub fn is_never_granted(scope: &str) -> bool {
+    NEVER.contains(&scope)
+}
+
+/// Where scopes come from.
+pub struct ScopeRequest<'a> {
+    /// The assertion's scope claim; none when there is no such claim.
+    pub claimed: Option<&'a [String]>,
+    /// The request's scope parameter.
+    pub requested: Option<&'a [String]>,
+    /// The teamspace's setting; none when it is blank.
+    pub setting: Option<&'a [String]>,
+    pub resource: &'a Resource,
+}
+
+/// The scopes to be decided, and those that are out already.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Candidates {
+    pub scopes: Vec<String>,
+    pub refused: Vec<(String, Reason)>,
+    /// Whether assertion or request asked for scopes, so that granting none is an error.
+    pub asked: bool,
+}
+
+impl ScopeRequest<'_> {
+    /// The bound is the teamspace's setting, else the assertion's scopes, else, when it has no scope
+    /// claim, the resource's defaults; within it, what the request asks for. A request cannot widen it.
+    pub fn candidates(&self) -> Result<Candidates, TokenError> {
+        self.check_claimed()?;
+        let (bound, outside) = match (self.setting, self.claimed) {
+            (Some(setting), _) => (setting, Reason::SCOPE_NOT_IN_SETTING),
+            (None, Some(claimed)) => (claimed, Reason::SCOPE_NOT_AUTHORIZED),
+            (None, None) => (self.resource.default_scopes.as_slice(), Reason::SCOPE_NOT_AUTHORIZED),
+        };
+        let asked_for = self.requested.or(self.claimed).unwrap_or_default();
+        let mut candidates = Candidates {
+            asked: asked_for.iter().any(|scope| !is_never_granted(scope)),
+            ..Candidates::default()
+        };
+        for scope in self.requested.unwrap_or(bound) {
+            if is_never_granted(scope) || !self.resource.has_scope(scope) {
+                candidates.refused.push((scope.clone(), Reason::SCOPE_UNKNOWN));
+            } else if bound.contains(scope) {
+                candidates.scopes.push(scope.clone());
+            } else {
+                candidates.refused.push((scope.clone(), outside.clone()));
+            }
+        }
+        self.note_dropped(bound, &outside, &mut candidates);
+        Ok(candidates)
+    }
+
+    /// EMA §7.6.2: an authorized scope that the resource does not know is a fault of the assertion.
+    fn check_claimed(&self) -> Result<(), TokenError> {
+        let unknown = |scope: &&String| !is_never_granted(scope) && !self.resource.has_scope(scope);
+        match self.claimed.unwrap_or_default().iter().find(unknown) {
+            None => Ok(()),
+            Some(scope) => Err(TokenError::invalid_grant(
+                Reason::SCOPE_UNKNOWN,
+                "The assertion authorizes a scope that the resource does not have.",
+            )
+            .detail(format!("scope {}", super::assertion::shown(scope)))),
+        }
+    }
+
+    /// What the identity provider authorized and the teamspace's setting leaves out, for the log.
+    fn note_dropped(&self, bound: &[String], outside: &Reason, candidates: &mut Candidates) {
+        if self.requested.is_some() {
+            return;
+        }
+        for scope in self.claimed.unwrap_or_default() {
+            if !bound.contains(scope) {
+                candidates.refused.push((scope.clone(), outside.clone()));
+            }
+        }
+    }
+}
+
+/// Scopes were asked for and none is granted (RFC 6749 §3.3).
+pub fn none_granted(reason: Reason) -> TokenError {
+    TokenError::new(ErrorCode::InvalidScope, reason, "None of the requested scopes can be granted.")
+}

@@ -1,0 +1,58 @@
+//! An issuer's metadata: OpenID Connect Discovery §4, or RFC 8414 §3 where that is all there is.
+
+use serde::Deserialize;
+use url::Url;
+
+use super::fetch::{FetchError, Fetcher};
+
+/// What we need of the metadata.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Metadata {
+    pub issuer: String,
+    pub jwks_uri: Option<String>,
+    /// Which tokens the token endpoint exchanges for (draft-ietf-oauth-identity-assertion-authz-grant §7.1).
+    #[serde(default)]
+    pub identity_chaining_requested_token_types_supported: Vec<String>,
+}
+
+/// Why there is no usable metadata.
+#[derive(Debug, thiserror::Error)]
+pub enum DiscoveryError {
+    #[error("{0}")]
+    Fetch(#[from] FetchError),
+    #[error("the metadata lacks an issuer or has members of the wrong type")]
+    Malformed,
+    #[error("the metadata names the issuer {found}, not {expected}{}", slash(.expected, .found))]
+    IssuerDiffers { expected: String, found: String },
+}
+
+fn slash(expected: &str, found: &str) -> &'static str {
+    match expected.trim_end_matches('/') == found.trim_end_matches('/') {
+        true => " (they differ only by a trailing slash)",
+        false => "",
+    }
+}
+
+/// Fetches the metadata, whose `issuer` must be the configured one byte for byte.
+pub async fn discover(fetcher: &Fetcher, issuer: &str) -> Result<Metadata, DiscoveryError> {
+    let base = issuer.strip_suffix('/').unwrap_or(issuer);
+    let oidc = format!("{base}/.well-known/openid-configuration");
+    let fetched = match fetcher.get(&oidc).await {
+        Err(FetchError::Status(_) | FetchError::NotJson) => fetcher.get(&inserted(issuer)?).await?,
+        other => other?,
+    };
+    let metadata: Metadata = serde_json::from_value(fetched.json).map_err(|_| DiscoveryError::Malformed)?;
+    if metadata.issuer != issuer {
+        let found = metadata.issuer.chars().take(200).collect();
+        return Err(DiscoveryError::IssuerDiffers { expected: issuer.to_owned(), found });
+    }
+    Ok(metadata)
+}
+
+/// RFC 8414 §3.1 puts the well-known part between host and path.
+fn inserted(issuer: &str) -> Result<String, FetchError> {
+    let mut url = Url::parse(issuer).map_err(|_| FetchError::NotAUrl)?;
+    let path = url.path().trim_end_matches('/').to_owned();
+    url.set_path(&format!("/.well-known/oauth-authorization-server{path}"));
+    Ok(url.into())
+}

@@ -1,0 +1,215 @@
+//! The guarded HTTP client: every URL and every resolved address checked, the connection made to the
+//! checked address, no redirects, a deadline, a size limit, JSON only, no proxy from the environment.
+
+use std::collections::HashSet;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
+use reqwest::{Certificate, Client, ClientBuilder, Response, redirect};
+use serde_json::Value;
+use url::{Host, Url};
+
+use super::address::is_public;
+use crate::config::Fetch;
+
+/// Why something was not fetched. The text never repeats what the other side answered.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    #[error("is no URL")]
+    NotAUrl,
+    #[error("must be https")]
+    NotHttps,
+    #[error("must not name a port other than 443")]
+    Port,
+    #[error("must not contain a user name or password")]
+    Credentials,
+    #[error("resolves to an address that is not public")]
+    PrivateAddress,
+    #[error("cannot be reached: {0}")]
+    Unreachable(&'static str),
+    #[error("did not answer in time")]
+    Timeout,
+    #[error("answered with status {0}")]
+    Status(u16),
+    #[error("redirects to another place, which is not followed")]
+    Redirect,
+    #[error("did not answer with JSON")]
+    NotJson,
+    #[error("answered with more than {0} bytes")]
+    TooLarge(usize),
+}
+
+/// The HTTP client could not be set up.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot set up the HTTP client: {0}")]
+pub struct FetcherError(String);
+
+/// What was fetched.
+#[derive(Debug)]
+pub struct Fetched {
+    pub json: Value,
+    /// `max-age` of the answer's Cache-Control, in seconds.
+    pub max_age: Option<i64>,
+}
+
+/// Fetches JSON documents from outside.
+#[derive(Clone)]
+pub struct Fetcher {
+    /// Resolves names to public addresses only.
+    public: Client,
+    /// For the origins that the operator excused.
+    private: Client,
+    private_origins: Arc<HashSet<String>>,
+    timeout: Duration,
+    max_size: usize,
+}
+
+impl Fetcher {
+    /// A fetcher with the operator's limits, extra roots and excused origins.
+    pub fn new(config: &Fetch) -> Result<Self, FetcherError> {
+        let client = |builder: ClientBuilder| builder.build().map_err(|e| FetcherError(e.to_string()));
+        Ok(Self {
+            public: client(guarded(config)?.dns_resolver(Arc::new(PublicResolver)))?,
+            private: client(guarded(config)?)?,
+            private_origins: Arc::new(config.private_origins.iter().cloned().collect()),
+            timeout: config.timeout.std(),
+            max_size: config.max_size.bytes(),
+        })
+    }
+
+    /// Whether an origin is excused from https and from the public-address rule.
+    pub fn is_private_origin(&self, url: &Url) -> bool {
+        self.private_origins.contains(&url.origin().ascii_serialization())
+    }
+
+    /// Checks a URL by itself, before anything is resolved.
+    pub fn check_url(&self, text: &str) -> Result<Url, FetchError> {
+        let url = Url::parse(text).map_err(|_| FetchError::NotAUrl)?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(FetchError::Credentials);
+        }
+        if self.is_private_origin(&url) {
+            return Ok(url);
+        }
+        if url.scheme() != "https" {
+            return Err(FetchError::NotHttps);
+        }
+        if url.port().is_some() {
+            return Err(FetchError::Port);
+        }
+        // An address in the URL is never resolved, so the resolver would not see it.
+        match url.host() {
+            Some(Host::Ipv4(ip)) if !is_public(IpAddr::V4(ip)) => Err(FetchError::PrivateAddress),
+            Some(Host::Ipv6(ip)) if !is_public(IpAddr::V6(ip)) => Err(FetchError::PrivateAddress),
+            _ => Ok(url),
+        }
+    }
+
+    /// Fetches a JSON document, within one deadline for all of it.
+    pub async fn get(&self, url: &str) -> Result<Fetched, FetchError> {
+        let url = self.check_url(url)?;
+        let client = if self.is_private_origin(&url) { &self.private } else { &self.public };
+        match tokio::time::timeout(self.timeout, self.get_from(client, url)).await {
+            Ok(result) => result,
+            Err(_) => Err(FetchError::Timeout),
+        }
+    }
+
+    async fn get_from(&self, client: &Client, url: Url) -> Result<Fetched, FetchError> {
+        let request = client.get(url).header(ACCEPT, "application/json");
+        let mut response = request.send().await.map_err(|e| why(&e))?;
+        let status = response.status();
+        if status.is_redirection() {
+            return Err(FetchError::Redirect);
+        }
+        if status != reqwest::StatusCode::OK {
+            return Err(FetchError::Status(status.as_u16()));
+        }
+        if !is_json(&response) {
+            return Err(FetchError::NotJson);
+        }
+        let max_age = max_age(&response);
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|e| why(&e))? {
+            if body.len() + chunk.len() > self.max_size {
+                return Err(FetchError::TooLarge(self.max_size));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let json = serde_json::from_slice(&body).map_err(|_| FetchError::NotJson)?;
+        Ok(Fetched { json, max_age })
+    }
+}
+
+fn guarded(config: &Fetch) -> Result<ClientBuilder, FetcherError> {
+    let mut builder = Client::builder()
+        .no_proxy()
+        .redirect(redirect::Policy::none())
+        .referer(false)
+        .connect_timeout(config.timeout.std())
+        .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")));
+    if let Some(path) = &config.ca_file {
+        let fail = |e: &dyn std::fmt::Display| FetcherError(format!("{}: {e}", path.display()));
+        let pem = std::fs::read(path).map_err(|e| fail(&e))?;
+        for certificate in Certificate::from_pem_bundle(&pem).map_err(|e| fail(&e))? {
+            builder = builder.add_root_certificate(certificate);
+        }
+    }
+    Ok(builder)
+}
+
+fn is_json(response: &Response) -> bool {
+    let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = content_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/json")
+        || essence.get(..12).is_some_and(|start| start.eq_ignore_ascii_case("application/"))
+            && essence.to_ascii_lowercase().ends_with("+json")
+}
+
+fn max_age(response: &Response) -> Option<i64> {
+    let header = response.headers().get(CACHE_CONTROL)?.to_str().ok()?;
+    header.split(',').find_map(|part| part.trim().strip_prefix("max-age=")?.parse().ok())
+}
+
+/// A constant text for what went wrong: the library's own would repeat the URL and the addresses.
+fn why(error: &reqwest::Error) -> FetchError {
+    let mut source: Option<&dyn std::error::Error> = Some(error);
+    while let Some(inner) = source {
+        if inner.downcast_ref::<NoPublicAddress>().is_some() {
+            return FetchError::PrivateAddress;
+        }
+        source = inner.source();
+    }
+    if error.is_timeout() {
+        FetchError::Timeout
+    } else if error.is_connect() {
+        FetchError::Unreachable("no connection (name, network or certificate)")
+    } else {
+        FetchError::Unreachable("the connection broke")
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("no public address")]
+struct NoPublicAddress;
+
+/// Hands the connector only addresses that were checked, so that a second look-up with another answer
+/// (DNS rebinding) cannot happen.
+struct PublicResolver;
+
+impl Resolve for PublicResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let found: Vec<SocketAddr> = found.collect();
+            // One private address among public ones is a sign of tricks: refuse them all.
+            if found.is_empty() || !found.iter().all(|address| is_public(address.ip())) {
+                return Err(NoPublicAddress.into());
+            }
+            Ok(Box::new(found.into_iter()) as Addrs)
+        })
+    }
+}

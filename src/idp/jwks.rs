@@ -1,0 +1,178 @@
+//! The keys of configured issuers: fetched once, prepared once, refreshed by one request at a time.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwapOption;
+use jsonwebtoken::Algorithm;
+use serde_json::Value;
+use tokio::sync::Mutex as AsyncMutex;
+
+use super::discovery::{DiscoveryError, discover};
+use super::fetch::{FetchError, Fetcher};
+use super::key::VerificationKey;
+use crate::clock::{Clock, UnixSeconds};
+use crate::config::Jwks;
+use crate::store::identity_providers::IdentityProvider;
+
+/// Why there is no key to verify an assertion with.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The issuer publishes no key of this id that fits the algorithm.
+    #[error("the issuer publishes no fitting key of this kid")]
+    Unknown,
+    /// Nothing usable is cached, and the issuer cannot be asked.
+    #[error("the issuer's keys cannot be had")]
+    Unreachable,
+}
+
+/// Why a key set was not taken over.
+#[derive(Debug, thiserror::Error)]
+pub enum RefreshError {
+    #[error(transparent)]
+    Discovery(#[from] DiscoveryError),
+    #[error("jwks_uri {0}")]
+    Fetch(#[from] FetchError),
+    #[error(
+        "the key set has no usable public signing key (RS256, PS256, ES256, ES384 or EdDSA; RSA of 2048 bits or more)"
+    )]
+    NoUsableKey,
+}
+
+/// A set of prepared keys.
+pub struct KeySet {
+    keys: Vec<Arc<VerificationKey>>,
+    fresh_until: UnixSeconds,
+    usable_until: UnixSeconds,
+}
+
+impl KeySet {
+    /// From a JWK Set (RFC 7517 §5); keys that we cannot use are skipped.
+    pub fn parse(json: &Value) -> Result<Vec<Arc<VerificationKey>>, RefreshError> {
+        let keys = json.get("keys").and_then(Value::as_array).ok_or(RefreshError::NoUsableKey)?;
+        let usable: Vec<_> = keys.iter().filter_map(VerificationKey::from_jwk).map(Arc::new).collect();
+        if usable.is_empty() { Err(RefreshError::NoUsableKey) } else { Ok(usable) }
+    }
+
+    /// The keys to try: those of that kid; without a kid, the only one that fits.
+    fn candidates(&self, kid: Option<&str>, algorithm: Algorithm) -> Vec<Arc<VerificationKey>> {
+        let fitting = self.keys.iter().filter(|key| key.fits(algorithm));
+        match kid {
+            Some(kid) => fitting.filter(|key| key.kid.as_deref() == Some(kid)).cloned().collect(),
+            None => {
+                let all: Vec<_> = fitting.cloned().collect();
+                if all.len() == 1 { all } else { Vec::new() }
+            }
+        }
+    }
+}
+
+/// What is cached of one issuer.
+#[derive(Default)]
+struct Entry {
+    keys: ArcSwapOption<KeySet>,
+    /// When keys were last asked for; held while asking, so that there is one request at a time.
+    asked_at: AsyncMutex<Option<UnixSeconds>>,
+}
+
+/// The cache over all issuers. Issuers do not wait for one another.
+pub struct IssuerKeys {
+    fetcher: Fetcher,
+    clock: Arc<dyn Clock>,
+    config: Jwks,
+    entries: Mutex<HashMap<String, Arc<Entry>>>,
+}
+
+impl IssuerKeys {
+    /// An empty cache.
+    pub fn new(fetcher: Fetcher, clock: Arc<dyn Clock>, config: Jwks) -> Self {
+        Self { fetcher, clock, config, entries: Mutex::default() }
+    }
+
+    /// The keys that may have signed an assertion of a configured issuer.
+    pub async fn find(
+        &self,
+        provider: &IdentityProvider,
+        kid: Option<&str>,
+        algorithm: Algorithm,
+    ) -> Result<Vec<Arc<VerificationKey>>, KeyError> {
+        let entry = self.entry(&provider.issuer);
+        if let Some(found) = self.cached(&entry, kid, algorithm) {
+            return Ok(found);
+        }
+        self.refresh(&entry, provider, kid, algorithm).await;
+        let now = self.clock.now();
+        match entry.keys.load_full().filter(|set| now < set.usable_until) {
+            None => Err(KeyError::Unreachable),
+            Some(set) => match set.candidates(kid, algorithm) {
+                found if found.is_empty() => Err(KeyError::Unknown),
+                found => Ok(found),
+            },
+        }
+    }
+
+    /// Forgets an issuer, whose configuration has changed.
+    pub fn forget(&self, issuer: &str) {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner).remove(issuer);
+    }
+
+    fn entry(&self, issuer: &str) -> Arc<Entry> {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        match entries.get(issuer) {
+            Some(entry) => Arc::clone(entry),
+            None => Arc::clone(entries.entry(issuer.to_owned()).or_default()),
+        }
+    }
+
+    /// Keys that are fresh and known.
+    fn cached(&self, entry: &Entry, kid: Option<&str>, alg: Algorithm) -> Option<Vec<Arc<VerificationKey>>> {
+        let set = entry.keys.load();
+        let set = set.as_ref().filter(|set| self.clock.now() < set.fresh_until)?;
+        let found = set.candidates(kid, alg);
+        (!found.is_empty()).then_some(found)
+    }
+
+    /// Asks the issuer, unless somebody did within the interval. While another request is asking, this one
+    /// waits only if it has no usable key at all, so that a slow issuer delays one sign-in, not all.
+    async fn refresh(&self, entry: &Entry, provider: &IdentityProvider, kid: Option<&str>, alg: Algorithm) {
+        let mut asked_at = match entry.asked_at.try_lock() {
+            Ok(guard) => guard,
+            Err(_) if self.has_usable(entry, kid, alg) => return,
+            Err(_) => entry.asked_at.lock().await,
+        };
+        let now = self.clock.now();
+        let interval = self.config.min_refresh_interval.as_secs();
+        if self.cached(entry, kid, alg).is_some() || asked_at.is_some_and(|at| now < at + interval) {
+            return;
+        }
+        *asked_at = Some(now);
+        match self.fetch(provider).await {
+            Ok(set) => entry.keys.store(Some(Arc::new(set))),
+            Err(error) => tracing::warn!(issuer = provider.issuer, %error, "cannot refresh an issuer's keys"),
+        }
+    }
+
+    fn has_usable(&self, entry: &Entry, kid: Option<&str>, alg: Algorithm) -> bool {
+        let set = entry.keys.load();
+        set.as_ref()
+            .is_some_and(|set| self.clock.now() < set.usable_until && !set.candidates(kid, alg).is_empty())
+    }
+
+    /// Metadata first: an issuer that has become another, or moved its keys, is not followed silently.
+    async fn fetch(&self, provider: &IdentityProvider) -> Result<KeySet, RefreshError> {
+        let metadata = discover(&self.fetcher, &provider.issuer).await?;
+        if metadata.jwks_uri.as_deref() != Some(&provider.jwks_uri) {
+            tracing::warn!(
+                issuer = provider.issuer,
+                saved = provider.jwks_uri,
+                "the issuer's metadata names another jwks_uri; the saved one is used until it is saved again"
+            );
+        }
+        let fetched = self.fetcher.get(&provider.jwks_uri).await?;
+        let keys = KeySet::parse(&fetched.json)?;
+        let longest = self.config.max_age.as_secs();
+        let age = fetched.max_age.map_or(longest, |age| age.clamp(60, longest));
+        let fresh_until = self.clock.now() + age;
+        Ok(KeySet { keys, fresh_until, usable_until: fresh_until + self.config.max_stale.as_secs() })
+    }
+}

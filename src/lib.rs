@@ -1,0 +1,20 @@
+//! Countersign: a policy-driven authorization server for MCP's Enterprise-Managed Authorization.
+//!
+//! The modules, in the order in which a request meets them: [`web`] turns bytes into types;
+//! [`exchange`] is the flow from an assertion to a token; [`idp`] fetches the issuer's keys;
+//! [`policy`] decides; [`store`] writes; [`signing`] signs. [`app`] holds the parts, [`config`]
+//! what the operator says, [`cli`] the commands, [`demo`] everything on loopback.
+
+pub mod app;
+pub mod clock;
+pub mod config;
+pub mod demo;
+pub mod exchange;
+pub mod idp;
+pub mod limits;
+pub mod policy;
+pub mod random;
+pub mod signing;
+pub mod store;
+mod text_enum;
+pub mod web;

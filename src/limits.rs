@@ -1,0 +1,107 @@
+//! Rate limits of the token endpoint (EMA §7.5.1).
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use governor::clock::{Clock as _, DefaultClock};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+
+use crate::config::RateLimit;
+use crate::exchange::claims::Claims;
+use crate::store::clients::RegisteredClient;
+
+/// Too many; try again after so many seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limited {
+    pub retry_after: u64,
+}
+
+/// Whose failed authentications are counted together: a registered client's at one address; all clients
+/// that are not registered share one budget per address, or new names would be new budgets.
+type AuthenticationKey = (Option<String>, IpAddr);
+
+/// The limits in force; one that is 0 is absent.
+pub struct Limits {
+    failures: Option<DefaultKeyedRateLimiter<AuthenticationKey>>,
+    /// Until when a key that has used up its budget is not even heard.
+    blocked: Mutex<HashMap<AuthenticationKey, Instant>>,
+    subjects: Option<DefaultKeyedRateLimiter<(String, String, String)>>,
+    addresses: Option<DefaultKeyedRateLimiter<IpAddr>>,
+    clock: DefaultClock,
+}
+
+impl Limits {
+    /// The configured limits.
+    pub fn new(config: &RateLimit) -> Self {
+        let per_minute = |n| NonZeroU32::new(n).map(Quota::per_minute);
+        Self {
+            failures: per_minute(config.failed_authentications_per_minute).map(RateLimiter::keyed),
+            blocked: Mutex::default(),
+            subjects: per_minute(config.exchanges_per_subject_per_minute).map(RateLimiter::keyed),
+            addresses: NonZeroU32::new(config.requests_per_address_per_second)
+                .map(|n| RateLimiter::keyed(Quota::per_second(n))),
+            clock: DefaultClock::default(),
+        }
+    }
+
+    /// Whether this client may try to authenticate from this address.
+    pub fn check_authentication(&self, known: Option<&str>, address: IpAddr) -> Result<(), Limited> {
+        if self.failures.is_none() {
+            return Ok(());
+        }
+        let key = (known.map(str::to_owned), address);
+        let mut blocked = self.blocked.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(until) = blocked.get(&key) else { return Ok(()) };
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            blocked.remove(&key);
+            return Ok(());
+        }
+        Err(wait(left))
+    }
+
+    /// Counts a failed authentication.
+    pub fn note_failed_authentication(&self, known: Option<&str>, address: IpAddr) {
+        let Some(failures) = &self.failures else { return };
+        let key = (known.map(str::to_owned), address);
+        if let Err(not_until) = failures.check_key(&key) {
+            let until = Instant::now() + not_until.wait_time_from(self.clock.now());
+            self.blocked.lock().unwrap_or_else(PoisonError::into_inner).insert(key, until);
+        }
+    }
+
+    /// Counts an exchange of a client for a verified subject.
+    pub fn check_subject(&self, client: &RegisteredClient, claims: &Claims) -> Result<(), Limited> {
+        let Some(subjects) = &self.subjects else { return Ok(()) };
+        let key = (client.client_id.clone(), claims.iss.clone(), claims.sub.clone());
+        subjects.check_key(&key).map_err(|not_until| wait(not_until.wait_time_from(self.clock.now())))
+    }
+
+    /// Counts a request from an address.
+    pub fn check_address(&self, address: IpAddr) -> Result<(), Limited> {
+        let Some(addresses) = &self.addresses else { return Ok(()) };
+        addresses.check_key(&address).map_err(|not_until| wait(not_until.wait_time_from(self.clock.now())))
+    }
+
+    /// Forgets keys whose budget is whole again.
+    pub fn forget_idle(&self) {
+        if let Some(limiter) = &self.failures {
+            limiter.retain_recent();
+        }
+        if let Some(limiter) = &self.subjects {
+            limiter.retain_recent();
+        }
+        if let Some(limiter) = &self.addresses {
+            limiter.retain_recent();
+        }
+        let now = Instant::now();
+        self.blocked.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, until| *until > now);
+    }
+}
+
+fn wait(left: Duration) -> Limited {
+    Limited { retry_after: left.as_secs() + 1 }
+}

@@ -1,0 +1,342 @@
+//! What a decision stands on: plain data first, then the same as Cedar entities and context.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
+
+use cedar_policy::{
+    Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, RestrictedExpression as Expr,
+};
+
+use crate::clock::{UnixSeconds, rfc3339};
+use crate::store::members::Status;
+use crate::store::teamspaces::Plan;
+
+/// Facts about the customer.
+#[derive(Debug, Clone)]
+pub struct TeamspaceFacts {
+    pub slug: String,
+    pub plan: Plan,
+    pub issuer: Option<String>,
+    /// None: pass through what the identity provider authorized.
+    pub scope_setting: Option<Vec<String>>,
+    pub email_domains: Vec<String>,
+}
+
+/// Facts about the client that redeems the assertion.
+#[derive(Debug, Clone)]
+pub struct ClientFacts {
+    pub client_id: String,
+    pub groups: Vec<String>,
+    pub public: bool,
+    pub auth_method: &'static str,
+}
+
+/// Facts from the verified assertion.
+#[derive(Debug, Clone, Default)]
+pub struct ClaimFacts {
+    pub iss: String,
+    pub sub: String,
+    pub tenant: Option<String>,
+    pub aud_tenant: Option<String>,
+    /// Lower case.
+    pub email: Option<String>,
+    pub email_verified: Option<bool>,
+    pub amr: Vec<String>,
+    pub acr: Option<String>,
+    /// Seconds since `auth_time`.
+    pub auth_age: Option<i64>,
+    /// None: no scope claim.
+    pub scopes: Option<Vec<String>>,
+    /// Empty: no resource claim.
+    pub resources: Vec<String>,
+    pub groups: Vec<String>,
+}
+
+/// Facts about the person's membership.
+#[derive(Debug, Clone)]
+pub enum MemberFacts {
+    Absent { seats_used: i64, seats_limit: Option<i64> },
+    Present { status: Status, linking: bool },
+}
+
+/// Facts about the MCP server that the token would be for.
+#[derive(Debug, Clone)]
+pub struct ResourceFacts {
+    pub identifier: String,
+    pub published: bool,
+    pub default_scopes: Vec<String>,
+}
+
+/// Everything that one exchange is decided on.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    pub now: UnixSeconds,
+    pub teamspace: TeamspaceFacts,
+    pub client: ClientFacts,
+    pub claims: ClaimFacts,
+    pub member: MemberFacts,
+    pub resource: ResourceFacts,
+    /// The scopes that could be granted, each asked once.
+    pub candidates: Vec<String>,
+    /// Whether the assertion is bound to a key and the client proved that it holds it.
+    pub key_bound: bool,
+}
+
+/// What saving an issuer on a teamspace is decided on.
+#[derive(Debug, Clone)]
+pub struct ConfigurationFacts {
+    pub now: UnixSeconds,
+    pub issuer: String,
+    pub teamspace: TeamspaceFacts,
+}
+
+/// A value of our own that Cedar does not take: a defect, answered with a denial.
+#[derive(Debug, thiserror::Error)]
+#[error("facts do not fit the policy engine: {0}")]
+pub struct FactsError(String);
+
+impl FactsError {
+    fn of(error: impl ToString) -> Self {
+        Self(error.to_string())
+    }
+}
+
+type Result<T> = std::result::Result<T, FactsError>;
+
+struct Types {
+    issuer: EntityTypeName,
+    client: EntityTypeName,
+    client_group: EntityTypeName,
+    group: EntityTypeName,
+    user: EntityTypeName,
+    teamspace: EntityTypeName,
+    plan: EntityTypeName,
+    status: EntityTypeName,
+    server: EntityTypeName,
+    scope: EntityTypeName,
+    action: EntityTypeName,
+}
+
+#[allow(clippy::expect_used)] // constants, each an identifier of the Cedar grammar
+static TYPES: LazyLock<Types> = LazyLock::new(|| {
+    let name = |text: &str| text.parse().expect("a constant entity type name");
+    Types {
+        issuer: name("Issuer"),
+        client: name("Client"),
+        client_group: name("ClientGroup"),
+        group: name("Group"),
+        user: name("User"),
+        teamspace: name("Teamspace"),
+        plan: name("Plan"),
+        status: name("MemberStatus"),
+        server: name("McpServer"),
+        scope: name("Scope"),
+        action: name("Action"),
+    }
+});
+
+fn uid(entity_type: &EntityTypeName, id: impl AsRef<str>) -> EntityUid {
+    EntityUid::from_type_name_and_id(entity_type.clone(), EntityId::new(id))
+}
+
+/// `Action::"…"`.
+pub fn action_uid(name: &str) -> EntityUid {
+    uid(&TYPES.action, name)
+}
+
+fn text(value: &str) -> Expr {
+    Expr::new_string(value.to_owned())
+}
+
+fn refs(entity_type: &EntityTypeName, ids: &[String]) -> Expr {
+    Expr::new_set(ids.iter().map(|id| Expr::new_entity_uid(uid(entity_type, id))))
+}
+
+fn attrs<const N: usize>(pairs: [(&str, Expr); N]) -> HashMap<String, Expr> {
+    pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+fn entity(id: EntityUid, attributes: HashMap<String, Expr>, parents: HashSet<EntityUid>) -> Result<Entity> {
+    Entity::new(id, attributes, parents).map_err(FactsError::of)
+}
+
+fn issuer(iss: &str) -> EntityUid {
+    uid(&TYPES.issuer, iss)
+}
+
+fn issuer_entity(iss: &str) -> Result<Entity> {
+    entity(issuer(iss), attrs([("url", text(iss))]), HashSet::new())
+}
+
+impl TeamspaceFacts {
+    fn uid(&self) -> EntityUid {
+        uid(&TYPES.teamspace, &self.slug)
+    }
+
+    fn entity(&self) -> Result<Entity> {
+        let mut attributes = attrs([
+            ("plan", Expr::new_entity_uid(uid(&TYPES.plan, self.plan.as_str()))),
+            ("email_domains", Expr::new_set(self.email_domains.iter().map(|d| text(d)))),
+        ]);
+        if let Some(iss) = &self.issuer {
+            attributes.insert("issuer".into(), Expr::new_entity_uid(issuer(iss)));
+        }
+        if let Some(setting) = &self.scope_setting {
+            attributes.insert("scope_setting".into(), refs(&TYPES.scope, setting));
+        }
+        entity(self.uid(), attributes, HashSet::new())
+    }
+}
+
+impl ConfigurationFacts {
+    pub(super) fn issuer(&self) -> EntityUid {
+        issuer(&self.issuer)
+    }
+
+    pub(super) fn teamspace(&self) -> EntityUid {
+        self.teamspace.uid()
+    }
+
+    pub(super) fn entities(&self) -> Result<Entities> {
+        let all = [issuer_entity(&self.issuer)?, self.teamspace.entity()?];
+        Entities::from_entities(all, None).map_err(FactsError::of)
+    }
+
+    pub(super) fn context(&self) -> Vec<(String, Expr)> {
+        vec![("now".into(), Expr::new_datetime(rfc3339(self.now)))]
+    }
+}
+
+impl Facts {
+    pub(super) fn issuer(&self) -> EntityUid {
+        issuer(&self.claims.iss)
+    }
+
+    pub(super) fn user(&self) -> EntityUid {
+        let tenant = self.claims.tenant.as_deref().unwrap_or_default();
+        uid(&TYPES.user, format!("{}|{tenant}|{}", self.claims.iss, self.claims.sub))
+    }
+
+    pub(super) fn teamspace(&self) -> EntityUid {
+        self.teamspace.uid()
+    }
+
+    pub(super) fn server(&self) -> EntityUid {
+        uid(&TYPES.server, &self.resource.identifier)
+    }
+
+    pub(super) fn scope(name: &str) -> EntityUid {
+        uid(&TYPES.scope, name)
+    }
+
+    /// Every entity that a policy can reach from principal, resource or context.
+    pub(super) fn entities(&self) -> Result<Entities> {
+        let mut all = vec![
+            issuer_entity(&self.claims.iss)?,
+            self.client_entity()?,
+            self.user_entity()?,
+            self.teamspace.entity()?,
+            self.server_entity()?,
+        ];
+        all.extend(self.scope_entities()?);
+        Entities::from_entities(all, None).map_err(FactsError::of)
+    }
+
+    fn client_entity(&self) -> Result<Entity> {
+        let attributes = attrs([
+            ("public", Expr::new_bool(self.client.public)),
+            ("auth_method", text(self.client.auth_method)),
+        ]);
+        let groups = self.client.groups.iter().map(|g| uid(&TYPES.client_group, g)).collect();
+        entity(uid(&TYPES.client, &self.client.client_id), attributes, groups)
+    }
+
+    /// A group's id begins with the teamspace, so that one customer's identity provider cannot put
+    /// its people into another's groups.
+    fn user_entity(&self) -> Result<Entity> {
+        let slug = &self.teamspace.slug;
+        let groups = self.claims.groups.iter().map(|g| uid(&TYPES.group, format!("{slug}/{g}"))).collect();
+        entity(self.user(), HashMap::new(), groups)
+    }
+
+    /// The server under decision. Others that the assertion names appear as bare references.
+    fn server_entity(&self) -> Result<Entity> {
+        let attributes = attrs([
+            ("url", text(&self.resource.identifier)),
+            ("teamspace", Expr::new_entity_uid(self.teamspace())),
+            ("published", Expr::new_bool(self.resource.published)),
+        ]);
+        entity(self.server(), attributes, HashSet::from([self.teamspace()]))
+    }
+
+    fn scope_entities(&self) -> Result<Vec<Entity>> {
+        let scope = |name: &String| {
+            let attributes = attrs([
+                ("name", text(name)),
+                ("teamspace", Expr::new_entity_uid(self.teamspace())),
+                ("default", Expr::new_bool(self.resource.default_scopes.contains(name))),
+            ]);
+            entity(Self::scope(name), attributes, HashSet::from([self.server(), self.teamspace()]))
+        };
+        self.candidates.iter().map(scope).collect()
+    }
+
+    /// What every action at the token endpoint sees.
+    pub(super) fn context(&self) -> Result<Vec<(String, Expr)>> {
+        Ok(vec![
+            ("now".into(), Expr::new_datetime(rfc3339(self.now))),
+            ("client".into(), Expr::new_entity_uid(uid(&TYPES.client, &self.client.client_id))),
+            ("claims".into(), self.claims.record()?),
+            ("key_bound".into(), Expr::new_bool(self.key_bound)),
+        ])
+    }
+
+    /// The same, with what the member actions see besides.
+    pub(super) fn member_context(&self) -> Result<Vec<(String, Expr)>> {
+        let mut pairs = self.context()?;
+        match &self.member {
+            MemberFacts::Absent { seats_used, seats_limit } => {
+                pairs.push(("seats_used".into(), Expr::new_long(*seats_used)));
+                pairs.extend(seats_limit.map(|limit| ("seats_limit".into(), Expr::new_long(limit))));
+            }
+            MemberFacts::Present { status, linking } => {
+                let status = uid(&TYPES.status, status.as_str());
+                pairs.push(("status".into(), Expr::new_entity_uid(status)));
+                pairs.push(("linking".into(), Expr::new_bool(*linking)));
+            }
+        }
+        Ok(pairs)
+    }
+}
+
+/// Pairs as a context, evaluated once and used for every question that sees them.
+pub(super) fn to_context(pairs: Vec<(String, Expr)>) -> Result<Context> {
+    Context::from_pairs(pairs).map_err(FactsError::of)
+}
+
+impl ClaimFacts {
+    fn record(&self) -> Result<Expr> {
+        let mut fields = vec![
+            ("sub".to_owned(), text(&self.sub)),
+            ("amr".to_owned(), Expr::new_set(self.amr.iter().map(|m| text(m)))),
+            ("resources".to_owned(), refs(&TYPES.server, &self.resources)),
+        ];
+        let mut optional = |name: &str, value: Option<Expr>| {
+            fields.extend(value.map(|value| (name.to_owned(), value)));
+        };
+        optional("tenant", self.tenant.as_deref().map(text));
+        optional("aud_tenant", self.aud_tenant.as_deref().map(text));
+        optional("email", self.email.as_deref().map(text));
+        optional("email_domain", self.email_domain().map(text));
+        optional("email_verified", self.email_verified.map(Expr::new_bool));
+        optional("acr", self.acr.as_deref().map(text));
+        optional("auth_age", self.auth_age.map(|age| Expr::new_duration(format!("{}s", age.max(0)))));
+        optional("scopes", self.scopes.as_deref().map(|scopes| refs(&TYPES.scope, scopes)));
+        Expr::new_record(fields).map_err(FactsError::of)
+    }
+
+    /// The part of the email after its last @.
+    pub fn email_domain(&self) -> Option<&str> {
+        self.email.as_deref()?.rsplit_once('@').map(|(_, domain)| domain)
+    }
+}

@@ -1,0 +1,22 @@
+//! Cedar policies: loaded, validated strictly, sliced, and asked.
+
+pub mod decision;
+pub mod facts;
+mod load;
+mod set;
+
+pub use decision::{Decision, Permitted, Ruling, decide, decide_configuration};
+pub use load::{LoadError, PolicyFile, PolicySource, Problem};
+pub use set::{Action, CompiledPolicies, Denial};
+
+use crate::clock::UnixSeconds;
+
+/// The policies in force.
+#[derive(Debug)]
+pub struct Policies {
+    pub compiled: CompiledPolicies,
+    /// SHA-256 over schema and files: two replicas that show the same hash decide alike.
+    pub hash: String,
+    pub files: Vec<PolicyFile>,
+    pub loaded_at: UnixSeconds,
+}

@@ -1,0 +1,254 @@
+//! A policy set in force, cut into slices so that a question meets only the policies that can match it.
+//!
+//! A slice is keyed by action and by the entity in the policy's resource scope, or none. A question asks
+//! the slices of {none, the resource, its ancestors} and combines them: any forbid denies, else any permit
+//! allows. That is sound because a slice only leaves out policies whose scope cannot match.
+
+use std::collections::HashMap;
+
+use cedar_policy::{
+    ActionConstraint, AuthorizationError, Authorizer, Context, Decision, Effect, Entities, EntityUid, Policy,
+    PolicyId, PolicySet, Request, ResourceConstraint, Schema,
+};
+
+use super::facts::action_uid;
+use crate::exchange::error::{ErrorCode, Reason};
+
+/// The questions that policies answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    ConfigureIssuer,
+    TrustIssuer,
+    ProvisionMember,
+    AdmitMember,
+    GrantResource,
+    GrantScope,
+}
+
+impl Action {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::ConfigureIssuer,
+        Self::TrustIssuer,
+        Self::ProvisionMember,
+        Self::AdmitMember,
+        Self::GrantResource,
+        Self::GrantScope,
+    ];
+
+    /// Its name in the schema.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ConfigureIssuer => "ConfigureIssuer",
+            Self::TrustIssuer => "TrustIssuer",
+            Self::ProvisionMember => "ProvisionMember",
+            Self::AdmitMember => "AdmitMember",
+            Self::GrantResource => "GrantResource",
+            Self::GrantScope => "GrantScope",
+        }
+    }
+}
+
+/// What a policy says of itself in its annotations.
+#[derive(Debug, Clone)]
+struct Annotations {
+    reason: Reason,
+    error: ErrorCode,
+    message: String,
+}
+
+#[derive(Debug, Default)]
+struct Slice {
+    all: PolicySet,
+    permits: PolicySet,
+}
+
+/// A validated policy set, ready to be asked.
+#[derive(Debug)]
+pub struct CompiledPolicies {
+    slices: HashMap<Action, HashMap<Option<EntityUid>, Slice>>,
+    annotations: HashMap<PolicyId, Annotations>,
+    actions: HashMap<Action, EntityUid>,
+    authorizer: Authorizer,
+}
+
+/// One question.
+pub struct Question<'a> {
+    pub action: Action,
+    pub principal: EntityUid,
+    pub resource: EntityUid,
+    /// The resource's ancestors.
+    pub ancestors: &'a [EntityUid],
+    pub context: &'a Context,
+    pub entities: &'a Entities,
+}
+
+/// Why an answer is no: what goes on the wire, and every reason for the log.
+#[derive(Debug, Clone)]
+pub struct Denial {
+    pub error: ErrorCode,
+    pub message: String,
+    /// The most telling one first.
+    pub reasons: Vec<Reason>,
+}
+
+/// An answer and the policies that determined it.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub policies: Vec<String>,
+    pub denial: Option<Denial>,
+}
+
+impl CompiledPolicies {
+    /// Slices a set that was validated against the schema, with ids from `@id`.
+    pub fn compile(set: &PolicySet, schema: &Schema) -> Result<Self, String> {
+        let groups = schema.action_entities().map_err(|e| e.to_string())?;
+        let actions: HashMap<Action, EntityUid> =
+            Action::ALL.into_iter().map(|action| (action, action_uid(action.name()))).collect();
+        let mut slices: HashMap<Action, HashMap<Option<EntityUid>, Slice>> = HashMap::new();
+        for policy in set.policies() {
+            for (action, uid) in &actions {
+                if applies(&policy.action_constraint(), uid, &groups) {
+                    let slice = slices.entry(*action).or_default().entry(resource_key(policy)).or_default();
+                    slice.add(policy)?;
+                }
+            }
+        }
+        let annotations = set.policies().map(|p| (p.id().clone(), Annotations::of(p))).collect();
+        Ok(Self { slices, annotations, actions, authorizer: Authorizer::new() })
+    }
+
+    /// Asks. Any evaluation error is a denial: Cedar would skip a forbid that errs and so fail open.
+    pub fn ask(&self, question: &Question<'_>) -> Answer {
+        let Some(request) = self.request(question) else { return self.undecidable(Vec::new()) };
+        let (mut permits, mut forbids, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+        let slices = self.slices_of(question);
+        for slice in &slices {
+            let response = self.authorizer.is_authorized(&request, &slice.all, question.entities);
+            let determining = response.diagnostics().reason().cloned();
+            match response.decision() {
+                Decision::Allow => permits.extend(determining),
+                Decision::Deny => forbids.extend(determining),
+            }
+            errors.extend(response.diagnostics().errors().map(erring_policy));
+        }
+        if !errors.is_empty() {
+            return self.undecidable(errors);
+        }
+        if forbids.is_empty() && !permits.is_empty() {
+            return Answer { policies: ids(permits), denial: None };
+        }
+        let unmet = self.unmet_permits(&slices, &request, question.entities);
+        self.denied(unmet, forbids)
+    }
+
+    fn request(&self, question: &Question<'_>) -> Option<Request> {
+        let action = self.actions.get(&question.action)?.clone();
+        let context = question.context.clone();
+        // No schema: the facts' types guarantee what a check would find; a test checks them.
+        Request::new(question.principal.clone(), action, question.resource.clone(), context, None).ok()
+    }
+
+    fn slices_of(&self, question: &Question<'_>) -> Vec<&Slice> {
+        let Some(by_resource) = self.slices.get(&question.action) else { return Vec::new() };
+        let literals = std::iter::once(&question.resource).chain(question.ancestors);
+        let keys = std::iter::once(None).chain(literals.map(|uid| Some(uid.clone())));
+        keys.filter_map(|key| by_resource.get(&key)).collect()
+    }
+
+    /// The permits that could have allowed it, when none did.
+    fn unmet_permits(&self, slices: &[&Slice], request: &Request, entities: &Entities) -> Vec<PolicyId> {
+        let met = slices.iter().any(|slice| {
+            self.authorizer.is_authorized(request, &slice.permits, entities).decision() == Decision::Allow
+        });
+        match met {
+            true => Vec::new(),
+            false => slices.iter().flat_map(|s| s.permits.policies()).map(|p| p.id().clone()).collect(),
+        }
+    }
+
+    /// The minimum that was not met comes first, then the requirements that were broken.
+    fn denied(&self, mut unmet: Vec<PolicyId>, mut forbids: Vec<PolicyId>) -> Answer {
+        unmet.sort();
+        forbids.sort();
+        let said: Vec<&Annotations> =
+            unmet.iter().chain(&forbids).filter_map(|id| self.annotations.get(id)).collect();
+        let mut reasons: Vec<Reason> = Vec::new();
+        for annotations in &said {
+            if !reasons.contains(&annotations.reason) {
+                reasons.push(annotations.reason.clone());
+            }
+        }
+        let denial = match said.first() {
+            Some(first) => Denial { error: first.error, message: first.message.clone(), reasons },
+            None => Denial {
+                error: ErrorCode::AccessDenied,
+                message: "No policy permits this.".to_owned(),
+                reasons: vec![Reason::POLICY_DENIED],
+            },
+        };
+        Answer { policies: ids(forbids), denial: Some(denial) }
+    }
+
+    fn undecidable(&self, errors: Vec<PolicyId>) -> Answer {
+        let denial = Denial {
+            error: ErrorCode::AccessDenied,
+            message: "The request could not be decided.".to_owned(),
+            reasons: vec![Reason::POLICY_ERROR],
+        };
+        Answer { policies: ids(errors), denial: Some(denial) }
+    }
+}
+
+impl Slice {
+    fn add(&mut self, policy: &Policy) -> Result<(), String> {
+        self.all.add(policy.clone()).map_err(|e| e.to_string())?;
+        match policy.effect() {
+            Effect::Permit => self.permits.add(policy.clone()).map_err(|e| e.to_string()),
+            Effect::Forbid => Ok(()),
+        }
+    }
+}
+
+impl Annotations {
+    fn of(policy: &Policy) -> Self {
+        let reason = policy.annotation("reason").or_else(|| policy.annotation("otherwise"));
+        Self {
+            reason: reason.map_or(Reason::POLICY_DENIED, Reason::of_policy),
+            error: policy
+                .annotation("error")
+                .and_then(ErrorCode::from_policy)
+                .unwrap_or(ErrorCode::AccessDenied),
+            message: policy.annotation("message").unwrap_or("A policy does not permit this.").to_owned(),
+        }
+    }
+}
+
+fn applies(constraint: &ActionConstraint, action: &EntityUid, groups: &Entities) -> bool {
+    let covers = |uid: &EntityUid| uid == action || groups.is_ancestor_of(uid, action);
+    match constraint {
+        ActionConstraint::Any => true,
+        ActionConstraint::Eq(uid) => uid == action,
+        ActionConstraint::In(uids) => uids.iter().any(covers),
+    }
+}
+
+fn resource_key(policy: &Policy) -> Option<EntityUid> {
+    match policy.resource_constraint() {
+        ResourceConstraint::Any | ResourceConstraint::Is(_) => None,
+        ResourceConstraint::In(uid) | ResourceConstraint::Eq(uid) | ResourceConstraint::IsIn(_, uid) => {
+            Some(uid)
+        }
+    }
+}
+
+fn erring_policy(error: &AuthorizationError) -> PolicyId {
+    match error {
+        AuthorizationError::PolicyEvaluationError(error) => error.policy_id().clone(),
+    }
+}
+
+fn ids(mut policies: Vec<PolicyId>) -> Vec<String> {
+    policies.sort();
+    policies.iter().map(ToString::to_string).collect()
+}

@@ -1,0 +1,142 @@
+//! Our signing keys: which one signs now, and which are published (RFC 7517).
+
+mod key;
+mod seal;
+
+use serde_json::{Value, json};
+
+use crate::clock::UnixSeconds;
+use crate::config::{Config, Secret, SigningAlg};
+use crate::random::{NoEntropy, token};
+use crate::store::signing_keys::{self, StoredKey};
+use crate::store::{Store, StoreError};
+pub use key::SigningKey;
+use seal::{open, seal};
+
+/// How long a new key is published before it signs: longer than verifiers keep a key set without asking.
+pub const PUBLISH_AHEAD: i64 = 600;
+/// How long a replaced key stays published: the longest token lifetime, and some clock difference.
+const PUBLISH_AFTER: i64 = 3600 + 120;
+
+/// Why there is no signing key.
+#[derive(Debug, thiserror::Error)]
+pub enum SigningError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("signing key {0} is damaged")]
+    Damaged(String),
+    #[error("signing key {0} is encrypted; set keys.encryption_key to the key that it was encrypted with")]
+    Sealed(String),
+    #[error("keys.encryption_key must be 32 bytes, base64url without padding")]
+    BadEncryptionKey,
+    #[error("a key cannot be generated")]
+    Generation,
+    #[error(transparent)]
+    NoEntropy(#[from] NoEntropy),
+    #[error("cannot sign")]
+    Sign,
+}
+
+/// The keys, latest first.
+pub struct Signer {
+    keys: Vec<SigningKey>,
+    jwks: String,
+}
+
+impl Signer {
+    /// Prepares stored keys; at least one is needed.
+    pub fn prepare(stored: &[StoredKey], config: &Config, now: UnixSeconds) -> Result<Self, SigningError> {
+        let secret = config.keys.encryption_key.as_ref();
+        let live = stored.iter().enumerate().filter(|(i, _)| !is_dead(stored, *i, now));
+        let keys = live.map(|(_, key)| unpack(key, secret)).collect::<Result<Vec<_>, _>>()?;
+        let public: Vec<&Value> = keys.iter().map(SigningKey::public_jwk).collect();
+        let jwks = json!({ "keys": public }).to_string();
+        Ok(Self { keys, jwks })
+    }
+
+    /// The key that signs at a time.
+    pub fn active(&self, now: UnixSeconds) -> Option<&SigningKey> {
+        self.keys.iter().find(|key| key.signs_from() <= now).or(self.keys.last())
+    }
+
+    /// The published key set, as it is served.
+    pub fn jwks(&self) -> &str {
+        &self.jwks
+    }
+}
+
+/// Whether every token that a key has signed has expired.
+fn is_dead(latest_first: &[StoredKey], index: usize, now: UnixSeconds) -> bool {
+    let successor = index.checked_sub(1).and_then(|i| latest_first.get(i));
+    successor.is_some_and(|next| next.signs_from + PUBLISH_AFTER < now)
+}
+
+fn unpack(stored: &StoredKey, secret: Option<&Secret>) -> Result<SigningKey, SigningError> {
+    let pkcs8 = open(stored, secret)?;
+    let alg = match stored.alg.as_str() {
+        "ES256" => SigningAlg::Es256,
+        "EdDSA" => SigningAlg::EdDsa,
+        "RS256" => SigningAlg::Rs256,
+        _ => return Err(SigningError::Damaged(stored.kid.clone())),
+    };
+    SigningKey::from_pkcs8(stored.kid.clone(), alg, stored.signs_from, &pkcs8)
+}
+
+/// Makes a key, to be stored.
+pub fn generate(
+    config: &Config,
+    now: UnixSeconds,
+    signs_from: UnixSeconds,
+) -> Result<StoredKey, SigningError> {
+    let alg = config.access_token.signing_alg;
+    let kid = token::<12>()?;
+    let pkcs8 = key::generate_pkcs8(alg)?;
+    let key = SigningKey::from_pkcs8(kid.clone(), alg, signs_from, &pkcs8)?;
+    let (private_key, encrypted) = seal(&kid, &pkcs8, config.keys.encryption_key.as_ref())?;
+    Ok(StoredKey {
+        kid,
+        alg: alg.as_str().to_owned(),
+        private_key,
+        encrypted,
+        public_jwk: key.public_jwk().to_string(),
+        created_at: now,
+        signs_from,
+    })
+}
+
+/// Makes sure that there is a key of the configured algorithm, and prepares all.
+pub async fn load(store: &Store, config: &Config, now: UnixSeconds) -> Result<Signer, SigningError> {
+    let stored = store.read(signing_keys::all).await?;
+    let alg = config.access_token.signing_alg.as_str();
+    if stored.iter().find(|key| key.signs_from <= now).is_some_and(|key| key.alg == alg) {
+        return Signer::prepare(&stored, config, now);
+    }
+    let new = generate(config, now, now)?;
+    tracing::info!(kid = new.kid, alg, "made a signing key");
+    // Somebody else may have made one since: inside the transaction the latest word is known.
+    let stored = store
+        .write(move |c| -> Result<_, StoreError> {
+            let stored = signing_keys::all(c)?;
+            if !stored.iter().find(|key| key.signs_from <= now).is_some_and(|key| key.alg == new.alg) {
+                signing_keys::add(c, &new)?;
+            }
+            signing_keys::all(c)
+        })
+        .await?;
+    Signer::prepare(&stored, config, now)
+}
+
+/// Deletes keys whose last token has expired.
+pub async fn prune(store: &Store, now: UnixSeconds) -> Result<(), StoreError> {
+    store
+        .write(move |c| {
+            let stored = signing_keys::all(c)?;
+            for (index, key) in stored.iter().enumerate() {
+                if is_dead(&stored, index, now) {
+                    signing_keys::delete(c, &key.kid)?;
+                }
+            }
+            Ok(())
+        })
+        .await
+}

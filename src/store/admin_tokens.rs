@@ -1,0 +1,35 @@
+//! Tokens of the admin API, kept as digests.
+
+use diesel::prelude::*;
+
+use super::schema::admin_tokens;
+use super::{AnyConnection, StoreError};
+use crate::clock::UnixSeconds;
+
+/// A token: an operator's, or one for a single teamspace.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
+#[diesel(table_name = admin_tokens)]
+pub struct AdminToken {
+    pub id: String,
+    pub name: String,
+    pub token_digest: String,
+    /// None: an operator's, who sees everything.
+    pub teamspace_id: Option<String>,
+    pub created_at: UnixSeconds,
+    pub expires_at: Option<UnixSeconds>,
+}
+
+/// Adds one.
+pub fn insert(connection: &mut AnyConnection, token: &AdminToken) -> QueryResult<()> {
+    diesel::insert_into(admin_tokens::table).values(token).execute(connection)?;
+    Ok(())
+}
+
+/// Finds one by the digest of the presented token.
+pub fn find(connection: &mut AnyConnection, digest: &str) -> Result<Option<AdminToken>, StoreError> {
+    Ok(admin_tokens::table
+        .filter(admin_tokens::token_digest.eq(digest))
+        .select(AdminToken::as_select())
+        .first(connection)
+        .optional()?)
+}

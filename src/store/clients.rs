@@ -1,0 +1,127 @@
+//! Registered OAuth clients and the digests of their secrets.
+
+use std::collections::HashMap;
+
+use diesel::prelude::*;
+
+use super::schema::{client_secrets, clients};
+use super::{AnyConnection, StoreError, from_json, to_json};
+use crate::clock::UnixSeconds;
+use crate::text_enum::text_enum;
+
+text_enum! {
+    /// How a client authenticates (RFC 7591 §2). The two secret methods are interchangeable for one client.
+    AuthMethod { Basic = "client_secret_basic", Post = "client_secret_post" }
+}
+
+/// A client of the token endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegisteredClient {
+    pub client_id: String,
+    pub client_name: String,
+    pub token_endpoint_auth_method: AuthMethod,
+    pub grant_types: Vec<String>,
+    /// Groups that policies can name.
+    pub groups: Vec<String>,
+    pub enabled: bool,
+    pub created_at: UnixSeconds,
+    /// One, or two while the older is being replaced; oldest first.
+    pub secrets: Vec<ClientSecret>,
+}
+
+/// SHA-256 of a secret; the secret itself is shown once and never kept.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
+#[diesel(table_name = client_secrets)]
+pub struct ClientSecret {
+    pub id: String,
+    pub client_id: String,
+    pub secret_digest: String,
+    pub created_at: UnixSeconds,
+}
+
+#[derive(Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = clients)]
+struct Row {
+    client_id: String,
+    client_name: String,
+    token_endpoint_auth_method: String,
+    grant_types: String,
+    client_groups: String,
+    enabled: bool,
+    created_at: i64,
+}
+
+impl From<&RegisteredClient> for Row {
+    fn from(c: &RegisteredClient) -> Self {
+        Self {
+            client_id: c.client_id.clone(),
+            client_name: c.client_name.clone(),
+            token_endpoint_auth_method: c.token_endpoint_auth_method.as_str().to_owned(),
+            grant_types: to_json(&c.grant_types),
+            client_groups: to_json(&c.groups),
+            enabled: c.enabled,
+            created_at: c.created_at,
+        }
+    }
+}
+
+/// All of them, by id.
+pub fn all(connection: &mut AnyConnection) -> Result<Vec<RegisteredClient>, StoreError> {
+    let rows: Vec<Row> =
+        clients::table.select(Row::as_select()).order(clients::client_id.asc()).load(connection)?;
+    let mut secrets: HashMap<String, Vec<ClientSecret>> = HashMap::new();
+    for secret in client_secrets::table
+        .select(ClientSecret::as_select())
+        .order((client_secrets::created_at.asc(), client_secrets::id.asc()))
+        .load(connection)?
+    {
+        secrets.entry(secret.client_id.clone()).or_default().push(secret);
+    }
+    rows.into_iter()
+        .map(|row| {
+            Ok(RegisteredClient {
+                token_endpoint_auth_method: row.token_endpoint_auth_method.parse()?,
+                grant_types: from_json(&row.grant_types)?,
+                groups: from_json(&row.client_groups)?,
+                secrets: secrets.remove(&row.client_id).unwrap_or_default(),
+                client_id: row.client_id,
+                client_name: row.client_name,
+                enabled: row.enabled,
+                created_at: row.created_at,
+            })
+        })
+        .collect()
+}
+
+/// Adds one with its secrets. An id that is taken is a unique violation.
+pub fn insert(connection: &mut AnyConnection, client: &RegisteredClient) -> QueryResult<()> {
+    diesel::insert_into(clients::table).values(Row::from(client)).execute(connection)?;
+    for secret in &client.secrets {
+        add_secret(connection, secret)?;
+    }
+    Ok(())
+}
+
+/// Replaces one's properties; id and secrets stay.
+pub fn update(connection: &mut AnyConnection, client: &RegisteredClient) -> QueryResult<()> {
+    diesel::update(clients::table.filter(clients::client_id.eq(&client.client_id)))
+        .set(Row::from(client))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// Adds a secret.
+pub fn add_secret(connection: &mut AnyConnection, secret: &ClientSecret) -> QueryResult<()> {
+    diesel::insert_into(client_secrets::table).values(secret).execute(connection)?;
+    Ok(())
+}
+
+/// Removes a secret.
+pub fn delete_secret(connection: &mut AnyConnection, id: &str) -> QueryResult<usize> {
+    diesel::delete(client_secrets::table.filter(client_secrets::id.eq(id))).execute(connection)
+}
+
+/// Removes a client and its secrets.
+pub fn delete(connection: &mut AnyConnection, client_id: &str) -> QueryResult<usize> {
+    diesel::delete(clients::table.filter(clients::client_id.eq(client_id))).execute(connection)
+}

@@ -1,0 +1,101 @@
+//! The one identity provider of a teamspace.
+
+use diesel::prelude::*;
+
+use super::schema::identity_providers;
+use super::{AnyConnection, StoreError};
+use crate::clock::UnixSeconds;
+use crate::text_enum::text_enum;
+
+text_enum! {
+    /// Which product issues the assertions; it decides extra checks on save.
+    Provider { Okta = "okta", Claude = "claude", Oidc = "oidc" }
+}
+
+/// Whom a teamspace believes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdentityProvider {
+    pub teamspace_id: String,
+    pub provider: Provider,
+    /// Exactly as the provider's metadata says it.
+    pub issuer: String,
+    /// From the metadata, at save time; never followed to another place silently.
+    pub jwks_uri: String,
+    /// Space-separated scopes to grant; empty passes through what the provider authorized.
+    pub scope: String,
+    /// The claim that lists the subject's groups.
+    pub groups_claim: String,
+    pub enabled: bool,
+    pub created_at: UnixSeconds,
+    pub updated_at: UnixSeconds,
+}
+
+#[derive(Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = identity_providers)]
+struct Row {
+    teamspace_id: String,
+    provider: String,
+    issuer: String,
+    jwks_uri: String,
+    scope: String,
+    groups_claim: String,
+    enabled: bool,
+    created_at: i64,
+    updated_at: i64,
+}
+
+impl From<&IdentityProvider> for Row {
+    fn from(p: &IdentityProvider) -> Self {
+        Self {
+            teamspace_id: p.teamspace_id.clone(),
+            provider: p.provider.as_str().to_owned(),
+            issuer: p.issuer.clone(),
+            jwks_uri: p.jwks_uri.clone(),
+            scope: p.scope.clone(),
+            groups_claim: p.groups_claim.clone(),
+            enabled: p.enabled,
+            created_at: p.created_at,
+            updated_at: p.updated_at,
+        }
+    }
+}
+
+/// All of them.
+pub fn all(connection: &mut AnyConnection) -> Result<Vec<IdentityProvider>, StoreError> {
+    let rows: Vec<Row> = identity_providers::table.select(Row::as_select()).load(connection)?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(IdentityProvider {
+                provider: row.provider.parse()?,
+                teamspace_id: row.teamspace_id,
+                issuer: row.issuer,
+                jwks_uri: row.jwks_uri,
+                scope: row.scope,
+                groups_claim: row.groups_claim,
+                enabled: row.enabled,
+                created_at: row.created_at,
+                updated_at: row.updated_at,
+            })
+        })
+        .collect()
+}
+
+/// Adds or replaces a teamspace's. An issuer that another teamspace holds is a unique violation.
+pub fn put(connection: &mut AnyConnection, provider: &IdentityProvider) -> QueryResult<()> {
+    let row = Row::from(provider);
+    let replaced = diesel::update(
+        identity_providers::table.filter(identity_providers::teamspace_id.eq(&provider.teamspace_id)),
+    )
+    .set(&row)
+    .execute(connection)?;
+    if replaced == 0 {
+        diesel::insert_into(identity_providers::table).values(&row).execute(connection)?;
+    }
+    Ok(())
+}
+
+/// Removes a teamspace's.
+pub fn delete(connection: &mut AnyConnection, teamspace_id: &str) -> QueryResult<usize> {
+    diesel::delete(identity_providers::table.filter(identity_providers::teamspace_id.eq(teamspace_id)))
+        .execute(connection)
+}

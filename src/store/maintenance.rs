@@ -1,0 +1,50 @@
+//! Deleting what has expired, in small steps so that no sign-in waits behind it.
+
+use diesel::prelude::*;
+
+use super::schema::{sign_ins, used_assertions};
+use super::{AnyConnection, StoreError};
+use crate::clock::UnixSeconds;
+
+/// Most rows one step deletes from a table.
+const STEP: i64 = 500;
+
+/// How many rows a step deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pruned {
+    pub used_assertions: usize,
+    pub sign_ins: usize,
+}
+
+impl Pruned {
+    /// Whether there may be more to delete.
+    pub fn is_partial(self) -> bool {
+        let step = STEP.unsigned_abs() as usize;
+        self.used_assertions >= step || self.sign_ins >= step
+    }
+}
+
+pub(super) fn prune(
+    connection: &mut AnyConnection,
+    now: UnixSeconds,
+    sign_ins_before: UnixSeconds,
+) -> Result<Pruned, StoreError> {
+    let expired: Vec<String> = used_assertions::table
+        .filter(used_assertions::expires_at.lt(now))
+        .select(used_assertions::assertion)
+        .limit(STEP)
+        .load(connection)?;
+    let old: Vec<i64> = sign_ins::table
+        .filter(sign_ins::at.lt(sign_ins_before))
+        .order(sign_ins::at.asc())
+        .select(sign_ins::id)
+        .limit(STEP)
+        .load(connection)?;
+    Ok(Pruned {
+        used_assertions: diesel::delete(
+            used_assertions::table.filter(used_assertions::assertion.eq_any(expired)),
+        )
+        .execute(connection)?,
+        sign_ins: diesel::delete(sign_ins::table.filter(sign_ins::id.eq_any(old))).execute(connection)?,
+    })
+}

@@ -1,0 +1,290 @@
+//! Members, and whom an issuer's subject is here.
+
+use std::collections::HashMap;
+
+use diesel::prelude::*;
+
+use super::schema::{identities, members};
+use super::{AnyConnection, Page, StoreError};
+use crate::clock::UnixSeconds;
+use crate::text_enum::text_enum;
+
+text_enum! {
+    /// What a member may do in the teamspace's own administration.
+    Role { Owner = "owner", Admin = "admin", Developer = "developer" }
+}
+
+text_enum! {
+    /// Whether a member comes in. A removed one stays out until invited again.
+    Status { Active = "active", Invited = "invited", Suspended = "suspended", Removed = "removed" }
+}
+
+impl Status {
+    /// Whether a member of this status takes one of the teamspace's seats.
+    pub fn holds_seat(self) -> bool {
+        matches!(self, Self::Active | Self::Invited)
+    }
+}
+
+/// A person in a teamspace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    pub id: String,
+    pub teamspace_id: String,
+    /// Lower case.
+    pub email: String,
+    pub role: Role,
+    pub status: Status,
+    /// `sign-in` or `invitation`.
+    pub provisioned_by: String,
+    pub created_at: UnixSeconds,
+    pub last_sign_in_at: Option<UnixSeconds>,
+    /// Assertions about a sign-in at or before this time are refused.
+    pub sessions_ended_at: Option<UnixSeconds>,
+}
+
+/// A subject, unique inside (issuer, tenant); the tenant is empty when the assertion names none.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
+#[diesel(table_name = identities)]
+pub struct Identity {
+    pub teamspace_id: String,
+    pub issuer: String,
+    pub tenant: String,
+    pub subject: String,
+    pub member_id: String,
+}
+
+#[derive(Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = members)]
+#[diesel(treat_none_as_null = true)]
+struct Row {
+    id: String,
+    teamspace_id: String,
+    email: String,
+    role: String,
+    status: String,
+    provisioned_by: String,
+    created_at: i64,
+    last_sign_in_at: Option<i64>,
+    sessions_ended_at: Option<i64>,
+}
+
+impl From<&Member> for Row {
+    fn from(m: &Member) -> Self {
+        Self {
+            id: m.id.clone(),
+            teamspace_id: m.teamspace_id.clone(),
+            email: m.email.clone(),
+            role: m.role.as_str().to_owned(),
+            status: m.status.as_str().to_owned(),
+            provisioned_by: m.provisioned_by.clone(),
+            created_at: m.created_at,
+            last_sign_in_at: m.last_sign_in_at,
+            sessions_ended_at: m.sessions_ended_at,
+        }
+    }
+}
+
+impl TryFrom<Row> for Member {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            role: row.role.parse()?,
+            status: row.status.parse()?,
+            id: row.id,
+            teamspace_id: row.teamspace_id,
+            email: row.email,
+            provisioned_by: row.provisioned_by,
+            created_at: row.created_at,
+            last_sign_in_at: row.last_sign_in_at,
+            sessions_ended_at: row.sessions_ended_at,
+        })
+    }
+}
+
+/// Who the subject of an assertion is in a teamspace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// Nobody yet; so many seats are taken.
+    Absent { seats_used: i64 },
+    /// The member whom this subject is bound to.
+    Bound(Member),
+    /// A member of that email to whom no subject is bound: invited, or removed.
+    Unbound(Member),
+    /// The email belongs to a member to whom another subject is bound.
+    Conflict,
+}
+
+/// Finds the subject inside one teamspace: by (issuer, tenant, subject), then once by email.
+pub fn standing(
+    connection: &mut AnyConnection,
+    subject: &Identity,
+    email: Option<&str>,
+) -> Result<Standing, StoreError> {
+    let bound: Option<Row> = identities::table
+        .inner_join(members::table)
+        .filter(identities::teamspace_id.eq(&subject.teamspace_id))
+        .filter(identities::issuer.eq(&subject.issuer))
+        .filter(identities::tenant.eq(&subject.tenant))
+        .filter(identities::subject.eq(&subject.subject))
+        .select(Row::as_select())
+        .first(connection)
+        .optional()?;
+    let by_email = match (&bound, email) {
+        (Some(row), Some(email)) if row.email == email => None,
+        (_, Some(email)) => find_by_email(connection, &subject.teamspace_id, email)?,
+        (_, None) => None,
+    };
+    match (bound, by_email) {
+        (Some(_), Some(other)) if other.status != Status::Removed => Ok(Standing::Conflict),
+        (Some(row), _) => Ok(Standing::Bound(row.try_into()?)),
+        (None, Some(member)) if member.status == Status::Removed => Ok(Standing::Unbound(member)),
+        (None, Some(member)) if member.status == Status::Invited => {
+            let taken = !identities_of(connection, std::slice::from_ref(&member.id))?.is_empty();
+            Ok(if taken { Standing::Conflict } else { Standing::Unbound(member) })
+        }
+        (None, Some(_)) => Ok(Standing::Conflict),
+        (None, None) => Ok(Standing::Absent { seats_used: seats_used(connection, &subject.teamspace_id)? }),
+    }
+}
+
+/// How many seats a teamspace's members take.
+pub fn seats_used(connection: &mut AnyConnection, teamspace_id: &str) -> Result<i64, StoreError> {
+    Ok(members::table
+        .filter(members::teamspace_id.eq(teamspace_id))
+        .filter(members::status.eq_any([Status::Active.as_str(), Status::Invited.as_str()]))
+        .count()
+        .get_result(connection)?)
+}
+
+/// One member of a teamspace, by id.
+pub fn find(
+    connection: &mut AnyConnection,
+    teamspace_id: &str,
+    id: &str,
+) -> Result<Option<Member>, StoreError> {
+    members::table
+        .filter(members::teamspace_id.eq(teamspace_id))
+        .filter(members::id.eq(id))
+        .select(Row::as_select())
+        .first(connection)
+        .optional()?
+        .map(Member::try_from)
+        .transpose()
+}
+
+/// One member of a teamspace, by lower-case email.
+pub fn find_by_email(
+    connection: &mut AnyConnection,
+    teamspace_id: &str,
+    email: &str,
+) -> Result<Option<Member>, StoreError> {
+    members::table
+        .filter(members::teamspace_id.eq(teamspace_id))
+        .filter(members::email.eq(email))
+        .select(Row::as_select())
+        .first(connection)
+        .optional()?
+        .map(Member::try_from)
+        .transpose()
+}
+
+/// A page of a teamspace's members with their identities, by email; removed ones are not listed.
+pub fn list(
+    connection: &mut AnyConnection,
+    teamspace_id: &str,
+    limit: i64,
+    after_email: Option<&str>,
+) -> Result<Page<(Member, Vec<Identity>)>, StoreError> {
+    let rows: Vec<Row> = members::table
+        .filter(members::teamspace_id.eq(teamspace_id))
+        .filter(members::status.ne(Status::Removed.as_str()))
+        .filter(members::email.gt(after_email.unwrap_or_default()))
+        .order(members::email.asc())
+        .limit(limit + 1)
+        .select(Row::as_select())
+        .load(connection)?;
+    let ids: Vec<String> = rows.iter().map(|row| row.id.clone()).collect();
+    let mut identities: HashMap<String, Vec<Identity>> = HashMap::new();
+    for identity in identities_of(connection, &ids)? {
+        identities.entry(identity.member_id.clone()).or_default().push(identity);
+    }
+    let items = rows
+        .into_iter()
+        .map(|row| {
+            let own = identities.remove(&row.id).unwrap_or_default();
+            Ok((Member::try_from(row)?, own))
+        })
+        .collect::<Result<Vec<_>, StoreError>>()?;
+    Ok(Page::of(items, limit, |(member, _)| member.email.clone()))
+}
+
+/// The identities bound to these members.
+pub fn identities_of(
+    connection: &mut AnyConnection,
+    member_ids: &[String],
+) -> Result<Vec<Identity>, StoreError> {
+    Ok(identities::table
+        .filter(identities::member_id.eq_any(member_ids))
+        .order((identities::issuer.asc(), identities::subject.asc()))
+        .select(Identity::as_select())
+        .load(connection)?)
+}
+
+/// Adds one. An email that the teamspace has already is a unique violation.
+pub fn insert(connection: &mut AnyConnection, member: &Member) -> QueryResult<()> {
+    diesel::insert_into(members::table).values(Row::from(member)).execute(connection)?;
+    Ok(())
+}
+
+/// Replaces one's properties; the id stays.
+pub fn update(connection: &mut AnyConnection, member: &Member) -> QueryResult<()> {
+    diesel::update(members::table.filter(members::id.eq(&member.id)))
+        .set(Row::from(member))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// Binds a subject to a member. A subject that is bound already is a unique violation.
+pub fn bind(connection: &mut AnyConnection, identity: &Identity) -> QueryResult<()> {
+    diesel::insert_into(identities::table).values(identity).execute(connection)?;
+    Ok(())
+}
+
+/// Frees a member from every subject, so that the next one with the member's email can be bound.
+pub fn unbind_all(connection: &mut AnyConnection, member_id: &str) -> QueryResult<usize> {
+    diesel::delete(identities::table.filter(identities::member_id.eq(member_id))).execute(connection)
+}
+
+/// Notes a sign-in of an active member whose sessions were not ended since; tells whether there was one.
+pub(super) fn touch(
+    connection: &mut AnyConnection,
+    member_id: &str,
+    now: UnixSeconds,
+    signed_in_at: UnixSeconds,
+) -> QueryResult<bool> {
+    let updated = diesel::update(
+        members::table
+            .filter(members::id.eq(member_id))
+            .filter(members::status.eq(Status::Active.as_str()))
+            .filter(members::sessions_ended_at.is_null().or(members::sessions_ended_at.lt(signed_in_at))),
+    )
+    .set(members::last_sign_in_at.eq(now))
+    .execute(connection)?;
+    Ok(updated == 1)
+}
+
+/// Makes an invited member active; tells whether there was one.
+pub(super) fn accept_invitation(
+    connection: &mut AnyConnection,
+    member_id: &str,
+    now: UnixSeconds,
+) -> QueryResult<bool> {
+    let updated = diesel::update(
+        members::table.filter(members::id.eq(member_id)).filter(members::status.eq(Status::Invited.as_str())),
+    )
+    .set((members::status.eq(Status::Active.as_str()), members::last_sign_in_at.eq(now)))
+    .execute(connection)?;
+    Ok(updated == 1)
+}

@@ -1,0 +1,106 @@
+//! The one write of an accepted exchange: everything or nothing, in one transaction.
+
+use diesel::prelude::*;
+use diesel::result::Error as DieselError;
+
+use super::members::{self, Identity, Member};
+use super::schema::used_assertions;
+use super::sign_ins::{self, NewSignIn};
+use super::{AnyConnection, StoreError, is_duplicate};
+use crate::clock::UnixSeconds;
+
+/// Consumes an assertion, keeps the member, records the sign-in.
+pub struct Redemption {
+    /// SHA-256 over issuer and jti.
+    pub assertion: String,
+    /// From when on the assertion is refused for its age alone (exp and skew).
+    pub expires_at: UnixSeconds,
+    pub member: MemberChange,
+    pub sign_in: NewSignIn,
+}
+
+/// What the decision stood on, and what becomes of the member.
+pub enum MemberChange {
+    /// Nobody: becomes a member while fewer than `limit` seats are taken.
+    Provision { member: Member, identity: Identity, limit: Option<i64> },
+    /// Invited: becomes active, and is bound to the subject unless it is already.
+    Accept { member_id: String, identity: Option<Identity> },
+    /// A member already, who signed in at the identity provider at `signed_in_at`.
+    Known { member_id: String, signed_in_at: UnixSeconds },
+}
+
+/// Why an assertion was not redeemed; nothing was written then.
+#[derive(Debug, thiserror::Error)]
+pub enum RedeemError {
+    /// RFC 7523 §3 point 7: it was redeemed before.
+    #[error("the assertion was redeemed before")]
+    Replayed,
+    /// Somebody else's write came between decision and commit: read the facts again and decide again.
+    #[error("the facts changed under the decision")]
+    FactsChanged,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<DieselError> for RedeemError {
+    fn from(error: DieselError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// A unique violation on a member's rows means that a parallel sign-in was first.
+fn or_changed(result: QueryResult<()>) -> Result<(), RedeemError> {
+    match result {
+        Err(error) if is_duplicate(&error) => Err(RedeemError::FactsChanged),
+        other => Ok(other?),
+    }
+}
+
+impl Redemption {
+    pub(super) fn perform(self, connection: &mut AnyConnection) -> Result<(), RedeemError> {
+        consume(connection, &self.assertion, self.expires_at)?;
+        self.member.apply(connection, self.sign_in.at)?;
+        sign_ins::append(connection, &self.sign_in)?;
+        Ok(())
+    }
+}
+
+/// The primary key decides: of two transactions with one assertion, one fails.
+fn consume(
+    connection: &mut AnyConnection,
+    assertion: &str,
+    expires_at: UnixSeconds,
+) -> Result<(), RedeemError> {
+    let row = (used_assertions::assertion.eq(assertion), used_assertions::expires_at.eq(expires_at));
+    match diesel::insert_into(used_assertions::table).values(row).execute(connection) {
+        Err(error) if is_duplicate(&error) => Err(RedeemError::Replayed),
+        other => Ok(other.map(drop)?),
+    }
+}
+
+impl MemberChange {
+    fn apply(self, connection: &mut AnyConnection, now: UnixSeconds) -> Result<(), RedeemError> {
+        match self {
+            Self::Provision { member, identity, limit } => {
+                let seats_used = members::seats_used(connection, &member.teamspace_id)?;
+                if limit.is_some_and(|limit| seats_used >= limit) {
+                    return Err(RedeemError::FactsChanged);
+                }
+                or_changed(members::insert(connection, &member))?;
+                or_changed(members::bind(connection, &identity))
+            }
+            Self::Accept { member_id, identity } => {
+                if !members::accept_invitation(connection, &member_id, now)? {
+                    return Err(RedeemError::FactsChanged);
+                }
+                identity.map_or(Ok(()), |identity| or_changed(members::bind(connection, &identity)))
+            }
+            Self::Known { member_id, signed_in_at } => {
+                match members::touch(connection, &member_id, now, signed_in_at)? {
+                    true => Ok(()),
+                    false => Err(RedeemError::FactsChanged),
+                }
+            }
+        }
+    }
+}

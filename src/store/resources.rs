@@ -1,0 +1,116 @@
+//! The MCP servers that tokens are issued for (`resource`, RFC 8707).
+
+use diesel::prelude::*;
+
+use super::schema::resources;
+use super::{AnyConnection, StoreError, from_json, to_json};
+use crate::clock::UnixSeconds;
+
+/// A scope of a resource.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResourceScope {
+    pub name: String,
+    #[serde(default)]
+    pub description: String,
+}
+
+/// An MCP server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resource {
+    pub id: String,
+    /// The `aud` of its tokens, as registered.
+    pub identifier: String,
+    /// The same after the syntax normalization of RFC 3986 §6.2.2, by which it is found.
+    pub normalized: String,
+    pub name: String,
+    /// Empty: any well-formed scope passes through, each decided by policy.
+    pub scopes: Vec<ResourceScope>,
+    /// Considered when neither the assertion nor the teamspace names scopes.
+    pub default_scopes: Vec<String>,
+    /// Slugs of the teamspaces that may use it; none means every teamspace.
+    pub teamspaces: Option<Vec<String>>,
+    pub created_at: UnixSeconds,
+}
+
+impl Resource {
+    /// Whether this server is offered to a teamspace.
+    pub fn is_published_to(&self, slug: &str) -> bool {
+        self.teamspaces.as_ref().is_none_or(|slugs| slugs.iter().any(|s| s == slug))
+    }
+
+    /// Whether a scope is one of this server's.
+    pub fn has_scope(&self, scope: &str) -> bool {
+        self.scopes.is_empty() || self.scopes.iter().any(|s| s.name == scope)
+    }
+}
+
+#[derive(Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = resources)]
+#[diesel(treat_none_as_null = true)]
+struct Row {
+    id: String,
+    identifier: String,
+    normalized: String,
+    name: String,
+    scopes: String,
+    default_scopes: String,
+    teamspaces: Option<String>,
+    created_at: i64,
+}
+
+impl TryFrom<&Resource> for Row {
+    type Error = StoreError;
+
+    fn try_from(r: &Resource) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: r.id.clone(),
+            identifier: r.identifier.clone(),
+            normalized: r.normalized.clone(),
+            name: r.name.clone(),
+            scopes: serde_json::to_string(&r.scopes).map_err(|e| StoreError::Damaged(e.to_string()))?,
+            default_scopes: to_json(&r.default_scopes),
+            teamspaces: r.teamspaces.as_deref().map(to_json),
+            created_at: r.created_at,
+        })
+    }
+}
+
+/// All of them, by identifier.
+pub fn all(connection: &mut AnyConnection) -> Result<Vec<Resource>, StoreError> {
+    let rows: Vec<Row> =
+        resources::table.select(Row::as_select()).order(resources::identifier.asc()).load(connection)?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(Resource {
+                scopes: serde_json::from_str(&row.scopes).map_err(|e| StoreError::Damaged(e.to_string()))?,
+                default_scopes: from_json(&row.default_scopes)?,
+                teamspaces: row.teamspaces.as_deref().map(from_json).transpose()?,
+                id: row.id,
+                identifier: row.identifier,
+                normalized: row.normalized,
+                name: row.name,
+                created_at: row.created_at,
+            })
+        })
+        .collect()
+}
+
+/// Adds one. An identifier that is taken is a unique violation.
+pub fn insert(connection: &mut AnyConnection, resource: &Resource) -> Result<(), StoreError> {
+    diesel::insert_into(resources::table).values(Row::try_from(resource)?).execute(connection)?;
+    Ok(())
+}
+
+/// Replaces one's properties; the id stays.
+pub fn update(connection: &mut AnyConnection, resource: &Resource) -> Result<(), StoreError> {
+    diesel::update(resources::table.filter(resources::id.eq(&resource.id)))
+        .set(Row::try_from(resource)?)
+        .execute(connection)?;
+    Ok(())
+}
+
+/// Removes one; tokens issued for it live until they expire.
+pub fn delete(connection: &mut AnyConnection, id: &str) -> QueryResult<usize> {
+    diesel::delete(resources::table.filter(resources::id.eq(id))).execute(connection)
+}

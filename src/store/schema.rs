@@ -1,0 +1,169 @@
+//! The tables, in the order of the migrations.
+
+diesel::table! {
+    teamspaces (id) {
+        id -> Text,
+        slug -> Text,
+        name -> Text,
+        plan -> Text,
+        member_limit -> Nullable<BigInt>,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    email_domains (domain) {
+        domain -> Text,
+        teamspace_id -> Text,
+    }
+}
+
+diesel::table! {
+    identity_providers (teamspace_id) {
+        teamspace_id -> Text,
+        provider -> Text,
+        issuer -> Text,
+        jwks_uri -> Text,
+        scope -> Text,
+        groups_claim -> Text,
+        enabled -> Bool,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    resources (id) {
+        id -> Text,
+        identifier -> Text,
+        normalized -> Text,
+        name -> Text,
+        scopes -> Text,
+        default_scopes -> Text,
+        teamspaces -> Nullable<Text>,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    clients (client_id) {
+        client_id -> Text,
+        client_name -> Text,
+        token_endpoint_auth_method -> Text,
+        grant_types -> Text,
+        client_groups -> Text,
+        enabled -> Bool,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    client_secrets (id) {
+        id -> Text,
+        client_id -> Text,
+        secret_digest -> Text,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    members (id) {
+        id -> Text,
+        teamspace_id -> Text,
+        email -> Text,
+        role -> Text,
+        status -> Text,
+        provisioned_by -> Text,
+        created_at -> BigInt,
+        last_sign_in_at -> Nullable<BigInt>,
+        sessions_ended_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    identities (teamspace_id, issuer, tenant, subject) {
+        teamspace_id -> Text,
+        issuer -> Text,
+        tenant -> Text,
+        subject -> Text,
+        member_id -> Text,
+    }
+}
+
+diesel::table! {
+    used_assertions (assertion) {
+        assertion -> Text,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    sign_ins (id) {
+        id -> BigInt,
+        at -> BigInt,
+        teamspace_id -> Nullable<Text>,
+        outcome -> Text,
+        reason -> Text,
+        detail -> Text,
+        request_id -> Text,
+        client_id -> Text,
+        issuer -> Text,
+        subject -> Text,
+        email -> Text,
+        member_id -> Text,
+        resource -> Text,
+        scopes_asked -> Text,
+        scopes_granted -> Text,
+        decisions -> Text,
+        policy_set -> Text,
+        assertion -> Text,
+        token_id -> Text,
+    }
+}
+
+diesel::table! {
+    signing_keys (kid) {
+        kid -> Text,
+        alg -> Text,
+        private_key -> Text,
+        encrypted -> Bool,
+        public_jwk -> Text,
+        created_at -> BigInt,
+        signs_from -> BigInt,
+    }
+}
+
+diesel::table! {
+    admin_tokens (id) {
+        id -> Text,
+        name -> Text,
+        token_digest -> Text,
+        teamspace_id -> Nullable<Text>,
+        created_at -> BigInt,
+        expires_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    admin_events (id) {
+        id -> BigInt,
+        at -> BigInt,
+        actor -> Text,
+        action -> Text,
+        object -> Text,
+        teamspace_id -> Nullable<Text>,
+        request_id -> Text,
+        old_value -> Nullable<Text>,
+        new_value -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    generation (id) {
+        id -> BigInt,
+        value -> BigInt,
+    }
+}
+
+diesel::joinable!(identities -> members (member_id));
+diesel::allow_tables_to_appear_in_same_query!(identities, members);

@@ -1,0 +1,105 @@
+//! The decision log: what came of every request at the token endpoint, and why.
+
+use diesel::prelude::*;
+
+use super::schema::sign_ins;
+use super::{AnyConnection, Page, StoreError};
+use crate::clock::UnixSeconds;
+
+/// A row to be written; texts that are not known are empty. It holds no secret and no token.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Insertable)]
+#[diesel(table_name = sign_ins)]
+pub struct NewSignIn {
+    pub at: UnixSeconds,
+    pub teamspace_id: Option<String>,
+    /// `granted` or `refused`.
+    pub outcome: String,
+    /// A stable reason code; empty when granted.
+    pub reason: String,
+    /// For the person who can fix it: what was expected, what came.
+    pub detail: String,
+    pub request_id: String,
+    pub client_id: String,
+    pub issuer: String,
+    pub subject: String,
+    pub email: String,
+    pub member_id: String,
+    pub resource: String,
+    pub scopes_asked: String,
+    pub scopes_granted: String,
+    /// JSON: each policy decision with its policies and reasons.
+    pub decisions: String,
+    /// Hash of the policy set that decided.
+    pub policy_set: String,
+    /// SHA-256 over issuer and jti.
+    pub assertion: String,
+    /// The `jti` of the access token.
+    pub token_id: String,
+}
+
+/// A row of the log.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = sign_ins)]
+pub struct SignIn {
+    pub id: i64,
+    pub at: UnixSeconds,
+    pub teamspace_id: Option<String>,
+    pub outcome: String,
+    pub reason: String,
+    pub detail: String,
+    pub request_id: String,
+    pub client_id: String,
+    pub issuer: String,
+    pub subject: String,
+    pub email: String,
+    pub member_id: String,
+    pub resource: String,
+    pub scopes_asked: String,
+    pub scopes_granted: String,
+    pub decisions: String,
+    pub policy_set: String,
+    pub assertion: String,
+    pub token_id: String,
+}
+
+/// Which rows to list.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// None: every row, of teamspaces and of none.
+    pub teamspace_id: Option<String>,
+    pub outcome: Option<String>,
+    pub reason: Option<String>,
+    pub request_id: Option<String>,
+    /// Rows before this id.
+    pub before: Option<i64>,
+}
+
+/// Appends a row.
+pub fn append(connection: &mut AnyConnection, row: &NewSignIn) -> QueryResult<()> {
+    diesel::insert_into(sign_ins::table).values(row).execute(connection)?;
+    Ok(())
+}
+
+/// A page of rows, newest first.
+pub fn list(connection: &mut AnyConnection, filter: &Filter, limit: i64) -> Result<Page<SignIn>, StoreError> {
+    let mut query = sign_ins::table.into_boxed();
+    if let Some(id) = &filter.teamspace_id {
+        query = query.filter(sign_ins::teamspace_id.eq(id));
+    }
+    if let Some(outcome) = &filter.outcome {
+        query = query.filter(sign_ins::outcome.eq(outcome));
+    }
+    if let Some(reason) = &filter.reason {
+        query = query.filter(sign_ins::reason.eq(reason));
+    }
+    if let Some(request_id) = &filter.request_id {
+        query = query.filter(sign_ins::request_id.eq(request_id));
+    }
+    let rows: Vec<SignIn> = query
+        .filter(sign_ins::id.lt(filter.before.unwrap_or(i64::MAX)))
+        .order(sign_ins::id.desc())
+        .limit(limit + 1)
+        .select(SignIn::as_select())
+        .load(connection)?;
+    Ok(Page::of(rows, limit, |row| row.id.to_string()))
+}

@@ -1,0 +1,41 @@
+//! Our own signing keys, as they are kept.
+
+use diesel::prelude::*;
+
+use super::schema::signing_keys;
+use super::{AnyConnection, StoreError, raise_generation};
+use crate::clock::UnixSeconds;
+
+/// A signing key. The one with the latest `signs_from` that has come signs.
+#[derive(Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
+#[diesel(table_name = signing_keys)]
+pub struct StoredKey {
+    pub kid: String,
+    pub alg: String,
+    /// PKCS#8, base64url, encrypted when a key for that is configured.
+    pub private_key: String,
+    pub encrypted: bool,
+    pub public_jwk: String,
+    pub created_at: UnixSeconds,
+    /// It is published before it signs, so that verifiers with a cached key set know it by then.
+    pub signs_from: UnixSeconds,
+}
+
+/// All of them, latest first.
+pub fn all(connection: &mut AnyConnection) -> Result<Vec<StoredKey>, StoreError> {
+    Ok(signing_keys::table
+        .select(StoredKey::as_select())
+        .order((signing_keys::signs_from.desc(), signing_keys::created_at.desc(), signing_keys::kid.asc()))
+        .load(connection)?)
+}
+
+/// Adds a key, for every process on this database.
+pub fn add(connection: &mut AnyConnection, key: &StoredKey) -> QueryResult<()> {
+    diesel::insert_into(signing_keys::table).values(key).execute(connection)?;
+    raise_generation(connection)
+}
+
+/// Deletes a key whose last token has expired.
+pub fn delete(connection: &mut AnyConnection, kid: &str) -> QueryResult<usize> {
+    diesel::delete(signing_keys::table.filter(signing_keys::kid.eq(kid))).execute(connection)
+}

@@ -1,0 +1,109 @@
+//! Teamspaces, the customers: a plan, a member limit and the email domains that are theirs.
+
+use diesel::prelude::*;
+
+use super::schema::{email_domains, teamspaces};
+use super::{AnyConnection, StoreError};
+use crate::clock::UnixSeconds;
+use crate::text_enum::text_enum;
+
+text_enum! {
+    /// What a teamspace has bought.
+    Plan { Free = "free", Pro = "pro", Enterprise = "enterprise" }
+}
+
+/// A customer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Teamspace {
+    pub id: String,
+    pub slug: String,
+    pub name: String,
+    pub plan: Plan,
+    /// Most active and invited members; none means unlimited.
+    pub member_limit: Option<i64>,
+    /// Lower case; empty means any.
+    pub email_domains: Vec<String>,
+    pub created_at: UnixSeconds,
+}
+
+#[derive(Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = teamspaces)]
+#[diesel(treat_none_as_null = true)]
+struct Row {
+    id: String,
+    slug: String,
+    name: String,
+    plan: String,
+    member_limit: Option<i64>,
+    created_at: i64,
+}
+
+impl From<&Teamspace> for Row {
+    fn from(t: &Teamspace) -> Self {
+        Self {
+            id: t.id.clone(),
+            slug: t.slug.clone(),
+            name: t.name.clone(),
+            plan: t.plan.as_str().to_owned(),
+            member_limit: t.member_limit,
+            created_at: t.created_at,
+        }
+    }
+}
+
+/// All of them, by slug.
+pub fn all(connection: &mut AnyConnection) -> Result<Vec<Teamspace>, StoreError> {
+    let rows: Vec<Row> =
+        teamspaces::table.select(Row::as_select()).order(teamspaces::slug.asc()).load(connection)?;
+    let mut domains: std::collections::HashMap<String, Vec<String>> = std::collections::HashMap::new();
+    for (domain, teamspace_id) in email_domains::table
+        .select((email_domains::domain, email_domains::teamspace_id))
+        .order(email_domains::domain.asc())
+        .load::<(String, String)>(connection)?
+    {
+        domains.entry(teamspace_id).or_default().push(domain);
+    }
+    rows.into_iter()
+        .map(|row| {
+            Ok(Teamspace {
+                plan: row.plan.parse()?,
+                email_domains: domains.remove(&row.id).unwrap_or_default(),
+                id: row.id,
+                slug: row.slug,
+                name: row.name,
+                member_limit: row.member_limit,
+                created_at: row.created_at,
+            })
+        })
+        .collect()
+}
+
+/// Adds one. A slug or domain that is taken is a unique violation.
+pub fn insert(connection: &mut AnyConnection, teamspace: &Teamspace) -> QueryResult<()> {
+    diesel::insert_into(teamspaces::table).values(Row::from(teamspace)).execute(connection)?;
+    insert_domains(connection, teamspace)
+}
+
+/// Replaces one's properties; the id stays.
+pub fn update(connection: &mut AnyConnection, teamspace: &Teamspace) -> QueryResult<()> {
+    diesel::update(teamspaces::table.filter(teamspaces::id.eq(&teamspace.id)))
+        .set(Row::from(teamspace))
+        .execute(connection)?;
+    diesel::delete(email_domains::table.filter(email_domains::teamspace_id.eq(&teamspace.id)))
+        .execute(connection)?;
+    insert_domains(connection, teamspace)
+}
+
+/// Removes one with its members and identity provider; its decision log stays.
+pub fn delete(connection: &mut AnyConnection, id: &str) -> QueryResult<usize> {
+    diesel::delete(teamspaces::table.filter(teamspaces::id.eq(id))).execute(connection)
+}
+
+fn insert_domains(connection: &mut AnyConnection, teamspace: &Teamspace) -> QueryResult<()> {
+    for domain in &teamspace.email_domains {
+        diesel::insert_into(email_domains::table)
+            .values((email_domains::domain.eq(domain), email_domains::teamspace_id.eq(&teamspace.id)))
+            .execute(connection)?;
+    }
+    Ok(())
+}
