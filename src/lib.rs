@@ -6,6 +6,7 @@
 //! what the operator says, [`cli`] the commands, [`demo`] everything on loopback.
 
 pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod demo;
@@ -16,5 +17,6 @@ pub mod policy;
 pub mod random;
 pub mod signing;
 pub mod store;
+pub mod telemetry;
 mod text_enum;
 pub mod web;

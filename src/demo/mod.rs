@@ -1,4 +1,129 @@
-//! The parts of the demo that are not Countersign itself.
+//! Everything on loopback in one process: Countersign, two enterprise identity providers, an MCP server.
+//!
+//! It runs the same code as production, over real HTTP; only the people and their companies are made up.
 
 pub mod identity_provider;
 pub mod mcp_server;
+pub mod narrator;
+mod seed;
+mod tour;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::Router;
+use tokio::net::TcpListener;
+
+use crate::app::App;
+use crate::clock::{Clock as _, SystemClock};
+use crate::config::Config;
+use crate::random::{digest, secret};
+use crate::store::admin_tokens::{self, AdminToken};
+use crate::store::{Store, StoreError};
+use crate::web::{self, server};
+use identity_provider::DemoIdp;
+use mcp_server::McpServerConfig;
+pub use seed::seed;
+pub use tour::tour;
+
+/// The MCP client's id at the identity providers, and its secret there.
+pub const IDP_CLIENT: (&str, &str) = ("demo-mcp-client", "demo-secret-at-the-identity-provider");
+/// The MCP client's id at Countersign, and its secret there.
+pub const CLIENT: (&str, &str) = ("mcpclient-at-countersign", "demo-secret-at-countersign");
+/// The scopes of the MCP server.
+pub const SCOPES: [&str; 2] = ["tools.read", "tools.call"];
+
+/// Anything that keeps the demonstration from going on.
+pub type DemoError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The running parts and where they are.
+pub struct Stage {
+    pub issuer: String,
+    pub admin_token: String,
+    pub mcp_url: String,
+    /// The identity provider of the teamspace `acme`.
+    pub acme: (String, DemoIdp),
+    /// The identity provider of the teamspace `globex`.
+    pub globex: (String, DemoIdp),
+}
+
+/// A listener on a free loopback port, and its origin.
+async fn listen() -> Result<(TcpListener, String), DemoError> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let origin = format!("http://{}", listener.local_addr()?);
+    Ok((listener, origin))
+}
+
+/// Serves until the process ends.
+fn serve(listener: TcpListener, router: Router) {
+    tokio::spawn(server::serve(listener, router, std::future::pending()));
+}
+
+impl Stage {
+    /// Starts everything, with database and policies in `dir`.
+    pub async fn start(dir: &Path) -> Result<Self, DemoError> {
+        let (acme, globex) = (identity_provider().await?, identity_provider().await?);
+        let (listener, issuer) = listen().await?;
+        let (mcp_listener, mcp_origin) = listen().await?;
+        let mcp_url = format!("{mcp_origin}/mcp");
+        let app = start_app(dir, &issuer, &[acme.0.clone(), globex.0.clone()]).await?;
+        let admin_token = admin_token(&app).await?;
+        serve(listener, web::router(app));
+        serve(
+            mcp_listener,
+            mcp_server::router(McpServerConfig {
+                resource: mcp_url.clone(),
+                issuer: issuer.clone(),
+                jwks_uri: format!("{issuer}/oauth2/jwks"),
+                scopes_supported: SCOPES.map(str::to_owned).to_vec(),
+            }),
+        );
+        Ok(Self { issuer, admin_token, mcp_url, acme, globex })
+    }
+}
+
+async fn identity_provider() -> Result<(String, DemoIdp), DemoError> {
+    let (listener, issuer) = listen().await?;
+    let idp = DemoIdp::new(issuer.clone())?;
+    serve(listener, idp.router());
+    Ok((issuer, idp))
+}
+
+/// The shipped policies and schema, so that the demonstration needs no other file.
+const FILES: [(&str, &str); 4] = [
+    ("policies/issuer.cedar", include_str!("../../policies/issuer.cedar")),
+    ("policies/members.cedar", include_str!("../../policies/members.cedar")),
+    ("policies/grants.cedar", include_str!("../../policies/grants.cedar")),
+    ("countersign.cedarschema", include_str!("../../schema/countersign.cedarschema")),
+];
+
+async fn start_app(dir: &Path, issuer: &str, private_origins: &[String]) -> Result<Arc<App>, DemoError> {
+    std::fs::create_dir_all(dir.join("policies"))?;
+    for (name, content) in FILES {
+        std::fs::write(dir.join(name), content)?;
+    }
+    let mut config = Config {
+        issuer: issuer.to_owned(),
+        database_url: format!("sqlite://{}", dir.join("demo.db").display()),
+        policy_dir: dir.join("policies"),
+        schema_file: dir.join("countersign.cedarschema"),
+        ..Config::default()
+    };
+    config.fetch.private_origins = private_origins.to_vec();
+    Store::migrate(&config.database_url)?;
+    Ok(App::start(config, Arc::new(SystemClock)).await?)
+}
+
+async fn admin_token(app: &App) -> Result<String, DemoError> {
+    let token = format!("cst_{}", secret()?);
+    let row = AdminToken {
+        id: uuid::Uuid::new_v4().to_string(),
+        name: "demo".to_owned(),
+        token_digest: digest(&token),
+        teamspace_id: None,
+        created_at: SystemClock.now(),
+        expires_at: None,
+    };
+    app.store.write(move |c| Ok::<_, StoreError>(admin_tokens::insert(c, &row)?)).await?;
+    Ok(token)
+}

@@ -207,3 +207,12 @@ impl From<crate::random::NoEntropy> for TokenError {
         Self::unavailable(Reason::INTERNAL, error)
     }
 }
+
+impl From<crate::limits::Limited> for TokenError {
+    fn from(limited: crate::limits::Limited) -> Self {
+        let text = "Too many requests; try again later.";
+        let mut error = Self::new(ErrorCode::SlowDown, Reason::RATE_LIMITED, text);
+        error.retry_after = Some(limited.retry_after);
+        error
+    }
+}

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use crate::app::App;
 use crate::clock::UnixSeconds;
 use crate::idp::jwks::KeyError;
-use crate::limits::Limited;
+use crate::store::StoreError;
 use crate::store::identity_providers::IdentityProvider;
 use crate::store::sign_ins::{self, NewSignIn};
 use crate::store::snapshot::{Snapshot, Tenancy};
@@ -41,21 +41,32 @@ pub struct TokenCall<'a> {
     pub request_id: &'a str,
 }
 
+/// What came of a request, and the row that the decision log has of it.
+pub struct Exchanged {
+    pub result: Result<TokenResponse, TokenError>,
+    pub record: NewSignIn,
+}
+
 /// Exchanges an assertion for an access token, and records what came of it.
-pub async fn exchange(app: &App, call: TokenCall<'_>) -> Result<TokenResponse, TokenError> {
+pub async fn exchange(app: &App, call: TokenCall<'_>) -> Exchanged {
     let now = app.clock.now();
-    let mut record = NewSignIn { at: now, request_id: call.request_id.to_owned(), ..NewSignIn::default() };
-    let result = perform(app, &call, now, &mut record).await;
-    match result {
-        Ok(response) => {
-            log(&record);
-            Ok(response)
-        }
-        Err(error) => Err(refuse(app, error, record).await),
+    let mut record = begin(now, call.request_id);
+    match perform(app, &call, now, &mut record).await {
+        Ok(response) => Exchanged { result: Ok(response), record },
+        Err(error) => refuse(app, error, record).await,
     }
 }
 
-/// The steps, in the order of house rules: nothing about the assertion is told before the client is known,
+/// Records a request that could not even be read.
+pub async fn refuse_early(app: &App, error: TokenError, request_id: &str) -> Exchanged {
+    refuse(app, error, begin(app.clock.now(), request_id)).await
+}
+
+fn begin(now: UnixSeconds, request_id: &str) -> NewSignIn {
+    NewSignIn { at: now, request_id: request_id.to_owned(), ..NewSignIn::default() }
+}
+
+/// The steps in their order: nothing about the assertion is told before the client is known,
 /// nothing in it is believed before its signature is good, nothing is written before all is decided.
 async fn perform(
     app: &App,
@@ -68,24 +79,25 @@ async fn perform(
     let credentials =
         Credentials::from_request(call.authorization, std::mem::take(&mut request.credentials))?;
     let client = authenticate_limited(app, &snapshot, &credentials, call.address, record)?;
-    let (assertion, requested_scope, requested_resource) = request.into_assertion()?;
-    record.scopes_asked = requested_scope.as_deref().unwrap_or_default().join(" ");
+    let asked = request.into_bearer()?;
+    record.scopes_asked = asked.scope.as_deref().unwrap_or_default().join(" ");
 
-    let unverified = UnverifiedAssertion::peek(&assertion, app.config.assertion.max_size.bytes())?;
+    let unverified = UnverifiedAssertion::peek(&asked.assertion, app.config.assertion.max_size.bytes())?;
     record.issuer = shorten(unverified.issuer());
     let (tenancy, provider) = trusted_issuer(&snapshot, unverified.issuer(), record)?;
-    let id_jag = verify(app, unverified, provider, &tenancy, &client, now).await?;
+    let expected = expectations(app, &tenancy, &client, now);
+    let id_jag = verify(app, unverified, provider, &expected).await?;
     describe(record, &id_jag);
-    app.limits.check_subject(client.registered(), id_jag.claims()).map_err(rate_limited)?;
+    app.limits.check_subject(client.registered(), id_jag.claims())?;
 
     let resource = ResourceRequest {
         claimed: &id_jag.claims().resource,
-        requested: &requested_resource,
+        requested: &asked.resource,
         teamspace: &tenancy.teamspace.slug,
     }
     .resolve(&snapshot)?;
     record.resource.clone_from(&resource.identifier);
-    let candidates = candidates(&id_jag, requested_scope.as_deref(), provider, &resource)?;
+    let candidates = candidates(&id_jag, asked.scope.as_deref(), provider, &resource)?;
 
     let case = Case {
         client: &client,
@@ -113,7 +125,7 @@ fn authenticate_limited(
     let claimed = credentials.claimed_id();
     record.client_id = shorten(&claimed);
     let known = snapshot.client(&claimed).map(|client| client.client_id.as_str());
-    app.limits.check_authentication(known, address).map_err(rate_limited)?;
+    app.limits.check_authentication(known, address)?;
     let client = authenticate(credentials, snapshot).inspect_err(|error| {
         if error.code == ErrorCode::InvalidClient {
             app.limits.note_failed_authentication(known, address);
@@ -164,28 +176,29 @@ fn unknown_issuer(snapshot: &Snapshot, issuer: &str, record: &mut NewSignIn) -> 
     }
 }
 
-async fn verify(
-    app: &App,
-    unverified: UnverifiedAssertion,
-    provider: &IdentityProvider,
-    tenancy: &Tenancy,
-    client: &Client,
-    now: UnixSeconds,
-) -> Result<IdJag, TokenError> {
-    let keys = app.issuer_keys.find(provider, unverified.kid(), unverified.algorithm()).await;
-    let keys = keys.map_err(|error| match error {
-        KeyError::Unknown => TokenError::unverified(Reason::KID_UNKNOWN),
-        KeyError::Unreachable => TokenError::unavailable(Reason::ISSUER_UNREACHABLE, error),
-    })?;
-    let expected = Expectations {
+fn expectations(app: &App, tenancy: &Tenancy, client: &Client, now: UnixSeconds) -> Expectations {
+    Expectations {
         audience: app.config.issuer.clone(),
         client_id: client.registered().client_id.clone(),
         teamspace: tenancy.teamspace.slug.clone(),
         now,
         clock_skew: app.config.assertion.clock_skew.as_secs(),
         max_lifetime: app.config.assertion.max_lifetime.as_secs(),
-    };
-    unverified.verify(&keys, &expected)
+    }
+}
+
+async fn verify(
+    app: &App,
+    unverified: UnverifiedAssertion,
+    provider: &IdentityProvider,
+    expected: &Expectations,
+) -> Result<IdJag, TokenError> {
+    let keys = app.issuer_keys.find(provider, unverified.kid(), unverified.algorithm()).await;
+    let keys = keys.map_err(|error| match error {
+        KeyError::Unknown => TokenError::unverified(Reason::KID_UNKNOWN),
+        KeyError::Unreachable => TokenError::unavailable(Reason::ISSUER_UNREACHABLE, error),
+    })?;
+    unverified.verify(&keys, expected)
 }
 
 fn candidates(
@@ -214,47 +227,24 @@ fn describe(record: &mut NewSignIn, id_jag: &IdJag) {
     }
 }
 
-fn rate_limited(limited: Limited) -> TokenError {
-    let mut error =
-        TokenError::new(ErrorCode::SlowDown, Reason::RATE_LIMITED, "Too many requests; try again later.");
-    error.retry_after = Some(limited.retry_after);
-    error
-}
-
 /// Text of an unverified caller in the log: bounded.
 fn shorten(text: &str) -> String {
     text.chars().take(255).collect()
 }
 
 /// Records a refusal. When that fails, the caller is told to try again: an outcome that is not in the
-/// decision log did not happen. Floods that the rate limit stops are counted in the log lines only.
-async fn refuse(app: &App, error: TokenError, mut record: NewSignIn) -> TokenError {
+/// decision log did not happen. What the rate limit stops before anybody has proved who they are is in
+/// the log lines only, or a flood would fill the disk.
+async fn refuse(app: &App, error: TokenError, mut record: NewSignIn) -> Exchanged {
     record.outcome = "refused".to_owned();
     record.reason = error.reason.as_str().to_owned();
     record.detail.clone_from(&error.detail);
     (record.member_id, record.token_id, record.scopes_granted) = Default::default();
-    log(&record);
     let unproven = record.subject.is_empty();
     if error.reason == Reason::RATE_LIMITED && unproven {
-        return error;
+        return Exchanged { result: Err(error), record };
     }
-    match app.store.write(move |c| Ok::<_, crate::store::StoreError>(sign_ins::append(c, &record)?)).await {
-        Ok(()) => error,
-        Err(store) => TokenError::from(store),
-    }
-}
-
-/// One line an exchange. No subject and no email: the decision log, which is access-controlled, has them.
-fn log(record: &NewSignIn) {
-    tracing::info!(
-        request_id = record.request_id,
-        outcome = record.outcome,
-        reason = record.reason,
-        client_id = record.client_id,
-        issuer = record.issuer,
-        resource = record.resource,
-        assertion = record.assertion,
-        policy_set = record.policy_set,
-        "sign-in"
-    );
+    let row = record.clone();
+    let written = app.store.write(move |c| Ok::<_, StoreError>(sign_ins::append(c, &row)?)).await;
+    Exchanged { result: Err(written.err().map_or(error, TokenError::from)), record }
 }

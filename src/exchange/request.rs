@@ -31,6 +31,14 @@ pub struct TokenRequest {
     pub credentials: FormCredentials,
 }
 
+/// A request for the JWT bearer grant (RFC 7523 §2.1).
+#[derive(Debug, PartialEq, Eq)]
+pub struct BearerRequest {
+    pub assertion: String,
+    pub scope: Option<Vec<String>>,
+    pub resource: Vec<String>,
+}
+
 impl TokenRequest {
     /// Parses a form. A repeated name is an error, but for `resource`; an empty value counts as absent
     /// and unknown names are ignored (RFC 6749 §3.2).
@@ -54,8 +62,8 @@ impl TokenRequest {
         })
     }
 
-    /// The assertion, if the grant is the one that we serve.
-    pub fn into_assertion(self) -> Result<(String, Option<Vec<String>>, Vec<String>), TokenError> {
+    /// The JWT bearer request, if the grant is that one.
+    pub fn into_bearer(self) -> Result<BearerRequest, TokenError> {
         if self.grant_type != JWT_BEARER {
             return Err(TokenError::new(
                 ErrorCode::UnsupportedGrantType,
@@ -72,7 +80,7 @@ impl TokenRequest {
             ));
         }
         let assertion = self.assertion.ok_or_else(|| TokenError::invalid_request("assertion is missing."))?;
-        Ok((assertion, self.scope, self.resource))
+        Ok(BearerRequest { assertion, scope: self.scope, resource: self.resource })
     }
 }
 

@@ -104,11 +104,16 @@ pub fn generate(
     })
 }
 
+/// Whether the key that signs now is of an algorithm.
+fn signs_with(latest_first: &[StoredKey], alg: &str, now: UnixSeconds) -> bool {
+    latest_first.iter().find(|key| key.signs_from <= now).is_some_and(|key| key.alg == alg)
+}
+
 /// Makes sure that there is a key of the configured algorithm, and prepares all.
 pub async fn load(store: &Store, config: &Config, now: UnixSeconds) -> Result<Signer, SigningError> {
     let stored = store.read(signing_keys::all).await?;
     let alg = config.access_token.signing_alg.as_str();
-    if stored.iter().find(|key| key.signs_from <= now).is_some_and(|key| key.alg == alg) {
+    if signs_with(&stored, alg, now) {
         return Signer::prepare(&stored, config, now);
     }
     let new = generate(config, now, now)?;
@@ -117,7 +122,7 @@ pub async fn load(store: &Store, config: &Config, now: UnixSeconds) -> Result<Si
     let stored = store
         .write(move |c| -> Result<_, StoreError> {
             let stored = signing_keys::all(c)?;
-            if !stored.iter().find(|key| key.signs_from <= now).is_some_and(|key| key.alg == new.alg) {
+            if !signs_with(&stored, &new.alg, now) {
                 signing_keys::add(c, &new)?;
             }
             signing_keys::all(c)

@@ -1,5 +1,63 @@
 //! The edge: bytes to types and back, no decisions.
 
+mod access_log;
+mod address;
+mod error;
+mod health;
+mod metadata;
+pub mod server;
+mod token;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::CorsLayer;
+use url::Url;
+
+use crate::app::App;
+
 /// The id under which a request's log lines and decision-log row are found; answered as `X-Request-Id`.
 #[derive(Debug, Clone)]
 pub struct RequestId(pub String);
+
+/// Longest accepted request body, in bytes.
+const MAX_BODY: usize = 64 * 1024;
+
+/// Every public route. Paths are relative to the issuer; only the well-known document is inserted before
+/// the issuer's own path (RFC 8414 §3.1).
+pub fn router(app: Arc<App>) -> Router {
+    let path = issuer_path(&app.config.issuer);
+    let documents = Router::new()
+        .route(&format!("/.well-known/oauth-authorization-server{path}"), get(metadata::authorization_server))
+        .route(&format!("{path}/oauth2/jwks"), get(metadata::jwks))
+        .route(
+            &format!("{path}/resources/{{resource_id}}/protected-resource-metadata"),
+            get(metadata::protected_resource),
+        )
+        // Public documents, readable by pages of any origin (META-12).
+        .layer(CorsLayer::permissive());
+    Router::new()
+        .merge(documents)
+        .route(&format!("{path}/oauth2/token"), post(token::token).fallback(token::method_not_allowed))
+        .route(&format!("{path}/oauth2/authorize"), get(metadata::authorize).post(metadata::authorize))
+        .fallback(error::not_found)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(from_fn_with_state(Arc::clone(&app), address::limit))
+        .layer(from_fn_with_state(Arc::clone(&app), access_log::log))
+        .with_state(app)
+}
+
+/// The private listener.
+pub fn management_router(app: Arc<App>) -> Router {
+    Router::new().route("/healthz", get(health::healthy)).route("/readyz", get(health::ready)).with_state(app)
+}
+
+/// The path of the issuer, empty when it has none.
+fn issuer_path(issuer: &str) -> String {
+    Url::parse(issuer).map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default()
+}

@@ -1,0 +1,14 @@
+//! `countersign migrate`.
+
+use super::{End, Outcome};
+use crate::config::Config;
+use crate::store::Store;
+
+pub(super) fn run(config: &Config) -> Outcome {
+    let applied = Store::migrate(&config.database_url)?;
+    match applied.as_slice() {
+        [] => println!("The database is up to date."),
+        versions => versions.iter().for_each(|version| println!("applied {version}")),
+    }
+    Ok(End::Fine)
+}

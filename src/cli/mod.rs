@@ -1,0 +1,116 @@
+//! The command line. Every command ends with 0 (fine), 1 (a finding or refusal) or 2 (could not run).
+
+mod admin_token;
+mod config;
+mod demo;
+mod keys;
+mod migrate;
+mod policy;
+mod serve;
+
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+use crate::config::Config;
+
+/// Policy-driven authorization server for MCP's Enterprise-Managed Authorization.
+#[derive(Debug, Parser)]
+#[command(name = "countersign", version, propagate_version = true, arg_required_else_help = true)]
+#[command(after_help = "Try it: countersign demo")]
+pub struct Cli {
+    /// Configuration file [default: countersign.toml, if it exists].
+    #[arg(long, global = true, value_name = "FILE", env = "COUNTERSIGN_CONFIG_FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the service.
+    #[command(after_help = "Example: countersign serve --config /etc/countersign.toml")]
+    Serve,
+    /// Run everything on loopback in a temporary directory and show a whole exchange.
+    #[command(
+        after_help = "Examples:\n  countersign demo          keep running, with curl commands to copy\n  \
+        countersign demo --once   perform everything once; exit 0 if it all went as it should"
+    )]
+    Demo(demo::Args),
+    /// Apply pending database migrations.
+    Migrate,
+    /// Tokens of the admin API.
+    #[command(subcommand)]
+    AdminToken(admin_token::Command),
+    /// Access-token signing keys.
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// The configuration.
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Cedar policies.
+    #[command(subcommand)]
+    Policy(policy::Command),
+    /// Print a completion script.
+    #[command(after_help = "Example: countersign completions bash > /etc/bash_completion.d/countersign")]
+    Completions { shell: clap_complete::Shell },
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    Fine,
+    /// Something was found or refused.
+    Finding,
+}
+
+/// Why a command could not run.
+#[derive(Debug)]
+pub struct CannotRun(String);
+
+impl<E: Display> From<E> for CannotRun {
+    fn from(error: E) -> Self {
+        Self(error.to_string())
+    }
+}
+
+type Outcome = Result<End, CannotRun>;
+
+/// Runs the command line.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.run() {
+        Ok(End::Fine) => ExitCode::SUCCESS,
+        Ok(End::Finding) => ExitCode::from(1),
+        Err(CannotRun(message)) => {
+            eprintln!("error: {message}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+impl Cli {
+    fn run(self) -> Outcome {
+        let file = self.config.as_deref();
+        match self.command {
+            Command::Serve => block_on(serve::run(Config::load(file)?)),
+            Command::Demo(args) => block_on(demo::run(args)),
+            Command::Migrate => migrate::run(&Config::load(file)?),
+            Command::AdminToken(command) => block_on(command.run(Config::load(file)?)),
+            Command::Keys(command) => block_on(command.run(Config::load(file)?)),
+            Command::Config(command) => command.run(file),
+            Command::Policy(command) => command.run(file),
+            Command::Completions { shell } => {
+                let mut command = Self::command();
+                clap_complete::generate(shell, &mut command, "countersign", &mut std::io::stdout());
+                Ok(End::Fine)
+            }
+        }
+    }
+}
+
+fn block_on(task: impl Future<Output = Outcome>) -> Outcome {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(task)
+}

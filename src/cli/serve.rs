@@ -1,0 +1,110 @@
+//! `countersign serve`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::{CannotRun, End, Outcome};
+use crate::app::{App, StartError};
+use crate::clock::{Clock as _, SystemClock};
+use crate::config::Config;
+use crate::store::Store;
+use crate::telemetry;
+use crate::web::{self, server};
+
+/// How soon a change that another process made takes effect here.
+const POLL: Duration = Duration::from_secs(1);
+/// How often what has expired is deleted.
+const PRUNE: Duration = Duration::from_secs(60);
+
+pub(super) async fn run(config: Config) -> Outcome {
+    telemetry::init();
+    if config.database_url.starts_with("sqlite://") {
+        for version in Store::migrate(&config.database_url)? {
+            tracing::info!(version, "applied a migration");
+        }
+    }
+    let app = App::start(config, Arc::new(SystemClock)).await.map_err(explain)?;
+    warm_up(&app)?;
+    let public = listen(app.config.listen, "listen").await?;
+    let management = listen(app.config.management_listen, "management_listen").await?;
+    tracing::info!(
+        issuer = app.config.issuer,
+        listen = %app.config.listen,
+        management = %app.config.management_listen,
+        policies = app.policies().hash,
+        "ready"
+    );
+    let (stop, stopped) = watch::channel(());
+    tokio::spawn(keep_up(Arc::clone(&app)));
+    let wait = |mut stopped: watch::Receiver<()>| async move {
+        // An error means that the sender is gone, which is a stop as well.
+        let _ = stopped.changed().await;
+    };
+    let private = server::serve(management, web::management_router(Arc::clone(&app)), wait(stopped.clone()));
+    let private = tokio::spawn(private);
+    let served = tokio::spawn(server::serve(public, web::router(app), wait(stopped)));
+    until_signal().await?;
+    tracing::info!("stopping");
+    let _ = stop.send(());
+    served.await?;
+    private.abort();
+    tracing::info!("stopped");
+    Ok(End::Fine)
+}
+
+/// The first signature seeds the random generator, which takes tens of milliseconds.
+fn warm_up(app: &App) -> Result<(), CannotRun> {
+    let signer = app.signer();
+    let key = signer.active(app.clock.now()).ok_or("there is no signing key")?;
+    key.sign(&serde_json::json!({}))?;
+    Ok(())
+}
+
+async fn listen(address: std::net::SocketAddr, key: &str) -> Result<TcpListener, CannotRun> {
+    TcpListener::bind(address).await.map_err(|e| CannotRun::from(format!("`{key}` = {address}: {e}")))
+}
+
+async fn until_signal() -> std::io::Result<()> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+/// Takes over other processes' changes and deletes what has expired, for as long as the service runs.
+pub(super) async fn keep_up(app: Arc<App>) {
+    let (mut poll, mut prune) = (tokio::time::interval(POLL), tokio::time::interval(PRUNE));
+    loop {
+        tokio::select! {
+            _ = poll.tick() => {
+                if let Err(error) = app.reload_if_changed().await {
+                    tracing::warn!(%error, "cannot look for changes");
+                }
+            }
+            _ = prune.tick() => {
+                if let Err(error) = app.prune().await {
+                    tracing::warn!(%error, "cannot delete what has expired");
+                }
+            }
+        }
+    }
+}
+
+/// Policy problems are told one by one, each with its place.
+pub(super) fn explain(error: StartError) -> CannotRun {
+    match error {
+        StartError::Policies(problems) => CannotRun::from(super::policy::render(&problems)),
+        other => CannotRun::from(other),
+    }
+}
+
+/// The time for commands that write to the database beside a running service.
+pub(super) fn now() -> i64 {
+    SystemClock.now()
+}

@@ -1,0 +1,28 @@
+//! `/healthz` and `/readyz`, on the private listener.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::app::App;
+use crate::store;
+
+/// The process runs.
+pub async fn healthy() -> Json<Value> {
+    Json(json!({ "status": "ok" }))
+}
+
+/// Sign-ins can be served: the database answers.
+pub async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Value>) {
+    let answer = tokio::time::timeout(Duration::from_secs(2), app.store.read(store::generation)).await;
+    match answer {
+        Ok(Ok(_)) => (StatusCode::OK, Json(json!({ "status": "ready", "policy_set": app.policies().hash }))),
+        Ok(Err(_)) | Err(_) => {
+            (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "unavailable", "part": "database" })))
+        }
+    }
+}

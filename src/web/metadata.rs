@@ -1,0 +1,103 @@
+//! The public documents: RFC 8414, RFC 7517, RFC 9728.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{Html, IntoResponse, Response};
+use serde_json::json;
+
+use super::error::{forbid_caching, not_found};
+use crate::app::App;
+use crate::exchange::request::JWT_BEARER;
+use crate::random::digest;
+
+/// Metadata and PRM change rarely; a new signing key must be seen well before it signs.
+const MAX_AGE: &str = "public, max-age=300";
+
+/// A document with an ETag over its content.
+fn document(headers: &HeaderMap, body: String) -> Response {
+    let etag = format!("\"{}\"", digest(&body));
+    let known = headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    let common = [(CACHE_CONTROL, MAX_AGE.to_owned()), (ETAG, etag.clone())];
+    if known.is_some_and(|known| known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag)) {
+        return (StatusCode::NOT_MODIFIED, common).into_response();
+    }
+    (common, [(CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+/// RFC 8414 §2. It says nothing about trusted issuers, teamspaces or policies (draft §9.4).
+pub async fn authorization_server(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    let issuer = &app.config.issuer;
+    let snapshot = app.snapshot();
+    // Resources that are for some teamspaces only would tell who the customers are.
+    let public = snapshot.resources().iter().filter(|resource| resource.teamspaces.is_none());
+    let scopes: BTreeSet<&str> = public.flat_map(|r| r.scopes.iter().map(|s| s.name.as_str())).collect();
+    let mut metadata = json!({
+        "issuer": issuer,
+        "token_endpoint": format!("{issuer}/oauth2/token"),
+        // There is no code flow, but the MCP SDKs do not read metadata without these two.
+        "authorization_endpoint": format!("{issuer}/oauth2/authorize"),
+        "response_types_supported": [],
+        "jwks_uri": format!("{issuer}/oauth2/jwks"),
+        "grant_types_supported": [JWT_BEARER],
+        "authorization_grant_profiles_supported": ["urn:ietf:params:oauth:grant-profile:id-jag"],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+    });
+    if let (false, Some(members)) = (scopes.is_empty(), metadata.as_object_mut()) {
+        members.insert("scopes_supported".into(), json!(scopes));
+    }
+    document(&headers, metadata.to_string())
+}
+
+/// Our public signing keys.
+pub async fn jwks(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    document(&headers, app.signer().jwks().to_owned())
+}
+
+/// RFC 9728 §2, for servers that let us publish theirs.
+pub async fn protected_resource(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let snapshot = app.snapshot();
+    let Some(resource) = snapshot.resources().iter().find(|resource| resource.id == id) else {
+        return not_found().await;
+    };
+    let mut metadata = json!({
+        "resource": resource.identifier,
+        "authorization_servers": [app.config.issuer],
+        "bearer_methods_supported": ["header"],
+        "resource_name": resource.name,
+    });
+    if let (false, Some(members)) = (resource.scopes.is_empty(), metadata.as_object_mut()) {
+        let scopes: Vec<&str> = resource.scopes.iter().map(|scope| scope.name.as_str()).collect();
+        members.insert("scopes_supported".into(), json!(scopes));
+    }
+    document(&headers, metadata.to_string())
+}
+
+const NO_CODE_FLOW: &str = "<!doctype html><html lang=\"en\"><title>Sign in through your company</title>\
+<h1>Sign in through your company</h1><p>This server has no browser sign-in. Your MCP client gets access \
+with an assertion from your company's identity provider (Enterprise-Managed Authorization). If you came \
+here from an MCP client, that exchange has failed or is not switched on: ask the administrator of your \
+teamspace to look at its sign-in activity.</p></html>";
+
+/// Clients fall back to the authorization endpoint when an exchange fails, so it says what is the matter.
+/// It never redirects (META-05).
+pub async fn authorize(headers: HeaderMap) -> Response {
+    let accept = headers.get("accept").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut response = match accept.contains("text/html") {
+        true => (StatusCode::BAD_REQUEST, Html(NO_CODE_FLOW)).into_response(),
+        false => {
+            let body = json!({ "error": "unsupported_response_type",
+                "error_description": "There is no authorization code flow; use the JWT bearer grant." });
+            (StatusCode::BAD_REQUEST, axum::Json(body)).into_response()
+        }
+    };
+    forbid_caching(&mut response);
+    response
+}

@@ -1,0 +1,87 @@
+//! Serving a router: slow clients are dropped, and a stop lets requests finish.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request};
+use axum::response::Response;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tower::ServiceExt as _;
+
+/// How long a client may take for its request's head.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a whole request may take, its body included.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// Most bytes of a request's head.
+const MAX_HEAD: usize = 32 * 1024;
+/// How long requests may take to finish after a stop.
+pub const DRAIN: Duration = Duration::from_secs(10);
+
+/// Serves until `stop` resolves, then lets open requests finish.
+pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
+    let graceful = GracefulShutdown::new();
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut stop => break,
+        };
+        match accepted {
+            Ok((stream, peer)) => spawn_connection(stream, peer, router.clone(), &graceful),
+            Err(error) => {
+                // Out of file descriptors, mostly: wait for some to be freed instead of spinning.
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+    drop(listener);
+    if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
+        tracing::warn!("some requests did not finish in time");
+    }
+}
+
+fn spawn_connection(stream: TcpStream, peer: SocketAddr, router: Router, graceful: &GracefulShutdown) {
+    // Small answers must not wait for the client's acknowledgement of the one before.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "cannot set TCP_NODELAY");
+    }
+    let service = service_fn(move |request| answer(router.clone(), peer, request));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(MAX_HEAD)
+        .serve_connection(TokioIo::new(stream), service);
+    let connection = graceful.watch(connection);
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, %peer, "a connection ended");
+        }
+    });
+}
+
+async fn answer(
+    router: Router,
+    peer: SocketAddr,
+    request: Request<Incoming>,
+) -> Result<Response, Infallible> {
+    let mut request = request.map(Body::new);
+    request.extensions_mut().insert(ConnectInfo(peer));
+    match tokio::time::timeout(REQUEST_TIMEOUT, router.oneshot(request)).await {
+        Ok(answered) => answered,
+        Err(_) => {
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = axum::http::StatusCode::REQUEST_TIMEOUT;
+            Ok(response)
+        }
+    }
+}
