@@ -1,0 +1,6 @@
+//! One test binary: the real router on loopback, a fresh database file, a real identity provider.
+
+mod harness;
+mod idp;
+
+mod assertion;
