@@ -32,6 +32,10 @@ impl std::str::FromStr for Duration {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        // The library leaves days to calendars; here a day is 24 hours.
+        if let Some(days) = text.strip_suffix('d').and_then(|days| days.trim().parse::<u32>().ok()) {
+            return Ok(Self(i64::from(days) * 86_400));
+        }
         let parsed: jiff::SignedDuration = text
             .parse()
             .map_err(|_| format!("`{text}` is no duration; write for example 30s, 10m, 1h or 30d"))?;
@@ -45,6 +49,7 @@ impl std::str::FromStr for Duration {
 impl fmt::Display for Duration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
+            s if s > 0 && s % 86_400 == 0 => write!(f, "{}d", s / 86_400),
             s if s > 0 && s % 3600 == 0 => write!(f, "{}h", s / 3600),
             s if s > 0 && s % 60 == 0 => write!(f, "{}m", s / 60),
             s => write!(f, "{s}s"),

@@ -3,9 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
-use cedar_policy::{
-    Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, RestrictedExpression as Expr,
-};
+use cedar_policy::{Context, Entity, EntityId, EntityTypeName, EntityUid, RestrictedExpression as Expr};
 
 use crate::clock::{UnixSeconds, rfc3339};
 use crate::store::members::Status;
@@ -96,10 +94,13 @@ pub struct ConfigurationFacts {
 pub struct FactsError(String);
 
 impl FactsError {
-    fn of(error: impl ToString) -> Self {
+    pub(super) fn of(error: impl ToString) -> Self {
         Self(error.to_string())
     }
 }
+
+/// A hundred years: the longest age that is told, within what Cedar's durations can hold.
+const LONGEST_AGE: i64 = 100 * 365 * 86_400;
 
 type Result<T> = std::result::Result<T, FactsError>;
 
@@ -189,48 +190,56 @@ impl TeamspaceFacts {
 }
 
 impl ConfigurationFacts {
-    pub(super) fn issuer(&self) -> EntityUid {
+    /// The principal of the issuer actions.
+    pub fn issuer(&self) -> EntityUid {
         issuer(&self.issuer)
     }
 
-    pub(super) fn teamspace(&self) -> EntityUid {
+    /// The resource of the issuer and member actions.
+    pub fn teamspace(&self) -> EntityUid {
         self.teamspace.uid()
     }
 
-    pub(super) fn entities(&self) -> Result<Entities> {
-        let all = [issuer_entity(&self.issuer)?, self.teamspace.entity()?];
-        Entities::from_entities(all, None).map_err(FactsError::of)
+    /// Every entity that a policy can reach.
+    pub fn entities(&self) -> Result<Vec<Entity>> {
+        Ok(vec![issuer_entity(&self.issuer)?, self.teamspace.entity()?])
     }
 
-    pub(super) fn context(&self) -> Vec<(String, Expr)> {
+    /// The context of `ConfigureIssuer`.
+    pub fn context(&self) -> Vec<(String, Expr)> {
         vec![("now".into(), Expr::new_datetime(rfc3339(self.now)))]
     }
 }
 
 impl Facts {
-    pub(super) fn issuer(&self) -> EntityUid {
+    /// The principal of the issuer actions.
+    pub fn issuer(&self) -> EntityUid {
         issuer(&self.claims.iss)
     }
 
-    pub(super) fn user(&self) -> EntityUid {
+    /// The principal of the member and grant actions.
+    pub fn user(&self) -> EntityUid {
         let tenant = self.claims.tenant.as_deref().unwrap_or_default();
         uid(&TYPES.user, format!("{}|{tenant}|{}", self.claims.iss, self.claims.sub))
     }
 
-    pub(super) fn teamspace(&self) -> EntityUid {
+    /// The resource of the issuer and member actions.
+    pub fn teamspace(&self) -> EntityUid {
         self.teamspace.uid()
     }
 
-    pub(super) fn server(&self) -> EntityUid {
+    /// The resource of `GrantResource`.
+    pub fn server(&self) -> EntityUid {
         uid(&TYPES.server, &self.resource.identifier)
     }
 
-    pub(super) fn scope(name: &str) -> EntityUid {
+    /// The resource of `GrantScope`.
+    pub fn scope(name: &str) -> EntityUid {
         uid(&TYPES.scope, name)
     }
 
     /// Every entity that a policy can reach from principal, resource or context.
-    pub(super) fn entities(&self) -> Result<Entities> {
+    pub fn entities(&self) -> Result<Vec<Entity>> {
         let mut all = vec![
             issuer_entity(&self.claims.iss)?,
             self.client_entity()?,
@@ -239,7 +248,7 @@ impl Facts {
             self.server_entity()?,
         ];
         all.extend(self.scope_entities()?);
-        Entities::from_entities(all, None).map_err(FactsError::of)
+        Ok(all)
     }
 
     fn client_entity(&self) -> Result<Entity> {
@@ -282,7 +291,7 @@ impl Facts {
     }
 
     /// What every action at the token endpoint sees.
-    pub(super) fn context(&self) -> Result<Vec<(String, Expr)>> {
+    pub fn context(&self) -> Result<Vec<(String, Expr)>> {
         Ok(vec![
             ("now".into(), Expr::new_datetime(rfc3339(self.now))),
             ("client".into(), Expr::new_entity_uid(uid(&TYPES.client, &self.client.client_id))),
@@ -292,7 +301,7 @@ impl Facts {
     }
 
     /// The same, with what the member actions see besides.
-    pub(super) fn member_context(&self) -> Result<Vec<(String, Expr)>> {
+    pub fn member_context(&self) -> Result<Vec<(String, Expr)>> {
         let mut pairs = self.context()?;
         match &self.member {
             MemberFacts::Absent { seats_used, seats_limit } => {
@@ -310,7 +319,7 @@ impl Facts {
 }
 
 /// Pairs as a context, evaluated once and used for every question that sees them.
-pub(super) fn to_context(pairs: Vec<(String, Expr)>) -> Result<Context> {
+pub fn to_context(pairs: Vec<(String, Expr)>) -> Result<Context> {
     Context::from_pairs(pairs).map_err(FactsError::of)
 }
 
@@ -330,7 +339,10 @@ impl ClaimFacts {
         optional("email_domain", self.email_domain().map(text));
         optional("email_verified", self.email_verified.map(Expr::new_bool));
         optional("acr", self.acr.as_deref().map(text));
-        optional("auth_age", self.auth_age.map(|age| Expr::new_duration(format!("{}s", age.max(0)))));
+        optional(
+            "auth_age",
+            self.auth_age.map(|age| Expr::new_duration(format!("{}s", age.clamp(0, LONGEST_AGE)))),
+        );
         optional("scopes", self.scopes.as_deref().map(|scopes| refs(&TYPES.scope, scopes)));
         Expr::new_record(fields).map_err(FactsError::of)
     }

@@ -7,11 +7,11 @@
 use std::collections::HashMap;
 
 use cedar_policy::{
-    ActionConstraint, AuthorizationError, Authorizer, Context, Decision, Effect, Entities, EntityUid, Policy,
-    PolicyId, PolicySet, Request, ResourceConstraint, Schema,
+    ActionConstraint, AuthorizationError, Authorizer, Context, Decision, Effect, Entities, Entity, EntityUid,
+    Policy, PolicyId, PolicySet, Request, ResourceConstraint, Schema,
 };
 
-use super::facts::action_uid;
+use super::facts::{FactsError, action_uid};
 use crate::exchange::error::{ErrorCode, Reason};
 
 /// The questions that policies answer.
@@ -69,6 +69,9 @@ pub struct CompiledPolicies {
     slices: HashMap<Action, HashMap<Option<EntityUid>, Slice>>,
     annotations: HashMap<PolicyId, Annotations>,
     actions: HashMap<Action, EntityUid>,
+    /// The action groups of the schema: without them `action in Action::"…"` would match nothing, and a
+    /// forbid that is written so would be skipped.
+    action_entities: Entities,
     authorizer: Authorizer,
 }
 
@@ -102,20 +105,25 @@ pub struct Answer {
 impl CompiledPolicies {
     /// Slices a set that was validated against the schema, with ids from `@id`.
     pub fn compile(set: &PolicySet, schema: &Schema) -> Result<Self, String> {
-        let groups = schema.action_entities().map_err(|e| e.to_string())?;
+        let action_entities = schema.action_entities().map_err(|e| e.to_string())?;
         let actions: HashMap<Action, EntityUid> =
             Action::ALL.into_iter().map(|action| (action, action_uid(action.name()))).collect();
         let mut slices: HashMap<Action, HashMap<Option<EntityUid>, Slice>> = HashMap::new();
         for policy in set.policies() {
             for (action, uid) in &actions {
-                if applies(&policy.action_constraint(), uid, &groups) {
+                if applies(&policy.action_constraint(), uid, &action_entities) {
                     let slice = slices.entry(*action).or_default().entry(resource_key(policy)).or_default();
                     slice.add(policy)?;
                 }
             }
         }
         let annotations = set.policies().map(|p| (p.id().clone(), Annotations::of(p))).collect();
-        Ok(Self { slices, annotations, actions, authorizer: Authorizer::new() })
+        Ok(Self { slices, annotations, actions, action_entities, authorizer: Authorizer::new() })
+    }
+
+    /// Everything that a question can reach: the facts' entities and the schema's action groups.
+    pub fn world(&self, entities: Vec<Entity>) -> Result<Entities, FactsError> {
+        self.action_entities.clone().add_entities(entities, None).map_err(FactsError::of)
     }
 
     /// Asks. Any evaluation error is a denial: Cedar would skip a forbid that errs and so fail open.

@@ -3,4 +3,12 @@
 mod harness;
 mod idp;
 
+mod address;
 mod assertion;
+mod commands;
+mod grant;
+mod json;
+mod policies;
+mod replay;
+mod subject;
+mod token;

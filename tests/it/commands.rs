@@ -1,0 +1,214 @@
+//! The command line, as a user types it.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+fn countersign(dir: &Path, args: &[&str], env: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+    command.args(args).current_dir(dir).envs(env.iter().copied()).stdin(Stdio::null());
+    command.output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn write(dir: &Path, name: &str, content: &str) {
+    std::fs::File::create(dir.join(name)).unwrap().write_all(content.as_bytes()).unwrap();
+}
+
+/// A directory with a database.
+fn workplace() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let out = countersign(dir.path(), &["migrate"], &[]);
+    assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
+    assert!(text(&out.stdout).contains("applied"));
+    dir
+}
+
+#[test]
+fn help_and_completions_are_there() {
+    let dir = tempfile::tempdir().unwrap();
+    for args in [
+        &["--help"][..],
+        &["serve", "--help"],
+        &["demo", "--help"],
+        &["policy", "check", "--help"],
+        &["keys", "rotate", "--help"],
+        &["admin-token", "create", "--help"],
+        &["config", "--help"],
+        &["--version"],
+    ] {
+        let out = countersign(dir.path(), args, &[]);
+        assert_eq!(out.status.code(), Some(0), "{args:?}");
+        assert!(!out.stdout.is_empty());
+    }
+    let out = countersign(dir.path(), &["completions", "bash"], &[]);
+    assert!(text(&out.stdout).contains("countersign"));
+    assert_eq!(countersign(dir.path(), &["no-such-command"], &[]).status.code(), Some(2));
+    assert_eq!(countersign(dir.path(), &[], &[]).status.code(), Some(2));
+}
+
+/// Bad configuration: which key, where, why; exit 2.
+#[test]
+fn bad_configuration_names_key_place_and_cause() {
+    let dir = tempfile::tempdir().unwrap();
+    for (content, expected) in [
+        ("isuer = \"x\"", &["isuer", "countersign.toml"][..]),
+        ("[fetch]\nproxy = true", &["proxy", "fetch", "countersign.toml"]),
+        ("listen = \"nowhere\"", &["listen", "countersign.toml"]),
+        ("issuer = \"http://auth.example.com\"", &["issuer", "https"]),
+        ("issuer = \"https://auth.example.com/\"", &["issuer", "slash"]),
+        ("issuer = \"https://Auth.example.com\"", &["issuer", "normal form"]),
+        ("issuer = \"https://auth.example.com?x\"", &["issuer", "query"]),
+        ("issuer = \"https://u:p@auth.example.com\"", &["issuer", "user name"]),
+        ("issuer = \"auth\"", &["issuer", "URL"]),
+        ("database_url = \"mysql://u:secret@h/d\"", &["database_url", "sqlite://"]),
+        ("[access_token]\nlifetime = \"2h\"", &["access_token.lifetime", "1h"]),
+        ("[access_token]\nlifetime = \"soon\"", &["lifetime", "soon", "countersign.toml"]),
+        ("[access_token]\nsigning_alg = \"HS256\"", &["signing_alg", "HS256"]),
+        ("[assertion]\nclock_skew = \"61s\"", &["assertion.clock_skew", "60s"]),
+        ("[assertion]\nmax_size = \"16 elephants\"", &["max_size", "elephants"]),
+        ("[fetch]\nprivate_origins = [\"https://idp.internal/path\"]", &["private_origins", "origin"]),
+        ("[keys]\nencryption_key = \"x\"\nencryption_key_file = \"y\"", &["keys.encryption_key", "both"]),
+        ("[keys]\nencryption_key_file = \"not-there\"", &["keys.encryption_key", "not-there"]),
+        ("this is no toml", &["countersign.toml"]),
+    ] {
+        write(dir.path(), "countersign.toml", content);
+        let out = countersign(dir.path(), &["config", "check"], &[]);
+        let error = text(&out.stderr);
+        assert_eq!(out.status.code(), Some(2), "{content}: {error}");
+        for word in expected {
+            assert!(error.contains(word), "{content}: {word} is not in {error}");
+        }
+        assert!(!error.contains("secret"), "{error}");
+    }
+    let out = countersign(dir.path(), &["config", "check", "--config", "nowhere.toml"], &[]);
+    assert_eq!(out.status.code(), Some(2));
+    assert!(text(&out.stderr).contains("nowhere.toml"));
+    std::fs::remove_file(dir.path().join("countersign.toml")).unwrap();
+    let out = countersign(dir.path(), &["config", "check"], &[("COUNTERSIGN_JWKS__MAX_AGE", "1s")]);
+    assert!(text(&out.stderr).contains("jwks.max_age"));
+}
+
+#[test]
+fn configuration_is_shown_without_secrets_and_described() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+    write(dir.path(), "key", key);
+    let env =
+        [("COUNTERSIGN_KEYS__ENCRYPTION_KEY_FILE", "key"), ("COUNTERSIGN_ASSERTION__CLOCK_SKEW", "10s")];
+    let out = countersign(dir.path(), &["config", "show"], &env);
+    let shown = text(&out.stdout);
+    assert!(shown.contains("clock_skew = \"10s\"") && shown.contains("[redacted]"), "{shown}");
+    assert!(!shown.contains(key));
+    let schema: Value =
+        serde_json::from_slice(&countersign(dir.path(), &["config", "schema"], &[]).stdout).unwrap();
+    assert!(schema["properties"]["issuer"].is_object());
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let committed: Value =
+        serde_json::from_str(&std::fs::read_to_string(root.join("schema/config.schema.json")).unwrap())
+            .unwrap();
+    assert_eq!(schema, committed, "run: countersign config schema > schema/config.schema.json");
+    let example = root.join("examples/config.toml");
+    let out = countersign(dir.path(), &["config", "check", "--config", example.to_str().unwrap()], &[]);
+    assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
+}
+
+#[test]
+fn tokens_and_keys_are_managed_on_the_command_line() {
+    let dir = workplace();
+    let out = countersign(dir.path(), &["admin-token", "create", "--name", "ci", "--expires", "30d"], &[]);
+    let token = text(&out.stdout);
+    assert!(token.starts_with("cst_") && token.trim().len() == 47, "the token alone: {token}");
+    let stored = std::fs::read(dir.path().join("countersign.db")).unwrap();
+    let bytes = token.trim().as_bytes();
+    assert!(!stored.windows(bytes.len()).any(|window| window == bytes), "only its digest is stored");
+    for args in [
+        &["admin-token", "create", "--name", "x", "--teamspace", "nobody"][..],
+        &["admin-token", "create", "--name", ""],
+        &["admin-token", "create", "--name", "x", "--expires", "never"],
+    ] {
+        assert_eq!(countersign(dir.path(), args, &[]).status.code(), Some(2), "{args:?}");
+    }
+    assert!(countersign(dir.path(), &["keys", "list"], &[]).stdout.is_empty());
+    let rotated = countersign(dir.path(), &["keys", "rotate", "--now"], &[]);
+    let rotated = text(&rotated.stdout);
+    let kid = rotated.split('\t').next().unwrap();
+    countersign(dir.path(), &["keys", "rotate"], &[]);
+    let listed = text(&countersign(dir.path(), &["keys", "list"], &[]).stdout);
+    assert_eq!(listed.lines().count(), 2);
+    assert!(listed.lines().any(|line| line.starts_with(kid) && line.contains("\tsigns\t")), "{listed}");
+    assert!(listed.contains("signs from"), "{listed}");
+}
+
+#[test]
+fn policies_are_checked() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let out = countersign(root, &["policy", "check"], &[]);
+    assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
+    let dir = tempfile::tempdir().unwrap();
+    write(
+        dir.path(),
+        "bad.cedar",
+        "@id(\"x\") @otherwise(\"x\")\npermit (principal, action == Action::\"GrantScop\", resource);",
+    );
+    let schema = root.join("schema/countersign.cedarschema");
+    let args = ["policy", "check", ".", "--schema", schema.to_str().unwrap()];
+    let out = countersign(dir.path(), &args, &[]);
+    let error = text(&out.stderr);
+    assert_eq!(out.status.code(), Some(1), "{error}");
+    assert!(error.contains("bad.cedar") && error.contains("GrantScope"), "did you mean: {error}");
+}
+
+/// Rule 18: without valid policies, a migrated database or a free port there is no service.
+#[test]
+fn the_service_refuses_to_start_and_says_why() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let dir = workplace();
+    let schema = root.join("schema/countersign.cedarschema");
+    let out = countersign(dir.path(), &["serve"], &[("COUNTERSIGN_SCHEMA_FILE", schema.to_str().unwrap())]);
+    assert_eq!(out.status.code(), Some(2));
+    assert!(text(&out.stderr).contains("policies"), "{}", text(&out.stderr));
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let policies = root.join("policies");
+    let out = countersign(
+        dir.path(),
+        &["serve"],
+        &[
+            ("COUNTERSIGN_SCHEMA_FILE", schema.to_str().unwrap()),
+            ("COUNTERSIGN_POLICY_DIR", policies.to_str().unwrap()),
+            ("COUNTERSIGN_LISTEN", &address),
+        ],
+    );
+    assert_eq!(out.status.code(), Some(2));
+    assert!(text(&out.stderr).contains("`listen`") && text(&out.stderr).contains(&address));
+    let out = countersign(
+        dir.path(),
+        &["keys", "list"],
+        &[("COUNTERSIGN_DATABASE_URL", "sqlite:///no/such/dir/x.db")],
+    );
+    assert_eq!(out.status.code(), Some(2));
+    let empty = tempfile::tempdir().unwrap();
+    let out = countersign(empty.path(), &["keys", "list"], &[]);
+    assert!(text(&out.stderr).contains("countersign migrate"));
+}
+
+/// The demonstration is a whole deployment: it must go through by itself, for people and for programs.
+#[test]
+fn the_demonstration_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = countersign(dir.path(), &["demo", "--once"], &[]);
+    assert_eq!(out.status.code(), Some(0), "{}\n{}", text(&out.stdout), text(&out.stderr));
+    assert!(!text(&out.stdout).contains('✗'));
+    let out = countersign(dir.path(), &["demo", "--once", "--json"], &[]);
+    assert_eq!(out.status.code(), Some(0));
+    let steps: Vec<Value> =
+        text(&out.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(steps.len() >= 15 && steps.iter().all(|step| step["ok"] == true), "{steps:?}");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is left behind");
+}

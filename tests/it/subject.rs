@@ -1,0 +1,261 @@
+//! Step 8, the person: who a subject is here, and who becomes a member.
+
+use countersign::store::members::{self, Status};
+use serde_json::json;
+
+use crate::harness::{START, TestApp};
+use crate::idp::{FakeIdp, Key};
+
+/// SUB-02, SUB-06, SUB-11: the first sign-in makes a member, bound to the subject; later ones find it.
+#[tokio::test]
+async fn the_first_sign_in_provisions_the_member() {
+    let app = TestApp::start().await;
+    let first = app.granted(json!({ "email": "Dana@Acme.com" })).await.claims();
+    let member = app.member("dana@acme.com").await.unwrap();
+    assert_eq!((member.status, member.provisioned_by.as_str()), (Status::Active, "sign-in"));
+    assert_eq!((member.created_at, member.last_sign_in_at), (START, Some(START)));
+    let identities = app.identities(&member).await;
+    assert_eq!(identities.len(), 1);
+    assert_eq!(
+        (identities[0].issuer.as_str(), identities[0].subject.as_str()),
+        (app.idp.issuer.as_str(), "00u1dana")
+    );
+    assert_eq!(first["sub"], json!(member.id));
+
+    app.clock.advance(60);
+    let second = app.granted(json!({})).await.claims();
+    assert_eq!(second["sub"], first["sub"]);
+    assert_eq!(app.member("dana@acme.com").await.unwrap().last_sign_in_at, Some(START + 60));
+    assert_eq!(app.written().await.members, 1);
+}
+
+/// SUB-02: the email links once; afterwards the subject counts.
+#[tokio::test]
+async fn a_known_subject_stays_the_same_member_under_another_email() {
+    let app = TestApp::start().await;
+    let first = app.granted(json!({})).await.claims();
+    let renamed = app.granted(json!({ "email": "dana.new@acme.com" })).await.claims();
+    let without = app.granted(json!({ "email": null })).await.claims();
+    assert_eq!((&renamed["sub"], &without["sub"]), (&first["sub"], &first["sub"]));
+    assert_eq!(app.written().await.members, 1);
+}
+
+/// SUB-02, SUB-03, SUB-08, rule 9: a new subject does not become a member who is somebody else's.
+#[tokio::test]
+async fn a_new_subject_with_a_members_email_is_refused() {
+    let app = TestApp::start().await;
+    app.granted(json!({})).await;
+    app.refused(json!({ "sub": "00u2other" }), "invalid_grant", "subject_conflict").await;
+    app.refused(json!({ "tenant": "t2" }), "invalid_grant", "subject_conflict").await;
+    app.granted(json!({ "sub": "00u2other", "email": "other@acme.com" })).await;
+    // Two members: the subject of one with the email of the other.
+    app.refused(json!({ "email": "other@acme.com" }), "invalid_grant", "subject_conflict").await;
+    app.change_member("dana@acme.com", |m| m.status = Status::Suspended).await;
+    app.refused(json!({ "sub": "00u3" }), "invalid_grant", "subject_conflict").await;
+}
+
+/// SUB-03
+#[tokio::test]
+async fn aud_sub_must_be_the_same_member() {
+    let app = TestApp::start().await;
+    app.refused(json!({ "aud_sub": "somebody" }), "invalid_grant", "subject_conflict").await;
+    let own = app.granted(json!({})).await.claims()["sub"].clone();
+    app.granted(json!({ "aud_sub": own })).await;
+    app.refused(json!({ "aud_sub": "somebody" }), "invalid_grant", "subject_conflict").await;
+}
+
+/// SUB-01, SUB-09: another customer's identity provider asserts our member's email, and gets its own member.
+#[tokio::test]
+async fn teamspaces_do_not_see_each_others_members() {
+    let idp = FakeIdp::start(Key::rsa("globex", 1)).await;
+    let origin = idp.issuer.clone();
+    let app = TestApp::start_with(|config| config.fetch.private_origins.push(origin)).await;
+    app.put_teamspace("globex").await;
+    app.put_provider("globex", &idp).await;
+    let ours = app.granted(json!({})).await.claims();
+    let claims = app.claims_with(json!({ "iss": idp.issuer }));
+    let theirs = app.exchange(&idp.key.assertion(&claims)).await.claims();
+    assert_eq!((&ours["teamspace"], &theirs["teamspace"]), (&json!("acme"), &json!("globex")));
+    assert_ne!(ours["sub"], theirs["sub"]);
+    // One issuer in two teamspaces would be ambiguous: the database refuses it.
+    let mut provider = app.app.snapshot().tenancy("globex").unwrap().identity_provider.clone().unwrap();
+    provider.issuer = app.idp.issuer.clone();
+    let second = app.app.store.write(move |c| {
+        Ok::<_, countersign::store::StoreError>(countersign::store::identity_providers::put(c, &provider)?)
+    });
+    assert!(second.await.is_err());
+}
+
+/// SUB-04: lower case, whole string, no folding; the domain must be the teamspace's.
+#[tokio::test]
+async fn the_domain_must_be_the_teamspaces() {
+    let app = TestApp::start().await;
+    app.change_teamspace(|t| t.email_domains = vec!["acme.com".into()]).await;
+    for email in ["dana@evil.com", "dana@sub.acme.com", "dana@notacme.com", "dana@acme.com.evil.com"] {
+        app.refused(json!({ "email": email }), "access_denied", "email_domain_not_allowed").await;
+    }
+    app.granted(json!({ "email": "DANA@ACME.COM" })).await;
+    app.granted(json!({ "sub": "00u2", "email": "dana+x@acme.com" })).await;
+    app.granted(json!({ "sub": "00u3", "email": "d.ana@acme.com" })).await;
+    assert_eq!(app.written().await.members, 3);
+}
+
+/// SUB-05, JAG-25
+#[tokio::test]
+async fn without_a_verified_email_nobody_becomes_a_member() {
+    let app = TestApp::start().await;
+    let answer = app.refused(json!({ "email": null }), "invalid_grant", "email_missing").await;
+    assert!(answer.json["error_description"].as_str().unwrap().contains("email"));
+    app.refused(json!({ "email_verified": false }), "invalid_grant", "email_unverified").await;
+    app.granted(json!({ "email_verified": true })).await;
+    // Known by the subject: the email is not needed any more.
+    app.granted(json!({ "email": null })).await;
+    app.granted(json!({ "email_verified": false })).await;
+}
+
+/// SUB-07: a limit of k, n parallel first sign-ins, exactly k members; members still come in.
+#[tokio::test(flavor = "multi_thread")]
+async fn parallel_first_sign_ins_never_exceed_the_limit() {
+    let app = TestApp::start().await;
+    app.change_teamspace(|t| t.member_limit = Some(5)).await;
+    let person = |i: usize| json!({ "sub": format!("00u{i}"), "email": format!("p{i}@acme.com") });
+    let assertions: Vec<String> = (0..40).map(|i| app.assertion(person(i))).collect();
+    let answers = futures_all(assertions.iter().map(|a| app.exchange(a))).await;
+    let granted: Vec<usize> = (0..40).filter(|i| answers[*i].status == 200).collect();
+    assert_eq!(granted.len(), 5);
+    for answer in answers.iter().filter(|answer| answer.status != 200) {
+        assert_eq!((answer.status, answer.json["error"].as_str()), (400, Some("access_denied")));
+    }
+    let written = app.written().await;
+    assert_eq!((written.members, written.identities, written.used_assertions), (5, 5, 5));
+    let reasons: Vec<String> = app.sign_ins().await.into_iter().map(|row| row.reason).collect();
+    assert_eq!(reasons.iter().filter(|reason| *reason == "member_limit_reached").count(), 35);
+    app.granted(person(granted[0])).await;
+    app.refused(person(99), "access_denied", "member_limit_reached").await;
+}
+
+/// SUB-07, SUB-08: the same person twice at once is one member.
+#[tokio::test(flavor = "multi_thread")]
+async fn parallel_first_sign_ins_of_one_person_make_one_member() {
+    let app = TestApp::start().await;
+    app.change_teamspace(|t| t.member_limit = Some(1)).await;
+    let assertions: Vec<String> = (0..16).map(|_| app.assertion(json!({}))).collect();
+    let answers = futures_all(assertions.iter().map(|a| app.exchange(a))).await;
+    assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
+    let written = app.written().await;
+    assert_eq!((written.members, written.identities, written.used_assertions), (1, 1, 16));
+}
+
+/// SUB-08
+#[tokio::test]
+async fn suspended_and_removed_members_stay_out() {
+    let app = TestApp::start().await;
+    app.granted(json!({})).await;
+    for status in [Status::Suspended, Status::Removed] {
+        app.change_member("dana@acme.com", move |m| m.status = status).await;
+        app.refused(json!({}), "access_denied", "member_inactive").await;
+    }
+    // The removed one's email under another subject is not a way back in either.
+    app.refused(json!({ "sub": "00u9" }), "access_denied", "member_inactive").await;
+    app.change_member("dana@acme.com", |m| m.status = Status::Active).await;
+    app.granted(json!({})).await;
+}
+
+/// An invited person becomes active at the first sign-in, bound by a verified email of a known domain.
+#[tokio::test]
+async fn invited_members_become_active() {
+    let app = TestApp::start().await;
+    app.change_teamspace(|t| (t.member_limit, t.email_domains) = (Some(1), vec!["acme.com".into()])).await;
+    let invited = app.put_member("dana@acme.com", Status::Invited).await;
+    app.refused(json!({ "email_verified": false }), "invalid_grant", "email_unverified").await;
+    assert_eq!(app.granted(json!({})).await.claims()["sub"], json!(invited.id));
+    let member = app.member("dana@acme.com").await.unwrap();
+    assert_eq!((member.status, app.identities(&member).await.len()), (Status::Active, 1));
+    // The invitation holds the only seat.
+    app.refused(json!({ "sub": "x", "email": "x@acme.com" }), "access_denied", "member_limit_reached").await;
+    app.put_member("old@other.com", Status::Invited).await;
+    app.refused(json!({ "sub": "y", "email": "old@other.com" }), "access_denied", "email_domain_not_allowed")
+        .await;
+}
+
+/// A member who is invited again and still bound becomes active with the same subject.
+#[tokio::test]
+async fn a_bound_member_who_is_invited_again_becomes_active() {
+    let app = TestApp::start().await;
+    app.granted(json!({})).await;
+    app.change_member("dana@acme.com", |m| m.status = Status::Invited).await;
+    app.refused(json!({ "sub": "00u9" }), "invalid_grant", "subject_conflict").await;
+    app.granted(json!({})).await;
+    assert_eq!(app.member("dana@acme.com").await.unwrap().status, Status::Active);
+}
+
+/// REV-06: an ended session needs a new sign-in at the provider.
+#[tokio::test]
+async fn ended_sessions_need_a_new_sign_in() {
+    let app = TestApp::start().await;
+    app.granted(json!({})).await;
+    app.change_member("dana@acme.com", |m| m.sessions_ended_at = Some(START)).await;
+    app.clock.advance(60);
+    app.refused(json!({ "auth_time": START - 10 }), "invalid_grant", "session_revoked").await;
+    app.refused(json!({ "iat": START, "exp": START + 300 }), "invalid_grant", "session_revoked").await;
+    app.granted(json!({ "auth_time": START + 30 })).await;
+    app.granted(json!({})).await;
+}
+
+/// SUB-12: what is kept of a person.
+#[tokio::test]
+async fn only_needed_claims_are_stored() {
+    let app = TestApp::start().await;
+    app.granted(json!({ "name": "Dana Secretname", "phone_number": "+1555", "groups": ["g-secret"] })).await;
+    let bytes = database_bytes(&app);
+    for secret in ["Secretname", "+1555", "g-secret"] {
+        assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()), "{secret}");
+    }
+    let page = app.app.store.read(|c| members::list(c, "id-of-acme", 10, None)).await.unwrap();
+    assert_eq!(page.items.len(), 1);
+}
+
+/// OPS-01: no assertion, secret or token is in the database.
+#[tokio::test]
+async fn nothing_secret_is_stored() {
+    let app = TestApp::start().await;
+    let assertion = app.assertion(json!({}));
+    let token = app.exchange(&assertion).await.access_token().to_owned();
+    app.exchange("not-an-assertion-but-a-secret").await;
+    let bytes = database_bytes(&app);
+    let signature = assertion.rsplit('.').next().unwrap();
+    let token_signature = token.rsplit('.').next().unwrap();
+    let jti = "IDAAG.";
+    for secret in [signature, token_signature, crate::harness::SECRET, "not-an-assertion-but-a-secret", jti] {
+        assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()), "{secret}");
+    }
+}
+
+fn database_bytes(app: &TestApp) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for name in ["test.db", "test.db-wal"] {
+        bytes.extend(std::fs::read(app.dir.path().join(name)).unwrap_or_default());
+    }
+    assert!(!bytes.is_empty());
+    bytes
+}
+
+/// Runs all at once and waits for all.
+pub async fn futures_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut pending: Vec<std::pin::Pin<Box<F>>> = futures.map(Box::pin).collect();
+    let mut done: Vec<Option<F::Output>> = pending.iter().map(|_| None).collect();
+    std::future::poll_fn(|context| {
+        let mut left = false;
+        for (future, output) in pending.iter_mut().zip(&mut done) {
+            if output.is_none() {
+                match future.as_mut().poll(context) {
+                    std::task::Poll::Ready(value) => *output = Some(value),
+                    std::task::Poll::Pending => left = true,
+                }
+            }
+        }
+        if left { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
+    })
+    .await;
+    done.into_iter().flatten().collect()
+}
