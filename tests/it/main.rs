@@ -7,6 +7,7 @@ mod address;
 mod assertion;
 mod commands;
 mod grant;
+mod interop;
 mod json;
 mod policies;
 mod replay;
