@@ -57,7 +57,10 @@ pub fn decide(policies: &CompiledPolicies, facts: &Facts) -> Decision {
 
 /// Decides whether an administrator may save an issuer on a teamspace.
 pub fn decide_configuration(policies: &CompiledPolicies, facts: &ConfigurationFacts) -> Result<(), Denial> {
-    let assembled = facts.entities().and_then(|e| Ok((e, to_context(facts.context())?)));
+    let assembled = facts.entities().and_then(|entities| {
+        let entities = policies.with_action_groups(entities).map_err(FactsError::of)?;
+        Ok((entities, to_context(facts.context())?))
+    });
     let Ok((entities, context)) = assembled else { return Err(undecidable()) };
     let question = Question {
         action: Action::ConfigureIssuer,
@@ -92,7 +95,7 @@ impl<'a> Court<'a> {
         Ok(Self {
             policies,
             facts,
-            entities: facts.entities()?,
+            entities: policies.with_action_groups(facts.entities()?).map_err(FactsError::of)?,
             context: to_context(facts.context()?)?,
             member_context: to_context(facts.member_context()?)?,
         })

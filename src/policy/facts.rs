@@ -96,7 +96,7 @@ pub struct ConfigurationFacts {
 pub struct FactsError(String);
 
 impl FactsError {
-    fn of(error: impl ToString) -> Self {
+    pub(super) fn of(error: impl ToString) -> Self {
         Self(error.to_string())
     }
 }

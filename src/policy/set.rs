@@ -6,9 +6,10 @@
 
 use std::collections::HashMap;
 
+use cedar_policy::entities_errors::EntitiesError;
 use cedar_policy::{
-    ActionConstraint, AuthorizationError, Authorizer, Context, Decision, Effect, Entities, EntityUid, Policy,
-    PolicyId, PolicySet, Request, ResourceConstraint, Schema,
+    ActionConstraint, AuthorizationError, Authorizer, Context, Decision, Effect, Entities, Entity, EntityUid,
+    Policy, PolicyId, PolicySet, Request, ResourceConstraint, Schema,
 };
 
 use super::facts::action_uid;
@@ -69,6 +70,8 @@ pub struct CompiledPolicies {
     slices: HashMap<Action, HashMap<Option<EntityUid>, Slice>>,
     annotations: HashMap<PolicyId, Annotations>,
     actions: HashMap<Action, EntityUid>,
+    /// The actions with their groups, as the schema has them.
+    action_entities: Vec<Entity>,
     authorizer: Authorizer,
 }
 
@@ -115,7 +118,14 @@ impl CompiledPolicies {
             }
         }
         let annotations = set.policies().map(|p| (p.id().clone(), Annotations::of(p))).collect();
-        Ok(Self { slices, annotations, actions, authorizer: Authorizer::new() })
+        let action_entities = groups.iter().cloned().collect();
+        Ok(Self { slices, annotations, actions, action_entities, authorizer: Authorizer::new() })
+    }
+
+    /// Facts together with the actions' groups, without which `action in Action::"issuer"` is false and a
+    /// forbid that is written so forbids nothing.
+    pub(super) fn with_action_groups(&self, facts: Entities) -> Result<Entities, EntitiesError> {
+        facts.add_entities(self.action_entities.iter().cloned(), None)
     }
 
     /// Asks. Any evaluation error is a denial: Cedar would skip a forbid that errs and so fail open.
