@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use types::{ByteSize, Duration, Secret, SigningAlg};
 pub use validate::ConfigError;
+pub(crate) use validate::is_loopback;
 
 /// Everything the service can be told. Unknown keys are errors.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]

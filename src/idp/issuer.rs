@@ -45,7 +45,7 @@ impl Inspection {
 }
 
 /// The checks by which an issuer is judged, in order.
-const ORDER: [&str; 6] =
+pub const ORDER: [&str; 6] =
     ["issuer_url", "issuer_not_self", "org_authorization_server", "metadata", "jwks", "id_jag_supported"];
 
 /// Judges an issuer as it was typed. `own` is our own issuer identifier.

@@ -114,3 +114,20 @@ pub fn update(connection: &mut AnyConnection, resource: &Resource) -> Result<(),
 pub fn delete(connection: &mut AnyConnection, id: &str) -> QueryResult<usize> {
     diesel::delete(resources::table.filter(resources::id.eq(id))).execute(connection)
 }
+
+/// Puts a teamspace's new slug, or nothing, in the place of the one that it is offered resources under.
+pub fn replace_teamspace(
+    connection: &mut AnyConnection,
+    slug: &str,
+    new: Option<&str>,
+) -> Result<(), StoreError> {
+    for mut resource in all(connection)? {
+        let Some(slugs) = resource.teamspaces.as_mut().filter(|slugs| slugs.iter().any(|s| s == slug)) else {
+            continue;
+        };
+        slugs.retain(|s| s != slug);
+        slugs.extend(new.map(str::to_owned));
+        update(connection, &resource)?;
+    }
+    Ok(())
+}

@@ -72,6 +72,11 @@ impl Snapshot {
         self.by_slug.get(slug).and_then(|i| self.tenancies.get(*i))
     }
 
+    /// The slug of a teamspace, by its id.
+    pub fn slug_of(&self, id: &str) -> Option<String> {
+        self.tenancies.iter().find(|t| t.teamspace.id == id).map(|t| t.teamspace.slug.clone())
+    }
+
     /// The teamspace that believes an issuer, compared byte for byte.
     pub fn tenancy_of_issuer(&self, issuer: &str) -> Option<&Arc<Tenancy>> {
         self.by_issuer.get(issuer).and_then(|i| self.tenancies.get(*i))

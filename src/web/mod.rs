@@ -2,6 +2,7 @@
 
 mod access_log;
 mod address;
+pub mod admin;
 mod error;
 mod health;
 mod metadata;

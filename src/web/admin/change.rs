@@ -1,0 +1,84 @@
+//! The one way to change something: in one transaction with its audit row, and in force before the answer.
+
+use serde_json::Value;
+
+use super::auth::Admin;
+use super::problem::Problem;
+use crate::store::admin_events::{self, NewAdminEvent};
+use crate::store::{self, AnyConnection};
+
+/// What was changed, for the audit log. The values are the API's own JSON, which holds no secret.
+pub struct Change {
+    action: &'static str,
+    object: String,
+    teamspace_id: Option<String>,
+    old: Option<Value>,
+    new: Option<Value>,
+}
+
+impl Change {
+    /// Something was added.
+    pub fn added(action: &'static str, object: impl Into<String>, new: Value) -> Self {
+        Self { action, object: object.into(), teamspace_id: None, old: None, new: Some(new) }
+    }
+
+    /// Something became something else.
+    pub fn updated(action: &'static str, object: impl Into<String>, old: Value, new: Value) -> Self {
+        Self { old: Some(old), ..Self::added(action, object, new) }
+    }
+
+    /// Something is gone.
+    pub fn removed(action: &'static str, object: impl Into<String>, old: Value) -> Self {
+        Self { action, object: object.into(), teamspace_id: None, old: Some(old), new: None }
+    }
+
+    /// The same, as a matter of one teamspace, whose administrators see it.
+    pub fn of_teamspace(mut self, id: &str) -> Self {
+        self.teamspace_id = Some(id.to_owned());
+        self
+    }
+
+    /// The same, where there may have been something before.
+    pub fn replacing(mut self, old: Option<Value>) -> Self {
+        self.old = old;
+        self
+    }
+}
+
+impl Admin {
+    /// Runs `job` and records the change that it tells of, in one transaction: an `Err` leaves nothing.
+    /// What is to be changed must be read inside. Returns once the change is in force in this process.
+    pub async fn change<T, F>(&self, job: F) -> Result<T, Problem>
+    where
+        F: FnOnce(&mut AnyConnection) -> Result<(T, Change), Problem> + Send + 'static,
+        T: Send + 'static,
+    {
+        let (at, actor, request_id) =
+            (self.app.clock.now(), self.actor().to_owned(), self.request_id.clone());
+        let value = self
+            .app
+            .store
+            .write(move |c| -> Result<T, Problem> {
+                let (value, change) = job(c)?;
+                let event = NewAdminEvent {
+                    at,
+                    actor,
+                    action: change.action.to_owned(),
+                    object: change.object,
+                    teamspace_id: change.teamspace_id,
+                    request_id,
+                    old_value: change.old.map(|value| value.to_string()),
+                    new_value: change.new.map(|value| value.to_string()),
+                };
+                admin_events::append(c, &event)?;
+                store::raise_generation(c)?;
+                Ok(value)
+            })
+            .await?;
+        // Silence here would be a lie: a provider that was switched off would still be believed.
+        self.app.reload().await.map_err(|error| {
+            Problem::unavailable(&error).detail("The change is saved and not in force yet; it will be soon.")
+        })?;
+        Ok(value)
+    }
+}

@@ -1,0 +1,98 @@
+//! What comes in: strict JSON bodies and query parameters, whose faults are problems too.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, Query, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+use serde_json::error::Category;
+
+use super::problem::Problem;
+
+/// Longest body. The router sets it as its limit.
+pub const MAX_BODY: usize = 64 * 1024;
+
+/// A JSON body. Its type must deny unknown fields: a mistyped name must not pass for a default.
+pub struct JsonBody<T>(pub T);
+
+/// Query parameters. Their type must deny unknown fields too.
+pub struct Params<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        check_content_type(request.headers())?;
+        parse(&read(request, state).await?)
+    }
+}
+
+/// For a request whose body may be left out.
+impl<T: DeserializeOwned, S: Send + Sync> OptionalFromRequest<S> for JsonBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Option<Self>, Problem> {
+        let typed = check_content_type(request.headers());
+        let body = read(request, state).await?;
+        if body.is_empty() {
+            return Ok(None);
+        }
+        typed?;
+        parse(&body).map(Some)
+    }
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let Query(params) = Query::try_from_uri(&parts.uri)
+            .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "query_invalid", error.body_text()))?;
+        Ok(Self(params))
+    }
+}
+
+async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body_too_large",
+            format!("The body is longer than {MAX_BODY} bytes."),
+        ),
+        _ => Problem::new(StatusCode::BAD_REQUEST, "body_malformed", "The body could not be read."),
+    })
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<JsonBody<T>, Problem> {
+    serde_json::from_slice(body).map(JsonBody).map_err(|error| match error.classify() {
+        Category::Data => Problem::invalid("body_invalid", error.to_string()),
+        _ => Problem::new(StatusCode::BAD_REQUEST, "body_malformed", error.to_string()),
+    })
+}
+
+/// Only JSON: a form could be sent across sites by a browser without asking.
+fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match essence.as_str() {
+        "application/json" | "application/merge-patch+json" => Ok(()),
+        _ => Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "content_type_unsupported",
+            "The body must be application/json.",
+        )),
+    }
+}
+
+/// For a member of a PATCH that cannot be cleared: absent leaves it, `null` is an error.
+pub fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
+}
+
+/// For a member of a PATCH that can be cleared: absent leaves it, `null` clears it.
+pub fn nullable<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(from).map(Some)
+}

@@ -1,0 +1,78 @@
+//! The admin API: JSON under `/api/v1`, with an admin token, errors as RFC 9457 problems.
+
+mod audit;
+mod auth;
+mod change;
+mod check;
+mod clients;
+mod identity_provider;
+mod json;
+mod members;
+mod page;
+mod policies;
+mod problem;
+mod resources;
+mod sign_ins;
+mod teamspaces;
+mod validation;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::from_fn_with_state;
+use axum::routing::{delete, get, patch, post};
+use tower_http::set_header::SetResponseHeaderLayer;
+
+use crate::app::App;
+use problem::Problem;
+
+/// Every route, to be nested under `/api/v1`. No route answers without a token, unknown ones neither.
+pub fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/resources", get(resources::list).post(resources::create))
+        .route("/resources/{id}", get(resources::show).patch(resources::change).delete(resources::remove))
+        .route("/clients", get(clients::list).post(clients::create))
+        .route("/clients/{id}", get(clients::show).patch(clients::change).delete(clients::remove))
+        .route("/clients/{id}/secrets", post(clients::add_secret))
+        .route("/clients/{id}/secrets/{secret_id}", delete(clients::remove_secret))
+        .route("/teamspaces", get(teamspaces::list).post(teamspaces::create))
+        .route(
+            "/teamspaces/{slug}",
+            get(teamspaces::show).patch(teamspaces::change).delete(teamspaces::remove),
+        )
+        .route(
+            "/teamspaces/{slug}/identity-provider",
+            get(identity_provider::show)
+                .put(identity_provider::put)
+                .patch(identity_provider::change)
+                .delete(identity_provider::remove),
+        )
+        .route("/teamspaces/{slug}/identity-provider/check", post(identity_provider::check))
+        .route("/teamspaces/{slug}/members", get(members::list).post(members::invite))
+        .route("/teamspaces/{slug}/members/{id}", patch(members::change).delete(members::remove))
+        .route("/teamspaces/{slug}/members/{id}/end-sessions", post(members::end_sessions))
+        .route("/teamspaces/{slug}/sign-ins", get(sign_ins::list))
+        .route("/sign-ins", get(sign_ins::list_all))
+        .route("/policies", get(policies::show))
+        .route("/audit", get(audit::list))
+        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(not_found)
+        .layer(DefaultBodyLimit::max(json::MAX_BODY))
+        .layer(from_fn_with_state(Arc::clone(&app), auth::authenticate))
+        .layer(SetResponseHeaderLayer::overriding(
+            header::CACHE_CONTROL,
+            HeaderValue::from_static("no-store"),
+        ))
+        .with_state(app)
+}
+
+async fn not_found() -> Problem {
+    Problem::not_found()
+}
+
+async fn method_not_allowed() -> Problem {
+    let detail = "This path does not have that method; see the Allow header.";
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+}

@@ -1,0 +1,102 @@
+//! The decision log.
+
+use axum::Json;
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::auth::{Admin, InTeamspace, Operator};
+use super::json::Params;
+use super::page::{self, PageQuery};
+use super::problem::Problem;
+use crate::clock::rfc3339;
+use crate::store::sign_ins::{self, Filter, SignIn};
+
+/// Which rows are asked for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignInQuery {
+    outcome: Option<String>,
+    reason: Option<String>,
+    request_id: Option<String>,
+    limit: Option<String>,
+    cursor: Option<String>,
+}
+
+/// `GET /teamspaces/{slug}/sign-ins`
+pub async fn list(
+    InTeamspace { admin, tenancy }: InTeamspace,
+    Params(query): Params<SignInQuery>,
+) -> Result<Json<Value>, Problem> {
+    find(&admin, Some(tenancy.teamspace.id.clone()), query).await
+}
+
+/// `GET /sign-ins`: of every teamspace, and those that led to none.
+pub async fn list_all(
+    Operator(admin): Operator,
+    Params(query): Params<SignInQuery>,
+) -> Result<Json<Value>, Problem> {
+    find(&admin, None, query).await
+}
+
+async fn find(
+    admin: &Admin,
+    teamspace_id: Option<String>,
+    query: SignInQuery,
+) -> Result<Json<Value>, Problem> {
+    // A mistyped outcome would look like an empty log.
+    if query.outcome.as_deref().is_some_and(|outcome| !["granted", "refused"].contains(&outcome)) {
+        let detail = "outcome must be granted or refused.";
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "query_invalid", detail));
+    }
+    let page = PageQuery { limit: query.limit, cursor: query.cursor };
+    let (limit, before) = (page.limit()?, page.before()?);
+    let filter = Filter {
+        teamspace_id,
+        outcome: query.outcome,
+        reason: query.reason,
+        request_id: query.request_id,
+        before,
+    };
+    let found = admin.app.store.read(move |c| sign_ins::list(c, &filter, limit)).await?;
+    let snapshot = admin.app.snapshot();
+    Ok(page::answer(found, |row| view(&row, row.teamspace_id.as_deref().and_then(|id| snapshot.slug_of(id)))))
+}
+
+fn view(row: &SignIn, teamspace: Option<String>) -> Value {
+    // Empty when the request was refused before anything was decided.
+    let decisions: Vec<Value> = serde_json::from_str(&row.decisions).unwrap_or_default();
+    let known = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    json!({
+        "id": row.id,
+        "time": rfc3339(row.at),
+        "teamspace": teamspace,
+        "outcome": row.outcome,
+        "reason": known(&row.reason),
+        "detail": row.detail,
+        "request_id": row.request_id,
+        "client_id": row.client_id,
+        "issuer": row.issuer,
+        "subject": row.subject,
+        "email": row.email,
+        "member_id": row.member_id,
+        "resource": row.resource,
+        "scopes_asked": row.scopes_asked.split_whitespace().collect::<Vec<_>>(),
+        "scopes_granted": row.scopes_granted.split_whitespace().collect::<Vec<_>>(),
+        "policy_ids": policy_ids(&decisions),
+        "decisions": decisions,
+        "policy_set": row.policy_set,
+    })
+}
+
+/// The policies that determined the decisions, each once, in their order.
+fn policy_ids(decisions: &[Value]) -> Vec<&Value> {
+    let mut ids: Vec<&Value> = Vec::new();
+    let named = decisions.iter().filter_map(|decision| decision.get("policies")?.as_array());
+    for id in named.flatten() {
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    ids
+}

@@ -1,0 +1,213 @@
+//! Teamspaces. What they have bought and which domains are theirs is the operator's to say.
+
+use axum::Json;
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::auth::{Admin, InTeamspace, Operator};
+use super::change::Change;
+use super::check;
+use super::json::{JsonBody, Params, nullable, present};
+use super::page::{self, PageQuery};
+use super::problem::Problem;
+use crate::clock::rfc3339;
+use crate::exchange::claims::is_domain;
+use crate::store::AnyConnection;
+use crate::store::resources::replace_teamspace;
+use crate::store::teamspaces::{self, Plan, Teamspace};
+
+/// What is needed for a new one.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewTeamspace {
+    slug: String,
+    name: String,
+    plan: Plan,
+    #[serde(default)]
+    member_limit: Option<i64>,
+    #[serde(default)]
+    email_domains: Vec<String>,
+}
+
+/// What can be changed.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TeamspacePatch {
+    #[serde(default, deserialize_with = "present")]
+    slug: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    name: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    plan: Option<Plan>,
+    #[serde(default, deserialize_with = "nullable")]
+    member_limit: Option<Option<i64>>,
+    #[serde(default, deserialize_with = "present")]
+    email_domains: Option<Vec<String>>,
+}
+
+/// `GET /teamspaces`
+pub async fn list(admin: Admin, Params(query): Params<PageQuery>) -> Result<Json<Value>, Problem> {
+    let snapshot = admin.app.snapshot();
+    let seen = snapshot.tenancies().iter().map(|t| &t.teamspace).filter(|t| admin.reaches(&t.id));
+    Ok(page::answer(page::of_sorted(seen, &query, |t| t.slug.clone())?, view))
+}
+
+/// `GET /teamspaces/{slug}`
+pub async fn show(InTeamspace { tenancy, .. }: InTeamspace) -> Json<Value> {
+    Json(view(&tenancy.teamspace))
+}
+
+/// `POST /teamspaces`
+pub async fn create(
+    Operator(admin): Operator,
+    JsonBody(new): JsonBody<NewTeamspace>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let teamspace = Teamspace {
+        id: Uuid::new_v4().to_string(),
+        slug: new.slug,
+        name: new.name,
+        plan: new.plan,
+        member_limit: new.member_limit,
+        email_domains: new.email_domains,
+        created_at: admin.app.clock.now(),
+    }
+    .checked()?;
+    let shown = admin
+        .change(move |c| {
+            check_free(c, &teamspace)?;
+            teamspaces::insert(c, &teamspace).map_err(|e| taken().if_duplicate(e))?;
+            let (id, shown) = (&teamspace.id, view(&teamspace));
+            Ok((shown.clone(), Change::added("teamspace.create", &teamspace.slug, shown).of_teamspace(id)))
+        })
+        .await?;
+    Ok((StatusCode::CREATED, Json(shown)))
+}
+
+/// `PATCH /teamspaces/{slug}`
+pub async fn change(
+    InTeamspace { admin, tenancy }: InTeamspace,
+    JsonBody(patch): JsonBody<TeamspacePatch>,
+) -> Result<Json<Value>, Problem> {
+    if patch.is_operators() {
+        admin.require_operator()?;
+    }
+    let id = tenancy.teamspace.id.clone();
+    let shown = admin
+        .change(move |c| {
+            let old = find(c, &id)?;
+            let new = patch.apply(old.clone()).checked()?;
+            check_free(c, &new)?;
+            teamspaces::update(c, &new).map_err(|e| taken().if_duplicate(e))?;
+            if new.slug != old.slug {
+                replace_teamspace(c, &old.slug, Some(&new.slug))?;
+            }
+            let shown = view(&new);
+            let change = Change::updated("teamspace.update", &old.slug, view(&old), shown.clone());
+            Ok((shown, change.of_teamspace(&id)))
+        })
+        .await?;
+    Ok(Json(shown))
+}
+
+/// `DELETE /teamspaces/{slug}`
+pub async fn remove(InTeamspace { admin, tenancy }: InTeamspace) -> Result<StatusCode, Problem> {
+    admin.require_operator()?;
+    let id = tenancy.teamspace.id.clone();
+    admin
+        .change(move |c| {
+            let old = find(c, &id)?;
+            teamspaces::delete(c, &id)?;
+            // A later teamspace of the same slug must not inherit what was offered to this one.
+            replace_teamspace(c, &old.slug, None)?;
+            Ok(((), Change::removed("teamspace.delete", &old.slug, view(&old)).of_teamspace(&id)))
+        })
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// One teamspace as it is now, inside a transaction.
+pub fn find(connection: &mut AnyConnection, id: &str) -> Result<Teamspace, Problem> {
+    let all = teamspaces::all(connection)?;
+    all.into_iter().find(|teamspace| teamspace.id == id).ok_or_else(Problem::not_found)
+}
+
+fn view(teamspace: &Teamspace) -> Value {
+    json!({
+        "id": teamspace.id,
+        "slug": teamspace.slug,
+        "name": teamspace.name,
+        "plan": teamspace.plan,
+        "member_limit": teamspace.member_limit,
+        "email_domains": teamspace.email_domains,
+        "created_at": rfc3339(teamspace.created_at),
+    })
+}
+
+impl TeamspacePatch {
+    /// Whether it changes what only an operator may change.
+    fn is_operators(&self) -> bool {
+        self.slug.is_some()
+            || self.plan.is_some()
+            || self.member_limit.is_some()
+            || self.email_domains.is_some()
+    }
+
+    fn apply(self, old: Teamspace) -> Teamspace {
+        Teamspace {
+            slug: self.slug.unwrap_or(old.slug),
+            name: self.name.unwrap_or(old.name),
+            plan: self.plan.unwrap_or(old.plan),
+            member_limit: self.member_limit.unwrap_or(old.member_limit),
+            email_domains: self.email_domains.unwrap_or(old.email_domains),
+            ..old
+        }
+    }
+}
+
+impl Teamspace {
+    /// The same in its stored form, if its values are acceptable.
+    fn checked(mut self) -> Result<Self, Problem> {
+        if !is_slug(&self.slug) {
+            let detail = "A slug has 1 to 63 characters of a-z, 0-9 and -, and no - at its ends.";
+            return Err(Problem::invalid("slug_invalid", detail));
+        }
+        self.name = check::name(&self.name)?;
+        if self.member_limit.is_some_and(|limit| limit < 0) {
+            return Err(Problem::invalid("member_limit_invalid", "A member limit is null, 0 or more."));
+        }
+        for domain in &mut self.email_domains {
+            domain.make_ascii_lowercase();
+        }
+        let rule = "this is no domain such as example.com.";
+        check::list(&self.email_domains, is_domain, "email_domain_invalid", rule)?;
+        self.email_domains.sort();
+        Ok(self)
+    }
+}
+
+fn is_slug(text: &str) -> bool {
+    (1..=63).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+}
+
+/// The indexes would refuse it as well, without saying what is taken.
+fn check_free(connection: &mut AnyConnection, teamspace: &Teamspace) -> Result<(), Problem> {
+    for other in teamspaces::all(connection)?.iter().filter(|other| other.id != teamspace.id) {
+        if other.slug == teamspace.slug {
+            return Err(Problem::conflict("slug_taken", "Another teamspace has this slug."));
+        }
+        if let Some(domain) = teamspace.email_domains.iter().find(|d| other.email_domains.contains(d)) {
+            let detail = format!("The domain {domain} is another teamspace's.");
+            return Err(Problem::conflict("domain_taken", detail));
+        }
+    }
+    Ok(())
+}
+
+fn taken() -> Problem {
+    Problem::conflict("slug_taken", "The slug or a domain was taken meanwhile.")
+}

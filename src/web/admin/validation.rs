@@ -1,0 +1,142 @@
+//! What an identity provider must satisfy before it is believed. It takes as long as the issuer takes to
+//! answer, so it runs before the transaction that saves, never in it.
+
+use std::borrow::Cow;
+
+use axum::http::StatusCode;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::problem::Problem;
+use crate::app::App;
+use crate::idp::issuer::{Check, ORDER, Outcome, inspect};
+use crate::policy::decide_configuration;
+use crate::policy::facts::{ConfigurationFacts, TeamspaceFacts};
+use crate::store::identity_providers::IdentityProvider;
+use crate::store::snapshot::{Snapshot, Tenancy};
+
+/// The checks that need no network; they come first.
+const LOCAL: [&str; 2] = ["policy", "scope"];
+
+/// One check and its outcome; a code is the policy's own where a policy says no.
+#[derive(Debug, Clone, Serialize)]
+struct Item {
+    code: Cow<'static, str>,
+    outcome: Outcome,
+    message: String,
+}
+
+/// All checks in their order, and where the keys are if none failed.
+pub struct Validation {
+    items: Vec<Item>,
+    jwks_uri: Option<String>,
+}
+
+impl From<Check> for Item {
+    fn from(check: Check) -> Self {
+        Self { code: check.code.into(), outcome: check.outcome, message: check.message }
+    }
+}
+
+impl Item {
+    fn new(code: impl Into<Cow<'static, str>>, outcome: Outcome, message: impl Into<String>) -> Self {
+        Self { code: code.into(), outcome, message: message.into() }
+    }
+}
+
+impl Validation {
+    /// Judges what a teamspace would believe. An issuer of another teamspace is a conflict, told before
+    /// anything is fetched.
+    pub async fn run(app: &App, tenancy: &Tenancy, proposed: &IdentityProvider) -> Result<Self, Problem> {
+        let snapshot = app.snapshot();
+        let mut items = Vec::with_capacity(LOCAL.len() + ORDER.len());
+        let mut jwks_uri = None;
+        match check_locally(app, &snapshot, tenancy, proposed, &mut items) {
+            Err(failed) => items.push(failed),
+            Ok(()) => {
+                check_free(&snapshot, tenancy, &proposed.issuer)?;
+                let own = &app.config.issuer;
+                let inspection = inspect(&app.fetcher, proposed.provider, &proposed.issuer, own).await;
+                jwks_uri = inspection.jwks_uri;
+                items.extend(inspection.checks.into_iter().map(Item::from));
+            }
+        }
+        for code in LOCAL.into_iter().chain(ORDER).skip(items.len()) {
+            items.push(Item::new(code, Outcome::NotReached, "not reached"));
+        }
+        Ok(Self { items, jwks_uri })
+    }
+
+    /// The checks as they are answered.
+    pub fn checks(&self) -> Value {
+        json!(self.items)
+    }
+
+    /// Whether the issuer can be believed.
+    pub fn is_ok(&self) -> bool {
+        self.jwks_uri.is_some()
+    }
+
+    /// Where the issuer's keys are; else the problem that the first failed check is.
+    pub fn jwks_uri(&self) -> Result<String, Problem> {
+        if let Some(jwks_uri) = &self.jwks_uri {
+            return Ok(jwks_uri.clone());
+        }
+        let failed = self.items.iter().find(|item| item.outcome == Outcome::Failed);
+        let (code, message) = match failed {
+            Some(item) => (item.code.clone(), item.message.clone()),
+            None => ("issuer_invalid".into(), "The issuer cannot be used.".to_owned()),
+        };
+        Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, message).with("checks", self.checks()))
+    }
+}
+
+fn check_locally(
+    app: &App,
+    snapshot: &Snapshot,
+    tenancy: &Tenancy,
+    proposed: &IdentityProvider,
+    items: &mut Vec<Item>,
+) -> Result<(), Item> {
+    let facts = ConfigurationFacts {
+        now: app.clock.now(),
+        issuer: proposed.issuer.clone(),
+        teamspace: TeamspaceFacts::of(tenancy),
+    };
+    decide_configuration(&app.policies().compiled, &facts).map_err(|denial| {
+        let code = denial.reasons.first().map_or("policy_denied", |reason| reason.as_str());
+        Item::new(code.to_owned(), Outcome::Failed, denial.message.clone())
+    })?;
+    items.push(Item::new("policy", Outcome::Passed, "The policies permit this issuer."));
+    if let Some(scope) = unknown_scope(snapshot, &tenancy.teamspace.slug, &proposed.scope) {
+        return Err(Item::new("scope_unknown", Outcome::Failed, scope_unknown(scope)));
+    }
+    items.push(Item::new("scope", Outcome::Passed, "Every scope of the setting is known."));
+    Ok(())
+}
+
+/// The first scope of a setting that no resource offered to the teamspace has. While nothing is offered
+/// yet, nothing can be told.
+pub fn unknown_scope<'a>(snapshot: &Snapshot, slug: &str, setting: &'a str) -> Option<&'a str> {
+    let offered: Vec<_> = snapshot.resources().iter().filter(|r| r.is_published_to(slug)).collect();
+    let is_known = |scope: &&str| offered.is_empty() || offered.iter().any(|r| r.has_scope(scope));
+    setting.split_whitespace().find(|scope| !is_known(scope))
+}
+
+/// What is said of such a scope.
+pub fn scope_unknown(scope: &str) -> String {
+    format!("No resource that is offered to this teamspace has the scope {scope}.")
+}
+
+/// An issuer leads to one teamspace, or an administrator could claim another's people.
+fn check_free(snapshot: &Snapshot, tenancy: &Tenancy, issuer: &str) -> Result<(), Problem> {
+    match snapshot.tenancy_of_issuer(issuer) {
+        Some(other) if other.teamspace.id != tenancy.teamspace.id => Err(issuer_taken()),
+        _ => Ok(()),
+    }
+}
+
+/// Another teamspace believes this issuer.
+pub fn issuer_taken() -> Problem {
+    Problem::conflict("issuer_taken", "Another teamspace has configured this issuer.")
+}
