@@ -104,7 +104,6 @@ reasons! {
     EMAIL_MISSING = "email_missing",
     SUBJECT_CONFLICT = "subject_conflict",
     TENANT_MISMATCH = "tenant_mismatch",
-    PLAN_NOT_ENTERPRISE = "plan_not_enterprise",
     SESSION_REVOKED = "session_revoked",
     PROOF_MISSING = "proof_missing",
     DETAILS_UNSUPPORTED = "authorization_details_unsupported",

@@ -23,7 +23,6 @@ use crate::store::StoreError;
 use crate::store::identity_providers::IdentityProvider;
 use crate::store::sign_ins::{self, NewSignIn};
 use crate::store::snapshot::{Snapshot, Tenancy};
-use crate::store::teamspaces::Plan;
 use assertion::{Expectations, IdJag, UnverifiedAssertion};
 use client::{Client, Credentials, authenticate};
 use error::{ErrorCode, Reason, TokenError};
@@ -148,9 +147,6 @@ fn trusted_issuer<'s>(
     record.teamspace_id = Some(tenancy.teamspace.id.clone());
     if !provider.enabled {
         return Err(TokenError::unverified(Reason::ISSUER_DISABLED));
-    }
-    if tenancy.teamspace.plan != Plan::Enterprise {
-        return Err(TokenError::unverified(Reason::PLAN_NOT_ENTERPRISE));
     }
     Ok((Arc::clone(tenancy), provider))
 }

@@ -45,6 +45,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(documents)
         .route(&format!("{path}/oauth2/token"), post(token::token).fallback(token::method_not_allowed))
         .route(&format!("{path}/oauth2/authorize"), get(metadata::authorize).post(metadata::authorize))
+        .nest_service(&format!("{path}/api/v1"), admin::router(Arc::clone(&app)))
         .fallback(error::not_found)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(CatchPanicLayer::custom(error::panicked))

@@ -417,7 +417,7 @@ async fn a_disabled_issuer_or_a_lost_plan_ends_access_at_once() {
     app.change_provider(|p| p.enabled = true).await;
     app.granted(json!({})).await;
     app.change_teamspace(|t| t.plan = countersign::store::teamspaces::Plan::Pro).await;
-    app.refused(json!({}), "invalid_grant", "plan_not_enterprise").await;
+    app.refused(json!({}), "access_denied", "plan_not_enterprise").await;
     app.change_teamspace(|t| t.plan = countersign::store::teamspaces::Plan::Enterprise).await;
     app.configure(|c| Ok(countersign::store::identity_providers::delete(c, "id-of-acme").map(drop)?)).await;
     app.refused(json!({}), "invalid_grant", "issuer_unknown").await;

@@ -139,7 +139,11 @@ async fn the_published_typescript_client_does_the_whole_flow() {
     for env in [&[][..], &[("CLIENT_AUTH", "client_secret_post")], &[("PROTOCOL", "2026-07-28")]] {
         let (ok, result) = typescript_client(&stage, env).await;
         assert!(ok, "{env:?}: {result}");
-        assert_eq!((&result["add"], &result["whoami"]["teamspace"]), (&json!(5), &json!("acme")), "{result}");
+        assert_eq!(
+            (&result["add"]["sum"], &result["whoami"]["teamspace"]),
+            (&json!(5), &json!("acme")),
+            "{result}"
+        );
     }
     let (ok, result) = typescript_client(&stage, &[("MODE", "replay")]).await;
     assert!(ok && result["replay"].as_str().unwrap().contains("invalid_grant"), "{result}");
