@@ -1,0 +1,121 @@
+//! The parts of an exchange that cost CPU, each by itself: `cargo bench --bench exchange`.
+
+use std::hint::black_box;
+use std::path::Path;
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair,
+};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use countersign::exchange::assertion::{Expectations, UnverifiedAssertion};
+use countersign::exchange::request::TokenRequest;
+use countersign::idp::key::VerificationKey;
+use countersign::policy::facts::{
+    ClaimFacts, ClientFacts, Facts, MemberFacts, ResourceFacts, TeamspaceFacts,
+};
+use countersign::policy::{PolicySource, decide};
+use countersign::store::members::Status;
+use countersign::store::teamspaces::Plan;
+use criterion::{Criterion, criterion_group, criterion_main};
+use serde_json::json;
+
+const ISSUER: &str = "https://acme.okta.com";
+const OURS: &str = "https://auth.example.com";
+const RESOURCE: &str = "https://mcp.example.com/mcp";
+const NOW: i64 = 1_795_348_800;
+
+fn scopes() -> Vec<String> {
+    ["docs.read", "docs.search", "docs.write"].map(str::to_owned).to_vec()
+}
+
+fn assertion() -> (String, VerificationKey) {
+    let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+    let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+    let (n, e) = (pair.public_key().modulus(), pair.public_key().exponent());
+    let jwk = json!({ "kty": "RSA", "kid": "k", "n": encode(n.big_endian_without_leading_zero()),
+        "e": encode(e.big_endian_without_leading_zero()) });
+    let header = json!({ "alg": "RS256", "kid": "k", "typ": "oauth-id-jag+jwt" }).to_string();
+    let claims = json!({ "iss": ISSUER, "sub": "00u1", "aud": OURS, "client_id": "c", "resource": RESOURCE,
+        "scope": scopes().join(" "), "email": "dana@acme.com", "iat": NOW, "exp": NOW + 300, "jti": "IDAAG.x" });
+    let input = format!("{}.{}", encode(header.as_bytes()), encode(claims.to_string().as_bytes()));
+    let mut signature = vec![0; pair.public_modulus_len()];
+    pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), input.as_bytes(), &mut signature).unwrap();
+    (format!("{input}.{}", encode(&signature)), VerificationKey::from_jwk(&jwk).unwrap())
+}
+
+fn facts() -> Facts {
+    Facts {
+        now: NOW,
+        teamspace: TeamspaceFacts {
+            slug: "acme".into(),
+            plan: Plan::Enterprise,
+            issuer: Some(ISSUER.into()),
+            scope_setting: None,
+            email_domains: vec!["acme.com".into()],
+        },
+        client: ClientFacts {
+            client_id: "c".into(),
+            groups: vec![],
+            public: false,
+            auth_method: "client_secret_basic",
+        },
+        claims: ClaimFacts {
+            iss: ISSUER.into(),
+            sub: "00u1".into(),
+            email: Some("dana@acme.com".into()),
+            scopes: Some(scopes()),
+            resources: vec![RESOURCE.into()],
+            ..ClaimFacts::default()
+        },
+        member: MemberFacts::Present { status: Status::Active, linking: false },
+        resource: ResourceFacts { identifier: RESOURCE.into(), published: true, default_scopes: vec![] },
+        candidates: scopes(),
+        key_bound: false,
+    }
+}
+
+fn parts(c: &mut Criterion) {
+    let (assertion, key) = assertion();
+    let keys = [std::sync::Arc::new(key)];
+    let expected = Expectations {
+        audience: OURS.into(),
+        client_id: "c".into(),
+        teamspace: "acme".into(),
+        now: NOW,
+        clock_skew: 30,
+        max_lifetime: 600,
+    };
+    let body =
+        format!("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion={assertion}");
+    c.bench_function("parse the form", |b| b.iter(|| TokenRequest::parse(black_box(body.as_bytes()))));
+    c.bench_function("read the assertion", |b| {
+        b.iter(|| UnverifiedAssertion::peek(black_box(&assertion), 16_384))
+    });
+    c.bench_function("read and verify the assertion (RS256)", |b| {
+        b.iter(|| {
+            UnverifiedAssertion::peek(black_box(&assertion), 16_384)
+                .unwrap()
+                .verify(&keys, &expected)
+                .unwrap()
+        })
+    });
+    let policies = PolicySource::read(Path::new("policies"), Path::new("schema/countersign.cedarschema"))
+        .and_then(|source| source.compile(NOW))
+        .unwrap();
+    let facts = facts();
+    c.bench_function("decide: 3 scopes, 6 questions", |b| {
+        b.iter(|| decide(&policies.compiled, black_box(&facts)).outcome.unwrap())
+    });
+    let random = SystemRandom::new();
+    let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
+    let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8.as_ref()).unwrap();
+    c.bench_function("reference: one ES256 signature", |b| {
+        b.iter(|| pair.sign(&random, black_box(b"x")).unwrap())
+    });
+}
+
+criterion_group!(benches, parts);
+criterion_main!(benches);
