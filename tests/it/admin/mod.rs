@@ -2,6 +2,7 @@
 
 mod access;
 mod clients;
+mod effect;
 mod harness;
 mod identity_provider;
 mod logs;
