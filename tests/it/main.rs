@@ -4,6 +4,7 @@ mod harness;
 mod idp;
 
 mod address;
+mod admin;
 mod assertion;
 mod commands;
 mod grant;

@@ -1,5 +1,7 @@
 //! The one way to change something: in one transaction with its audit row, and in force before the answer.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::auth::Admin;
@@ -53,32 +55,34 @@ impl Admin {
         F: FnOnce(&mut AnyConnection) -> Result<(T, Change), Problem> + Send + 'static,
         T: Send + 'static,
     {
-        let (at, actor, request_id) =
-            (self.app.clock.now(), self.actor().to_owned(), self.request_id.clone());
-        let value = self
-            .app
-            .store
-            .write(move |c| -> Result<T, Problem> {
-                let (value, change) = job(c)?;
-                let event = NewAdminEvent {
-                    at,
-                    actor,
-                    action: change.action.to_owned(),
-                    object: change.object,
-                    teamspace_id: change.teamspace_id,
-                    request_id,
-                    old_value: change.old.map(|value| value.to_string()),
-                    new_value: change.new.map(|value| value.to_string()),
-                };
-                admin_events::append(c, &event)?;
-                store::raise_generation(c)?;
-                Ok(value)
-            })
-            .await?;
-        // Silence here would be a lie: a provider that was switched off would still be believed.
-        self.app.reload().await.map_err(|error| {
-            Problem::unavailable(&error).detail("The change is saved and not in force yet; it will be soon.")
-        })?;
-        Ok(value)
+        let app = Arc::clone(&self.app);
+        let (at, actor, request_id) = (app.clock.now(), self.actor().to_owned(), self.request_id.clone());
+        let write = move |connection: &mut AnyConnection| -> Result<T, Problem> {
+            let (value, change) = job(connection)?;
+            let event = NewAdminEvent {
+                at,
+                actor,
+                action: change.action.to_owned(),
+                object: change.object,
+                teamspace_id: change.teamspace_id,
+                request_id,
+                old_value: change.old.map(|value| value.to_string()),
+                new_value: change.new.map(|value| value.to_string()),
+            };
+            admin_events::append(connection, &event)?;
+            store::raise_generation(connection)?;
+            Ok(value)
+        };
+        // A task of its own: a caller who hangs up must not leave a change that is saved and not in force.
+        let done = tokio::spawn(async move {
+            let value = app.store.write(write).await?;
+            // Silence here would be a lie: a provider that was switched off would still be believed.
+            app.reload().await.map_err(|error| {
+                let detail = "The change is saved and not in force yet; it will be soon.";
+                Problem::unavailable(&error).detail(detail)
+            })?;
+            Ok(value)
+        });
+        done.await.map_err(|error| Problem::unavailable(&error))?
     }
 }

@@ -1,5 +1,7 @@
 //! Resources: the MCP servers that tokens are issued for.
 
+use std::collections::HashSet;
+
 use axum::Json;
 use axum::http::StatusCode;
 use serde::Deserialize;
@@ -243,7 +245,6 @@ fn check_identifier(identifier: &str, own: &str) -> Result<String, Problem> {
 
 fn check_teamspaces(connection: &mut AnyConnection, resource: &Resource) -> Result<(), Problem> {
     let Some(slugs) = &resource.teamspaces else { return Ok(()) };
-    let known: Vec<String> = teamspaces::all(connection)?.into_iter().map(|t| t.slug).collect();
-    let is_known = |slug: &str| known.iter().any(|k| k == slug);
-    check::list(slugs, is_known, "teamspace_unknown", "there is no such teamspace.")
+    let known: HashSet<String> = teamspaces::all(connection)?.into_iter().map(|t| t.slug).collect();
+    check::list(slugs, |slug| known.contains(slug), "teamspace_unknown", "there is no such teamspace.")
 }
