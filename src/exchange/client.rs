@@ -53,7 +53,12 @@ fn refused(reason: Reason) -> TokenError {
 impl Credentials {
     /// From the `Authorization` header and the form; exactly one method (RFC 6749 §2.3).
     pub fn from_request(header: Option<&[u8]>, form: FormCredentials) -> Result<Self, TokenError> {
+        let several =
+            || TokenError::invalid_request("More than one method of client authentication was used.");
         if form.client_assertion {
+            if header.is_some() || form.client_secret.is_some() {
+                return Err(several());
+            }
             return Err(TokenError::new(
                 ErrorCode::InvalidClient,
                 Reason::CLIENT_AUTH_FAILED,
@@ -61,9 +66,7 @@ impl Credentials {
             ));
         }
         match (header, form.client_id, form.client_secret) {
-            (Some(_), _, Some(_)) => {
-                Err(TokenError::invalid_request("More than one method of client authentication was used."))
-            }
+            (Some(_), _, Some(_)) => Err(several()),
             (Some(header), client_id, None) => Ok(Self::Basic { user_pass: basic(header)?, client_id }),
             (None, Some(client_id), Some(secret)) => Ok(Self::Post { client_id, secret }),
             (None, _, _) => Err(refused(Reason::CLIENT_AUTH_FAILED)),
