@@ -74,10 +74,14 @@ impl Credentials {
     }
 
     /// The client that is named, as far as it can be told: for the log and the rate limit.
-    pub fn claimed_id(&self) -> String {
+    pub fn claimed_id(&self, snapshot: &Snapshot) -> String {
         match self {
             Self::Basic { client_id: Some(id), .. } | Self::Post { client_id: id, .. } => id.clone(),
             Self::Basic { user_pass, client_id: None } => {
+                let readings = self.readings(snapshot).into_iter();
+                if let Some(id) = readings.map(|(id, _)| id).find(|id| snapshot.client(id).is_some()) {
+                    return id;
+                }
                 let id = user_pass.split(':').next().unwrap_or_default();
                 form_decode(id.as_bytes()).unwrap_or_else(|| id.to_owned())
             }
@@ -142,7 +146,7 @@ pub fn authenticate(credentials: &Credentials, snapshot: &Snapshot) -> Result<Cl
         registered.is_secret(secret).then(|| Arc::clone(registered))
     });
     let Some(registered) = known else {
-        let is_registered = readings.iter().any(|(id, _)| snapshot.client(id).is_some());
+        let is_registered = snapshot.client(&credentials.claimed_id(snapshot)).is_some();
         let reason = if is_registered { Reason::CLIENT_AUTH_FAILED } else { Reason::CLIENT_UNKNOWN };
         return Err(refused(reason));
     };

@@ -122,7 +122,7 @@ fn authenticate_limited(
     address: IpAddr,
     record: &mut NewSignIn,
 ) -> Result<Client, TokenError> {
-    let claimed = credentials.claimed_id();
+    let claimed = credentials.claimed_id(snapshot);
     record.client_id = shorten(&claimed);
     let known = snapshot.client(&claimed).map(|client| client.client_id.as_str());
     app.limits.check_authentication(known, address)?;
