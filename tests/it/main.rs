@@ -4,3 +4,4 @@ mod harness;
 mod idp;
 
 mod assertion;
+mod client;
