@@ -5,3 +5,4 @@ mod idp;
 
 mod assertion;
 mod client;
+mod request;
