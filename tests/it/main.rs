@@ -5,4 +5,6 @@ mod idp;
 
 mod assertion;
 mod client;
+mod issuer_keys;
+mod metadata;
 mod request;

@@ -368,7 +368,7 @@ async fn people_are_denied_with_access_denied() {
     app.granted(json!({})).await;
     app.change_member("dana@acme.com", |m| m.status = Status::Suspended).await;
     app.refused(json!({}), "access_denied", "member_inactive").await;
-    app.change_teamspace(|t| t.member_limit = Some(1)).await;
+    app.change_teamspace(|t| t.member_limit = Some(0)).await;
     let eve = json!({ "sub": "00u2eve", "email": "eve@acme.com" });
     app.refused(eve, "access_denied", "member_limit_reached").await;
     app.refused(json!({ "exp": crate::harness::START - 100 }), "invalid_grant", "expired").await;
