@@ -77,7 +77,7 @@ async fn perform(
     let snapshot = app.snapshot();
     let mut request = TokenRequest::parse(call.body)?;
     let credentials = std::mem::take(&mut request.credentials);
-    let client = authenticate_limited(app, &snapshot, &call, credentials, record)?;
+    let client = authenticate_limited(app, &snapshot, call, credentials, record)?;
     let asked = request.into_bearer()?;
     record.scopes_asked = asked.scope.as_deref().unwrap_or_default().join(" ");
 

@@ -5,6 +5,7 @@ mod idp;
 
 mod assertion;
 mod client;
+mod fuzz;
 mod issuer_keys;
 mod metadata;
 mod request;
