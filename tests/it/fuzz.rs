@@ -238,7 +238,7 @@ fn case(random: &mut Random, app: &TestApp, key: &Key) -> Case {
         4 => mutate(random, &mut claims, &JSON),
         _ => {}
     }
-    let mut assertion = key.sign(&header, &claims).into_bytes();
+    let mut assertion = key.sign_bytes(&header, &claims).into_bytes();
     let mut authorization = format!("Basic {}", STANDARD.encode(format!("{CLIENT}:{SECRET}"))).into_bytes();
     match what {
         5 => mutate(random, &mut assertion, &TEXT),

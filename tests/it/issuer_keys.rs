@@ -319,7 +319,7 @@ async fn a_slow_issuer_delays_nobody_else() {
         let answer = app.exchange(&other.key.assertion(&claims)).await;
         assert_eq!(answer.status, 200, "{answer:?}");
     }
-    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
     assert!(slow.try_join_next().is_none());
     app.idp.change(|b| b.delay = Duration::ZERO);
     assert_eq!(slow.join_next().await.unwrap().unwrap().status, 200);
@@ -331,7 +331,7 @@ async fn a_slow_refresh_delays_one_sign_in() {
     let app = TestApp::start().await;
     app.granted(json!({})).await;
     app.clock.advance(600);
-    app.idp.change(|b| b.delay = Duration::from_secs(1));
+    app.idp.change(|b| b.delay = Duration::from_secs(2));
     let mut slow = JoinSet::new();
     spawn(&app, &mut slow, app.assertion(json!({})));
     while app.idp.metadata_requests() == 1 {
@@ -341,7 +341,7 @@ async fn a_slow_refresh_delays_one_sign_in() {
     for _ in 0..5 {
         app.granted(json!({})).await;
     }
-    assert!(started.elapsed() < Duration::from_millis(700), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_millis(1500), "{:?}", started.elapsed());
     assert!(slow.try_join_next().is_none());
     app.idp.change(|b| b.delay = Duration::ZERO);
     assert_eq!(slow.join_next().await.unwrap().unwrap().status, 200);
@@ -355,7 +355,7 @@ async fn a_stalled_issuer_ends_in_a_deadline() {
     app.idp.change(|b| b.delay = Duration::from_secs(60));
     let started = Instant::now();
     unreachable(&app, &app.assertion(json!({}))).await;
-    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
 }
 
 /// ADM-07: the issuer's max-age counts within our bounds.

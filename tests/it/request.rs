@@ -418,9 +418,15 @@ async fn nothing_secret_is_logged_or_stored() {
     let refused = app.exchange(&expired).await;
     let url = format!("{}?client_secret=in-the-url-0123456789", app.token_url());
     app.http.post(url).send().await.unwrap();
+    let forged = [("grant_type", JWT_BEARER), ("client_id", "x\nFORGED\u{1b}[2J"), ("client_secret", "x")];
+    app.http.post(app.token_url()).form(&forged).send().await.unwrap();
     drop(guard);
 
     let log = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    assert!(
+        log.contains("FORGED") && !log.contains("\nFORGED") && !log.contains('\u{1b}'),
+        "one line is one line"
+    );
     // The client of the tests shares the thread and is chatty; what counts is what the service says.
     let log: Vec<&str> = log.lines().filter(|line| line.contains(" countersign::")).collect();
     let log = log.join("\n");
