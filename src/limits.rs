@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use governor::clock::{Clock as _, DefaultClock};
+use governor::middleware::StateInformationMiddleware;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
 use crate::config::RateLimit;
@@ -25,7 +26,7 @@ type AuthenticationKey = (Option<String>, IpAddr);
 
 /// The limits in force; one that is 0 is absent.
 pub struct Limits {
-    failures: Option<DefaultKeyedRateLimiter<AuthenticationKey>>,
+    failures: Option<DefaultKeyedRateLimiter<AuthenticationKey, StateInformationMiddleware>>,
     /// Until when a key that has used up its budget is not even heard.
     blocked: Mutex<HashMap<AuthenticationKey, Instant>>,
     subjects: Option<DefaultKeyedRateLimiter<(String, String, String)>>,
@@ -38,7 +39,8 @@ impl Limits {
     pub fn new(config: &RateLimit) -> Self {
         let per_minute = |n| NonZeroU32::new(n).map(Quota::per_minute);
         Self {
-            failures: per_minute(config.failed_authentications_per_minute).map(RateLimiter::keyed),
+            failures: per_minute(config.failed_authentications_per_minute)
+                .map(|quota| RateLimiter::keyed(quota).with_middleware()),
             blocked: Mutex::default(),
             subjects: per_minute(config.exchanges_per_subject_per_minute).map(RateLimiter::keyed),
             addresses: NonZeroU32::new(config.requests_per_address_per_second)
@@ -67,10 +69,14 @@ impl Limits {
     pub fn note_failed_authentication(&self, known: Option<&str>, address: IpAddr) {
         let Some(failures) = &self.failures else { return };
         let key = (known.map(str::to_owned), address);
-        if let Err(not_until) = failures.check_key(&key) {
-            let until = Instant::now() + not_until.wait_time_from(self.clock.now());
-            self.blocked.lock().unwrap_or_else(PoisonError::into_inner).insert(key, until);
-        }
+        // The last failure that the budget allows closes the door, not the first one beyond it.
+        let closed = match failures.check_key(&key) {
+            Ok(state) if state.remaining_burst_capacity() > 0 => return,
+            Ok(state) => state.quota().replenish_interval(),
+            Err(not_until) => not_until.wait_time_from(self.clock.now()),
+        };
+        let until = Instant::now() + closed;
+        self.blocked.lock().unwrap_or_else(PoisonError::into_inner).insert(key, until);
     }
 
     /// Counts an exchange of a client for a verified subject.

@@ -53,7 +53,12 @@ fn refused(reason: Reason) -> TokenError {
 impl Credentials {
     /// From the `Authorization` header and the form; exactly one method (RFC 6749 §2.3).
     pub fn from_request(header: Option<&[u8]>, form: FormCredentials) -> Result<Self, TokenError> {
+        let several =
+            || TokenError::invalid_request("More than one method of client authentication was used.");
         if form.client_assertion {
+            if header.is_some() || form.client_secret.is_some() {
+                return Err(several());
+            }
             return Err(TokenError::new(
                 ErrorCode::InvalidClient,
                 Reason::CLIENT_AUTH_FAILED,
@@ -61,9 +66,7 @@ impl Credentials {
             ));
         }
         match (header, form.client_id, form.client_secret) {
-            (Some(_), _, Some(_)) => {
-                Err(TokenError::invalid_request("More than one method of client authentication was used."))
-            }
+            (Some(_), _, Some(_)) => Err(several()),
             (Some(header), client_id, None) => Ok(Self::Basic { user_pass: basic(header)?, client_id }),
             (None, Some(client_id), Some(secret)) => Ok(Self::Post { client_id, secret }),
             (None, _, _) => Err(refused(Reason::CLIENT_AUTH_FAILED)),
@@ -71,10 +74,14 @@ impl Credentials {
     }
 
     /// The client that is named, as far as it can be told: for the log and the rate limit.
-    pub fn claimed_id(&self) -> String {
+    pub fn claimed_id(&self, snapshot: &Snapshot) -> String {
         match self {
             Self::Basic { client_id: Some(id), .. } | Self::Post { client_id: id, .. } => id.clone(),
             Self::Basic { user_pass, client_id: None } => {
+                let readings = self.readings(snapshot).into_iter();
+                if let Some(id) = readings.map(|(id, _)| id).find(|id| snapshot.client(id).is_some()) {
+                    return id;
+                }
                 let id = user_pass.split(':').next().unwrap_or_default();
                 form_decode(id.as_bytes()).unwrap_or_else(|| id.to_owned())
             }
@@ -139,7 +146,7 @@ pub fn authenticate(credentials: &Credentials, snapshot: &Snapshot) -> Result<Cl
         registered.is_secret(secret).then(|| Arc::clone(registered))
     });
     let Some(registered) = known else {
-        let is_registered = readings.iter().any(|(id, _)| snapshot.client(id).is_some());
+        let is_registered = snapshot.client(&credentials.claimed_id(snapshot)).is_some();
         let reason = if is_registered { Reason::CLIENT_AUTH_FAILED } else { Reason::CLIENT_UNKNOWN };
         return Err(refused(reason));
     };

@@ -27,7 +27,7 @@ use assertion::{Expectations, IdJag, UnverifiedAssertion};
 use client::{Client, Credentials, authenticate};
 use error::{ErrorCode, Reason, TokenError};
 use grant::Case;
-use request::TokenRequest;
+use request::{FormCredentials, TokenRequest};
 use resource::ResourceRequest;
 use scope::{Candidates, ScopeRequest};
 use token::{TokenResponse, mint};
@@ -75,9 +75,8 @@ async fn perform(
 ) -> Result<TokenResponse, TokenError> {
     let snapshot = app.snapshot();
     let mut request = TokenRequest::parse(call.body)?;
-    let credentials =
-        Credentials::from_request(call.authorization, std::mem::take(&mut request.credentials))?;
-    let client = authenticate_limited(app, &snapshot, &credentials, call.address, record)?;
+    let credentials = std::mem::take(&mut request.credentials);
+    let client = authenticate_limited(app, &snapshot, call, credentials, record)?;
     let asked = request.into_bearer()?;
     record.scopes_asked = asked.scope.as_deref().unwrap_or_default().join(" ");
 
@@ -117,17 +116,19 @@ async fn perform(
 fn authenticate_limited(
     app: &App,
     snapshot: &Snapshot,
-    credentials: &Credentials,
-    address: IpAddr,
+    call: &TokenCall<'_>,
+    form: FormCredentials,
     record: &mut NewSignIn,
 ) -> Result<Client, TokenError> {
-    let claimed = credentials.claimed_id();
+    let credentials = Credentials::from_request(call.authorization, form);
+    // Credentials that cannot be read name nobody, and count like those of an unregistered client.
+    let claimed = credentials.as_ref().map(|c| c.claimed_id(snapshot)).unwrap_or_default();
     record.client_id = shorten(&claimed);
     let known = snapshot.client(&claimed).map(|client| client.client_id.as_str());
-    app.limits.check_authentication(known, address)?;
-    let client = authenticate(credentials, snapshot).inspect_err(|error| {
+    app.limits.check_authentication(known, call.address)?;
+    let client = credentials.and_then(|c| authenticate(&c, snapshot)).inspect_err(|error| {
         if error.code == ErrorCode::InvalidClient {
-            app.limits.note_failed_authentication(known, address);
+            app.limits.note_failed_authentication(known, call.address);
         }
     })?;
     record.client_id.clone_from(&client.registered().client_id);

@@ -137,7 +137,7 @@ impl Form {
 
     fn take(&mut self, name: &str) -> Option<String> {
         let position = self.0.iter().position(|(known, value)| known == name && !value.is_empty())?;
-        Some(self.0.swap_remove(position).1)
+        Some(self.0.remove(position).1)
     }
 
     fn take_all(&self, name: &str) -> Vec<String> {

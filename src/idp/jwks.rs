@@ -72,21 +72,22 @@ impl KeySet {
 struct Entry {
     keys: ArcSwapOption<KeySet>,
     /// When keys were last asked for; held while asking, so that there is one request at a time.
-    asked_at: AsyncMutex<Option<UnixSeconds>>,
+    asked_at: Arc<AsyncMutex<Option<UnixSeconds>>>,
 }
 
 /// The cache over all issuers. Issuers do not wait for one another.
+#[derive(Clone)]
 pub struct IssuerKeys {
     fetcher: Fetcher,
     clock: Arc<dyn Clock>,
     config: Jwks,
-    entries: Mutex<HashMap<String, Arc<Entry>>>,
+    entries: Arc<Mutex<HashMap<String, Arc<Entry>>>>,
 }
 
 impl IssuerKeys {
     /// An empty cache.
     pub fn new(fetcher: Fetcher, clock: Arc<dyn Clock>, config: Jwks) -> Self {
-        Self { fetcher, clock, config, entries: Mutex::default() }
+        Self { fetcher, clock, config, entries: Arc::default() }
     }
 
     /// The keys that may have signed an assertion of a configured issuer.
@@ -134,11 +135,17 @@ impl IssuerKeys {
 
     /// Asks the issuer, unless somebody did within the interval. While another request is asking, this one
     /// waits only if it has no usable key at all, so that a slow issuer delays one sign-in, not all.
-    async fn refresh(&self, entry: &Entry, provider: &IdentityProvider, kid: Option<&str>, alg: Algorithm) {
-        let mut asked_at = match entry.asked_at.try_lock() {
+    async fn refresh(
+        &self,
+        entry: &Arc<Entry>,
+        provider: &IdentityProvider,
+        kid: Option<&str>,
+        alg: Algorithm,
+    ) {
+        let mut asked_at = match Arc::clone(&entry.asked_at).try_lock_owned() {
             Ok(guard) => guard,
             Err(_) if self.has_usable(entry, kid, alg) => return,
-            Err(_) => entry.asked_at.lock().await,
+            Err(_) => Arc::clone(&entry.asked_at).lock_owned().await,
         };
         let now = self.clock.now();
         let interval = self.config.min_refresh_interval.as_secs();
@@ -146,9 +153,19 @@ impl IssuerKeys {
             return;
         }
         *asked_at = Some(now);
-        match self.fetch(provider).await {
-            Ok(set) => entry.keys.store(Some(Arc::new(set))),
-            Err(error) => tracing::warn!(issuer = provider.issuer, %error, "cannot refresh an issuer's keys"),
+        let (cache, entry, provider) = (self.clone(), Arc::clone(entry), provider.clone());
+        // In a task of its own: a client that goes away must not take along what others wait for.
+        let asking = tokio::spawn(async move {
+            match cache.fetch(&provider).await {
+                Ok(set) => entry.keys.store(Some(Arc::new(set))),
+                Err(error) => {
+                    tracing::warn!(issuer = provider.issuer, %error, "cannot refresh an issuer's keys");
+                }
+            }
+            drop(asked_at);
+        });
+        if let Err(error) = asking.await {
+            tracing::error!(%error, "refreshing an issuer's keys ended early");
         }
     }
 

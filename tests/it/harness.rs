@@ -326,6 +326,7 @@ impl TestApp {
         answer
     }
 
+    #[expect(clippy::too_many_arguments, reason = "what came, and all that is expected of it")]
     pub async fn assert_refused(
         &self,
         answer: &Answer,

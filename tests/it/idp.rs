@@ -106,8 +106,13 @@ impl Key {
 
     /// A compact JWS over header and payload exactly as they are written.
     pub fn sign(&self, header: &str, payload: &str) -> String {
+        self.sign_bytes(header.as_bytes(), payload.as_bytes())
+    }
+
+    /// The same over bytes that need be no text.
+    pub fn sign_bytes(&self, header: &[u8], payload: &[u8]) -> String {
         let input = format!("{}.{}", b64(header), b64(payload));
-        let pss = serde_json::from_str::<Value>(header).is_ok_and(|header| header["alg"] == "PS256");
+        let pss = serde_json::from_slice::<Value>(header).is_ok_and(|header| header["alg"] == "PS256");
         let random = SystemRandom::new();
         let signature = match &*self.pair {
             Pair::Rsa(pair) => {
