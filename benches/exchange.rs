@@ -14,7 +14,7 @@ use countersign::exchange::assertion::{Expectations, UnverifiedAssertion};
 use countersign::exchange::request::TokenRequest;
 use countersign::idp::key::VerificationKey;
 use countersign::policy::facts::{
-    ClaimFacts, ClientFacts, Facts, MemberFacts, ResourceFacts, TeamspaceFacts,
+    ClaimFacts, ClientFacts, Facts, MemberFacts, ResourceFacts, TeamspaceFacts, to_context,
 };
 use countersign::policy::{PolicySource, decide};
 use countersign::store::members::Status;
@@ -108,6 +108,12 @@ fn parts(c: &mut Criterion) {
     let facts = facts();
     c.bench_function("decide: 3 scopes, 6 questions", |b| {
         b.iter(|| decide(&policies.compiled, black_box(&facts)).outcome.unwrap())
+    });
+    c.bench_function("of which: entities", |b| {
+        b.iter(|| policies.compiled.world(black_box(&facts).entities().unwrap()).unwrap())
+    });
+    c.bench_function("of which: context", |b| {
+        b.iter(|| to_context(black_box(&facts).member_context().unwrap()).unwrap())
     });
     let random = SystemRandom::new();
     let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();

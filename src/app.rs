@@ -11,6 +11,7 @@ use crate::idp::jwks::IssuerKeys;
 use crate::limits::Limits;
 use crate::policy::{LoadError, Policies, PolicySource};
 use crate::signing::{self, Signer, SigningError};
+use crate::store::known::KnownMembers;
 use crate::store::snapshot::Snapshot;
 use crate::store::{self, Store, StoreError};
 
@@ -35,9 +36,12 @@ pub struct App {
     pub fetcher: Fetcher,
     pub issuer_keys: IssuerKeys,
     pub limits: Limits,
+    pub known_members: KnownMembers,
     snapshot: ArcSwap<Snapshot>,
     policies: ArcSwap<Policies>,
     signer: ArcSwap<Signer>,
+    /// One reload at a time: of two that overlap, the older must not have the last word.
+    reloading: tokio::sync::Mutex<()>,
 }
 
 impl App {
@@ -52,9 +56,11 @@ impl App {
         Ok(Arc::new(Self {
             issuer_keys: IssuerKeys::new(fetcher.clone(), Arc::clone(&clock), config.jwks.clone()),
             limits: Limits::new(&config.rate_limit),
+            known_members: KnownMembers::default(),
             snapshot: ArcSwap::from_pointee(snapshot),
             policies: ArcSwap::from_pointee(policies),
             signer: ArcSwap::from_pointee(signer),
+            reloading: tokio::sync::Mutex::default(),
             config,
             clock,
             store,
@@ -79,14 +85,10 @@ impl App {
 
     /// Takes over what was written to the database. An issuer whose configuration changed is asked anew.
     pub async fn reload(&self) -> Result<(), StartError> {
+        let _one_at_a_time = self.reloading.lock().await;
         let new = Arc::new(self.store.read(Snapshot::load).await?);
         let signer = signing::load(&self.store, &self.config, self.clock.now()).await?;
-        let old = self.snapshot.load_full();
-        // Two reloads may overlap; an older reading must not replace a newer one.
-        self.snapshot.rcu(|current| match current.generation <= new.generation {
-            true => Arc::clone(&new),
-            false => Arc::clone(current),
-        });
+        let old = self.snapshot.swap(Arc::clone(&new));
         self.signer.store(Arc::new(signer));
         for tenancy in old.tenancies() {
             let Some(before) = &tenancy.identity_provider else { continue };

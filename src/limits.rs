@@ -31,6 +31,8 @@ pub struct Limits {
     blocked: Mutex<HashMap<AuthenticationKey, Instant>>,
     subjects: Option<DefaultKeyedRateLimiter<(String, String, String)>>,
     addresses: Option<DefaultKeyedRateLimiter<IpAddr>>,
+    /// How many refusals of callers who have not proved who they are go into the decision log.
+    records: Option<DefaultKeyedRateLimiter<IpAddr>>,
     clock: DefaultClock,
 }
 
@@ -45,6 +47,7 @@ impl Limits {
             subjects: per_minute(config.exchanges_per_subject_per_minute).map(RateLimiter::keyed),
             addresses: NonZeroU32::new(config.requests_per_address_per_second)
                 .map(|n| RateLimiter::keyed(Quota::per_second(n))),
+            records: per_minute(config.failed_authentications_per_minute).map(RateLimiter::keyed),
             clock: DefaultClock::default(),
         }
     }
@@ -54,7 +57,7 @@ impl Limits {
         if self.failures.is_none() {
             return Ok(());
         }
-        let key = (known.map(str::to_owned), address);
+        let key = (known.map(str::to_owned), budget_of(address));
         let mut blocked = self.blocked.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(until) = blocked.get(&key) else { return Ok(()) };
         let left = until.saturating_duration_since(Instant::now());
@@ -68,7 +71,7 @@ impl Limits {
     /// Counts a failed authentication.
     pub fn note_failed_authentication(&self, known: Option<&str>, address: IpAddr) {
         let Some(failures) = &self.failures else { return };
-        let key = (known.map(str::to_owned), address);
+        let key = (known.map(str::to_owned), budget_of(address));
         // The last failure that the budget allows closes the door, not the first one beyond it.
         let closed = match failures.check_key(&key) {
             Ok(state) if state.remaining_burst_capacity() > 0 => return,
@@ -89,7 +92,15 @@ impl Limits {
     /// Counts a request from an address.
     pub fn check_address(&self, address: IpAddr) -> Result<(), Limited> {
         let Some(addresses) = &self.addresses else { return Ok(()) };
-        addresses.check_key(&address).map_err(|not_until| wait(not_until.wait_time_from(self.clock.now())))
+        addresses
+            .check_key(&budget_of(address))
+            .map_err(|not_until| wait(not_until.wait_time_from(self.clock.now())))
+    }
+
+    /// Whether the refusal of a caller who has not proved who it is may be recorded: whoever is a stranger
+    /// must not be able to fill the disk.
+    pub fn may_record_stranger(&self, address: IpAddr) -> bool {
+        self.records.as_ref().is_none_or(|records| records.check_key(&budget_of(address)).is_ok())
     }
 
     /// Forgets keys whose budget is whole again.
@@ -103,8 +114,19 @@ impl Limits {
         if let Some(limiter) = &self.addresses {
             limiter.retain_recent();
         }
+        if let Some(limiter) = &self.records {
+            limiter.retain_recent();
+        }
         let now = Instant::now();
         self.blocked.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, until| *until > now);
+    }
+}
+
+/// An IPv6 customer has a whole /64, whose addresses share one budget.
+fn budget_of(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(ip) => IpAddr::V6((u128::from(ip) & !u128::from(u64::MAX)).into()),
     }
 }
 

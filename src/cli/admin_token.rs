@@ -3,6 +3,7 @@
 use clap::Subcommand;
 
 use super::{End, Outcome, serve::now};
+use crate::clock::rfc3339;
 use crate::config::{Config, Duration};
 use crate::random::{digest, secret};
 use crate::store::admin_tokens::{self, AdminToken};
@@ -24,34 +25,68 @@ pub(super) enum Command {
         #[arg(long, value_name = "DURATION")]
         expires: Option<Duration>,
     },
+    /// List the tokens: id, name, whose it is, until when.
+    List,
+    /// Delete a token; the next request with it is refused.
+    Delete {
+        /// The id that `list` shows.
+        id: String,
+    },
 }
 
 impl Command {
     pub(super) async fn run(self, config: Config) -> Outcome {
-        let Self::Create { name, teamspace, expires } = self;
-        if name.trim().is_empty() || name.len() > 200 {
-            return Err("--name must have 1 to 200 characters".into());
-        }
         let store = Store::open(&config.database_url)?;
-        let teamspace_id = match teamspace {
-            None => None,
-            Some(slug) => {
-                let snapshot = store.read(Snapshot::load).await?;
-                let tenancy = snapshot.tenancy(&slug).ok_or(format!("there is no teamspace {slug}"))?;
-                Some(tenancy.teamspace.id.clone())
+        match self {
+            Self::Create { name, teamspace, expires } => create(&store, name, teamspace, expires).await,
+            Self::List => list(&store).await,
+            Self::Delete { id } => {
+                let deleted =
+                    store.write(move |c| Ok::<_, StoreError>(admin_tokens::delete(c, &id)?)).await?;
+                if deleted == 0 { Err("there is no such token".into()) } else { Ok(End::Fine) }
             }
-        };
-        let token = format!("cst_{}", secret()?);
-        let row = AdminToken {
-            id: uuid::Uuid::new_v4().to_string(),
-            name,
-            token_digest: digest(&token),
-            teamspace_id,
-            created_at: now(),
-            expires_at: expires.map(|life| now() + life.as_secs()),
-        };
-        store.write(move |c| Ok::<_, StoreError>(admin_tokens::insert(c, &row)?)).await?;
-        println!("{token}");
-        Ok(End::Fine)
+        }
     }
+}
+
+async fn create(
+    store: &Store,
+    name: String,
+    teamspace: Option<String>,
+    expires: Option<Duration>,
+) -> Outcome {
+    if name.trim().is_empty() || name.len() > 200 {
+        return Err("--name must have 1 to 200 characters".into());
+    }
+    let teamspace_id = match teamspace {
+        None => None,
+        Some(slug) => {
+            let snapshot = store.read(Snapshot::load).await?;
+            let tenancy = snapshot.tenancy(&slug).ok_or(format!("there is no teamspace {slug}"))?;
+            Some(tenancy.teamspace.id.clone())
+        }
+    };
+    let token = format!("cst_{}", secret()?);
+    let row = AdminToken {
+        id: uuid::Uuid::new_v4().to_string(),
+        name,
+        token_digest: digest(&token),
+        teamspace_id,
+        created_at: now(),
+        expires_at: expires.map(|life| now() + life.as_secs()),
+    };
+    store.write(move |c| Ok::<_, StoreError>(admin_tokens::insert(c, &row)?)).await?;
+    println!("{token}");
+    Ok(End::Fine)
+}
+
+async fn list(store: &Store) -> Outcome {
+    let snapshot = store.read(Snapshot::load).await?;
+    for token in store.read(admin_tokens::all).await? {
+        let slug = |id: &String| snapshot.slug_of(id).unwrap_or_else(|| "a deleted teamspace".to_owned());
+        let scope = token.teamspace_id.as_ref().map_or_else(|| "operator".to_owned(), slug);
+        let until = token.expires_at.map_or_else(|| "no expiry".to_owned(), rfc3339);
+        println!("{}\t{}\t{scope}\t{until}", token.id, token.name);
+    }
+    Ok(End::Fine)
 }

@@ -7,7 +7,7 @@ use crate::clock::rfc3339;
 use crate::config::Config;
 use crate::signing::{PUBLISH_AHEAD, generate};
 use crate::store::signing_keys::{self, StoredKey};
-use crate::store::{Store, StoreError};
+use crate::store::{AnyConnection, Store, StoreError};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -16,9 +16,15 @@ pub(super) enum Command {
     /// Make a new key. It is published at once and signs after ten minutes, when verifiers that
     /// keep a key set have asked again; the old one stays published until its last token has expired.
     Rotate {
-        /// Sign with it at once: for a key that has leaked. Verifiers may refuse tokens for a while.
+        /// Sign with it at once. Verifiers that do not know it yet refuse tokens for a while.
         #[arg(long)]
         now: bool,
+    },
+    /// Withdraw a key: for one that has leaked, after `rotate --now`. Its tokens die as soon as verifiers
+    /// have fetched the key set again.
+    Remove {
+        /// The id that `list` shows.
+        kid: String,
     },
 }
 
@@ -40,6 +46,16 @@ impl Command {
                 let (kid, alg) = (key.kid.clone(), key.alg.clone());
                 store.write(move |c| Ok::<_, StoreError>(signing_keys::add(c, &key)?)).await?;
                 println!("{kid}\t{alg}\tsigns from {}", rfc3339(signs_from));
+            }
+            Self::Remove { kid } => {
+                let keys = store.read(signing_keys::all).await?;
+                if keys.iter().find(|key| key.signs_from <= now()).is_some_and(|key| key.kid == kid) {
+                    return Err("this key signs now; run `countersign keys rotate --now` first".into());
+                }
+                let remove = move |c: &mut AnyConnection| Ok::<_, StoreError>(signing_keys::remove(c, &kid)?);
+                if store.write(remove).await? == 0 {
+                    return Err("there is no such key".into());
+                }
             }
         }
         Ok(End::Fine)

@@ -22,7 +22,7 @@ use crate::config::Config;
 #[command(after_help = "Try it: countersign demo")]
 pub struct Cli {
     /// Configuration file [default: countersign.toml, if it exists].
-    #[arg(long, global = true, value_name = "FILE", env = "COUNTERSIGN_CONFIG_FILE")]
+    #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use url::{Host, Url};
 
 use super::{Config, Duration, Secret};
@@ -47,7 +49,18 @@ impl Config {
             self.keys.encryption_key.take(),
             self.keys.encryption_key_file.take().as_deref(),
         )?;
+        if let Some(key) = &self.keys.encryption_key {
+            check_encryption_key(key)?;
+        }
         Ok(self)
+    }
+}
+
+/// AES-256 takes 32 bytes.
+fn check_encryption_key(key: &Secret) -> Result<(), ConfigError> {
+    match URL_SAFE_NO_PAD.decode(key.expose()) {
+        Ok(bytes) if bytes.len() == 32 => Ok(()),
+        _ => Err(invalid("keys.encryption_key", "[redacted]", "must be 32 bytes, base64url without padding")),
     }
 }
 

@@ -11,6 +11,8 @@ pub enum ErrorCode {
     InvalidRequest,
     /// The same code for a body that is too large (RFC 9110 §15.5.14).
     BodyTooLarge,
+    /// The request did not arrive, or was not answered, in time (RFC 9110 §15.5.9).
+    Timeout,
     InvalidClient,
     InvalidGrant,
     UnauthorizedClient,
@@ -33,6 +35,7 @@ impl ErrorCode {
         match self {
             Self::InvalidRequest => ("invalid_request", 400),
             Self::BodyTooLarge => ("invalid_request", 413),
+            Self::Timeout => ("invalid_request", 408),
             Self::InvalidClient => ("invalid_client", 401),
             Self::InvalidGrant => ("invalid_grant", 400),
             Self::UnauthorizedClient => ("unauthorized_client", 400),
@@ -167,6 +170,11 @@ impl TokenError {
     /// A malformed request (RFC 6749 §5.2).
     pub fn invalid_request(description: &'static str) -> Self {
         Self::new(ErrorCode::InvalidRequest, Reason::REQUEST_MALFORMED, description)
+    }
+
+    /// A request that took too long.
+    pub fn timeout() -> Self {
+        Self::new(ErrorCode::Timeout, Reason::REQUEST_MALFORMED, "The request took too long.")
     }
 
     /// An assertion that was refused before its signature was found good: one constant text.

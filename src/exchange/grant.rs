@@ -12,7 +12,7 @@ use crate::policy::facts::{ClaimFacts, ClientFacts, Facts, MemberFacts, Resource
 use crate::policy::{Denial, Permitted, Policies, decide};
 use crate::random::token;
 use crate::store::identity_providers::IdentityProvider;
-use crate::store::members::{self, Identity, Member, Role, Standing, Status};
+use crate::store::members::{self, Asserted, Identity, Member, Role, Standing, Status};
 use crate::store::resources::Resource;
 use crate::store::sign_ins::NewSignIn;
 use crate::store::snapshot::Tenancy;
@@ -75,7 +75,7 @@ impl Case<'_> {
             record.fill(&grant);
             match app.store.redeem(self.redemption(app, &grant, standing, record)).await {
                 Ok(()) => return Ok(Committed(grant)),
-                Err(RedeemError::FactsChanged) => continue,
+                Err(RedeemError::FactsChanged) => app.known_members.forget(&self.identity("")),
                 Err(RedeemError::Replayed) => {
                     return Err(TokenError::invalid_grant(
                         Reason::REPLAYED,
@@ -104,28 +104,39 @@ impl Case<'_> {
     }
 
     async fn standing(&self, app: &App) -> Result<Standing, TokenError> {
-        let (subject, email) = (self.identity(""), self.id_jag.claims().email.clone());
-        Ok(app.store.read(move |c| members::standing(c, &subject, email.as_deref())).await?)
+        let claims = self.id_jag.claims();
+        let asserted = Asserted {
+            subject: self.identity(""),
+            email: claims.email.clone(),
+            account: claims.aud_sub.clone(),
+        };
+        // Before the database is read, so that a change in between makes the note worthless.
+        let generation = app.snapshot().generation;
+        if let Some(member) = app.known_members.find(&asserted, generation) {
+            return Ok(Standing::Bound(member));
+        }
+        let subject = asserted.subject.clone();
+        let standing = app.store.read(move |c| members::standing(c, &asserted)).await?;
+        if let Standing::Bound(member) = &standing {
+            app.known_members.note(&subject, generation, member);
+        }
+        Ok(standing)
     }
 
     /// What no policy may allow: one person becoming another, or an ended session going on.
     fn check_standing(&self, standing: &Standing) -> Result<(), TokenError> {
         let claims = self.id_jag.claims();
-        let conflict = |detail: &str| {
-            let text = "The assertion's subject and email belong to different members.";
-            Err(TokenError::invalid_grant(Reason::SUBJECT_CONFLICT, text).detail(detail))
-        };
         let member = match standing {
-            Standing::Conflict => return conflict("the email belongs to a member bound to another subject"),
-            Standing::Absent { .. } if claims.aud_sub.is_some() => {
-                return conflict("aud_sub names nobody here");
-            }
             Standing::Absent { .. } => return Ok(()),
             Standing::Bound(member) | Standing::Unbound(member) => member,
+            Standing::Conflict => {
+                let text = "The assertion's subject and email belong to different members.";
+                return Err(TokenError::invalid_grant(Reason::SUBJECT_CONFLICT, text).detail(
+                    "the email or aud_sub names a member to whom another subject is bound; an administrator \
+                     can unlink the member",
+                ));
+            }
         };
-        if claims.aud_sub.as_ref().is_some_and(|id| *id != member.id) {
-            return conflict("aud_sub names another member");
-        }
         if member.sessions_ended_at.is_some_and(|ended| claims.signed_in_at() <= ended) {
             let text = "The session was ended; sign in again at the identity provider.";
             return Err(TokenError::invalid_grant(Reason::SESSION_REVOKED, text));

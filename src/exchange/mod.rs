@@ -50,40 +50,53 @@ pub struct Exchanged {
 pub async fn exchange(app: &App, call: TokenCall<'_>) -> Exchanged {
     let now = app.clock.now();
     let mut record = begin(now, call.request_id);
-    match perform(app, &call, now, &mut record).await {
+    let (client, request) = match identify(app, &call, &mut record) {
+        Ok(identified) => identified,
+        Err(error) => return refuse_stranger(app, error, record, call.address).await,
+    };
+    match perform(app, &client, request, &mut record).await {
         Ok(response) => Exchanged { result: Ok(response), record },
         Err(error) => refuse(app, error, record).await,
     }
 }
 
 /// Records a request that could not even be read.
-pub async fn refuse_early(app: &App, error: TokenError, request_id: &str) -> Exchanged {
-    refuse(app, error, begin(app.clock.now(), request_id)).await
+pub async fn refuse_early(app: &App, error: TokenError, request_id: &str, address: IpAddr) -> Exchanged {
+    refuse_stranger(app, error, begin(app.clock.now(), request_id), address).await
 }
 
 fn begin(now: UnixSeconds, request_id: &str) -> NewSignIn {
     NewSignIn { at: now, request_id: request_id.to_owned(), ..NewSignIn::default() }
 }
 
-/// The steps in their order: nothing about the assertion is told before the client is known,
-/// nothing in it is believed before its signature is good, nothing is written before all is decided.
-async fn perform(
+/// The client, before anything is said about the assertion.
+fn identify(
     app: &App,
     call: &TokenCall<'_>,
-    now: UnixSeconds,
     record: &mut NewSignIn,
-) -> Result<TokenResponse, TokenError> {
-    let snapshot = app.snapshot();
+) -> Result<(Client, TokenRequest), TokenError> {
     let mut request = TokenRequest::parse(call.body)?;
     let credentials = std::mem::take(&mut request.credentials);
-    let client = authenticate_limited(app, &snapshot, call, credentials, record)?;
+    let client = authenticate_limited(app, &app.snapshot(), call, credentials, record)?;
+    Ok((client, request))
+}
+
+/// The steps in their order: nothing in the assertion is believed before its signature is good, nothing
+/// is written before all is decided, nothing is answered before it is written.
+async fn perform(
+    app: &App,
+    client: &Client,
+    request: TokenRequest,
+    record: &mut NewSignIn,
+) -> Result<TokenResponse, TokenError> {
+    let (now, snapshot) = (record.at, app.snapshot());
     let asked = request.into_bearer()?;
     record.scopes_asked = asked.scope.as_deref().unwrap_or_default().join(" ");
 
     let unverified = UnverifiedAssertion::peek(&asked.assertion, app.config.assertion.max_size.bytes())?;
     record.issuer = shorten(unverified.issuer());
     let (tenancy, provider) = trusted_issuer(&snapshot, unverified.issuer(), record)?;
-    let expected = expectations(app, &tenancy, &client, now);
+    let expected = expectations(app, &tenancy, client, now);
     let id_jag = verify(app, unverified, provider, &expected).await?;
     describe(record, &id_jag);
     app.limits.check_subject(client.registered(), id_jag.claims())?;
@@ -98,7 +111,7 @@ async fn perform(
     let candidates = candidates(&id_jag, asked.scope.as_deref(), provider, &resource)?;
 
     let case = Case {
-        client: &client,
+        client,
         id_jag: &id_jag,
         tenancy: &tenancy,
         provider,
@@ -106,10 +119,10 @@ async fn perform(
         candidates: &candidates,
         now,
     };
-    let committed = case.settle(app, record).await?;
     let signer = app.signer();
     let key =
         signer.active(now).ok_or_else(|| TokenError::unavailable(Reason::INTERNAL, "no signing key"))?;
+    let committed = case.settle(app, record).await?;
     mint(&committed, &app.config.issuer, key).map_err(|e| TokenError::unavailable(Reason::INTERNAL, e))
 }
 
@@ -193,7 +206,12 @@ async fn verify(
     let keys = app.issuer_keys.find(provider, unverified.kid(), unverified.algorithm()).await;
     let keys = keys.map_err(|error| match error {
         KeyError::Unknown => TokenError::unverified(Reason::KID_UNKNOWN),
-        KeyError::Unreachable => TokenError::unavailable(Reason::ISSUER_UNREACHABLE, error),
+        KeyError::Unreachable => {
+            let mut unavailable = TokenError::unavailable(Reason::ISSUER_UNREACHABLE, error);
+            // Nobody asks again before.
+            unavailable.retry_after = Some(app.config.jwks.min_refresh_interval.std().as_secs());
+            unavailable
+        }
     })?;
     unverified.verify(&keys, expected)
 }
@@ -229,19 +247,29 @@ fn shorten(text: &str) -> String {
     text.chars().take(255).collect()
 }
 
+/// Refuses a caller who has not proved to be a client. Beyond the limits this is in the log lines only,
+/// or a flood of strangers would fill the disk. Failed authentications have a limit of their own.
+async fn refuse_stranger(app: &App, error: TokenError, mut record: NewSignIn, address: IpAddr) -> Exchanged {
+    let counted = error.code == ErrorCode::InvalidClient;
+    if error.reason == Reason::RATE_LIMITED || !counted && !app.limits.may_record_stranger(address) {
+        describe_refusal(&mut record, &error);
+        return Exchanged { result: Err(error), record };
+    }
+    refuse(app, error, record).await
+}
+
 /// Records a refusal. When that fails, the caller is told to try again: an outcome that is not in the
-/// decision log did not happen. What the rate limit stops before anybody has proved who they are is in
-/// the log lines only, or a flood would fill the disk.
+/// decision log did not happen.
 async fn refuse(app: &App, error: TokenError, mut record: NewSignIn) -> Exchanged {
+    describe_refusal(&mut record, &error);
+    let row = record.clone();
+    let written = app.store.write(move |c| Ok::<_, StoreError>(sign_ins::append(c, &row)?)).await;
+    Exchanged { result: Err(written.err().map_or(error, TokenError::from)), record }
+}
+
+fn describe_refusal(record: &mut NewSignIn, error: &TokenError) {
     record.outcome = "refused".to_owned();
     record.reason = error.reason.as_str().to_owned();
     record.detail.clone_from(&error.detail);
     (record.member_id, record.token_id, record.scopes_granted) = Default::default();
-    let unproven = record.subject.is_empty();
-    if error.reason == Reason::RATE_LIMITED && unproven {
-        return Exchanged { result: Err(error), record };
-    }
-    let row = record.clone();
-    let written = app.store.write(move |c| Ok::<_, StoreError>(sign_ins::append(c, &row)?)).await;
-    Exchanged { result: Err(written.err().map_or(error, TokenError::from)), record }
 }

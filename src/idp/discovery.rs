@@ -38,7 +38,10 @@ pub async fn discover(fetcher: &Fetcher, issuer: &str) -> Result<Metadata, Disco
     let base = issuer.strip_suffix('/').unwrap_or(issuer);
     let oidc = format!("{base}/.well-known/openid-configuration");
     let fetched = match fetcher.get(&oidc).await {
-        Err(FetchError::Status(_) | FetchError::NotJson) => fetcher.get(&inserted(issuer)?).await?,
+        // When neither is there, the first failure is the one to tell: it is the usual place.
+        Err(first @ (FetchError::Status(_) | FetchError::NotJson)) => {
+            fetcher.get(&inserted(issuer)?).await.map_err(|_| first)?
+        }
         other => other?,
     };
     let metadata: Metadata = serde_json::from_value(fetched.json).map_err(|_| DiscoveryError::Malformed)?;

@@ -68,8 +68,10 @@ impl KeySet {
 }
 
 /// What is cached of one issuer.
-#[derive(Default)]
 struct Entry {
+    /// Where its keys come from: a request that began under an older configuration must not leave keys
+    /// of the old place behind for the new one.
+    jwks_uri: String,
     keys: ArcSwapOption<KeySet>,
     /// When keys were last asked for; held while asking, so that there is one request at a time.
     asked_at: Arc<AsyncMutex<Option<UnixSeconds>>>,
@@ -97,7 +99,7 @@ impl IssuerKeys {
         kid: Option<&str>,
         algorithm: Algorithm,
     ) -> Result<Vec<Arc<VerificationKey>>, KeyError> {
-        let entry = self.entry(&provider.issuer);
+        let entry = self.entry(provider);
         if let Some(found) = self.cached(&entry, kid, algorithm) {
             return Ok(found);
         }
@@ -117,12 +119,18 @@ impl IssuerKeys {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner).remove(issuer);
     }
 
-    fn entry(&self, issuer: &str) -> Arc<Entry> {
+    fn entry(&self, provider: &IdentityProvider) -> Arc<Entry> {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        match entries.get(issuer) {
-            Some(entry) => Arc::clone(entry),
-            None => Arc::clone(entries.entry(issuer.to_owned()).or_default()),
+        if let Some(entry) = entries.get(&provider.issuer).filter(|e| e.jwks_uri == provider.jwks_uri) {
+            return Arc::clone(entry);
         }
+        let new = Arc::new(Entry {
+            jwks_uri: provider.jwks_uri.clone(),
+            keys: ArcSwapOption::empty(),
+            asked_at: Arc::default(),
+        });
+        entries.insert(provider.issuer.clone(), Arc::clone(&new));
+        new
     }
 
     /// Keys that are fresh and known.

@@ -86,8 +86,9 @@ struct Court<'a> {
     policies: &'a CompiledPolicies,
     facts: &'a Facts,
     entities: Entities,
+    /// One for all questions: what only the member actions have in the schema, no policy of another
+    /// action can name, since it would not have passed validation.
     context: Context,
-    member_context: Context,
 }
 
 impl<'a> Court<'a> {
@@ -96,8 +97,7 @@ impl<'a> Court<'a> {
             policies,
             facts,
             entities: policies.world(facts.entities()?)?,
-            context: to_context(facts.context()?)?,
-            member_context: to_context(facts.member_context()?)?,
+            context: to_context(facts.member_context()?)?,
         })
     }
 
@@ -134,10 +134,7 @@ impl<'a> Court<'a> {
             principal: if action == Action::TrustIssuer { self.facts.issuer() } else { self.facts.user() },
             resource,
             ancestors,
-            context: match action {
-                Action::ProvisionMember | Action::AdmitMember => &self.member_context,
-                _ => &self.context,
-            },
+            context: &self.context,
             entities: &self.entities,
         });
         rulings.push(Ruling::of(action, shown, &answer));

@@ -33,3 +33,16 @@ pub fn find(connection: &mut AnyConnection, digest: &str) -> Result<Option<Admin
         .first(connection)
         .optional()?)
 }
+
+/// All of them, oldest first.
+pub fn all(connection: &mut AnyConnection) -> Result<Vec<AdminToken>, StoreError> {
+    Ok(admin_tokens::table
+        .select(AdminToken::as_select())
+        .order((admin_tokens::created_at.asc(), admin_tokens::id.asc()))
+        .load(connection)?)
+}
+
+/// Deletes one.
+pub fn delete(connection: &mut AnyConnection, id: &str) -> QueryResult<usize> {
+    diesel::delete(admin_tokens::table.filter(admin_tokens::id.eq(id))).execute(connection)
+}

@@ -34,12 +34,13 @@ pub(super) fn prune(
         .select(used_assertions::assertion)
         .limit(STEP)
         .load(connection)?;
-    let old: Vec<i64> = sign_ins::table
-        .filter(sign_ins::at.lt(sign_ins_before))
-        .order(sign_ins::at.asc())
-        .select(sign_ins::id)
+    // Ids rise with time, so the oldest rows are the first: no index on the time is needed.
+    let oldest: Vec<(i64, i64)> = sign_ins::table
+        .order(sign_ins::id.asc())
+        .select((sign_ins::id, sign_ins::at))
         .limit(STEP)
         .load(connection)?;
+    let old: Vec<i64> = oldest.iter().filter(|(_, at)| *at < sign_ins_before).map(|(id, _)| *id).collect();
     Ok(Pruned {
         used_assertions: diesel::delete(
             used_assertions::table.filter(used_assertions::assertion.eq_any(expired)),

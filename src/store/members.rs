@@ -110,14 +110,37 @@ pub enum Standing {
     Absent { seats_used: i64 },
     /// The member whom this subject is bound to.
     Bound(Member),
-    /// A member of that email to whom no subject is bound: invited, or removed.
+    /// The member of that email, to whom no subject is bound: invited, removed, or unlinked.
     Unbound(Member),
-    /// The email belongs to a member to whom another subject is bound.
+    /// The assertion's subject, email and account name different members.
     Conflict,
 }
 
+/// What an assertion says about who somebody is.
+#[derive(Debug, Clone)]
+pub struct Asserted {
+    pub subject: Identity,
+    /// Lower case.
+    pub email: Option<String>,
+    /// `aud_sub`: an account here. It never makes somebody a member, but must not name another one.
+    pub account: Option<String>,
+}
+
 /// Finds the subject inside one teamspace: by (issuer, tenant, subject), then once by email.
-pub fn standing(
+pub fn standing(connection: &mut AnyConnection, asserted: &Asserted) -> Result<Standing, StoreError> {
+    let standing = standing_of_subject(connection, &asserted.subject, asserted.email.as_deref())?;
+    let Some(account) = &asserted.account else { return Ok(standing) };
+    let own = match &standing {
+        Standing::Bound(member) | Standing::Unbound(member) => Some(&member.id),
+        Standing::Absent { .. } | Standing::Conflict => None,
+    };
+    if own == Some(account) || find(connection, &asserted.subject.teamspace_id, account)?.is_none() {
+        return Ok(standing);
+    }
+    Ok(Standing::Conflict)
+}
+
+fn standing_of_subject(
     connection: &mut AnyConnection,
     subject: &Identity,
     email: Option<&str>,
@@ -140,11 +163,10 @@ pub fn standing(
         (Some(_), Some(other)) if other.status != Status::Removed => Ok(Standing::Conflict),
         (Some(row), _) => Ok(Standing::Bound(row.try_into()?)),
         (None, Some(member)) if member.status == Status::Removed => Ok(Standing::Unbound(member)),
-        (None, Some(member)) if member.status == Status::Invited => {
+        (None, Some(member)) => {
             let taken = !identities_of(connection, std::slice::from_ref(&member.id))?.is_empty();
             Ok(if taken { Standing::Conflict } else { Standing::Unbound(member) })
         }
-        (None, Some(_)) => Ok(Standing::Conflict),
         (None, None) => Ok(Standing::Absent { seats_used: seats_used(connection, &subject.teamspace_id)? }),
     }
 }
@@ -275,14 +297,12 @@ pub(super) fn touch(
     Ok(updated == 1)
 }
 
-/// Makes an invited member active; tells whether there was one.
-pub(super) fn accept_invitation(
-    connection: &mut AnyConnection,
-    member_id: &str,
-    now: UnixSeconds,
-) -> QueryResult<bool> {
+/// Makes an invited member active, or finds an active one so; tells whether there was one.
+pub(super) fn accept(connection: &mut AnyConnection, member_id: &str, now: UnixSeconds) -> QueryResult<bool> {
     let updated = diesel::update(
-        members::table.filter(members::id.eq(member_id)).filter(members::status.eq(Status::Invited.as_str())),
+        members::table
+            .filter(members::id.eq(member_id))
+            .filter(members::status.eq_any([Status::Invited.as_str(), Status::Active.as_str()])),
     )
     .set((members::status.eq(Status::Active.as_str()), members::last_sign_in_at.eq(now)))
     .execute(connection)?;

@@ -6,6 +6,7 @@ pub mod admin_tokens;
 pub mod clients;
 pub mod connection;
 pub mod identity_providers;
+pub mod known;
 mod maintenance;
 pub mod members;
 mod redeem;

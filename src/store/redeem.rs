@@ -23,7 +23,7 @@ pub struct Redemption {
 pub enum MemberChange {
     /// Nobody: becomes a member while fewer than `limit` seats are taken.
     Provision { member: Member, identity: Identity, limit: Option<i64> },
-    /// Invited: becomes active, and is bound to the subject unless it is already.
+    /// Invited or unlinked: is active from now on, and bound to the subject unless it is already.
     Accept { member_id: String, identity: Option<Identity> },
     /// A member already, who signed in at the identity provider at `signed_in_at`.
     Known { member_id: String, signed_in_at: UnixSeconds },
@@ -90,7 +90,7 @@ impl MemberChange {
                 or_changed(members::bind(connection, &identity))
             }
             Self::Accept { member_id, identity } => {
-                if !members::accept_invitation(connection, &member_id, now)? {
+                if !members::accept(connection, &member_id, now)? {
                     return Err(RedeemError::FactsChanged);
                 }
                 identity.map_or(Ok(()), |identity| or_changed(members::bind(connection, &identity)))

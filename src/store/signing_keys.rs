@@ -39,3 +39,10 @@ pub fn add(connection: &mut AnyConnection, key: &StoredKey) -> QueryResult<()> {
 pub fn delete(connection: &mut AnyConnection, kid: &str) -> QueryResult<usize> {
     diesel::delete(signing_keys::table.filter(signing_keys::kid.eq(kid))).execute(connection)
 }
+
+/// Withdraws a key, for every process on this database.
+pub fn remove(connection: &mut AnyConnection, kid: &str) -> QueryResult<usize> {
+    let deleted = delete(connection, kid)?;
+    raise_generation(connection)?;
+    Ok(deleted)
+}

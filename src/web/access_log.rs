@@ -1,18 +1,22 @@
 //! The only place that logs a request, and that gives it its id.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 
 use super::RequestId;
 use super::error::Cause;
 use crate::app::App;
+use crate::exchange::error::TokenError;
 use crate::random::token;
 use crate::store::sign_ins::NewSignIn;
+
+/// How long a whole request may take, its body included: slow clients are dropped.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Names the request, runs it, logs it. An id that the caller sends is not taken over: it could be
 /// another request's, or text made to mislead whoever reads the log.
@@ -21,13 +25,16 @@ pub async fn log(State(app): State<Arc<App>>, mut request: Request, next: Next) 
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     request.extensions_mut().insert(RequestId(id.clone()));
     let started = Instant::now();
-    let mut response = next.run(request).await;
+    let mut response = match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => TokenError::timeout().into_response(),
+    };
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert("x-request-id", value);
     }
     if app.config.issuer.starts_with("https://") {
         // OPS-02: whoever has reached us over TLS once does not come without it.
-        let value = HeaderValue::from_static("max-age=31536000; includeSubDomains");
+        let value = HeaderValue::from_static("max-age=31536000");
         response.headers_mut().insert("strict-transport-security", value);
     }
     let entry = Entry { id: &id, method: &method, path: &path, micros: started.elapsed().as_micros() as u64 };

@@ -19,8 +19,6 @@ use tower::ServiceExt as _;
 
 /// How long a client may take for its request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a whole request may take, its body included.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Most bytes of a request's head.
 const MAX_HEAD: usize = 32 * 1024;
 /// How long requests may take to finish after a stop.
@@ -76,12 +74,5 @@ async fn answer(
 ) -> Result<Response, Infallible> {
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(ConnectInfo(peer));
-    match tokio::time::timeout(REQUEST_TIMEOUT, router.oneshot(request)).await {
-        Ok(answered) => answered,
-        Err(_) => {
-            let mut response = Response::new(Body::empty());
-            *response.status_mut() = axum::http::StatusCode::REQUEST_TIMEOUT;
-            Ok(response)
-        }
-    }
+    router.oneshot(request).await
 }

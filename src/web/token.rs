@@ -23,17 +23,13 @@ use crate::exchange::{TokenCall, exchange, refuse_early};
 pub async fn token(State(app): State<Arc<App>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
+    let caller = parts.extensions.get::<CallerAddress>().map(|caller| caller.0);
+    let address = caller.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     let exchanged = match read_form(&parts, body).await {
-        Err(error) => refuse_early(&app, error, &request_id).await,
+        Err(error) => refuse_early(&app, error, &request_id, address).await,
         Ok(body) => {
-            let caller = parts.extensions.get::<CallerAddress>().map(|caller| caller.0);
-            let call = TokenCall {
-                authorization: parts.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes),
-                body: &body,
-                address: caller.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
-                request_id: &request_id,
-            };
-            exchange(&app, call).await
+            let authorization = parts.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
+            exchange(&app, TokenCall { authorization, body: &body, address, request_id: &request_id }).await
         }
     };
     let mut response = exchanged.result.map_or_else(IntoResponse::into_response, |token| {

@@ -74,6 +74,7 @@ fn bad_configuration_names_key_place_and_cause() {
         ("[assertion]\nmax_size = \"16 elephants\"", &["max_size", "elephants"]),
         ("[fetch]\nprivate_origins = [\"https://idp.internal/path\"]", &["private_origins", "origin"]),
         ("[keys]\nencryption_key = \"x\"\nencryption_key_file = \"y\"", &["keys.encryption_key", "both"]),
+        ("[keys]\nencryption_key = \"abc\"", &["keys.encryption_key", "32 bytes"]),
         ("[keys]\nencryption_key_file = \"not-there\"", &["keys.encryption_key", "not-there"]),
         ("this is no toml", &["countersign.toml"]),
     ] {
@@ -143,6 +144,19 @@ fn tokens_and_keys_are_managed_on_the_command_line() {
     assert_eq!(listed.lines().count(), 2);
     assert!(listed.lines().any(|line| line.starts_with(kid) && line.contains("\tsigns\t")), "{listed}");
     assert!(listed.contains("signs from"), "{listed}");
+    assert_eq!(countersign(dir.path(), &["keys", "remove", kid], &[]).status.code(), Some(2), "it signs");
+    // Keys are ordered by the second from which they sign.
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    countersign(dir.path(), &["keys", "rotate", "--now"], &[]);
+    assert_eq!(countersign(dir.path(), &["keys", "remove", kid], &[]).status.code(), Some(0));
+    assert!(!text(&countersign(dir.path(), &["keys", "list"], &[]).stdout).contains(kid));
+    assert_eq!(countersign(dir.path(), &["keys", "remove", kid], &[]).status.code(), Some(2), "it is gone");
+    let tokens = text(&countersign(dir.path(), &["admin-token", "list"], &[]).stdout);
+    let id = tokens.split('\t').next().unwrap();
+    assert!(tokens.lines().count() == 1 && tokens.contains("\tci\toperator\t"), "{tokens}");
+    assert_eq!(countersign(dir.path(), &["admin-token", "delete", id], &[]).status.code(), Some(0));
+    assert!(countersign(dir.path(), &["admin-token", "list"], &[]).stdout.is_empty());
+    assert_eq!(countersign(dir.path(), &["admin-token", "delete", id], &[]).status.code(), Some(2));
 }
 
 #[test]

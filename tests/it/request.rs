@@ -351,13 +351,26 @@ async fn only_authentic_assertions_are_told_what_is_wrong() {
     app.change_provider(|p| p.enabled = false).await;
     bodies.push(app.refused(json!({}), "invalid_grant", "issuer_disabled").await.body);
     app.change_provider(|p| p.enabled = true).await;
-    app.change_teamspace(|t| t.plan = countersign::store::teamspaces::Plan::Pro).await;
-    bodies.push(app.refused(json!({}), "invalid_grant", "plan_not_enterprise").await.body);
-    app.change_teamspace(|t| t.plan = countersign::store::teamspaces::Plan::Enterprise).await;
     bodies.dedup();
     assert_eq!(bodies.len(), 1, "{bodies:?}");
     let named = app.refused(json!({ "aud": "https://x.example" }), "invalid_grant", "aud_mismatch").await;
     assert_ne!(named.body, bodies[0]);
+}
+
+/// Strangers cannot fill the disk: beyond the limit their malformed requests are answered as ever, but are
+/// in the log lines only. Clients that have authenticated are always recorded.
+#[tokio::test]
+async fn strangers_cannot_fill_the_decision_log() {
+    let app = TestApp::start_with(|config| config.rate_limit.failed_authentications_per_minute = 5).await;
+    for _ in 0..20 {
+        let answer = Answer::of(app.http.post(app.token_url()).body("x").send().await.unwrap()).await;
+        assert_eq!((answer.status, answer.json["error"].as_str()), (400, Some("invalid_request")));
+    }
+    assert_eq!(app.written().await.sign_ins, 5);
+    for _ in 0..10 {
+        assert_eq!(app.post(&[("grant_type", "password")]).await.status, 400);
+    }
+    assert_eq!(app.written().await.sign_ins, 15);
 }
 
 /// ERR-04, ERR-05: a fault of the assertion is `invalid_grant`; a person who is not entitled is denied,
@@ -371,6 +384,8 @@ async fn people_are_denied_with_access_denied() {
     app.change_teamspace(|t| t.member_limit = Some(0)).await;
     let eve = json!({ "sub": "00u2eve", "email": "eve@acme.com" });
     app.refused(eve, "access_denied", "member_limit_reached").await;
+    app.change_teamspace(|t| t.plan = countersign::store::teamspaces::Plan::Pro).await;
+    app.refused(json!({}), "access_denied", "plan_not_enterprise").await;
     app.refused(json!({ "exp": crate::harness::START - 100 }), "invalid_grant", "expired").await;
 }
 

@@ -58,10 +58,15 @@ async fn a_new_subject_with_a_members_email_is_refused() {
 #[tokio::test]
 async fn aud_sub_must_be_the_same_member() {
     let app = TestApp::start().await;
-    app.refused(json!({ "aud_sub": "somebody" }), "invalid_grant", "subject_conflict").await;
     let own = app.granted(json!({})).await.claims()["sub"].clone();
     app.granted(json!({ "aud_sub": own })).await;
-    app.refused(json!({ "aud_sub": "somebody" }), "invalid_grant", "subject_conflict").await;
+    // Providers put an id of their own choice there: what names nobody here says nothing.
+    app.granted(json!({ "aud_sub": "somebody" })).await;
+    let other = json!({ "sub": "00u2", "email": "other@acme.com", "aud_sub": own });
+    app.refused(other, "invalid_grant", "subject_conflict").await;
+    let other =
+        app.granted(json!({ "sub": "00u2", "email": "other@acme.com" })).await.claims()["sub"].clone();
+    app.refused(json!({ "aud_sub": other }), "invalid_grant", "subject_conflict").await;
 }
 
 /// SUB-01, SUB-09: another customer's identity provider asserts our member's email, and gets its own member.
@@ -258,4 +263,38 @@ pub async fn futures_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::
     })
     .await;
     done.into_iter().flatten().collect()
+}
+
+/// The write checks once more what the decision stood on: a member whom another process has suspended is
+/// out at once, before that process's change of configuration is noticed.
+#[tokio::test]
+async fn a_suspension_by_another_process_counts_at_the_write() {
+    use diesel::connection::SimpleConnection as _;
+    use diesel::prelude::*;
+    let app = TestApp::start().await;
+    app.granted(json!({})).await;
+    app.granted(json!({})).await;
+    let path = app.dir.path().join("test.db");
+    let mut other = diesel::SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+    other.batch_execute("UPDATE members SET status = 'suspended'").unwrap();
+    app.refused(json!({}), "access_denied", "member_inactive").await;
+    other.batch_execute("UPDATE members SET status = 'active'").unwrap();
+    app.granted(json!({})).await;
+}
+
+/// A change of configuration by another process is taken over when the generation has risen.
+#[tokio::test]
+async fn changes_of_other_processes_are_taken_over() {
+    use diesel::connection::SimpleConnection as _;
+    use diesel::prelude::*;
+    let app = TestApp::start().await;
+    app.granted(json!({})).await;
+    let path = app.dir.path().join("test.db");
+    let mut other = diesel::SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+    other.batch_execute("UPDATE teamspaces SET plan = 'pro'").unwrap();
+    app.app.reload_if_changed().await.unwrap();
+    app.granted(json!({})).await;
+    other.batch_execute("UPDATE generation SET value = value + 1").unwrap();
+    app.app.reload_if_changed().await.unwrap();
+    app.refused(json!({}), "access_denied", "plan_not_enterprise").await;
 }

@@ -112,7 +112,6 @@ CREATE TABLE sign_ins (
     token_id TEXT NOT NULL
 );
 CREATE INDEX sign_ins_by_teamspace ON sign_ins (teamspace_id, id);
-CREATE INDEX sign_ins_by_time ON sign_ins (at);
 
 CREATE TABLE signing_keys (
     kid TEXT NOT NULL PRIMARY KEY,

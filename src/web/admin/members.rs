@@ -34,6 +34,9 @@ pub struct MemberPatch {
     status: Option<Status>,
     #[serde(default, deserialize_with = "present")]
     role: Option<Role>,
+    /// Only the empty list: unlinks the member, so that the next subject with the member's email is bound.
+    #[serde(default, deserialize_with = "present")]
+    identities: Option<[(); 0]>,
 }
 
 /// `GET /teamspaces/{slug}/members`: removed ones are not listed.
@@ -81,7 +84,11 @@ pub async fn change(
                 check_seat(c, &teamspace)?;
             }
             let new = Member { status, role: patch.role.unwrap_or(old.role), ..old.clone() };
-            update(c, "member.update", &old, &new)
+            let bound = members::identities_of(c, std::slice::from_ref(&id))?;
+            if patch.identities.is_some() {
+                members::unbind_all(c, &id)?;
+            }
+            update(c, "member.update", (&old, &bound), &new)
         })
         .await?;
     Ok(Json(shown))
@@ -96,7 +103,8 @@ pub async fn remove(
     admin
         .change(move |c| {
             let old = find(c, &teamspace_id, &id)?;
-            update(c, "member.delete", &old, &Member { status: Status::Removed, ..old.clone() })
+            let bound = members::identities_of(c, std::slice::from_ref(&id))?;
+            update(c, "member.delete", (&old, &bound), &Member { status: Status::Removed, ..old.clone() })
         })
         .await?;
     Ok(StatusCode::NO_CONTENT)
@@ -112,7 +120,8 @@ pub async fn end_sessions(
         .change(move |c| {
             let old = find(c, &teamspace_id, &id)?;
             let new = Member { sessions_ended_at: old.sessions_ended_at.max(Some(now)), ..old.clone() };
-            update(c, "member.end_sessions", &old, &new)
+            let bound = members::identities_of(c, std::slice::from_ref(&id))?;
+            update(c, "member.end_sessions", (&old, &bound), &new)
         })
         .await?;
     Ok(StatusCode::NO_CONTENT)
@@ -182,13 +191,13 @@ fn exists() -> Problem {
 fn update(
     connection: &mut AnyConnection,
     action: &'static str,
-    old: &Member,
+    (old, bound): (&Member, &[Identity]),
     new: &Member,
 ) -> Result<(Value, Change), Problem> {
     members::update(connection, new)?;
     let identities = members::identities_of(connection, std::slice::from_ref(&new.id))?;
     let shown = view(new, &identities);
-    let change = Change::updated(action, &new.id, view(old, &identities), shown.clone());
+    let change = Change::updated(action, &new.id, view(old, bound), shown.clone());
     Ok((shown, change.of_teamspace(&new.teamspace_id)))
 }
 

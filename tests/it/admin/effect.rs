@@ -99,3 +99,22 @@ async fn a_lost_plan_ends_trust() {
     change(&app, Method::PATCH, "/teamspaces/acme", json!({ "plan": "pro" })).await;
     app.refused(json!({}), "access_denied", "plan_not_enterprise").await;
 }
+
+/// Rule 9: a member of a teamspace whose identity provider has changed is bound anew only when an
+/// administrator unlinks the old subject.
+#[tokio::test]
+async fn an_unlinked_member_is_bound_to_the_next_subject() {
+    let app = start().await;
+    let id = app.granted(json!({})).await.claims()["sub"].as_str().unwrap().to_owned();
+    app.refused(json!({ "sub": "00u9new" }), "invalid_grant", "subject_conflict").await;
+    let path = format!("/teamspaces/acme/members/{id}");
+    let shown = change(&app, Method::PATCH, &path, json!({ "identities": [] })).await;
+    assert_eq!((&shown.json["identities"], &shown.json["status"]), (&json!([]), &json!("active")));
+    let unverified = json!({ "sub": "00u9new", "email_verified": false });
+    app.refused(unverified, "invalid_grant", "email_unverified").await;
+    assert_eq!(app.granted(json!({ "sub": "00u9new" })).await.claims()["sub"], json!(id));
+    app.refused(json!({}), "invalid_grant", "subject_conflict").await;
+    let url = format!("{}/api/v1{path}", app.issuer());
+    let request = app.http.patch(url).bearer_auth(TOKEN).json(&json!({ "identities": [{ "subject": "x" }] }));
+    assert_eq!(Answer::of(request.send().await.unwrap()).await.status, 400);
+}
