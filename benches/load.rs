@@ -47,7 +47,7 @@ fn main() -> Outcome<()> {
     if !std::env::args().any(|argument| argument == "--bench") {
         return Ok(());
     }
-    pin(std::process::id(), 1);
+    pin_driver()?;
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(run())
 }
 
@@ -226,8 +226,9 @@ struct Server {
 impl Server {
     fn start(dir: &std::path::Path, port: u16, management: u16, idp: &str) -> Outcome<Self> {
         let root = env!("CARGO_MANIFEST_DIR");
-        let child = Command::new(env!("CARGO_BIN_EXE_countersign"))
-            .arg("serve")
+        // On one core from its start, so that it has as many threads as it would have there.
+        let child = Command::new("taskset")
+            .args(["-c", "0", env!("CARGO_BIN_EXE_countersign"), "serve"])
             .env("COUNTERSIGN_ISSUER", format!("http://127.0.0.1:{port}"))
             .env("COUNTERSIGN_LISTEN", format!("127.0.0.1:{port}"))
             .env("COUNTERSIGN_MANAGEMENT_LISTEN", format!("127.0.0.1:{management}"))
@@ -239,7 +240,6 @@ impl Server {
             .env("COUNTERSIGN_RATE_LIMIT__EXCHANGES_PER_SUBJECT_PER_MINUTE", "100000000")
             .stderr(Stdio::from(File::create(dir.join("log"))?))
             .spawn()?;
-        pin(child.id(), 0);
         Ok(Self { child, port })
     }
 
@@ -277,10 +277,14 @@ impl Drop for Server {
     }
 }
 
-/// Keeps a process and the threads it will start on one core; without `taskset` it runs where it likes.
-fn pin(pid: u32, core: usize) {
-    let (core, pid) = (core.to_string(), pid.to_string());
-    let _ = Command::new("taskset").args(["-acp", &core, &pid]).stdout(Stdio::null()).status();
+/// Keeps this driver on the other core.
+fn pin_driver() -> Outcome<()> {
+    let pid = std::process::id().to_string();
+    let status = Command::new("taskset").args(["-cp", "1", &pid]).stdout(Stdio::null()).status();
+    match status.map(|status| status.success()) {
+        Ok(true) => Ok(()),
+        _ => Err("this benchmark needs taskset (util-linux) and two cores".into()),
+    }
 }
 
 fn free_port() -> Outcome<u16> {

@@ -9,7 +9,7 @@ use super::scope::{Candidates, none_granted};
 use crate::app::App;
 use crate::clock::UnixSeconds;
 use crate::policy::facts::{ClaimFacts, ClientFacts, Facts, MemberFacts, ResourceFacts, TeamspaceFacts};
-use crate::policy::{Denial, Permitted, Policies, decide};
+use crate::policy::{Action, Decision, Denial, Permitted, Policies, Ruling, decide};
 use crate::random::token;
 use crate::store::identity_providers::IdentityProvider;
 use crate::store::members::{self, Asserted, Identity, Member, Role, Standing, Status};
@@ -117,7 +117,9 @@ impl Case<'_> {
         }
         let subject = asserted.subject.clone();
         let standing = app.store.read(move |c| members::standing(c, &asserted)).await?;
-        if let Standing::Bound(member) = &standing {
+        if let Standing::Bound(member) = &standing
+            && member.status == Status::Active
+        {
             app.known_members.note(&subject, generation, member);
         }
         Ok(standing)
@@ -151,18 +153,15 @@ impl Case<'_> {
         record: &mut NewSignIn,
     ) -> Result<Permitted, TokenError> {
         let facts = self.facts(standing);
-        let decision = decide(&policies.compiled, &facts);
-        let refused = self.candidates.refused.iter().map(|(scope, reason)| {
-            serde_json::json!({ "action": "GrantScope", "resource": scope, "allowed": false,
-                "policies": [], "reasons": [reason] })
-        });
-        let rulings = decision.rulings.iter().map(|ruling| serde_json::json!(ruling));
-        record.decisions = Value::from_iter(rulings.chain(refused)).to_string();
-        let permitted = decision.outcome.map_err(denied)?;
+        let Decision { mut rulings, outcome } = decide(&policies.compiled, &facts);
+        let refused = self.candidates.refused.iter();
+        rulings.extend(refused.map(|(scope, reason)| Ruling::of_scope_out_of_bounds(scope, reason)));
+        // A list of plain structs always serializes; the log would show the gap.
+        record.decisions = serde_json::to_string(&rulings).unwrap_or_default();
+        let permitted = outcome.map_err(denied)?;
         if permitted.scopes().is_empty() && self.candidates.asked {
-            let denied = decision.rulings.iter().filter(|ruling| ruling.action == "GrantScope");
-            let said = denied.flat_map(|ruling| ruling.reasons.iter()).next();
-            let reason = said.or(self.candidates.refused.first().map(|(_, reason)| reason));
+            let scopes = rulings.iter().filter(|ruling| ruling.action == Action::GrantScope.name());
+            let reason = scopes.flat_map(|ruling| ruling.reasons.first()).next();
             return Err(none_granted(reason.cloned().unwrap_or(Reason::SCOPE_NOT_AUTHORIZED)));
         }
         Ok(permitted)

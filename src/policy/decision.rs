@@ -143,6 +143,17 @@ impl<'a> Court<'a> {
 }
 
 impl Ruling {
+    /// A scope that no policy was asked about, since it is outside of what can be granted at all.
+    pub fn of_scope_out_of_bounds(scope: &str, reason: &Reason) -> Self {
+        Self {
+            action: Action::GrantScope.name(),
+            resource: scope.to_owned(),
+            allowed: false,
+            policies: Vec::new(),
+            reasons: vec![reason.clone()],
+        }
+    }
+
     fn of(action: Action, resource: String, answer: &Answer) -> Self {
         Self {
             action: action.name(),

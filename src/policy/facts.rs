@@ -1,5 +1,6 @@
 //! What a decision stands on: plain data first, then the same as Cedar entities and context.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
@@ -153,6 +154,17 @@ fn refs(entity_type: &EntityTypeName, ids: &[String]) -> Expr {
     Expr::new_set(ids.iter().map(|id| Expr::new_entity_uid(uid(entity_type, id))))
 }
 
+/// A Cedar `datetime`. Making one parses text, so a thread keeps the last one: it serves for a second.
+fn datetime(at: UnixSeconds) -> Expr {
+    thread_local! {
+        static LAST: RefCell<Option<(UnixSeconds, Expr)>> = const { RefCell::new(None) };
+    }
+    LAST.with_borrow_mut(|last| match last {
+        Some((known, made)) if *known == at => made.clone(),
+        _ => last.insert((at, Expr::new_datetime(rfc3339(at)))).1.clone(),
+    })
+}
+
 fn attrs<const N: usize>(pairs: [(&str, Expr); N]) -> HashMap<String, Expr> {
     pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
@@ -207,7 +219,7 @@ impl ConfigurationFacts {
 
     /// The context of `ConfigureIssuer`.
     pub fn context(&self) -> Vec<(String, Expr)> {
-        vec![("now".into(), Expr::new_datetime(rfc3339(self.now)))]
+        vec![("now".into(), datetime(self.now))]
     }
 }
 
@@ -293,7 +305,7 @@ impl Facts {
     /// What every action at the token endpoint sees.
     pub fn context(&self) -> Result<Vec<(String, Expr)>> {
         Ok(vec![
-            ("now".into(), Expr::new_datetime(rfc3339(self.now))),
+            ("now".into(), datetime(self.now)),
             ("client".into(), Expr::new_entity_uid(uid(&TYPES.client, &self.client.client_id))),
             ("claims".into(), self.claims.record()?),
             ("key_bound".into(), Expr::new_bool(self.key_bound)),
