@@ -104,7 +104,7 @@ impl UnverifiedAssertion {
         if !keys.iter().any(verifies) {
             return Err(TokenError::unverified(Reason::SIGNATURE_BAD));
         }
-        let claims = Claims::read(&self.payload)?;
+        let claims = Claims::read(self.payload)?;
         claims.check(expected)?;
         let id = digest(&format!("{}\0{}", claims.iss, claims.jti));
         Ok(IdJag { claims, id })

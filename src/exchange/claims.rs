@@ -118,9 +118,9 @@ impl Reader<'_> {
 
 impl Claims {
     /// Reads the claims of an assertion whose signature is good.
-    pub(super) fn read(payload: &Map<String, Value>) -> Result<Self> {
-        let claims = Reader(payload);
-        refuse_what_must_be_obeyed(payload)?;
+    pub(super) fn read(payload: Map<String, Value>) -> Result<Self> {
+        let claims = Reader(&payload);
+        refuse_what_must_be_obeyed(&payload)?;
         Ok(Self {
             iss: claims.required_text("iss", 512)?,
             sub: claims.required_text("sub", 255)?,
@@ -130,7 +130,7 @@ impl Claims {
             exp: claims.time("exp")?.ok_or_else(|| missing("exp"))?,
             iat: claims.time("iat")?.ok_or_else(|| missing("iat"))?,
             nbf: claims.time("nbf")?,
-            scope: read_scope(payload)?,
+            scope: read_scope(&payload)?,
             resource: read_resource(&claims)?,
             email: read_email(&claims)?,
             email_verified: claims.flag("email_verified")?,
@@ -140,9 +140,9 @@ impl Claims {
             auth_time: claims.seconds("auth_time")?,
             acr: claims.text("acr", 512)?,
             amr: claims.list("amr", false)?.unwrap_or_default(),
-            act: read_actor(payload)?,
+            act: read_actor(&payload)?,
             session_expiry: claims.seconds("session_expiry")?,
-            rest: payload.clone(),
+            rest: payload,
         })
     }
 

@@ -1,7 +1,6 @@
 //! What a decision stands on: plain data first, then the same as Cedar entities and context.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use cedar_policy::{Context, Entity, EntityId, EntityTypeName, EntityUid, RestrictedExpression as Expr};
@@ -165,12 +164,13 @@ fn datetime(at: UnixSeconds) -> Expr {
     })
 }
 
-fn attrs<const N: usize>(pairs: [(&str, Expr); N]) -> HashMap<String, Expr> {
-    pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
-}
-
-fn entity(id: EntityUid, attributes: HashMap<String, Expr>, parents: HashSet<EntityUid>) -> Result<Entity> {
-    Entity::new(id, attributes, parents).map_err(FactsError::of)
+fn entity<'a>(
+    id: EntityUid,
+    attributes: impl IntoIterator<Item = (&'a str, Expr)>,
+    parents: impl IntoIterator<Item = EntityUid>,
+) -> Result<Entity> {
+    let attributes = attributes.into_iter().map(|(name, value)| (name.to_owned(), value));
+    Entity::new_with_tags(id, attributes, parents, []).map_err(FactsError::of)
 }
 
 fn issuer(iss: &str) -> EntityUid {
@@ -178,7 +178,7 @@ fn issuer(iss: &str) -> EntityUid {
 }
 
 fn issuer_entity(iss: &str) -> Result<Entity> {
-    entity(issuer(iss), attrs([("url", text(iss))]), HashSet::new())
+    entity(issuer(iss), [("url", text(iss))], [])
 }
 
 impl TeamspaceFacts {
@@ -187,17 +187,14 @@ impl TeamspaceFacts {
     }
 
     fn entity(&self) -> Result<Entity> {
-        let mut attributes = attrs([
+        let issuer = self.issuer.as_deref().map(|iss| ("issuer", Expr::new_entity_uid(issuer(iss))));
+        let setting =
+            self.scope_setting.as_deref().map(|setting| ("scope_setting", refs(&TYPES.scope, setting)));
+        let attributes = [
             ("plan", Expr::new_entity_uid(uid(&TYPES.plan, self.plan.as_str()))),
             ("email_domains", Expr::new_set(self.email_domains.iter().map(|d| text(d)))),
-        ]);
-        if let Some(iss) = &self.issuer {
-            attributes.insert("issuer".into(), Expr::new_entity_uid(issuer(iss)));
-        }
-        if let Some(setting) = &self.scope_setting {
-            attributes.insert("scope_setting".into(), refs(&TYPES.scope, setting));
-        }
-        entity(self.uid(), attributes, HashSet::new())
+        ];
+        entity(self.uid(), attributes.into_iter().chain(issuer).chain(setting), [])
     }
 }
 
@@ -264,11 +261,9 @@ impl Facts {
     }
 
     fn client_entity(&self) -> Result<Entity> {
-        let attributes = attrs([
-            ("public", Expr::new_bool(self.client.public)),
-            ("auth_method", text(self.client.auth_method)),
-        ]);
-        let groups = self.client.groups.iter().map(|g| uid(&TYPES.client_group, g)).collect();
+        let attributes =
+            [("public", Expr::new_bool(self.client.public)), ("auth_method", text(self.client.auth_method))];
+        let groups = self.client.groups.iter().map(|g| uid(&TYPES.client_group, g));
         entity(uid(&TYPES.client, &self.client.client_id), attributes, groups)
     }
 
@@ -276,28 +271,28 @@ impl Facts {
     /// its people into another's groups.
     fn user_entity(&self) -> Result<Entity> {
         let slug = &self.teamspace.slug;
-        let groups = self.claims.groups.iter().map(|g| uid(&TYPES.group, format!("{slug}/{g}"))).collect();
-        entity(self.user(), HashMap::new(), groups)
+        let groups = self.claims.groups.iter().map(|g| uid(&TYPES.group, format!("{slug}/{g}")));
+        entity(self.user(), [], groups)
     }
 
     /// The server under decision. Others that the assertion names appear as bare references.
     fn server_entity(&self) -> Result<Entity> {
-        let attributes = attrs([
+        let attributes = [
             ("url", text(&self.resource.identifier)),
             ("teamspace", Expr::new_entity_uid(self.teamspace())),
             ("published", Expr::new_bool(self.resource.published)),
-        ]);
-        entity(self.server(), attributes, HashSet::from([self.teamspace()]))
+        ];
+        entity(self.server(), attributes, [self.teamspace()])
     }
 
     fn scope_entities(&self) -> Result<Vec<Entity>> {
         let scope = |name: &String| {
-            let attributes = attrs([
+            let attributes = [
                 ("name", text(name)),
                 ("teamspace", Expr::new_entity_uid(self.teamspace())),
                 ("default", Expr::new_bool(self.resource.default_scopes.contains(name))),
-            ]);
-            entity(Self::scope(name), attributes, HashSet::from([self.server(), self.teamspace()]))
+            ];
+            entity(Self::scope(name), attributes, [self.server(), self.teamspace()])
         };
         self.candidates.iter().map(scope).collect()
     }

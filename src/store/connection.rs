@@ -19,8 +19,7 @@ const SQLITE_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqli
 /// WAL lets readers go on beside the writer. `synchronous=FULL`: with NORMAL a power cut forgets
 /// redeemed assertions, which could then be redeemed again. `busy_timeout` is for other processes.
 const SQLITE_SETTINGS: &str = "PRAGMA busy_timeout = 2000; PRAGMA journal_mode = WAL; \
-    PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 4000; \
-    PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY;";
+    PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY;";
 
 /// Opens a connection. `AnyConnection::establish` would hide the real error behind the arms it tried.
 pub fn open(url: &str) -> Result<AnyConnection, StoreError> {
