@@ -84,18 +84,23 @@ impl App {
     }
 
     /// Takes over what was written to the database. An issuer whose configuration changed is asked anew.
+    ///
+    /// The configuration comes first and by itself: whatever is wrong with a signing key, a disabled client
+    /// or issuer must be out.
     pub async fn reload(&self) -> Result<(), StartError> {
         let _one_at_a_time = self.reloading.lock().await;
         let new = Arc::new(self.store.read(Snapshot::load).await?);
-        let signer = signing::load(&self.store, &self.config, self.clock.now()).await?;
         let old = self.snapshot.swap(Arc::clone(&new));
-        self.signer.store(Arc::new(signer));
         for tenancy in old.tenancies() {
             let Some(before) = &tenancy.identity_provider else { continue };
             let after = new.tenancy_of_issuer(&before.issuer).and_then(|t| t.identity_provider.as_ref());
             if after != Some(before) {
                 self.issuer_keys.forget(&before.issuer);
             }
+        }
+        match signing::load(&self.store, &self.config, self.clock.now()).await {
+            Ok(signer) => self.signer.store(Arc::new(signer)),
+            Err(error) => tracing::error!(%error, "cannot take over the signing keys; the last ones stay"),
         }
         Ok(())
     }
@@ -111,13 +116,13 @@ impl App {
 
     /// Deletes what has expired, in small steps.
     pub async fn prune(&self) -> Result<(), StoreError> {
+        // First: it must happen also while the database cannot be written.
+        self.limits.forget_idle();
         let now = self.clock.now();
         let before = now - self.config.retention.sign_ins.as_secs();
         while self.store.prune(now, before).await?.is_partial() {
             tokio::task::yield_now().await;
         }
-        signing::prune(&self.store, now).await?;
-        self.limits.forget_idle();
-        Ok(())
+        signing::prune(&self.store, now).await
     }
 }

@@ -1,6 +1,7 @@
 //! Rate limits of the token endpoint (EMA §7.5.1).
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
@@ -20,19 +21,24 @@ pub struct Limited {
     pub retry_after: u64,
 }
 
-/// Whose failed authentications are counted together: a registered client's at one address; all clients
-/// that are not registered share one budget per address, or new names would be new budgets.
-type AuthenticationKey = (Option<String>, IpAddr);
+/// Whose failed authentications are counted together: those that name one client at one address, whether it
+/// is registered or not, so that the limit does not tell which ids are. A hash with a secret start, since
+/// the names are the callers' own.
+type AuthenticationKey = u64;
+
+/// For each failed authentication of one client, so many refusals of strangers are recorded per address.
+const RECORDS_PER_FAILURE: u32 = 10;
 
 /// The limits in force; one that is 0 is absent.
 pub struct Limits {
     failures: Option<DefaultKeyedRateLimiter<AuthenticationKey, StateInformationMiddleware>>,
     /// Until when a key that has used up its budget is not even heard.
     blocked: Mutex<HashMap<AuthenticationKey, Instant>>,
+    hasher: RandomState,
     subjects: Option<DefaultKeyedRateLimiter<(String, String, String)>>,
     addresses: Option<DefaultKeyedRateLimiter<IpAddr>>,
-    /// How many refusals of callers who have not proved who they are go into the decision log.
-    records: Option<DefaultKeyedRateLimiter<IpAddr>>,
+    /// How many refusals on unproven words go into the decision log.
+    records: Option<DefaultKeyedRateLimiter<u64>>,
     clock: DefaultClock,
 }
 
@@ -44,20 +50,22 @@ impl Limits {
             failures: per_minute(config.failed_authentications_per_minute)
                 .map(|quota| RateLimiter::keyed(quota).with_middleware()),
             blocked: Mutex::default(),
+            hasher: RandomState::new(),
             subjects: per_minute(config.exchanges_per_subject_per_minute).map(RateLimiter::keyed),
             addresses: NonZeroU32::new(config.requests_per_address_per_second)
                 .map(|n| RateLimiter::keyed(Quota::per_second(n))),
-            records: per_minute(config.failed_authentications_per_minute).map(RateLimiter::keyed),
+            records: per_minute(config.failed_authentications_per_minute.saturating_mul(RECORDS_PER_FAILURE))
+                .map(RateLimiter::keyed),
             clock: DefaultClock::default(),
         }
     }
 
-    /// Whether this client may try to authenticate from this address.
-    pub fn check_authentication(&self, known: Option<&str>, address: IpAddr) -> Result<(), Limited> {
+    /// Whether whoever names this client may try to authenticate from this address.
+    pub fn check_authentication(&self, claimed: &str, address: IpAddr) -> Result<(), Limited> {
         if self.failures.is_none() {
             return Ok(());
         }
-        let key = (known.map(str::to_owned), budget_of(address));
+        let key = self.hasher.hash_one((claimed, budget_of(address)));
         let mut blocked = self.blocked.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(until) = blocked.get(&key) else { return Ok(()) };
         let left = until.saturating_duration_since(Instant::now());
@@ -69,9 +77,9 @@ impl Limits {
     }
 
     /// Counts a failed authentication.
-    pub fn note_failed_authentication(&self, known: Option<&str>, address: IpAddr) {
+    pub fn note_failed_authentication(&self, claimed: &str, address: IpAddr) {
         let Some(failures) = &self.failures else { return };
-        let key = (known.map(str::to_owned), budget_of(address));
+        let key = self.hasher.hash_one((claimed, budget_of(address)));
         // The last failure that the budget allows closes the door, not the first one beyond it.
         let closed = match failures.check_key(&key) {
             Ok(state) if state.remaining_burst_capacity() > 0 => return,
@@ -100,7 +108,16 @@ impl Limits {
     /// Whether the refusal of a caller who has not proved who it is may be recorded: whoever is a stranger
     /// must not be able to fill the disk.
     pub fn may_record_stranger(&self, address: IpAddr) -> bool {
-        self.records.as_ref().is_none_or(|records| records.check_key(&budget_of(address)).is_ok())
+        self.may_record(self.hasher.hash_one(budget_of(address)))
+    }
+
+    /// The same for a client's assertion that was not verified: anybody could have made it up.
+    pub fn may_record_unverified(&self, client_id: &str) -> bool {
+        self.may_record(self.hasher.hash_one(client_id))
+    }
+
+    fn may_record(&self, key: u64) -> bool {
+        self.records.as_ref().is_none_or(|records| records.check_key(&key).is_ok())
     }
 
     /// Forgets keys whose budget is whole again.

@@ -6,9 +6,10 @@ use super::{End, Outcome, serve::now};
 use crate::clock::rfc3339;
 use crate::config::{Config, Duration};
 use crate::random::{digest, secret};
+use crate::store::admin_events::{self, NewAdminEvent};
 use crate::store::admin_tokens::{self, AdminToken};
 use crate::store::snapshot::Snapshot;
-use crate::store::{Store, StoreError};
+use crate::store::{AnyConnection, Store, StoreError};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -41,9 +42,16 @@ impl Command {
             Self::Create { name, teamspace, expires } => create(&store, name, teamspace, expires).await,
             Self::List => list(&store).await,
             Self::Delete { id } => {
-                let deleted =
-                    store.write(move |c| Ok::<_, StoreError>(admin_tokens::delete(c, &id)?)).await?;
-                if deleted == 0 { Err("there is no such token".into()) } else { Ok(End::Fine) }
+                if !store.read(admin_tokens::all).await?.iter().any(|token| token.id == id) {
+                    return Err("there is no such token".into());
+                }
+                let event = NewAdminEvent::of_command(now(), "admin_token.delete", &id, None);
+                let delete = move |c: &mut AnyConnection| {
+                    admin_events::append(c, &event)?;
+                    Ok::<_, StoreError>(admin_tokens::delete(c, &id)?)
+                };
+                store.write(delete).await?;
+                Ok(End::Fine)
             }
         }
     }
@@ -75,7 +83,13 @@ async fn create(
         created_at: now(),
         expires_at: expires.map(|life| now() + life.as_secs()),
     };
-    store.write(move |c| Ok::<_, StoreError>(admin_tokens::insert(c, &row)?)).await?;
+    let event =
+        NewAdminEvent::of_command(row.created_at, "admin_token.create", &row.id, row.teamspace_id.clone());
+    let create = move |c: &mut AnyConnection| {
+        admin_events::append(c, &event)?;
+        Ok::<_, StoreError>(admin_tokens::insert(c, &row)?)
+    };
+    store.write(create).await?;
     println!("{token}");
     Ok(End::Fine)
 }

@@ -24,9 +24,24 @@ impl Command {
                 Config::load(file)?;
                 println!("The configuration is valid.");
             }
-            Self::Show => print!("{}", toml::to_string_pretty(&Config::load(file)?)?),
+            Self::Show => {
+                let mut config = Config::load(file)?;
+                config.database_url = without_password(&config.database_url);
+                print!("{}", toml::to_string_pretty(&config)?);
+            }
             Self::Schema => println!("{:#}", Config::json_schema()),
         }
         Ok(End::Fine)
+    }
+}
+
+fn without_password(url: &str) -> String {
+    match url::Url::parse(url) {
+        Ok(mut parsed) if parsed.password().is_some() => {
+            // Cannot fail for a URL that has a password already.
+            let _ = parsed.set_password(Some("redacted"));
+            parsed.into()
+        }
+        _ => url.to_owned(),
     }
 }

@@ -5,7 +5,8 @@ use clap::Subcommand;
 use super::{End, Outcome, serve::now};
 use crate::clock::rfc3339;
 use crate::config::Config;
-use crate::signing::{PUBLISH_AHEAD, generate};
+use crate::signing::{PUBLISH_AHEAD, Signer, generate};
+use crate::store::admin_events::{self, NewAdminEvent};
 use crate::store::signing_keys::{self, StoredKey};
 use crate::store::{AnyConnection, Store, StoreError};
 
@@ -41,10 +42,18 @@ impl Command {
                 }
             }
             Self::Rotate { now: at_once } => {
+                // A key that the service cannot open would be of no use: both need the same encryption key.
+                let stored = store.read(signing_keys::all).await?;
+                Signer::prepare(&stored, &config, now())?;
                 let signs_from = if at_once { now() } else { now() + PUBLISH_AHEAD };
                 let key = generate(&config, now(), signs_from)?;
                 let (kid, alg) = (key.kid.clone(), key.alg.clone());
-                store.write(move |c| Ok::<_, StoreError>(signing_keys::add(c, &key)?)).await?;
+                let event = NewAdminEvent::of_command(now(), "signing_key.rotate", &kid, None);
+                let add = move |c: &mut AnyConnection| {
+                    admin_events::append(c, &event)?;
+                    Ok::<_, StoreError>(signing_keys::add(c, &key)?)
+                };
+                store.write(add).await?;
                 println!("{kid}\t{alg}\tsigns from {}", rfc3339(signs_from));
             }
             Self::Remove { kid } => {
@@ -52,10 +61,15 @@ impl Command {
                 if keys.iter().find(|key| key.signs_from <= now()).is_some_and(|key| key.kid == kid) {
                     return Err("this key signs now; run `countersign keys rotate --now` first".into());
                 }
-                let remove = move |c: &mut AnyConnection| Ok::<_, StoreError>(signing_keys::remove(c, &kid)?);
-                if store.write(remove).await? == 0 {
+                if !keys.iter().any(|key| key.kid == kid) {
                     return Err("there is no such key".into());
                 }
+                let event = NewAdminEvent::of_command(now(), "signing_key.remove", &kid, None);
+                let remove = move |c: &mut AnyConnection| {
+                    admin_events::append(c, &event)?;
+                    Ok::<_, StoreError>(signing_keys::remove(c, &kid)?)
+                };
+                store.write(remove).await?;
             }
         }
         Ok(End::Fine)

@@ -11,7 +11,9 @@ use crate::policy::{LoadError, PolicySource};
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Parse the policies and validate them strictly against the schema.
-    #[command(after_help = "Example: countersign policy check policies/\nExit: 0 valid, 1 problems found")]
+    #[command(
+        after_help = "Example: countersign policy check policies/\nExit: 0 valid, 1 problems or warnings found, 2 could not read them"
+    )]
     Check {
         /// Directory of *.cedar files [default: `policy_dir` of the configuration].
         dir: Option<PathBuf>,
@@ -33,7 +35,11 @@ impl Command {
                 let count: usize = policies.files.iter().map(|file| file.policies.len()).sum();
                 println!("{count} policies in {} files are valid.", policies.files.len());
                 println!("policy set {}", policies.hash);
-                Ok(End::Fine)
+                policies.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+                Ok(if policies.warnings.is_empty() { End::Fine } else { End::Finding })
+            }
+            Err(problems) if problems.0.iter().any(|problem| problem.unreadable) => {
+                Err(render(&problems).into())
             }
             Err(problems) => {
                 eprintln!("{}", render(&problems));

@@ -28,6 +28,9 @@ pub(super) async fn run(config: Config) -> Outcome {
         }
     }
     let app = App::start(config, Arc::new(SystemClock)).await.map_err(explain)?;
+    for warning in &app.policies().warnings {
+        tracing::warn!(warning, "policy");
+    }
     warm_up(&app)?;
     let public = listen(app.config.listen, "listen").await?;
     let management = listen(app.config.management_listen, "management_listen").await?;
@@ -39,7 +42,8 @@ pub(super) async fn run(config: Config) -> Outcome {
         "ready"
     );
     let (stop, stopped) = watch::channel(());
-    tokio::spawn(keep_up(Arc::clone(&app)));
+    tokio::spawn(follow_changes(Arc::clone(&app)));
+    tokio::spawn(prune(Arc::clone(&app)));
     let wait = |mut stopped: watch::Receiver<()>| async move {
         // An error means that the sender is gone, which is a stop as well.
         let _ = stopped.changed().await;
@@ -77,21 +81,24 @@ async fn until_signal() -> std::io::Result<()> {
     Ok(())
 }
 
-/// Takes over other processes' changes and deletes what has expired, for as long as the service runs.
-pub(super) async fn keep_up(app: Arc<App>) {
-    let (mut poll, mut prune) = (tokio::time::interval(POLL), tokio::time::interval(PRUNE));
+/// Takes over other processes' changes, for as long as the service runs.
+async fn follow_changes(app: Arc<App>) {
+    let mut timer = tokio::time::interval(POLL);
     loop {
-        tokio::select! {
-            _ = poll.tick() => {
-                if let Err(error) = app.reload_if_changed().await {
-                    tracing::warn!(%error, "cannot look for changes");
-                }
-            }
-            _ = prune.tick() => {
-                if let Err(error) = app.prune().await {
-                    tracing::warn!(%error, "cannot delete what has expired");
-                }
-            }
+        timer.tick().await;
+        if let Err(error) = app.reload_if_changed().await {
+            tracing::warn!(%error, "cannot look for changes");
+        }
+    }
+}
+
+/// Deletes what has expired, for as long as the service runs.
+async fn prune(app: Arc<App>) {
+    let mut timer = tokio::time::interval(PRUNE);
+    loop {
+        timer.tick().await;
+        if let Err(error) = app.prune().await {
+            tracing::warn!(%error, "cannot delete what has expired");
         }
     }
 }

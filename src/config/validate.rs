@@ -40,9 +40,9 @@ impl Config {
         check_durations(&self)?;
         check_sizes(&self)?;
         check_private_origins(&self.fetch.private_origins)?;
-        if !["sqlite://", "postgres://", "postgresql://"].iter().any(|s| self.database_url.starts_with(s)) {
-            let shown = self.database_url.split("://").next().unwrap_or_default();
-            return Err(invalid("database_url", shown, "must begin with sqlite:// or postgres://"));
+        check_database_url(&self.database_url)?;
+        if self.listen == self.management_listen {
+            return Err(invalid("management_listen", self.management_listen, "must not be `listen` as well"));
         }
         self.keys.encryption_key = secret_or_file(
             "keys.encryption_key",
@@ -61,6 +61,21 @@ fn check_encryption_key(key: &Secret) -> Result<(), ConfigError> {
     match URL_SAFE_NO_PAD.decode(key.expose()) {
         Ok(bytes) if bytes.len() == 32 => Ok(()),
         _ => Err(invalid("keys.encryption_key", "[redacted]", "must be 32 bytes, base64url without padding")),
+    }
+}
+
+/// The URL itself is not shown: it may hold a password.
+fn check_database_url(url: &str) -> Result<(), ConfigError> {
+    let scheme = url.split("://").next().unwrap_or_default();
+    match scheme {
+        "sqlite" if url.len() > "sqlite://".len() => Ok(()),
+        "postgres" | "postgresql" if cfg!(feature = "postgres") => Ok(()),
+        "postgres" | "postgresql" => Err(invalid(
+            "database_url",
+            scheme,
+            "needs a build with the `postgres` feature; use sqlite://FILE",
+        )),
+        _ => Err(invalid("database_url", scheme, "must begin with sqlite:// and name a file")),
     }
 }
 
@@ -98,7 +113,8 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
 }
 
 fn check_durations(config: &Config) -> Result<(), ConfigError> {
-    let rules: [(&'static str, Duration, i64, i64, &'static str); 7] = [
+    const DAY: i64 = 86_400;
+    let rules: [(&'static str, Duration, i64, i64, &'static str); 8] = [
         ("access_token.lifetime", config.access_token.lifetime, 1, 3600, "must be between 1s and 1h"),
         ("assertion.max_lifetime", config.assertion.max_lifetime, 1, 3600, "must be between 1s and 1h"),
         ("assertion.clock_skew", config.assertion.clock_skew, 0, 60, "must be 60s at the most"),
@@ -106,6 +122,7 @@ fn check_durations(config: &Config) -> Result<(), ConfigError> {
         ("jwks.max_age", config.jwks.max_age, 60, 86_400, "must be between 1m and 24h"),
         ("jwks.min_refresh_interval", config.jwks.min_refresh_interval, 1, 3600, "must be between 1s and 1h"),
         ("jwks.max_stale", config.jwks.max_stale, 0, 86_400, "must be 24h at the most"),
+        ("retention.sign_ins", config.retention.sign_ins, DAY, 36_500 * DAY, "must be 1d or more"),
     ];
     for (key, value, least, most, why) in rules {
         if !(least..=most).contains(&value.as_secs()) {

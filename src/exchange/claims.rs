@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::assertion::{Expectations, shown};
 use super::error::{Reason, TokenError};
-use super::request::is_scope_token;
+use super::request::split_scope;
 use super::resource::is_resource_identifier;
 use crate::clock::UnixSeconds;
 
@@ -251,22 +251,13 @@ fn refuse_what_must_be_obeyed(payload: &Map<String, Value>) -> Result<()> {
 }
 
 fn read_scope(payload: &Map<String, Value>) -> Result<Option<Vec<String>>> {
-    let bad = || malformed("scope", "one string of at most 100 scopes, separated by spaces");
-    let text = match payload.get("scope") {
+    let scopes = match payload.get("scope") {
         None => return Ok(None),
-        Some(Value::String(text)) if text.len() <= 4096 => text,
-        Some(_) => return Err(bad()),
+        Some(Value::String(text)) => split_scope(text).ok(),
+        Some(_) => None,
     };
-    let mut scopes: Vec<String> = Vec::new();
-    for scope in text.split(' ').filter(|scope| !scope.is_empty()) {
-        if !is_scope_token(scope) || scopes.len() == 100 {
-            return Err(bad());
-        }
-        if !scopes.iter().any(|known| known == scope) {
-            scopes.push(scope.to_owned());
-        }
-    }
-    Ok(Some(scopes))
+    let expected = "one string of at most 100 scopes, separated by spaces";
+    scopes.map(Some).ok_or_else(|| malformed("scope", expected))
 }
 
 fn read_resource(claims: &Reader<'_>) -> Result<Vec<String>> {

@@ -82,8 +82,9 @@ impl Credentials {
                 if let Some(id) = readings.map(|(id, _)| id).find(|id| snapshot.client(id).is_some()) {
                     return id;
                 }
-                let id = user_pass.split(':').next().unwrap_or_default();
-                form_decode(id.as_bytes()).unwrap_or_else(|| id.to_owned())
+                // Only what stands before a literal colon is an id: the rest may be a secret, and so may a
+                // text without one, or one whose colon was encoded along with it.
+                user_pass.split_once(':').map(|(id, _)| id.to_owned()).unwrap_or_default()
             }
         }
     }

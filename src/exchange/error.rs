@@ -23,7 +23,7 @@ pub enum ErrorCode {
     /// A valid assertion of somebody who is not entitled: asking again with a new one does not help.
     AccessDenied,
     /// 429, with `Retry-After`.
-    SlowDown,
+    TooManyRequests,
     /// 503, with `Retry-After`.
     TemporarilyUnavailable,
     ServerError,
@@ -43,7 +43,7 @@ impl ErrorCode {
             Self::InvalidScope => ("invalid_scope", 400),
             Self::InvalidTarget => ("invalid_target", 400),
             Self::AccessDenied => ("access_denied", 400),
-            Self::SlowDown => ("temporarily_unavailable", 429),
+            Self::TooManyRequests => ("temporarily_unavailable", 429),
             Self::TemporarilyUnavailable => ("temporarily_unavailable", 503),
             Self::ServerError => ("server_error", 500),
         }
@@ -105,6 +105,7 @@ reasons! {
     SCOPE_NOT_AUTHORIZED = "scope_not_authorized",
     SCOPE_NOT_IN_SETTING = "scope_not_in_setting",
     EMAIL_MISSING = "email_missing",
+    MEMBER_INACTIVE = "member_inactive",
     SUBJECT_CONFLICT = "subject_conflict",
     TENANT_MISMATCH = "tenant_mismatch",
     SESSION_REVOKED = "session_revoked",
@@ -218,7 +219,7 @@ impl From<crate::random::NoEntropy> for TokenError {
 impl From<crate::limits::Limited> for TokenError {
     fn from(limited: crate::limits::Limited) -> Self {
         let text = "Too many requests; try again later.";
-        let mut error = Self::new(ErrorCode::SlowDown, Reason::RATE_LIMITED, text);
+        let mut error = Self::new(ErrorCode::TooManyRequests, Reason::RATE_LIMITED, text);
         error.retry_after = Some(limited.retry_after);
         error
     }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::Ended;
 use super::assertion::IdJag;
 use super::client::Client;
 use super::error::{ErrorCode, Reason, TokenError};
@@ -58,34 +59,32 @@ pub struct Case<'a> {
     pub provider: &'a IdentityProvider,
     pub resource: &'a Resource,
     pub candidates: &'a Candidates,
+    /// The configuration that all of this stands on.
+    pub generation: i64,
     pub now: UnixSeconds,
 }
 
 impl Case<'_> {
     /// Decides and writes. A write that finds the facts changed (a seat taken, a member suspended) leaves
     /// nothing behind; the decision is then made again on the new ones.
-    pub async fn settle(&self, app: &App, record: &mut NewSignIn) -> Result<Committed, TokenError> {
+    pub(super) async fn settle(&self, app: &App, record: &mut NewSignIn) -> Result<Committed, Ended> {
         let policies = app.policies();
         record.policy_set.clone_from(&policies.hash);
         for _ in 0..ATTEMPTS {
             let standing = self.standing(app).await?;
-            self.check_standing(&standing)?;
+            self.check_session(&standing)?;
             let permitted = self.decide(&policies, &standing, record)?;
             let grant = self.grant(app, &permitted, &standing)?;
             record.fill(&grant);
             match app.store.redeem(self.redemption(app, &grant, standing, record)).await {
                 Ok(()) => return Ok(Committed(grant)),
                 Err(RedeemError::FactsChanged) => app.known_members.forget(&self.identity("")),
-                Err(RedeemError::Replayed) => {
-                    return Err(TokenError::invalid_grant(
-                        Reason::REPLAYED,
-                        "The assertion was used before.",
-                    ));
-                }
-                Err(RedeemError::Store(error)) => return Err(error.into()),
+                Err(RedeemError::ConfigurationChanged) => return Err(Ended::ConfigurationChanged),
+                Err(RedeemError::Replayed) => return Err(replayed().into()),
+                Err(RedeemError::Store(error)) => return Err(TokenError::from(error).into()),
             }
         }
-        Err(TokenError::unavailable(Reason::INTERNAL, RedeemError::FactsChanged))
+        Err(TokenError::unavailable(Reason::INTERNAL, RedeemError::FactsChanged).into())
     }
 
     fn teamspace(&self) -> &Teamspace {
@@ -110,40 +109,34 @@ impl Case<'_> {
             email: claims.email.clone(),
             account: claims.aud_sub.clone(),
         };
-        // Before the database is read, so that a change in between makes the note worthless.
-        let generation = app.snapshot().generation;
-        if let Some(member) = app.known_members.find(&asserted, generation) {
+        if let Some(member) = app.known_members.find(&asserted, self.generation) {
             return Ok(Standing::Bound(member));
         }
         let subject = asserted.subject.clone();
-        let standing = app.store.read(move |c| members::standing(c, &asserted)).await?;
+        let standing =
+            app.store.read(move |c| members::standing(c, &asserted)).await?.ok_or_else(conflict)?;
         if let Standing::Bound(member) = &standing
             && member.status == Status::Active
         {
-            app.known_members.note(&subject, generation, member);
+            app.known_members.note(&subject, self.generation, member);
         }
         Ok(standing)
     }
 
-    /// What no policy may allow: one person becoming another, or an ended session going on.
-    fn check_standing(&self, standing: &Standing) -> Result<(), TokenError> {
-        let claims = self.id_jag.claims();
+    /// What no policy may allow: an ended session going on.
+    fn check_session(&self, standing: &Standing) -> Result<(), TokenError> {
         let member = match standing {
             Standing::Absent { .. } => return Ok(()),
             Standing::Bound(member) | Standing::Unbound(member) => member,
-            Standing::Conflict => {
-                let text = "The assertion's subject and email belong to different members.";
-                return Err(TokenError::invalid_grant(Reason::SUBJECT_CONFLICT, text).detail(
-                    "the email or aud_sub names a member to whom another subject is bound; an administrator \
-                     can unlink the member",
-                ));
-            }
         };
-        if member.sessions_ended_at.is_some_and(|ended| claims.signed_in_at() <= ended) {
-            let text = "The session was ended; sign in again at the identity provider.";
-            return Err(TokenError::invalid_grant(Reason::SESSION_REVOKED, text));
+        let signed_in_at = self.id_jag.claims().signed_in_at();
+        match member.sessions_ended_at.is_some_and(|ended| signed_in_at <= ended) {
+            false => Ok(()),
+            true => {
+                let text = "The session was ended; sign in again at the identity provider.";
+                Err(TokenError::invalid_grant(Reason::SESSION_REVOKED, text))
+            }
         }
-        Ok(())
     }
 
     fn decide(
@@ -159,6 +152,7 @@ impl Case<'_> {
         // A list of plain structs always serializes; the log would show the gap.
         record.decisions = serde_json::to_string(&rulings).unwrap_or_default();
         let permitted = outcome.map_err(denied)?;
+        check_status(standing)?;
         if permitted.scopes().is_empty() && self.candidates.asked {
             let scopes = rulings.iter().filter(|ruling| ruling.action == Action::GrantScope.name());
             let reason = scopes.flat_map(|ruling| ruling.reasons.first()).next();
@@ -186,8 +180,6 @@ impl Case<'_> {
                     seats_used: *seats_used,
                     seats_limit: self.teamspace().member_limit,
                 },
-                // Refused in `check_standing`; nobody is let in on it.
-                Standing::Conflict => MemberFacts::Present { status: Status::Removed, linking: false },
             },
             resource: ResourceFacts {
                 identifier: self.resource.identifier.clone(),
@@ -230,7 +222,7 @@ impl Case<'_> {
                 let text = "The assertion carries no email claim.";
                 return Err(TokenError::invalid_grant(Reason::EMAIL_MISSING, text));
             }
-            Standing::Absent { .. } | Standing::Conflict => uuid::Uuid::new_v4().to_string(),
+            Standing::Absent { .. } => uuid::Uuid::new_v4().to_string(),
         };
         let longest = self.now.saturating_add(app.config.access_token.lifetime.as_secs());
         let expires_at = claims.session_expiry.map_or(longest, |session| session.min(longest));
@@ -258,20 +250,24 @@ impl Case<'_> {
 
     fn redemption(&self, app: &App, grant: &Grant, standing: Standing, record: &NewSignIn) -> Redemption {
         let claims = self.id_jag.claims();
+        let signed_in_at = claims.signed_in_at();
         let member = match standing {
             Standing::Bound(member) if member.status != Status::Invited => {
-                MemberChange::Known { member_id: member.id, signed_in_at: claims.signed_in_at() }
+                MemberChange::Known { member_id: member.id, signed_in_at }
             }
-            Standing::Bound(member) => MemberChange::Accept { member_id: member.id, identity: None },
+            Standing::Bound(member) => {
+                MemberChange::Accept { member_id: member.id, signed_in_at, identity: None }
+            }
             Standing::Unbound(member) => {
                 let identity = self.identity(&member.id);
-                MemberChange::Accept { member_id: member.id, identity: Some(identity) }
+                MemberChange::Accept { member_id: member.id, signed_in_at, identity: Some(identity) }
             }
-            Standing::Absent { .. } | Standing::Conflict => self.provisioning(grant),
+            Standing::Absent { .. } => self.provisioning(grant),
         };
         Redemption {
             assertion: self.id_jag.id().to_owned(),
             expires_at: claims.dead_at(app.config.assertion.clock_skew.as_secs()),
+            generation: self.generation,
             member,
             sign_in: record.clone(),
         }
@@ -294,15 +290,39 @@ impl Case<'_> {
     }
 }
 
+/// EMA §7.4.2: single use.
+fn replayed() -> TokenError {
+    TokenError::invalid_grant(Reason::REPLAYED, "The assertion was used before.")
+}
+
+/// One person must not become another.
+fn conflict() -> TokenError {
+    let text = "The assertion's subject and email belong to different members.";
+    TokenError::invalid_grant(Reason::SUBJECT_CONFLICT, text).detail(
+        "the email or aud_sub names a member to whom another subject is bound; an administrator can unlink \
+         the member",
+    )
+}
+
+/// Whom an administrator has suspended or removed no policy lets in.
+fn check_status(standing: &Standing) -> Result<(), TokenError> {
+    let status = match standing {
+        Standing::Absent { .. } => return Ok(()),
+        Standing::Bound(member) | Standing::Unbound(member) => member.status,
+    };
+    match status.holds_seat() {
+        true => Ok(()),
+        false => {
+            let text = "This member is suspended or was removed.";
+            Err(TokenError::new(ErrorCode::AccessDenied, Reason::MEMBER_INACTIVE, text))
+        }
+    }
+}
+
 fn denied(denial: Denial) -> TokenError {
     let reason = denial.reasons.first().cloned().unwrap_or(Reason::POLICY_DENIED);
     let others = denial.reasons.iter().map(Reason::as_str).collect::<Vec<_>>().join(", ");
-    let code = match denial.error {
-        // These two would make a client throw its own credentials away (ERR-05).
-        ErrorCode::InvalidClient | ErrorCode::UnauthorizedClient => ErrorCode::AccessDenied,
-        code => code,
-    };
-    TokenError::new(code, reason, denial.message).detail(others)
+    TokenError::new(denial.error, reason, denial.message).detail(others)
 }
 
 impl NewSignIn {
@@ -319,12 +339,11 @@ impl TeamspaceFacts {
     /// The facts of a configured teamspace.
     pub fn of(tenancy: &Tenancy) -> Self {
         let provider = tenancy.identity_provider.as_ref();
-        let setting = provider.map(|p| p.scope.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
         Self {
             slug: tenancy.teamspace.slug.clone(),
             plan: tenancy.teamspace.plan,
             issuer: provider.map(|p| p.issuer.clone()),
-            scope_setting: setting.filter(|scopes| !scopes.is_empty()),
+            scope_setting: provider.and_then(IdentityProvider::scope_setting),
             email_domains: tenancy.teamspace.email_domains.clone(),
         }
     }

@@ -19,10 +19,10 @@ use std::sync::Arc;
 use crate::app::App;
 use crate::clock::UnixSeconds;
 use crate::idp::jwks::KeyError;
-use crate::store::StoreError;
 use crate::store::identity_providers::IdentityProvider;
 use crate::store::sign_ins::{self, NewSignIn};
 use crate::store::snapshot::{Snapshot, Tenancy};
+use crate::store::{RedeemError, StoreError};
 use assertion::{Expectations, IdJag, UnverifiedAssertion};
 use client::{Client, Credentials, authenticate};
 use error::{ErrorCode, Reason, TokenError};
@@ -46,18 +46,42 @@ pub struct Exchanged {
     pub record: NewSignIn,
 }
 
+/// How often a request is begun anew because the configuration changed before it was written.
+const ATTEMPTS: usize = 4;
+
+/// Why a request ended without a token.
+enum Ended {
+    Refused(TokenError),
+    /// Nothing was written: the whole request must be looked at again under the new configuration.
+    ConfigurationChanged,
+}
+
+impl From<TokenError> for Ended {
+    fn from(error: TokenError) -> Self {
+        Self::Refused(error)
+    }
+}
+
 /// Exchanges an assertion for an access token, and records what came of it.
 pub async fn exchange(app: &App, call: TokenCall<'_>) -> Exchanged {
-    let now = app.clock.now();
-    let mut record = begin(now, call.request_id);
-    let (client, request) = match identify(app, &call, &mut record) {
-        Ok(identified) => identified,
-        Err(error) => return refuse_stranger(app, error, record, call.address).await,
-    };
-    match perform(app, &client, request, &mut record).await {
-        Ok(response) => Exchanged { result: Ok(response), record },
-        Err(error) => refuse(app, error, record).await,
+    for _ in 0..ATTEMPTS {
+        let (snapshot, mut record) = (app.snapshot(), begin(app.clock.now(), call.request_id));
+        let (client, request) = match identify(app, &snapshot, &call, &mut record) {
+            Ok(identified) => identified,
+            Err(error) => return refuse_stranger(app, error, record, call.address).await,
+        };
+        match perform(app, &snapshot, &client, request, &mut record).await {
+            Ok(response) => return Exchanged { result: Ok(response), record },
+            Err(Ended::Refused(error)) => return refuse(app, error, record).await,
+            Err(Ended::ConfigurationChanged) => {
+                if let Err(error) = app.reload_if_changed().await {
+                    tracing::warn!(%error, "cannot take over a change of configuration");
+                }
+            }
+        }
     }
+    let busy = TokenError::unavailable(Reason::INTERNAL, RedeemError::ConfigurationChanged);
+    refuse(app, busy, begin(app.clock.now(), call.request_id)).await
 }
 
 /// Records a request that could not even be read.
@@ -72,12 +96,13 @@ fn begin(now: UnixSeconds, request_id: &str) -> NewSignIn {
 /// The client, before anything is said about the assertion.
 fn identify(
     app: &App,
+    snapshot: &Snapshot,
     call: &TokenCall<'_>,
     record: &mut NewSignIn,
 ) -> Result<(Client, TokenRequest), TokenError> {
     let mut request = TokenRequest::parse(call.body)?;
     let credentials = std::mem::take(&mut request.credentials);
-    let client = authenticate_limited(app, &app.snapshot(), call, credentials, record)?;
+    let client = authenticate_limited(app, snapshot, call, credentials, record)?;
     Ok((client, request))
 }
 
@@ -85,45 +110,41 @@ fn identify(
 /// is written before all is decided, nothing is answered before it is written.
 async fn perform(
     app: &App,
+    snapshot: &Snapshot,
     client: &Client,
     request: TokenRequest,
     record: &mut NewSignIn,
-) -> Result<TokenResponse, TokenError> {
-    let (now, snapshot) = (record.at, app.snapshot());
+) -> Result<TokenResponse, Ended> {
+    let now = record.at;
     let asked = request.into_bearer()?;
-    record.scopes_asked = asked.scope.as_deref().unwrap_or_default().join(" ");
+    record.scopes_asked = shorten(&asked.scope.as_deref().unwrap_or_default().join(" "));
 
     let unverified = UnverifiedAssertion::peek(&asked.assertion, app.config.assertion.max_size.bytes())?;
     record.issuer = shorten(unverified.issuer());
-    let (tenancy, provider) = trusted_issuer(&snapshot, unverified.issuer(), record)?;
+    let (tenancy, provider) = trusted_issuer(snapshot, unverified.issuer(), record)?;
     let expected = expectations(app, &tenancy, client, now);
     let id_jag = verify(app, unverified, provider, &expected).await?;
     describe(record, &id_jag);
-    app.limits.check_subject(client.registered(), id_jag.claims())?;
+    app.limits.check_subject(client.registered(), id_jag.claims()).map_err(TokenError::from)?;
 
     let resource = ResourceRequest {
         claimed: &id_jag.claims().resource,
         requested: &asked.resource,
         teamspace: &tenancy.teamspace.slug,
     }
-    .resolve(&snapshot)?;
+    .resolve(snapshot)?;
     record.resource.clone_from(&resource.identifier);
     let candidates = candidates(&id_jag, asked.scope.as_deref(), provider, &resource)?;
 
-    let case = Case {
-        client,
-        id_jag: &id_jag,
-        tenancy: &tenancy,
-        provider,
-        resource: &resource,
-        candidates: &candidates,
-        now,
-    };
+    let (tenancy, id_jag, resource, candidates) = (&*tenancy, &id_jag, &*resource, &candidates);
+    let generation = snapshot.generation;
+    let case = Case { client, id_jag, tenancy, provider, resource, candidates, generation, now };
     let signer = app.signer();
     let key =
         signer.active(now).ok_or_else(|| TokenError::unavailable(Reason::INTERNAL, "no signing key"))?;
     let committed = case.settle(app, record).await?;
-    mint(&committed, &app.config.issuer, key).map_err(|e| TokenError::unavailable(Reason::INTERNAL, e))
+    let minted = mint(&committed, &app.config.issuer, key);
+    Ok(minted.map_err(|e| TokenError::unavailable(Reason::INTERNAL, e))?)
 }
 
 fn authenticate_limited(
@@ -134,14 +155,13 @@ fn authenticate_limited(
     record: &mut NewSignIn,
 ) -> Result<Client, TokenError> {
     let credentials = Credentials::from_request(call.authorization, form);
-    // Credentials that cannot be read name nobody, and count like those of an unregistered client.
+    // Credentials that cannot be read name nobody, and are counted together.
     let claimed = credentials.as_ref().map(|c| c.claimed_id(snapshot)).unwrap_or_default();
     record.client_id = shorten(&claimed);
-    let known = snapshot.client(&claimed).map(|client| client.client_id.as_str());
-    app.limits.check_authentication(known, call.address)?;
+    app.limits.check_authentication(&claimed, call.address)?;
     let client = credentials.and_then(|c| authenticate(&c, snapshot)).inspect_err(|error| {
         if error.code == ErrorCode::InvalidClient {
-            app.limits.note_failed_authentication(known, call.address);
+            app.limits.note_failed_authentication(&claimed, call.address);
         }
     })?;
     record.client_id.clone_from(&client.registered().client_id);
@@ -222,11 +242,11 @@ fn candidates(
     provider: &IdentityProvider,
     resource: &crate::store::resources::Resource,
 ) -> Result<Candidates, TokenError> {
-    let setting: Vec<String> = provider.scope.split_whitespace().map(str::to_owned).collect();
+    let setting = provider.scope_setting();
     ScopeRequest {
         claimed: id_jag.claims().scope.as_deref(),
         requested,
-        setting: (!setting.is_empty()).then_some(setting.as_slice()),
+        setting: setting.as_deref(),
         resource,
     }
     .candidates()
@@ -238,20 +258,19 @@ fn describe(record: &mut NewSignIn, id_jag: &IdJag) {
     record.email = claims.email.clone().unwrap_or_default();
     record.assertion = id_jag.id().to_owned();
     if record.scopes_asked.is_empty() {
-        record.scopes_asked = claims.scope.as_deref().unwrap_or_default().join(" ");
+        record.scopes_asked = shorten(&claims.scope.as_deref().unwrap_or_default().join(" "));
     }
 }
 
-/// Text of an unverified caller in the log: bounded.
+/// A caller's text in the log: bounded.
 fn shorten(text: &str) -> String {
     text.chars().take(255).collect()
 }
 
 /// Refuses a caller who has not proved to be a client. Beyond the limits this is in the log lines only,
-/// or a flood of strangers would fill the disk. Failed authentications have a limit of their own.
+/// or a flood of strangers would fill the disk.
 async fn refuse_stranger(app: &App, error: TokenError, mut record: NewSignIn, address: IpAddr) -> Exchanged {
-    let counted = error.code == ErrorCode::InvalidClient;
-    if error.reason == Reason::RATE_LIMITED || !counted && !app.limits.may_record_stranger(address) {
+    if error.reason == Reason::RATE_LIMITED || !app.limits.may_record_stranger(address) {
         describe_refusal(&mut record, &error);
         return Exchanged { result: Err(error), record };
     }
@@ -262,6 +281,9 @@ async fn refuse_stranger(app: &App, error: TokenError, mut record: NewSignIn, ad
 /// decision log did not happen.
 async fn refuse(app: &App, error: TokenError, mut record: NewSignIn) -> Exchanged {
     describe_refusal(&mut record, &error);
+    if record.subject.is_empty() && !app.limits.may_record_unverified(&record.client_id) {
+        return Exchanged { result: Err(error), record };
+    }
     let row = record.clone();
     let written = app.store.write(move |c| Ok::<_, StoreError>(sign_ins::append(c, &row)?)).await;
     Exchanged { result: Err(written.err().map_or(error, TokenError::from)), record }

@@ -84,28 +84,42 @@ impl TokenRequest {
     }
 }
 
+/// Why a text is no list of scopes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScopeFault {
+    TooLong,
+    Character,
+    TooMany,
+}
+
 /// A scope parameter or claim as its scopes, without repetition: RFC 6749 §3.3.
-pub fn parse_scope(text: &str) -> Result<Vec<String>, TokenError> {
+pub fn split_scope(text: &str) -> Result<Vec<String>, ScopeFault> {
     if text.len() > MAX_SCOPE {
-        return Err(TokenError::invalid_request("scope is too long."));
+        return Err(ScopeFault::TooLong);
     }
     let mut scopes: Vec<String> = Vec::new();
     for scope in text.split(' ').filter(|scope| !scope.is_empty()) {
         if !is_scope_token(scope) {
-            return Err(TokenError::new(
-                ErrorCode::InvalidScope,
-                Reason::REQUEST_MALFORMED,
-                "scope has characters that are not allowed in it.",
-            ));
+            return Err(ScopeFault::Character);
         }
         if !scopes.iter().any(|known| known == scope) {
             scopes.push(scope.to_owned());
         }
     }
-    if scopes.len() > MAX_SCOPES {
-        return Err(TokenError::invalid_request("scope lists too many scopes."));
-    }
-    Ok(scopes)
+    if scopes.len() > MAX_SCOPES { Err(ScopeFault::TooMany) } else { Ok(scopes) }
+}
+
+/// The scope parameter.
+pub fn parse_scope(text: &str) -> Result<Vec<String>, TokenError> {
+    split_scope(text).map_err(|fault| match fault {
+        ScopeFault::TooLong => TokenError::invalid_request("scope is too long."),
+        ScopeFault::TooMany => TokenError::invalid_request("scope lists too many scopes."),
+        ScopeFault::Character => TokenError::new(
+            ErrorCode::InvalidScope,
+            Reason::REQUEST_MALFORMED,
+            "scope has characters that are not allowed in it.",
+        ),
+    })
 }
 
 /// `scope-token` of RFC 6749 §3.3: printable ASCII but for space, `"` and `\`.

@@ -10,7 +10,11 @@ use crate::store::snapshot::Snapshot;
 
 /// Whether a text can name a resource: an absolute URI without fragment (RFC 8707 §2).
 pub fn is_resource_identifier(text: &str) -> bool {
-    text.len() <= 2048 && !text.contains('#') && Url::parse(text).is_ok()
+    // The URL parser would mend white space, backslashes and a missing `//`: two readers of one text
+    // could then see two resources.
+    let plain = |b: u8| b.is_ascii_graphic() && !matches!(b, b'\\' | b'"' | b'<' | b'>' | b'#' | b'^' | b'`');
+    let written_out = |url: &Url| !url.has_host() || text.split_once("://").is_some();
+    text.len() <= 2048 && text.bytes().all(plain) && Url::parse(text).is_ok_and(|url| written_out(&url))
 }
 
 /// The syntax normalization of RFC 3986 §6.2.2 and nothing more: scheme and host in lower case, no

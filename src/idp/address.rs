@@ -1,5 +1,5 @@
-//! Which addresses may be connected to: public ones only (RFC 6890), so that a URL typed into the
-//! console cannot reach what stands behind the firewall.
+//! Which addresses may be connected to: public ones only (RFC 6890), so that a URL that an
+//! administrator enters cannot reach what stands behind the firewall.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -59,3 +59,14 @@ fn inserted(issuer: &str) -> Result<String, FetchError> {
     url.set_path(&format!("/.well-known/oauth-authorization-server{path}"));
     Ok(url.into())
 }
+
+/// The private origins that the operator has excused are for issuers that are private themselves: the
+/// metadata of a public one, whom any teamspace may have entered, must not lead there.
+pub fn check_jwks_uri(fetcher: &Fetcher, issuer: &str, jwks_uri: &str) -> Result<(), FetchError> {
+    let (issuer, keys) = (Url::parse(issuer), Url::parse(jwks_uri));
+    let (Ok(issuer), Ok(keys)) = (issuer, keys) else { return Err(FetchError::NotAUrl) };
+    match fetcher.is_private_origin(&keys) && !fetcher.is_private_origin(&issuer) {
+        true => Err(FetchError::PrivateAddress),
+        false => Ok(()),
+    }
+}

@@ -3,8 +3,8 @@
 use serde::Serialize;
 use url::Url;
 
-use super::discovery::{Metadata, discover};
-use super::fetch::Fetcher;
+use super::discovery::{Metadata, check_jwks_uri, discover};
+use super::fetch::{FetchError, Fetcher};
 use super::jwks::KeySet;
 use crate::store::identity_providers::Provider;
 
@@ -132,7 +132,9 @@ fn check_org_server(provider: Provider, issuer: &str) -> Result<Check, Check> {
 async fn check_jwks(fetcher: &Fetcher, metadata: &Metadata) -> Result<(String, Check), Check> {
     let fail = |why: String| check("jwks", Outcome::Failed, why);
     let uri = metadata.jwks_uri.clone().ok_or_else(|| fail("The metadata has no jwks_uri.".into()))?;
-    let fetched = fetcher.get(&uri).await.map_err(|e| fail(format!("The issuer's jwks_uri {e}.")))?;
+    let unfetched = |e: FetchError| fail(format!("The issuer's jwks_uri {e}."));
+    check_jwks_uri(fetcher, &metadata.issuer, &uri).map_err(unfetched)?;
+    let fetched = fetcher.get(&uri).await.map_err(unfetched)?;
     let keys = KeySet::parse(&fetched.json).map_err(|e| fail(format!("At jwks_uri, {e}.")))?;
     let passed = check("jwks", Outcome::Passed, format!("{} usable signing key(s) found.", keys.len()));
     Ok((uri, passed))

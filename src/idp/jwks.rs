@@ -8,7 +8,7 @@ use jsonwebtoken::Algorithm;
 use serde_json::Value;
 use tokio::sync::Mutex as AsyncMutex;
 
-use super::discovery::{DiscoveryError, discover};
+use super::discovery::{DiscoveryError, check_jwks_uri, discover};
 use super::fetch::{FetchError, Fetcher};
 use super::key::VerificationKey;
 use crate::clock::{Clock, UnixSeconds};
@@ -39,6 +39,11 @@ pub enum RefreshError {
     NoUsableKey,
 }
 
+/// Most keys that are read of one set, and most that are tried for one kid: checking signatures against
+/// a thousand keys would be one customer's way to take everybody's CPU.
+const MAX_KEYS: usize = 100;
+const MAX_CANDIDATES: usize = 4;
+
 /// A set of prepared keys.
 pub struct KeySet {
     keys: Vec<Arc<VerificationKey>>,
@@ -50,7 +55,8 @@ impl KeySet {
     /// From a JWK Set (RFC 7517 §5); keys that we cannot use are skipped.
     pub fn parse(json: &Value) -> Result<Vec<Arc<VerificationKey>>, RefreshError> {
         let keys = json.get("keys").and_then(Value::as_array).ok_or(RefreshError::NoUsableKey)?;
-        let usable: Vec<_> = keys.iter().filter_map(VerificationKey::from_jwk).map(Arc::new).collect();
+        let keys = keys.iter().take(MAX_KEYS);
+        let usable: Vec<_> = keys.filter_map(VerificationKey::from_jwk).map(Arc::new).collect();
         if usable.is_empty() { Err(RefreshError::NoUsableKey) } else { Ok(usable) }
     }
 
@@ -58,7 +64,10 @@ impl KeySet {
     fn candidates(&self, kid: Option<&str>, algorithm: Algorithm) -> Vec<Arc<VerificationKey>> {
         let fitting = self.keys.iter().filter(|key| key.fits(algorithm));
         match kid {
-            Some(kid) => fitting.filter(|key| key.kid.as_deref() == Some(kid)).cloned().collect(),
+            Some(kid) => {
+                let named = fitting.filter(|key| key.kid.as_deref() == Some(kid));
+                named.take(MAX_CANDIDATES).cloned().collect()
+            }
             None => {
                 let all: Vec<_> = fitting.cloned().collect();
                 if all.len() == 1 { all } else { Vec::new() }
@@ -193,6 +202,7 @@ impl IssuerKeys {
                 "the issuer's metadata names another jwks_uri; the saved one is used until it is saved again"
             );
         }
+        check_jwks_uri(&self.fetcher, &provider.issuer, &provider.jwks_uri)?;
         let fetched = self.fetcher.get(&provider.jwks_uri).await?;
         let keys = KeySet::parse(&fetched.json)?;
         let longest = self.config.max_age.as_secs();

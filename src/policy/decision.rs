@@ -1,5 +1,4 @@
-//! The decision: one pure function of policies and facts. The token endpoint, `policy test` and
-//! `explain` all call it.
+//! The decision: one pure function of policies and facts.
 
 use cedar_policy::{Context, Entities, EntityUid};
 use serde::Serialize;
@@ -14,7 +13,7 @@ pub struct Ruling {
     pub action: &'static str,
     pub resource: String,
     pub allowed: bool,
-    /// The policies that determined the answer.
+    /// The policies that determined the answer; when none permitted, the permits that were not met too.
     pub policies: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<Reason>,
@@ -24,7 +23,6 @@ pub struct Ruling {
 #[derive(Debug)]
 pub struct Permitted {
     scopes: Vec<String>,
-    _decided: (),
 }
 
 impl Permitted {
@@ -118,7 +116,7 @@ impl<'a> Court<'a> {
                 scopes.push(name.clone());
             }
         }
-        Ok(Permitted { scopes, _decided: () })
+        Ok(Permitted { scopes })
     }
 
     fn ask(

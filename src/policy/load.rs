@@ -22,6 +22,8 @@ const MAX_FILE: u64 = 1024 * 1024;
 pub struct Problem {
     pub file: PathBuf,
     pub report: Report,
+    /// The file or directory could not even be read.
+    pub unreadable: bool,
 }
 
 impl fmt::Display for Problem {
@@ -32,12 +34,17 @@ impl fmt::Display for Problem {
 
 impl Problem {
     fn say(file: &Path, message: impl fmt::Display) -> Self {
-        Self { file: file.to_owned(), report: Report::msg(message.to_string()) }
+        Self { file: file.to_owned(), report: Report::msg(message.to_string()), unreadable: false }
+    }
+
+    fn unreadable(file: &Path, message: impl fmt::Display) -> Self {
+        Self { unreadable: true, ..Self::say(file, message) }
     }
 
     fn at<E: Diagnostic + Send + Sync + 'static>(source: &SourceFile, error: E) -> Self {
         let named = NamedSource::new(source.path.display().to_string(), source.text.clone());
-        Self { file: source.path.clone(), report: Report::new(error).with_source_code(named) }
+        let report = Report::new(error).with_source_code(named);
+        Self { file: source.path.clone(), report, unreadable: false }
     }
 }
 
@@ -93,13 +100,14 @@ impl PolicySource {
         let policies = self.parse_policies(&mut problems);
         let (Some(schema), true) = (schema, problems.is_empty()) else { return Err(LoadError(problems)) };
         let (set, places) = self.assemble(policies, &mut problems);
-        self.validate(&set, &places, &schema, &mut problems);
+        let warnings = self.validate(&set, &places, &schema, &mut problems);
         if !problems.is_empty() {
             return Err(LoadError(problems));
         }
         let compiled = CompiledPolicies::compile(&set, &schema)
             .map_err(|e| LoadError(vec![Problem::say(&self.schema.path, e)]))?;
-        Ok(Policies { compiled, hash: self.hash(), files: self.describe(&places), loaded_at: now })
+        let (hash, files) = (self.hash(), self.describe(&places));
+        Ok(Policies { compiled, hash, files, warnings, loaded_at: now })
     }
 
     fn parse_schema(&self) -> Result<Schema, Problem> {
@@ -152,15 +160,13 @@ impl PolicySource {
         places: &HashMap<PolicyId, usize>,
         schema: &Schema,
         problems: &mut Vec<Problem>,
-    ) {
+    ) -> Vec<String> {
         let result = Validator::new(schema.clone()).validate(set, ValidationMode::Strict);
         for error in result.validation_errors() {
             let file = places.get(error.policy_id()).and_then(|i| self.files.get(*i)).unwrap_or(&self.schema);
             problems.push(Problem::at(file, error.clone()));
         }
-        for warning in result.validation_warnings() {
-            tracing::warn!(%warning, "policy");
-        }
+        result.validation_warnings().map(ToString::to_string).collect()
     }
 
     fn hash(&self) -> String {
@@ -219,11 +225,12 @@ fn name_of(path: &Path) -> String {
 }
 
 fn list(dir: &Path) -> Result<Vec<PathBuf>, Problem> {
-    let entries =
-        std::fs::read_dir(dir).map_err(|e| Problem::say(dir, format!("cannot read the directory: {e}")))?;
+    let entries = std::fs::read_dir(dir)
+        .map_err(|e| Problem::unreadable(dir, format!("cannot read the directory: {e}")))?;
     let mut paths = Vec::new();
     for entry in entries {
-        let path = entry.map_err(|e| Problem::say(dir, format!("cannot read the directory: {e}")))?.path();
+        let path =
+            entry.map_err(|e| Problem::unreadable(dir, format!("cannot read the directory: {e}")))?.path();
         if path.extension().is_some_and(|extension| extension == "cedar") {
             paths.push(path);
         }
@@ -233,7 +240,7 @@ fn list(dir: &Path) -> Result<Vec<PathBuf>, Problem> {
 }
 
 fn read_file(path: &Path) -> Result<SourceFile, Problem> {
-    let fail = |e: std::io::Error| Problem::say(path, format!("cannot read the file: {e}"));
+    let fail = |e: std::io::Error| Problem::unreadable(path, format!("cannot read the file: {e}"));
     let size = std::fs::metadata(path).map_err(fail)?.len();
     if size > MAX_FILE {
         return Err(Problem::say(path, format!("the file has {size} bytes; the limit is {MAX_FILE}")));

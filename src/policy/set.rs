@@ -95,7 +95,7 @@ pub struct Denial {
     pub reasons: Vec<Reason>,
 }
 
-/// An answer and the policies that determined it.
+/// An answer and the policies that determined it; when none permitted, the permits that were not met too.
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub policies: Vec<String>,
@@ -195,7 +195,7 @@ impl CompiledPolicies {
                 reasons: vec![Reason::POLICY_DENIED],
             },
         };
-        Answer { policies: ids(forbids), denial: Some(denial) }
+        Answer { policies: ids(unmet.into_iter().chain(forbids).collect()), denial: Some(denial) }
     }
 
     fn undecidable(&self, errors: Vec<PolicyId>) -> Answer {

@@ -30,6 +30,14 @@ pub struct IdentityProvider {
     pub updated_at: UnixSeconds,
 }
 
+impl IdentityProvider {
+    /// The scopes to grant; none when the setting is blank.
+    pub fn scope_setting(&self) -> Option<Vec<String>> {
+        let scopes: Vec<String> = self.scope.split_whitespace().map(str::to_owned).collect();
+        (!scopes.is_empty()).then_some(scopes)
+    }
+}
+
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = identity_providers)]
 struct Row {

@@ -1,8 +1,8 @@
 //! Members whose subject was looked up before: a known person's sign-in reads nothing from the database.
 //!
-//! An entry holds for the configuration generation before which it was read. Every administrative change
-//! raises the generation, so a changed, unlinked or removed member is looked up again; and the write checks
-//! the member's state once more, whatever stands here.
+//! An entry holds for the configuration generation at which it was read, and every administrative change
+//! raises the generation: a changed, unlinked or removed member is looked up again. The write checks the
+//! generation and the member's state once more.
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};

@@ -6,6 +6,9 @@ use super::schema::{sign_ins, used_assertions};
 use super::{AnyConnection, StoreError};
 use crate::clock::UnixSeconds;
 
+/// How long a used assertion is kept after it has expired, in seconds. Its age is judged when a request
+/// begins; the request may then wait for keys and for the writer, and replicas' clocks differ.
+const MARGIN: i64 = 300;
 /// Most rows one step deletes from a table.
 const STEP: i64 = 500;
 
@@ -30,7 +33,7 @@ pub(super) fn prune(
     sign_ins_before: UnixSeconds,
 ) -> Result<Pruned, StoreError> {
     let expired: Vec<String> = used_assertions::table
-        .filter(used_assertions::expires_at.lt(now))
+        .filter(used_assertions::expires_at.lt(now - MARGIN))
         .select(used_assertions::assertion)
         .limit(STEP)
         .load(connection)?;

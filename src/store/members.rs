@@ -112,8 +112,6 @@ pub enum Standing {
     Bound(Member),
     /// The member of that email, to whom no subject is bound: invited, removed, or unlinked.
     Unbound(Member),
-    /// The assertion's subject, email and account name different members.
-    Conflict,
 }
 
 /// What an assertion says about who somebody is.
@@ -126,25 +124,25 @@ pub struct Asserted {
     pub account: Option<String>,
 }
 
-/// Finds the subject inside one teamspace: by (issuer, tenant, subject), then once by email.
-pub fn standing(connection: &mut AnyConnection, asserted: &Asserted) -> Result<Standing, StoreError> {
-    let standing = standing_of_subject(connection, &asserted.subject, asserted.email.as_deref())?;
-    let Some(account) = &asserted.account else { return Ok(standing) };
-    let own = match &standing {
+/// Finds the subject inside one teamspace: by (issuer, tenant, subject), then once by email. None when
+/// subject, email and account name different members.
+pub fn standing(connection: &mut AnyConnection, asserted: &Asserted) -> Result<Option<Standing>, StoreError> {
+    let found = standing_of_subject(connection, &asserted.subject, asserted.email.as_deref())?;
+    let (Some(standing), Some(account)) = (&found, &asserted.account) else { return Ok(found) };
+    let own = match standing {
         Standing::Bound(member) | Standing::Unbound(member) => Some(&member.id),
-        Standing::Absent { .. } | Standing::Conflict => None,
+        Standing::Absent { .. } => None,
     };
-    if own == Some(account) || find(connection, &asserted.subject.teamspace_id, account)?.is_none() {
-        return Ok(standing);
-    }
-    Ok(Standing::Conflict)
+    let names_another =
+        own != Some(account) && find(connection, &asserted.subject.teamspace_id, account)?.is_some();
+    Ok(found.filter(|_| !names_another))
 }
 
 fn standing_of_subject(
     connection: &mut AnyConnection,
     subject: &Identity,
     email: Option<&str>,
-) -> Result<Standing, StoreError> {
+) -> Result<Option<Standing>, StoreError> {
     let bound: Option<Row> = identities::table
         .inner_join(members::table)
         .filter(identities::teamspace_id.eq(&subject.teamspace_id))
@@ -160,14 +158,18 @@ fn standing_of_subject(
         (_, None) => None,
     };
     match (bound, by_email) {
-        (Some(_), Some(other)) if other.status != Status::Removed => Ok(Standing::Conflict),
-        (Some(row), _) => Ok(Standing::Bound(row.try_into()?)),
-        (None, Some(member)) if member.status == Status::Removed => Ok(Standing::Unbound(member)),
+        (Some(_), Some(other)) if other.status != Status::Removed => Ok(None),
+        (Some(row), _) => Ok(Some(Standing::Bound(row.try_into()?))),
         (None, Some(member)) => {
-            let taken = !identities_of(connection, std::slice::from_ref(&member.id))?.is_empty();
-            Ok(if taken { Standing::Conflict } else { Standing::Unbound(member) })
+            // A removed one is out under every subject.
+            let free = member.status == Status::Removed
+                || identities_of(connection, std::slice::from_ref(&member.id))?.is_empty();
+            Ok(free.then_some(Standing::Unbound(member)))
         }
-        (None, None) => Ok(Standing::Absent { seats_used: seats_used(connection, &subject.teamspace_id)? }),
+        (None, None) => {
+            let seats_used = seats_used(connection, &subject.teamspace_id)?;
+            Ok(Some(Standing::Absent { seats_used }))
+        }
     }
 }
 
@@ -297,12 +299,19 @@ pub(super) fn touch(
     Ok(updated == 1)
 }
 
-/// Makes an invited member active, or finds an active one so; tells whether there was one.
-pub(super) fn accept(connection: &mut AnyConnection, member_id: &str, now: UnixSeconds) -> QueryResult<bool> {
+/// Makes an invited member active, or finds an active one so, whose sessions were not ended since; tells
+/// whether there was one.
+pub(super) fn accept(
+    connection: &mut AnyConnection,
+    member_id: &str,
+    now: UnixSeconds,
+    signed_in_at: UnixSeconds,
+) -> QueryResult<bool> {
     let updated = diesel::update(
         members::table
             .filter(members::id.eq(member_id))
-            .filter(members::status.eq_any([Status::Invited.as_str(), Status::Active.as_str()])),
+            .filter(members::status.eq_any([Status::Invited.as_str(), Status::Active.as_str()]))
+            .filter(members::sessions_ended_at.is_null().or(members::sessions_ended_at.lt(signed_in_at))),
     )
     .set((members::status.eq(Status::Active.as_str()), members::last_sign_in_at.eq(now)))
     .execute(connection)?;

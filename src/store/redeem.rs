@@ -6,7 +6,7 @@ use diesel::result::Error as DieselError;
 use super::members::{self, Identity, Member};
 use super::schema::used_assertions;
 use super::sign_ins::{self, NewSignIn};
-use super::{AnyConnection, StoreError, is_duplicate};
+use super::{AnyConnection, StoreError, generation, is_duplicate};
 use crate::clock::UnixSeconds;
 
 /// Consumes an assertion, keeps the member, records the sign-in.
@@ -15,6 +15,8 @@ pub struct Redemption {
     pub assertion: String,
     /// From when on the assertion is refused for its age alone (exp and skew).
     pub expires_at: UnixSeconds,
+    /// The configuration that the decision stood on.
+    pub generation: i64,
     pub member: MemberChange,
     pub sign_in: NewSignIn,
 }
@@ -24,7 +26,7 @@ pub enum MemberChange {
     /// Nobody: becomes a member while fewer than `limit` seats are taken.
     Provision { member: Member, identity: Identity, limit: Option<i64> },
     /// Invited or unlinked: is active from now on, and bound to the subject unless it is already.
-    Accept { member_id: String, identity: Option<Identity> },
+    Accept { member_id: String, signed_in_at: UnixSeconds, identity: Option<Identity> },
     /// A member already, who signed in at the identity provider at `signed_in_at`.
     Known { member_id: String, signed_in_at: UnixSeconds },
 }
@@ -38,6 +40,9 @@ pub enum RedeemError {
     /// Somebody else's write came between decision and commit: read the facts again and decide again.
     #[error("the facts changed under the decision")]
     FactsChanged,
+    /// An administrator's change came in between: an issuer, client or plan may not be what it was.
+    #[error("the configuration changed under the decision")]
+    ConfigurationChanged,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -58,6 +63,9 @@ fn or_changed(result: QueryResult<()>) -> Result<(), RedeemError> {
 
 impl Redemption {
     pub(super) fn perform(self, connection: &mut AnyConnection) -> Result<(), RedeemError> {
+        if generation(connection)? != self.generation {
+            return Err(RedeemError::ConfigurationChanged);
+        }
         consume(connection, &self.assertion, self.expires_at)?;
         self.member.apply(connection, self.sign_in.at)?;
         sign_ins::append(connection, &self.sign_in)?;
@@ -78,6 +86,15 @@ fn consume(
     }
 }
 
+/// Binds a member to its one subject. Of two subjects that arrive at once with the member's email, the
+/// second finds the first: it must not become the same member.
+fn bind_first(connection: &mut AnyConnection, identity: &Identity) -> Result<(), RedeemError> {
+    if !members::identities_of(connection, std::slice::from_ref(&identity.member_id))?.is_empty() {
+        return Err(RedeemError::FactsChanged);
+    }
+    or_changed(members::bind(connection, identity))
+}
+
 impl MemberChange {
     fn apply(self, connection: &mut AnyConnection, now: UnixSeconds) -> Result<(), RedeemError> {
         match self {
@@ -89,11 +106,11 @@ impl MemberChange {
                 or_changed(members::insert(connection, &member))?;
                 or_changed(members::bind(connection, &identity))
             }
-            Self::Accept { member_id, identity } => {
-                if !members::accept(connection, &member_id, now)? {
+            Self::Accept { member_id, signed_in_at, identity } => {
+                if !members::accept(connection, &member_id, now, signed_in_at)? {
                     return Err(RedeemError::FactsChanged);
                 }
-                identity.map_or(Ok(()), |identity| or_changed(members::bind(connection, &identity)))
+                identity.map_or(Ok(()), |identity| bind_first(connection, &identity))
             }
             Self::Known { member_id, signed_in_at } => {
                 match members::touch(connection, &member_id, now, signed_in_at)? {

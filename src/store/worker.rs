@@ -72,11 +72,12 @@ impl Workers {
     where
         F: FnOnce(&mut AnyConnection) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
+        E: From<StoreError> + From<DieselError> + Send + 'static,
     {
         let (answer, done) = oneshot::channel();
         let job: ReadJob = Box::new(move |connection| {
-            let _ = answer.send(job(connection));
+            // In a transaction, so that all its reads see one state of the database.
+            let _ = answer.send(connection.transaction(job));
         });
         submit(&self.reads, job)?;
         done.await.map_err(|_| StoreError::Stopped)?

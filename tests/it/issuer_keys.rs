@@ -544,3 +544,45 @@ async fn saving_an_issuer_forgets_its_keys() {
     granted_with(&app, &new).await;
     assert_eq!(asked(&app.idp), (3, 3));
 }
+
+/// JAG-31, rule 12: a request that waits for the provider's keys while an administrator switches something
+/// off is decided under the new configuration, and burns nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_under_way_are_decided_under_the_new_configuration() {
+    let app = TestApp::start().await;
+    app.idp.change(|behaviour| behaviour.delay = Duration::from_millis(400));
+    let assertion = app.assertion(json!({}));
+    let switch_off = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        app.change_client(|client| client.enabled = false).await;
+    };
+    let (answer, ()) = tokio::join!(app.exchange(&assertion), switch_off);
+    assert_eq!((answer.status, answer.json["error"].as_str()), (401, Some("invalid_client")), "{answer:?}");
+    assert_eq!(
+        (app.written().await.used_assertions, app.last_sign_in().await.reason.as_str()),
+        (0, "client_blocked")
+    );
+    app.change_client(|client| client.enabled = true).await;
+    assert_eq!(app.exchange(&assertion).await.status, 200);
+}
+
+/// One customer's key set must not cost everybody's CPU: of a thousand keys a hundred are read, and of
+/// those with one kid four are tried.
+#[tokio::test]
+async fn key_sets_are_bounded() {
+    let app = TestApp::start().await;
+    let good = Key::es256("same");
+    let mut keys: Vec<serde_json::Value> = (0..10).map(|_| Key::es256("same").jwk()).collect();
+    keys.insert(3, good.jwk());
+    app.idp.change(|behaviour| behaviour.jwks = json!({ "keys": keys }));
+    assert_eq!(app.exchange(&good.assertion(&app.claims())).await.status, 200);
+    keys.swap(3, 9);
+    app.idp.change(|behaviour| behaviour.jwks = json!({ "keys": keys }));
+    app.change_provider(|provider| provider.updated_at += 1).await;
+    app.refused_assertion(&good.assertion(&app.claims()), "invalid_grant", "signature_bad").await;
+    let mut keys: Vec<serde_json::Value> = (0..100).map(|i| Key::es256(&format!("k{i}")).jwk()).collect();
+    keys.push(good.jwk());
+    app.idp.change(|behaviour| behaviour.jwks = json!({ "keys": keys }));
+    app.change_provider(|provider| provider.updated_at += 1).await;
+    app.refused_assertion(&good.assertion(&app.claims()), "invalid_grant", "kid_unknown").await;
+}

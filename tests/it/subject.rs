@@ -298,3 +298,39 @@ async fn changes_of_other_processes_are_taken_over() {
     app.app.reload_if_changed().await.unwrap();
     app.refused(json!({}), "access_denied", "plan_not_enterprise").await;
 }
+
+/// Rule 9: two subjects that arrive at once with an invited or unlinked member's email do not become one.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_subjects_at_once_do_not_become_one_member() {
+    let app = TestApp::start().await;
+    for round in 0..12 {
+        let email = format!("p{round}@acme.com");
+        let status = if round % 2 == 0 { Status::Invited } else { Status::Active };
+        let member = app.put_member(&email, status).await;
+        let subjects = ["one", "two", "three", "four"].map(|name| format!("{round}-{name}"));
+        let assertions = subjects.map(|sub| app.assertion(json!({ "sub": sub, "email": email })));
+        let answers = futures_all(assertions.iter().map(|assertion| app.exchange(assertion))).await;
+        assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1, "{answers:?}");
+        assert_eq!(app.identities(&member).await.len(), 1);
+    }
+    let conflicts = app.sign_ins().await.iter().filter(|row| row.reason == "subject_conflict").count();
+    assert_eq!(conflicts, 36);
+}
+
+/// SUB-08: an administrator's word stands above every policy.
+#[tokio::test]
+async fn no_policy_admits_a_suspended_member() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["issuer", "members", "grants"] {
+        std::fs::copy(format!("policies/{name}.cedar"), dir.path().join(format!("{name}.cedar"))).unwrap();
+    }
+    let rule = r#"@id("lax") @otherwise("x") permit (principal, action == Action::"AdmitMember", resource);"#;
+    std::fs::write(dir.path().join("lax.cedar"), rule).unwrap();
+    let policies = dir.path().to_owned();
+    let app = TestApp::start_with(move |config| config.policy_dir = policies).await;
+    app.granted(json!({})).await;
+    for status in [Status::Suspended, Status::Removed] {
+        app.change_member("dana@acme.com", move |m| m.status = status).await;
+        app.refused(json!({}), "access_denied", "member_inactive").await;
+    }
+}

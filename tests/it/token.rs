@@ -82,7 +82,7 @@ async fn the_lifetime_is_configurable() {
     assert_eq!((&answer.json["expires_in"], &answer.claims()["exp"]), (&json!(900), &json!(START + 900)));
 }
 
-/// RSP-01, RSP-02, RSP-04, RSP-06
+/// RSP-01, RSP-02, RSP-03, RSP-04, RSP-06
 #[tokio::test]
 async fn the_answer_has_exactly_the_members_that_clients_expect() {
     let app = TestApp::start().await;
@@ -91,11 +91,15 @@ async fn the_answer_has_exactly_the_members_that_clients_expect() {
     assert_eq!((&answer.json["token_type"], &answer.json["expires_in"]), (&json!("Bearer"), &json!(3600)));
     assert_eq!(answer.header("content-type"), "application/json");
     assert_eq!((answer.header("cache-control"), answer.header("pragma")), ("no-store", "no-cache"));
-    let request = app.http.post(app.token_url()).header("accept-encoding", "gzip, br");
+    let assertion = app.assertion(json!({}));
+    let form = [("grant_type", countersign::exchange::request::JWT_BEARER), ("assertion", &assertion)];
+    let request = app.http.post(app.token_url()).basic_auth(CLIENT, Some(crate::harness::SECRET));
+    let request = request.header("accept-encoding", "gzip, br, deflate").form(&form);
     let answer = Answer::of(request.send().await.unwrap()).await;
-    assert_eq!(answer.header("content-encoding"), "");
+    assert_eq!((answer.status, answer.header("content-encoding")), (200, ""));
+    let token = answer.access_token();
     for (name, value) in &answer.headers {
-        assert!(!value.to_str().unwrap().contains("eyJ"), "{name}");
+        assert!(!value.to_str().unwrap().contains(token), "{name}");
     }
     let bare = app.granted(json!({ "scope": null })).await;
     assert_eq!(bare.json["scope"], json!(""), "always told");
@@ -148,4 +152,21 @@ async fn signing_keys_are_encrypted_at_rest() {
     assert!(refused.contains("keys.encryption_key"), "{refused}");
     config.keys.encryption_key = Some(Secret::from("HwECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8".to_owned()));
     assert!(App::start(config, clock).await.is_err());
+}
+
+/// JAG-31: a signing key that cannot be read does not hold up what an administrator switches off.
+#[tokio::test]
+async fn an_unreadable_signing_key_freezes_nothing() {
+    use countersign::signing::generate;
+    use countersign::store::signing_keys;
+    let app = TestApp::start().await;
+    app.granted(json!({})).await;
+    let mut key = generate(&app.app.config, START, START).unwrap();
+    key.encrypted = true;
+    app.configure(move |c| Ok(signing_keys::add(c, &key)?)).await;
+    app.change_provider(|provider| provider.enabled = false).await;
+    app.refused(json!({}), "invalid_grant", "issuer_disabled").await;
+    app.change_provider(|provider| provider.enabled = true).await;
+    let answer = app.granted(json!({})).await;
+    verified(&app, answer.access_token()).await;
 }
