@@ -98,7 +98,9 @@ fn parts(c: &mut Criterion) {
         b.iter(|| {
             UnverifiedAssertion::peek(black_box(&assertion), 16_384)
                 .unwrap()
-                .verify(&keys, &expected)
+                .authenticate(&keys)
+                .unwrap()
+                .check(&expected)
                 .unwrap()
         })
     });

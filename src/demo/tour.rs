@@ -43,22 +43,13 @@ impl Tour<'_> {
     async fn whole_sign_in(&self, narrator: &mut Narrator) -> Result<String, DemoError> {
         let (status, id_jag) = self.id_jag(&self.stage.acme.0, "dana").await?;
         let assertion = text(&id_jag, "access_token").to_owned();
-        narrator.say(&format!(
-            "curl -s {}/oauth2/v1/token -u … -d grant_type={TOKEN_EXCHANGE} …",
-            self.stage.acme.0
-        ));
         narrator.step("the identity provider issues an ID-JAG", status == StatusCode::OK, &id_jag);
 
         let (status, token) = self.exchange(&assertion).await?;
-        narrator.say(&format!(
-            "curl -s {}/oauth2/token -u '{}:{}' -d grant_type={JWT_BEARER} -d assertion=$ID_JAG",
-            self.stage.issuer, CLIENT.0, CLIENT.1
-        ));
         let granted = status == StatusCode::OK && text(&token, "token_type") == "Bearer";
         narrator.step("Countersign exchanges it for an access token", granted, &token);
 
         let access_token = text(&token, "access_token");
-        narrator.say(&format!("curl -s {} -H \"Authorization: Bearer $TOKEN\" …", self.stage.mcp_url));
         let who = self.call_tool(access_token, "whoami", json!({})).await?;
         narrator.step("the MCP server takes the token: whoami", text(&who, "teamspace") == "acme", &who);
         let sum = self.call_tool(access_token, "add", json!({ "a": 2, "b": 3 })).await?;

@@ -45,6 +45,13 @@ pub struct UnverifiedAssertion {
     payload: Map<String, Value>,
 }
 
+/// An assertion that its issuer has signed. Whether it is for us and valid is not known yet.
+#[derive(Debug)]
+pub struct AuthenticAssertion {
+    claims: Claims,
+    id: String,
+}
+
 /// A verified ID-JAG for us, for this client, valid now.
 #[derive(Debug)]
 pub struct IdJag {
@@ -97,17 +104,34 @@ impl UnverifiedAssertion {
         self.algorithm
     }
 
-    /// Checks the signature, then every claim.
-    pub fn verify(self, keys: &[Arc<VerificationKey>], expected: &Expectations) -> Result<IdJag, TokenError> {
+    /// Checks the signature, and the types of the claims.
+    pub fn authenticate(self, keys: &[Arc<VerificationKey>]) -> Result<AuthenticAssertion, TokenError> {
         let verifies =
             |key: &Arc<VerificationKey>| key.verifies(self.algorithm, &self.signing_input, &self.signature);
         if !keys.iter().any(verifies) {
             return Err(TokenError::unverified(Reason::SIGNATURE_BAD));
         }
         let claims = Claims::read(self.payload)?;
-        claims.check(expected)?;
         let id = digest(&format!("{}\0{}", claims.iss, claims.jti));
-        Ok(IdJag { claims, id })
+        Ok(AuthenticAssertion { claims, id })
+    }
+}
+
+impl AuthenticAssertion {
+    /// What the issuer says: enough to tell an administrator whose sign-in it was.
+    pub fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// SHA-256 over issuer and jti.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Checks every claim.
+    pub fn check(self, expected: &Expectations) -> Result<IdJag, TokenError> {
+        self.claims.check(expected)?;
+        Ok(IdJag { claims: self.claims, id: self.id })
     }
 }
 

@@ -23,7 +23,7 @@ use crate::store::identity_providers::IdentityProvider;
 use crate::store::sign_ins::{self, NewSignIn};
 use crate::store::snapshot::{Snapshot, Tenancy};
 use crate::store::{RedeemError, StoreError};
-use assertion::{Expectations, IdJag, UnverifiedAssertion};
+use assertion::{AuthenticAssertion, Expectations, IdJag, UnverifiedAssertion};
 use client::{Client, Credentials, authenticate};
 use error::{ErrorCode, Reason, TokenError};
 use grant::Case;
@@ -122,9 +122,9 @@ async fn perform(
     let unverified = UnverifiedAssertion::peek(&asked.assertion, app.config.assertion.max_size.bytes())?;
     record.issuer = shorten(unverified.issuer());
     let (tenancy, provider) = trusted_issuer(snapshot, unverified.issuer(), record)?;
-    let expected = expectations(app, &tenancy, client, now);
-    let id_jag = verify(app, unverified, provider, &expected).await?;
-    describe(record, &id_jag);
+    let authentic = authenticate_assertion(app, unverified, provider).await?;
+    describe(record, &authentic);
+    let id_jag = authentic.check(&expectations(app, &tenancy, client, now))?;
     app.limits.check_subject(client.registered(), id_jag.claims()).map_err(TokenError::from)?;
 
     let resource = ResourceRequest {
@@ -217,12 +217,11 @@ fn expectations(app: &App, tenancy: &Tenancy, client: &Client, now: UnixSeconds)
     }
 }
 
-async fn verify(
+async fn authenticate_assertion(
     app: &App,
     unverified: UnverifiedAssertion,
     provider: &IdentityProvider,
-    expected: &Expectations,
-) -> Result<IdJag, TokenError> {
+) -> Result<AuthenticAssertion, TokenError> {
     let keys = app.issuer_keys.find(provider, unverified.kid(), unverified.algorithm()).await;
     let keys = keys.map_err(|error| match error {
         KeyError::Unknown => TokenError::unverified(Reason::KID_UNKNOWN),
@@ -233,7 +232,7 @@ async fn verify(
             unavailable
         }
     })?;
-    unverified.verify(&keys, expected)
+    unverified.authenticate(&keys)
 }
 
 fn candidates(
@@ -252,11 +251,11 @@ fn candidates(
     .candidates()
 }
 
-fn describe(record: &mut NewSignIn, id_jag: &IdJag) {
-    let claims = id_jag.claims();
+fn describe(record: &mut NewSignIn, authentic: &AuthenticAssertion) {
+    let claims = authentic.claims();
     record.subject.clone_from(&claims.sub);
     record.email = claims.email.clone().unwrap_or_default();
-    record.assertion = id_jag.id().to_owned();
+    record.assertion = authentic.id().to_owned();
     if record.scopes_asked.is_empty() {
         record.scopes_asked = shorten(&claims.scope.as_deref().unwrap_or_default().join(" "));
     }

@@ -203,7 +203,9 @@ async fn the_audience_is_exactly_this_server() {
     app.refused(json!({ "aud": [7] }), "invalid_grant", "claim_malformed").await;
     app.granted(json!({ "aud": [own] })).await;
     app.refused(json!({ "aud": format!("{own}/") }), "invalid_grant", "aud_mismatch").await;
-    assert!(app.last_sign_in().await.detail.contains("trailing slash"));
+    let row = app.last_sign_in().await;
+    assert!(row.detail.contains("trailing slash"), "{row:?}");
+    assert_eq!((row.subject.as_str(), row.email.as_str()), ("00u1dana", "dana@acme.com"), "whose it was");
 }
 
 /// JAG-08

@@ -72,6 +72,9 @@ fn bad_configuration_names_key_place_and_cause() {
         ("[access_token]\nsigning_alg = \"HS256\"", &["signing_alg", "HS256"]),
         ("[assertion]\nclock_skew = \"61s\"", &["assertion.clock_skew", "60s"]),
         ("[assertion]\nmax_size = \"16 elephants\"", &["max_size", "elephants"]),
+        ("management_listen = \"127.0.0.1:8080\"", &["management_listen", "`listen`"]),
+        ("database_url = \"postgres://u:secret@h/d\"", &["database_url", "postgres"]),
+        ("[retention]\nsign_ins = \"0s\"", &["retention.sign_ins", "1d"]),
         ("[fetch]\nprivate_origins = [\"https://idp.internal/path\"]", &["private_origins", "origin"]),
         ("[keys]\nencryption_key = \"x\"\nencryption_key_file = \"y\"", &["keys.encryption_key", "both"]),
         ("[keys]\nencryption_key = \"abc\"", &["keys.encryption_key", "32 bytes"]),
@@ -117,6 +120,25 @@ fn configuration_is_shown_without_secrets_and_described() {
     let example = root.join("examples/config.toml");
     let out = countersign(dir.path(), &["config", "check", "--config", example.to_str().unwrap()], &[]);
     assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
+}
+
+/// Every value that the example names for a choice is one that the service takes.
+#[test]
+fn the_examples_choices_are_accepted() {
+    let dir = tempfile::tempdir().unwrap();
+    let example =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/config.toml")).unwrap();
+    let lines = example.lines().skip_while(|line| !line.contains("RightmostXForwardedFor"));
+    let sources: Vec<&str> = lines
+        .take_while(|line| line.starts_with('#'))
+        .flat_map(|line| line.split([' ', ',', '#', '.']))
+        .filter(|word| word.len() > 6 && word.starts_with(char::is_uppercase))
+        .collect();
+    assert!(sources.len() >= 4, "{sources:?}");
+    for source in sources {
+        let out = countersign(dir.path(), &["config", "check"], &[("COUNTERSIGN_CLIENT_IP_SOURCE", source)]);
+        assert_eq!(out.status.code(), Some(0), "{source}: {}", text(&out.stderr));
+    }
 }
 
 #[test]
@@ -176,6 +198,17 @@ fn policies_are_checked() {
     let error = text(&out.stderr);
     assert_eq!(out.status.code(), Some(1), "{error}");
     assert!(error.contains("bad.cedar") && error.contains("GrantScope"), "did you mean: {error}");
+    let never = "@id(\"x\") @otherwise(\"x\")\npermit (principal, action == Action::\"GrantScope\", resource) when { false };";
+    write(dir.path(), "bad.cedar", never);
+    let out = countersign(dir.path(), &args, &[]);
+    assert_eq!(
+        (out.status.code(), text(&out.stderr).contains("warning")),
+        (Some(1), true),
+        "{}",
+        text(&out.stderr)
+    );
+    let args = ["policy", "check", "nowhere", "--schema", schema.to_str().unwrap()];
+    assert_eq!(countersign(dir.path(), &args, &[]).status.code(), Some(2));
 }
 
 /// Rule 18: without valid policies, a migrated database or a free port there is no service.

@@ -262,3 +262,24 @@ async fn a_policy_that_errs_denies() {
     assert!(app.last_sign_in().await.decisions.contains("overflows"));
     assert_eq!(app.member("dana@acme.com").await.unwrap().status, Status::Active);
 }
+
+/// GRT-08: a teamspace that wants the claim gets it with a ready policy.
+#[tokio::test]
+async fn a_policy_can_require_the_resource_claim() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["issuer", "members", "grants", "examples/resource-required", "examples/reserve-issuers"] {
+        let target = dir.path().join(format!("{}.cedar", name.replace('/', "-")));
+        std::fs::copy(format!("policies/{name}.cedar"), target).unwrap();
+    }
+    let policies = dir.path().to_owned();
+    let app = TestApp::start_with(move |config| config.policy_dir = policies).await;
+    invalid(
+        &app,
+        json!({ "resource": null }),
+        &[("resource", RESOURCE)],
+        "invalid_grant",
+        "resource_missing",
+    )
+    .await;
+    app.granted(json!({})).await;
+}

@@ -269,6 +269,27 @@ fn the_issuer_is_decided_on_save_as_well() {
     assert_eq!(custom, Err(vec![Reason::of_policy("custom_authorization_server")]));
 }
 
+/// The ready policy about who may save which issuer.
+#[test]
+fn issuers_can_be_reserved() {
+    let mut files =
+        vec![("reserve.cedar", std::fs::read_to_string("policies/examples/reserve-issuers.cedar").unwrap())];
+    files.push(("issuer.cedar", std::fs::read_to_string("policies/issuer.cedar").unwrap()));
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    let p = load(with(&files).path()).unwrap();
+    let save = |slug: &str, issuer: &str, domains: &[&str]| {
+        let email_domains = domains.iter().map(|domain| (*domain).to_owned()).collect();
+        let teamspace = TeamspaceFacts { slug: slug.into(), email_domains, ..dana().teamspace };
+        decide_configuration(&p.compiled, &ConfigurationFacts { now: 0, issuer: issuer.into(), teamspace })
+            .map_err(|denial| denial.reasons)
+    };
+    let acme = "https://acme.okta.com";
+    assert_eq!(save("acme", acme, &["acme.com"]), Ok(()));
+    assert_eq!(save("evil", acme, &["evil.com"]), Err(vec![Reason::of_policy("issuer_reserved")]));
+    assert_eq!(save("evil", "https://evil.okta.com", &["evil.com"]), Ok(()));
+    assert_eq!(save("acme", acme, &[]), Err(vec![Reason::of_policy("email_domains_missing")]));
+}
+
 /// Without a permit there is no way in, whatever the facts are.
 #[test]
 fn without_permits_everything_is_denied() {

@@ -34,20 +34,3 @@ pub(super) fn url(resource: &str) -> String {
         None => format!("{scheme}{rest}{WELL_KNOWN}"),
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::url;
-
-    #[test]
-    fn the_well_known_path_goes_before_the_path() {
-        let cases = [
-            ("http://127.0.0.1:8081/mcp", "http://127.0.0.1:8081/.well-known/oauth-protected-resource/mcp"),
-            ("https://mcp.example.com/", "https://mcp.example.com/.well-known/oauth-protected-resource"),
-            ("https://mcp.example.com", "https://mcp.example.com/.well-known/oauth-protected-resource"),
-        ];
-        for (resource, expected) in cases {
-            assert_eq!(url(resource), expected);
-        }
-    }
-}
