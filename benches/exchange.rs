@@ -112,7 +112,7 @@ fn parts(c: &mut Criterion) {
         b.iter(|| decide(&policies.compiled, black_box(&facts)).outcome.unwrap())
     });
     c.bench_function("of which: entities", |b| {
-        b.iter(|| policies.compiled.world(black_box(&facts).entities().unwrap()).unwrap())
+        b.iter(|| policies.compiled.world_of(black_box(&facts)).unwrap())
     });
     c.bench_function("of which: context", |b| {
         b.iter(|| to_context(black_box(&facts).member_context().unwrap()).unwrap())

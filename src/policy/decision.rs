@@ -94,7 +94,7 @@ impl<'a> Court<'a> {
         Ok(Self {
             policies,
             facts,
-            entities: policies.world(facts.entities()?)?,
+            entities: policies.world_of(facts)?,
             context: to_context(facts.member_context()?)?,
         })
     }

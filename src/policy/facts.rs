@@ -10,7 +10,7 @@ use crate::store::members::Status;
 use crate::store::teamspaces::Plan;
 
 /// Facts about the customer.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TeamspaceFacts {
     pub slug: String,
     pub plan: Plan,
@@ -21,7 +21,7 @@ pub struct TeamspaceFacts {
 }
 
 /// Facts about the client that redeems the assertion.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ClientFacts {
     pub client_id: String,
     pub groups: Vec<String>,
@@ -58,7 +58,7 @@ pub enum MemberFacts {
 }
 
 /// Facts about the MCP server that the token would be for.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ResourceFacts {
     pub identifier: String,
     pub published: bool,
@@ -78,6 +78,16 @@ pub struct Facts {
     pub candidates: Vec<String>,
     /// Whether the assertion is bound to a key and the client proved that it holds it.
     pub key_bound: bool,
+}
+
+/// The facts but for the person: few combinations of them serve very many sign-ins.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Surroundings {
+    iss: String,
+    teamspace: TeamspaceFacts,
+    client: ClientFacts,
+    resource: ResourceFacts,
+    candidates: Vec<String>,
 }
 
 /// What saving an issuer on a teamspace is decided on.
@@ -249,10 +259,27 @@ impl Facts {
 
     /// Every entity that a policy can reach from principal, resource or context.
     pub fn entities(&self) -> Result<Vec<Entity>> {
+        let mut all = self.surrounding_entities()?;
+        all.push(self.user_entity()?);
+        Ok(all)
+    }
+
+    /// What the entities other than the person depend on.
+    pub(super) fn surroundings(&self) -> Surroundings {
+        Surroundings {
+            iss: self.claims.iss.clone(),
+            teamspace: self.teamspace.clone(),
+            client: self.client.clone(),
+            resource: self.resource.clone(),
+            candidates: self.candidates.clone(),
+        }
+    }
+
+    /// The entities that are the same for everybody of a teamspace who comes with the same request.
+    pub(super) fn surrounding_entities(&self) -> Result<Vec<Entity>> {
         let mut all = vec![
             issuer_entity(&self.claims.iss)?,
             self.client_entity()?,
-            self.user_entity()?,
             self.teamspace.entity()?,
             self.server_entity()?,
         ];
@@ -269,7 +296,7 @@ impl Facts {
 
     /// A group's id begins with the teamspace, so that one customer's identity provider cannot put
     /// its people into another's groups.
-    fn user_entity(&self) -> Result<Entity> {
+    pub(super) fn user_entity(&self) -> Result<Entity> {
         let slug = &self.teamspace.slug;
         let groups = self.claims.groups.iter().map(|g| uid(&TYPES.group, format!("{slug}/{g}")));
         entity(self.user(), [], groups)

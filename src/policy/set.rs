@@ -5,14 +5,18 @@
 //! allows. That is sound because a slice only leaves out policies whose scope cannot match.
 
 use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock};
 
 use cedar_policy::{
     ActionConstraint, AuthorizationError, Authorizer, Context, Decision, Effect, Entities, Entity, EntityUid,
     Policy, PolicyId, PolicySet, Request, ResourceConstraint, Schema,
 };
 
-use super::facts::{FactsError, action_uid};
+use super::facts::{Facts, FactsError, Surroundings, action_uid};
 use crate::exchange::error::{ErrorCode, Reason};
+
+/// Most combinations that are kept; when they are more it starts anew.
+const MAX_SURROUNDINGS: usize = 500;
 
 /// The questions that policies answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -72,6 +76,8 @@ pub struct CompiledPolicies {
     /// The action groups of the schema: without them `action in Action::"…"` would match nothing, and a
     /// forbid that is written so would be skipped.
     action_entities: Entities,
+    /// The entities around a person, made before: it saves making them again for each sign-in.
+    known_surroundings: RwLock<HashMap<Surroundings, Entities>>,
     authorizer: Authorizer,
 }
 
@@ -118,12 +124,39 @@ impl CompiledPolicies {
             }
         }
         let annotations = set.policies().map(|p| (p.id().clone(), Annotations::of(p))).collect();
-        Ok(Self { slices, annotations, actions, action_entities, authorizer: Authorizer::new() })
+        Ok(Self {
+            slices,
+            annotations,
+            actions,
+            action_entities,
+            known_surroundings: RwLock::default(),
+            authorizer: Authorizer::new(),
+        })
     }
 
-    /// Everything that a question can reach: the facts' entities and the schema's action groups.
-    pub fn world(&self, entities: Vec<Entity>) -> Result<Entities, FactsError> {
+    /// These entities and the schema's action groups.
+    pub(super) fn world(&self, entities: Vec<Entity>) -> Result<Entities, FactsError> {
         self.action_entities.clone().add_entities(entities, None).map_err(FactsError::of)
+    }
+
+    /// Everything that the questions of an exchange can reach. It depends on the facts alone; what was made
+    /// before for equal facts is taken again.
+    pub fn world_of(&self, facts: &Facts) -> Result<Entities, FactsError> {
+        let key = facts.surroundings();
+        let known = self.known_surroundings.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        let surroundings = match known {
+            Some(known) => known,
+            None => {
+                let made = self.world(facts.surrounding_entities()?)?;
+                let mut known = self.known_surroundings.write().unwrap_or_else(PoisonError::into_inner);
+                if known.len() >= MAX_SURROUNDINGS {
+                    known.clear();
+                }
+                known.insert(key, made.clone());
+                made
+            }
+        };
+        surroundings.add_entities([facts.user_entity()?], None).map_err(FactsError::of)
     }
 
     /// Asks. Any evaluation error is a denial: Cedar would skip a forbid that errs and so fail open.
