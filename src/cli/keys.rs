@@ -33,47 +33,59 @@ impl Command {
     pub(super) async fn run(self, config: Config) -> Outcome {
         let store = Store::open(&config.database_url)?;
         match self {
-            Self::List => {
-                let keys = store.read(signing_keys::all).await?;
-                let signing = keys.iter().find(|key| key.signs_from <= now()).map(|key| key.kid.clone());
-                for key in keys {
-                    let state = state(&key, signing.as_deref());
-                    println!("{}\t{}\t{state}\tmade {}", key.kid, key.alg, rfc3339(key.created_at));
-                }
-            }
-            Self::Rotate { now: at_once } => {
-                // A key that the service cannot open would be of no use: both need the same encryption key.
-                let stored = store.read(signing_keys::all).await?;
-                Signer::prepare(&stored, &config, now())?;
-                let signs_from = if at_once { now() } else { now() + PUBLISH_AHEAD };
-                let key = generate(&config, now(), signs_from)?;
-                let (kid, alg) = (key.kid.clone(), key.alg.clone());
-                let event = NewAdminEvent::of_command(now(), "signing_key.rotate", &kid, None);
-                let add = move |c: &mut AnyConnection| {
-                    admin_events::append(c, &event)?;
-                    Ok::<_, StoreError>(signing_keys::add(c, &key)?)
-                };
-                store.write(add).await?;
-                println!("{kid}\t{alg}\tsigns from {}", rfc3339(signs_from));
-            }
-            Self::Remove { kid } => {
-                let keys = store.read(signing_keys::all).await?;
-                if keys.iter().find(|key| key.signs_from <= now()).is_some_and(|key| key.kid == kid) {
-                    return Err("this key signs now; run `countersign keys rotate --now` first".into());
-                }
-                if !keys.iter().any(|key| key.kid == kid) {
-                    return Err("there is no such key".into());
-                }
-                let event = NewAdminEvent::of_command(now(), "signing_key.remove", &kid, None);
-                let remove = move |c: &mut AnyConnection| {
-                    admin_events::append(c, &event)?;
-                    Ok::<_, StoreError>(signing_keys::remove(c, &kid)?)
-                };
-                store.write(remove).await?;
-            }
+            Self::List => list(&store).await,
+            Self::Rotate { now: at_once } => rotate(&store, &config, at_once).await,
+            Self::Remove { kid } => remove(&store, kid).await,
         }
-        Ok(End::Fine)
     }
+}
+
+async fn list(store: &Store) -> Outcome {
+    let keys = store.read(signing_keys::all).await?;
+    let signing = signing_kid(&keys);
+    for key in &keys {
+        let state = state(key, signing);
+        println!("{}\t{}\t{state}\tmade {}", key.kid, key.alg, rfc3339(key.created_at));
+    }
+    Ok(End::Fine)
+}
+
+async fn rotate(store: &Store, config: &Config, at_once: bool) -> Outcome {
+    // Made with another encryption key than the ones that are there, it would be of no use to the service.
+    Signer::prepare(&store.read(signing_keys::all).await?, config, now())?;
+    let signs_from = if at_once { now() } else { now() + PUBLISH_AHEAD };
+    let key = generate(config, now(), signs_from)?;
+    let (kid, alg) = (key.kid.clone(), key.alg.clone());
+    let event = NewAdminEvent::of_command(now(), "signing_key.rotate", &kid, None);
+    let add = move |c: &mut AnyConnection| {
+        admin_events::append(c, &event)?;
+        Ok::<_, StoreError>(signing_keys::add(c, &key)?)
+    };
+    store.write(add).await?;
+    println!("{kid}\t{alg}\tsigns from {}", rfc3339(signs_from));
+    Ok(End::Fine)
+}
+
+async fn remove(store: &Store, kid: String) -> Outcome {
+    let keys = store.read(signing_keys::all).await?;
+    if signing_kid(&keys) == Some(&kid) {
+        return Err("this key signs now; run `countersign keys rotate --now` first".into());
+    }
+    if !keys.iter().any(|key| key.kid == kid) {
+        return Err("there is no such key".into());
+    }
+    let event = NewAdminEvent::of_command(now(), "signing_key.remove", &kid, None);
+    let remove = move |c: &mut AnyConnection| {
+        admin_events::append(c, &event)?;
+        Ok::<_, StoreError>(signing_keys::remove(c, &kid)?)
+    };
+    store.write(remove).await?;
+    Ok(End::Fine)
+}
+
+/// The key that signs now, of keys that stand latest first.
+fn signing_kid(keys: &[StoredKey]) -> Option<&str> {
+    keys.iter().find(|key| key.signs_from <= now()).map(|key| key.kid.as_str())
 }
 
 fn state(key: &StoredKey, signing: Option<&str>) -> String {

@@ -268,19 +268,22 @@ fn shorten(text: &str) -> String {
 
 /// Refuses a caller who has not proved to be a client. Beyond the limits this is in the log lines only,
 /// or a flood of strangers would fill the disk.
-async fn refuse_stranger(app: &App, error: TokenError, mut record: NewSignIn, address: IpAddr) -> Exchanged {
-    if error.reason == Reason::RATE_LIMITED || !app.limits.may_record_stranger(address) {
-        describe_refusal(&mut record, &error);
-        return Exchanged { result: Err(error), record };
-    }
-    refuse(app, error, record).await
+async fn refuse_stranger(app: &App, error: TokenError, record: NewSignIn, address: IpAddr) -> Exchanged {
+    let recorded = error.reason != Reason::RATE_LIMITED && app.limits.may_record_stranger(address);
+    end_refused(app, error, record, recorded).await
 }
 
-/// Records a refusal. When that fails, the caller is told to try again: an outcome that is not in the
-/// decision log did not happen.
-async fn refuse(app: &App, error: TokenError, mut record: NewSignIn) -> Exchanged {
+/// Refuses a client. What nobody has vouched for, since the assertion was not verified, is bounded too.
+async fn refuse(app: &App, error: TokenError, record: NewSignIn) -> Exchanged {
+    let recorded = !record.subject.is_empty() || app.limits.may_record_unverified(&record.client_id);
+    end_refused(app, error, record, recorded).await
+}
+
+/// Answers a refusal, written down if it is to be. When that fails, the caller is told to try again: an
+/// outcome that is not in the decision log did not happen.
+async fn end_refused(app: &App, error: TokenError, mut record: NewSignIn, recorded: bool) -> Exchanged {
     describe_refusal(&mut record, &error);
-    if record.subject.is_empty() && !app.limits.may_record_unverified(&record.client_id) {
+    if !recorded {
         return Exchanged { result: Err(error), record };
     }
     let row = record.clone();
