@@ -25,6 +25,8 @@ pub(super) enum Command {
     /// have fetched the key set again.
     Remove {
         /// The id that `list` shows.
+        // It is random base64url, which may begin with a hyphen.
+        #[arg(allow_hyphen_values = true)]
         kid: String,
     },
 }

@@ -173,6 +173,8 @@ fn tokens_and_keys_are_managed_on_the_command_line() {
     assert_eq!(countersign(dir.path(), &["keys", "remove", kid], &[]).status.code(), Some(0));
     assert!(!text(&countersign(dir.path(), &["keys", "list"], &[]).stdout).contains(kid));
     assert_eq!(countersign(dir.path(), &["keys", "remove", kid], &[]).status.code(), Some(2), "it is gone");
+    let out = countersign(dir.path(), &["keys", "remove", "-hyphen-first"], &[]);
+    assert!(text(&out.stderr).contains("there is no such key"), "ids are random: {}", text(&out.stderr));
     let tokens = text(&countersign(dir.path(), &["admin-token", "list"], &[]).stdout);
     let id = tokens.split('\t').next().unwrap();
     assert!(tokens.lines().count() == 1 && tokens.contains("\tci\toperator\t"), "{tokens}");
