@@ -65,6 +65,17 @@ struct SourceFile {
     text: String,
 }
 
+/// A set that is valid against its schema; each policy's id is its `@id`.
+#[derive(Debug)]
+pub struct Validated {
+    pub set: PolicySet,
+    pub schema: Schema,
+    /// SHA-256 over schema and files.
+    pub hash: String,
+    pub files: Vec<PolicyFile>,
+    pub warnings: Vec<String>,
+}
+
 /// Policies and schema as text, not yet parsed.
 pub struct PolicySource {
     schema: SourceFile,
@@ -93,21 +104,34 @@ impl PolicySource {
         }
     }
 
+    /// From texts that stand in no directory, such as a revision or a set that was in force once.
+    pub fn of(schema: String, files: Vec<(String, String)>) -> Self {
+        let file = |(name, text): (String, String)| SourceFile { path: name.into(), text };
+        let schema = file(("countersign.cedarschema".to_owned(), schema));
+        Self { schema, files: files.into_iter().map(file).collect() }
+    }
+
     /// Parses, validates strictly and slices.
     pub fn compile(&self, now: UnixSeconds) -> Result<Policies, LoadError> {
+        let Validated { set, schema, hash, files, warnings } = self.validate()?;
+        let compiled = CompiledPolicies::compile(&set, &schema)
+            .map_err(|e| LoadError(vec![Problem::say(&self.schema.path, e)]))?;
+        Ok(Policies { compiled, hash, files, warnings, loaded_at: now })
+    }
+
+    /// Parses and validates strictly.
+    pub fn validate(&self) -> Result<Validated, LoadError> {
         let mut problems = Vec::new();
         let schema = self.parse_schema().map_err(|p| problems.push(p)).ok();
         let policies = self.parse_policies(&mut problems);
         let (Some(schema), true) = (schema, problems.is_empty()) else { return Err(LoadError(problems)) };
         let (set, places) = self.assemble(policies, &mut problems);
-        let warnings = self.validate(&set, &places, &schema, &mut problems);
+        let warnings = self.check_types(&set, &places, &schema, &mut problems);
         if !problems.is_empty() {
             return Err(LoadError(problems));
         }
-        let compiled = CompiledPolicies::compile(&set, &schema)
-            .map_err(|e| LoadError(vec![Problem::say(&self.schema.path, e)]))?;
         let (hash, files) = (self.hash(), self.describe(&places));
-        Ok(Policies { compiled, hash, files, warnings, loaded_at: now })
+        Ok(Validated { set, schema, hash, files, warnings })
     }
 
     fn parse_schema(&self) -> Result<Schema, Problem> {
@@ -154,7 +178,7 @@ impl PolicySource {
         (set, places)
     }
 
-    fn validate(
+    fn check_types(
         &self,
         set: &PolicySet,
         places: &HashMap<PolicyId, usize>,

@@ -6,7 +6,7 @@ mod load;
 mod set;
 
 pub use decision::{Decision, Permitted, Ruling, decide, decide_configuration};
-pub use load::{LoadError, PolicyFile, PolicySource, Problem};
+pub use load::{LoadError, PolicyFile, PolicySource, Problem, Validated};
 pub use set::{Action, CompiledPolicies, Denial};
 
 use crate::clock::UnixSeconds;

@@ -1,0 +1,52 @@
+//! `countersign policy`: a file for each verb.
+
+mod check;
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+
+use super::{CannotRun, Outcome};
+use crate::config::Config;
+use crate::policy::LoadError;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Parse the policies and validate them strictly against the schema.
+    #[command(
+        after_help = "Example: countersign policy check policies/\nExit: 0 valid, 1 problems or warnings found, 2 could not read them"
+    )]
+    Check(check::Check),
+}
+
+/// Where the policies are.
+#[derive(Debug, Args)]
+struct Place {
+    /// Directory of *.cedar files [default: `policy_dir` of the configuration].
+    dir: Option<PathBuf>,
+    /// Schema file [default: `schema_file` of the configuration].
+    #[arg(long, value_name = "FILE")]
+    schema: Option<PathBuf>,
+}
+
+impl Place {
+    /// Directory and schema file, each as given or else as configured.
+    fn resolve(self, file: Option<&Path>) -> Result<(PathBuf, PathBuf), CannotRun> {
+        let config = Config::load(file)?;
+        Ok((self.dir.unwrap_or(config.policy_dir), self.schema.unwrap_or(config.schema_file)))
+    }
+}
+
+impl Command {
+    pub(super) fn run(self, file: Option<&Path>) -> Outcome {
+        match self {
+            Self::Check(check) => check.run(file),
+        }
+    }
+}
+
+/// Every problem with its place, then how many there are.
+pub(super) fn render(error: &LoadError) -> String {
+    let problems: Vec<String> = error.0.iter().map(ToString::to_string).collect();
+    format!("{}\n{error}", problems.join("\n"))
+}
