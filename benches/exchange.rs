@@ -12,11 +12,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign::exchange::assertion::{Expectations, UnverifiedAssertion};
 use countersign::exchange::request::TokenRequest;
+use countersign::exchange::scope::Candidates;
 use countersign::idp::key::VerificationKey;
 use countersign::policy::facts::{
     ClaimFacts, ClientFacts, Facts, MemberFacts, ResourceFacts, TeamspaceFacts, to_context,
 };
 use countersign::policy::{PolicySource, decide};
+use countersign::store::clients::AuthMethod;
 use countersign::store::members::Status;
 use countersign::store::teamspaces::Plan;
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -60,7 +62,7 @@ fn facts() -> Facts {
             client_id: "c".into(),
             groups: vec![],
             public: false,
-            auth_method: "client_secret_basic",
+            auth_method: AuthMethod::Basic,
         },
         claims: ClaimFacts {
             iss: ISSUER.into(),
@@ -72,7 +74,7 @@ fn facts() -> Facts {
         },
         member: MemberFacts::Present { status: Status::Active, linking: false },
         resource: ResourceFacts { identifier: RESOURCE.into(), published: true, default_scopes: vec![] },
-        candidates: scopes(),
+        candidates: Candidates { scopes: scopes(), ..Candidates::default() },
         key_bound: false,
     }
 }

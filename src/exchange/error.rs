@@ -62,7 +62,7 @@ impl ErrorCode {
 }
 
 /// A stable reason code of the decision log; policies add their own with `@reason`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct Reason(Cow<'static, str>);
 

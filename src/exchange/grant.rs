@@ -5,12 +5,12 @@ use serde_json::Value;
 use super::Ended;
 use super::assertion::IdJag;
 use super::client::Client;
-use super::error::{ErrorCode, Reason, TokenError};
-use super::scope::{Candidates, none_granted};
+use super::error::{Reason, TokenError};
+use super::scope::Candidates;
 use crate::app::App;
 use crate::clock::UnixSeconds;
 use crate::policy::facts::{ClaimFacts, ClientFacts, Facts, MemberFacts, ResourceFacts, TeamspaceFacts};
-use crate::policy::{Action, Decision, Denial, Permitted, Policies, Ruling, decide};
+use crate::policy::{Decision, Denial, Permitted, Policies, RecordedFacts, decide};
 use crate::random::token;
 use crate::store::identity_providers::IdentityProvider;
 use crate::store::members::{self, Asserted, Identity, Member, Role, Standing, Status};
@@ -146,19 +146,11 @@ impl Case<'_> {
         record: &mut NewSignIn,
     ) -> Result<Permitted, TokenError> {
         let facts = self.facts(standing);
-        let Decision { mut rulings, outcome } = decide(&policies.compiled, &facts);
-        let refused = self.candidates.refused.iter();
-        rulings.extend(refused.map(|(scope, reason)| Ruling::of_scope_out_of_bounds(scope, reason)));
-        // A list of plain structs always serializes; the log would show the gap.
+        let Decision { rulings, outcome } = decide(&policies.compiled, &facts);
+        // Plain data always serializes; the log would show the gap.
         record.decisions = serde_json::to_string(&rulings).unwrap_or_default();
-        let permitted = outcome.map_err(denied)?;
-        check_status(standing)?;
-        if permitted.scopes().is_empty() && self.candidates.asked {
-            let scopes = rulings.iter().filter(|ruling| ruling.action == Action::GrantScope.name());
-            let reason = scopes.flat_map(|ruling| ruling.reasons.first()).next();
-            return Err(none_granted(reason.cloned().unwrap_or(Reason::SCOPE_NOT_AUTHORIZED)));
-        }
-        Ok(permitted)
+        record.facts = serde_json::to_string(&RecordedFacts::of(&facts)).unwrap_or_default();
+        outcome.map_err(denied)
     }
 
     fn facts(&self, standing: &Standing) -> Facts {
@@ -170,7 +162,7 @@ impl Case<'_> {
                 client_id: registered.client_id.clone(),
                 groups: registered.groups.clone(),
                 public: false,
-                auth_method: self.client.method().as_str(),
+                auth_method: self.client.method(),
             },
             claims: self.claim_facts(),
             member: match standing {
@@ -186,7 +178,7 @@ impl Case<'_> {
                 published: self.resource.is_published_to(&self.teamspace().slug),
                 default_scopes: self.resource.default_scopes.clone(),
             },
-            candidates: self.candidates.scopes.clone(),
+            candidates: self.candidates.clone(),
             key_bound: false,
         }
     }
@@ -217,11 +209,6 @@ impl Case<'_> {
         let claims = self.id_jag.claims();
         let member_id = match standing {
             Standing::Bound(member) | Standing::Unbound(member) => member.id.clone(),
-            // A member is known by an email: no policy can do without one.
-            _ if claims.email.is_none() => {
-                let text = "The assertion carries no email claim.";
-                return Err(TokenError::invalid_grant(Reason::EMAIL_MISSING, text));
-            }
             Standing::Absent { .. } => uuid::Uuid::new_v4().to_string(),
         };
         let longest = self.now.saturating_add(app.config.access_token.lifetime.as_secs());
@@ -302,21 +289,6 @@ fn conflict() -> TokenError {
         "the email or aud_sub names a member to whom another subject is bound; an administrator can unlink \
          the member",
     )
-}
-
-/// Whom an administrator has suspended or removed no policy lets in.
-fn check_status(standing: &Standing) -> Result<(), TokenError> {
-    let status = match standing {
-        Standing::Absent { .. } => return Ok(()),
-        Standing::Bound(member) | Standing::Unbound(member) => member.status,
-    };
-    match status.holds_seat() {
-        true => Ok(()),
-        false => {
-            let text = "This member is suspended or was removed.";
-            Err(TokenError::new(ErrorCode::AccessDenied, Reason::MEMBER_INACTIVE, text))
-        }
-    }
 }
 
 fn denied(denial: Denial) -> TokenError {

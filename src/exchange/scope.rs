@@ -1,6 +1,8 @@
 //! Which scopes can be granted at all; each of them is then decided by policy.
 
-use super::error::{ErrorCode, Reason, TokenError};
+use serde::{Deserialize, Serialize};
+
+use super::error::{Reason, TokenError};
 use crate::store::resources::Resource;
 
 /// Scopes of OpenID Connect that mean something at an identity provider only: never granted, and
@@ -24,7 +26,7 @@ pub struct ScopeRequest<'a> {
 }
 
 /// The scopes to be decided, and those that are out already.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Candidates {
     pub scopes: Vec<String>,
     pub refused: Vec<(String, Reason)>,
@@ -84,9 +86,4 @@ impl ScopeRequest<'_> {
             }
         }
     }
-}
-
-/// Scopes were asked for and none is granted (RFC 6749 §3.3).
-pub fn none_granted(reason: Reason) -> TokenError {
-    TokenError::new(ErrorCode::InvalidScope, reason, "None of the requested scopes can be granted.")
 }

@@ -1,21 +1,22 @@
 //! The decision: one pure function of policies and facts.
 
 use cedar_policy::{Context, Entities, EntityUid};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::facts::{ConfigurationFacts, Facts, FactsError, MemberFacts, to_context};
 use super::set::{Action, Answer, CompiledPolicies, Denial, Question};
 use crate::exchange::error::{ErrorCode, Reason};
+use crate::exchange::scope::Candidates;
 
 /// One question with its answer, as the decision log keeps it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ruling {
-    pub action: &'static str,
+    pub action: Action,
     pub resource: String,
     pub allowed: bool,
     /// The policies that determined the answer; when none permitted, the permits that were not met too.
     pub policies: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<Reason>,
 }
 
@@ -40,17 +41,63 @@ pub struct Decision {
 }
 
 /// Decides an exchange: trust the issuer, let the person in, then the resource, then each scope. It stops
-/// at the first no but for scopes, where the token carries those that are permitted.
+/// at the first no but for scopes, where the token carries those that are permitted. Whatever policies
+/// permit, nobody comes in without an email or a seat, and a request for scopes that gets none is refused.
 pub fn decide(policies: &CompiledPolicies, facts: &Facts) -> Decision {
     let mut rulings = Vec::new();
     let outcome = match Court::assemble(policies, facts) {
         Ok(court) => court.decide(&mut rulings),
         Err(error) => {
             tracing::error!(%error, "cannot decide");
-            Err(undecidable())
+            Err(Denial::undecidable())
         }
     };
+    rulings.extend(out_of_bounds(&facts.candidates));
+    let outcome = outcome.and_then(|permitted| {
+        check_member(facts)?;
+        check_scopes(facts, &permitted, &rulings)?;
+        Ok(permitted)
+    });
     Decision { rulings, outcome }
+}
+
+/// The scopes that no policy was asked about, since they are outside of what can be granted at all.
+fn out_of_bounds(candidates: &Candidates) -> impl Iterator<Item = Ruling> {
+    candidates.refused.iter().map(|(scope, reason)| Ruling {
+        action: Action::GrantScope,
+        resource: scope.clone(),
+        allowed: false,
+        policies: Vec::new(),
+        reasons: vec![reason.clone()],
+    })
+}
+
+/// Whom an administrator has suspended or removed no policy lets in, and a member is known by an email.
+fn check_member(facts: &Facts) -> Result<(), Denial> {
+    match &facts.member {
+        MemberFacts::Present { status, .. } if !status.holds_seat() => Err(Denial::of(
+            ErrorCode::AccessDenied,
+            Reason::MEMBER_INACTIVE,
+            "This member is suspended or was removed.",
+        )),
+        MemberFacts::Absent { .. } if facts.claims.email.is_none() => Err(Denial::of(
+            ErrorCode::InvalidGrant,
+            Reason::EMAIL_MISSING,
+            "The assertion carries no email claim.",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Scopes were asked for and none is granted (RFC 6749 §3.3).
+fn check_scopes(facts: &Facts, permitted: &Permitted, rulings: &[Ruling]) -> Result<(), Denial> {
+    if !permitted.scopes().is_empty() || !facts.candidates.asked {
+        return Ok(());
+    }
+    let scopes = rulings.iter().filter(|ruling| ruling.action == Action::GrantScope);
+    let reason = scopes.flat_map(|ruling| ruling.reasons.first()).next();
+    let reason = reason.cloned().unwrap_or(Reason::SCOPE_NOT_AUTHORIZED);
+    Err(Denial::of(ErrorCode::InvalidScope, reason, "None of the requested scopes can be granted."))
 }
 
 /// Decides whether an administrator may save an issuer on a teamspace.
@@ -59,7 +106,7 @@ pub fn decide_configuration(policies: &CompiledPolicies, facts: &ConfigurationFa
         .entities()
         .and_then(|entities| policies.world(entities))
         .and_then(|world| Ok((world, to_context(facts.context())?)));
-    let Ok((entities, context)) = assembled else { return Err(undecidable()) };
+    let Ok((entities, context)) = assembled else { return Err(Denial::undecidable()) };
     let question = Question {
         action: Action::ConfigureIssuer,
         principal: facts.issuer(),
@@ -69,14 +116,6 @@ pub fn decide_configuration(policies: &CompiledPolicies, facts: &ConfigurationFa
         entities: &entities,
     };
     policies.ask(&question).denial.map_or(Ok(()), Err)
-}
-
-fn undecidable() -> Denial {
-    Denial {
-        error: ErrorCode::AccessDenied,
-        message: "The request could not be decided.".to_owned(),
-        reasons: vec![Reason::POLICY_ERROR],
-    }
 }
 
 /// The facts as Cedar wants them, built once for all questions of an exchange.
@@ -111,7 +150,7 @@ impl<'a> Court<'a> {
         self.ask(rulings, Action::GrantResource, facts.server(), within)?;
         let around = [facts.server(), teamspace.clone()];
         let mut scopes = Vec::new();
-        for name in &facts.candidates {
+        for name in &facts.candidates.scopes {
             if self.ask(rulings, Action::GrantScope, Facts::scope(name), &around).is_ok() {
                 scopes.push(name.clone());
             }
@@ -141,20 +180,9 @@ impl<'a> Court<'a> {
 }
 
 impl Ruling {
-    /// A scope that no policy was asked about, since it is outside of what can be granted at all.
-    pub fn of_scope_out_of_bounds(scope: &str, reason: &Reason) -> Self {
-        Self {
-            action: Action::GrantScope.name(),
-            resource: scope.to_owned(),
-            allowed: false,
-            policies: Vec::new(),
-            reasons: vec![reason.clone()],
-        }
-    }
-
     fn of(action: Action, resource: String, answer: &Answer) -> Self {
         Self {
-            action: action.name(),
+            action,
             resource,
             allowed: answer.denial.is_none(),
             policies: answer.policies.clone(),

@@ -3,10 +3,12 @@
 pub mod decision;
 pub mod facts;
 mod load;
+mod recorded;
 mod set;
 
 pub use decision::{Decision, Permitted, Ruling, decide, decide_configuration};
 pub use load::{LoadError, PolicyFile, PolicySource, Problem, Validated};
+pub use recorded::RecordedFacts;
 pub use set::{Action, CompiledPolicies, Denial};
 
 use crate::clock::UnixSeconds;

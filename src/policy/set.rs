@@ -4,7 +4,7 @@
 //! the slices of {none, the resource, its ancestors} and combines them: any forbid denies, else any permit
 //! allows. That is sound because a slice only leaves out policies whose scope cannot match.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{PoisonError, RwLock};
 
 use cedar_policy::{
@@ -12,14 +12,16 @@ use cedar_policy::{
     Policy, PolicyId, PolicySet, Request, ResourceConstraint, Schema,
 };
 
-use super::facts::{Facts, FactsError, Surroundings, action_uid};
+use serde::{Deserialize, Serialize};
+
+use super::facts::{Facts, FactsError, Surroundings, action_uid, is_group};
 use crate::exchange::error::{ErrorCode, Reason};
 
 /// Most combinations that are kept; when they are more it starts anew.
 const MAX_SURROUNDINGS: usize = 500;
 
 /// The questions that policies answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Action {
     ConfigureIssuer,
     TrustIssuer,
@@ -78,6 +80,8 @@ pub struct CompiledPolicies {
     action_entities: Entities,
     /// The entities around a person, made before: it saves making them again for each sign-in.
     known_surroundings: RwLock<HashMap<Surroundings, Entities>>,
+    /// The ids of the directory groups that policies name.
+    named_groups: BTreeSet<String>,
     authorizer: Authorizer,
 }
 
@@ -93,7 +97,7 @@ pub struct Question<'a> {
 }
 
 /// Why an answer is no: what goes on the wire, and every reason for the log.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Denial {
     pub error: ErrorCode,
     pub message: String,
@@ -106,6 +110,18 @@ pub struct Denial {
 pub struct Answer {
     pub policies: Vec<String>,
     pub denial: Option<Denial>,
+}
+
+impl Denial {
+    /// For one reason.
+    pub fn of(error: ErrorCode, reason: Reason, message: impl Into<String>) -> Self {
+        Self { error, message: message.into(), reasons: vec![reason] }
+    }
+
+    /// A policy, or our facts, could not be evaluated: refused, since skipping a forbid would open.
+    pub fn undecidable() -> Self {
+        Self::of(ErrorCode::AccessDenied, Reason::POLICY_ERROR, "The request could not be decided.")
+    }
 }
 
 impl CompiledPolicies {
@@ -123,6 +139,12 @@ impl CompiledPolicies {
                 }
             }
         }
+        let named_groups = set
+            .policies()
+            .flat_map(Policy::entity_literals)
+            .filter(is_group)
+            .map(|group| group.id().unescaped().to_owned())
+            .collect();
         let annotations = set.policies().map(|p| (p.id().clone(), Annotations::of(p))).collect();
         Ok(Self {
             slices,
@@ -130,8 +152,14 @@ impl CompiledPolicies {
             actions,
             action_entities,
             known_surroundings: RwLock::default(),
+            named_groups,
             authorizer: Authorizer::new(),
         })
+    }
+
+    /// The ids of the directory groups that policies name, `<teamspace>/<group>`.
+    pub(super) fn named_groups(&self) -> &BTreeSet<String> {
+        &self.named_groups
     }
 
     /// These entities and the schema's action groups.
@@ -222,22 +250,13 @@ impl CompiledPolicies {
         }
         let denial = match said.first() {
             Some(first) => Denial { error: first.error, message: first.message.clone(), reasons },
-            None => Denial {
-                error: ErrorCode::AccessDenied,
-                message: "No policy permits this.".to_owned(),
-                reasons: vec![Reason::POLICY_DENIED],
-            },
+            None => Denial::of(ErrorCode::AccessDenied, Reason::POLICY_DENIED, "No policy permits this."),
         };
         Answer { policies: ids(unmet.into_iter().chain(forbids).collect()), denial: Some(denial) }
     }
 
     fn undecidable(&self, errors: Vec<PolicyId>) -> Answer {
-        let denial = Denial {
-            error: ErrorCode::AccessDenied,
-            message: "The request could not be decided.".to_owned(),
-            reasons: vec![Reason::POLICY_ERROR],
-        };
-        Answer { policies: ids(errors), denial: Some(denial) }
+        Answer { policies: ids(errors), denial: Some(Denial::undecidable()) }
     }
 }
 

@@ -118,6 +118,7 @@ diesel::table! {
         policy_set -> Text,
         assertion -> Text,
         token_id -> Text,
+        facts -> Text,
     }
 }
 

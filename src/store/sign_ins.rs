@@ -29,6 +29,9 @@ pub struct NewSignIn {
     pub scopes_granted: String,
     /// JSON: each policy decision with its policies and reasons.
     pub decisions: String,
+    /// JSON: the facts that were decided on, so that other policies can be asked about them; empty when
+    /// the request was refused before.
+    pub facts: String,
     /// Hash of the policy set that decided.
     pub policy_set: String,
     /// SHA-256 over issuer and jti.
@@ -60,6 +63,7 @@ pub struct SignIn {
     pub policy_set: String,
     pub assertion: String,
     pub token_id: String,
+    pub facts: String,
 }
 
 /// Which rows to list.

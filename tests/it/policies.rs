@@ -4,11 +4,13 @@ use std::path::Path;
 
 use cedar_policy::{EntityUid, Request, Schema};
 use countersign::exchange::error::{ErrorCode, Reason};
+use countersign::exchange::scope::Candidates;
 use countersign::policy::facts::{
     ClaimFacts, ClientFacts, ConfigurationFacts, Facts, MemberFacts, ResourceFacts, TeamspaceFacts,
     action_uid, to_context,
 };
 use countersign::policy::{Policies, PolicySource, decide, decide_configuration};
+use countersign::store::clients::AuthMethod;
 use countersign::store::members::Status;
 use countersign::store::teamspaces::Plan;
 use proptest::prelude::*;
@@ -129,7 +131,7 @@ fn dana() -> Facts {
             client_id: "c".into(),
             groups: vec![],
             public: false,
-            auth_method: "client_secret_basic",
+            auth_method: AuthMethod::Basic,
         },
         claims: ClaimFacts {
             iss: "https://acme.okta.com".into(),
@@ -145,7 +147,7 @@ fn dana() -> Facts {
             published: true,
             default_scopes: vec![],
         },
-        candidates: vec!["docs:read".into()],
+        candidates: Candidates { scopes: vec!["docs:read".into()], ..Candidates::default() },
         key_bound: false,
     }
 }
@@ -238,14 +240,14 @@ fn the_shipped_policies_choose_scopes() {
     let p = shipped();
     let both = || vec!["docs:read".to_owned(), "docs:write".to_owned()];
     let read = || Ok(vec!["docs:read".to_owned()]);
-    assert_eq!(decided(&p, |f| f.candidates = both()), read());
+    assert_eq!(decided(&p, |f| f.candidates.scopes = both()), read());
     let setting = |f: &mut Facts| f.teamspace.scope_setting = Some(vec!["docs:read".into()]);
     assert_eq!(
-        decided(&p, |f| (f.candidates = both(), f.claims.scopes = Some(both()), setting(f)).2),
+        decided(&p, |f| (f.candidates.scopes = both(), f.claims.scopes = Some(both()), setting(f)).2),
         read()
     );
     let defaults = |f: &mut Facts| {
-        f.candidates = both();
+        f.candidates.scopes = both();
         f.claims.scopes = None;
         f.resource.default_scopes = vec!["docs:read".into()];
     };
@@ -356,7 +358,7 @@ fn fits_the_schema(facts: &Facts) {
     ask(facts.issuer(), "TrustIssuer", facts.teamspace(), facts.context().unwrap());
     ask(facts.user(), member, facts.teamspace(), facts.member_context().unwrap());
     ask(facts.user(), "GrantResource", facts.server(), facts.context().unwrap());
-    for scope in &facts.candidates {
+    for scope in &facts.candidates.scopes {
         ask(facts.user(), "GrantScope", Facts::scope(scope), facts.context().unwrap());
     }
     let saved = ConfigurationFacts {
@@ -397,7 +399,7 @@ fn any_facts() -> impl Strategy<Value = Facts> {
                 (claims.3, claims.4, claims.5);
             (facts.claims.auth_age, facts.claims.scopes) = (claims.6, claims.7);
             (facts.claims.resources, facts.claims.groups) = (claims.8, claims.9);
-            (facts.member, facts.candidates) = (member, candidates);
+            (facts.member, facts.candidates.scopes) = (member, candidates);
             facts.teamspace.scope_setting = scope_setting;
             facts.client.groups = groups;
             facts

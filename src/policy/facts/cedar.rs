@@ -1,102 +1,12 @@
-//! What a decision stands on: plain data first, then the same as Cedar entities and context.
+//! The facts as Cedar entities and contexts. What it makes fits the schema by its types: a test checks it.
 
 use std::cell::RefCell;
 use std::sync::LazyLock;
 
 use cedar_policy::{Context, Entity, EntityId, EntityTypeName, EntityUid, RestrictedExpression as Expr};
 
+use super::{ClaimFacts, ConfigurationFacts, Facts, MemberFacts, TeamspaceFacts};
 use crate::clock::{UnixSeconds, rfc3339};
-use crate::store::members::Status;
-use crate::store::teamspaces::Plan;
-
-/// Facts about the customer.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct TeamspaceFacts {
-    pub slug: String,
-    pub plan: Plan,
-    pub issuer: Option<String>,
-    /// None: pass through what the identity provider authorized.
-    pub scope_setting: Option<Vec<String>>,
-    pub email_domains: Vec<String>,
-}
-
-/// Facts about the client that redeems the assertion.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ClientFacts {
-    pub client_id: String,
-    pub groups: Vec<String>,
-    pub public: bool,
-    pub auth_method: &'static str,
-}
-
-/// Facts from the verified assertion.
-#[derive(Debug, Clone, Default)]
-pub struct ClaimFacts {
-    pub iss: String,
-    pub sub: String,
-    pub tenant: Option<String>,
-    pub aud_tenant: Option<String>,
-    /// Lower case.
-    pub email: Option<String>,
-    pub email_verified: Option<bool>,
-    pub amr: Vec<String>,
-    pub acr: Option<String>,
-    /// Seconds since `auth_time`.
-    pub auth_age: Option<i64>,
-    /// None: no scope claim.
-    pub scopes: Option<Vec<String>>,
-    /// Empty: no resource claim.
-    pub resources: Vec<String>,
-    pub groups: Vec<String>,
-}
-
-/// Facts about the person's membership.
-#[derive(Debug, Clone)]
-pub enum MemberFacts {
-    Absent { seats_used: i64, seats_limit: Option<i64> },
-    Present { status: Status, linking: bool },
-}
-
-/// Facts about the MCP server that the token would be for.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ResourceFacts {
-    pub identifier: String,
-    pub published: bool,
-    pub default_scopes: Vec<String>,
-}
-
-/// Everything that one exchange is decided on.
-#[derive(Debug, Clone)]
-pub struct Facts {
-    pub now: UnixSeconds,
-    pub teamspace: TeamspaceFacts,
-    pub client: ClientFacts,
-    pub claims: ClaimFacts,
-    pub member: MemberFacts,
-    pub resource: ResourceFacts,
-    /// The scopes that could be granted, each asked once.
-    pub candidates: Vec<String>,
-    /// Whether the assertion is bound to a key and the client proved that it holds it.
-    pub key_bound: bool,
-}
-
-/// The facts but for the person: few combinations of them serve very many sign-ins.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Surroundings {
-    iss: String,
-    teamspace: TeamspaceFacts,
-    client: ClientFacts,
-    resource: ResourceFacts,
-    candidates: Vec<String>,
-}
-
-/// What saving an issuer on a teamspace is decided on.
-#[derive(Debug, Clone)]
-pub struct ConfigurationFacts {
-    pub now: UnixSeconds,
-    pub issuer: String,
-    pub teamspace: TeamspaceFacts,
-}
 
 /// A value of our own that Cedar does not take: a defect, answered with a denial.
 #[derive(Debug, thiserror::Error)]
@@ -104,7 +14,7 @@ pub struct ConfigurationFacts {
 pub struct FactsError(String);
 
 impl FactsError {
-    pub(super) fn of(error: impl ToString) -> Self {
+    pub(in crate::policy) fn of(error: impl ToString) -> Self {
         Self(error.to_string())
     }
 }
@@ -148,6 +58,11 @@ static TYPES: LazyLock<Types> = LazyLock::new(|| {
 
 fn uid(entity_type: &EntityTypeName, id: impl AsRef<str>) -> EntityUid {
     EntityUid::from_type_name_and_id(entity_type.clone(), EntityId::new(id))
+}
+
+/// Whether an entity is a directory group.
+pub(in crate::policy) fn is_group(uid: &EntityUid) -> bool {
+    uid.type_name() == &TYPES.group
 }
 
 /// `Action::"…"`.
@@ -264,19 +179,8 @@ impl Facts {
         Ok(all)
     }
 
-    /// What the entities other than the person depend on.
-    pub(super) fn surroundings(&self) -> Surroundings {
-        Surroundings {
-            iss: self.claims.iss.clone(),
-            teamspace: self.teamspace.clone(),
-            client: self.client.clone(),
-            resource: self.resource.clone(),
-            candidates: self.candidates.clone(),
-        }
-    }
-
     /// The entities that are the same for everybody of a teamspace who comes with the same request.
-    pub(super) fn surrounding_entities(&self) -> Result<Vec<Entity>> {
+    pub(in crate::policy) fn surrounding_entities(&self) -> Result<Vec<Entity>> {
         let mut all = vec![
             issuer_entity(&self.claims.iss)?,
             self.client_entity()?,
@@ -288,17 +192,16 @@ impl Facts {
     }
 
     fn client_entity(&self) -> Result<Entity> {
-        let attributes =
-            [("public", Expr::new_bool(self.client.public)), ("auth_method", text(self.client.auth_method))];
+        let attributes = [
+            ("public", Expr::new_bool(self.client.public)),
+            ("auth_method", text(self.client.auth_method.as_str())),
+        ];
         let groups = self.client.groups.iter().map(|g| uid(&TYPES.client_group, g));
         entity(uid(&TYPES.client, &self.client.client_id), attributes, groups)
     }
 
-    /// A group's id begins with the teamspace, so that one customer's identity provider cannot put
-    /// its people into another's groups.
-    pub(super) fn user_entity(&self) -> Result<Entity> {
-        let slug = &self.teamspace.slug;
-        let groups = self.claims.groups.iter().map(|g| uid(&TYPES.group, format!("{slug}/{g}")));
+    pub(in crate::policy) fn user_entity(&self) -> Result<Entity> {
+        let groups = self.claims.groups.iter().map(|group| uid(&TYPES.group, self.group_id(group)));
         entity(self.user(), [], groups)
     }
 
@@ -321,7 +224,7 @@ impl Facts {
             ];
             entity(Self::scope(name), attributes, [self.server(), self.teamspace()])
         };
-        self.candidates.iter().map(scope).collect()
+        self.candidates.scopes.iter().map(scope).collect()
     }
 
     /// What every action at the token endpoint sees.
@@ -379,10 +282,5 @@ impl ClaimFacts {
         );
         optional("scopes", self.scopes.as_deref().map(|scopes| refs(&TYPES.scope, scopes)));
         Expr::new_record(fields).map_err(FactsError::of)
-    }
-
-    /// The part of the email after its last @.
-    pub fn email_domain(&self) -> Option<&str> {
-        self.email.as_deref()?.rsplit_once('@').map(|(_, domain)| domain)
     }
 }

@@ -1,0 +1,2 @@
+DROP TABLE policy_sets;
+ALTER TABLE sign_ins DROP COLUMN facts;

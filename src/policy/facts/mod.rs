@@ -1,0 +1,130 @@
+//! What a decision stands on, as plain data.
+
+mod cedar;
+
+use serde::{Deserialize, Serialize};
+
+pub(in crate::policy) use cedar::is_group;
+pub use cedar::{FactsError, action_uid, to_context};
+
+use crate::clock::UnixSeconds;
+use crate::exchange::scope::Candidates;
+use crate::store::clients::AuthMethod;
+use crate::store::members::Status;
+use crate::store::teamspaces::Plan;
+
+/// Facts about the customer.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct TeamspaceFacts {
+    pub slug: String,
+    pub plan: Plan,
+    pub issuer: Option<String>,
+    /// None: pass through what the identity provider authorized.
+    pub scope_setting: Option<Vec<String>>,
+    pub email_domains: Vec<String>,
+}
+
+/// Facts about the client that redeems the assertion.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ClientFacts {
+    pub client_id: String,
+    pub groups: Vec<String>,
+    pub public: bool,
+    pub auth_method: AuthMethod,
+}
+
+/// Facts from the verified assertion.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClaimFacts {
+    pub iss: String,
+    pub sub: String,
+    pub tenant: Option<String>,
+    pub aud_tenant: Option<String>,
+    /// Lower case.
+    pub email: Option<String>,
+    pub email_verified: Option<bool>,
+    pub amr: Vec<String>,
+    pub acr: Option<String>,
+    /// Seconds since `auth_time`.
+    pub auth_age: Option<i64>,
+    /// None: no scope claim.
+    pub scopes: Option<Vec<String>>,
+    /// Empty: no resource claim.
+    pub resources: Vec<String>,
+    pub groups: Vec<String>,
+}
+
+/// Facts about the person's membership.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MemberFacts {
+    Absent { seats_used: i64, seats_limit: Option<i64> },
+    Present { status: Status, linking: bool },
+}
+
+/// Facts about the MCP server that the token would be for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ResourceFacts {
+    pub identifier: String,
+    pub published: bool,
+    pub default_scopes: Vec<String>,
+}
+
+/// Everything that one exchange is decided on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    pub now: UnixSeconds,
+    pub teamspace: TeamspaceFacts,
+    pub client: ClientFacts,
+    pub claims: ClaimFacts,
+    pub member: MemberFacts,
+    pub resource: ResourceFacts,
+    /// The scopes that could be granted, each asked once, and those that could not.
+    pub candidates: Candidates,
+    /// Whether the assertion is bound to a key and the client proved that it holds it.
+    pub key_bound: bool,
+}
+
+/// The facts but for the person: few combinations of them serve very many sign-ins.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(in crate::policy) struct Surroundings {
+    iss: String,
+    teamspace: TeamspaceFacts,
+    client: ClientFacts,
+    resource: ResourceFacts,
+    candidates: Vec<String>,
+}
+
+/// What saving an issuer on a teamspace is decided on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigurationFacts {
+    pub now: UnixSeconds,
+    pub issuer: String,
+    pub teamspace: TeamspaceFacts,
+}
+
+impl Facts {
+    /// A group's id begins with the teamspace, so that one customer's identity provider cannot put
+    /// its people into another's groups.
+    pub(in crate::policy) fn group_id(&self, group: &str) -> String {
+        format!("{}/{group}", self.teamspace.slug)
+    }
+
+    /// What the entities other than the person depend on.
+    pub(in crate::policy) fn surroundings(&self) -> Surroundings {
+        Surroundings {
+            iss: self.claims.iss.clone(),
+            teamspace: self.teamspace.clone(),
+            client: self.client.clone(),
+            resource: self.resource.clone(),
+            candidates: self.candidates.scopes.clone(),
+        }
+    }
+}
+
+impl ClaimFacts {
+    /// The part of the email after its last @.
+    pub fn email_domain(&self) -> Option<&str> {
+        self.email.as_deref()?.rsplit_once('@').map(|(_, domain)| domain)
+    }
+}

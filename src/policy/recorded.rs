@@ -1,0 +1,34 @@
+//! Facts as the decision log keeps them: enough to ask other policies about a past sign-in.
+
+use serde::{Deserialize, Serialize};
+
+use super::facts::Facts;
+use super::set::CompiledPolicies;
+use crate::random::digest;
+
+/// Facts with the person's groups as digests: a policy that names a group can still be asked about it, but
+/// the log cannot be read for who is in which group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RecordedFacts(Facts);
+
+impl RecordedFacts {
+    /// For the log.
+    pub fn of(facts: &Facts) -> Self {
+        let mut kept = facts.clone();
+        for group in &mut kept.claims.groups {
+            *group = digest(&facts.group_id(group));
+        }
+        Self(kept)
+    }
+
+    /// The facts again, with those of the groups that the policies name.
+    pub fn recall(self, policies: &CompiledPolicies) -> Facts {
+        let mut facts = self.0;
+        let digests = std::mem::take(&mut facts.claims.groups);
+        let own = format!("{}/", facts.teamspace.slug);
+        let named = policies.named_groups().iter().filter(|id| digests.contains(&digest(id)));
+        facts.claims.groups = named.filter_map(|id| id.strip_prefix(&own)).map(str::to_owned).collect();
+        facts
+    }
+}
