@@ -101,21 +101,30 @@ fn check_scopes(facts: &Facts, permitted: &Permitted, rulings: &[Ruling]) -> Res
 }
 
 /// Decides whether an administrator may save an issuer on a teamspace.
-pub fn decide_configuration(policies: &CompiledPolicies, facts: &ConfigurationFacts) -> Result<(), Denial> {
+pub fn decide_configuration(
+    policies: &CompiledPolicies,
+    facts: &ConfigurationFacts,
+) -> (Ruling, Result<(), Denial>) {
+    let (action, saved_on) = (Action::ConfigureIssuer, facts.teamspace.slug.clone());
     let assembled = facts
         .entities()
         .and_then(|entities| policies.world(entities))
         .and_then(|world| Ok((world, to_context(facts.context())?)));
-    let Ok((entities, context)) = assembled else { return Err(Denial::undecidable()) };
-    let question = Question {
-        action: Action::ConfigureIssuer,
-        principal: facts.issuer(),
-        resource: facts.teamspace(),
-        ancestors: &[],
-        context: &context,
-        entities: &entities,
+    let answer = match assembled {
+        Ok((entities, context)) => policies.ask(&Question {
+            action,
+            principal: facts.issuer(),
+            resource: facts.teamspace(),
+            ancestors: &[],
+            context: &context,
+            entities: &entities,
+        }),
+        Err(error) => {
+            tracing::error!(%error, "cannot decide");
+            Answer { policies: Vec::new(), denial: Some(Denial::undecidable()) }
+        }
     };
-    policies.ask(&question).denial.map_or(Ok(()), Err)
+    (Ruling::of(action, saved_on, &answer), answer.denial.map_or(Ok(()), Err))
 }
 
 /// The facts as Cedar wants them, built once for all questions of an exchange.

@@ -104,6 +104,18 @@ impl PolicySource {
         }
     }
 
+    /// The same with further files.
+    pub fn with(mut self, files: &[PathBuf]) -> Result<Self, LoadError> {
+        let mut problems = Vec::new();
+        for path in files {
+            match read_file(path) {
+                Ok(file) => self.files.push(file),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        if problems.is_empty() { Ok(self) } else { Err(LoadError(problems)) }
+    }
+
     /// From texts that stand in no directory, such as a revision or a set that was in force once.
     pub fn of(schema: String, files: Vec<(String, String)>) -> Self {
         let file = |(name, text): (String, String)| SourceFile { path: name.into(), text };

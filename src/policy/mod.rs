@@ -1,5 +1,6 @@
 //! Cedar policies: loaded, validated strictly, sliced, and asked.
 
+pub mod cases;
 pub mod decision;
 pub mod facts;
 mod load;

@@ -55,9 +55,12 @@ impl Action {
     }
 }
 
-/// What a policy says of itself in its annotations.
+/// What a policy says of itself.
 #[derive(Debug, Clone)]
 struct Annotations {
+    effect: Effect,
+    /// Whether it has a `when` or `unless`.
+    conditional: bool,
     reason: Reason,
     error: ErrorCode,
     message: String,
@@ -155,6 +158,28 @@ impl CompiledPolicies {
             named_groups,
             authorizer: Authorizer::new(),
         })
+    }
+
+    /// Every policy.
+    pub fn ids(&self) -> impl Iterator<Item = String> {
+        let ids: BTreeSet<String> = self.annotations.keys().map(ToString::to_string).collect();
+        ids.into_iter()
+    }
+
+    /// Whether a policy permits or forbids.
+    pub fn effect(&self, id: &str) -> Option<Effect> {
+        self.annotations.get(&PolicyId::new(id)).map(|said| said.effect)
+    }
+
+    /// Whether a policy asks for more than its scope, in a `when` or `unless`.
+    pub fn is_conditional(&self, id: &str) -> bool {
+        self.annotations.get(&PolicyId::new(id)).is_some_and(|said| said.conditional)
+    }
+
+    /// The permits that an action has.
+    pub fn permits(&self, action: Action) -> impl Iterator<Item = String> {
+        let slices = self.slices.get(&action).into_iter().flat_map(HashMap::values);
+        slices.flat_map(|slice| slice.permits.policies()).map(|policy| policy.id().to_string())
     }
 
     /// The ids of the directory groups that policies name, `<teamspace>/<group>`.
@@ -274,6 +299,8 @@ impl Annotations {
     fn of(policy: &Policy) -> Self {
         let reason = policy.annotation("reason").or_else(|| policy.annotation("otherwise"));
         Self {
+            effect: policy.effect(),
+            conditional: policy.has_non_scope_constraint(),
             reason: reason.map_or(Reason::POLICY_DENIED, Reason::of_policy),
             error: policy
                 .annotation("error")

@@ -15,6 +15,7 @@ mod issuer_keys;
 mod json;
 mod metadata;
 mod policies;
+mod policy_test;
 mod protected_server;
 mod replay;
 mod request;

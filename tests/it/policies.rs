@@ -263,6 +263,7 @@ fn the_issuer_is_decided_on_save_as_well() {
     let save = |plan, issuer: &str| {
         let teamspace = TeamspaceFacts { plan, ..dana().teamspace };
         decide_configuration(&p.compiled, &ConfigurationFacts { now: 0, issuer: issuer.into(), teamspace })
+            .1
             .map_err(|denial| denial.reasons)
     };
     assert_eq!(save(Plan::Enterprise, "https://new.okta.com"), Ok(()));
@@ -283,6 +284,7 @@ fn issuers_can_be_reserved() {
         let email_domains = domains.iter().map(|domain| (*domain).to_owned()).collect();
         let teamspace = TeamspaceFacts { slug: slug.into(), email_domains, ..dana().teamspace };
         decide_configuration(&p.compiled, &ConfigurationFacts { now: 0, issuer: issuer.into(), teamspace })
+            .1
             .map_err(|denial| denial.reasons)
     };
     let acme = "https://acme.okta.com";

@@ -1,6 +1,8 @@
 //! `countersign policy`: a file for each verb.
 
 mod check;
+mod test;
+mod test_report;
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +10,7 @@ use clap::{Args, Subcommand};
 
 use super::{CannotRun, Outcome};
 use crate::config::Config;
-use crate::policy::LoadError;
+use crate::policy::{LoadError, PolicySource};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -17,6 +19,9 @@ pub(super) enum Command {
         after_help = "Example: countersign policy check policies/\nExit: 0 valid, 1 problems or warnings found, 2 could not read them"
     )]
     Check(check::Check),
+    /// Run the test cases that stand beside the policies.
+    #[command(after_help = test::HELP)]
+    Test(test::Test),
 }
 
 /// Where the policies are.
@@ -27,9 +32,27 @@ struct Place {
     /// Schema file [default: `schema_file` of the configuration].
     #[arg(long, value_name = "FILE")]
     schema: Option<PathBuf>,
+    /// Policy file that is looked at as if it stood in the directory; may be repeated.
+    #[arg(long, value_name = "FILE")]
+    with: Vec<PathBuf>,
+}
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    Human,
+    Json,
 }
 
 impl Place {
+    /// The policies with the files that are added, and the directory.
+    fn source(self, file: Option<&Path>) -> Result<(PolicySource, PathBuf), CannotRun> {
+        let with = self.with.clone();
+        let (dir, schema) = self.resolve(file)?;
+        let source = PolicySource::read(&dir, &schema).and_then(|source| source.with(&with));
+        Ok((source.map_err(|error| CannotRun::from(render(&error)))?, dir))
+    }
+
     /// Directory and schema file, each as given or else as configured.
     fn resolve(self, file: Option<&Path>) -> Result<(PathBuf, PathBuf), CannotRun> {
         let config = Config::load(file)?;
@@ -41,6 +64,7 @@ impl Command {
     pub(super) fn run(self, file: Option<&Path>) -> Outcome {
         match self {
             Self::Check(check) => check.run(file),
+            Self::Test(test) => test.run(file),
         }
     }
 }

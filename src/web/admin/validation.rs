@@ -103,7 +103,7 @@ fn check_locally(
         issuer: proposed.issuer.clone(),
         teamspace: TeamspaceFacts::of(tenancy),
     };
-    decide_configuration(&app.policies().compiled, &facts).map_err(|denial| {
+    decide_configuration(&app.policies().compiled, &facts).1.map_err(|denial| {
         let code = denial.reasons.first().map_or("policy_denied", |reason| reason.as_str());
         Item::new(code.to_owned(), Outcome::Failed, denial.message.clone())
     })?;

@@ -1,0 +1,124 @@
+//! `countersign policy test`.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::{Args, ValueEnum};
+
+use super::test_report::{self, Report};
+use super::{Format, Place, render};
+use crate::cli::{CannotRun, End, Outcome};
+use crate::policy::CompiledPolicies;
+use crate::policy::Validated;
+use crate::policy::cases::{self, Case, coverage, run, survivors};
+
+pub(super) const HELP: &str = "\
+Examples:
+  countersign policy test                            the policies of the configuration, and their tests/
+  countersign policy test policies --filter seats    only cases whose name or file says so
+  countersign policy test --mutate=strict --junit policy-tests.xml
+  countersign policy test --with policies/examples/mfa.cedar --tests policies/examples/tests/mfa.toml
+Exit: 0 all passed, 1 a case failed (or strict mode found a gap), 2 policies or cases could not be read";
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Test {
+    #[command(flatten)]
+    place: Place,
+    /// Case file, or directory of them; may be repeated [default: tests/ in the policy directory].
+    #[arg(long, value_name = "PATH")]
+    tests: Vec<PathBuf>,
+    /// Run only the cases whose name or file contains this text.
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["coverage", "mutate"])]
+    filter: Option<String>,
+    /// Write a JUnit report.
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    #[arg(long, value_enum, default_value = "human")]
+    format: Format,
+    /// Tell policies that decided nothing, and permits that always matched; `=strict` fails on them.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "report", value_name = "HOW")]
+    coverage: Option<Rigor>,
+    /// Drop each policy in turn and tell those that no case misses; `=strict` fails on them.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "report", value_name = "HOW")]
+    mutate: Option<Rigor>,
+}
+
+/// What becomes of a gap in the tests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Rigor {
+    Report,
+    Strict,
+}
+
+impl Test {
+    pub(in crate::cli) fn run(self, file: Option<&Path>) -> Outcome {
+        let (source, dir) = self.place.source(file)?;
+        let validated = source.validate().map_err(|error| CannotRun::from(render(&error)))?;
+        let compiled = CompiledPolicies::compile(&validated.set, &validated.schema)?;
+        let tests = if self.tests.is_empty() { vec![dir.join("tests")] } else { self.tests };
+        let cases = select(&tests, self.filter.as_deref())?;
+        let started = Instant::now();
+        let verdicts: Vec<_> = cases.iter().map(|case| (case, run(&compiled, case))).collect();
+        let mut report = Report {
+            policy_set: &validated.hash,
+            took: started.elapsed(),
+            verdicts,
+            coverage: None,
+            survivors: None,
+        };
+        if self.coverage.is_some() {
+            report.coverage =
+                Some(coverage(&compiled, report.verdicts.iter().map(|(_, verdict)| &verdict.observed)));
+        }
+        if self.mutate.is_some() && report.failed() == 0 {
+            report.survivors = Some(mutate(&validated, &cases)?);
+        }
+        if let Some(path) = &self.junit {
+            let text = test_report::junit(&report)?;
+            std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))?;
+        }
+        match self.format {
+            Format::Human => print!("{}", test_report::human(&report)),
+            Format::Json => println!("{:#}", test_report::json(&report)),
+        }
+        let gaps = (self.coverage == Some(Rigor::Strict)
+            && report.coverage.as_ref().is_some_and(|c| c.has_gaps()))
+            || (self.mutate == Some(Rigor::Strict)
+                && report.survivors.as_ref().is_some_and(|s| !s.is_empty()));
+        Ok(if gaps || report.failed() > 0 { End::Finding } else { End::Fine })
+    }
+}
+
+fn select(tests: &[PathBuf], filter: Option<&str>) -> Result<Vec<Case>, CannotRun> {
+    let mut all = Vec::new();
+    for path in tests {
+        if !path.exists() {
+            return Err(format!("{}: there are no test cases here", path.display()).into());
+        }
+        all.extend(cases::read(path)?);
+    }
+    let known = all.len();
+    all.retain(|case| filter.is_none_or(|text| case.is_about(text)));
+    match (all.is_empty(), known) {
+        (false, _) => Ok(all),
+        (true, 0) => Err("there are no test cases".into()),
+        (true, known) => Err(format!("none of the {known} cases matches the filter").into()),
+    }
+}
+
+/// Long with many policies, so a terminal is shown how far it is.
+fn mutate(validated: &Validated, cases: &[Case]) -> Result<Vec<String>, String> {
+    let (all, shown) = (validated.set.policies().count(), std::io::stderr().is_terminal());
+    let found = survivors(validated, cases, |n| {
+        if shown {
+            eprint!("\rdropping policy {n} of {all}");
+            // Progress only: nothing is lost when it cannot be shown.
+            let _ = std::io::stderr().flush();
+        }
+    });
+    if shown {
+        eprintln!();
+    }
+    found
+}

@@ -1,0 +1,151 @@
+//! What `policy test` prints and writes.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
+use serde_json::{Value, json};
+
+use crate::policy::cases::{Case, Coverage, Verdict};
+
+/// Everything that a run found.
+pub(super) struct Report<'a> {
+    pub policy_set: &'a str,
+    pub took: Duration,
+    pub verdicts: Vec<(&'a Case, Verdict)>,
+    pub coverage: Option<Coverage>,
+    pub survivors: Option<Vec<String>>,
+}
+
+impl Report<'_> {
+    pub(super) fn failed(&self) -> usize {
+        self.verdicts.iter().filter(|(_, verdict)| !verdict.failures.is_empty()).count()
+    }
+
+    /// The cases of each file, in order.
+    fn by_file(&self) -> impl Iterator<Item = &[(&Case, Verdict)]> {
+        self.verdicts.chunk_by(|(one, _), (other, _)| one.file == other.file)
+    }
+}
+
+/// Failures in full, files in one line each.
+pub(super) fn human(report: &Report<'_>) -> String {
+    let mut text = String::new();
+    for cases in report.by_file() {
+        let failed = cases.iter().filter(|(_, verdict)| !verdict.failures.is_empty());
+        let (all, failed) = (cases.len(), failed.count());
+        let file = cases.first().map(|(case, _)| case.file.display().to_string()).unwrap_or_default();
+        // Writing to a String cannot fail.
+        let _ = match failed {
+            0 => writeln!(text, "✓ {file}: {all} cases"),
+            _ => writeln!(text, "✗ {file}: {failed} of {all} cases failed"),
+        };
+        for (case, verdict) in cases.iter().filter(|(_, verdict)| !verdict.failures.is_empty()) {
+            let _ = writeln!(text, "\n  {} ({file}:{})", case.name, case.line);
+            for failure in &verdict.failures {
+                let _ = writeln!(text, "    {failure}");
+            }
+            for ruling in &verdict.observed.rulings {
+                let answer = if ruling.allowed { "allowed" } else { "denied" };
+                let _ = writeln!(
+                    text,
+                    "      {:?} {}: {answer} by {}",
+                    ruling.action,
+                    ruling.resource,
+                    ruling.policies.join(", ")
+                );
+            }
+        }
+    }
+    let passed = report.verdicts.len() - report.failed();
+    let _ = writeln!(
+        text,
+        "{passed} of {} cases passed in {:.1} ms",
+        report.verdicts.len(),
+        report.took.as_secs_f64() * 1e3
+    );
+    text.push_str(&gaps(report));
+    text
+}
+
+fn gaps(report: &Report<'_>) -> String {
+    let mut text = String::new();
+    let mut list = |title: &str, ids: &[String]| {
+        if !ids.is_empty() {
+            let _ = writeln!(text, "{title}: {}", ids.join(", "));
+        }
+    };
+    if let Some(found) = &report.coverage {
+        list("decided nothing", &found.undecided);
+        list("permits that no case saw fail to match", &found.never_unmatched);
+    }
+    if let Some(survivors) = &report.survivors {
+        list("dropped, and no case noticed", survivors);
+    }
+    if let Some(found) = &report.coverage {
+        let _ = writeln!(
+            text,
+            "{} of {} policies decided something",
+            found.policies - found.undecided.len(),
+            found.policies
+        );
+    }
+    match &report.survivors {
+        Some(survivors) if survivors.is_empty() => {
+            text.push_str("every policy is missed when it is dropped\n")
+        }
+        Some(survivors) => {
+            let _ = writeln!(text, "{} policies can be dropped unnoticed", survivors.len());
+        }
+        None => {}
+    }
+    text
+}
+
+/// The same for programs.
+pub(super) fn json(report: &Report<'_>) -> Value {
+    let case = |(case, verdict): &(&Case, Verdict)| {
+        json!({
+            "name": case.name,
+            "file": case.file,
+            "line": case.line,
+            "passed": verdict.failures.is_empty(),
+            "failures": verdict.failures,
+            "outcome": verdict.observed.summary(),
+            "decisions": verdict.observed.rulings,
+        })
+    };
+    json!({
+        "policy_set": report.policy_set,
+        "passed": report.verdicts.len() - report.failed(),
+        "failed": report.failed(),
+        "cases": report.verdicts.iter().map(case).collect::<Vec<_>>(),
+        "coverage": report.coverage,
+        "survivors": report.survivors,
+    })
+}
+
+/// The same for continuous integration.
+pub(super) fn junit(report: &Report<'_>) -> Result<String, quick_junit::SerializeError> {
+    let mut document = quick_junit::Report::new("policies");
+    for cases in report.by_file() {
+        let file = cases.first().map(|(case, _)| case.file.display().to_string()).unwrap_or_default();
+        let mut suite = TestSuite::new(file);
+        for (case, verdict) in cases {
+            let mut status = TestCaseStatus::success();
+            if !verdict.failures.is_empty() {
+                status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+                status.set_message(verdict.failures.join("; "));
+                status.set_description(format!(
+                    "{}:{}\n{}",
+                    case.file.display(),
+                    case.line,
+                    verdict.failures.join("\n")
+                ));
+            }
+            suite.add_test_case(TestCase::new(case.name.clone(), status));
+        }
+        document.add_test_suite(suite);
+    }
+    document.to_string()
+}

@@ -1,0 +1,320 @@
+//! Case files as they are written.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{self, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use toml::Spanned;
+
+use crate::config::Duration;
+use crate::store::clients::AuthMethod;
+use crate::store::members::Status;
+use crate::store::teamspaces::Plan;
+
+/// One file: named fixtures, and tests that use them.
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct CaseFile {
+    pub teamspace: Fixtures<Teamspace>,
+    pub claims: Fixtures<Claims>,
+    pub client: Fixtures<Client>,
+    pub server: Fixtures<Server>,
+    pub test: Vec<Spanned<Row>>,
+}
+
+pub(super) type Fixtures<T> = BTreeMap<String, Spanned<T>>;
+
+/// Something that is stated in layers: what a layer leaves open, the one that it extends says.
+pub(super) trait Layer: Clone {
+    /// A layer that only refers to a fixture.
+    fn named(name: String) -> Self;
+    /// The fixture beneath; it is taken out.
+    fn take_base(&mut self) -> Option<String>;
+    /// Whether it begins anew from a fixture.
+    fn has_base(&self) -> bool;
+    /// What it drops of the layer beneath.
+    fn without(&self) -> &[String];
+    /// The names that can be dropped.
+    fn fields() -> &'static [&'static str];
+    /// This layer over another.
+    fn over(self, base: Self) -> Self;
+    /// A fixture's name may stand for a value that it does not state.
+    fn called(self, name: &str) -> Self;
+}
+
+macro_rules! layer {
+    ($(#[$meta:meta])* $name:ident, called by $key:ident { $($(#[$fmeta:meta])* $field:ident: $type:ty),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Debug, Default, Clone, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub(super) struct $name {
+            /// The fixture that says what is left open here.
+            #[serde(alias = "use")]
+            pub extends: Option<String>,
+            /// What of that fixture does not hold here.
+            pub without: Vec<String>,
+            $($(#[$fmeta])* pub $field: Option<$type>,)+
+        }
+
+        impl Layer for $name {
+            fn named(name: String) -> Self {
+                Self { extends: Some(name), ..Self::default() }
+            }
+
+            fn take_base(&mut self) -> Option<String> {
+                self.extends.take()
+            }
+
+            fn has_base(&self) -> bool {
+                self.extends.is_some()
+            }
+
+            fn without(&self) -> &[String] {
+                &self.without
+            }
+
+            fn fields() -> &'static [&'static str] {
+                &[$(stringify!($field)),+]
+            }
+
+            fn over(self, base: Self) -> Self {
+                let kept = |field: &str| !self.without.iter().any(|dropped| dropped == field);
+                Self {
+                    extends: self.extends.or(base.extends),
+                    $($field: self.$field.or(base.$field.filter(|_| kept(stringify!($field)))),)+
+                    // What is dropped may stand further down.
+                    without: [self.without, base.without].concat(),
+                }
+            }
+
+            fn called(mut self, name: &str) -> Self {
+                if self.extends.is_none() {
+                    self.$key.get_or_insert_with(|| name.to_owned());
+                }
+                self
+            }
+        }
+    };
+}
+
+layer! {
+    /// A customer. A fixture that extends another is the same customer in another situation: its slug is the
+    /// name of the first.
+    Teamspace, called by slug {
+        slug: String,
+        plan: Plan,
+        issuer: String,
+        scope_setting: Vec<String>,
+        email_domains: Vec<String>,
+        seats_used: i64,
+        seats_limit: i64,
+        /// Identifiers of the MCP servers that are offered to it.
+        servers: Vec<String>,
+    }
+}
+
+layer! {
+    /// What the verified assertion says.
+    Claims, called by sub {
+        iss: String,
+        sub: String,
+        tenant: String,
+        aud_tenant: String,
+        email: String,
+        email_verified: bool,
+        amr: Vec<String>,
+        acr: String,
+        /// Time since `auth_time`.
+        auth_age: Age,
+        /// Separated by spaces, as in the assertion.
+        scope: String,
+        resource: OneOrMore,
+        groups: Vec<String>,
+    }
+}
+
+layer! {
+    /// The client that redeems the assertion.
+    Client, called by client_id {
+        client_id: String,
+        groups: Vec<String>,
+        auth_method: AuthMethod,
+    }
+}
+
+layer! {
+    /// An MCP server.
+    Server, called by identifier {
+        identifier: String,
+        /// The scopes that it has; any, when they are not stated.
+        scopes: Vec<String>,
+        default_scopes: Vec<String>,
+    }
+}
+
+/// A test, or one of the rows of its `each`: rows say only what differs.
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Row {
+    pub name: Option<String>,
+    pub teamspace: Option<Stated<Teamspace>>,
+    pub claims: Option<Stated<Claims>>,
+    pub client: Option<Stated<Client>>,
+    pub request: Option<Request>,
+    pub member: Option<Membership>,
+    /// Whether the subject is bound to the member by this sign-in.
+    pub linking: Option<bool>,
+    pub key_bound: Option<bool>,
+    /// RFC 3339.
+    pub now: Option<Instant>,
+    /// An administrator saves this issuer; no assertion is exchanged.
+    pub configure: Option<String>,
+    pub expect: Option<Expectation>,
+    pub each: Vec<Spanned<Row>>,
+}
+
+/// What the token request says besides the assertion.
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Request {
+    pub scope: Option<String>,
+    pub resource: Option<String>,
+}
+
+/// What the member table says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Membership {
+    None,
+    Active,
+    Invited,
+    Suspended,
+    Removed,
+}
+
+impl Membership {
+    pub(super) fn status(self) -> Option<Status> {
+        match self {
+            Self::None => None,
+            Self::Active => Some(Status::Active),
+            Self::Invited => Some(Status::Invited),
+            Self::Suspended => Some(Status::Suspended),
+            Self::Removed => Some(Status::Removed),
+        }
+    }
+}
+
+/// What must come out; each key that is given is checked.
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Expectation {
+    /// Exactly these scopes are on the token, in any order.
+    pub granted: Option<Vec<String>>,
+    /// Scopes that are refused, each for exactly these reasons.
+    pub denied: Option<BTreeMap<String, OneOrMore>>,
+    /// The refusal's error code.
+    pub error: Option<String>,
+    /// Exactly the refusal's reasons, in any order.
+    pub reason: Option<OneOrMore>,
+    /// Policies that are among those that decided.
+    pub by: Option<OneOrMore>,
+    /// Whether the person becomes a member.
+    pub provision: Option<bool>,
+    /// Whether the issuer may be saved.
+    pub saved: Option<bool>,
+}
+
+/// A name of a fixture, or a table that may extend one.
+#[derive(Debug, Clone)]
+pub(super) struct Stated<T>(pub T);
+
+impl<'de, T: Layer + Deserialize<'de>> Deserialize<'de> for Stated<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NameOrTable<T>(PhantomData<T>);
+        impl<'de, T: Layer + Deserialize<'de>> Visitor<'de> for NameOrTable<T> {
+            type Value = Stated<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the name of a fixture or a table")
+            }
+
+            fn visit_str<E: de::Error>(self, name: &str) -> Result<Self::Value, E> {
+                Ok(Stated(T::named(name.to_owned())))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Stated)
+            }
+        }
+        deserializer.deserialize_any(NameOrTable(PhantomData))
+    }
+}
+
+/// A text, or a list of texts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OneOrMore(pub Vec<String>);
+
+impl<'de> Deserialize<'de> for OneOrMore {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Texts;
+        impl<'de> Visitor<'de> for Texts {
+            type Value = OneOrMore;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string or an array of strings")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(OneOrMore(vec![text.to_owned()]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(seq)).map(OneOrMore)
+            }
+        }
+        deserializer.deserialize_any(Texts)
+    }
+}
+
+/// Seconds, or a duration such as `8h`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Age(pub i64);
+
+impl<'de> Deserialize<'de> for Age {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Seconds;
+        impl Visitor<'_> for Seconds {
+            type Value = Age;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("seconds, or a duration such as \"8h\"")
+            }
+
+            fn visit_i64<E: de::Error>(self, seconds: i64) -> Result<Age, E> {
+                Ok(Age(seconds))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Age, E> {
+                text.parse::<Duration>().map(|age| Age(age.as_secs())).map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_any(Seconds)
+    }
+}
+
+/// A time, written as in RFC 3339.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Instant(pub i64);
+
+impl<'de> Deserialize<'de> for Instant {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let parsed: jiff::Timestamp = text
+            .parse()
+            .map_err(|_| de::Error::custom(format!("`{text}` is no time; write 2026-01-05T09:30:00Z")))?;
+        Ok(Self(parsed.as_second()))
+    }
+}

@@ -1,0 +1,313 @@
+//! From rows and fixtures to cases: facts, and what is expected of them.
+
+use toml::Spanned;
+
+use super::file::{
+    CaseFile, Claims, Client, Expectation, Fixtures, Layer, Request, Row, Server, Stated, Teamspace,
+};
+use super::{Case, Matter};
+use crate::exchange::error::ErrorCode;
+use crate::exchange::request::split_scope;
+use crate::exchange::scope::ScopeRequest;
+use crate::policy::Denial;
+use crate::policy::facts::{
+    ClaimFacts, ClientFacts, ConfigurationFacts, Facts, MemberFacts, ResourceFacts, TeamspaceFacts,
+};
+use crate::store::clients::AuthMethod;
+use crate::store::resources::{Resource, ResourceScope};
+use crate::store::teamspaces::Plan;
+
+/// The time in cases that state none: a Monday, 12:00 UTC.
+const NOON: i64 = 1_767_614_400;
+/// Deepest chain of fixtures.
+const MAX_LAYERS: usize = 16;
+
+type Result<T> = std::result::Result<T, String>;
+
+/// A file, and the fixtures that all files of the directory share.
+pub(super) struct Resolver<'a> {
+    pub own: &'a CaseFile,
+    pub shared: &'a CaseFile,
+}
+
+impl Resolver<'_> {
+    /// The cases of a test: itself, or one for each row. Each mistake comes with the byte that it is at.
+    pub(super) fn cases(&self, test: &Spanned<Row>) -> Vec<std::result::Result<Case, (usize, String)>> {
+        let (at, test) = (test.span().start, test.get_ref());
+        let Some(name) = &test.name else { return vec![Err((at, "a test needs a name".to_owned()))] };
+        if test.each.is_empty() {
+            return vec![self.case(test, name.clone(), at).map_err(|message| (at, message))];
+        }
+        let row = |(index, row): (usize, &Spanned<Row>)| {
+            let (at, row) = (row.span().start, row.get_ref());
+            let own = row.name.clone().unwrap_or_else(|| format!("row {}", index + 1));
+            if !row.each.is_empty() {
+                return Err((at, "a row of `each` cannot have rows itself".to_owned()));
+            }
+            let whole = row.clone().over(test);
+            self.case(&whole, format!("{name}: {own}"), at).map_err(|message| (at, message))
+        };
+        test.each.iter().enumerate().map(row).collect()
+    }
+
+    fn case(&self, row: &Row, name: String, offset: usize) -> Result<Case> {
+        let expect = row.expect.clone().ok_or("nothing is expected; add `expect = { … }`")?;
+        check(&expect, row.configure.is_some())?;
+        let matter = match &row.configure {
+            Some(issuer) => self.configuration(row, issuer)?,
+            None => self.exchange(row)?,
+        };
+        Ok(Case { name, file: std::path::PathBuf::new(), line: 0, offset, matter, expect })
+    }
+
+    fn configuration(&self, row: &Row, issuer: &str) -> Result<Matter> {
+        if row.claims.is_some() || row.client.is_some() || row.member.is_some() || row.request.is_some() {
+            return Err("saving an issuer (`configure`) has no claims, client, member or request".into());
+        }
+        let teamspace = teamspace_facts(&self.teamspace(row)?)?;
+        let now = row.now.map_or(NOON, |now| now.0);
+        Ok(Matter::Configuration(ConfigurationFacts { now, issuer: issuer.to_owned(), teamspace }))
+    }
+
+    fn exchange(&self, row: &Row) -> Result<Matter> {
+        let teamspace = self.teamspace(row)?;
+        let claims = claim_facts(&self.claims(row)?, &teamspace)?;
+        let request = row.request.clone().unwrap_or_default();
+        let resource = self.resource(&teamspace, &claims, &request)?;
+        let requested = request.scope.as_deref().map(scopes).transpose()?;
+        let teamspace_facts = teamspace_facts(&teamspace)?;
+        let resource = match resource.scopes.is_empty() {
+            // No scopes are stated: it has whatever is named.
+            true => with_scopes(resource, [&claims.scopes, &requested, &teamspace_facts.scope_setting]),
+            false => resource,
+        };
+        let asked = ScopeRequest {
+            claimed: claims.scopes.as_deref(),
+            requested: requested.as_deref(),
+            setting: teamspace_facts.scope_setting.as_deref(),
+            resource: &resource,
+        };
+        let candidates = match asked.candidates() {
+            Ok(candidates) => candidates,
+            Err(error) => return Ok(Matter::Unfit(Denial::of(error.code, error.reason, error.description))),
+        };
+        Ok(Matter::Exchange(Box::new(Facts {
+            now: row.now.map_or(NOON, |now| now.0),
+            client: client_facts(self.client(row)?),
+            member: member_facts(row, &teamspace)?,
+            resource: ResourceFacts {
+                published: teamspace.servers.unwrap_or_default().contains(&resource.identifier),
+                identifier: resource.identifier,
+                default_scopes: resource.default_scopes,
+            },
+            teamspace: teamspace_facts,
+            claims,
+            candidates,
+            key_bound: row.key_bound.unwrap_or(false),
+        })))
+    }
+
+    fn teamspace(&self, row: &Row) -> Result<Teamspace> {
+        let Stated(stated) = row.teamspace.clone().ok_or("no teamspace; add `teamspace = \"…\"`")?;
+        resolve(stated, [&self.own.teamspace, &self.shared.teamspace], "teamspace")
+    }
+
+    fn claims(&self, row: &Row) -> Result<Claims> {
+        let Stated(stated) = row.claims.clone().ok_or("no claims; add `claims = \"…\"`")?;
+        resolve(stated, [&self.own.claims, &self.shared.claims], "claims")
+    }
+
+    fn client(&self, row: &Row) -> Result<Client> {
+        let Stated(stated) = row.client.clone().unwrap_or(Stated(Client::default()));
+        resolve(stated, [&self.own.client, &self.shared.client], "client")
+    }
+
+    /// The server that the token would be for: the one of the request, else of the assertion, else the only
+    /// one of the teamspace.
+    fn resource(&self, teamspace: &Teamspace, claims: &ClaimFacts, request: &Request) -> Result<Resource> {
+        let offered = teamspace.servers.as_deref().unwrap_or_default();
+        let named = match (&request.resource, claims.resources.as_slice(), offered) {
+            (Some(named), _, _) | (None, [named], _) | (None, [], [named]) => named,
+            (None, [], _) => {
+                return Err(
+                    "which MCP server? the claims name none, and the teamspace has not just one".into()
+                );
+            }
+            (None, _, _) => {
+                return Err(
+                    "the claims name several resources: choose with request = { resource = … }".into()
+                );
+            }
+        };
+        let known = self.own.server.iter().chain(&self.shared.server);
+        let mut server = Server { identifier: Some(named.clone()), ..Server::default() };
+        for (name, fixture) in known {
+            let all = [&self.own.server, &self.shared.server];
+            let candidate = resolve(fixture.get_ref().clone().called(name), all, "server")?;
+            if candidate.identifier.as_ref() == Some(named) {
+                server = candidate;
+                break;
+            }
+        }
+        Ok(resource_of(named, &server))
+    }
+}
+
+/// A stated layer on top of the fixtures that it extends.
+fn resolve<T: Layer>(stated: T, fixtures: [&Fixtures<T>; 2], kind: &str) -> Result<T> {
+    let mut layer = stated;
+    for _ in 0..MAX_LAYERS {
+        if let Some(unknown) = layer.without().iter().find(|name| !T::fields().contains(&name.as_str())) {
+            return Err(format!("`without` names `{unknown}`, which {kind} does not have"));
+        }
+        let Some(name) = layer.take_base() else { return Ok(layer) };
+        let Some(base) = fixtures.iter().find_map(|known| known.get(&name)) else {
+            let known: Vec<&str> = fixtures.iter().flat_map(|f| f.keys()).map(String::as_str).collect();
+            return Err(format!("there is no [{kind}.{name}]; there is: {}", known.join(", ")));
+        };
+        layer = layer.over(base.get_ref().clone().called(&name));
+    }
+    Err(format!("a {kind} fixture extends itself, or more than {MAX_LAYERS} others"))
+}
+
+impl Row {
+    /// A row of `each` over its test. A row that begins with a fixture of its own takes nothing of the
+    /// test's table.
+    fn over(self, test: &Self) -> Self {
+        let request = match (self.request, &test.request) {
+            (Some(own), Some(of_test)) => Some(Request {
+                scope: own.scope.or_else(|| of_test.scope.clone()),
+                resource: own.resource.or_else(|| of_test.resource.clone()),
+            }),
+            (own, of_test) => own.or_else(|| of_test.clone()),
+        };
+        Self {
+            name: None,
+            teamspace: stacked(self.teamspace, &test.teamspace),
+            claims: stacked(self.claims, &test.claims),
+            client: stacked(self.client, &test.client),
+            request,
+            member: self.member.or(test.member),
+            linking: self.linking.or(test.linking),
+            key_bound: self.key_bound.or(test.key_bound),
+            now: self.now.or(test.now),
+            configure: self.configure.or_else(|| test.configure.clone()),
+            expect: self.expect.or_else(|| test.expect.clone()),
+            each: Vec::new(),
+        }
+    }
+}
+
+fn stacked<T: Layer>(own: Option<Stated<T>>, of_test: &Option<Stated<T>>) -> Option<Stated<T>> {
+    match (own, of_test) {
+        (Some(Stated(own)), Some(Stated(base))) if !own.has_base() => Some(Stated(own.over(base.clone()))),
+        (own, of_test) => own.or_else(|| of_test.clone()),
+    }
+}
+
+fn teamspace_facts(stated: &Teamspace) -> Result<TeamspaceFacts> {
+    Ok(TeamspaceFacts {
+        slug: stated.slug.clone().ok_or("the teamspace has no slug")?,
+        plan: stated.plan.unwrap_or(Plan::Enterprise),
+        issuer: stated.issuer.clone(),
+        scope_setting: stated.scope_setting.clone(),
+        email_domains: lower_case(stated.email_domains.as_deref().unwrap_or_default()),
+    })
+}
+
+fn lower_case(texts: &[String]) -> Vec<String> {
+    texts.iter().map(|text| text.to_lowercase()).collect()
+}
+
+fn claim_facts(stated: &Claims, teamspace: &Teamspace) -> Result<ClaimFacts> {
+    // A text claim is never empty: an empty one here says that there is none.
+    let text = |value: &Option<String>| value.clone().filter(|text| !text.is_empty());
+    let iss = text(&stated.iss).or_else(|| teamspace.issuer.clone());
+    Ok(ClaimFacts {
+        iss: iss.ok_or("the claims have no iss, and the teamspace no issuer")?,
+        sub: text(&stated.sub).unwrap_or_else(|| "subject".to_owned()),
+        tenant: text(&stated.tenant),
+        aud_tenant: text(&stated.aud_tenant),
+        email: text(&stated.email).map(|email| email.to_lowercase()),
+        email_verified: stated.email_verified,
+        amr: stated.amr.clone().unwrap_or_default(),
+        acr: text(&stated.acr),
+        auth_age: stated.auth_age.map(|age| age.0),
+        scopes: stated.scope.as_deref().map(scopes).transpose()?,
+        resources: stated.resource.clone().unwrap_or_default().0,
+        groups: stated.groups.clone().unwrap_or_default(),
+    })
+}
+
+fn scopes(text: &str) -> Result<Vec<String>> {
+    split_scope(text).map_err(|_| format!("`{text}` is no list of scopes"))
+}
+
+fn client_facts(stated: Client) -> ClientFacts {
+    ClientFacts {
+        client_id: stated.client_id.unwrap_or_else(|| "client".to_owned()),
+        groups: stated.groups.unwrap_or_default(),
+        public: false,
+        auth_method: stated.auth_method.unwrap_or(AuthMethod::Basic),
+    }
+}
+
+fn member_facts(row: &Row, teamspace: &Teamspace) -> Result<MemberFacts> {
+    let linking = row.linking.unwrap_or(false);
+    match row.member.and_then(super::file::Membership::status) {
+        Some(status) => Ok(MemberFacts::Present { status, linking }),
+        None if linking => Err("`linking` needs a member".into()),
+        None => Ok(MemberFacts::Absent {
+            seats_used: teamspace.seats_used.unwrap_or(0),
+            seats_limit: teamspace.seats_limit,
+        }),
+    }
+}
+
+fn resource_of(identifier: &str, server: &Server) -> Resource {
+    let scope = |name: &String| ResourceScope { name: name.clone(), description: String::new() };
+    Resource {
+        id: String::new(),
+        identifier: identifier.to_owned(),
+        normalized: identifier.to_owned(),
+        name: String::new(),
+        scopes: server.scopes.iter().flatten().map(scope).collect(),
+        default_scopes: server.default_scopes.clone().unwrap_or_default(),
+        teamspaces: None,
+        created_at: 0,
+    }
+}
+
+fn with_scopes(mut resource: Resource, named: [&Option<Vec<String>>; 3]) -> Resource {
+    let named = named.into_iter().flatten().flatten().chain(&resource.default_scopes);
+    resource.scopes =
+        named.map(|name| ResourceScope { name: name.clone(), description: String::new() }).collect();
+    resource
+}
+
+/// What is expected must be possible at all.
+fn check(expect: &Expectation, saving: bool) -> Result<()> {
+    let Expectation { granted, denied, error, reason, by, provision, saved } = expect;
+    let refusal = error.is_some() || reason.is_some();
+    let exchange = granted.is_some() || denied.is_some() || provision.is_some();
+    if !refusal && !exchange && by.is_none() && saved.is_none() {
+        return Err("nothing is expected: give granted, denied, error, reason, by, provision or saved".into());
+    }
+    if saving && exchange {
+        return Err(
+            "saving an issuer grants, denies and provisions nothing: expect saved, error, reason, by".into(),
+        );
+    }
+    if !saving && saved.is_some() {
+        return Err("`saved` is about saving an issuer: add `configure = \"<issuer>\"`".into());
+    }
+    if refusal && (granted.is_some() || *provision == Some(true) || *saved == Some(true)) {
+        return Err("expects a token or a change, and a refusal".into());
+    }
+    match error.as_deref().filter(|code| ErrorCode::from_policy(code).is_none()) {
+        Some(code) => Err(format!(
+            "error `{code}` is none of invalid_grant, invalid_scope, invalid_target, access_denied"
+        )),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,143 @@
+//! A case decided, and compared with what was expected.
+
+use std::collections::BTreeSet;
+
+use super::file::{Expectation, OneOrMore};
+use super::{Case, Matter};
+use crate::exchange::error::Reason;
+use crate::policy::facts::MemberFacts;
+use crate::policy::{Action, CompiledPolicies, Decision, Denial, Ruling, decide, decide_configuration};
+
+/// What came of a case.
+#[derive(Debug)]
+pub struct Observed {
+    pub rulings: Vec<Ruling>,
+    /// The scopes of the token (none when an issuer may be saved), or why not.
+    pub outcome: Result<Vec<String>, Denial>,
+    /// Whether the person becomes a member.
+    pub provision: bool,
+}
+
+/// A case that was run.
+#[derive(Debug)]
+pub struct Verdict {
+    pub observed: Observed,
+    /// What differs from the expectation, each in one sentence; empty when it passed.
+    pub failures: Vec<String>,
+}
+
+/// Decides a case and compares.
+pub fn run(policies: &CompiledPolicies, case: &Case) -> Verdict {
+    let observed = observe(policies, case);
+    let failures = compare(&case.expect, &observed);
+    Verdict { observed, failures }
+}
+
+fn observe(policies: &CompiledPolicies, case: &Case) -> Observed {
+    match &case.matter {
+        Matter::Exchange(facts) => {
+            let Decision { rulings, outcome } = decide(policies, facts);
+            let provision = outcome.is_ok() && matches!(facts.member, MemberFacts::Absent { .. });
+            Observed { rulings, outcome: outcome.map(|permitted| permitted.scopes().to_vec()), provision }
+        }
+        Matter::Unfit(denial) => {
+            Observed { rulings: Vec::new(), outcome: Err(denial.clone()), provision: false }
+        }
+        Matter::Configuration(facts) => {
+            let (ruling, outcome) = decide_configuration(policies, facts);
+            Observed { rulings: vec![ruling], outcome: outcome.map(|()| Vec::new()), provision: false }
+        }
+    }
+}
+
+impl Observed {
+    /// In one line, for people.
+    pub fn summary(&self) -> String {
+        match &self.outcome {
+            Ok(scopes) => format!("granted [{}]", scopes.join(", ")),
+            Err(denial) => {
+                let reasons: Vec<&str> = denial.reasons.iter().map(Reason::as_str).collect();
+                format!("refused, {}: {}", denial.error.wire().0, reasons.join(", "))
+            }
+        }
+    }
+
+    fn deciding(&self) -> BTreeSet<&str> {
+        self.rulings.iter().flat_map(|ruling| &ruling.policies).map(String::as_str).collect()
+    }
+
+    fn reasons_against(&self, scope: &str) -> Option<BTreeSet<&str>> {
+        let about = |ruling: &&Ruling| ruling.action == Action::GrantScope && ruling.resource == scope;
+        let ruling = self.rulings.iter().find(about)?;
+        (!ruling.allowed).then(|| ruling.reasons.iter().map(Reason::as_str).collect())
+    }
+}
+
+fn compare(expect: &Expectation, observed: &Observed) -> Vec<String> {
+    let mut failures = Vec::new();
+    compare_outcome(expect, observed, &mut failures);
+    for (scope, reasons) in expect.denied.iter().flatten() {
+        match observed.reasons_against(scope) {
+            None => failures.push(format!("expected `{scope}` to be refused; it was not")),
+            Some(given) if given != set(reasons) => {
+                failures.push(format!(
+                    "expected `{scope}` refused for {}, got {}",
+                    shown(&set(reasons)),
+                    shown(&given)
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    let deciding = observed.deciding();
+    for policy in expect.by.iter().flat_map(|by| &by.0).filter(|by| !deciding.contains(by.as_str())) {
+        failures.push(format!("expected `{policy}` to decide; those that did: {}", shown(&deciding)));
+    }
+    if let Some(expected) = expect.provision.filter(|expected| *expected != observed.provision) {
+        let text = if expected {
+            "expected a new member; none was made"
+        } else {
+            "expected no new member; one was made"
+        };
+        failures.push(text.to_owned());
+    }
+    failures
+}
+
+fn compare_outcome(expect: &Expectation, observed: &Observed, failures: &mut Vec<String>) {
+    let got = observed.summary();
+    if let Some(granted) = &expect.granted {
+        let wanted: BTreeSet<&str> = granted.iter().map(String::as_str).collect();
+        let given = observed.outcome.as_ref().map(|scopes| scopes.iter().map(String::as_str).collect());
+        if given.ok().as_ref() != Some(&wanted) {
+            failures.push(format!("expected granted {}, got {got}", shown(&wanted)));
+        }
+    }
+    if let Some(saved) = expect.saved.filter(|saved| *saved != observed.outcome.is_ok()) {
+        let wanted = if saved { "the issuer to be saved" } else { "the issuer not to be saved" };
+        failures.push(format!("expected {wanted}, got {got}"));
+    }
+    let denial = observed.outcome.as_ref().err();
+    if let Some(error) = &expect.error
+        && denial.is_none_or(|denial| denial.error.wire().0 != error)
+    {
+        failures.push(format!("expected error {error}, got {got}"));
+    }
+    if let Some(reason) = &expect.reason {
+        let given = denial.map(|denial| denial.reasons.iter().map(Reason::as_str).collect());
+        if given != Some(set(reason)) {
+            failures.push(format!("expected reason {}, got {got}", shown(&set(reason))));
+        }
+    }
+}
+
+fn set(texts: &OneOrMore) -> BTreeSet<&str> {
+    texts.0.iter().map(String::as_str).collect()
+}
+
+fn shown(texts: &BTreeSet<&str>) -> String {
+    match texts.is_empty() {
+        true => "none".to_owned(),
+        false => texts.iter().map(|text| format!("`{text}`")).collect::<Vec<_>>().join(", "),
+    }
+}

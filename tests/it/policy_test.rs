@@ -1,0 +1,335 @@
+//! `policy test`: the shipped cases, mistakes in case files, expectations that fail, gaps.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use countersign::policy::cases::{self, coverage, run, survivors};
+use countersign::policy::{CompiledPolicies, PolicySource, Validated};
+use serde_json::Value;
+use tempfile::TempDir;
+
+const FIXTURES: &str = r#"
+[server.docs]
+identifier = "https://mcp.example.com/mcp"
+scopes = ["docs.read", "docs.write"]
+[teamspace.acme]
+issuer = "https://acme.okta.com"
+servers = ["https://mcp.example.com/mcp"]
+[claims.dana]
+email = "dana@acme.com"
+scope = "docs.read"
+"#;
+
+fn shipped() -> (Validated, CompiledPolicies) {
+    let source = PolicySource::read(Path::new("policies"), Path::new("schema/countersign.cedarschema"));
+    let validated = source.unwrap().validate().unwrap();
+    let compiled = CompiledPolicies::compile(&validated.set, &validated.schema).unwrap();
+    (validated, compiled)
+}
+
+fn file(text: &str) -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("cases.toml"), format!("{FIXTURES}{text}")).unwrap();
+    dir
+}
+
+/// What is wrong with a file, without the directory.
+fn mistakes(text: &str) -> String {
+    let dir = file(text);
+    let told = cases::read(dir.path()).unwrap_err().to_string();
+    told.replace(&format!("{}/", dir.path().display()), "")
+}
+
+/// What fails of the one case in a file.
+fn failures(text: &str) -> Vec<String> {
+    let dir = file(text);
+    let cases = cases::read(dir.path()).unwrap();
+    assert_eq!(cases.len(), 1);
+    run(&shipped().1, &cases[0]).failures
+}
+
+fn policy_test(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_countersign")).args(["policy", "test"]).args(arguments).output().unwrap()
+}
+
+/// The shipped cases pass, decide with every policy, and miss every policy that is dropped.
+#[test]
+fn the_shipped_cases_pass_and_leave_no_gap() {
+    let (validated, compiled) = shipped();
+    let cases = cases::read(Path::new("policies/tests")).unwrap();
+    assert!(cases.len() > 50);
+    let verdicts: Vec<_> = cases.iter().map(|case| run(&compiled, case)).collect();
+    for (case, verdict) in cases.iter().zip(&verdicts) {
+        assert_eq!(verdict.failures, Vec::<String>::new(), "{}", case.name);
+    }
+    assert!(!coverage(&compiled, verdicts.iter().map(|verdict| &verdict.observed)).has_gaps());
+    assert_eq!(survivors(&validated, &cases, |_| {}).unwrap(), Vec::<String>::new());
+}
+
+/// Every mistake is told with the line that it is in (the fixtures take ten lines).
+#[test]
+fn mistakes_are_told_with_file_and_line() {
+    let test = "[[test]]\nname = \"n\"\nteamspace = \"acme\"\nclaims = \"dana\"\n";
+    let expecting = |expect: &str| format!("{test}expect = {expect}\n");
+    for (text, told) in [
+        ("[[test]\n", "cases.toml:11:"),
+        ("[[test]]\nteamspace = \"acme\"\n", "cases.toml:11:1: a test needs a name"),
+        (test, "cases.toml:11:1: nothing is expected"),
+        (&format!("{test}{test}expect = {{ granted = [] }}\n"), "cases.toml:11:1: nothing is expected"),
+        (&expecting("{}"), "cases.toml:11:1: nothing is expected"),
+        (&expecting("{ grantd = [] }"), "cases.toml:15:12: unknown field `grantd`"),
+        (
+            &expecting("{ granted = [], error = \"invalid_grant\" }"),
+            "expects a token or a change, and a refusal",
+        ),
+        (&expecting("{ error = \"invalid_client\" }"), "`invalid_client` is none of"),
+        (&expecting("{ saved = true }"), "add `configure"),
+        (&expecting("{ reason = 7 }"), "cases.toml:15:21: invalid type: integer `7`"),
+        (&format!("{test}membr = \"active\"\n"), "cases.toml:15:1: unknown field `membr`"),
+        (&format!("{test}member = \"actve\"\n"), "cases.toml:15:10: unknown variant `actve`"),
+        (&format!("{test}now = \"noon\"\n"), "`noon` is no time"),
+        (&expecting("{ granted = [] }\nlinking = true"), "`linking` needs a member"),
+        (
+            &expecting("{ saved = true }\nconfigure = \"https://x\""),
+            "has no claims, client, member or request",
+        ),
+        (
+            "[[test]]\nname = \"n\"\nteamspace = \"amce\"\nclaims = \"dana\"\nexpect.granted = []\n",
+            "there is no [teamspace.amce]; there is: acme",
+        ),
+        (
+            "[[test]]\nname = \"n\"\nteamspace = \"acme\"\nclaims = { use = \"dana\", emial = \"x\" }\n",
+            "cases.toml:14:26: unknown field `emial`",
+        ),
+        (
+            "[[test]]\nname = \"n\"\nteamspace = { extends = \"acme\", without = [\"isuer\"] }\nclaims = \"dana\"\nexpect.granted = []\n",
+            "`without` names `isuer`, which teamspace does not have",
+        ),
+        (
+            "[[test]]\nname = \"n\"\nteamspace = { extends = \"acme\", plan = \"enterprize\" }\n",
+            "cases.toml:13:39: unknown variant `enterprize`",
+        ),
+        ("[[test]]\nname = \"n\"\nclaims = \"dana\"\nexpect.granted = []\n", "no teamspace"),
+        ("[[test]]\nname = \"n\"\nteamspace = \"acme\"\nexpect.granted = []\n", "no claims"),
+        (
+            "[[test]]\nname = \"n\"\nteamspace = { slug = \"x\", servers = [\"https://s\"] }\nclaims = \"dana\"\nexpect.granted = []\n",
+            "the claims have no iss, and the teamspace no issuer",
+        ),
+        (
+            "[[test]]\nname = \"n\"\nteamspace = { extends = \"acme\", servers = [] }\nclaims = \"dana\"\nexpect.granted = []\n",
+            "which MCP server?",
+        ),
+        (
+            &format!(
+                "{}each = [{{ each = [] , name = \"a\" }}, {{ each = [{{}}] }}]\n",
+                expecting("{ granted = [] }")
+            ),
+            "cannot have rows itself",
+        ),
+        (
+            "[teamspace.a]\nextends = \"b\"\n[teamspace.b]\nextends = \"a\"\n[[test]]\nname = \"n\"\nteamspace = \"a\"\nclaims = \"dana\"\nexpect.granted = []\n",
+            "extends itself",
+        ),
+    ] {
+        let found = mistakes(text);
+        assert!(found.contains(told), "{text}\n→ {found}\nnot {told}");
+        assert!(found.contains("cases.toml:"), "{found}");
+    }
+}
+
+#[test]
+fn every_mistake_is_told_at_once_and_names_are_unique() {
+    let two = "[[test]]\nname = \"a\"\n[[test]]\nname = \"b\"\n";
+    assert_eq!(mistakes(two).lines().count(), 2);
+    let one = "[[test]]\nname = \"a\"\nteamspace = \"acme\"\nclaims = \"dana\"\nexpect.granted = []\n";
+    assert!(mistakes(&format!("{one}{one}")).contains("cases.toml:16:1: there is another case named `a`"));
+}
+
+#[test]
+fn unreadable_case_files_are_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.toml");
+    let told = || cases::read(dir.path()).unwrap_err().to_string();
+    std::fs::write(&path, b"a = \"\xff\"").unwrap();
+    assert!(told().contains("x.toml: is not UTF-8 at byte 5"));
+    std::fs::write(&path, " ".repeat(1_048_577)).unwrap();
+    assert!(told().contains("the limit is"));
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    assert!(told().contains("x.toml: is no file"));
+    std::fs::remove_dir(&path).unwrap();
+    std::os::unix::fs::symlink("x.toml", &path).unwrap();
+    assert!(told().contains("x.toml: cannot be read"));
+}
+
+/// Each key of an expectation can fail, and says what came instead.
+#[test]
+fn each_expectation_can_fail() {
+    let test = |rest: &str| format!("[[test]]\nname = \"n\"\nteamspace = \"acme\"\n{rest}");
+    let dana = |expect: &str| failures(&test(&format!("claims = \"dana\"\nexpect = {expect}\n")));
+    let evil = |expect: &str| {
+        failures(&test(&format!(
+            "claims = {{ use = \"dana\", iss = \"https://evil\" }}\nexpect = {expect}\n"
+        )))
+    };
+    let save =
+        |expect: &str| failures(&test(&format!("configure = \"https://x/oauth2/y\"\nexpect = {expect}\n")));
+    for passing in [
+        dana(
+            "{ granted = [\"docs.read\"], provision = true, by = [\"issuer.own\", \"scope.pass-through\"] }",
+        ),
+        evil("{ error = \"invalid_grant\", reason = \"issuer_not_configured\", provision = false }"),
+        save(
+            "{ saved = false, error = \"access_denied\", reason = \"custom_authorization_server\", by = \"issuer.okta-custom-server\" }",
+        ),
+    ] {
+        assert_eq!(passing, Vec::<String>::new());
+    }
+    for (found, told) in [
+        (dana("{ granted = [] }"), "expected granted none, got granted [docs.read]"),
+        (
+            dana("{ granted = [\"docs.read\", \"docs.write\"] }"),
+            "expected granted `docs.read`, `docs.write`, got granted [docs.read]",
+        ),
+        (dana("{ denied = { \"docs.read\" = \"x\" } }"), "expected `docs.read` to be refused; it was not"),
+        (dana("{ error = \"invalid_grant\" }"), "expected error invalid_grant, got granted [docs.read]"),
+        (dana("{ reason = \"x\" }"), "expected reason `x`, got granted [docs.read]"),
+        (dana("{ by = \"scope.setting\" }"), "expected `scope.setting` to decide"),
+        (dana("{ provision = false }"), "expected no new member; one was made"),
+        (evil("{ granted = [\"docs.read\"] }"), "got refused, invalid_grant: issuer_not_configured"),
+        (evil("{ error = \"access_denied\" }"), "expected error access_denied, got refused, invalid_grant"),
+        (evil("{ reason = [\"issuer_not_configured\", \"plan_not_enterprise\"] }"), "expected reason"),
+        (evil("{ provision = true }"), "expected a new member; none was made"),
+        (save("{ saved = true }"), "expected the issuer to be saved, got refused, access_denied"),
+    ] {
+        assert!(found.iter().any(|failure| failure.contains(told)), "{found:?}\nnot {told}");
+    }
+    let scopes = "claims = { use = \"dana\" }\nrequest = { scope = \"docs.read docs.write\" }\nexpect = { denied = { \"docs.write\" = \"x\" } }\n";
+    assert!(
+        failures(&test(scopes))[0]
+            .contains("expected `docs.write` refused for `x`, got `scope_not_authorized`")
+    );
+}
+
+/// Layers: rows over tests over fixtures over fixtures; what is dropped stays dropped.
+#[test]
+fn layers_are_laid_over_one_another() {
+    let dir = file(
+        r#"
+[teamspace.full]
+extends = "acme"
+seats_used = 5
+seats_limit = 5
+[teamspace.fuller]
+extends = "full"
+without = ["seats_limit"]
+[[test]]
+name = "n"
+teamspace = "fuller"
+claims = { use = "dana", without = ["email"] }
+each = [
+  { name = "dropped", expect = { error = "invalid_grant" } },
+  { name = "stated again", claims = { email = "d@acme.com" }, expect = { granted = ["docs.read"] } },
+  { name = "own fixture", claims = "dana", expect = { granted = ["docs.read"] } },
+  { name = "nothing of the test's table", claims = { use = "dana", sub = "x" }, expect = { granted = ["docs.read"] } },
+]
+"#,
+    );
+    let cases = cases::read(dir.path()).unwrap();
+    let policies = shipped().1;
+    for case in &cases {
+        assert_eq!(run(&policies, case).failures, Vec::<String>::new(), "{}", case.name);
+        assert_eq!(case.facts().unwrap().teamspace.slug, "acme");
+    }
+    assert_eq!(cases[3].facts().unwrap().claims.sub, "x");
+    assert_eq!(cases[0].facts().unwrap().claims.sub, "dana");
+}
+
+/// Fixtures that several files share stand in `fixtures.toml`; a file's own come first.
+#[test]
+fn fixtures_can_be_shared() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("fixtures.toml"), FIXTURES).unwrap();
+    let test =
+        "[[test]]\nname = \"n\"\nteamspace = \"acme\"\nclaims = \"dana\"\nexpect.granted = [\"docs.read\"]\n";
+    std::fs::write(dir.path().join("a.toml"), test).unwrap();
+    let own = format!("[claims.dana]\nemail = \"other@acme.com\"\n{test}");
+    std::fs::write(dir.path().join("b.toml"), own).unwrap();
+    let cases = cases::read(dir.path()).unwrap();
+    let emails: Vec<_> =
+        cases.iter().map(|case| case.facts().unwrap().claims.email.as_deref().unwrap()).collect();
+    assert_eq!(emails, ["dana@acme.com", "other@acme.com"]);
+    assert_eq!(cases::read(&dir.path().join("b.toml")).unwrap().len(), 1);
+}
+
+/// A case that shows nothing of a policy leaves it uncovered, and its mutant alive.
+#[test]
+fn gaps_are_found() {
+    let (validated, compiled) = shipped();
+    let dir = file(
+        "[[test]]\nname = \"n\"\nteamspace = \"acme\"\nclaims = \"dana\"\nexpect.granted = [\"docs.read\"]\n",
+    );
+    let cases = cases::read(dir.path()).unwrap();
+    let verdict = run(&compiled, &cases[0]);
+    let found = coverage(&compiled, std::iter::once(&verdict.observed));
+    assert!(found.undecided.contains(&"issuer.enterprise-plan".to_owned()));
+    assert!(!found.undecided.contains(&"issuer.own".to_owned()));
+    assert!(found.never_unmatched.contains(&"issuer.own".to_owned()));
+    assert!(!found.never_unmatched.contains(&"scope.default".to_owned()), "it did not match");
+    let alive = survivors(&validated, &cases, |_| {}).unwrap();
+    assert!(
+        alive.contains(&"issuer.enterprise-plan".to_owned()) && !alive.contains(&"issuer.own".to_owned())
+    );
+}
+
+#[test]
+fn the_command_reports_and_ends_as_promised() {
+    let all = policy_test(&["--coverage=strict", "--mutate=strict"]);
+    let text = String::from_utf8(all.stdout).unwrap();
+    assert!(all.status.success() && text.contains("every policy is missed when it is dropped"), "{text}");
+    let dir = file(
+        "[[test]]\nname = \"fails <&>\"\nteamspace = \"acme\"\nclaims = \"dana\"\nexpect.granted = []\n",
+    );
+    let (tests, junit) = (dir.path().to_str().unwrap(), dir.path().join("out.xml"));
+    let failed = policy_test(&["--tests", tests, "--junit", junit.to_str().unwrap(), "--format", "json"]);
+    assert_eq!(failed.status.code(), Some(1));
+    let report: Value = serde_json::from_slice(&failed.stdout).unwrap();
+    assert_eq!((&report["passed"], &report["failed"]), (&0.into(), &1.into()));
+    assert_eq!(report["cases"][0]["line"], 11);
+    assert_eq!(report["cases"][0]["failures"][0], "expected granted none, got granted [docs.read]");
+    let junit = std::fs::read_to_string(junit).unwrap();
+    assert!(junit.contains("failures=\"1\"") && junit.contains("fails &lt;&amp;"), "{junit}");
+    let human = policy_test(&["--tests", tests]);
+    let text = String::from_utf8(human.stdout).unwrap();
+    assert!(text.contains("cases.toml:11)") && text.contains("0 of 1 cases passed"), "{text}");
+}
+
+#[test]
+fn gaps_fail_only_in_strict_mode() {
+    let dir = file(
+        "[[test]]\nname = \"n\"\nteamspace = \"acme\"\nclaims = \"dana\"\nexpect.granted = [\"docs.read\"]\n",
+    );
+    let tests = dir.path().to_str().unwrap();
+    for (flag, code) in [("--coverage", 0), ("--coverage=strict", 1), ("--mutate", 0), ("--mutate=strict", 1)]
+    {
+        assert_eq!(policy_test(&["--tests", tests, flag]).status.code(), Some(code), "{flag}");
+    }
+}
+
+#[test]
+fn what_cannot_be_run_ends_with_2() {
+    for arguments in [
+        &["nowhere"] as &[&str],
+        &["--tests", "nowhere"],
+        &["--filter", "no such case"],
+        &["--tests", "policies/tests/fixtures.toml"],
+        &["--with", "nowhere.cedar"],
+        &["--junit", "/nowhere/x.xml"],
+        &["--filter", "x", "--mutate"],
+    ] {
+        let output = policy_test(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(!output.stderr.is_empty(), "{arguments:?}");
+    }
+    assert_eq!(policy_test(&["--filter", "SEATS"]).status.code(), Some(0));
+}
