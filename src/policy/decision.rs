@@ -3,6 +3,7 @@
 use cedar_policy::{Context, Entities, EntityUid};
 use serde::{Deserialize, Serialize};
 
+use super::clauses::Finding;
 use super::facts::{ConfigurationFacts, Facts, FactsError, MemberFacts, to_context};
 use super::set::{Action, Answer, CompiledPolicies, Denial, Question};
 use crate::exchange::error::{ErrorCode, Reason};
@@ -59,6 +60,25 @@ pub fn decide(policies: &CompiledPolicies, facts: &Facts) -> Decision {
         Ok(permitted)
     });
     Decision { rulings, outcome }
+}
+
+/// A ruling with what each policy that it names had to say.
+#[derive(Debug, Serialize)]
+pub struct Explained {
+    #[serde(flatten)]
+    pub ruling: Ruling,
+    pub findings: Vec<Finding>,
+}
+
+/// Decides again, and says which clauses made the difference.
+pub fn explain(policies: &CompiledPolicies, facts: &Facts) -> (Vec<Explained>, Result<Permitted, Denial>) {
+    let Decision { rulings, outcome } = decide(policies, facts);
+    let explained = match Court::assemble(policies, facts) {
+        Ok(court) => rulings.into_iter().map(|ruling| court.explain(ruling)).collect(),
+        // Then the decision was that nothing can be decided, and said so.
+        Err(_) => Vec::new(),
+    };
+    (explained, outcome)
 }
 
 /// The scopes that no policy was asked about, since they are outside of what can be granted at all.
@@ -148,43 +168,58 @@ impl<'a> Court<'a> {
     }
 
     fn decide(&self, rulings: &mut Vec<Ruling>) -> Result<Permitted, Denial> {
-        let (facts, teamspace) = (self.facts, self.facts.teamspace());
+        let facts = self.facts;
         let member_action = match facts.member {
             MemberFacts::Absent { .. } => Action::ProvisionMember,
             MemberFacts::Present { .. } => Action::AdmitMember,
         };
-        let within = std::slice::from_ref(&teamspace);
-        self.ask(rulings, Action::TrustIssuer, teamspace.clone(), &[])?;
-        self.ask(rulings, member_action, teamspace.clone(), &[])?;
-        self.ask(rulings, Action::GrantResource, facts.server(), within)?;
-        let around = [facts.server(), teamspace.clone()];
+        self.ask(rulings, Action::TrustIssuer, facts.teamspace())?;
+        self.ask(rulings, member_action, facts.teamspace())?;
+        self.ask(rulings, Action::GrantResource, facts.server())?;
         let mut scopes = Vec::new();
         for name in &facts.candidates.scopes {
-            if self.ask(rulings, Action::GrantScope, Facts::scope(name), &around).is_ok() {
+            if self.ask(rulings, Action::GrantScope, Facts::scope(name)).is_ok() {
                 scopes.push(name.clone());
             }
         }
         Ok(Permitted { scopes })
     }
 
-    fn ask(
-        &self,
-        rulings: &mut Vec<Ruling>,
-        action: Action,
-        resource: EntityUid,
-        ancestors: &[EntityUid],
-    ) -> Result<(), Denial> {
+    fn ask(&self, rulings: &mut Vec<Ruling>, action: Action, resource: EntityUid) -> Result<(), Denial> {
         let shown = resource.id().unescaped().to_owned();
-        let answer = self.policies.ask(&Question {
-            action,
-            principal: if action == Action::TrustIssuer { self.facts.issuer() } else { self.facts.user() },
-            resource,
-            ancestors,
-            context: &self.context,
-            entities: &self.entities,
-        });
+        let ancestors = self.ancestors(action);
+        let answer = self.policies.ask(&self.question(action, resource, &ancestors));
         rulings.push(Ruling::of(action, shown, &answer));
         answer.denial.map_or(Ok(()), Err)
+    }
+
+    fn ancestors(&self, action: Action) -> Vec<EntityUid> {
+        match action {
+            Action::GrantScope => vec![self.facts.server(), self.facts.teamspace()],
+            Action::GrantResource => vec![self.facts.teamspace()],
+            _ => Vec::new(),
+        }
+    }
+
+    fn question<'q>(
+        &'q self,
+        action: Action,
+        resource: EntityUid,
+        ancestors: &'q [EntityUid],
+    ) -> Question<'q> {
+        let principal = if action == Action::TrustIssuer { self.facts.issuer() } else { self.facts.user() };
+        Question { action, principal, resource, ancestors, context: &self.context, entities: &self.entities }
+    }
+
+    fn explain(&self, ruling: Ruling) -> Explained {
+        let resource = match ruling.action {
+            Action::GrantScope => Facts::scope(&ruling.resource),
+            Action::GrantResource => self.facts.server(),
+            _ => self.facts.teamspace(),
+        };
+        let ancestors = self.ancestors(ruling.action);
+        let question = self.question(ruling.action, resource, &ancestors);
+        Explained { findings: self.policies.findings(&question, &ruling.policies), ruling }
     }
 }
 

@@ -1,13 +1,14 @@
 //! Cedar policies: loaded, validated strictly, sliced, and asked.
 
 pub mod cases;
+pub mod clauses;
 pub mod decision;
 pub mod facts;
 mod load;
 mod recorded;
 mod set;
 
-pub use decision::{Decision, Permitted, Ruling, decide, decide_configuration};
+pub use decision::{Decision, Explained, Permitted, Ruling, decide, decide_configuration, explain};
 pub use load::{LoadError, PolicyFile, PolicySource, Problem, Validated};
 pub use recorded::RecordedFacts;
 pub use set::{Action, CompiledPolicies, Denial};

@@ -14,6 +14,7 @@ use cedar_policy::{
 
 use serde::{Deserialize, Serialize};
 
+use super::clauses::Finding;
 use super::facts::{Facts, FactsError, Surroundings, action_uid, is_group};
 use crate::exchange::error::{ErrorCode, Reason};
 
@@ -234,6 +235,14 @@ impl CompiledPolicies {
         }
         let unmet = self.unmet_permits(&slices, &request, question.entities);
         self.denied(unmet, forbids)
+    }
+
+    /// What the policies that an answer names had to say.
+    pub(super) fn findings(&self, question: &Question<'_>, named: &[String]) -> Vec<Finding> {
+        let Some(request) = self.request(question) else { return Vec::new() };
+        let slices = self.slices_of(question);
+        let policy = |id: &String| slices.iter().find_map(|slice| slice.all.policy(&PolicyId::new(id)));
+        named.iter().filter_map(policy).map(|p| Finding::of(p, &request, question.entities)).collect()
     }
 
     fn request(&self, question: &Question<'_>) -> Option<Request> {

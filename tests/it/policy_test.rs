@@ -107,7 +107,7 @@ fn mistakes_are_told_with_file_and_line() {
         ),
         (
             "[[test]]\nname = \"n\"\nteamspace = { extends = \"acme\", plan = \"enterprize\" }\n",
-            "cases.toml:13:39: unknown variant `enterprize`",
+            "cases.toml:13:40: unknown variant `enterprize`",
         ),
         ("[[test]]\nname = \"n\"\nclaims = \"dana\"\nexpect.granted = []\n", "no teamspace"),
         ("[[test]]\nname = \"n\"\nteamspace = \"acme\"\nexpect.granted = []\n", "no claims"),
