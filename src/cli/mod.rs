@@ -111,6 +111,6 @@ impl Cli {
     }
 }
 
-fn block_on(task: impl Future<Output = Outcome>) -> Outcome {
+fn block_on<T>(task: impl Future<Output = Result<T, CannotRun>>) -> Result<T, CannotRun> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(task)
 }

@@ -6,12 +6,14 @@ pub mod assertion;
 pub mod claims;
 pub mod client;
 pub mod error;
+pub mod explain;
 pub mod grant;
 pub mod json;
 pub mod request;
 pub mod resource;
 pub mod scope;
 pub mod token;
+pub mod verified;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -31,6 +33,7 @@ use request::{FormCredentials, TokenRequest};
 use resource::ResourceRequest;
 use scope::{Candidates, ScopeRequest};
 use token::{TokenResponse, mint};
+use verified::Verified;
 
 /// A request at the token endpoint, as it came.
 pub struct TokenCall<'a> {
@@ -124,7 +127,7 @@ async fn perform(
     let (tenancy, provider) = trusted_issuer(snapshot, unverified.issuer(), record)?;
     let authentic = authenticate_assertion(app, unverified, provider).await?;
     describe(record, &authentic);
-    let id_jag = authentic.check(&expectations(app, &tenancy, client, now))?;
+    let id_jag = authentic.check(&expectations(app, &tenancy, &client.registered().client_id, now))?;
     app.limits.check_subject(client.registered(), id_jag.claims()).map_err(TokenError::from)?;
 
     let resource = ResourceRequest {
@@ -138,11 +141,22 @@ async fn perform(
 
     let (tenancy, id_jag, resource, candidates) = (&*tenancy, &id_jag, &*resource, &candidates);
     let generation = snapshot.generation;
-    let case = Case { client, id_jag, tenancy, provider, resource, candidates, generation, now };
+    let (method, registered) = (client.method(), client.registered());
+    let verified = Verified {
+        client: registered,
+        method,
+        id_jag,
+        tenancy,
+        provider,
+        resource,
+        candidates,
+        generation,
+        now,
+    };
     let signer = app.signer();
     let key =
         signer.active(now).ok_or_else(|| TokenError::unavailable(Reason::INTERNAL, "no signing key"))?;
-    let committed = case.settle(app, record).await?;
+    let committed = Case::new(client, verified).settle(app, record).await?;
     let minted = mint(&committed, &app.config.issuer, key);
     Ok(minted.map_err(|e| TokenError::unavailable(Reason::INTERNAL, e))?)
 }
@@ -168,13 +182,16 @@ fn authenticate_limited(
     Ok(client)
 }
 
+/// A teamspace and the identity provider that it believes.
+type Trusted<'s> = (Arc<Tenancy>, &'s IdentityProvider);
+
 /// The teamspace that an issuer leads to. Unknown issuers cause no fetch, and get the same answer as a
 /// bad signature.
 fn trusted_issuer<'s>(
     snapshot: &'s Snapshot,
     issuer: &str,
     record: &mut NewSignIn,
-) -> Result<(Arc<Tenancy>, &'s IdentityProvider), TokenError> {
+) -> Result<Trusted<'s>, TokenError> {
     let Some((tenancy, provider)) = configured(snapshot, issuer) else {
         return Err(unknown_issuer(snapshot, issuer, record));
     };
@@ -206,10 +223,10 @@ fn unknown_issuer(snapshot: &Snapshot, issuer: &str, record: &mut NewSignIn) -> 
     }
 }
 
-fn expectations(app: &App, tenancy: &Tenancy, client: &Client, now: UnixSeconds) -> Expectations {
+fn expectations(app: &App, tenancy: &Tenancy, client_id: &str, now: UnixSeconds) -> Expectations {
     Expectations {
         audience: app.config.issuer.clone(),
-        client_id: client.registered().client_id.clone(),
+        client_id: client_id.to_owned(),
         teamspace: tenancy.teamspace.slug.clone(),
         now,
         clock_skew: app.config.assertion.clock_skew.as_secs(),

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::grant::Committed;
+use super::grant::{Committed, Grant};
 use crate::clock::UnixSeconds;
 use crate::signing::{SigningError, SigningKey};
 
@@ -42,30 +42,42 @@ pub struct TokenResponse {
     pub resource: String,
 }
 
+impl<'a> AccessTokenClaims<'a> {
+    fn of(grant: &'a Grant, scope: &'a str, issuer: &'a str) -> Self {
+        Self {
+            iss: issuer,
+            aud: &grant.resource,
+            sub: &grant.member_id,
+            client_id: &grant.client_id,
+            iat: grant.issued_at,
+            exp: grant.expires_at,
+            jti: &grant.token_id,
+            scope: (!scope.is_empty()).then_some(scope),
+            teamspace: &grant.teamspace,
+            auth_time: grant.auth_time,
+            acr: grant.acr.as_deref(),
+            amr: (!grant.amr.is_empty()).then_some(grant.amr.as_slice()),
+            act: grant.act.as_ref(),
+        }
+    }
+}
+
 /// Signs the token of a grant that is written down.
 pub fn mint(committed: &Committed, issuer: &str, key: &SigningKey) -> Result<TokenResponse, SigningError> {
     let grant = committed.grant();
     let scope = grant.scopes.join(" ");
-    let claims = AccessTokenClaims {
-        iss: issuer,
-        aud: &grant.resource,
-        sub: &grant.member_id,
-        client_id: &grant.client_id,
-        iat: grant.issued_at,
-        exp: grant.expires_at,
-        jti: &grant.token_id,
-        scope: (!scope.is_empty()).then_some(scope.as_str()),
-        teamspace: &grant.teamspace,
-        auth_time: grant.auth_time,
-        acr: grant.acr.as_deref(),
-        amr: (!grant.amr.is_empty()).then_some(grant.amr.as_slice()),
-        act: grant.act.as_ref(),
-    };
     Ok(TokenResponse {
-        access_token: key.sign(&claims)?,
+        access_token: key.sign(&AccessTokenClaims::of(grant, &scope, issuer))?,
         token_type: "Bearer",
         expires_in: grant.expires_at - grant.issued_at,
         scope,
         resource: grant.resource.clone(),
     })
+}
+
+/// The claims of the token that a grant would lead to. It is not signed, and good for nothing.
+pub fn preview(grant: &Grant, issuer: &str) -> Value {
+    let scope = grant.scopes.join(" ");
+    // Plain data always serializes.
+    serde_json::to_value(AccessTokenClaims::of(grant, &scope, issuer)).unwrap_or_default()
 }

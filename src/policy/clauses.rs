@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use cedar_policy::pst::{BinaryOp, Clause as PstClause, Expr};
-use cedar_policy::{Effect, Entities, EvalResult, Expression, Policy, Request, eval_expression};
+use cedar_policy::{
+    Authorizer, Effect, Entities, EvalResult, Expression, Policy, PolicySet, Request, eval_expression,
+};
 use serde::Serialize;
 
 /// What one policy had to say to one question.
@@ -22,7 +24,7 @@ pub struct Finding {
 /// A part of a condition, as it is joined to the others by `&&`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Clause {
-    /// `when`, or `unless`, which keeps a policy from matching when all of its clauses hold.
+    /// `when`; `unless`, which keeps a policy from matching when all of its clauses hold; `scope`, the head.
     pub kind: &'static str,
     pub text: String,
     /// None: it could not be evaluated.
@@ -48,6 +50,11 @@ impl Finding {
                 break;
             }
         }
+        if matched && !applies(policy, request, entities) {
+            let text = "principal, action and resource are as the policy's head asks".to_owned();
+            clauses.push(Clause { kind: "scope", text, holds: Some(false), values: BTreeMap::new() });
+            matched = false;
+        }
         Self {
             policy: policy.id().to_string(),
             effect: if policy.effect() == Effect::Permit { "permit" } else { "forbid" },
@@ -61,6 +68,13 @@ impl Finding {
     pub fn telling(&self) -> Option<&Clause> {
         self.clauses.iter().find(|clause| clause.holds != Some(true)).or(self.clauses.last())
     }
+}
+
+/// Whether a policy, head and conditions, matches.
+fn applies(policy: &Policy, request: &Request, entities: &Entities) -> bool {
+    let alone = PolicySet::from_policies([policy.clone()]).unwrap_or_default();
+    let response = Authorizer::new().is_authorized(request, &alone, entities);
+    response.diagnostics().reason().next().is_some()
 }
 
 /// Evaluates the parts of a condition up to the first that does not hold, as Cedar does.

@@ -124,27 +124,33 @@ fn check_scopes(facts: &Facts, permitted: &Permitted, rulings: &[Ruling]) -> Res
 pub fn decide_configuration(
     policies: &CompiledPolicies,
     facts: &ConfigurationFacts,
-) -> (Ruling, Result<(), Denial>) {
+) -> (Explained, Result<(), Denial>) {
     let (action, saved_on) = (Action::ConfigureIssuer, facts.teamspace.slug.clone());
     let assembled = facts
         .entities()
         .and_then(|entities| policies.world(entities))
         .and_then(|world| Ok((world, to_context(facts.context())?)));
-    let answer = match assembled {
-        Ok((entities, context)) => policies.ask(&Question {
-            action,
-            principal: facts.issuer(),
-            resource: facts.teamspace(),
-            ancestors: &[],
-            context: &context,
-            entities: &entities,
-        }),
+    let (answer, findings) = match assembled {
+        Ok((entities, context)) => {
+            let question = Question {
+                action,
+                principal: facts.issuer(),
+                resource: facts.teamspace(),
+                ancestors: &[],
+                context: &context,
+                entities: &entities,
+            };
+            let answer = policies.ask(&question);
+            let findings = policies.findings(&question, &answer.policies);
+            (answer, findings)
+        }
         Err(error) => {
             tracing::error!(%error, "cannot decide");
-            Answer { policies: Vec::new(), denial: Some(Denial::undecidable()) }
+            (Answer { policies: Vec::new(), denial: Some(Denial::undecidable()) }, Vec::new())
         }
     };
-    (Ruling::of(action, saved_on, &answer), answer.denial.map_or(Ok(()), Err))
+    let ruling = Ruling::of(action, saved_on, &answer);
+    (Explained { ruling, findings }, answer.denial.map_or(Ok(()), Err))
 }
 
 /// The facts as Cedar wants them, built once for all questions of an exchange.

@@ -2,6 +2,7 @@
 
 pub mod cases;
 pub mod clauses;
+pub mod compare;
 pub mod decision;
 pub mod facts;
 mod load;

@@ -21,8 +21,8 @@ use crate::exchange::error::{ErrorCode, Reason};
 /// Most combinations that are kept; when they are more it starts anew.
 const MAX_SURROUNDINGS: usize = 500;
 
-/// The questions that policies answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// The questions that policies answer, in the order in which they are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Action {
     ConfigureIssuer,
     TrustIssuer,

@@ -9,7 +9,7 @@ pub mod identity_providers;
 pub mod known;
 mod maintenance;
 pub mod members;
-mod redeem;
+pub mod redeem;
 pub mod resources;
 mod schema;
 pub mod sign_ins;

@@ -86,6 +86,12 @@ fn consume(
     }
 }
 
+/// Whether an assertion was redeemed.
+pub fn is_redeemed(connection: &mut AnyConnection, assertion: &str) -> Result<bool, StoreError> {
+    let row = used_assertions::table.filter(used_assertions::assertion.eq(assertion));
+    Ok(row.count().get_result::<i64>(connection)? > 0)
+}
+
 /// Binds a member to its one subject. Of two subjects that arrive at once with the member's email, the
 /// second finds the first: it must not become the same member.
 fn bind_first(connection: &mut AnyConnection, identity: &Identity) -> Result<(), RedeemError> {

@@ -107,3 +107,13 @@ pub fn list(connection: &mut AnyConnection, filter: &Filter, limit: i64) -> Resu
         .load(connection)?;
     Ok(Page::of(rows, limit, |row| row.id.to_string()))
 }
+
+/// A row by its id, or by the id of its request.
+pub fn find(connection: &mut AnyConnection, key: &str) -> Result<Option<SignIn>, StoreError> {
+    let rows = sign_ins::table.select(SignIn::as_select());
+    let found = match key.parse::<i64>() {
+        Ok(id) => rows.filter(sign_ins::id.eq(id)).first(connection),
+        Err(_) => rows.filter(sign_ins::request_id.eq(key)).first(connection),
+    };
+    Ok(found.optional()?)
+}

@@ -1,6 +1,8 @@
 //! `countersign policy`: a file for each verb.
 
 mod check;
+mod explain;
+mod explain_text;
 mod test;
 mod test_report;
 
@@ -22,6 +24,9 @@ pub(super) enum Command {
     /// Run the test cases that stand beside the policies.
     #[command(after_help = test::HELP)]
     Test(test::Test),
+    /// Show every decision on a test case, a past sign-in or an assertion, clause by clause.
+    #[command(after_help = explain::HELP)]
+    Explain(explain::Explain),
 }
 
 /// Where the policies are.
@@ -65,6 +70,7 @@ impl Command {
         match self {
             Self::Check(check) => check.run(file),
             Self::Test(test) => test.run(file),
+            Self::Explain(explain) => explain.run(file),
         }
     }
 }

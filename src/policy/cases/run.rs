@@ -6,7 +6,9 @@ use super::file::{Expectation, OneOrMore};
 use super::{Case, Matter};
 use crate::exchange::error::Reason;
 use crate::policy::facts::MemberFacts;
-use crate::policy::{Action, CompiledPolicies, Decision, Denial, Ruling, decide, decide_configuration};
+use crate::policy::{
+    Action, CompiledPolicies, Decision, Denial, Explained, Ruling, decide, decide_configuration, explain,
+};
 
 /// What came of a case.
 #[derive(Debug)]
@@ -24,6 +26,15 @@ pub struct Verdict {
     pub observed: Observed,
     /// What differs from the expectation, each in one sentence; empty when it passed.
     pub failures: Vec<String>,
+}
+
+/// Every decision on a case, clause by clause.
+pub fn explain_case(policies: &CompiledPolicies, case: &Case) -> Vec<Explained> {
+    match &case.matter {
+        Matter::Exchange(facts) => explain(policies, facts).0,
+        Matter::Unfit(_) => Vec::new(),
+        Matter::Configuration(facts) => vec![decide_configuration(policies, facts).0],
+    }
 }
 
 /// Decides a case and compares.
@@ -44,7 +55,7 @@ fn observe(policies: &CompiledPolicies, case: &Case) -> Observed {
             Observed { rulings: Vec::new(), outcome: Err(denial.clone()), provision: false }
         }
         Matter::Configuration(facts) => {
-            let (ruling, outcome) = decide_configuration(policies, facts);
+            let (Explained { ruling, .. }, outcome) = decide_configuration(policies, facts);
             Observed { rulings: vec![ruling], outcome: outcome.map(|()| Vec::new()), provision: false }
         }
     }

@@ -5,6 +5,7 @@ mod auth;
 mod change;
 mod check;
 mod clients;
+mod explain;
 mod identity_provider;
 mod json;
 mod members;
@@ -55,6 +56,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/teamspaces/{slug}/members/{id}/end-sessions", post(members::end_sessions))
         .route("/teamspaces/{slug}/sign-ins", get(sign_ins::list))
         .route("/sign-ins", get(sign_ins::list_all))
+        .route("/teamspaces/{slug}/explain", post(explain::post))
         .route("/policies", get(policies::show))
         .route("/audit", get(audit::list))
         .method_not_allowed_fallback(method_not_allowed)

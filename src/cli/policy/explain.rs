@@ -1,0 +1,195 @@
+//! `countersign policy explain`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+use serde_json::json;
+
+use super::explain_text as text;
+use super::{Format, Place, render};
+use crate::app::App;
+use crate::cli::{CannotRun, End, Outcome, block_on};
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::exchange::explain::{Asked, explain};
+use crate::exchange::request::split_scope;
+use crate::policy::cases::{self, Case};
+use crate::policy::compare::differences;
+use crate::policy::{self, Policies, RecordedFacts, Ruling};
+use crate::store::Store;
+use crate::store::sign_ins::{self, SignIn};
+
+pub(super) const HELP: &str = "\
+Examples:
+  countersign policy explain \"the last seat\"           a test case, by its name or a part of it
+  countersign policy explain 4711                      a sign-in of the decision log, under today's policies
+  countersign policy explain nqQ3xF0yT2mZb81R          the same, by the X-Request-Id of the answer
+  countersign policy explain --assertion id-jag.txt --client-id claude-code
+Exit: 0 it passes, or comes out as it did then; 1 it does not; 2 it could not be read";
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Explain {
+    /// Name of a test case, or id or request id of a sign-in.
+    #[arg(value_name = "CASE|SIGN-IN", required_unless_present = "assertion")]
+    what: Option<String>,
+    /// File with an assertion as a client would send it; it is verified, and not redeemed.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["what", "with"], requires = "client_id")]
+    assertion: Option<PathBuf>,
+    /// Client that would redeem the assertion.
+    #[arg(long, value_name = "ID", requires = "assertion")]
+    client_id: Option<String>,
+    /// The request's scope parameter.
+    #[arg(long, value_name = "SCOPES", requires = "assertion")]
+    scope: Option<String>,
+    /// The request's resource parameter.
+    #[arg(long, value_name = "URI", requires = "assertion")]
+    resource: Option<String>,
+    /// Directory of *.cedar files [default: `policy_dir` of the configuration].
+    #[arg(long, value_name = "DIR")]
+    policies: Option<PathBuf>,
+    /// Schema file [default: `schema_file` of the configuration].
+    #[arg(long, value_name = "FILE")]
+    schema: Option<PathBuf>,
+    /// Policy file that is looked at as if it stood in the directory; may be repeated.
+    #[arg(long, value_name = "FILE")]
+    with: Vec<PathBuf>,
+    /// Case file, or directory of them [default: tests/ in the policy directory].
+    #[arg(long, value_name = "PATH")]
+    tests: Option<PathBuf>,
+    #[arg(long, value_enum, default_value = "human")]
+    format: Format,
+}
+
+impl Explain {
+    pub(in crate::cli) fn run(mut self, file: Option<&Path>) -> Outcome {
+        let Some(what) = self.what.take() else {
+            return block_on(self.explain_assertion(Config::load(file)?));
+        };
+        let (format, tests) = (self.format, self.tests.take());
+        let place = Place { dir: self.policies, schema: self.schema, with: self.with };
+        let (source, dir) = place.source(file)?;
+        let policies = source.compile(0).map_err(|error| CannotRun::from(render(&error)))?;
+        match is_sign_in(&what) {
+            true => {
+                let url = Config::load(file)?.database_url;
+                explain_sign_in(&block_on(find_sign_in(&url, what))?, &policies, format)
+            }
+            false => {
+                let tests = tests.unwrap_or_else(|| dir.join("tests"));
+                explain_case(&find_case(&tests, &what)?, &policies, format)
+            }
+        }
+    }
+
+    async fn explain_assertion(self, mut config: Config) -> Outcome {
+        let path = self.assertion.ok_or("no assertion")?;
+        let read = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        config.policy_dir = self.policies.unwrap_or(config.policy_dir);
+        config.schema_file = self.schema.unwrap_or(config.schema_file);
+        let scope = self.scope.as_deref().map(split_scope).transpose();
+        let scope = scope.map_err(|_| "--scope is no list of scopes")?;
+        let app = App::start(config, Arc::new(SystemClock)).await.map_err(crate::cli::serve::explain)?;
+        let asked = Asked {
+            assertion: read.trim(),
+            client_id: &self.client_id.unwrap_or_default(),
+            scope: scope.as_deref(),
+            resource: self.resource.as_slice(),
+            teamspace_id: None,
+        };
+        let explanation = explain(&app, &asked).await;
+        match self.format {
+            Format::Json => println!("{:#}", serde_json::to_value(&explanation)?),
+            Format::Human => print!("{}", text::explanation(&explanation)),
+        }
+        Ok(if explanation.error.is_none() { End::Fine } else { End::Finding })
+    }
+}
+
+/// A number, or an id as requests get: 16 characters of base64url.
+fn is_sign_in(what: &str) -> bool {
+    let url_safe = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    what.parse::<i64>().is_ok() || (what.len() == 16 && what.bytes().all(url_safe))
+}
+
+fn find_case(tests: &Path, name: &str) -> Result<Case, CannotRun> {
+    let all = cases::read(tests)?;
+    if let Some(exact) = all.iter().find(|case| case.name == name) {
+        return Ok(exact.clone());
+    }
+    let mut found = all.into_iter().filter(|case| case.name.to_lowercase().contains(&name.to_lowercase()));
+    match (found.next(), found.next()) {
+        (Some(case), None) => Ok(case),
+        (None, _) => Err(format!("no case in {} is named so", tests.display()).into()),
+        (Some(one), Some(other)) => {
+            let names: Vec<String> = [one, other].into_iter().chain(found).map(|case| case.name).collect();
+            Err(format!("several cases are named so:\n  {}", names.join("\n  ")).into())
+        }
+    }
+}
+
+async fn find_sign_in(url: &str, key: String) -> Result<SignIn, CannotRun> {
+    let wanted = key.clone();
+    let row = Store::open(url)?.read(move |c| sign_ins::find(c, &wanted)).await?;
+    row.ok_or_else(|| format!("the decision log has no sign-in {key}").into())
+}
+
+fn explain_case(case: &Case, policies: &Policies, format: Format) -> Outcome {
+    let verdict = cases::run(&policies.compiled, case);
+    let decisions = cases::explain_case(&policies.compiled, case);
+    match format {
+        Format::Json => {
+            let told = json!({
+                "case": case.name, "file": case.file, "line": case.line, "policy_set": policies.hash,
+                "decisions": decisions, "outcome": verdict.observed.summary(), "failures": verdict.failures,
+            });
+            println!("{told:#}");
+        }
+        Format::Human => {
+            println!("{} ({}:{})\n", case.name, case.file.display(), case.line);
+            print!("{}", text::decisions(&decisions));
+            println!("\n{}", verdict.observed.summary());
+            verdict.failures.iter().for_each(|failure| println!("✗ {failure}"));
+        }
+    }
+    Ok(if verdict.failures.is_empty() { End::Fine } else { End::Finding })
+}
+
+fn explain_sign_in(row: &SignIn, policies: &Policies, format: Format) -> Outcome {
+    let Ok(recorded) = serde_json::from_str::<RecordedFacts>(&row.facts) else {
+        return tell_undecided(row, format);
+    };
+    let then: Vec<Ruling> = serde_json::from_str(&row.decisions)?;
+    let facts = recorded.recall(&policies.compiled);
+    let (decisions, _) = policy::explain(&policies.compiled, &facts);
+    let now: Vec<Ruling> = decisions.iter().map(|explained| explained.ruling.clone()).collect();
+    let changed = differences(&then, &now);
+    match format {
+        Format::Json => {
+            let told = json!({
+                "sign_in": text::sign_in(row), "then": then, "policy_set": policies.hash,
+                "now": decisions, "differences": changed,
+            });
+            println!("{told:#}");
+        }
+        Format::Human => {
+            print!("{}", text::sign_in_head(row));
+            println!("\nUnder policy set {}:\n", policies.hash);
+            print!("{}", text::decisions(&decisions));
+            print!("\n{}", text::differences(&changed));
+        }
+    }
+    Ok(if changed.is_empty() { End::Fine } else { End::Finding })
+}
+
+/// A request that was refused before policies were asked, or recorded before facts were kept.
+fn tell_undecided(row: &SignIn, format: Format) -> Outcome {
+    match format {
+        Format::Json => println!("{:#}", json!({ "sign_in": text::sign_in(row), "now": null })),
+        Format::Human => {
+            print!("{}", text::sign_in_head(row));
+            println!("\nNo policy was asked then, or its facts were not recorded: nothing to replay.");
+        }
+    }
+    Ok(End::Fine)
+}

@@ -1,0 +1,143 @@
+//! What `policy explain` says.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use crate::clock::rfc3339;
+use crate::exchange::error::Reason;
+use crate::exchange::explain::Explanation;
+use crate::policy::Explained;
+use crate::policy::clauses::{Clause, Finding};
+use crate::policy::compare::{Difference, Said};
+use crate::store::sign_ins::SignIn;
+
+// Writing to a String cannot fail, so its results are dropped.
+
+/// Each decision with the policies that made it, and the clauses that made the difference.
+pub(super) fn decisions(decisions: &[Explained]) -> String {
+    let mut text = String::new();
+    for Explained { ruling, findings } in decisions {
+        let mark = if ruling.allowed { '✓' } else { '✗' };
+        let _ = write!(text, "{mark} {} {}", ruling.action.name(), ruling.resource);
+        let _ = match ruling.reasons.is_empty() {
+            true => writeln!(text),
+            false => writeln!(text, ": {}", listed(&ruling.reasons)),
+        };
+        for finding in findings {
+            text.push_str(&self::finding(finding));
+        }
+        if ruling.policies.is_empty() && !ruling.allowed {
+            text.push_str("    outside of what can be granted: no policy was asked\n");
+        }
+    }
+    text
+}
+
+fn listed(reasons: &[Reason]) -> String {
+    reasons.iter().map(Reason::as_str).collect::<Vec<_>>().join(", ")
+}
+
+fn finding(finding: &Finding) -> String {
+    let mut text = String::new();
+    let matched = if finding.matched { "applies" } else { "does not apply" };
+    let _ = write!(text, "    {} {} {matched}", finding.effect, finding.policy);
+    let _ = match &finding.message {
+        // Against: a forbid that applies, a permit that does not.
+        Some(message) if finding.matched != (finding.effect == "permit") => writeln!(text, ": {message}"),
+        _ => writeln!(text),
+    };
+    for clause in &finding.clauses {
+        text.push_str(&self::clause(clause, finding.telling() == Some(clause)));
+    }
+    text
+}
+
+fn clause(clause: &Clause, telling: bool) -> String {
+    let holds = match clause.holds {
+        Some(true) => "true",
+        Some(false) => "FALSE",
+        None => "ERROR",
+    };
+    let arrow = if telling { '→' } else { ' ' };
+    let mut text = format!("      {arrow} {} {}: {holds}\n", clause.kind, clause.text);
+    for (path, value) in &clause.values {
+        let _ = writeln!(text, "          {path} = {value}");
+    }
+    text
+}
+
+/// What was recorded of a sign-in.
+pub(super) fn sign_in_head(row: &SignIn) -> String {
+    let mut text = format!("Sign-in {} at {}: {}", row.id, rfc3339(row.at), row.outcome);
+    let _ = match row.outcome.as_str() {
+        "granted" => writeln!(text, " [{}]", row.scopes_granted),
+        _ => writeln!(text, ", {}. {}", row.reason, row.detail),
+    };
+    let _ = writeln!(text, "  client {}, issuer {}, email {}", row.client_id, row.issuer, row.email);
+    let _ = writeln!(text, "  request {}, policy set {}", row.request_id, row.policy_set);
+    text
+}
+
+/// The same for programs.
+pub(super) fn sign_in(row: &SignIn) -> Value {
+    json!({
+        "id": row.id, "time": rfc3339(row.at), "outcome": row.outcome, "reason": row.reason,
+        "detail": row.detail, "request_id": row.request_id, "client_id": row.client_id,
+        "issuer": row.issuer, "email": row.email, "scopes_granted": row.scopes_granted,
+        "policy_set": row.policy_set,
+    })
+}
+
+/// What comes out otherwise than it did.
+pub(super) fn differences(changed: &[Difference]) -> String {
+    if changed.is_empty() {
+        return "The same as then.\n".to_owned();
+    }
+    let mut text = "Different from then:\n".to_owned();
+    changed.iter().for_each(|difference| text.push_str(&self::difference(difference)));
+    text
+}
+
+/// One question and its two answers, in a line.
+pub(super) fn difference(difference: &Difference) -> String {
+    let (before, after) = (said(difference.before.as_ref()), said(difference.after.as_ref()));
+    format!("  {} {}: {before} → {after}\n", difference.action.name(), difference.resource)
+}
+
+fn said(said: Option<&Said>) -> String {
+    match said {
+        None => "not asked".to_owned(),
+        Some(said) if said.allowed => format!("allowed by {}", said.policies.join(", ")),
+        Some(said) => format!("denied, {} ({})", listed(&said.reasons), said.policies.join(", ")),
+    }
+}
+
+/// Every check, the decisions, and what would be answered.
+pub(super) fn explanation(explanation: &Explanation) -> String {
+    let mut text = String::new();
+    for checked in &explanation.checks {
+        let mark = match checked.outcome {
+            "passed" => '✓',
+            "failed" => '✗',
+            _ => '·',
+        };
+        let name = serde_json::to_value(checked.check).unwrap_or_default();
+        let _ = writeln!(text, "{mark} {}", name.as_str().unwrap_or_default());
+    }
+    if !explanation.decisions.is_empty() {
+        let decisions = decisions(&explanation.decisions);
+        let _ = write!(text, "\nPolicies ({}):\n\n{decisions}", explanation.policy_set);
+    }
+    if let Some(refusal) = &explanation.error {
+        let _ = writeln!(text, "\nRefused: {} ({})", refusal.error, refusal.reason);
+        let _ = writeln!(text, "  {}", refusal.description);
+        if !refusal.detail.is_empty() {
+            let _ = writeln!(text, "  {}", refusal.detail);
+        }
+    }
+    if let Some(token) = &explanation.token {
+        let _ = writeln!(text, "\nA token would be issued:\n{token:#}");
+    }
+    text
+}

@@ -1,0 +1,258 @@
+//! What would come of an assertion, and why: every check of [`super::exchange`] in its order, without
+//! redeeming, storing or changing anything.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::assertion::UnverifiedAssertion;
+use super::error::{ErrorCode, Reason, TokenError};
+use super::grant::{denied, replayed};
+use super::request::JWT_BEARER;
+use super::resource::ResourceRequest;
+use super::token::preview;
+use super::verified::Verified;
+use super::{Trusted, authenticate_assertion, candidates, expectations, trusted_issuer};
+use crate::app::App;
+use crate::policy::{self, Explained};
+use crate::store::clients::RegisteredClient;
+use crate::store::redeem::is_redeemed;
+use crate::store::sign_ins::NewSignIn;
+use crate::store::snapshot::Snapshot;
+
+/// What is asked.
+#[derive(Debug)]
+pub struct Asked<'a> {
+    pub assertion: &'a str,
+    /// The client that would redeem it; it need not authenticate.
+    pub client_id: &'a str,
+    pub scope: Option<&'a [String]>,
+    pub resource: &'a [String],
+    /// The teamspace that the asker may see: an assertion of another's issuer is unknown to it.
+    pub teamspace_id: Option<&'a str>,
+}
+
+/// The answer, for administrators: it names what the token endpoint tells nobody.
+#[derive(Debug, Serialize)]
+pub struct Explanation {
+    pub checks: Vec<Checked>,
+    pub decisions: Vec<Explained>,
+    /// Hash of the policy set that decided.
+    pub policy_set: String,
+    /// The claims of the token that would be issued; member id and `jti` of a new member are made up.
+    pub token: Option<Value>,
+    pub error: Option<Refusal>,
+}
+
+/// One check.
+#[derive(Debug, Serialize)]
+pub struct Checked {
+    pub check: Check,
+    /// `passed`, `failed` or `not_reached`.
+    pub outcome: &'static str,
+}
+
+/// What the token endpoint would answer, and what its log would say.
+#[derive(Debug, Serialize)]
+pub struct Refusal {
+    pub error: &'static str,
+    pub description: String,
+    pub reason: Reason,
+    pub detail: String,
+}
+
+/// The checks, in the order in which they are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Check {
+    /// The client is registered, enabled, and may use this grant.
+    Client,
+    /// A signed JWT of the right type with an allowed algorithm.
+    Format,
+    /// A teamspace has configured the issuer.
+    Issuer,
+    /// The issuer publishes the key.
+    Key,
+    Signature,
+    /// Every claim is there and has its type.
+    Claims,
+    Audience,
+    /// It was issued to this client.
+    ClientBinding,
+    Times,
+    Tenant,
+    /// The MCP server is registered and offered to the teamspace.
+    Resource,
+    /// The server has the scopes.
+    Scopes,
+    /// Subject and email lead to one member.
+    Member,
+    /// The member's sessions were not ended since.
+    Session,
+    Policies,
+    /// It was not redeemed before.
+    SingleUse,
+    /// The token would live.
+    Token,
+}
+
+impl Check {
+    const ALL: [Self; 17] = [
+        Self::Client,
+        Self::Format,
+        Self::Issuer,
+        Self::Key,
+        Self::Signature,
+        Self::Claims,
+        Self::Audience,
+        Self::ClientBinding,
+        Self::Times,
+        Self::Tenant,
+        Self::Resource,
+        Self::Scopes,
+        Self::Member,
+        Self::Session,
+        Self::Policies,
+        Self::SingleUse,
+        Self::Token,
+    ];
+
+    /// The check that failed, where one step makes several.
+    fn within(self, reason: &Reason) -> Self {
+        match self {
+            Self::Key if *reason == Reason::SIGNATURE_BAD => Self::Signature,
+            Self::Key if *reason == Reason::KID_UNKNOWN || *reason == Reason::ISSUER_UNREACHABLE => Self::Key,
+            Self::Key => Self::Claims,
+            Self::Audience if *reason == Reason::AUD_MISMATCH => Self::Audience,
+            Self::Audience if *reason == Reason::CLIENT_ID_MISMATCH => Self::ClientBinding,
+            Self::Audience if *reason == Reason::TENANT_MISMATCH => Self::Tenant,
+            Self::Audience => Self::Times,
+            other => other,
+        }
+    }
+}
+
+/// Explains an assertion.
+pub async fn explain(app: &App, asked: &Asked<'_>) -> Explanation {
+    let policies = app.policies();
+    let mut walk = Walk { app, asked, at: Check::Client, decisions: Vec::new() };
+    let outcome = walk.whole(&policies).await;
+    let failed = outcome.as_ref().err().map(|error| walk.at.within(&error.reason));
+    let outcome_of = |check: Check| match failed {
+        Some(failed) if check == failed => "failed",
+        Some(failed) if check > failed => "not_reached",
+        _ => "passed",
+    };
+    let checks = Check::ALL.into_iter().map(|check| Checked { check, outcome: outcome_of(check) });
+    let (token, error) = match outcome {
+        Ok(token) => (Some(token), None),
+        Err(error) => (None, Some(Refusal::of(&error))),
+    };
+    Explanation {
+        checks: checks.collect(),
+        decisions: walk.decisions,
+        policy_set: policies.hash.clone(),
+        token,
+        error,
+    }
+}
+
+impl Refusal {
+    fn of(error: &TokenError) -> Self {
+        let cause = error.cause.as_ref().map(ToString::to_string).unwrap_or_default();
+        Self {
+            error: error.code.wire().0,
+            description: error.description.to_string(),
+            reason: error.reason.clone(),
+            detail: if error.detail.is_empty() { cause } else { error.detail.clone() },
+        }
+    }
+}
+
+/// The steps of an exchange, and how far they got.
+struct Walk<'a> {
+    app: &'a App,
+    asked: &'a Asked<'a>,
+    at: Check,
+    decisions: Vec<Explained>,
+}
+
+impl Walk<'_> {
+    async fn whole(&mut self, policies: &policy::Policies) -> Result<Value, TokenError> {
+        let (app, asked, now) = (self.app, self.asked, self.app.clock.now());
+        let snapshot = app.snapshot();
+        let client = find_client(&snapshot, asked.client_id)?;
+        self.at = Check::Format;
+        let unverified = UnverifiedAssertion::peek(asked.assertion, app.config.assertion.max_size.bytes())?;
+        self.at = Check::Issuer;
+        let (tenancy, provider) = self.trusted_issuer(&snapshot, unverified.issuer())?;
+        self.at = Check::Key;
+        let authentic = authenticate_assertion(app, unverified, provider).await?;
+        self.at = Check::Audience;
+        let id_jag = authentic.check(&expectations(app, &tenancy, &client.client_id, now))?;
+        self.at = Check::Resource;
+        let resource = ResourceRequest {
+            claimed: &id_jag.claims().resource,
+            requested: asked.resource,
+            teamspace: &tenancy.teamspace.slug,
+        }
+        .resolve(&snapshot)?;
+        self.at = Check::Scopes;
+        let candidates = candidates(&id_jag, asked.scope, provider, &resource)?;
+        let verified = Verified {
+            client,
+            method: client.token_endpoint_auth_method,
+            id_jag: &id_jag,
+            tenancy: &tenancy,
+            provider,
+            resource: &resource,
+            candidates: &candidates,
+            generation: snapshot.generation,
+            now,
+        };
+        self.decide(&verified, policies).await
+    }
+
+    async fn decide(
+        &mut self,
+        verified: &Verified<'_>,
+        policies: &policy::Policies,
+    ) -> Result<Value, TokenError> {
+        self.at = Check::Member;
+        let standing = verified.standing(self.app).await?;
+        self.at = Check::Session;
+        verified.check_session(&standing)?;
+        self.at = Check::Policies;
+        let (decisions, outcome) = policy::explain(&policies.compiled, &verified.facts(&standing));
+        self.decisions = decisions;
+        let permitted = outcome.map_err(denied)?;
+        self.at = Check::SingleUse;
+        let id = verified.id_jag.id().to_owned();
+        if self.app.store.read(move |c| is_redeemed(c, &id)).await? {
+            return Err(replayed());
+        }
+        self.at = Check::Token;
+        Ok(preview(&verified.grant(self.app, &permitted, &standing)?, &self.app.config.issuer))
+    }
+
+    /// To an administrator of one teamspace, other teamspaces' issuers do not exist.
+    fn trusted_issuer<'s>(&self, snapshot: &'s Snapshot, issuer: &str) -> Result<Trusted<'s>, TokenError> {
+        let mut record = NewSignIn::default();
+        let found = trusted_issuer(snapshot, issuer, &mut record);
+        match self.asked.teamspace_id.is_none_or(|own| record.teamspace_id.as_deref() == Some(own)) {
+            true => found,
+            false => Err(TokenError::unverified(Reason::ISSUER_UNKNOWN)),
+        }
+    }
+}
+
+fn find_client<'s>(snapshot: &'s Snapshot, client_id: &str) -> Result<&'s RegisteredClient, TokenError> {
+    let refused = |reason, text| Err(TokenError::new(ErrorCode::InvalidClient, reason, text));
+    match snapshot.client(client_id) {
+        None => refused(Reason::CLIENT_UNKNOWN, "No client has this id."),
+        Some(client) if !client.enabled => refused(Reason::CLIENT_BLOCKED, "The client is disabled."),
+        Some(client) if !client.grant_types.iter().any(|grant| grant == JWT_BEARER) => {
+            refused(Reason::GRANT_UNSUPPORTED, "The client is not registered for the JWT bearer grant.")
+        }
+        Some(client) => Ok(client),
+    }
+}

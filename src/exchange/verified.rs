@@ -1,0 +1,196 @@
+//! A verified assertion beside what we know: what the decision stands on, and the grant it leads to.
+
+use super::assertion::IdJag;
+use super::error::{Reason, TokenError};
+use super::grant::Grant;
+use super::scope::Candidates;
+use crate::app::App;
+use crate::clock::UnixSeconds;
+use crate::policy::Permitted;
+use crate::policy::facts::{ClaimFacts, ClientFacts, Facts, MemberFacts, ResourceFacts, TeamspaceFacts};
+use crate::random::token;
+use crate::store::clients::{AuthMethod, RegisteredClient};
+use crate::store::identity_providers::IdentityProvider;
+use crate::store::members::{self, Asserted, Identity, Standing, Status};
+use crate::store::resources::Resource;
+use crate::store::snapshot::Tenancy;
+use crate::store::teamspaces::Teamspace;
+
+/// A verified assertion with everything that was found out about it.
+pub struct Verified<'a> {
+    pub client: &'a RegisteredClient,
+    /// How the client authenticated.
+    pub method: AuthMethod,
+    pub id_jag: &'a IdJag,
+    pub tenancy: &'a Tenancy,
+    pub provider: &'a IdentityProvider,
+    pub resource: &'a Resource,
+    pub candidates: &'a Candidates,
+    /// The configuration that all of this stands on.
+    pub generation: i64,
+    pub now: UnixSeconds,
+}
+
+impl Verified<'_> {
+    pub(super) fn teamspace(&self) -> &Teamspace {
+        &self.tenancy.teamspace
+    }
+
+    pub(super) fn identity(&self, member_id: &str) -> Identity {
+        let claims = self.id_jag.claims();
+        Identity {
+            teamspace_id: self.teamspace().id.clone(),
+            issuer: claims.iss.clone(),
+            tenant: claims.tenant.clone().unwrap_or_default(),
+            subject: claims.sub.clone(),
+            member_id: member_id.to_owned(),
+        }
+    }
+
+    pub(super) async fn standing(&self, app: &App) -> Result<Standing, TokenError> {
+        let claims = self.id_jag.claims();
+        let asserted = Asserted {
+            subject: self.identity(""),
+            email: claims.email.clone(),
+            account: claims.aud_sub.clone(),
+        };
+        if let Some(member) = app.known_members.find(&asserted, self.generation) {
+            return Ok(Standing::Bound(member));
+        }
+        let subject = asserted.subject.clone();
+        let standing =
+            app.store.read(move |c| members::standing(c, &asserted)).await?.ok_or_else(conflict)?;
+        if let Standing::Bound(member) = &standing
+            && member.status == Status::Active
+        {
+            app.known_members.note(&subject, self.generation, member);
+        }
+        Ok(standing)
+    }
+
+    /// What no policy may allow: an ended session going on.
+    pub(super) fn check_session(&self, standing: &Standing) -> Result<(), TokenError> {
+        let member = match standing {
+            Standing::Absent { .. } => return Ok(()),
+            Standing::Bound(member) | Standing::Unbound(member) => member,
+        };
+        let signed_in_at = self.id_jag.claims().signed_in_at();
+        match member.sessions_ended_at.is_some_and(|ended| signed_in_at <= ended) {
+            false => Ok(()),
+            true => {
+                let text = "The session was ended; sign in again at the identity provider.";
+                Err(TokenError::invalid_grant(Reason::SESSION_REVOKED, text))
+            }
+        }
+    }
+
+    pub(super) fn facts(&self, standing: &Standing) -> Facts {
+        let registered = self.client;
+        Facts {
+            now: self.now,
+            teamspace: TeamspaceFacts::of(self.tenancy),
+            client: ClientFacts {
+                client_id: registered.client_id.clone(),
+                groups: registered.groups.clone(),
+                public: false,
+                auth_method: self.method,
+            },
+            claims: self.claim_facts(),
+            member: match standing {
+                Standing::Bound(member) => MemberFacts::Present { status: member.status, linking: false },
+                Standing::Unbound(member) => MemberFacts::Present { status: member.status, linking: true },
+                Standing::Absent { seats_used } => MemberFacts::Absent {
+                    seats_used: *seats_used,
+                    seats_limit: self.teamspace().member_limit,
+                },
+            },
+            resource: ResourceFacts {
+                identifier: self.resource.identifier.clone(),
+                published: self.resource.is_published_to(&self.teamspace().slug),
+                default_scopes: self.resource.default_scopes.clone(),
+            },
+            candidates: self.candidates.clone(),
+            key_bound: false,
+        }
+    }
+
+    fn claim_facts(&self) -> ClaimFacts {
+        let claims = self.id_jag.claims();
+        // By its registered name when it is the one under decision, as the policies compare identifiers.
+        let same =
+            |named: &String| super::resource::normalize(named).as_ref() == Some(&self.resource.normalized);
+        let named = |r: &String| if same(r) { self.resource.identifier.clone() } else { r.clone() };
+        ClaimFacts {
+            iss: claims.iss.clone(),
+            sub: claims.sub.clone(),
+            tenant: claims.tenant.clone(),
+            aud_tenant: claims.aud_tenant.clone(),
+            email: claims.email.clone(),
+            email_verified: claims.email_verified,
+            amr: claims.amr.clone(),
+            acr: claims.acr.clone(),
+            auth_age: claims.auth_time.map(|at| self.now.saturating_sub(at)),
+            scopes: claims.scope.clone(),
+            resources: claims.resource.iter().map(named).collect(),
+            groups: claims.groups(&self.provider.groups_claim),
+        }
+    }
+
+    pub(super) fn grant(
+        &self,
+        app: &App,
+        permitted: &Permitted,
+        standing: &Standing,
+    ) -> Result<Grant, TokenError> {
+        let claims = self.id_jag.claims();
+        let member_id = match standing {
+            Standing::Bound(member) | Standing::Unbound(member) => member.id.clone(),
+            Standing::Absent { .. } => uuid::Uuid::new_v4().to_string(),
+        };
+        let longest = self.now.saturating_add(app.config.access_token.lifetime.as_secs());
+        let expires_at = claims.session_expiry.map_or(longest, |session| session.min(longest));
+        if expires_at <= self.now {
+            return Err(TokenError::invalid_grant(
+                Reason::EXPIRED,
+                "The session at the provider has expired.",
+            ));
+        }
+        Ok(Grant {
+            member_id,
+            teamspace: self.teamspace().slug.clone(),
+            client_id: self.client.client_id.clone(),
+            resource: self.resource.identifier.clone(),
+            scopes: permitted.scopes().to_vec(),
+            issued_at: self.now,
+            expires_at,
+            token_id: token::<16>()?,
+            auth_time: claims.auth_time,
+            acr: claims.acr.clone(),
+            amr: claims.amr.clone(),
+            act: claims.act.clone(),
+        })
+    }
+}
+
+/// One person must not become another.
+fn conflict() -> TokenError {
+    let text = "The assertion's subject and email belong to different members.";
+    TokenError::invalid_grant(Reason::SUBJECT_CONFLICT, text).detail(
+        "the email or aud_sub names a member to whom another subject is bound; an administrator can unlink \
+         the member",
+    )
+}
+
+impl TeamspaceFacts {
+    /// The facts of a configured teamspace.
+    pub fn of(tenancy: &Tenancy) -> Self {
+        let provider = tenancy.identity_provider.as_ref();
+        Self {
+            slug: tenancy.teamspace.slug.clone(),
+            plan: tenancy.teamspace.plan,
+            issuer: provider.map(|p| p.issuer.clone()),
+            scope_setting: provider.and_then(IdentityProvider::scope_setting),
+            email_domains: tenancy.teamspace.email_domains.clone(),
+        }
+    }
+}

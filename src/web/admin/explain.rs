@@ -1,0 +1,40 @@
+//! What would come of an assertion.
+
+use axum::Json;
+use serde::Deserialize;
+
+use super::auth::InTeamspace;
+use super::json::JsonBody;
+use super::problem::Problem;
+use crate::exchange::explain::{Asked, Explanation, explain};
+use crate::exchange::request::split_scope;
+
+/// An assertion, and the request that it would come with.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExplainBody {
+    assertion: String,
+    client_id: String,
+    #[serde(default)]
+    scope: Option<String>,
+    #[serde(default)]
+    resource: Option<String>,
+}
+
+/// `POST /teamspaces/{slug}/explain`: changes nothing, stores nothing.
+pub async fn post(
+    InTeamspace { admin, tenancy }: InTeamspace,
+    JsonBody(body): JsonBody<ExplainBody>,
+) -> Result<Json<Explanation>, Problem> {
+    let scope = body.scope.as_deref().map(split_scope).transpose();
+    let scope = scope.map_err(|_| Problem::invalid("scope_invalid", "scope is no list of scopes."))?;
+    let resource: Vec<String> = body.resource.into_iter().collect();
+    let asked = Asked {
+        assertion: &body.assertion,
+        client_id: &body.client_id,
+        scope: scope.as_deref(),
+        resource: &resource,
+        teamspace_id: Some(&tenancy.teamspace.id),
+    };
+    Ok(Json(explain(&admin.app, &asked).await))
+}

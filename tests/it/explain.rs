@@ -1,0 +1,301 @@
+//! `policy explain` and `POST /teamspaces/{slug}/explain`.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use countersign::config::Duration;
+use countersign::policy::clauses::Clause;
+use countersign::policy::{PolicySource, cases};
+use countersign::store::admin_tokens::{self, AdminToken};
+use countersign::store::members::Status;
+use countersign::store::{self, StoreError};
+use serde_json::{Value, json};
+
+use crate::harness::{Answer, CLIENT, RESOURCE, START, TestApp};
+use crate::idp::{FakeIdp, Key};
+
+fn policy_explain(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+    command.args(["policy", "explain"]).args(arguments).output().unwrap()
+}
+
+/// An admin token, of a teamspace if its id is given.
+async fn admin(app: &TestApp, teamspace_id: Option<&str>) -> String {
+    let token = countersign::random::secret().unwrap();
+    let row = AdminToken {
+        id: format!("t{}", teamspace_id.unwrap_or_default()),
+        name: "t".into(),
+        token_digest: countersign::random::digest(&token),
+        teamspace_id: teamspace_id.map(str::to_owned),
+        created_at: START,
+        expires_at: None,
+    };
+    let insert = move |c: &mut store::AnyConnection| Ok::<_, StoreError>(admin_tokens::insert(c, &row)?);
+    app.app.store.write(insert).await.unwrap();
+    token
+}
+
+async fn explain(app: &TestApp, token: &str, slug: &str, body: Value) -> Answer {
+    let url = format!("{}/api/v1/teamspaces/{slug}/explain", app.issuer());
+    Answer::of(crate::harness::http().post(url).bearer_auth(token).json(&body).send().await.unwrap()).await
+}
+
+fn outcome<'a>(answer: &'a Answer, check: &str) -> &'a str {
+    let checks = answer.json["checks"].as_array().unwrap();
+    checks.iter().find(|c| c["check"] == check).unwrap()["outcome"].as_str().unwrap()
+}
+
+/// Checks before the failed one passed, those after it were not reached.
+fn assert_failed_at(answer: &Answer, check: &str) {
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let checks = answer.json["checks"].as_array().unwrap();
+    let at = checks.iter().position(|c| c["check"] == check).unwrap();
+    for (index, checked) in checks.iter().enumerate() {
+        let expected = match index.cmp(&at) {
+            std::cmp::Ordering::Less => "passed",
+            std::cmp::Ordering::Equal => "failed",
+            std::cmp::Ordering::Greater => "not_reached",
+        };
+        assert_eq!(checked["outcome"], expected, "{check}: {checked}");
+    }
+    assert_eq!(answer.json["token"], Value::Null);
+}
+
+/// A good assertion: every check, every decision, the token; and nothing was written or used up.
+#[tokio::test]
+async fn a_good_assertion_is_explained_and_stays_good() {
+    let app = TestApp::start().await;
+    let token = admin(&app, None).await;
+    let (assertion, before) = (app.assertion(json!({})), app.written().await);
+    let answer = explain(&app, &token, "acme", json!({ "assertion": assertion, "client_id": CLIENT })).await;
+    assert!(answer.json["checks"].as_array().unwrap().iter().all(|c| c["outcome"] == "passed"), "{answer:?}");
+    let decisions = answer.json["decisions"].as_array().unwrap();
+    let actions: Vec<_> = decisions.iter().map(|d| d["action"].as_str().unwrap()).collect();
+    assert_eq!(actions, ["TrustIssuer", "ProvisionMember", "GrantResource", "GrantScope"]);
+    assert_eq!(decisions[0]["findings"][0]["policy"], "issuer.own");
+    assert_eq!(answer.json["token"]["scope"], "docs.read");
+    assert_eq!(answer.json["token"]["aud"], RESOURCE);
+    assert_eq!(answer.json["policy_set"], app.app.policies().hash.as_str());
+    assert_eq!(answer.json["error"], Value::Null);
+    assert_eq!(app.written().await, before, "nothing is written");
+    assert_eq!(app.exchange(&assertion).await.status, 200, "it was not redeemed");
+    let again = explain(&app, &token, "acme", json!({ "assertion": assertion, "client_id": CLIENT })).await;
+    assert_failed_at(&again, "single_use");
+    assert_eq!(again.json["error"]["reason"], "replayed");
+    assert_eq!(outcome(&again, "policies"), "passed");
+}
+
+/// ERR-04: every way to fail is told as what it is, at the check that failed.
+#[tokio::test]
+async fn a_failing_assertion_is_explained_at_its_check() {
+    let app = TestApp::start().await;
+    let token = admin(&app, None).await;
+    let stranger = FakeIdp::start(Key::es256("k")).await;
+    let ask = async |assertion: String, more: Value| {
+        let mut body = json!({ "assertion": assertion, "client_id": CLIENT });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        explain(&app, &token, "acme", body).await
+    };
+    for (changes, more, check, reason) in [
+        (json!({}), json!({ "client_id": "nobody" }), "client", "client_unknown"),
+        (json!({ "iss": stranger.issuer }), json!({}), "issuer", "issuer_unknown"),
+        (json!({ "jti": null }), json!({}), "claims", "claim_missing"),
+        (json!({ "email": 7 }), json!({}), "claims", "claim_malformed"),
+        (json!({ "cnf": {} }), json!({}), "claims", "proof_missing"),
+        (json!({ "aud": "https://other" }), json!({}), "audience", "aud_mismatch"),
+        (json!({ "client_id": "other" }), json!({}), "client_binding", "client_id_mismatch"),
+        (json!({ "exp": START - 100, "iat": START - 200 }), json!({}), "times", "expired"),
+        (json!({ "iat": START + 100, "exp": START + 200 }), json!({}), "times", "not_yet_valid"),
+        (json!({ "exp": START + 10_000 }), json!({}), "times", "lifetime_too_long"),
+        (json!({ "aud_tenant": "globex" }), json!({}), "tenant", "tenant_mismatch"),
+        (json!({ "resource": "https://nowhere" }), json!({}), "resource", "resource_not_allowed"),
+        (json!({}), json!({ "resource": "https://nowhere" }), "resource", "resource_not_allowed"),
+        (json!({ "scope": "unheard.of" }), json!({}), "scopes", "scope_unknown"),
+        (json!({ "email": null }), json!({}), "policies", "email_missing"),
+        (json!({ "session_expiry": START - 1 }), json!({}), "token", "expired"),
+    ] {
+        let answer = ask(app.assertion(changes), more).await;
+        assert_failed_at(&answer, check);
+        assert_eq!(answer.json["error"]["reason"], reason, "{answer:?}");
+    }
+    let answer = ask("x.y".into(), json!({})).await;
+    assert_failed_at(&answer, "format");
+    let mut altered = app.assertion(json!({}));
+    altered.replace_range(altered.len() - 6.., "AAAAAA");
+    assert_failed_at(&ask(altered, json!({})).await, "signature");
+}
+
+/// What fails in two respects fails at the first: the order told is the order of the token endpoint.
+#[tokio::test]
+async fn the_order_of_the_checks_is_the_order_of_the_exchange() {
+    let app = TestApp::start().await;
+    let token = admin(&app, None).await;
+    let faults = [
+        json!({ "jti": null }),
+        json!({ "aud": "https://other" }),
+        json!({ "client_id": "other" }),
+        json!({ "exp": START - 100, "iat": START - 200 }),
+        json!({ "aud_tenant": "globex" }),
+        json!({ "resource": "https://nowhere" }),
+        json!({ "scope": "unheard.of" }),
+        json!({ "email": null }),
+    ];
+    for (index, first) in faults.iter().enumerate() {
+        for second in &faults[index + 1..] {
+            let mut both = second.clone();
+            both.as_object_mut().unwrap().extend(first.as_object().unwrap().clone());
+            let assertion = app.assertion(both);
+            let body = json!({ "assertion": assertion, "client_id": CLIENT });
+            let explained = explain(&app, &token, "acme", body).await;
+            app.exchange(&assertion).await;
+            assert_eq!(explained.json["error"]["reason"], app.last_sign_in().await.reason.as_str());
+        }
+    }
+}
+
+/// To a teamspace's administrator another teamspace's issuer is as unknown as any, down to its slash.
+#[tokio::test]
+async fn other_teamspaces_stay_hidden() {
+    let app = TestApp::start().await;
+    let (other, key) = (FakeIdp::start(Key::es256("k2")).await, Key::es256("k2"));
+    app.put_teamspace("globex").await;
+    app.put_provider("globex", &other).await;
+    let token = admin(&app, Some("id-of-acme")).await;
+    for issuer in [other.issuer.clone(), format!("{}/", other.issuer)] {
+        let mut claims = app.claims();
+        claims.insert("iss".into(), issuer.into());
+        let body = json!({ "assertion": key.assertion(&claims), "client_id": CLIENT });
+        let answer = explain(&app, &token, "acme", body).await;
+        assert_failed_at(&answer, "issuer");
+        assert_eq!(answer.json["error"]["reason"], "issuer_unknown");
+        assert_eq!(answer.json["error"]["detail"], "");
+    }
+    let own = json!({ "assertion": app.assertion(json!({})), "client_id": CLIENT });
+    assert_eq!(explain(&app, &token, "acme", own.clone()).await.json["error"], Value::Null);
+    assert_eq!(explain(&app, &token, "globex", own.clone()).await.status, 404);
+    assert_eq!(explain(&app, "wrong", "acme", own).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_malformed_question_is_a_problem() {
+    let app = TestApp::start().await;
+    let token = admin(&app, None).await;
+    for body in
+        [json!({}), json!({ "assertion": "x" }), json!({ "assertion": "x", "client_id": "c", "more": 1 })]
+    {
+        let answer = explain(&app, &token, "acme", body).await;
+        assert!((400..500).contains(&answer.status), "{answer:?}");
+    }
+    let body = json!({ "assertion": "x", "client_id": "c", "scope": "\"" });
+    assert_eq!(explain(&app, &token, "acme", body).await.json["code"], "scope_invalid");
+}
+
+/// The first false clause is told, with what it looked at; values that are not there are told as absent.
+#[test]
+fn the_clause_that_made_the_difference_is_told() {
+    let source = PolicySource::read(Path::new("policies"), Path::new("schema/countersign.cedarschema"));
+    let policies = source.unwrap().compile(0).unwrap();
+    let all = cases::read(Path::new("policies/tests")).unwrap();
+    let telling = |name: &str, action: &str, policy: &str| -> Clause {
+        let case = all.iter().find(|case| case.name.ends_with(name)).unwrap();
+        let explained = cases::explain_case(&policies.compiled, case);
+        let decision = explained.iter().find(|e| e.ruling.action.name() == action).unwrap();
+        let finding = decision.findings.iter().find(|finding| finding.policy == policy).unwrap();
+        finding.telling().unwrap().clone()
+    };
+    let seats = telling("seats are for new people: full", "ProvisionMember", "member.seat-limit");
+    assert_eq!((seats.text.as_str(), seats.holds), ("context.seats_used >= context.seats_limit", Some(true)));
+    assert_eq!(seats.values["context.seats_used"], "100");
+    let issuer = telling("another's", "TrustIssuer", "issuer.own");
+    assert_eq!((issuer.kind, issuer.holds), ("when", Some(false)));
+    assert_eq!(issuer.values["principal"], "Issuer::\"https://evil.okta.com\"");
+    let domain = telling("one of the teamspace's: another", "ProvisionMember", "member.email-domain");
+    assert_eq!((domain.kind, domain.holds), ("unless", Some(false)));
+    assert_eq!(domain.values["context.claims.email_domain"], "\"other.com\"");
+}
+
+async fn database(configure: impl FnOnce(&mut countersign::config::Config)) -> (TestApp, String) {
+    let app = TestApp::start_with(configure).await;
+    let url = app.app.config.database_url.clone();
+    let config = app.dir.path().join("explain.toml");
+    let root = env!("CARGO_MANIFEST_DIR");
+    let text = format!(
+        "issuer = {:?}\ndatabase_url = {url:?}\npolicy_dir = \"{root}/policies\"\nschema_file = \"{root}/schema/countersign.cedarschema\"\n[fetch]\nprivate_origins = [{:?}]\n[assertion]\nmax_lifetime = \"1h\"\n",
+        app.issuer(),
+        app.idp.issuer,
+    );
+    std::fs::write(&config, text).unwrap();
+    (app, config.display().to_string())
+}
+
+/// A past sign-in is decided again on the facts of then: the same set says the same, another says what changes.
+#[tokio::test(flavor = "multi_thread")]
+async fn past_sign_ins_are_replayed() {
+    let (app, config) = database(|_| {}).await;
+    app.granted(json!({ "groups": ["writers", "readers"] })).await;
+    let row = app.last_sign_in().await;
+    for key in [row.id.to_string(), row.request_id.clone()] {
+        let same = policy_explain(&["--config", &config, &key]);
+        let text = String::from_utf8(same.stdout).unwrap();
+        assert_eq!(same.status.code(), Some(0), "{text}{}", String::from_utf8_lossy(&same.stderr));
+        assert!(text.contains("The same as then") && text.contains("✓ GrantScope docs.read"), "{text}");
+    }
+    let rule = |group: &str| {
+        format!(
+            "@id(\"t\") @reason(\"group_required\") @error(\"invalid_scope\") @message(\"m\")
+            forbid (principal, action == Action::\"GrantScope\", resource) unless {{ principal in Group::\"acme/{group}\" }};"
+        )
+    };
+    let with = app.dir.path().join("with.cedar");
+    for (group, code) in [("readers", 0), ("editors", 1)] {
+        std::fs::write(&with, rule(group)).unwrap();
+        let arguments =
+            ["--config", &config, "--with", with.to_str().unwrap(), "--format", "json", &row.id.to_string()];
+        let output = policy_explain(&arguments);
+        assert_eq!(output.status.code(), Some(code), "{group}: groups are known as digests");
+        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(told["sign_in"]["outcome"], "granted");
+        if code == 1 {
+            assert_eq!(told["differences"][0]["after"]["reasons"], json!(["group_required"]));
+            assert_eq!(told["differences"][0]["before"]["allowed"], true);
+        }
+    }
+    app.exchange("not-an-assertion").await;
+    let early = policy_explain(&["--config", &config, &app.last_sign_in().await.id.to_string()]);
+    assert!(String::from_utf8(early.stdout).unwrap().contains("nothing to replay"));
+    assert_eq!(policy_explain(&["--config", &config, "99999"]).status.code(), Some(2));
+}
+
+/// The command verifies a real assertion as the service does, and leaves it good.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_assertion_is_explained_by_the_command() {
+    let (app, config) = database(|config| config.assertion.max_lifetime = Duration::from_secs(3600)).await;
+    app.put_member("dana@acme.com", Status::Suspended).await;
+    #[allow(clippy::disallowed_methods)]
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    let assertion = app.assertion(json!({ "iat": now, "exp": now + 300 }));
+    let file = app.dir.path().join("id-jag.txt");
+    std::fs::write(&file, format!("{assertion}\n")).unwrap();
+    let (file, before) = (file.to_str().unwrap().to_owned(), app.written().await);
+    let output = policy_explain(&["--config", &config, "--assertion", &file, "--client-id", CLIENT]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(text.contains("✓ signature") && text.contains("✗ policies"), "{text}");
+    assert!(text.contains("Refused: access_denied (member_inactive)"), "{text}");
+    assert!(text.contains("context.status = MemberStatus::\"suspended\""), "{text}");
+    assert_eq!(app.written().await, before);
+    let missing = policy_explain(&["--config", &config, "--assertion", "nowhere", "--client-id", CLIENT]);
+    assert_eq!(missing.status.code(), Some(2));
+}
+
+#[test]
+fn cases_are_found_by_name() {
+    let output = policy_explain(&["new people: full"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && text.contains("context.seats_used = 100"), "{text}");
+    let several = policy_explain(&["no email"]);
+    assert_eq!(several.status.code(), Some(2));
+    assert!(String::from_utf8(several.stderr).unwrap().contains("several cases"));
+    assert_eq!(policy_explain(&["no such case at all"]).status.code(), Some(2));
+    assert_eq!(policy_explain(&[]).status.code(), Some(2));
+}
