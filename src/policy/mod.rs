@@ -4,6 +4,7 @@ pub mod cases;
 pub mod clauses;
 pub mod compare;
 pub mod decision;
+pub mod diff;
 pub mod facts;
 mod load;
 mod recorded;

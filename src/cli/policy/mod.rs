@@ -1,10 +1,14 @@
 //! `countersign policy`: a file for each verb.
 
 mod check;
+mod diff;
+mod diff_text;
 mod explain;
 mod explain_text;
+mod revision;
 mod test;
 mod test_report;
+mod widening;
 
 use std::path::{Path, PathBuf};
 
@@ -27,6 +31,9 @@ pub(super) enum Command {
     /// Show every decision on a test case, a past sign-in or an assertion, clause by clause.
     #[command(after_help = explain::HELP)]
     Explain(explain::Explain),
+    /// Show what a change of the policies changes, and whether it permits anything more.
+    #[command(after_help = diff::HELP)]
+    Diff(diff::Diff),
 }
 
 /// Where the policies are.
@@ -71,6 +78,7 @@ impl Command {
             Self::Check(check) => check.run(file),
             Self::Test(test) => test.run(file),
             Self::Explain(explain) => explain.run(file),
+            Self::Diff(diff) => diff.run(file),
         }
     }
 }

@@ -1,0 +1,142 @@
+//! `countersign policy diff`.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::Path;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::Format;
+use super::diff_text;
+use super::revision::Side;
+use super::widening::{self, Widening};
+use crate::cli::{CannotRun, End, Outcome, block_on};
+use crate::clock::{Clock as _, SystemClock};
+use crate::config::{Config, Duration};
+use crate::policy::diff::{Changed, Edits, Replayed, SignInReplay, cases_of, edits, replay_cases};
+use crate::store::Store;
+use crate::store::sign_ins::{self, Filter};
+
+pub(super) const HELP: &str = "\
+Examples:
+  countersign policy diff origin/main              the working tree against a git revision
+  countersign policy diff v1.2 v1.3 --days 30      and 30 days of recorded sign-ins
+  countersign policy diff policies new-policies --without-solver
+The report is Markdown, to be posted on a pull request as it is.
+Exit: 0 nothing is wider, 1 NEW permits something that OLD did not, 2 that could not be decided";
+
+/// Rows of the decision log that are read at once.
+const PAGE: i64 = 500;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Diff {
+    /// Directory, or git revision of the configured directory.
+    old: String,
+    /// The same [default: `policy_dir` of the configuration].
+    new: Option<String>,
+    /// Replay the recorded sign-ins of so many days.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    days: Option<u32>,
+    /// Do not ask a solver: cases and sign-ins can show that a change widens, but not that it does not.
+    #[arg(long)]
+    without_solver: bool,
+    /// Time for each question to the solver.
+    #[arg(long, value_name = "DURATION", default_value = "30s", conflicts_with = "without_solver")]
+    timeout: Duration,
+    #[arg(long, value_enum, default_value = "human")]
+    format: Format,
+}
+
+/// Everything that was found.
+#[derive(Debug, Serialize)]
+pub(super) struct Found {
+    pub old: String,
+    pub new: String,
+    pub edits: Edits,
+    pub cases: Replayed,
+    /// None: not asked for.
+    pub sign_ins: Option<Replayed>,
+    /// None: not asked for.
+    pub solver: Option<Widening>,
+}
+
+impl Diff {
+    pub(in crate::cli) fn run(self, file: Option<&Path>) -> Outcome {
+        block_on(self.compare(Config::load(file)?))
+    }
+
+    async fn compare(self, config: Config) -> Outcome {
+        let new = self.new.unwrap_or_else(|| config.policy_dir.display().to_string());
+        let (old, new) = (Side::read(&self.old, &config)?, Side::read(&new, &config)?);
+        let sign_ins = match self.days {
+            Some(days) => Some(replay_sign_ins(&config.database_url, days, &old, &new).await?),
+            None => None,
+        };
+        let solver = match self.without_solver {
+            true => None,
+            false => Some(widening::ask(&old.validated, &new.validated, self.timeout).await),
+        };
+        let cases = cases_of(old.cases, new.cases);
+        let found = Found {
+            edits: edits(&old.validated, &new.validated),
+            cases: replay_cases(&old.compiled, &new.compiled, &cases),
+            old: old.name,
+            new: new.name,
+            sign_ins,
+            solver,
+        };
+        match self.format {
+            Format::Human => print!("{}", diff_text::markdown(&found)),
+            Format::Json => println!("{:#}", serde_json::to_value(&found)?),
+        }
+        found.end()
+    }
+}
+
+impl Found {
+    /// Whether a case, a sign-in or the solver shows something that is permitted now and was not.
+    pub(super) fn widens(&self) -> bool {
+        let replays = [Some(&self.cases), self.sign_ins.as_ref()];
+        replays.into_iter().flatten().flat_map(|replayed| &replayed.changed).any(Changed::widens)
+            || self.solver.as_ref().is_some_and(Widening::is_wider)
+    }
+
+    fn end(&self) -> Outcome {
+        match self.solver.as_ref().and_then(Widening::undecided) {
+            _ if self.widens() => Ok(End::Finding),
+            Some(why) => Err(format!("whether it widens could not be decided: {why}").into()),
+            None => Ok(End::Fine),
+        }
+    }
+}
+
+async fn replay_sign_ins(url: &str, days: u32, old: &Side, new: &Side) -> Result<Replayed, CannotRun> {
+    let since = SystemClock.now() - i64::from(days) * 86_400;
+    let store = Store::open(url)?;
+    let mut replay = SignInReplay::new(&old.compiled, &new.compiled);
+    let mut before = None;
+    loop {
+        let filter = Filter { before, ..Filter::default() };
+        let page = store.read(move |c| sign_ins::list(c, &filter, PAGE)).await?;
+        for row in page.items.iter().filter(|row| row.at >= since) {
+            replay.add(&row.id.to_string(), &row.facts);
+        }
+        show_progress(replay.total());
+        match page.items.last().filter(|oldest| oldest.at >= since && page.next_cursor.is_some()) {
+            Some(oldest) => before = Some(oldest.id),
+            None => break,
+        }
+    }
+    if std::io::stderr().is_terminal() {
+        eprintln!();
+    }
+    Ok(replay.finish())
+}
+
+fn show_progress(total: usize) {
+    if std::io::stderr().is_terminal() {
+        eprint!("\rreplayed {total} sign-ins");
+        // Progress only: nothing is lost when it cannot be shown.
+        let _ = std::io::stderr().flush();
+    }
+}

@@ -1,0 +1,132 @@
+//! What a change of policies changes: on cases, and on sign-ins that were recorded.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cedar_policy::{Policy, PolicySet};
+use serde::Serialize;
+
+use super::cases::{self, Case};
+use super::compare::{Difference, differences};
+use super::{CompiledPolicies, RecordedFacts, Validated, decide};
+
+/// Policies by what became of them; their ids.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Edits {
+    pub added: Vec<String>,
+    pub removed: Vec<String>,
+    pub changed: Vec<String>,
+}
+
+/// A case or a kind of sign-in whose answers differ.
+#[derive(Debug, Serialize)]
+pub struct Changed {
+    /// The case, or the latest of the sign-ins (its id).
+    pub example: String,
+    /// How many there are.
+    pub count: usize,
+    pub differences: Vec<Difference>,
+}
+
+/// What was looked at, and what of it changes.
+#[derive(Debug, Default, Serialize)]
+pub struct Replayed {
+    pub total: usize,
+    /// Sign-ins of a time when facts were not recorded, or refused before policies were asked.
+    pub without_facts: usize,
+    pub changed: Vec<Changed>,
+}
+
+impl Changed {
+    /// Whether something is permitted that was not.
+    pub fn widens(&self) -> bool {
+        self.differences.iter().any(Difference::widens)
+    }
+}
+
+/// What became of each policy. A policy is the same as long as its Cedar text is.
+pub fn edits(old: &Validated, new: &Validated) -> Edits {
+    let (old, new) = (texts(&old.set), texts(&new.set));
+    let without = |these: &BTreeMap<String, String>, others: &BTreeMap<String, String>| {
+        these.keys().filter(|id| !others.contains_key(*id)).cloned().collect()
+    };
+    let differs = |(id, text): &(&String, &String)| old.get(*id).is_some_and(|before| before != *text);
+    Edits {
+        added: without(&new, &old),
+        removed: without(&old, &new),
+        changed: new.iter().filter(differs).map(|(id, _)| id.clone()).collect(),
+    }
+}
+
+fn texts(set: &PolicySet) -> BTreeMap<String, String> {
+    let text = |policy: &Policy| policy.to_cedar().unwrap_or_default();
+    set.policies().map(|policy| (policy.id().to_string(), text(policy))).collect()
+}
+
+/// The cases whose answers differ.
+pub fn replay_cases(old: &CompiledPolicies, new: &CompiledPolicies, cases: &[Case]) -> Replayed {
+    let changed = cases.iter().filter_map(|case| {
+        let (before, after) = (cases::run(old, case).observed, cases::run(new, case).observed);
+        let differences = differences(&before.rulings, &after.rulings);
+        (!differences.is_empty()).then(|| Changed { example: case.name.clone(), count: 1, differences })
+    });
+    Replayed { total: cases.len(), without_facts: 0, changed: changed.collect() }
+}
+
+/// Replays recorded sign-ins one by one and gathers those whose answers differ in the same way.
+pub struct SignInReplay<'a> {
+    old: &'a CompiledPolicies,
+    new: &'a CompiledPolicies,
+    replayed: Replayed,
+    /// Where each kind of change stands among those that were found.
+    kinds: BTreeMap<String, usize>,
+}
+
+impl<'a> SignInReplay<'a> {
+    /// Nothing replayed yet.
+    pub fn new(old: &'a CompiledPolicies, new: &'a CompiledPolicies) -> Self {
+        Self { old, new, replayed: Replayed::default(), kinds: BTreeMap::new() }
+    }
+
+    /// Replays one. `id` names it, `facts` is what the log has.
+    pub fn add(&mut self, id: &str, facts: &str) {
+        self.replayed.total += 1;
+        let Ok(recorded) = serde_json::from_str::<RecordedFacts>(facts) else {
+            self.replayed.without_facts += 1;
+            return;
+        };
+        let before = decide(self.old, &recorded.clone().recall(self.old)).rulings;
+        let after = decide(self.new, &recorded.recall(self.new)).rulings;
+        let differences = differences(&before, &after);
+        if differences.is_empty() {
+            return;
+        }
+        // Alike are those with the same questions, answers and policies.
+        let kind = serde_json::to_string(&differences).unwrap_or_default();
+        match self.kinds.get(&kind).and_then(|index| self.replayed.changed.get_mut(*index)) {
+            Some(known) => known.count += 1,
+            None => {
+                self.kinds.insert(kind, self.replayed.changed.len());
+                self.replayed.changed.push(Changed { example: id.to_owned(), count: 1, differences });
+            }
+        }
+    }
+
+    /// How many were replayed so far.
+    pub fn total(&self) -> usize {
+        self.replayed.total
+    }
+
+    /// The commonest changes first.
+    pub fn finish(mut self) -> Replayed {
+        self.replayed.changed.sort_by_key(|changed| std::cmp::Reverse(changed.count));
+        self.replayed
+    }
+}
+
+/// The cases of both sides; where both have one of a name, the new one.
+pub fn cases_of(old: Vec<Case>, new: Vec<Case>) -> Vec<Case> {
+    let names: BTreeSet<String> = new.iter().map(|case| case.name.clone()).collect();
+    let only_old = old.into_iter().filter(|case| !names.contains(&case.name));
+    let only_old: Vec<Case> = only_old.collect();
+    new.into_iter().chain(only_old).collect()
+}
