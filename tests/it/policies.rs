@@ -9,7 +9,7 @@ use countersign::policy::facts::{
     ClaimFacts, ClientFacts, ConfigurationFacts, Facts, MemberFacts, ResourceFacts, TeamspaceFacts,
     action_uid, to_context,
 };
-use countersign::policy::{Policies, PolicySource, decide, decide_configuration};
+use countersign::policy::{Policies, PolicySource, RecordedFacts, decide};
 use countersign::store::clients::AuthMethod;
 use countersign::store::members::Status;
 use countersign::store::teamspaces::Plan;
@@ -167,131 +167,52 @@ fn refused(error: ErrorCode, reasons: &[&str]) -> Result<Vec<String>, (ErrorCode
     Err((error, reasons.iter().map(|reason| Reason::of_policy(*reason)).collect()))
 }
 
-/// Every row of the shipped policies, at the level of facts.
+/// Facts that the schema can hold and a case file cannot state are bounded all the same.
 #[test]
-fn the_shipped_policies_decide_every_row() {
-    use ErrorCode::{AccessDenied, InvalidGrant, InvalidTarget};
+fn numbers_at_their_limits_are_decided() {
     let p = shipped();
-    assert_eq!(decided(&p, |_| {}), Ok(vec!["docs:read".into()]));
-    let other = decided(&p, |f| f.claims.iss = "https://evil.okta.com".into());
-    assert_eq!(other, refused(InvalidGrant, &["issuer_not_configured"]));
-    let none = decided(&p, |f| f.teamspace.issuer = None);
-    assert_eq!(none, refused(InvalidGrant, &["issuer_not_configured"]));
-    for issuer in ["https://acme.okta.com/oauth2/default", "https://acme.okta.com/oauth2"] {
-        let custom =
-            decided(&p, |f| (f.claims.iss, f.teamspace.issuer) = (issuer.into(), Some(issuer.into())));
-        assert_eq!(custom, refused(AccessDenied, &["custom_authorization_server"]));
-    }
-    assert_eq!(
-        decided(&p, |f| f.teamspace.plan = Plan::Pro),
-        refused(AccessDenied, &["plan_not_enterprise"])
-    );
-    let full = |f: &mut Facts| f.member = MemberFacts::Absent { seats_used: 100, seats_limit: Some(100) };
-    assert_eq!(decided(&p, full), refused(AccessDenied, &["member_limit_reached"]));
     let unlimited =
         |f: &mut Facts| f.member = MemberFacts::Absent { seats_used: i64::MAX, seats_limit: None };
     assert!(decided(&p, unlimited).is_ok());
-    let bare = decided(&p, |f| (full(f), f.claims.email = None).1);
-    let reasons = ["email_missing", "email_domain_not_allowed", "member_limit_reached"];
-    assert_eq!(bare, refused(InvalidGrant, &reasons));
-    let unverified = decided(&p, |f| f.claims.email_verified = Some(false));
-    assert_eq!(unverified, refused(InvalidGrant, &["email_unverified"]));
-    let unpublished = decided(&p, |f| f.resource.published = false);
-    assert_eq!(unpublished, refused(InvalidTarget, &["resource_not_allowed"]));
-    let unnamed = decided(&p, |f| f.claims.resources = vec!["https://other".into()]);
-    assert_eq!(unnamed, refused(InvalidTarget, &["resource_not_allowed"]));
-    assert!(decided(&p, |f| f.claims.resources.clear()).is_ok());
-}
-
-#[test]
-fn the_shipped_policies_admit_members_by_status() {
-    use ErrorCode::{AccessDenied, InvalidGrant};
-    let p = shipped();
-    let member = |status, linking| MemberFacts::Present { status, linking };
-    for (status, admitted) in [
-        (Status::Active, true),
-        (Status::Invited, true),
-        (Status::Suspended, false),
-        (Status::Removed, false),
-    ] {
-        let outcome = decided(&p, |f| f.member = member(status, false));
-        assert_eq!(outcome.is_ok(), admitted, "{status:?}: {outcome:?}");
-        if !admitted {
-            assert_eq!(outcome, refused(AccessDenied, &["member_inactive"]));
-        }
+    for age in [i64::MIN, -1, 0, i64::MAX] {
+        assert!(decided(&p, |f| f.claims.auth_age = Some(age)).is_ok());
     }
-    let linked = |change: fn(&mut Facts)| {
-        decided(&p, |f| {
-            f.member = member(Status::Invited, true);
-            change(f);
-        })
-    };
-    assert!(linked(|_| {}).is_ok());
-    assert_eq!(
-        linked(|f| f.claims.email_verified = Some(false)),
-        refused(InvalidGrant, &["email_unverified"])
-    );
-    let foreign = linked(|f| f.claims.email = Some("x@other.com".into()));
-    assert_eq!(foreign, refused(AccessDenied, &["email_domain_not_allowed"]));
+    for now in [i64::MIN / 2, 0, 253_402_300_799] {
+        decided(&p, |f| f.now = now).ok();
+    }
 }
 
+/// The day of the week is that of ISO 8601, before 1970 as well.
 #[test]
-fn the_shipped_policies_choose_scopes() {
-    let p = shipped();
-    let both = || vec!["docs:read".to_owned(), "docs:write".to_owned()];
-    let read = || Ok(vec!["docs:read".to_owned()]);
-    assert_eq!(decided(&p, |f| f.candidates.scopes = both()), read());
-    let setting = |f: &mut Facts| f.teamspace.scope_setting = Some(vec!["docs:read".into()]);
-    assert_eq!(
-        decided(&p, |f| (f.candidates.scopes = both(), f.claims.scopes = Some(both()), setting(f)).2),
-        read()
-    );
-    let defaults = |f: &mut Facts| {
-        f.candidates.scopes = both();
-        f.claims.scopes = None;
-        f.resource.default_scopes = vec!["docs:read".into()];
+fn weekdays_are_those_of_the_calendar() {
+    let rule = |day: i64| {
+        let text = format!(
+            "@id(\"day\") @otherwise(\"x\") permit (principal, action, resource) when {{ context.weekday == {day} }};"
+        );
+        load(with(&[("day.cedar", text.as_str())]).path()).unwrap()
     };
-    assert_eq!(decided(&p, defaults), read());
-    // An empty claim is not an absent one: the defaults do not apply.
-    let empty = decided(&p, |f| (defaults(f), f.claims.scopes = Some(vec![])).1);
-    assert_eq!(empty, Ok(vec![]));
+    for (now, day) in [(0, 4), (345_600, 1), (345_599, 7), (-1, 3), (1_767_614_400, 1), (1_795_348_800, 7)] {
+        assert!(decided(&rule(day), |f| f.now = now).is_ok(), "{now} is {day}");
+        assert!(decided(&rule(day % 7 + 1), |f| f.now = now).is_err());
+    }
 }
 
+/// A recorded fact is the fact again, but for the groups that no policy names.
 #[test]
-fn the_issuer_is_decided_on_save_as_well() {
-    let p = shipped();
-    let save = |plan, issuer: &str| {
-        let teamspace = TeamspaceFacts { plan, ..dana().teamspace };
-        decide_configuration(&p.compiled, &ConfigurationFacts { now: 0, issuer: issuer.into(), teamspace })
-            .1
-            .map_err(|denial| denial.reasons)
-    };
-    assert_eq!(save(Plan::Enterprise, "https://new.okta.com"), Ok(()));
-    assert_eq!(save(Plan::Free, "https://new.okta.com"), Err(vec![Reason::of_policy("plan_not_enterprise")]));
-    let custom = save(Plan::Enterprise, "https://new.okta.com/oauth2/aus1");
-    assert_eq!(custom, Err(vec![Reason::of_policy("custom_authorization_server")]));
-}
-
-/// The ready policy about who may save which issuer.
-#[test]
-fn issuers_can_be_reserved() {
-    let mut files =
-        vec![("reserve.cedar", std::fs::read_to_string("policies/examples/reserve-issuers.cedar").unwrap())];
-    files.push(("issuer.cedar", std::fs::read_to_string("policies/issuer.cedar").unwrap()));
-    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
-    let p = load(with(&files).path()).unwrap();
-    let save = |slug: &str, issuer: &str, domains: &[&str]| {
-        let email_domains = domains.iter().map(|domain| (*domain).to_owned()).collect();
-        let teamspace = TeamspaceFacts { slug: slug.into(), email_domains, ..dana().teamspace };
-        decide_configuration(&p.compiled, &ConfigurationFacts { now: 0, issuer: issuer.into(), teamspace })
-            .1
-            .map_err(|denial| denial.reasons)
-    };
-    let acme = "https://acme.okta.com";
-    assert_eq!(save("acme", acme, &["acme.com"]), Ok(()));
-    assert_eq!(save("evil", acme, &["evil.com"]), Err(vec![Reason::of_policy("issuer_reserved")]));
-    assert_eq!(save("evil", "https://evil.okta.com", &["evil.com"]), Ok(()));
-    assert_eq!(save("acme", acme, &[]), Err(vec![Reason::of_policy("email_domains_missing")]));
+fn recorded_facts_are_recalled() {
+    let rule =
+        "@id(\"g\") @otherwise(\"x\") permit (principal in Group::\"acme/editors\", action, resource);";
+    let p = load(with(&[("g.cedar", rule)]).path()).unwrap();
+    let mut facts = dana();
+    facts.claims.groups = vec!["editors".into(), "secret-project".into()];
+    let kept = serde_json::to_string(&RecordedFacts::of(&facts)).unwrap();
+    assert!(!kept.contains("editors") && !kept.contains("secret-project"), "{kept}");
+    let recalled = serde_json::from_str::<RecordedFacts>(&kept).unwrap().recall(&p.compiled);
+    facts.claims.groups = vec!["editors".into()];
+    assert_eq!(recalled, facts);
+    // A group of that name in another teamspace is another group.
+    facts.teamspace.slug = "globex".into();
+    assert!(RecordedFacts::of(&facts).recall(&p.compiled).claims.groups.is_empty());
 }
 
 /// Without a permit there is no way in, whatever the facts are.

@@ -66,6 +66,36 @@ fn the_shipped_cases_pass_and_leave_no_gap() {
     assert_eq!(survivors(&validated, &cases, |_| {}).unwrap(), Vec::<String>::new());
 }
 
+/// Each ready example passes its own cases beside the shipped policies, which miss it when it is dropped.
+#[test]
+fn every_example_is_covered_by_its_cases() {
+    let examples = Path::new("policies/examples");
+    let mut count = 0;
+    for entry in std::fs::read_dir(examples).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "cedar") {
+            continue;
+        }
+        let source = PolicySource::read(Path::new("policies"), Path::new("schema/countersign.cedarschema"));
+        let validated = source.unwrap().with(std::slice::from_ref(&path)).unwrap().validate().unwrap();
+        assert_eq!(validated.warnings, Vec::<String>::new());
+        let compiled = CompiledPolicies::compile(&validated.set, &validated.schema).unwrap();
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let cases = cases::read(&examples.join("tests").join(format!("{name}.toml"))).unwrap();
+        assert!(!cases.is_empty(), "{name}");
+        for case in &cases {
+            assert_eq!(run(&compiled, case).failures, Vec::<String>::new(), "{name}: {}", case.name);
+        }
+        let (shipped, _) = shipped();
+        let own = |id: &String| !shipped.set.policies().any(|policy| policy.id().to_string() == *id);
+        let unnoticed: Vec<_> =
+            survivors(&validated, &cases, |_| {}).unwrap().into_iter().filter(own).collect();
+        assert_eq!(unnoticed, Vec::<String>::new(), "{name}");
+        count += 1;
+    }
+    assert_eq!(count, 10);
+}
+
 /// Every mistake is told with the line that it is in (the fixtures take ten lines).
 #[test]
 fn mistakes_are_told_with_file_and_line() {

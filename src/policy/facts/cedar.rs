@@ -89,6 +89,11 @@ fn datetime(at: UnixSeconds) -> Expr {
     })
 }
 
+/// Monday is 1, Sunday 7 (ISO 8601), in UTC. The first day of 1970 was a Thursday.
+fn weekday(at: UnixSeconds) -> i64 {
+    (at.div_euclid(86_400) + 3).rem_euclid(7) + 1
+}
+
 fn entity<'a>(
     id: EntityUid,
     attributes: impl IntoIterator<Item = (&'a str, Expr)>,
@@ -141,7 +146,7 @@ impl ConfigurationFacts {
 
     /// The context of `ConfigureIssuer`.
     pub fn context(&self) -> Vec<(String, Expr)> {
-        vec![("now".into(), datetime(self.now))]
+        vec![("now".into(), datetime(self.now)), ("weekday".into(), Expr::new_long(weekday(self.now)))]
     }
 }
 
@@ -231,6 +236,7 @@ impl Facts {
     pub fn context(&self) -> Result<Vec<(String, Expr)>> {
         Ok(vec![
             ("now".into(), datetime(self.now)),
+            ("weekday".into(), Expr::new_long(weekday(self.now))),
             ("client".into(), Expr::new_entity_uid(uid(&TYPES.client, &self.client.client_id))),
             ("claims".into(), self.claims.record()?),
             ("key_bound".into(), Expr::new_bool(self.key_bound)),
