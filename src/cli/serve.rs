@@ -106,7 +106,7 @@ async fn prune(app: Arc<App>) {
 /// Policy problems are told one by one, each with its place.
 pub(super) fn explain(error: StartError) -> CannotRun {
     match error {
-        StartError::Policies(problems) => CannotRun::from(super::policy::render(&problems)),
+        StartError::Policies(problems) => CannotRun::from(super::policy::render(problems)),
         other => CannotRun::from(other),
     }
 }

@@ -1,19 +1,30 @@
 //! Cedar policies: loaded, validated strictly, sliced, and asked.
 
 pub mod cases;
+pub mod check;
 pub mod clauses;
 pub mod compare;
 pub mod decision;
+mod depth;
 pub mod diff;
+pub mod example;
 pub mod facts;
+pub mod format;
+mod lint;
 mod load;
+mod parse;
+mod problem;
 mod recorded;
 mod set;
+mod source;
+pub mod vocabulary;
 
 pub use decision::{Decision, Explained, Permitted, Ruling, decide, decide_configuration, explain};
-pub use load::{LoadError, PolicyFile, PolicySource, Problem, Validated};
+pub use load::{PolicyFile, Validated};
+pub use problem::{LoadError, Place, Problem, Rule, Severity};
 pub use recorded::RecordedFacts;
 pub use set::{Action, CompiledPolicies, Denial};
+pub use source::PolicySource;
 
 use crate::clock::UnixSeconds;
 

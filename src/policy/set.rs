@@ -329,7 +329,7 @@ fn applies(constraint: &ActionConstraint, action: &EntityUid, groups: &Entities)
     }
 }
 
-fn resource_key(policy: &Policy) -> Option<EntityUid> {
+pub(super) fn resource_key(policy: &Policy) -> Option<EntityUid> {
     match policy.resource_constraint() {
         ResourceConstraint::Any | ResourceConstraint::Is(_) => None,
         ResourceConstraint::In(uid) | ResourceConstraint::Eq(uid) | ResourceConstraint::IsIn(_, uid) => {

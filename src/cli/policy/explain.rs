@@ -67,9 +67,9 @@ impl Explain {
             return block_on(self.explain_assertion(Config::load(file)?));
         };
         let (format, tests) = (self.format, self.tests.take());
-        let place = Place { dir: self.policies, schema: self.schema, with: self.with };
-        let (source, dir) = place.source(file)?;
-        let policies = source.compile(0).map_err(|error| CannotRun::from(render(&error)))?;
+        let place = Place { dir: self.policies, schema: self.schema };
+        let (source, dir) = place.source(&self.with, file)?;
+        let policies = source.compile(0).map_err(render)?;
         match is_sign_in(&what) {
             true => {
                 let url = Config::load(file)?.database_url;

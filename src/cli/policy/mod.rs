@@ -5,25 +5,29 @@ mod diff;
 mod diff_text;
 mod explain;
 mod explain_text;
+mod fmt;
 mod revision;
+mod sarif;
+mod schema;
 mod test;
 mod test_report;
 mod widening;
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
 use super::{CannotRun, Outcome};
 use crate::config::Config;
-use crate::policy::{LoadError, PolicySource};
+use crate::policy::{LoadError, PolicySource, Problem};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Parse the policies and validate them strictly against the schema.
-    #[command(
-        after_help = "Example: countersign policy check policies/\nExit: 0 valid, 1 problems or warnings found, 2 could not read them"
-    )]
+    /// Parse the policies, validate them strictly against the schema, and look for slips.
+    #[command(after_help = "Examples:\n  countersign policy check policies/\n  \
+        countersign policy check --format sarif > policies.sarif\n\
+        Exit: 0 clean, 1 problems or warnings found, 2 could not read everything")]
     Check(check::Check),
     /// Run the test cases that stand beside the policies.
     #[command(after_help = test::HELP)]
@@ -34,6 +38,18 @@ pub(super) enum Command {
     /// Show what a change of the policies changes, and whether it permits anything more.
     #[command(after_help = diff::HELP)]
     Diff(diff::Diff),
+    /// Lay policies out in the one way; files are replaced at once, and only those that change.
+    #[command(
+        after_help = "Examples:\n  countersign policy fmt\n  countersign policy fmt --check policies/ more.cedar\n\
+        Exit: 0 formatted, 1 syntax errors or (with --check) files that differ, 2 could not read or write"
+    )]
+    Fmt(fmt::Fmt),
+    /// What policies can be about: each question with its context, each type of entity, and examples.
+    #[command(
+        after_help = "Examples:\n  countersign policy schema\n  countersign policy schema --format json\n\
+        Exit: 0 printed, 2 the schema could not be read"
+    )]
+    Schema(schema::Schema),
 }
 
 /// Where the policies are.
@@ -44,9 +60,6 @@ struct Place {
     /// Schema file [default: `schema_file` of the configuration].
     #[arg(long, value_name = "FILE")]
     schema: Option<PathBuf>,
-    /// Policy file that is looked at as if it stood in the directory; may be repeated.
-    #[arg(long, value_name = "FILE")]
-    with: Vec<PathBuf>,
 }
 
 /// How results are written.
@@ -57,12 +70,11 @@ enum Format {
 }
 
 impl Place {
-    /// The policies with the files that are added, and the directory.
-    fn source(self, file: Option<&Path>) -> Result<(PolicySource, PathBuf), CannotRun> {
-        let with = self.with.clone();
+    /// The policies as if further files stood among them, and the directory.
+    fn source(self, with: &[PathBuf], file: Option<&Path>) -> Result<(PolicySource, PathBuf), CannotRun> {
         let (dir, schema) = self.resolve(file)?;
-        let source = PolicySource::read(&dir, &schema).and_then(|source| source.with(&with));
-        Ok((source.map_err(|error| CannotRun::from(render(&error)))?, dir))
+        let source = PolicySource::read(&dir, &schema).and_then(|source| source.with(with));
+        Ok((source.map_err(render)?, dir))
     }
 
     /// Directory and schema file, each as given or else as configured.
@@ -79,12 +91,26 @@ impl Command {
             Self::Test(test) => test.run(file),
             Self::Explain(explain) => explain.run(file),
             Self::Diff(diff) => diff.run(file),
+            Self::Fmt(fmt) => fmt.run(file),
+            Self::Schema(schema) => schema.run(),
         }
     }
 }
 
-/// Every problem with its place, then how many there are.
-pub(super) fn render(error: &LoadError) -> String {
-    let problems: Vec<String> = error.0.iter().map(ToString::to_string).collect();
-    format!("{}\n{error}", problems.join("\n"))
+/// Every problem with an excerpt, then how many there are.
+pub(super) fn render(error: LoadError) -> String {
+    let count = error.to_string();
+    let mut text: String = error.0.into_iter().map(|problem| format!("{:?}\n", problem.report())).collect();
+    text.push_str(&count);
+    text
+}
+
+/// Every problem on standard error, with an excerpt.
+fn tell(problems: Vec<Problem>) {
+    problems.into_iter().for_each(|problem| eprintln!("{:?}", problem.report()));
+}
+
+/// A long text on standard output, whose reader may go away.
+fn print(text: &str) -> std::io::Result<()> {
+    writeln!(std::io::stdout(), "{text}")
 }

@@ -36,7 +36,7 @@ impl Side {
 
     fn of(name: &str, dir: &Path, schema: &Path) -> Result<Self, CannotRun> {
         let read = PolicySource::read(dir, schema).and_then(|source| source.validate());
-        let validated = read.map_err(|error| format!("{name}: {}", render(&error)))?;
+        let validated = read.map_err(|error| format!("{name}: {}", render(error)))?;
         let compiled = CompiledPolicies::compile(&validated.set, &validated.schema)?;
         let cases = cases::read(&dir.join("tests")).map_err(|error| format!("{name}: {error}"))?;
         Ok(Self { name: name.to_owned(), validated, compiled, cases })

@@ -25,6 +25,9 @@ Exit: 0 all passed, 1 a case failed (or strict mode found a gap), 2 policies or 
 pub(in crate::cli) struct Test {
     #[command(flatten)]
     place: Place,
+    /// Policy file that is looked at as if it stood in the directory; may be repeated.
+    #[arg(long, value_name = "FILE")]
+    with: Vec<PathBuf>,
     /// Case file, or directory of them; may be repeated [default: tests/ in the policy directory].
     #[arg(long, value_name = "PATH")]
     tests: Vec<PathBuf>,
@@ -53,8 +56,8 @@ enum Rigor {
 
 impl Test {
     pub(in crate::cli) fn run(self, file: Option<&Path>) -> Outcome {
-        let (source, dir) = self.place.source(file)?;
-        let validated = source.validate().map_err(|error| CannotRun::from(render(&error)))?;
+        let (source, dir) = self.place.source(&self.with, file)?;
+        let validated = source.validate().map_err(render)?;
         let compiled = CompiledPolicies::compile(&validated.set, &validated.schema)?;
         let tests = if self.tests.is_empty() { vec![dir.join("tests")] } else { self.tests };
         let cases = select(&tests, self.filter.as_deref())?;

@@ -1,0 +1,78 @@
+//! `countersign policy fmt`.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::tell;
+use crate::cli::{CannotRun, End, Outcome};
+use crate::config::Config;
+use crate::policy::Problem;
+use crate::policy::format::{self, Unformatted};
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Fmt {
+    /// Files, and directories of *.cedar files [default: `policy_dir` of the configuration].
+    paths: Vec<PathBuf>,
+    /// Change nothing; name the files that would be changed.
+    #[arg(long)]
+    check: bool,
+}
+
+/// What became of all files.
+#[derive(Default)]
+struct Tally {
+    differ: usize,
+    invalid: usize,
+    /// Could not be read, formatted or written.
+    failed: usize,
+}
+
+impl Fmt {
+    pub(super) fn run(self, file: Option<&Path>) -> Outcome {
+        let paths = match self.paths.is_empty() {
+            true => vec![Config::load(file)?.policy_dir],
+            false => self.paths,
+        };
+        let mut tally = Tally::default();
+        for path in format::files(&paths) {
+            match path {
+                Ok(path) => tally.count(&path, format::format(&path, self.check)),
+                Err(problem) => tally.refuse(vec![problem]),
+            }
+        }
+        match tally {
+            Tally { failed: 1.., .. } => {
+                Err(CannotRun(format!("{} of the files could not be formatted", tally.failed)))
+            }
+            Tally { invalid: 1.., .. } => Ok(End::Finding),
+            Tally { differ: 1.., .. } if self.check => Ok(End::Finding),
+            _ => Ok(End::Fine),
+        }
+    }
+}
+
+impl Tally {
+    fn count(&mut self, path: &Path, done: Result<bool, Unformatted>) {
+        match done {
+            Ok(false) => {}
+            Ok(true) => {
+                self.differ += 1;
+                println!("{}", path.display());
+            }
+            Err(Unformatted::Problems(problems)) => self.refuse(problems),
+            Err(error) => {
+                self.failed += 1;
+                eprintln!("error: {error}");
+            }
+        }
+    }
+
+    fn refuse(&mut self, problems: Vec<Problem>) {
+        match problems.iter().any(Problem::unreadable) {
+            true => self.failed += 1,
+            false => self.invalid += 1,
+        }
+        tell(problems);
+    }
+}

@@ -1,0 +1,144 @@
+//! An example of each question, made by the code that makes the real ones.
+
+use std::collections::BTreeMap;
+
+use cedar_policy::{Entity, EntityUid, RestrictedExpression};
+use serde_json::Value;
+
+use super::facts::{
+    ClaimFacts, ClientFacts, ConfigurationFacts, Facts, FactsError, MemberFacts, ResourceFacts,
+    TeamspaceFacts, action_uid,
+};
+use super::set::Action;
+use crate::exchange::scope::Candidates;
+use crate::store::clients::AuthMethod;
+use crate::store::members::Status;
+use crate::store::teamspaces::Plan;
+
+/// A question as a policy meets it.
+#[derive(Debug)]
+pub struct Example {
+    pub action: Action,
+    pub principal: EntityUid,
+    pub resource: EntityUid,
+    /// The context's attributes as Cedar writes them.
+    pub context: BTreeMap<String, String>,
+    /// The same in Cedar's JSON form.
+    pub context_json: Value,
+    /// Every entity that a policy can reach, in Cedar's JSON form.
+    pub entities: Vec<Value>,
+}
+
+/// A sign-in with everything that can be known of one.
+pub fn maximal() -> Facts {
+    let server = "https://mcp.example.com/mcp".to_owned();
+    let scopes = vec!["docs.read".to_owned(), "docs.write".to_owned()];
+    Facts {
+        now: 1_795_348_800,
+        teamspace: TeamspaceFacts {
+            slug: "acme".to_owned(),
+            plan: Plan::Enterprise,
+            issuer: Some("https://acme.okta.com".to_owned()),
+            scope_setting: Some(scopes.clone()),
+            email_domains: vec!["acme.com".to_owned()],
+        },
+        client: ClientFacts {
+            client_id: "assistant".to_owned(),
+            groups: vec!["desktop".to_owned()],
+            public: false,
+            auth_method: AuthMethod::Basic,
+        },
+        claims: claims(&server, &scopes),
+        member: MemberFacts::Absent { seats_used: 10, seats_limit: Some(100) },
+        resource: ResourceFacts {
+            identifier: server,
+            published: true,
+            default_scopes: vec!["docs.read".to_owned()],
+        },
+        candidates: Candidates { scopes, ..Candidates::default() },
+        key_bound: true,
+    }
+}
+
+fn claims(server: &str, scopes: &[String]) -> ClaimFacts {
+    ClaimFacts {
+        iss: "https://acme.okta.com".to_owned(),
+        sub: "00u1a2b3".to_owned(),
+        tenant: Some("acme-prod".to_owned()),
+        aud_tenant: Some("acme".to_owned()),
+        email: Some("dana@acme.com".to_owned()),
+        email_verified: Some(true),
+        amr: vec!["pwd".to_owned(), "mfa".to_owned()],
+        acr: Some("urn:okta:loa:2fa:any".to_owned()),
+        auth_age: Some(900),
+        scopes: Some(scopes.to_vec()),
+        resources: vec![server.to_owned()],
+        groups: vec!["docs-editors".to_owned()],
+    }
+}
+
+/// The question that the action asks about these facts; none when it asks nothing about them, such as
+/// [`Action::AdmitMember`] of somebody who is no member, or [`Action::GrantScope`] without a candidate.
+pub fn question(action: Action, facts: &Facts) -> Result<Option<Example>, FactsError> {
+    let absent = matches!(facts.member, MemberFacts::Absent { .. });
+    let (principal, resource, context) = match action {
+        Action::ConfigureIssuer => return configuration(facts).map(Some),
+        Action::TrustIssuer => (facts.issuer(), facts.teamspace(), facts.context()?),
+        Action::ProvisionMember if absent => (facts.user(), facts.teamspace(), facts.member_context()?),
+        Action::AdmitMember if !absent => (facts.user(), facts.teamspace(), facts.member_context()?),
+        Action::GrantResource => (facts.user(), facts.server(), facts.context()?),
+        Action::GrantScope => match facts.candidates.scopes.first() {
+            Some(name) => (facts.user(), Facts::scope(name), facts.context()?),
+            None => return Ok(None),
+        },
+        Action::ProvisionMember | Action::AdmitMember => return Ok(None),
+    };
+    Example::of(action, (principal, resource), context, facts.entities()?).map(Some)
+}
+
+fn configuration(facts: &Facts) -> Result<Example, FactsError> {
+    let saved = ConfigurationFacts {
+        now: facts.now,
+        issuer: facts.claims.iss.clone(),
+        teamspace: facts.teamspace.clone(),
+    };
+    let between = (saved.issuer(), saved.teamspace());
+    Example::of(Action::ConfigureIssuer, between, saved.context(), saved.entities()?)
+}
+
+/// An example of each action.
+pub fn questions() -> Result<Vec<Example>, FactsError> {
+    let first = maximal();
+    let member = MemberFacts::Present { status: Status::Invited, linking: true };
+    let later = Facts { member, ..first.clone() };
+    let mut examples = Vec::new();
+    for action in Action::ALL {
+        examples.extend(question(action, if action == Action::AdmitMember { &later } else { &first })?);
+    }
+    Ok(examples)
+}
+
+impl Example {
+    fn of(
+        action: Action,
+        (principal, resource): (EntityUid, EntityUid),
+        context: Vec<(String, RestrictedExpression)>,
+        entities: Vec<Entity>,
+    ) -> Result<Self, FactsError> {
+        // A context has neither form in Cedar's interface, an entity's attributes have both.
+        let names: Vec<String> = context.iter().map(|(name, _)| name.clone()).collect();
+        let attributes = context.into_iter().collect();
+        let carrier =
+            Entity::new(action_uid(action.name()), attributes, Default::default()).map_err(FactsError::of)?;
+        let mut context = BTreeMap::new();
+        for name in names {
+            if let Some(value) = carrier.attr(&name) {
+                context.insert(name, value.map_err(FactsError::of)?.to_string());
+            }
+        }
+        let json = |entity: &Entity| entity.to_json_value().map_err(FactsError::of);
+        let context_json = json(&carrier)?.get("attrs").cloned().unwrap_or_default();
+        let entities = entities.iter().map(json).collect::<Result<_, _>>()?;
+        Ok(Self { action, principal, resource, context, context_json, entities })
+    }
+}

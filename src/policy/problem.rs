@@ -1,0 +1,239 @@
+//! What is wrong with policies, with its place in the file and a stable name.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use miette::{Diagnostic, LabeledSpan, NamedSource, Report, SourceCode};
+
+use super::source::SourceFile;
+
+/// How much a problem matters: errors keep a set from being used, warnings do not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    Error,
+    Warning,
+}
+
+/// Defines the rules: a stable name, a severity and a sentence for each.
+macro_rules! rules {
+    ($($rule:ident = $name:literal, $severity:ident, $about:literal;)+) => {
+        /// What a problem is about. The names are stable: pipelines filter by them.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Rule { $(#[doc = $about] $rule),+ }
+
+        impl Rule {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$rule),+];
+
+            /// Its stable name.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$rule => $name),+ }
+            }
+
+            /// The severity of every problem of this rule.
+            pub const fn severity(self) -> Severity {
+                match self { $(Self::$rule => Severity::$severity),+ }
+            }
+
+            /// What it demands, in a sentence.
+            pub const fn about(self) -> &'static str {
+                match self { $(Self::$rule => $about),+ }
+            }
+        }
+    };
+}
+
+rules! {
+    Read = "read", Error, "Files and directories can be read and are within the limits.";
+    Empty = "empty", Error, "A directory of policies has policies.";
+    Encoding = "encoding", Error, "Files are UTF-8 without a byte order mark.";
+    Depth = "depth", Error, "Expressions are shallow enough to be validated and evaluated.";
+    Parse = "parse", Error, "Files follow Cedar's grammar.";
+    Type = "type", Error, "Policies are valid against the schema in strict mode.";
+    Template = "lint/template", Error, "Templates are not supported.";
+    IdMissing = "lint/id-missing", Error, "Every policy has an @id.";
+    IdDuplicate = "lint/id-duplicate", Error, "No two policies have the same @id.";
+    AnnotationMissing = "lint/annotation-missing", Error,
+        "A permit has @otherwise; a forbid has @reason, @error and @message.";
+    AnnotationUnknown = "lint/annotation-unknown", Warning,
+        "No annotation is nearly, but not quite, one that has a meaning.";
+    ErrorUnknown = "lint/error-unknown", Error,
+        "@error is invalid_grant, invalid_scope, invalid_target or access_denied.";
+    ReasonCase = "lint/reason-case", Error, "@reason and @otherwise are snake_case.";
+    CannotMatch = "lint/cannot-match", Warning, "Every policy can match some request.";
+    ConfusableText = "lint/confusable-text", Warning, "No text looks like another text.";
+    UnscopedPolicies = "lint/unscoped-policies", Warning,
+        "Few policies are without a resource in their head: those are evaluated in every request.";
+    SchemaInvalid = "schema/invalid", Error, "The schema is a valid Cedar schema.";
+    SchemaShadows = "schema/shadows", Warning, "No declaration of the schema hides another.";
+    SchemaDiffers = "schema/differs", Warning,
+        "The schema says what the schema of this version says, for which facts are made.";
+    Format = "format", Warning, "Files are formatted as `countersign policy fmt` does.";
+}
+
+/// Where in a file: lines and columns count from 1, columns in characters; the end is exclusive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// In bytes from the beginning of the file.
+    pub span: Range<usize>,
+    pub line: usize,
+    pub column: usize,
+    pub end_line: usize,
+    pub end_column: usize,
+}
+
+/// Something wrong with policies or their schema.
+#[derive(Debug)]
+pub struct Problem {
+    pub rule: Rule,
+    pub file: PathBuf,
+    /// None: the problem is about the file as a whole.
+    pub place: Option<Box<Place>>,
+    pub message: String,
+    pub help: Option<String>,
+    /// The other place that it is about, such as the first use of an id.
+    pub other: Option<Box<Problem>>,
+    /// What the file says, when there is a place in it.
+    text: Option<Arc<str>>,
+}
+
+impl Problem {
+    /// About the file as a whole.
+    pub(super) fn new(rule: Rule, file: &Path, message: impl ToString) -> Self {
+        let (file, message) = (file.to_owned(), message.to_string());
+        Self { rule, file, place: None, message, help: None, other: None, text: None }
+    }
+
+    /// About a part of a file.
+    pub(super) fn at(rule: Rule, file: &SourceFile, span: Range<usize>, message: impl ToString) -> Self {
+        let (place, text) = (Box::new(file.place(span)), Arc::clone(&file.text));
+        Self { place: Some(place), text: Some(text), ..Self::new(rule, &file.path, message) }
+    }
+
+    /// What Cedar says of a file.
+    pub(super) fn diagnosed(rule: Rule, file: &SourceFile, said: &dyn Diagnostic) -> Self {
+        let label = said.labels().and_then(|mut labels| labels.next());
+        let expected = label.as_ref().and_then(LabeledSpan::label);
+        let message = expected.map_or_else(|| said.to_string(), |expected| format!("{said}: {expected}"));
+        let problem = match &label {
+            Some(label) => {
+                let end = label.offset().saturating_add(label.len());
+                Self::at(rule, file, label.offset()..end, message)
+            }
+            None => Self::new(rule, &file.path, message),
+        };
+        Self { help: said.help().map(|help| help.to_string()), ..problem }
+    }
+
+    /// With what to do about it.
+    pub(super) fn help(self, help: impl ToString) -> Self {
+        Self { help: Some(help.to_string()), ..self }
+    }
+
+    /// With the other place that it is about.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self { other: Some(Box::new(other)), ..self }
+    }
+
+    /// Whether a file or directory could not even be read.
+    pub fn unreadable(&self) -> bool {
+        self.rule == Rule::Read
+    }
+
+    /// Where it is, for people: `file`, or `file:line:column`.
+    pub fn location(&self) -> String {
+        let file = self.file.display();
+        match &self.place {
+            Some(place) => format!("{file}:{}:{}", place.line, place.column),
+            None => file.to_string(),
+        }
+    }
+
+    /// All of it with an excerpt of the file, for people; in colour where standard error has colours.
+    pub fn report(self) -> Report {
+        Report::new(Excerpt::of(self))
+    }
+}
+
+/// All of it in a line.
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} [{}]", self.location(), self.message, self.rule.name())?;
+        self.help.as_ref().map_or(Ok(()), |help| write!(f, "; {help}"))
+    }
+}
+
+/// A problem as miette shows it, with its parts in places of their own.
+#[derive(Debug)]
+struct Excerpt {
+    problem: Problem,
+    text: Option<NamedSource<Arc<str>>>,
+    other: Option<Box<Excerpt>>,
+    /// Whether it only shows the other place of a problem.
+    beside: bool,
+}
+
+impl Excerpt {
+    fn of(mut problem: Problem) -> Self {
+        let name = problem.file.display().to_string();
+        let text = problem.text.take().map(|text| NamedSource::new(name, text));
+        let other = problem.other.take().map(|other| Box::new(Self { beside: true, ..Self::of(*other) }));
+        Self { problem, text, other, beside: false }
+    }
+}
+
+impl fmt::Display for Excerpt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.problem.place {
+            // The excerpt names the file.
+            Some(_) => f.write_str(&self.problem.message),
+            None => write!(f, "{}: {}", self.problem.file.display(), self.problem.message),
+        }
+    }
+}
+
+impl std::error::Error for Excerpt {}
+
+impl Diagnostic for Excerpt {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        let severity = match self.problem.rule.severity() {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        (!self.beside).then(|| Box::new(format!("{severity}[{}]", self.problem.rule.name())) as _)
+    }
+
+    fn severity(&self) -> Option<miette::Severity> {
+        Some(match self.problem.rule.severity() {
+            _ if self.beside => miette::Severity::Advice,
+            Severity::Error => miette::Severity::Error,
+            Severity::Warning => miette::Severity::Warning,
+        })
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.problem.help.as_ref().map(|help| Box::new(help) as _)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.text.as_ref().map(|text| text as _)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let place = self.problem.place.as_ref()?;
+        Some(Box::new(std::iter::once(LabeledSpan::underline(place.span.clone()))))
+    }
+
+    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
+        let other = self.other.as_deref()?;
+        Some(Box::new(std::iter::once(other as _)))
+    }
+}
+
+/// Why no policy set could be loaded.
+#[derive(Debug, thiserror::Error)]
+#[error("{} problem(s) in the policies", .0.len())]
+pub struct LoadError(pub Vec<Problem>);
