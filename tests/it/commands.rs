@@ -6,17 +6,17 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-fn countersign(dir: &Path, args: &[&str], env: &[(&str, &str)]) -> Output {
+pub fn countersign(dir: &Path, args: &[&str], env: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
     command.args(args).current_dir(dir).envs(env.iter().copied()).stdin(Stdio::null());
     command.output().unwrap()
 }
 
-fn text(bytes: &[u8]) -> String {
+pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn write(dir: &Path, name: &str, content: &str) {
+pub fn write(dir: &Path, name: &str, content: &str) {
     std::fs::File::create(dir.join(name)).unwrap().write_all(content.as_bytes()).unwrap();
 }
 
@@ -37,6 +37,8 @@ fn help_and_completions_are_there() {
         &["serve", "--help"],
         &["demo", "--help"],
         &["policy", "check", "--help"],
+        &["policy", "fmt", "--help"],
+        &["policy", "schema", "--help"],
         &["keys", "rotate", "--help"],
         &["admin-token", "create", "--help"],
         &["config", "--help"],
