@@ -57,7 +57,8 @@ fn a_place_that_is_no_directory_is_told() {
 /// Pipes, devices, directories and links that lead nowhere are told by what they are; none is waited for.
 #[test]
 fn what_is_no_file_is_told_and_not_opened() {
-    let make: [(fn(&Path), &str); 6] = [
+    type Make = fn(&Path);
+    let make: [(Make, &str); 6] = [
         (|path| std::fs::create_dir(path).unwrap(), "is a directory, not a file"),
         (|path| assert!(Command::new("mkfifo").arg(path).status().unwrap().success()), "is a named pipe"),
         (|path| symlink("/dev/zero", path).unwrap(), "is a device"),
