@@ -1,6 +1,7 @@
 //! From text to a validated set, telling every problem at once with its place in the file.
 
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 
 use cedar_policy::{PolicyId, PolicySet, Schema, ValidationMode, ValidationWarning, Validator};
 use miette::Diagnostic;
@@ -98,15 +99,17 @@ fn assemble<'a>(policies: &'a [Placed<'a>]) -> (PolicySet, HashMap<PolicyId, &'a
 fn check_types(set: &PolicySet, by_id: &HashMap<PolicyId, &Placed<'_>>, schema: &Schema) -> Vec<Problem> {
     let validator = Validator::new(schema.clone());
     let result = depth::with_stack(|| validator.validate(set, ValidationMode::Strict));
-    let diagnosed = |rule, id: &PolicyId, said: &dyn Diagnostic| {
-        Some(Problem::diagnosed(rule, by_id.get(id)?.file, said))
+    // Every policy has a place; were there one without, what is wrong with it must be told all the same.
+    let diagnosed = |rule, id: &PolicyId, said: &dyn Diagnostic| match by_id.get(id) {
+        Some(placed) => Problem::diagnosed(rule, placed.file, said),
+        None => Problem::new(rule, Path::new(&id.to_string()), said),
     };
     let mut problems = Vec::new();
     // A policy that is wrong, or that was told once to match nothing, is not told so again.
     let mut told = HashSet::new();
     for error in result.validation_errors() {
         told.insert(error.policy_id());
-        problems.extend(diagnosed(Rule::Type, error.policy_id(), error));
+        problems.push(diagnosed(Rule::Type, error.policy_id(), error));
     }
     for warning in result.validation_warnings() {
         let cannot_match = matches!(
@@ -114,9 +117,9 @@ fn check_types(set: &PolicySet, by_id: &HashMap<PolicyId, &Placed<'_>>, schema: 
             ValidationWarning::ImpossiblePolicy(_) | ValidationWarning::InvalidActionApplication(_)
         );
         if !cannot_match {
-            problems.extend(diagnosed(Rule::ConfusableText, warning.policy_id(), warning));
+            problems.push(diagnosed(Rule::ConfusableText, warning.policy_id(), warning));
         } else if told.insert(warning.policy_id()) {
-            problems.extend(diagnosed(Rule::CannotMatch, warning.policy_id(), warning));
+            problems.push(diagnosed(Rule::CannotMatch, warning.policy_id(), warning));
         }
     }
     problems

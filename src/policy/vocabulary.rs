@@ -210,11 +210,12 @@ pub(super) fn differs(schema: &SourceFile) -> Option<Problem> {
         return None;
     }
     let words = |text: &str| Vocabulary::of(text).map(Vocabulary::without_docs);
-    let (Ok(given), Ok(shipped)) = depth::with_stack(|| (words(&schema.text), words(SHIPPED))) else {
-        return None;
+    let compared = depth::with_stack(|| Ok((words(&schema.text)?, words(SHIPPED)?)));
+    let message = match compared.map(|(given, shipped)| differences(&given, &shipped)) {
+        Ok(names) if names.is_empty() => return None,
+        Ok(names) => format!("the schema of this version declares otherwise: {}", names.join(", ")),
+        Err::<_, NoVocabulary>(error) => format!("cannot compare with the schema of this version: {error}"),
     };
-    let names = differences(&given, &shipped);
-    let message = format!("the schema of this version declares otherwise: {}", names.join(", "));
     let help = "facts are made for the schema of this version, which comes with it";
-    (!names.is_empty()).then(|| Problem::new(Rule::SchemaDiffers, &schema.path, message).help(help))
+    Some(Problem::new(Rule::SchemaDiffers, &schema.path, message).help(help))
 }
