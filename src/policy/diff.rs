@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::cases::{self, Case};
 use super::compare::{Difference, differences};
-use super::{CompiledPolicies, RecordedFacts, Validated, decide};
+use super::{Action, CompiledPolicies, RecordedFacts, Validated, decide};
 
 /// Policies by what became of them; their ids.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
@@ -40,6 +40,58 @@ impl Changed {
     /// Whether something is permitted that was not.
     pub fn widens(&self) -> bool {
         self.differences.iter().any(Difference::widens)
+    }
+}
+
+/// What a solver says of a change: an answer for every action, or why there is none.
+#[derive(Debug, Serialize)]
+pub struct Widening {
+    pub actions: Vec<Answer>,
+    /// Why nothing could be asked.
+    pub unanswered: Option<String>,
+}
+
+/// The answer for one action.
+#[derive(Debug, Serialize)]
+pub struct Answer {
+    pub action: Action,
+    pub wider: Direction,
+    pub narrower: Direction,
+}
+
+/// Whether one set permits what the other does not.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    No,
+    /// For this request; it was asked again of the ordinary authorizer.
+    Yes(Example),
+    Undecided(String),
+}
+
+/// A request that two sets answer differently.
+#[derive(Debug, Serialize)]
+pub struct Example {
+    /// The request with everything that a policy can see of it.
+    pub request: String,
+    /// What the old policies say, and which of them.
+    pub old: String,
+    pub new: String,
+}
+
+impl Widening {
+    /// Whether something is permitted that was not.
+    pub fn is_wider(&self) -> bool {
+        self.actions.iter().any(|answer| matches!(answer.wider, Direction::Yes(_)))
+    }
+
+    /// Why it is not known whether NEW is wider; none when it is.
+    pub fn undecided(&self) -> Option<String> {
+        let open = self.actions.iter().find_map(|answer| match &answer.wider {
+            Direction::Undecided(why) => Some(format!("{}: {why}", answer.action.name())),
+            _ => None,
+        });
+        self.unanswered.clone().or(open)
     }
 }
 

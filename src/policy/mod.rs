@@ -14,6 +14,8 @@ mod lint;
 mod load;
 mod parse;
 mod problem;
+#[cfg(feature = "prove")]
+pub mod prove;
 mod recorded;
 mod set;
 mod source;

@@ -320,7 +320,8 @@ impl Annotations {
     }
 }
 
-fn applies(constraint: &ActionConstraint, action: &EntityUid, groups: &Entities) -> bool {
+/// Whether the action is one that the constraint names, by itself or by a group.
+pub(super) fn applies(constraint: &ActionConstraint, action: &EntityUid, groups: &Entities) -> bool {
     let covers = |uid: &EntityUid| uid == action || groups.is_ancestor_of(uid, action);
     match constraint {
         ActionConstraint::Any => true,

@@ -39,6 +39,7 @@ fn help_and_completions_are_there() {
         &["policy", "check", "--help"],
         &["policy", "fmt", "--help"],
         &["policy", "schema", "--help"],
+        &["policy", "prove", "--help"],
         &["keys", "rotate", "--help"],
         &["admin-token", "create", "--help"],
         &["config", "--help"],
@@ -213,6 +214,17 @@ fn policies_are_checked() {
     );
     let args = ["policy", "check", "nowhere", "--schema", schema.to_str().unwrap()];
     assert_eq!(countersign(dir.path(), &args, &[]).status.code(), Some(2));
+}
+
+/// The verb is there in every build.
+#[cfg(not(feature = "prove"))]
+#[test]
+fn a_build_without_a_prover_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = countersign(dir.path(), &["policy", "prove"], &[]);
+    assert_eq!(out.status.code(), Some(2));
+    assert!(text(&out.stderr).contains("--features prove"), "{}", text(&out.stderr));
+    assert!(out.stdout.is_empty());
 }
 
 /// Rule 18: without valid policies, a migrated database or a free port there is no service.

@@ -22,6 +22,8 @@ mod policy_schema;
 mod policy_source;
 mod policy_test;
 mod protected_server;
+#[cfg(feature = "prove")]
+mod prove;
 mod replay;
 mod request;
 mod requirements;

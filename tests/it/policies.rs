@@ -16,7 +16,7 @@ use countersign::store::teamspaces::Plan;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-const SCHEMA: &str = "schema/countersign.cedarschema";
+pub const SCHEMA: &str = "schema/countersign.cedarschema";
 
 fn load(dir: &Path) -> Result<Policies, String> {
     PolicySource::read(dir, Path::new(SCHEMA))
@@ -28,7 +28,7 @@ fn shipped() -> Policies {
     load(Path::new("policies")).unwrap()
 }
 
-fn with(files: &[(&str, &str)]) -> TempDir {
+pub fn with(files: &[(&str, &str)]) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     for (name, text) in files {
         std::fs::write(dir.path().join(name), text).unwrap();
@@ -117,7 +117,7 @@ fn the_hash_follows_the_content() {
     assert_ne!(hash(&one), hash(&changed));
 }
 
-fn dana() -> Facts {
+pub fn dana() -> Facts {
     Facts {
         now: 1_795_348_800,
         teamspace: TeamspaceFacts {
@@ -292,7 +292,7 @@ fn fits_the_schema(facts: &Facts) {
     ask(saved.issuer(), "ConfigureIssuer", saved.teamspace(), saved.context());
 }
 
-fn any_facts() -> impl Strategy<Value = Facts> {
+pub fn any_facts() -> impl Strategy<Value = Facts> {
     let text = || proptest::option::of(".{0,12}");
     let texts = || proptest::collection::vec(".{1,8}", 0..3);
     let claims = (

@@ -9,11 +9,11 @@ use serde::Serialize;
 use super::Format;
 use super::diff_text;
 use super::revision::Side;
-use super::widening::{self, Widening};
+use super::widening;
 use crate::cli::{CannotRun, End, Outcome, block_on};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, Duration};
-use crate::policy::diff::{Changed, Edits, Replayed, SignInReplay, cases_of, edits, replay_cases};
+use crate::policy::diff::{Changed, Edits, Replayed, SignInReplay, Widening, cases_of, edits, replay_cases};
 use crate::store::Store;
 use crate::store::sign_ins::{self, Filter};
 

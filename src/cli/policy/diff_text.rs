@@ -4,8 +4,7 @@ use std::fmt::Write as _;
 
 use super::diff::Found;
 use super::explain_text::difference;
-use super::widening::{Direction, Example, Widening};
-use crate::policy::diff::{Edits, Replayed};
+use crate::policy::diff::{Direction, Edits, Example, Replayed, Widening};
 
 /// Changes that are shown in full; beyond them only their number.
 const SHOWN: usize = 20;

@@ -6,6 +6,7 @@ mod diff_text;
 mod explain;
 mod explain_text;
 mod fmt;
+mod prove;
 mod revision;
 mod sarif;
 mod schema;
@@ -50,6 +51,15 @@ pub(super) enum Command {
         Exit: 0 printed, 2 the schema could not be read"
     )]
     Schema(schema::Schema),
+    /// Prove that no policy can err, that none is dead, and that the invariants hold for every request.
+    #[command(after_help = "Examples:\n  countersign policy prove\n  \
+        countersign policy prove policies/ --proofs policies/proofs --timeout 2m\n\
+        An invariant is a file of policies, each with @id and @message (the sentence that is proved): for each\n\
+        action that they name, nothing may be permitted that they do not permit; where all of them are forbids,\n\
+        everything else may be.\n\
+        Solver: the environment variable CVC5 names a cvc5 executable, 1.3 or newer.\n\
+        Exit: 0 all proved, 1 something was refuted, 2 something could not be decided")]
+    Prove(prove::Prove),
 }
 
 /// Where the policies are.
@@ -93,6 +103,7 @@ impl Command {
             Self::Diff(diff) => diff.run(file),
             Self::Fmt(fmt) => fmt.run(file),
             Self::Schema(schema) => schema.run(),
+            Self::Prove(prove) => prove.run(file),
         }
     }
 }

@@ -1,59 +1,8 @@
-//! What the solver says about a change, in a build that can ask one.
-
-use serde::Serialize;
+//! Asks the solver about a change, in a build that can.
 
 use crate::config::Duration;
-use crate::policy::{Action, Validated};
-
-/// An answer for every action, or why there is none.
-#[derive(Debug, Serialize)]
-pub(super) struct Widening {
-    pub actions: Vec<Answer>,
-    /// Why nothing could be asked.
-    pub unanswered: Option<String>,
-}
-
-/// The answer for one action.
-#[derive(Debug, Serialize)]
-pub(super) struct Answer {
-    pub action: Action,
-    pub wider: Direction,
-    pub narrower: Direction,
-}
-
-/// Whether one set permits what the other does not.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Direction {
-    No,
-    /// For this request; it was asked again of the ordinary authorizer.
-    Yes(Example),
-    Undecided(String),
-}
-
-/// A request that two sets answer differently.
-#[derive(Debug, Serialize)]
-pub(super) struct Example {
-    /// In the words of `policy prove`.
-    pub request: String,
-    pub old: String,
-    pub new: String,
-}
-
-impl Widening {
-    pub(super) fn is_wider(&self) -> bool {
-        self.actions.iter().any(|answer| matches!(answer.wider, Direction::Yes(_)))
-    }
-
-    /// Why it is not known whether NEW is wider; none when it is.
-    pub(super) fn undecided(&self) -> Option<String> {
-        let open = self.actions.iter().find_map(|answer| match &answer.wider {
-            Direction::Undecided(why) => Some(format!("{}: {why}", answer.action.name())),
-            _ => None,
-        });
-        self.unanswered.clone().or(open)
-    }
-}
+use crate::policy::Validated;
+use crate::policy::diff::Widening;
 
 /// Asks whether NEW permits anything that OLD did not.
 #[cfg(feature = "prove")]
@@ -64,14 +13,33 @@ pub(super) async fn ask(old: &Validated, new: &Validated, timeout: Duration) -> 
         Err(error) => Widening { actions: Vec::new(), unanswered: Some(error.to_string()) },
         Ok(mut prover) => {
             let compared = widening(&mut prover, old, new).await;
-            Widening { actions: compared.into_iter().map(Into::into).collect(), unanswered: None }
+            Widening { actions: compared.into_iter().map(answer).collect(), unanswered: None }
         }
     }
 }
 
-/// Asks whether NEW permits anything that OLD did not.
+#[cfg(feature = "prove")]
+fn answer(compared: crate::policy::prove::Comparison) -> crate::policy::diff::Answer {
+    use crate::policy::diff::{Answer, Direction, Example};
+    use crate::policy::prove;
+
+    let direction = |direction| match direction {
+        prove::Direction::No => Direction::No,
+        prove::Direction::Undecided(why) => Direction::Undecided(why),
+        prove::Direction::Yes(found) => Direction::Yes(Example {
+            request: found.case.to_string(),
+            old: found.old.to_string(),
+            new: found.new.to_string(),
+        }),
+    };
+    let (wider, narrower) = (direction(compared.wider), direction(compared.narrower));
+    Answer { action: compared.action, wider, narrower }
+}
+
+/// Without a prover there is no answer, which is not a good one.
 #[cfg(not(feature = "prove"))]
 pub(super) async fn ask(_: &Validated, _: &Validated, _: Duration) -> Widening {
-    let why = "this build has no prover; build with `--features prove`, or look at cases and sign-ins alone with `--without-solver`";
+    let why = "this build has no prover; build with `--features prove`, or look at cases and sign-ins alone \
+               with `--without-solver`";
     Widening { actions: Vec::new(), unanswered: Some(why.to_owned()) }
 }

@@ -22,6 +22,9 @@ impl FactsError {
 /// A hundred years: the longest age that is told, within what Cedar's durations can hold.
 const LONGEST_AGE: i64 = 100 * 365 * 86_400;
 
+/// The largest number of seats that is told: sums and differences of such numbers do not overflow.
+const MOST_SEATS: i64 = u32::MAX as i64;
+
 type Result<T> = std::result::Result<T, FactsError>;
 
 struct Types {
@@ -248,8 +251,9 @@ impl Facts {
         let mut pairs = self.context()?;
         match &self.member {
             MemberFacts::Absent { seats_used, seats_limit } => {
-                pairs.push(("seats_used".into(), Expr::new_long(*seats_used)));
-                pairs.extend(seats_limit.map(|limit| ("seats_limit".into(), Expr::new_long(limit))));
+                let seats = |number: i64| Expr::new_long(number.clamp(0, MOST_SEATS));
+                pairs.push(("seats_used".into(), seats(*seats_used)));
+                pairs.extend(seats_limit.map(|limit| ("seats_limit".into(), seats(limit))));
             }
             MemberFacts::Present { status, linking } => {
                 let status = uid(&TYPES.status, status.as_str());

@@ -1,0 +1,39 @@
+//! `countersign policy prove`.
+
+#[cfg(feature = "prove")]
+mod report;
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::{Format, Place};
+use crate::cli::Outcome;
+use crate::config::Duration;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Prove {
+    #[command(flatten)]
+    place: Place,
+    /// Directory of the invariants [default: `proofs` in the policy directory, if it exists].
+    #[arg(long, value_name = "DIR")]
+    proofs: Option<PathBuf>,
+    /// Time for each question to the solver.
+    #[arg(long, value_name = "DURATION", default_value = "30s")]
+    timeout: Duration,
+    /// How the result is written.
+    #[arg(long, value_enum, default_value = "human")]
+    format: Format,
+}
+
+impl Prove {
+    #[cfg(feature = "prove")]
+    pub(super) fn run(self, file: Option<&Path>) -> Outcome {
+        crate::cli::block_on(report::run(self, file))
+    }
+
+    #[cfg(not(feature = "prove"))]
+    pub(super) fn run(self, _file: Option<&Path>) -> Outcome {
+        Err("this build has no prover; build with `--features prove`".into())
+    }
+}

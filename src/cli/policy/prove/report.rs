@@ -1,0 +1,104 @@
+//! Tries the proofs and tells how they ended.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::Prove;
+use crate::cli::policy::Format;
+use crate::cli::policy::render;
+use crate::cli::{CannotRun, End, Outcome as CommandOutcome};
+use crate::policy::prove::{Finding, Invariant, Kind, Outcome, Proof, Prover, prove};
+use crate::policy::{PolicySource, Validated};
+
+pub(super) async fn run(args: Prove, file: Option<&Path>) -> CommandOutcome {
+    let (dir, schema) = args.place.resolve(file)?;
+    let policies = PolicySource::read(&dir, &schema).and_then(|source| source.validate()).map_err(render)?;
+    let invariants = invariants(args.proofs, &dir, &policies)?;
+    let mut prover = Prover::from_environment(args.timeout.std()).await?;
+    let mut proofs = Vec::new();
+    prove(&mut prover, &policies, &invariants, |proof| {
+        if args.format == Format::Human {
+            println!("{}", line(&proof));
+        }
+        proofs.push(proof);
+    })
+    .await?;
+    match args.format {
+        Format::Human => conclude(&proofs, &policies, &prover),
+        Format::Json => println!(
+            "{:#}",
+            json!({ "policy_set": policies.hash, "solver": prover.version(), "proofs": proofs })
+        ),
+    }
+    end(&proofs)
+}
+
+/// Those of the directory that is named, or of the usual one; a set without invariants has other proofs.
+fn invariants(named: Option<PathBuf>, dir: &Path, policies: &Validated) -> Result<Vec<Invariant>, CannotRun> {
+    let usual = dir.join("proofs");
+    let dir = match named {
+        Some(dir) => dir,
+        None if usual.is_dir() => usual,
+        None => {
+            eprintln!("no invariants: there is no directory {}", usual.display());
+            return Ok(Vec::new());
+        }
+    };
+    Invariant::read_all(&dir, &policies.schema).map_err(|error| render(error).into())
+}
+
+fn line(proof: &Proof) -> String {
+    let mark = match proof.outcome {
+        Outcome::Proved => '✓',
+        Outcome::Refuted(_) => '✗',
+        Outcome::Undecided { .. } => '?',
+    };
+    format!("{mark} {:>5} ms  {}", proof.time.as_millis(), title(proof))
+}
+
+fn title(proof: &Proof) -> String {
+    match (&proof.action, proof.kind) {
+        (Some(action), Kind::Invariant) => format!("{} {action}: {}", proof.subject, proof.claim),
+        _ => format!("{}: {}", proof.subject, proof.claim),
+    }
+}
+
+/// What was found, and how many of what.
+fn conclude(proofs: &[Proof], policies: &Validated, prover: &Prover) {
+    for proof in proofs {
+        match &proof.outcome {
+            Outcome::Proved => {}
+            Outcome::Refuted(finding) => print!("\n✗ {}\n{}", title(proof), told(finding)),
+            Outcome::Undecided { why } => println!("\n? {}\n  undecided: {why}", title(proof)),
+        }
+    }
+    let refuted = proofs.iter().filter(|proof| matches!(proof.outcome, Outcome::Refuted(_))).count();
+    let proved = proofs.len() - refuted - undecided(proofs);
+    println!("\n{proved} proved, {refuted} refuted, {} undecided", undecided(proofs));
+    println!("policy set {}; {}", policies.hash, prover.version());
+}
+
+fn told(finding: &Finding) -> String {
+    let mut told = format!("  {}\n", finding.what);
+    for statement in &finding.broken {
+        told.push_str(&format!("  against {}: {}\n", statement.id, statement.message));
+    }
+    if let Some(case) = &finding.case {
+        let indented: Vec<String> = case.to_string().lines().map(|line| format!("    {line}")).collect();
+        told.push_str(&format!("  for example\n{}\n", indented.join("\n")));
+    }
+    told
+}
+
+fn undecided(proofs: &[Proof]) -> usize {
+    proofs.iter().filter(|proof| matches!(proof.outcome, Outcome::Undecided { .. })).count()
+}
+
+fn end(proofs: &[Proof]) -> CommandOutcome {
+    match undecided(proofs) {
+        0 if proofs.iter().any(|proof| matches!(proof.outcome, Outcome::Refuted(_))) => Ok(End::Finding),
+        0 => Ok(End::Fine),
+        n => Err(format!("{n} of {} proofs are undecided, and so not proved", proofs.len()).into()),
+    }
+}

@@ -1,0 +1,107 @@
+//! What holds for every request by the way it is made, though the schema's types do not say so.
+//!
+//! Without these the solver finds requests that cannot occur. Each holds by construction in
+//! [`facts`](crate::policy::facts); `tests/it/prove.rs` compares them with facts of every shape.
+
+use std::str::FromStr as _;
+
+use cedar_policy::{Effect, Policy, PolicyId, RequestEnv, Schema};
+use cedar_policy_symcc::CompiledPolicy;
+use serde_json::{Value, json};
+
+use super::solver::Undecided;
+
+/// Conditions, each for the actions where its attributes exist.
+const ALWAYS: [&str; 6] = [
+    // A scope and a server are in the hierarchy under the very teamspace that their attribute names.
+    "resource in resource.teamspace",
+    // Cut from the email.
+    "if context.claims has email_domain then context.claims has email else true",
+    // Clamped to a hundred years.
+    "if context.claims has auth_age then context.claims.auth_age >= duration(\"0s\") && \
+     context.claims.auth_age <= duration(\"36500d\") else true",
+    // Clamped to what a u32 holds.
+    "context.seats_used >= 0 && context.seats_used <= 4294967295",
+    "if context has seats_limit then context.seats_limit >= 0 && context.seats_limit <= 4294967295 else true",
+    // Parsed from text with a year of four digits.
+    "context.now >= datetime(\"0000-01-01\") && context.now <= datetime(\"9999-12-31T23:59:59Z\")",
+];
+
+/// Unlike any `@id`.
+const ID: &str = "countersign: what always holds";
+
+/// What always holds in one request environment: one action with its types.
+#[derive(Debug, Clone)]
+pub struct Assumptions {
+    holds: Policy,
+}
+
+impl Assumptions {
+    /// Those that the environment has the attributes for. To leave one out is safe: the fewer assumptions,
+    /// the more requests a proof is about.
+    pub fn of(environment: &RequestEnv, schema: &Schema) -> Result<Self, Undecided> {
+        let mut conditions = String::new();
+        for condition in ALWAYS {
+            let when = format!(" when {{ {condition} }}");
+            if CompiledPolicy::compile(&permit(&when)?, environment, schema).is_ok() {
+                conditions.push_str(&when);
+            }
+        }
+        Ok(Self { holds: permit(&conditions)? })
+    }
+
+    /// A permit that matches exactly what can occur.
+    pub fn holds(&self) -> &Policy {
+        &self.holds
+    }
+
+    /// A forbid that matches exactly what cannot occur.
+    pub(super) fn broken(&self) -> Result<Policy, Undecided> {
+        let all = conjunction(&conditions(&self.holds)?);
+        rebuilt(&self.holds, Effect::Forbid, &json!([{ "kind": "unless", "body": all }]))
+    }
+
+    /// A permit with the policy's scope that matches what can occur there.
+    pub(super) fn within(&self, policy: &Policy) -> Result<Policy, Undecided> {
+        rebuilt(policy, Effect::Permit, &conditions(&self.holds)?)
+    }
+}
+
+/// A permit with the policy's scope that matches unless the policy's conditions err.
+pub(super) fn defined(policy: &Policy) -> Result<Policy, Undecided> {
+    let evaluated = conjunction(&conditions(policy)?);
+    let body = json!({ "||": { "left": evaluated, "right": { "Value": true } } });
+    rebuilt(policy, Effect::Permit, &json!([{ "kind": "when", "body": body }]))
+}
+
+fn permit(conditions: &str) -> Result<Policy, Undecided> {
+    let text = format!("permit (principal, action, resource){conditions};");
+    Ok(Policy::from_str(&text).map_err(Undecided::because)?.new_id(PolicyId::new(ID)))
+}
+
+/// The conditions in Cedar's JSON form.
+fn conditions(policy: &Policy) -> Result<Value, Undecided> {
+    let mut json = policy.to_json().map_err(Undecided::because)?;
+    Ok(json.get_mut("conditions").map(Value::take).unwrap_or_default())
+}
+
+/// One expression that is true when each `when` and no `unless` is, evaluated in their order as Cedar does.
+fn conjunction(conditions: &Value) -> Value {
+    let clauses = conditions.as_array().into_iter().flatten().map(|clause| match clause.get("kind") {
+        Some(kind) if kind == "unless" => json!({ "!": { "arg": clause.get("body") } }),
+        _ => clause.get("body").cloned().unwrap_or_default(),
+    });
+    clauses
+        .reduce(|left, right| json!({ "&&": { "left": left, "right": right } }))
+        .unwrap_or_else(|| json!({ "Value": true }))
+}
+
+/// The policy with another effect and other conditions.
+fn rebuilt(policy: &Policy, effect: Effect, conditions: &Value) -> Result<Policy, Undecided> {
+    let mut json = policy.to_json().map_err(Undecided::because)?;
+    if let Some(fields) = json.as_object_mut() {
+        fields.insert("effect".to_owned(), json!(effect));
+        fields.insert("conditions".to_owned(), conditions.clone());
+    }
+    Policy::from_json(Some(policy.id().clone()), json).map_err(Undecided::because)
+}

@@ -1,0 +1,282 @@
+//! The proofs: no policy can err, none is dead, nothing is permitted beyond the invariants.
+
+use std::time::{Duration, Instant};
+
+use cedar_policy::{Policy, PolicyId, PolicySet, RequestEnv, Schema};
+use cedar_policy_symcc::{CompiledPolicy, CompiledPolicySet, Env};
+use serde::{Serialize, Serializer};
+
+use super::assumptions::{Assumptions, defined};
+use super::counterexample::{Case, Deciding, Ruling, confirm, decide, errors};
+use super::invariant::{Invariant, Limits, Statement};
+use super::solver::{Prover, Undecided, told};
+use crate::policy::Validated;
+
+/// What was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Evaluating the policy never fails: if it did, the decision would be a denial.
+    NeverErrors,
+    /// There is a request that the policy matches.
+    CanMatch,
+    /// What is permitted for an action stays within an invariant.
+    Invariant,
+}
+
+/// A proof that was tried.
+#[derive(Debug, Clone, Serialize)]
+pub struct Proof {
+    pub kind: Kind,
+    /// The policy's `@id`, or the invariant's file.
+    pub subject: String,
+    /// The action's name, of an invariant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
+    /// What was to be proved, in words.
+    pub claim: String,
+    #[serde(rename = "milliseconds", serialize_with = "milliseconds")]
+    pub time: Duration,
+    #[serde(flatten)]
+    pub outcome: Outcome,
+}
+
+/// How a proof ended.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Outcome {
+    Proved,
+    Refuted(Box<Finding>),
+    /// No answer, and so no proof.
+    Undecided {
+        why: String,
+    },
+}
+
+/// What refutes a proof.
+#[derive(Debug, Clone, Serialize)]
+pub struct Finding {
+    /// What is wrong, in words.
+    pub what: String,
+    /// The policies of the set that are at fault.
+    pub policies: Vec<Deciding>,
+    /// What the invariant says that is broken.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub broken: Vec<Statement>,
+    /// The request, where one shows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub case: Option<Case>,
+}
+
+/// A request environment, ready to be asked about.
+struct Place {
+    environment: RequestEnv,
+    assumptions: Assumptions,
+    /// The policy set, with a forbid of what cannot occur.
+    policies: Result<CompiledPolicySet, Undecided>,
+}
+
+/// Tries every proof, and tells each as soon as it ended. One without an answer stops none of the others.
+pub async fn prove(
+    prover: &mut Prover,
+    policies: &Validated,
+    invariants: &[Invariant],
+    mut each: impl FnMut(Proof),
+) -> Result<(), Undecided> {
+    let environments = policies.schema.request_envs();
+    let mut places: Vec<Place> =
+        environments.map(|environment| Place::of(environment, policies)).collect::<Result<_, _>>()?;
+    places.sort_by(|a, b| a.action().cmp(b.action()));
+    let mut session = Session { prover, policies, places: &places };
+    for file in &policies.files {
+        for policy in file.policies.iter().filter_map(|id| policies.set.policy(&PolicyId::new(id))) {
+            each(session.never_errors(policy, &file.name).await);
+            each(session.can_match(policy, &file.name).await);
+        }
+    }
+    for invariant in invariants {
+        for policy in invariant.policies() {
+            each(session.never_errors(policy, &invariant.file).await);
+        }
+        for place in &places {
+            if let Some(proof) = session.keeps(invariant, place).await {
+                each(proof);
+            }
+        }
+    }
+    Ok(())
+}
+
+impl Place {
+    fn of(environment: RequestEnv, policies: &Validated) -> Result<Self, Undecided> {
+        let schema = &policies.schema;
+        let assumptions = Assumptions::of(&environment, schema)?;
+        let policies = bounded(&policies.set, &assumptions, &environment, schema);
+        Ok(Self { environment, assumptions, policies })
+    }
+
+    fn action(&self) -> &str {
+        self.environment.action().id().unescaped()
+    }
+
+    fn compile(&self, policy: &Policy, schema: &Schema) -> Result<CompiledPolicy, Undecided> {
+        CompiledPolicy::compile(policy, &self.environment, schema)
+            .map_err(|error| Undecided::because(told(&error)))
+    }
+
+    fn undecided(&self, why: &Undecided) -> Outcome {
+        Outcome::Undecided { why: format!("{}: {why}", self.action()) }
+    }
+}
+
+/// The set with a forbid of what cannot occur: between two such sets only what can occur makes a difference.
+pub(super) fn bounded(
+    set: &PolicySet,
+    assumptions: &Assumptions,
+    environment: &RequestEnv,
+    schema: &Schema,
+) -> Result<CompiledPolicySet, Undecided> {
+    let mut set = set.clone();
+    set.add(assumptions.broken()?).map_err(Undecided::because)?;
+    CompiledPolicySet::compile(&set, environment, schema).map_err(|error| Undecided::because(told(&error)))
+}
+
+/// A request that the first set permits and the second does not.
+pub(super) async fn beyond(
+    prover: &mut Prover,
+    first: &CompiledPolicySet,
+    second: &CompiledPolicySet,
+) -> Result<Option<Env>, Undecided> {
+    prover.ask(async |c| c.check_implies_with_counterexample_opt(first, second).await).await
+}
+
+struct Session<'a> {
+    prover: &'a mut Prover,
+    policies: &'a Validated,
+    places: &'a [Place],
+}
+
+impl Session<'_> {
+    async fn never_errors(&mut self, policy: &Policy, file: &str) -> Proof {
+        let started = Instant::now();
+        let mut outcome = Outcome::Proved;
+        for place in self.places {
+            match self.error(policy, file, place).await {
+                Ok(None) => {}
+                Ok(Some(finding)) => {
+                    outcome = Outcome::Refuted(Box::new(finding));
+                    break;
+                }
+                Err(why) => outcome = place.undecided(&why),
+            }
+        }
+        Proof {
+            kind: Kind::NeverErrors,
+            subject: policy.id().to_string(),
+            action: None,
+            claim: "its evaluation never fails".to_owned(),
+            time: started.elapsed(),
+            outcome,
+        }
+    }
+
+    async fn error(
+        &mut self,
+        policy: &Policy,
+        file: &str,
+        place: &Place,
+    ) -> Result<Option<Finding>, Undecided> {
+        let schema = &self.policies.schema;
+        let within = place.compile(&place.assumptions.within(policy)?, schema)?;
+        let defined = place.compile(&defined(policy)?, schema)?;
+        let found = self
+            .prover
+            .ask(async |c| c.check_matches_implies_with_counterexample_opt(&within, &defined).await)
+            .await?;
+        let Some(env) = found else { return Ok(None) };
+        let errors = errors(&PolicySet::from_policies([policy.clone()]).map_err(Undecided::because)?, &env);
+        confirm(!errors.is_empty(), &env, &place.assumptions)?;
+        let deciding = Deciding { id: policy.id().to_string(), file: file.to_owned() };
+        Ok(Some(Finding {
+            what: format!("{deciding} fails: {}", errors.join("; ")),
+            policies: vec![deciding],
+            broken: Vec::new(),
+            case: Some(Case::of(&env)),
+        }))
+    }
+
+    async fn can_match(&mut self, policy: &Policy, file: &str) -> Proof {
+        let started = Instant::now();
+        let deciding = Deciding { id: policy.id().to_string(), file: file.to_owned() };
+        let mut outcome = Outcome::Refuted(Box::new(Finding {
+            what: format!("no request can match {deciding}"),
+            policies: vec![deciding],
+            broken: Vec::new(),
+            case: None,
+        }));
+        for place in self.places {
+            match self.is_dead(policy, place).await {
+                Ok(true) => {}
+                Ok(false) => {
+                    outcome = Outcome::Proved;
+                    break;
+                }
+                Err(why) => outcome = place.undecided(&why),
+            }
+        }
+        Proof {
+            kind: Kind::CanMatch,
+            subject: policy.id().to_string(),
+            action: None,
+            claim: "a request can match it".to_owned(),
+            time: started.elapsed(),
+            outcome,
+        }
+    }
+
+    async fn is_dead(&mut self, policy: &Policy, place: &Place) -> Result<bool, Undecided> {
+        let schema = &self.policies.schema;
+        let policy = place.compile(policy, schema)?;
+        let possible = place.compile(place.assumptions.holds(), schema)?;
+        self.prover.ask(async |c| c.check_matches_disjoint_opt(&policy, &possible).await).await
+    }
+
+    /// None when the invariant says nothing of this action.
+    async fn keeps(&mut self, invariant: &Invariant, place: &Place) -> Option<Proof> {
+        let started = Instant::now();
+        let limits = invariant.about(place.environment.action())?;
+        let outcome = match self.excess(&limits, place).await {
+            Ok(None) => Outcome::Proved,
+            Ok(Some(finding)) => Outcome::Refuted(Box::new(finding)),
+            Err(why) => place.undecided(&why),
+        };
+        Some(Proof {
+            kind: Kind::Invariant,
+            subject: invariant.file.clone(),
+            action: Some(place.action().to_owned()),
+            claim: limits.claim(),
+            time: started.elapsed(),
+            outcome,
+        })
+    }
+
+    async fn excess(&mut self, limits: &Limits<'_>, place: &Place) -> Result<Option<Finding>, Undecided> {
+        let permitted = limits.set()?;
+        let bound = bounded(&permitted, &place.assumptions, &place.environment, &self.policies.schema)?;
+        let policies = place.policies.as_ref().map_err(Undecided::clone)?;
+        let Some(env) = beyond(self.prover, policies, &bound).await? else { return Ok(None) };
+        let ruling = Ruling::of(self.policies, &env);
+        let (kept, deciding) = decide(&permitted, &env);
+        confirm(ruling.allowed && !kept, &env, &place.assumptions)?;
+        Ok(Some(Finding {
+            what: ruling.to_string(),
+            policies: ruling.policies,
+            broken: limits.broken(&deciding),
+            case: Some(Case::of(&env)),
+        }))
+    }
+}
+
+fn milliseconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u128(time.as_millis())
+}

@@ -1,0 +1,125 @@
+//! The solver: a process that answers one query after another, each within a time limit.
+
+use std::error::Error as _;
+use std::ffi::OsString;
+use std::time::Duration;
+
+use cedar_policy_symcc::CedarSymCompiler;
+use cedar_policy_symcc::err::Error as SymbolicError;
+use cedar_policy_symcc::solver::LocalSolver;
+use tokio::process::Command;
+use tokio::time::timeout;
+
+/// The environment variable that names the solver.
+const VARIABLE: &str = "CVC5";
+
+/// How much longer a query is waited for than the solver was told to take.
+const GRACE: Duration = Duration::from_secs(1);
+
+pub(super) type Compiler = CedarSymCompiler<LocalSolver>;
+
+/// Why there is no solver.
+#[derive(Debug, thiserror::Error)]
+pub enum SolverError {
+    #[error(
+        "no solver: set the environment variable CVC5 to a cvc5 executable, 1.3 or newer, from \
+        https://github.com/cvc5/cvc5/releases; or to `scripts/cvc5` of the source, which needs \
+        `pip install cvc5==1.4.2`"
+    )]
+    Absent,
+    #[error("cannot run the solver `{executable}` (environment variable CVC5): {cause}")]
+    Unusable { executable: String, cause: String },
+}
+
+/// Why a question has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Undecided(String);
+
+impl Undecided {
+    pub(super) fn because(cause: impl ToString) -> Self {
+        Self(cause.to_string())
+    }
+}
+
+/// Asks the solver. After a query that failed, the next one gets a new process.
+#[derive(Debug)]
+pub struct Prover {
+    executable: OsString,
+    limit: Duration,
+    version: String,
+    idle: Option<Compiler>,
+}
+
+impl Prover {
+    /// The solver that the environment variable `CVC5` names; `limit` is for each query.
+    pub async fn from_environment(limit: Duration) -> Result<Self, SolverError> {
+        let executable = std::env::var_os(VARIABLE).filter(|path| !path.is_empty());
+        Self::start(executable.ok_or(SolverError::Absent)?, limit).await
+    }
+
+    /// The solver of this path, after it has told its version; `limit` is for each query.
+    pub async fn start(executable: impl Into<OsString>, limit: Duration) -> Result<Self, SolverError> {
+        let executable = executable.into();
+        let unusable = |cause: String| SolverError::Unusable {
+            executable: executable.to_string_lossy().into_owned(),
+            cause,
+        };
+        let asked = Command::new(&executable).arg("--version").kill_on_drop(true).output();
+        let output = timeout(limit + GRACE, asked)
+            .await
+            .map_err(|_| unusable("`--version` does not answer".to_owned()))?
+            .map_err(|error| unusable(error.to_string()))?;
+        let first =
+            |bytes: &[u8]| String::from_utf8_lossy(bytes).lines().next().unwrap_or_default().to_owned();
+        match (output.status.success(), first(&output.stdout)) {
+            (true, version) if !version.is_empty() => Ok(Self { executable, limit, version, idle: None }),
+            _ => Err(unusable(format!("`--version`: {}; {}", output.status, first(&output.stderr)))),
+        }
+    }
+
+    /// What the solver says of itself.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    fn spawn(&self) -> Result<Compiler, Undecided> {
+        let mut command = Command::new(&self.executable);
+        command.args(["--lang", "smt"]);
+        // The solver gives up by itself: it ends even if this process was killed meanwhile.
+        command.arg(format!("--tlimit-per={}", self.limit.as_millis())).kill_on_drop(true);
+        let solver =
+            LocalSolver::from_command(&mut command).map_err(|error| Undecided(told(&error.into())))?;
+        CedarSymCompiler::new(solver).map_err(|error| Undecided(told(&error)))
+    }
+
+    pub(super) async fn ask<T>(
+        &mut self,
+        query: impl AsyncFnOnce(&mut Compiler) -> Result<T, SymbolicError>,
+    ) -> Result<T, Undecided> {
+        let mut compiler = self.idle.take().map_or_else(|| self.spawn(), Ok)?;
+        match timeout(self.limit + GRACE, query(&mut compiler)).await {
+            Ok(Ok(answer)) => {
+                self.idle = Some(compiler);
+                Ok(answer)
+            }
+            Ok(Err(error)) => Err(Undecided(told(&error))),
+            Err(_) => Err(Undecided(format!("the solver did not answer within {:?}", self.limit))),
+        }
+    }
+}
+
+/// The error with its causes, on one line.
+pub(super) fn told(error: &SymbolicError) -> String {
+    if matches!(error, SymbolicError::SolverUnknown) {
+        return "the solver answered `unknown`, as it does when its time is up".to_owned();
+    }
+    let causes = std::iter::successors(error.source(), |&cause| cause.source());
+    let mut told = error.to_string();
+    for cause in causes.map(ToString::to_string) {
+        if !told.contains(&cause) {
+            told = format!("{told}: {cause}");
+        }
+    }
+    told
+}

@@ -1,0 +1,118 @@
+//! Whether a policy set permits anything that another does not.
+
+use cedar_policy::{RequestEnv, ValidationMode, Validator};
+use serde::Serialize;
+
+use super::assumptions::Assumptions;
+use super::counterexample::{Case, Ruling, confirm};
+use super::proof::{beyond, bounded};
+use super::solver::{Prover, Undecided};
+use crate::policy::facts::action_uid;
+use crate::policy::{Action, Validated};
+
+/// What a change of the policies means for one action.
+#[derive(Debug, Clone)]
+pub struct Comparison {
+    pub action: Action,
+    /// Whether the new set permits what the old one did not.
+    pub wider: Direction,
+    /// Whether the old set permitted what the new one does not.
+    pub narrower: Direction,
+}
+
+/// The answer for one direction.
+#[derive(Debug, Clone)]
+pub enum Direction {
+    /// Proved for every request.
+    No,
+    /// This request shows it.
+    Yes(Box<Difference>),
+    /// Neither proved nor refuted, and why.
+    Undecided(String),
+}
+
+/// A request on which the sets differ, and what the authorizer says to it under each.
+#[derive(Debug, Clone, Serialize)]
+pub struct Difference {
+    pub case: Case,
+    pub old: Ruling,
+    pub new: Ruling,
+}
+
+/// Compares two sets for each action, both under the new set's schema. No policy is taken to err, which is
+/// a proof of its own: the service would deny where Cedar passes over such a policy.
+pub async fn widening(prover: &mut Prover, old: &Validated, new: &Validated) -> Vec<Comparison> {
+    let change = Change { old, new };
+    let fits = change.fits();
+    let mut comparisons = Vec::new();
+    for action in Action::ALL {
+        let (wider, narrower) = match &fits {
+            Ok(()) => {
+                (change.beyond(prover, action, new, old).await, change.beyond(prover, action, old, new).await)
+            }
+            Err(why) => (Direction::Undecided(why.clone()), Direction::Undecided(why.clone())),
+        };
+        comparisons.push(Comparison { action, wider, narrower });
+    }
+    comparisons
+}
+
+struct Change<'a> {
+    old: &'a Validated,
+    new: &'a Validated,
+}
+
+impl Change<'_> {
+    /// Whether the old policies mean something under the new schema.
+    fn fits(&self) -> Result<(), String> {
+        let validator = Validator::new(self.new.schema.clone());
+        let result = validator.validate(&self.old.set, ValidationMode::Strict);
+        let errors: Vec<String> = result.validation_errors().map(ToString::to_string).collect();
+        match errors.is_empty() {
+            true => Ok(()),
+            false => Err(format!("the old policies do not fit the new schema: {}", errors.join("; "))),
+        }
+    }
+
+    /// Whether the first set permits what the second does not.
+    async fn beyond(
+        &self,
+        prover: &mut Prover,
+        action: Action,
+        first: &Validated,
+        second: &Validated,
+    ) -> Direction {
+        let uid = action_uid(action.name());
+        let environments: Vec<RequestEnv> =
+            self.new.schema.request_envs().filter(|environment| *environment.action() == uid).collect();
+        if environments.is_empty() {
+            return Direction::Undecided(format!("the new schema has no {uid}"));
+        }
+        let mut direction = Direction::No;
+        for environment in environments {
+            match self.difference(prover, &environment, first, second).await {
+                Ok(None) => {}
+                Ok(Some(found)) => return Direction::Yes(Box::new(found)),
+                Err(why) => direction = Direction::Undecided(why.to_string()),
+            }
+        }
+        direction
+    }
+
+    async fn difference(
+        &self,
+        prover: &mut Prover,
+        environment: &RequestEnv,
+        first: &Validated,
+        second: &Validated,
+    ) -> Result<Option<Difference>, Undecided> {
+        let schema = &self.new.schema;
+        let assumptions = Assumptions::of(environment, schema)?;
+        let compiled = |policies: &Validated| bounded(&policies.set, &assumptions, environment, schema);
+        let Some(env) = beyond(prover, &compiled(first)?, &compiled(second)?).await? else { return Ok(None) };
+        let as_found = Ruling::of(first, &env).allowed && !Ruling::of(second, &env).allowed;
+        confirm(as_found, &env, &assumptions)?;
+        let (old, new) = (Ruling::of(self.old, &env), Ruling::of(self.new, &env));
+        Ok(Some(Difference { case: Case::of(&env), old, new }))
+    }
+}
