@@ -114,9 +114,9 @@ fn broken_invariants_are_refused_with_their_file() {
     for (invariant, expected) in [
         ("permit (principal".to_owned(), "unexpected"),
         (format!("@id(\"a\") @message(\"m\") permit {head} when {{ resource.nam == \"x\" }};"), "nam"),
-        (format!("@message(\"m\") permit {head};"), "no @id"),
-        (format!("@id(\"a\") permit {head};"), "a: has no @message"),
-        (format!("@id(\"a\") @message(\" \") permit {head};"), "a: has no @message"),
+        (format!("@message(\"m\") permit {head};"), "has no @id"),
+        (format!("@id(\"a\") permit {head};"), "has no @message"),
+        (format!("@id(\"a\") @message(\" \") permit {head};"), "has no @message"),
         (format!("@id(\"a\") @message(\"m\") permit {head}; ").repeat(2), "used twice"),
         (
             "@id(\"a\") @message(\"m\") permit (principal == ?principal, action, resource);".into(),
