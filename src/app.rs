@@ -1,5 +1,7 @@
 //! The parts of the running service, and what keeps them up to date.
 
+mod policies;
+
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -9,11 +11,16 @@ use crate::config::Config;
 use crate::idp::fetch::{Fetcher, FetcherError};
 use crate::idp::jwks::IssuerKeys;
 use crate::limits::Limits;
-use crate::policy::{LoadError, Policies, PolicySource};
+use crate::metrics::Metrics;
+use crate::policy::watch::{Place, Watch};
+use crate::policy::{LoadError, Policies};
+use crate::shadow::Shadow;
 use crate::signing::{self, Signer, SigningError};
 use crate::store::known::KnownMembers;
 use crate::store::snapshot::Snapshot;
 use crate::store::{self, Store, StoreError};
+
+pub use policies::{Followed, LastError, Look};
 
 /// Why the service cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +44,12 @@ pub struct App {
     pub issuer_keys: IssuerKeys,
     pub limits: Limits,
     pub known_members: KnownMembers,
+    pub metrics: Metrics,
+    /// The set that is only tried; none when it is off.
+    pub shadow: Option<Shadow>,
+    /// Where the policies come from.
+    pub policy_files: Followed,
+    kept: policies::Kept,
     snapshot: ArcSwap<Snapshot>,
     policies: ArcSwap<Policies>,
     signer: ArcSwap<Signer>,
@@ -48,15 +61,19 @@ impl App {
     /// Assembles the service on a migrated database. Without valid policies there is none.
     pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StartError> {
         let now = clock.now();
-        let policies = PolicySource::read(&config.policy_dir, &config.schema_file)?.compile(now)?;
+        let (watch, policies) = Watch::begin(policy_place(&config), now)?;
         let store = Store::open(&config.database_url)?;
         let signer = signing::load(&store, &config, now).await?;
         let snapshot = store.read(Snapshot::load).await?;
         let fetcher = Fetcher::new(&config.fetch)?;
-        Ok(Arc::new(Self {
+        let app = Arc::new(Self {
             issuer_keys: IssuerKeys::new(fetcher.clone(), Arc::clone(&clock), config.jwks.clone()),
             limits: Limits::new(&config.rate_limit),
             known_members: KnownMembers::default(),
+            metrics: Metrics::default(),
+            shadow: shadow_place(&config).map(Shadow::new),
+            policy_files: Followed::new("in force", watch),
+            kept: policies::Kept::default(),
             snapshot: ArcSwap::from_pointee(snapshot),
             policies: ArcSwap::from_pointee(policies),
             signer: ArcSwap::from_pointee(signer),
@@ -65,7 +82,11 @@ impl App {
             clock,
             store,
             fetcher,
-        }))
+        });
+        // A shadow set that cannot be read stops nothing.
+        app.follow_shadow(Look::Now).await;
+        app.keep_sets().await;
+        Ok(app)
     }
 
     /// The configuration in force.
@@ -120,9 +141,25 @@ impl App {
         self.limits.forget_idle();
         let now = self.clock.now();
         let before = now - self.config.retention.sign_ins.as_secs();
+        self.forget_kept_sets();
+        self.keep_sets().await;
         while self.store.prune(now, before).await?.is_partial() {
             tokio::task::yield_now().await;
         }
         signing::prune(&self.store, now).await
     }
+}
+
+fn policy_place(config: &Config) -> Place {
+    Place {
+        dir: config.policy_dir.clone(),
+        schema: config.schema_file.clone(),
+        with_cases: config.policy.test_on_reload,
+    }
+}
+
+/// The tests of a directory are about the policies in force; a shadow set is what is tried instead.
+fn shadow_place(config: &Config) -> Option<Place> {
+    let dir = config.policy.shadow_dir.clone()?;
+    Some(Place { dir, schema: config.schema_file.clone(), with_cases: false })
 }

@@ -25,12 +25,12 @@ pub struct Config {
     /// Where the public endpoints and the admin API listen.
     #[schemars(with = "String")]
     pub listen: SocketAddr,
-    /// Where `/healthz` and `/readyz` listen; keep it private.
+    /// Where `/healthz`, `/readyz` and `/metrics` listen; keep it private.
     #[schemars(with = "String")]
     pub management_listen: SocketAddr,
     /// `sqlite://FILE`, or `postgres://…` in a build with the `postgres` feature.
     pub database_url: String,
-    /// Directory of `*.cedar` files.
+    /// Directory of `*.cedar` files. A change takes effect within seconds, or at once on SIGHUP.
     pub policy_dir: PathBuf,
     /// The Cedar schema that the policies are validated against.
     pub schema_file: PathBuf,
@@ -43,6 +43,7 @@ pub struct Config {
     pub fetch: Fetch,
     pub jwks: Jwks,
     pub keys: Keys,
+    pub policy: Policy,
     pub rate_limit: RateLimit,
     pub retention: Retention,
 }
@@ -104,6 +105,16 @@ pub struct Keys {
     pub encryption_key_file: Option<PathBuf>,
 }
 
+/// How changed policies come into force.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Policy {
+    /// Whether a changed `policy_dir` must pass its own tests (`tests/*.toml`) before it comes into force.
+    pub test_on_reload: bool,
+    /// A second directory of policies, which decide nothing: where they would decide otherwise is recorded.
+    pub shadow_dir: Option<PathBuf>,
+}
+
 /// 429 with `Retry-After`; 0 switches a limit off.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -139,6 +150,7 @@ impl Default for Config {
             fetch: Fetch::default(),
             jwks: Jwks::default(),
             keys: Keys::default(),
+            policy: Policy::default(),
             rate_limit: RateLimit::default(),
             retention: Retention::default(),
         }

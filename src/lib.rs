@@ -2,7 +2,8 @@
 //!
 //! The modules, in the order in which a request meets them: [`web`] turns bytes into types;
 //! [`exchange`] is the flow from an assertion to a token; [`idp`] fetches the issuer's keys;
-//! [`policy`] decides; [`store`] writes; [`signing`] signs. [`app`] holds the parts, [`config`]
+//! [`policy`] decides; [`store`] writes; [`signing`] signs. [`shadow`] asks what
+//! other policies would have decided. [`app`] holds the parts, [`config`]
 //! what the operator says, [`cli`] the commands, [`demo`] everything on loopback.
 
 pub mod app;
@@ -13,8 +14,10 @@ pub mod demo;
 pub mod exchange;
 pub mod idp;
 pub mod limits;
+pub mod metrics;
 pub mod policy;
 pub mod random;
+pub mod shadow;
 pub mod signing;
 pub mod store;
 pub mod telemetry;

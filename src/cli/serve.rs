@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
 
 use super::{CannotRun, End, Outcome};
-use crate::app::{App, StartError};
+use crate::app::{App, Look, StartError};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::store::Store;
@@ -17,6 +18,8 @@ use crate::web::{self, server};
 
 /// How soon a change that another process made takes effect here.
 const POLL: Duration = Duration::from_secs(1);
+/// How often what the shadow set would have decided otherwise is written down.
+const FLUSH: Duration = Duration::from_secs(2);
 /// How often what has expired is deleted.
 const PRUNE: Duration = Duration::from_secs(60);
 
@@ -32,6 +35,8 @@ pub(super) async fn run(config: Config) -> Outcome {
         tracing::warn!(warning, "policy");
     }
     warm_up(&app)?;
+    // Before it is ready: from then on a SIGHUP must not end the process.
+    let (hangup, shadow_hangup) = (signal(SignalKind::hangup())?, signal(SignalKind::hangup())?);
     let public = listen(app.config.listen, "listen").await?;
     let management = listen(app.config.management_listen, "management_listen").await?;
     tracing::info!(
@@ -43,6 +48,11 @@ pub(super) async fn run(config: Config) -> Outcome {
     );
     let (stop, stopped) = watch::channel(());
     tokio::spawn(follow_changes(Arc::clone(&app)));
+    tokio::spawn(follow_policies(Arc::clone(&app), hangup));
+    if app.shadow.is_some() {
+        tokio::spawn(follow_shadow(Arc::clone(&app), shadow_hangup));
+        tokio::spawn(record_shadow(Arc::clone(&app)));
+    }
     tokio::spawn(prune(Arc::clone(&app)));
     let wait = |mut stopped: watch::Receiver<()>| async move {
         // An error means that the sender is gone, which is a stop as well.
@@ -50,12 +60,13 @@ pub(super) async fn run(config: Config) -> Outcome {
     };
     let private = server::serve(management, web::management_router(Arc::clone(&app)), wait(stopped.clone()));
     let private = tokio::spawn(private);
-    let served = tokio::spawn(server::serve(public, web::router(app), wait(stopped)));
+    let served = tokio::spawn(server::serve(public, web::router(Arc::clone(&app)), wait(stopped)));
     until_signal().await?;
     tracing::info!("stopping");
     let _ = stop.send(());
     served.await?;
     private.abort();
+    flush_shadow(&app).await;
     tracing::info!("stopped");
     Ok(End::Fine)
 }
@@ -89,6 +100,56 @@ async fn follow_changes(app: Arc<App>) {
         if let Err(error) = app.reload_if_changed().await {
             tracing::warn!(%error, "cannot look for changes");
         }
+    }
+}
+
+/// Takes over changed policies, for as long as the service runs. It is not a part of [`follow_changes`], which must
+/// go on when the policies are on a file system that hangs.
+async fn follow_policies(app: Arc<App>, mut hangup: Signal) {
+    let mut timer = poll_files();
+    loop {
+        let look = tokio::select! {
+            _ = timer.tick() => Look::IfChanged,
+            _ = hangup.recv() => Look::Now,
+        };
+        app.follow_policies(look).await;
+        app.keep_sets().await;
+    }
+}
+
+/// The same for the shadow set.
+async fn follow_shadow(app: Arc<App>, mut hangup: Signal) {
+    let mut timer = poll_files();
+    loop {
+        let look = tokio::select! {
+            _ = timer.tick() => Look::IfChanged,
+            _ = hangup.recv() => Look::Now,
+        };
+        app.follow_shadow(look).await;
+    }
+}
+
+/// Writes down what the shadow set would have decided otherwise, for as long as the service runs.
+async fn record_shadow(app: Arc<App>) {
+    let mut timer = tokio::time::interval(FLUSH);
+    loop {
+        timer.tick().await;
+        flush_shadow(&app).await;
+    }
+}
+
+/// Two looks are never nearer to each other than this, also after a long one: what is being written has the time
+/// between them to show itself.
+fn poll_files() -> tokio::time::Interval {
+    let mut timer = tokio::time::interval(POLL);
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    timer
+}
+
+async fn flush_shadow(app: &App) {
+    let Some(shadow) = &app.shadow else { return };
+    if let Err(error) = shadow.flush(&app.store).await {
+        tracing::warn!(%error, "cannot write down what the shadow set decided");
     }
 }
 

@@ -44,6 +44,13 @@ impl Config {
         if self.listen == self.management_listen {
             return Err(invalid("management_listen", self.management_listen, "must not be `listen` as well"));
         }
+        if self.policy.shadow_dir.as_ref() == Some(&self.policy_dir) {
+            return Err(invalid(
+                "policy.shadow_dir",
+                self.policy_dir.display(),
+                "must not be `policy_dir` as well",
+            ));
+        }
         self.keys.encryption_key = secret_or_file(
             "keys.encryption_key",
             self.keys.encryption_key.take(),

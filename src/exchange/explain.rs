@@ -224,7 +224,7 @@ impl Walk<'_> {
         self.at = Check::Policies;
         let (decisions, outcome) = policy::explain(&policies.compiled, &verified.facts(&standing));
         self.decisions = decisions;
-        let permitted = outcome.map_err(denied)?;
+        let permitted = outcome.map_err(|denial| denied(&denial))?;
         self.at = Check::SingleUse;
         let id = verified.id_jag.id().to_owned();
         if self.app.store.read(move |c| is_redeemed(c, &id)).await? {

@@ -8,7 +8,9 @@ use super::error::{Reason, TokenError};
 use super::verified::Verified;
 use crate::app::App;
 use crate::clock::UnixSeconds;
-use crate::policy::{Decision, Denial, Permitted, Policies, RecordedFacts, decide};
+use crate::policy::facts::Facts;
+use crate::policy::{Decision, Denial, RecordedFacts, decide};
+use crate::shadow::Decided;
 use crate::store::members::{Member, Role, Standing, Status};
 use crate::store::sign_ins::NewSignIn;
 use crate::store::{MemberChange, RedeemError, Redemption};
@@ -61,11 +63,24 @@ impl<'a> Case<'a> {
         for _ in 0..ATTEMPTS {
             let standing = self.0.standing(app).await?;
             self.0.check_session(&standing)?;
-            let permitted = self.decide(&policies, &standing, record)?;
-            let grant = self.0.grant(app, &permitted, &standing)?;
+            let facts = self.0.facts(&standing);
+            let decision = decide(&policies.compiled, &facts);
+            record.describe(&decision, &facts);
+            let decided = Decided { policies: &policies, facts: &facts, decision: &decision };
+            let permitted = match &decision.outcome {
+                Ok(permitted) => permitted,
+                Err(denial) => {
+                    try_shadow(app, &decided, record);
+                    return Err(denied(denial).into());
+                }
+            };
+            let grant = self.0.grant(app, permitted, &standing)?;
             record.fill(&grant);
             match app.store.redeem(self.redemption(app, &grant, standing, record)).await {
-                Ok(()) => return Ok(Committed(grant)),
+                Ok(()) => {
+                    try_shadow(app, &decided, record);
+                    return Ok(Committed(grant));
+                }
                 Err(RedeemError::FactsChanged) => app.known_members.forget(&self.0.identity("")),
                 Err(RedeemError::ConfigurationChanged) => return Err(Ended::ConfigurationChanged),
                 Err(RedeemError::Replayed) => return Err(replayed().into()),
@@ -73,20 +88,6 @@ impl<'a> Case<'a> {
             }
         }
         Err(TokenError::unavailable(Reason::INTERNAL, RedeemError::FactsChanged).into())
-    }
-
-    fn decide(
-        &self,
-        policies: &Policies,
-        standing: &Standing,
-        record: &mut NewSignIn,
-    ) -> Result<Permitted, TokenError> {
-        let facts = self.0.facts(standing);
-        let Decision { rulings, outcome } = decide(&policies.compiled, &facts);
-        // Plain data always serializes; the log would show the gap.
-        record.decisions = serde_json::to_string(&rulings).unwrap_or_default();
-        record.facts = serde_json::to_string(&RecordedFacts::of(&facts)).unwrap_or_default();
-        outcome.map_err(denied)
     }
 
     fn redemption(&self, app: &App, grant: &Grant, standing: Standing, record: &NewSignIn) -> Redemption {
@@ -131,18 +132,32 @@ impl<'a> Case<'a> {
     }
 }
 
+/// Asks the shadow set, if there is one, once for each decision that took effect: not for those that are made
+/// again, nor for an assertion that turned out to be used.
+fn try_shadow(app: &App, decided: &Decided<'_>, record: &NewSignIn) {
+    if let Some(shadow) = &app.shadow {
+        shadow.compare(decided, record);
+    }
+}
+
 /// EMA §7.4.2: single use.
 pub(super) fn replayed() -> TokenError {
     TokenError::invalid_grant(Reason::REPLAYED, "The assertion was used before.")
 }
 
-pub(super) fn denied(denial: Denial) -> TokenError {
+pub(super) fn denied(denial: &Denial) -> TokenError {
     let reason = denial.reasons.first().cloned().unwrap_or(Reason::POLICY_DENIED);
     let others = denial.reasons.iter().map(Reason::as_str).collect::<Vec<_>>().join(", ");
-    TokenError::new(denial.error, reason, denial.message).detail(others)
+    TokenError::new(denial.error, reason, denial.message.clone()).detail(others)
 }
 
 impl NewSignIn {
+    fn describe(&mut self, decision: &Decision, facts: &Facts) {
+        // Plain data always serializes; the log would show the gap.
+        self.decisions = serde_json::to_string(&decision.rulings).unwrap_or_default();
+        self.facts = serde_json::to_string(&RecordedFacts::of(facts)).unwrap_or_default();
+    }
+
     fn fill(&mut self, grant: &Grant) {
         self.outcome = "granted".to_owned();
         self.reason.clear();

@@ -37,7 +37,7 @@ impl PolicySource {
         let Validated { set, schema, hash, files, warnings } = self.validate()?;
         let compiled = CompiledPolicies::compile(&set, &schema)
             .map_err(|e| LoadError(vec![Problem::new(Rule::SchemaInvalid, &self.schema.path, e)]))?;
-        Ok(Policies { compiled, hash, files, warnings, loaded_at: now })
+        Ok(Policies { compiled, hash, files, warnings, loaded_at: now, content: self.content() })
     }
 
     /// Parses and validates strictly.

@@ -4,6 +4,7 @@ pub mod cases;
 pub mod check;
 pub mod clauses;
 pub mod compare;
+mod content;
 pub mod decision;
 mod depth;
 pub mod diff;
@@ -20,6 +21,7 @@ mod recorded;
 mod set;
 mod source;
 pub mod vocabulary;
+pub mod watch;
 
 pub use decision::{Decision, Explained, Permitted, Ruling, decide, decide_configuration, explain};
 pub use load::{PolicyFile, Validated};
@@ -39,5 +41,7 @@ pub struct Policies {
     pub files: Vec<PolicyFile>,
     /// What the validator finds odd but valid, such as a policy that can never match.
     pub warnings: Vec<String>,
+    /// The set as text: [`PolicySource::from_content`] makes it again.
+    pub content: String,
     pub loaded_at: UnixSeconds,
 }

@@ -15,6 +15,7 @@ use cedar_policy::{
 use serde::{Deserialize, Serialize};
 
 use super::clauses::Finding;
+use super::depth;
 use super::facts::{Facts, FactsError, Surroundings, action_uid, is_group};
 use crate::exchange::error::{ErrorCode, Reason};
 
@@ -188,6 +189,11 @@ impl CompiledPolicies {
         &self.named_groups
     }
 
+    /// Whether a policy of the set gives this reason.
+    pub fn gives_reason(&self, reason: &str) -> bool {
+        self.annotations.values().any(|annotations| annotations.reason.as_str() == reason)
+    }
+
     /// These entities and the schema's action groups.
     pub(super) fn world(&self, entities: Vec<Entity>) -> Result<Entities, FactsError> {
         self.action_entities.clone().add_entities(entities, None).map_err(FactsError::of)
@@ -242,7 +248,9 @@ impl CompiledPolicies {
         let Some(request) = self.request(question) else { return Vec::new() };
         let slices = self.slices_of(question);
         let policy = |id: &String| slices.iter().find_map(|slice| slice.all.policy(&PolicyId::new(id)));
-        named.iter().filter_map(policy).map(|p| Finding::of(p, &request, question.entities)).collect()
+        // A clause is written out and parsed, with more brackets than its author wrote.
+        let finding = |p: &Policy| depth::with_stack(|| Finding::of(p, &request, question.entities));
+        named.iter().filter_map(policy).map(finding).collect()
     }
 
     fn request(&self, question: &Question<'_>) -> Option<Request> {

@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use super::schema::{sign_ins, used_assertions};
-use super::{AnyConnection, StoreError};
+use super::{AnyConnection, StoreError, policy_sets, shadow};
 use crate::clock::UnixSeconds;
 
 /// How long a used assertion is kept after it has expired, in seconds. Its age is judged when a request
@@ -44,6 +44,8 @@ pub(super) fn prune(
         .limit(STEP)
         .load(connection)?;
     let old: Vec<i64> = oldest.iter().filter(|(_, at)| *at < sign_ins_before).map(|(id, _)| *id).collect();
+    policy_sets::prune(connection, sign_ins_before)?;
+    shadow::prune(connection, sign_ins_before)?;
     Ok(Pruned {
         used_assertions: diesel::delete(
             used_assertions::table.filter(used_assertions::assertion.eq_any(expired)),

@@ -9,9 +9,11 @@ pub mod identity_providers;
 pub mod known;
 mod maintenance;
 pub mod members;
+pub mod policy_sets;
 pub mod redeem;
 pub mod resources;
 mod schema;
+pub mod shadow;
 pub mod sign_ins;
 pub mod signing_keys;
 pub mod snapshot;
@@ -44,6 +46,8 @@ pub enum StoreError {
     Overloaded,
     #[error("the database did not take the request")]
     Stopped,
+    #[error("several policy sets have a hash that begins with {0}")]
+    AmbiguousSet(String),
     #[error("a stored value is damaged: {0}")]
     Damaged(String),
     #[error("database: {0}")]

@@ -166,5 +166,41 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    policy_sets (hash) {
+        hash -> Text,
+        content -> Text,
+        first_loaded_at -> BigInt,
+        last_in_force_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    shadow_differences (id) {
+        id -> BigInt,
+        at -> BigInt,
+        request_id -> Text,
+        teamspace_id -> Nullable<Text>,
+        policy_set -> Text,
+        shadow_set -> Text,
+        actual -> Text,
+        shadow -> Text,
+        policies -> Text,
+        facts -> Text,
+    }
+}
+
+diesel::table! {
+    shadow_runs (shadow_set, policy_set) {
+        shadow_set -> Text,
+        policy_set -> Text,
+        since -> BigInt,
+        until -> BigInt,
+        evaluated -> BigInt,
+        different -> BigInt,
+        dropped -> BigInt,
+    }
+}
+
 diesel::joinable!(identities -> members (member_id));
 diesel::allow_tables_to_appear_in_same_query!(identities, members);

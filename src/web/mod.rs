@@ -6,6 +6,7 @@ pub mod admin;
 mod error;
 mod health;
 mod metadata;
+mod metrics;
 pub mod server;
 mod token;
 
@@ -56,7 +57,11 @@ pub fn router(app: Arc<App>) -> Router {
 
 /// The private listener.
 pub fn management_router(app: Arc<App>) -> Router {
-    Router::new().route("/healthz", get(health::healthy)).route("/readyz", get(health::ready)).with_state(app)
+    Router::new()
+        .route("/healthz", get(health::healthy))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(metrics::show))
+        .with_state(app)
 }
 
 /// The path of the issuer, empty when it has none.

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Json;
 use axum::body::{Body, to_bytes};
@@ -21,6 +22,7 @@ use crate::exchange::{TokenCall, exchange, refuse_early};
 
 /// Exchanges an assertion for an access token.
 pub async fn token(State(app): State<Arc<App>>, request: Request) -> Response {
+    let started = Instant::now();
     let (parts, body) = request.into_parts();
     let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
     let caller = parts.extensions.get::<CallerAddress>().map(|caller| caller.0);
@@ -32,6 +34,7 @@ pub async fn token(State(app): State<Arc<App>>, request: Request) -> Response {
             exchange(&app, TokenCall { authorization, body: &body, address, request_id: &request_id }).await
         }
     };
+    app.metrics.count_exchange(exchanged.result.as_ref().err(), started.elapsed(), &app.policies());
     let mut response = exchanged.result.map_or_else(IntoResponse::into_response, |token| {
         let mut response = Json(token).into_response();
         forbid_caching(&mut response);

@@ -214,6 +214,38 @@ fn the_clause_that_made_the_difference_is_told() {
     assert_eq!(domain.values["context.claims.email_domain"], "\"other.com\"");
 }
 
+/// A policy as deep as policies may be is explained on a thread of the service as any other.
+#[tokio::test(flavor = "multi_thread")]
+async fn deep_clauses_are_explained() {
+    let (app, config) = database(|_| {}).await;
+    let with = app.dir.path().join("deep.cedar");
+    for joined in
+        [vec!["context.weekday == 9"; 90].join(" || "), format!("{} == 1", vec!["1"; 180].join(" + "))]
+    {
+        let rule = format!(
+            "@id(\"deep\") @reason(\"deep\") @error(\"access_denied\") @message(\"m\")
+            forbid (principal, action, resource) unless {{ {joined} }};"
+        );
+        std::fs::write(&with, rule).unwrap();
+        let output = policy_explain(&["--config", &config, "--with", with.to_str().unwrap(), "people: full"]);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{text}{}", String::from_utf8_lossy(&output.stderr));
+        assert!(text.contains("forbid deep applies"), "{text}");
+    }
+    let dir = app.dir.path().join("policies");
+    std::fs::create_dir(&dir).unwrap();
+    for name in ["issuer.cedar", "members.cedar", "grants.cedar"] {
+        std::fs::copy(Path::new("policies").join(name), dir.join(name)).unwrap();
+    }
+    std::fs::copy(&with, dir.join("deep.cedar")).unwrap();
+    let app = TestApp::start_with(|config| config.policy_dir = dir).await;
+    let token = admin(&app, None).await;
+    let body = json!({ "assertion": app.assertion(json!({})), "client_id": CLIENT });
+    let answer = explain(&app, &token, "acme", body).await;
+    assert_failed_at(&answer, "policies");
+    assert_eq!(answer.json["decisions"][0]["findings"][0]["policy"], "deep");
+}
+
 async fn database(configure: impl FnOnce(&mut countersign::config::Config)) -> (TestApp, String) {
     let app = TestApp::start_with(configure).await;
     let url = app.app.config.database_url.clone();

@@ -15,6 +15,7 @@ mod interop;
 mod issuer_keys;
 mod json;
 mod metadata;
+mod metrics;
 mod policies;
 mod policy_check;
 mod policy_fmt;
@@ -24,8 +25,10 @@ mod policy_test;
 mod protected_server;
 #[cfg(feature = "prove")]
 mod prove;
+mod reload;
 mod replay;
 mod request;
 mod requirements;
+mod shadow;
 mod subject;
 mod token;

@@ -10,6 +10,7 @@ mod prove;
 mod revision;
 mod sarif;
 mod schema;
+mod shadow;
 mod test;
 mod test_report;
 mod widening;
@@ -60,6 +61,11 @@ pub(super) enum Command {
         Solver: the environment variable CVC5 names a cvc5 executable, 1.3 or newer.\n\
         Exit: 0 all proved, 1 something was refuted, 2 something could not be decided")]
     Prove(prove::Prove),
+    /// Show where the shadow set (`policy.shadow_dir`) would have decided otherwise.
+    #[command(
+        after_help = "Examples:\n  countersign policy shadow --config countersign.toml\n  countersign policy shadow --teamspace acme --format json\n  countersign policy shadow --clear      count anew\nExit: 0 none differ, 1 some do, 2 nothing was compared or it cannot be read"
+    )]
+    Shadow(shadow::Shadow),
 }
 
 /// Where the policies are.
@@ -104,6 +110,7 @@ impl Command {
             Self::Fmt(fmt) => fmt.run(file),
             Self::Schema(schema) => schema.run(),
             Self::Prove(prove) => prove.run(file),
+            Self::Shadow(shadow) => shadow.run(file),
         }
     }
 }

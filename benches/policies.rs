@@ -1,0 +1,113 @@
+//! What changing policies costs, and trying others: `cargo bench --bench policies`.
+
+use std::fmt::Write as _;
+use std::hint::black_box;
+use std::path::Path;
+
+use countersign::exchange::scope::Candidates;
+use countersign::policy::facts::{
+    ClaimFacts, ClientFacts, Facts, MemberFacts, ResourceFacts, TeamspaceFacts,
+};
+use countersign::policy::watch::{Place, Watch};
+use countersign::policy::{Policies, PolicySource, decide};
+use countersign::shadow::{Decided, Shadow};
+use countersign::store::clients::AuthMethod;
+use countersign::store::members::Status;
+use countersign::store::sign_ins::NewSignIn;
+use countersign::store::teamspaces::Plan;
+use criterion::{Criterion, criterion_group, criterion_main};
+
+const ISSUER: &str = "https://acme.okta.com";
+const RESOURCE: &str = "https://mcp.example.com/mcp";
+const NOW: i64 = 1_795_348_800;
+const SCHEMA: &str = "schema/countersign.cedarschema";
+
+/// The shipped policies, and one of its own for each of so many teamspaces, 100 in a file.
+fn directory(teamspaces: usize) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["issuer.cedar", "members.cedar", "grants.cedar"] {
+        std::fs::copy(Path::new("policies").join(name), dir.path().join(name)).unwrap();
+    }
+    for first in (0..teamspaces).step_by(100) {
+        let mut text = String::new();
+        for i in first..teamspaces.min(first + 100) {
+            write!(
+                text,
+                "@id(\"t{i}.write\") @reason(\"group_required\") @error(\"invalid_scope\") @message(\"For editors.\")
+                 forbid (principal, action == Action::\"GrantScope\", resource in Teamspace::\"t{i}\")
+                 when {{ resource == Scope::\"docs.write\" }} unless {{ principal in Group::\"t{i}/editors\" }};\n"
+            )
+            .unwrap();
+        }
+        std::fs::write(dir.path().join(format!("teamspaces-{first:05}.cedar")), text).unwrap();
+    }
+    dir
+}
+
+fn place(dir: &Path) -> Place {
+    Place { dir: dir.to_owned(), schema: SCHEMA.into(), with_cases: false }
+}
+
+fn facts() -> Facts {
+    let scopes = ["docs.read", "docs.search", "docs.write"].map(str::to_owned).to_vec();
+    Facts {
+        now: NOW,
+        teamspace: TeamspaceFacts {
+            slug: "acme".into(),
+            plan: Plan::Enterprise,
+            issuer: Some(ISSUER.into()),
+            scope_setting: None,
+            email_domains: vec!["acme.com".into()],
+        },
+        client: ClientFacts {
+            client_id: "c".into(),
+            groups: vec![],
+            public: false,
+            auth_method: AuthMethod::Basic,
+        },
+        claims: ClaimFacts {
+            iss: ISSUER.into(),
+            sub: "00u1".into(),
+            email: Some("dana@acme.com".into()),
+            scopes: Some(scopes.clone()),
+            resources: vec![RESOURCE.into()],
+            ..ClaimFacts::default()
+        },
+        member: MemberFacts::Present { status: Status::Active, linking: false },
+        resource: ResourceFacts { identifier: RESOURCE.into(), published: true, default_scopes: vec![] },
+        candidates: Candidates { scopes, ..Candidates::default() },
+        key_bound: false,
+    }
+}
+
+fn reload(c: &mut Criterion) {
+    let dir = directory(1000);
+    let mut watch = Watch::new(place(dir.path()));
+    c.bench_function("reload: 1,000 policies, read and compiled", |b| b.iter(|| watch.insist(NOW).unwrap()));
+    let (mut watch, _) = Watch::begin(place(dir.path()), NOW).unwrap();
+    c.bench_function("a look at them when nothing has changed", |b| b.iter(|| watch.look(NOW).is_none()));
+}
+
+fn load(dir: &Path) -> Policies {
+    PolicySource::read(dir, Path::new(SCHEMA)).and_then(|source| source.compile(NOW)).unwrap()
+}
+
+fn shadow(c: &mut Criterion) {
+    let (policies, facts) = (load(Path::new("policies")), facts());
+    let sign_in = NewSignIn { at: NOW, ..NewSignIn::default() };
+    let shadow = Shadow::new(place(Path::new("policies")));
+    let answer = |shadow: Option<&Shadow>| {
+        let decision = decide(&policies.compiled, black_box(&facts));
+        let decided = Decided { policies: &policies, facts: &facts, decision: &decision };
+        if let Some(shadow) = shadow {
+            shadow.compare(&decided, &sign_in);
+        }
+        decision
+    };
+    c.bench_function("decide, shadow off", |b| b.iter(|| answer(None)));
+    shadow.set(load(Path::new("policies")).into());
+    c.bench_function("decide, shadow on", |b| b.iter(|| answer(Some(&shadow))));
+}
+
+criterion_group!(benches, reload, shadow);
+criterion_main!(benches);

@@ -1,0 +1,116 @@
+//! `countersign policy shadow`.
+
+use std::path::Path;
+
+use clap::{Args, ValueEnum};
+
+use crate::cli::{End, Outcome, block_on, serve::now};
+use crate::config::Config;
+use crate::shadow::report::{self, Query, Report};
+use crate::store::admin_events::{self, NewAdminEvent};
+use crate::store::snapshot::Snapshot;
+use crate::store::{AnyConnection, Store, StoreError, shadow};
+
+/// How a result is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Human,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Shadow {
+    /// Only differences of this teamspace; the totals are of all.
+    #[arg(long, value_name = "SLUG")]
+    teamspace: Option<String>,
+    /// Hash of the shadow set, or how it begins [default: the one that was tried last].
+    // It is base64url, which may begin with a hyphen.
+    #[arg(long, value_name = "HASH", allow_hyphen_values = true)]
+    set: Option<String>,
+    /// Most differences to show one by one.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    limit: usize,
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+    /// Forget everything about the set and count anew.
+    #[arg(long, conflicts_with_all = ["teamspace", "limit", "format"])]
+    clear: bool,
+}
+
+const NOTHING: &str = "no decision was compared with such a shadow set yet; see `policy.shadow_dir`";
+
+impl Shadow {
+    pub(super) fn run(self, file: Option<&Path>) -> Outcome {
+        let config = Config::load(file)?;
+        block_on(async {
+            let store = Store::open(&config.database_url)?;
+            match self.clear {
+                true => clear(&store, self.set).await,
+                false => self.show(&store).await,
+            }
+        })
+    }
+
+    async fn show(self, store: &Store) -> Outcome {
+        let teamspace_id = match &self.teamspace {
+            None => None,
+            Some(slug) => {
+                let snapshot = store.read(Snapshot::load).await?;
+                let tenancy = snapshot.tenancy(slug).ok_or(format!("there is no teamspace {slug}"))?;
+                Some(tenancy.teamspace.id.clone())
+            }
+        };
+        let differ = |report: &Report| match &self.teamspace {
+            Some(_) => report.recorded > 0,
+            None => report.different > 0,
+        };
+        let query = Query { set: self.set, teamspace_id, limit: self.limit };
+        let report = store.read(move |c| report::report(c, &query)).await?.ok_or(NOTHING)?;
+        match self.format {
+            Format::Json => println!("{}", serde_json::to_string_pretty(&report)?),
+            Format::Human => print(&report, self.teamspace.as_deref()),
+        }
+        Ok(if differ(&report) { End::Finding } else { End::Fine })
+    }
+}
+
+async fn clear(store: &Store, set: Option<String>) -> Outcome {
+    let forget = move |c: &mut AnyConnection| {
+        let Some(set) = report::find_set(c, set.as_deref())? else { return Ok(None) };
+        admin_events::append(c, &NewAdminEvent::of_command(now(), "policy_shadow.clear", &set, None))?;
+        let count = shadow::clear(c, &set)?;
+        Ok::<_, StoreError>(Some((set, count)))
+    };
+    let (set, count) = store.write(forget).await?.ok_or(NOTHING)?;
+    println!("forgot {count} differences of the shadow set {set}");
+    Ok(End::Fine)
+}
+
+fn print(report: &Report, teamspace: Option<&str>) {
+    let Report { since, evaluated, different, dropped, .. } = report;
+    println!("shadow set {}", report.shadow_set);
+    let share = 100.0 * *different as f64 / (*evaluated).max(1) as f64;
+    println!("since {since}: {evaluated} decisions, {different} differ ({share:.2}%)");
+    if *dropped > 0 {
+        println!("{dropped} of these could not be written down");
+    }
+    if let Some(slug) = teamspace {
+        println!("of teamspace {slug}, {} differences are on record", report.recorded);
+    }
+    for group in &report.groups {
+        println!("\n{:>7}  {}", group.count, group.change);
+        for (whose, ids) in [("in force", &group.policies.actual), ("shadow", &group.policies.shadow)] {
+            if !ids.is_empty() {
+                let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+                println!("         {whose}: {}", ids.join(", "));
+            }
+        }
+    }
+    if !report.latest.is_empty() {
+        println!("\nlatest");
+    }
+    for told in &report.latest {
+        let teamspace = told.teamspace.as_deref().unwrap_or("-");
+        println!("{}  {}  {teamspace}  {}", told.time, told.request_id, told.change);
+    }
+}

@@ -1,0 +1,143 @@
+//! What monitoring reads: counts of this process, in the OpenMetrics text format.
+
+use std::fmt;
+use std::time::Duration;
+
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::app::App;
+use crate::exchange::error::{Reason, TokenError};
+use crate::policy::Policies;
+
+/// The content type of [`Metrics::render`].
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Upper bounds, in seconds; the last is the longest that a request may take.
+const DURATIONS: [f64; 14] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
+
+/// What came of reading the policies again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reload {
+    Loaded,
+    Unchanged,
+    Failed,
+}
+
+impl EncodeLabelValue for Reload {
+    fn encode(&self, encoder: &mut prometheus_client::encoding::LabelValueEncoder<'_>) -> fmt::Result {
+        let text = match self {
+            Self::Loaded => "loaded",
+            Self::Unchanged => "unchanged",
+            Self::Failed => "failed",
+        };
+        text.encode(encoder)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReloadLabels {
+    result: Reload,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ExchangeLabels {
+    outcome: &'static str,
+    reason: String,
+}
+
+/// The counts, each an atomic, and the registry that names them.
+pub struct Metrics {
+    registry: Registry,
+    exchanges: Family<ExchangeLabels, Counter>,
+    durations: Histogram,
+    reloads: Family<ReloadLabels, Counter>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let exchanges = Family::<ExchangeLabels, Counter>::default();
+        let durations = Histogram::new(DURATIONS);
+        let reloads = Family::<ReloadLabels, Counter>::default();
+        // From zero on: a count that appears with its first event looks like no rise.
+        for result in [Reload::Loaded, Reload::Unchanged, Reload::Failed] {
+            drop(reloads.get_or_create(&ReloadLabels { result }));
+        }
+        let mut registry = Registry::with_prefix("countersign");
+        registry.register("exchanges", "Requests at the token endpoint", exchanges.clone());
+        let help = "Time to answer a request at the token endpoint";
+        registry.register_with_unit("exchange_duration", help, Unit::Seconds, durations.clone());
+        registry.register("policy_reloads", "Readings of changed policies", reloads.clone());
+        let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "The version that runs", version);
+        Self { registry, exchanges, durations, reloads }
+    }
+}
+
+impl Metrics {
+    /// Counts an answer of the token endpoint.
+    pub fn count_exchange(&self, refused: Option<&TokenError>, took: Duration, policies: &Policies) {
+        self.durations.observe(took.as_secs_f64());
+        let outcome = if refused.is_some() { "refused" } else { "granted" };
+        let reason = refused.map(|error| error.reason.as_str()).unwrap_or_default();
+        let mut labels = ExchangeLabels { outcome, reason: reason.to_owned() };
+        if let Some(known) = self.exchanges.get(&labels) {
+            known.inc();
+            return;
+        }
+        let bounded =
+            reason.is_empty() || Reason::ALL.contains(&reason) || policies.compiled.gives_reason(reason);
+        if !bounded {
+            "other".clone_into(&mut labels.reason);
+        }
+        self.exchanges.get_or_create(&labels).inc();
+    }
+
+    /// Counts a reading of the policies.
+    pub fn count_reload(&self, result: Reload) {
+        self.reloads.get_or_create(&ReloadLabels { result }).inc();
+    }
+
+    /// The text of everything that is counted, and of what is so at the moment.
+    pub fn render(&self, app: &App) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        encode_registry(&mut text, &self.registry)?;
+        encode_registry(&mut text, &state(app))?;
+        encode_eof(&mut text)?;
+        Ok(text)
+    }
+}
+
+/// What is not counted but looked up when it is asked for: it can never be behind.
+fn state(app: &App) -> Registry {
+    let mut registry = Registry::with_prefix("countersign");
+    let (policies, failed) = (app.policies(), app.policy_files.last_error().is_some());
+    let ok = ConstGauge::new(i64::from(!failed));
+    registry.register("policy_reload_ok", "Whether the policies could be read when they last changed", ok);
+    let at = ConstGauge::new(policies.loaded_at);
+    let help = "Since when the policies are in force, in seconds since 1970";
+    registry.register_with_unit("policy_loaded_timestamp", help, Unit::Seconds, at);
+    registry.register("policy_set", "The policies in force", Info::new([("hash", policies.hash.clone())]));
+    let Some(shadow) = &app.shadow else { return registry };
+    let ok = ConstGauge::new(i64::from(shadow.files.last_error().is_none()));
+    registry.register("shadow_reload_ok", "Whether the shadow set could be read when it last changed", ok);
+    if let Some(set) = shadow.policies() {
+        registry.register("shadow_set", "The shadow set", Info::new([("hash", set.hash.clone())]));
+    }
+    let counts = shadow.counts();
+    for (name, help, count) in [
+        ("shadow_evaluated", "Decisions that the shadow set was asked about", counts.evaluated),
+        ("shadow_different", "Decisions that the shadow set would have made otherwise", counts.different),
+        ("shadow_dropped", "Different decisions of which nothing is written down", counts.dropped),
+    ] {
+        registry.register(name, help, ConstCounter::new(count));
+    }
+    registry
+}

@@ -1,0 +1,118 @@
+//! What two decisions on the same facts have in common and what not.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::Decided;
+use crate::policy::{Decision, Policies, RecordedFacts, Ruling};
+use crate::store::shadow::NewDifference;
+use crate::store::sign_ins::NewSignIn;
+
+/// What a decision came to, as far as two are compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Outcome {
+    Granted {
+        scopes: BTreeSet<String>,
+    },
+    Refused {
+        /// The wire's code.
+        error: String,
+        /// The one that is told first.
+        reasons: Vec<String>,
+    },
+}
+
+impl Outcome {
+    /// Of a decision.
+    pub fn of(decision: &Decision) -> Self {
+        match &decision.outcome {
+            Ok(permitted) => Self::Granted { scopes: permitted.scopes().iter().cloned().collect() },
+            Err(denial) => Self::Refused {
+                error: denial.error.wire().0.to_owned(),
+                reasons: denial.reasons.iter().map(ToString::to_string).collect(),
+            },
+        }
+    }
+
+    /// What became of this outcome in another one, in a few words.
+    pub fn change(&self, other: &Self) -> String {
+        match (self, other) {
+            (Self::Granted { scopes: before }, Self::Granted { scopes: after }) => {
+                let changes = [("lost", before - after), ("gained", after - before)];
+                let told = changes.iter().filter(|(_, scopes)| !scopes.is_empty());
+                let told = told.map(|(word, scopes)| format!("scopes {word}: {}", joined(scopes)));
+                told.collect::<Vec<_>>().join("; ")
+            }
+            _ => format!("{} → {}", self.name(other), other.name(self)),
+        }
+    }
+
+    /// A refusal by its reason, and by whatever else is needed to tell it from the other one.
+    fn name(&self, other: &Self) -> String {
+        match (self, other) {
+            (Self::Granted { .. }, _) => "granted".to_owned(),
+            (Self::Refused { error, reasons }, Self::Refused { reasons: others, .. })
+                if reasons.first() == others.first() =>
+            {
+                format!("refused: {} ({error})", reasons.join(", "))
+            }
+            (Self::Refused { reasons, .. }, _) => {
+                format!("refused: {}", reasons.first().map(String::as_str).unwrap_or_default())
+            }
+        }
+    }
+}
+
+fn joined(scopes: &BTreeSet<String>) -> String {
+    scopes.iter().map(String::as_str).collect::<Vec<_>>().join(" ")
+}
+
+/// The policies of each set whose answers differ.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Deciding {
+    pub actual: BTreeSet<String>,
+    pub shadow: BTreeSet<String>,
+}
+
+/// The row about a decision of which the shadow set's is another.
+pub(super) fn difference(
+    decided: &Decided<'_>,
+    (shadow, other): (&Policies, &Decision),
+    sign_in: &NewSignIn,
+) -> NewDifference {
+    let policies = Deciding {
+        actual: deciding(&decided.decision.rulings, &other.rulings),
+        shadow: deciding(&other.rulings, &decided.decision.rulings),
+    };
+    NewDifference {
+        at: sign_in.at,
+        request_id: sign_in.request_id.clone(),
+        teamspace_id: sign_in.teamspace_id.clone(),
+        policy_set: decided.policies.hash.clone(),
+        shadow_set: shadow.hash.clone(),
+        actual: json(&Outcome::of(decided.decision)),
+        shadow: json(&Outcome::of(other)),
+        policies: json(&policies),
+        facts: json(&RecordedFacts::of(decided.facts)),
+    }
+}
+
+/// The policies behind answers that the other set does not give. A question that it was not asked counts where
+/// the answer was no: there the decision ended.
+fn deciding(rulings: &[Ruling], others: &[Ruling]) -> BTreeSet<String> {
+    let differs = |ruling: &&Ruling| {
+        let same = |other: &&Ruling| other.action == ruling.action && other.resource == ruling.resource;
+        match others.iter().find(same) {
+            Some(other) => (other.allowed, &other.reasons) != (ruling.allowed, &ruling.reasons),
+            None => !ruling.allowed,
+        }
+    };
+    rulings.iter().filter(differs).flat_map(|ruling| ruling.policies.iter().cloned()).collect()
+}
+
+/// Plain data always serializes.
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}

@@ -1,0 +1,203 @@
+//! A second policy set that is asked what the one in force has decided, and decides nothing itself.
+
+mod difference;
+pub mod report;
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwapOption;
+use tokio::sync::mpsc;
+
+use crate::app::Followed;
+use crate::clock::UnixSeconds;
+use crate::policy::facts::Facts;
+use crate::policy::watch::{Place, Watch};
+use crate::policy::{Decision, Policies, decide};
+use crate::store::shadow::{self, NewDifference, Run};
+use crate::store::sign_ins::NewSignIn;
+use crate::store::{Store, StoreError};
+pub use difference::Outcome;
+use difference::difference;
+
+/// Differences that wait to be written; more are counted only. They are written every few seconds, so this also
+/// bounds what a set that differs always takes of the disk's time.
+pub const QUEUE: usize = 1024;
+
+/// Differences that are written at once: sign-ins must not wait behind a long write.
+const BATCH: usize = 128;
+
+/// A decision that took effect, and what it stood on.
+pub struct Decided<'a> {
+    pub policies: &'a Policies,
+    pub facts: &'a Facts,
+    pub decision: &'a Decision,
+}
+
+/// Numbers of decisions since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub evaluated: u64,
+    pub different: u64,
+    /// Differences of which nothing is written down.
+    pub dropped: u64,
+}
+
+/// The shadow set with what was found out by it.
+pub struct Shadow {
+    /// Where the set comes from.
+    pub files: Followed,
+    policies: ArcSwapOption<Policies>,
+    tally: Mutex<Tally>,
+    queue: mpsc::Sender<NewDifference>,
+    waiting: tokio::sync::Mutex<mpsc::Receiver<NewDifference>>,
+}
+
+#[derive(Default)]
+struct Tally {
+    total: Counts,
+    /// What is not written yet, by shadow set and policy set.
+    runs: HashMap<(String, String), Run>,
+}
+
+/// What a comparison came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Same,
+    Different,
+    /// Different, or not to be told; and not written down.
+    Dropped,
+}
+
+impl Shadow {
+    /// Nothing is read yet.
+    pub fn new(place: Place) -> Self {
+        let (queue, waiting) = mpsc::channel(QUEUE);
+        Self {
+            files: Followed::new("shadow", Watch::new(place)),
+            policies: ArcSwapOption::empty(),
+            tally: Mutex::default(),
+            queue,
+            waiting: tokio::sync::Mutex::new(waiting),
+        }
+    }
+
+    /// The set; none while it could never be read.
+    pub fn policies(&self) -> Option<Arc<Policies>> {
+        self.policies.load_full()
+    }
+
+    /// Has another set asked from now on.
+    pub fn set(&self, policies: Arc<Policies>) {
+        self.policies.store(Some(policies));
+    }
+
+    /// What was counted since the start.
+    pub fn counts(&self) -> Counts {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner).total
+    }
+
+    /// Asks the shadow set about a decision. It waits for nothing, and whatever goes wrong stays here.
+    pub fn compare(&self, decided: &Decided<'_>, sign_in: &NewSignIn) {
+        let Some(shadow) = self.policies() else { return };
+        let verdict = catch_unwind(AssertUnwindSafe(|| self.judge(decided, &shadow, sign_in)));
+        let verdict = verdict.unwrap_or_else(|_| {
+            tracing::error!(request_id = sign_in.request_id, "the shadow set's decision panicked");
+            Verdict::Dropped
+        });
+        self.count(verdict, &shadow.hash, &decided.policies.hash, sign_in.at);
+    }
+
+    fn judge(&self, decided: &Decided<'_>, shadow: &Policies, sign_in: &NewSignIn) -> Verdict {
+        let other = decide(&shadow.compiled, decided.facts);
+        if Outcome::of(decided.decision) == Outcome::of(&other) {
+            return Verdict::Same;
+        }
+        match self.queue.try_reserve() {
+            Ok(place) => {
+                place.send(difference(decided, (shadow, &other), sign_in));
+                Verdict::Different
+            }
+            Err(_) => Verdict::Dropped,
+        }
+    }
+
+    fn count(&self, verdict: Verdict, shadow_set: &str, policy_set: &str, now: UnixSeconds) {
+        let (different, dropped) = (verdict != Verdict::Same, verdict == Verdict::Dropped);
+        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        tally.total.evaluated += 1;
+        tally.total.different += u64::from(different);
+        tally.total.dropped += u64::from(dropped);
+        let run = tally.run(shadow_set, policy_set, now);
+        run.until = now;
+        run.evaluated += 1;
+        run.different += i64::from(different);
+        run.dropped += i64::from(dropped);
+    }
+
+    /// Writes down what was found since the last time. What cannot be written is kept for the next time, as far
+    /// as there is room.
+    pub async fn flush(&self, store: &Store) -> Result<(), StoreError> {
+        let mut waiting = self.waiting.lock().await;
+        for _ in 0..QUEUE / BATCH {
+            let next = std::iter::from_fn(|| waiting.try_recv().ok());
+            let differences: Vec<NewDifference> = next.take(BATCH).collect();
+            let runs = std::mem::take(&mut self.tally.lock().unwrap_or_else(PoisonError::into_inner).runs);
+            if differences.is_empty() && runs.is_empty() {
+                break;
+            }
+            self.write(store, differences, runs.into_values().collect()).await?;
+        }
+        Ok(())
+    }
+
+    async fn write(
+        &self,
+        store: &Store,
+        differences: Vec<NewDifference>,
+        runs: Vec<Run>,
+    ) -> Result<(), StoreError> {
+        let found = Arc::new((differences, runs));
+        let rows = Arc::clone(&found);
+        let written = store.write(move |c| shadow::record(c, &rows.0, &rows.1)).await;
+        if written.is_err() {
+            self.take_back(&found.0, &found.1);
+        }
+        written
+    }
+
+    fn take_back(&self, differences: &[NewDifference], runs: &[Run]) {
+        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        for run in runs {
+            let known = tally.run(&run.shadow_set, &run.policy_set, run.since);
+            known.since = known.since.min(run.since);
+            known.until = known.until.max(run.until);
+            known.evaluated += run.evaluated;
+            known.different += run.different;
+            known.dropped += run.dropped;
+        }
+        for row in differences {
+            if self.queue.try_send(row.clone()).is_err() {
+                tally.total.dropped += 1;
+                tally.run(&row.shadow_set, &row.policy_set, row.at).dropped += 1;
+            }
+        }
+    }
+}
+
+impl Tally {
+    /// The run of two sets, begun if there is none.
+    fn run(&mut self, shadow_set: &str, policy_set: &str, now: UnixSeconds) -> &mut Run {
+        let key = (shadow_set.to_owned(), policy_set.to_owned());
+        self.runs.entry(key).or_insert_with_key(|(shadow_set, policy_set)| Run {
+            shadow_set: shadow_set.clone(),
+            policy_set: policy_set.clone(),
+            since: now,
+            until: now,
+            evaluated: 0,
+            different: 0,
+            dropped: 0,
+        })
+    }
+}

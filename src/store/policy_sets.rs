@@ -1,0 +1,73 @@
+//! Policy sets that were in force, by the hash that sign-ins name.
+
+use diesel::prelude::*;
+
+use super::schema::policy_sets;
+use super::{AnyConnection, StoreError};
+use crate::clock::UnixSeconds;
+
+/// How much longer than its sign-ins a set is kept, in seconds: `last_in_force_at` is brought up to date each
+/// minute only, and a request that began under the set may end after it.
+const MARGIN: i64 = 300;
+
+/// A set and when it was in force; `content` is what `PolicySource::from_content` reads.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = policy_sets)]
+pub struct PastSet {
+    pub hash: String,
+    pub content: String,
+    pub first_loaded_at: UnixSeconds,
+    pub last_in_force_at: UnixSeconds,
+}
+
+/// The same without the text.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = policy_sets)]
+pub struct PastSetTimes {
+    pub hash: String,
+    pub first_loaded_at: UnixSeconds,
+    pub last_in_force_at: UnixSeconds,
+}
+
+/// Notes that a set is in force.
+pub fn keep(connection: &mut AnyConnection, hash: &str, content: &str, now: UnixSeconds) -> QueryResult<()> {
+    let touched = diesel::update(policy_sets::table.filter(policy_sets::hash.eq(hash)))
+        .set(policy_sets::last_in_force_at.eq(now))
+        .execute(connection)?;
+    if touched == 0 {
+        let row = (
+            policy_sets::hash.eq(hash),
+            policy_sets::content.eq(content),
+            policy_sets::first_loaded_at.eq(now),
+            policy_sets::last_in_force_at.eq(now),
+        );
+        diesel::insert_into(policy_sets::table).values(row).execute(connection)?;
+    }
+    Ok(())
+}
+
+/// The set with this hash, or the only one whose hash begins so.
+pub fn find(connection: &mut AnyConnection, prefix: &str) -> Result<Option<PastSet>, StoreError> {
+    let hashes: Vec<String> = policy_sets::table.select(policy_sets::hash).load(connection)?;
+    let mut matching = hashes.iter().filter(|hash| !prefix.is_empty() && hash.starts_with(prefix));
+    let Some(hash) = matching.next() else { return Ok(None) };
+    if matching.next().is_some() {
+        return Err(StoreError::AmbiguousSet(prefix.to_owned()));
+    }
+    let found = policy_sets::table.find(hash).select(PastSet::as_select()).first(connection);
+    Ok(found.optional()?)
+}
+
+/// All of them without their texts, the latest first.
+pub fn list(connection: &mut AnyConnection) -> Result<Vec<PastSetTimes>, StoreError> {
+    Ok(policy_sets::table
+        .select(PastSetTimes::as_select())
+        .order((policy_sets::first_loaded_at.desc(), policy_sets::hash.asc()))
+        .load(connection)?)
+}
+
+/// Deletes the sets whose sign-ins are gone as well.
+pub(super) fn prune(connection: &mut AnyConnection, sign_ins_before: UnixSeconds) -> QueryResult<usize> {
+    let old = policy_sets::last_in_force_at.lt(sign_ins_before - MARGIN);
+    diesel::delete(policy_sets::table.filter(old)).execute(connection)
+}

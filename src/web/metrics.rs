@@ -1,0 +1,18 @@
+//! `/metrics`, on the private listener.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+
+use crate::app::App;
+use crate::metrics::CONTENT_TYPE;
+
+/// What is counted, for Prometheus and its like.
+pub async fn show(State(app): State<Arc<App>>) -> Response {
+    match app.metrics.render(&app) {
+        Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
