@@ -18,6 +18,7 @@ mod metadata;
 mod metrics;
 mod policies;
 mod policy_check;
+mod policy_diff;
 mod policy_fmt;
 mod policy_schema;
 mod policy_source;

@@ -22,6 +22,7 @@ Examples:
   countersign policy diff origin/main              the working tree against a git revision
   countersign policy diff v1.2 v1.3 --days 30      and 30 days of recorded sign-ins
   countersign policy diff policies new-policies --without-solver
+  countersign policy diff set:CNkNLyVK --days 7    a set that was in force, by its hash in the decision log
 The report is Markdown, to be posted on a pull request as it is.
 Exit: 0 nothing is wider, 1 NEW permits something that OLD did not, 2 that could not be decided";
 
@@ -30,7 +31,7 @@ const PAGE: i64 = 500;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Diff {
-    /// Directory, or git revision of the configured directory.
+    /// Directory, git revision of the configured directory, or `set:HASH` for a set that was in force.
     old: String,
     /// The same [default: `policy_dir` of the configuration].
     new: Option<String>,
@@ -67,7 +68,7 @@ impl Diff {
 
     async fn compare(self, config: Config) -> Outcome {
         let new = self.new.unwrap_or_else(|| config.policy_dir.display().to_string());
-        let (old, new) = (Side::read(&self.old, &config)?, Side::read(&new, &config)?);
+        let (old, new) = (Side::read(&self.old, &config).await?, Side::read(&new, &config).await?);
         let sign_ins = match self.days {
             Some(days) => Some(replay_sign_ins(&config.database_url, days, &old, &new).await?),
             None => None,

@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::explain_text as text;
+use super::revision::past_set;
 use super::{Format, Place, render};
 use crate::app::App;
 use crate::cli::{CannotRun, End, Outcome, block_on};
@@ -25,6 +26,7 @@ Examples:
   countersign policy explain \"the last seat\"           a test case, by its name or a part of it
   countersign policy explain 4711                      a sign-in of the decision log, under today's policies
   countersign policy explain nqQ3xF0yT2mZb81R          the same, by the X-Request-Id of the answer
+  countersign policy explain 4711 --set CNkNLyVK       the same, under a set that was in force once
   countersign policy explain --assertion id-jag.txt --client-id claude-code
 Exit: 0 it passes, or comes out as it did then; 1 it does not; 2 it could not be read";
 
@@ -54,6 +56,10 @@ pub(in crate::cli) struct Explain {
     /// Policy file that is looked at as if it stood in the directory; may be repeated.
     #[arg(long, value_name = "FILE")]
     with: Vec<PathBuf>,
+    /// Set that was in force, by its hash in the decision log or how that begins, in the place of a directory.
+    // It is base64url, which may begin with a hyphen.
+    #[arg(long, value_name = "HASH", allow_hyphen_values = true, conflicts_with_all = ["policies", "schema", "assertion"])]
+    set: Option<String>,
     /// Case file, or directory of them [default: tests/ in the policy directory].
     #[arg(long, value_name = "PATH")]
     tests: Option<PathBuf>,
@@ -67,8 +73,14 @@ impl Explain {
             return block_on(self.explain_assertion(Config::load(file)?));
         };
         let (format, tests) = (self.format, self.tests.take());
-        let place = Place { dir: self.policies, schema: self.schema };
-        let (source, dir) = place.source(&self.with, file)?;
+        let (source, dir) = match &self.set {
+            None => Place { dir: self.policies, schema: self.schema }.source(&self.with, file)?,
+            Some(hash) => {
+                let config = Config::load(file)?;
+                let kept = block_on(past_set(&config.database_url, hash))?;
+                (kept.with(&self.with).map_err(render)?, config.policy_dir)
+            }
+        };
         let policies = source.compile(0).map_err(render)?;
         match is_sign_in(&what) {
             true => {

@@ -1,4 +1,5 @@
-//! A side of `policy diff`: a directory, or a git revision that is laid out in a temporary one.
+//! A side of `policy diff`: a directory, a set that was in force once, or a git revision, which is laid out in a
+//! temporary directory.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,6 +11,7 @@ use crate::cli::CannotRun;
 use crate::config::Config;
 use crate::policy::cases::{self, Case};
 use crate::policy::{CompiledPolicies, PolicySource, Validated};
+use crate::store::{Store, policy_sets};
 
 /// Policies to be compared.
 pub(super) struct Side {
@@ -21,8 +23,12 @@ pub(super) struct Side {
 }
 
 impl Side {
-    /// Reads a directory, or else a git revision of the configured directory.
-    pub(super) fn read(name: &str, config: &Config) -> Result<Self, CannotRun> {
+    /// Reads a directory, a set of the database (`set:HASH`), or else a git revision of the configured directory.
+    pub(super) async fn read(name: &str, config: &Config) -> Result<Self, CannotRun> {
+        if let Some(hash) = name.strip_prefix("set:") {
+            let source = past_set(&config.database_url, hash).await?;
+            return Self::of_source(name, &source, Vec::new());
+        }
         if Path::new(name).is_dir() {
             return Self::of(name, Path::new(name), &config.schema_file);
         }
@@ -35,12 +41,24 @@ impl Side {
     }
 
     fn of(name: &str, dir: &Path, schema: &Path) -> Result<Self, CannotRun> {
-        let read = PolicySource::read(dir, schema).and_then(|source| source.validate());
-        let validated = read.map_err(|error| format!("{name}: {}", render(error)))?;
-        let compiled = CompiledPolicies::compile(&validated.set, &validated.schema)?;
+        let source = PolicySource::read(dir, schema).map_err(|error| format!("{name}: {}", render(error)))?;
         let cases = cases::read(&dir.join("tests")).map_err(|error| format!("{name}: {error}"))?;
+        Self::of_source(name, &source, cases)
+    }
+
+    fn of_source(name: &str, source: &PolicySource, cases: Vec<Case>) -> Result<Self, CannotRun> {
+        let validated = source.validate().map_err(|error| format!("{name}: {}", render(error)))?;
+        let compiled = CompiledPolicies::compile(&validated.set, &validated.schema)?;
         Ok(Self { name: name.to_owned(), validated, compiled, cases })
     }
+}
+
+/// A set that was in force once, by its hash or how that begins.
+pub(super) async fn past_set(url: &str, hash: &str) -> Result<PolicySource, CannotRun> {
+    let wanted = hash.to_owned();
+    let found = Store::open(url)?.read(move |c| policy_sets::find(c, &wanted)).await?;
+    let kept = found.ok_or_else(|| format!("the database has no policy set {hash}"))?;
+    Ok(PolicySource::from_content(&kept.content)?)
 }
 
 struct Revision {

@@ -1,0 +1,216 @@
+//! `policy diff`: what a change changes, and whether it permits anything more.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::harness::TestApp;
+
+const PARTNER: &str = "@id(\"partner\") @otherwise(\"issuer_not_configured\")
+permit (principal == Issuer::\"https://partner.example\", action == Action::\"TrustIssuer\", resource is Teamspace);";
+const EDITORS: &str = "@id(\"editors\") @reason(\"group_required\") @error(\"invalid_scope\") @message(\"m\")
+forbid (principal, action == Action::\"GrantScope\", resource == Scope::\"docs.read\") unless { principal in Group::\"acme/editors\" };";
+
+/// A place with the shipped policies, their cases and the schema, in a git repository.
+struct Repository(TempDir);
+
+impl Repository {
+    fn new() -> Self {
+        let repository = Self(tempfile::tempdir().unwrap());
+        std::fs::create_dir_all(repository.path("policies/tests")).unwrap();
+        std::fs::create_dir_all(repository.path("schema")).unwrap();
+        for file in
+            ["issuer.cedar", "members.cedar", "grants.cedar", "tests/members.toml", "tests/fixtures.toml"]
+        {
+            std::fs::copy(Path::new("policies").join(file), repository.path("policies").join(file)).unwrap();
+        }
+        let schema = "schema/countersign.cedarschema";
+        std::fs::copy(schema, repository.path(schema)).unwrap();
+        repository.git(&["init", "-q", "-b", "main"]);
+        repository.commit();
+        repository
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn git(&self, arguments: &[&str]) {
+        let identity = ["-c", "user.name=t", "-c", "user.email=t@example.com"];
+        let mut command = Command::new("git");
+        let output = command.args(identity).args(arguments).current_dir(self.0.path()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    fn commit(&self) {
+        self.git(&["add", "-A"]);
+        self.git(&["commit", "-q", "-m", "Change"]);
+    }
+
+    fn diff(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+        command.args(["policy", "diff"]).args(arguments).current_dir(self.0.path()).output().unwrap()
+    }
+
+    fn json(&self, arguments: &[&str]) -> (Option<i32>, Value) {
+        let output = self.diff(&[arguments, &["--format", "json"]].concat());
+        let told = serde_json::from_slice(&output.stdout);
+        (output.status.code(), told.unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr))))
+    }
+}
+
+#[test]
+fn a_revision_is_compared_with_the_working_tree() {
+    let repository = Repository::new();
+    let (code, same) = repository.json(&["HEAD", "--without-solver"]);
+    assert_eq!((code, &same["edits"]), (Some(0), &json!({ "added": [], "removed": [], "changed": [] })));
+    assert_eq!(same["cases"]["changed"], json!([]));
+    assert!(same["cases"]["total"].as_u64().unwrap() > 20);
+    std::fs::write(repository.path("policies/editors.cedar"), EDITORS).unwrap();
+    let (code, narrower) = repository.json(&["HEAD", "--without-solver"]);
+    assert_eq!((code, &narrower["edits"]["added"]), (Some(0), &json!(["editors"])));
+    let changed = &narrower["cases"]["changed"][0]["differences"][0];
+    assert_eq!(
+        (&changed["before"]["allowed"], &changed["after"]["reasons"]),
+        (&json!(true), &json!(["group_required"]))
+    );
+    repository.commit();
+    // Between two revisions, whatever the working tree has.
+    std::fs::remove_dir_all(repository.path("policies")).unwrap();
+    let (code, wider) = repository.json(&["HEAD", "HEAD~1", "--without-solver"]);
+    assert_eq!((code, &wider["edits"]["removed"]), (Some(1), &json!(["editors"])));
+}
+
+/// A case that is permitted now and was not is a widening, solver or not.
+#[test]
+fn a_case_can_show_that_a_change_widens() {
+    let repository = Repository::new();
+    let old = repository.path("policies/members.cedar");
+    let text = std::fs::read_to_string(&old)
+        .unwrap()
+        .replace("context.seats_used >= context.seats_limit", "context.seats_used > context.seats_limit");
+    std::fs::write(&old, text).unwrap();
+    let output = repository.diff(&["HEAD", "--without-solver"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(
+        text.contains("permits something that was not permitted")
+            && text.contains("Changed: `member.seat-limit`"),
+        "{text}"
+    );
+    assert!(text.contains("case `seats are for new people: full`"), "{text}");
+}
+
+#[test]
+fn without_an_answer_of_the_solver_nothing_is_called_proved() {
+    let repository = Repository::new();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+    let output = command
+        .args(["policy", "diff", "HEAD"])
+        .env_remove("CVC5")
+        .current_dir(repository.0.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stdout).unwrap().contains("could not be decided"));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("could not be decided"));
+}
+
+#[cfg(feature = "prove")]
+#[test]
+fn the_solver_tells_wider_narrower_and_neither() {
+    let repository = Repository::new();
+    let (code, same) = repository.json(&["HEAD"]);
+    assert_eq!(code, Some(0));
+    let answers = same["solver"]["actions"].as_array().unwrap();
+    assert_eq!(answers.len(), 6);
+    assert!(answers.iter().all(|answer| answer["wider"] == "no" && answer["narrower"] == "no"), "{same}");
+    std::fs::write(repository.path("policies/editors.cedar"), EDITORS).unwrap();
+    std::fs::write(repository.path("policies/partner.cedar"), PARTNER).unwrap();
+    let output = repository.diff(&["HEAD"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    for told in [
+        "| TrustIssuer | **yes** | no (proved) |",
+        "| GrantScope | no (proved) | **yes** |",
+        "| AdmitMember | no (proved) | no (proved) |",
+        "https://partner.example",
+        "new: permitted by partner (partner.cedar)",
+    ] {
+        assert!(text.contains(told), "{told}\n{text}");
+    }
+    std::fs::remove_file(repository.path("policies/partner.cedar")).unwrap();
+    let narrower = repository.diff(&["HEAD"]);
+    assert_eq!(narrower.status.code(), Some(0));
+    assert!(String::from_utf8(narrower.stdout).unwrap().contains("✅ Proved"));
+}
+
+#[test]
+fn what_cannot_be_compared_is_told() {
+    let repository = Repository::new();
+    std::fs::create_dir(repository.path("broken")).unwrap();
+    std::fs::write(repository.path("broken/x.cedar"), "permit (").unwrap();
+    std::fs::create_dir(repository.path("empty")).unwrap();
+    for (arguments, told) in [
+        (&["nowhere"] as &[&str], "neither a directory nor a git revision"),
+        (&["--", "-x"], "begins with a hyphen"),
+        (&["broken"], "x.cedar"),
+        (&["empty"], "no *.cedar file"),
+        (&["HEAD", "set:AAAA"], "database"),
+        (&["HEAD", "--days", "0"], "--days"),
+        (&["HEAD", "--days", "1"], "database"),
+    ] {
+        let output = repository.diff(&[arguments, &["--without-solver"]].concat());
+        let arguments_after = repository.diff(&[&["--without-solver"], arguments].concat());
+        let error = String::from_utf8_lossy(&output.stderr).into_owned()
+            + &String::from_utf8_lossy(&arguments_after.stderr);
+        assert_eq!(arguments_after.status.code(), Some(2), "{arguments:?}: {error}");
+        assert!(error.contains(told), "{arguments:?}: {error}");
+    }
+    let elsewhere = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+    let output = command
+        .args(["policy", "diff", "HEAD", "--without-solver"])
+        .current_dir(elsewhere.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+}
+
+/// Recorded sign-ins are replayed under both sides: those alike are told together. A set that was in force is a
+/// side as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn recorded_sign_ins_are_replayed() {
+    let repository = Repository::new();
+    let app = TestApp::start_with(|_| {}).await;
+    // The clock of the test stands still; the command's does not.
+    app.clock.advance(now() - countersign::clock::Clock::now(&app.clock));
+    app.app.keep_sets().await;
+    for (who, groups) in [("a", json!(["editors"])), ("b", json!([])), ("c", json!(["readers"]))] {
+        let (iat, exp) = (now(), now() + 300);
+        app.granted(json!({ "sub": who, "email": format!("{who}@acme.com"), "groups": groups, "iat": iat, "exp": exp })).await;
+    }
+    app.exchange("not-an-assertion").await;
+    let config = repository.path("countersign.toml");
+    std::fs::write(&config, format!("database_url = {:?}\n", app.app.config.database_url)).unwrap();
+    std::fs::write(repository.path("policies/editors.cedar"), EDITORS).unwrap();
+    let (code, told) = repository.json(&["HEAD", "--without-solver", "--days", "1"]);
+    assert_eq!(code, Some(0), "{told}");
+    let sign_ins = &told["sign_ins"];
+    assert_eq!((&sign_ins["total"], &sign_ins["without_facts"]), (&json!(4), &json!(1)));
+    assert_eq!(sign_ins["changed"].as_array().unwrap().len(), 1, "{sign_ins}");
+    assert_eq!(sign_ins["changed"][0]["count"], 2, "two are no editors");
+    let past = format!("set:{}", &app.app.policies().hash[..8]);
+    let (code, told) = repository.json(&[&past, "--without-solver"]);
+    assert_eq!((code, &told["edits"]["added"]), (Some(0), &json!(["editors"])));
+    let (code, told) = repository.json(&["policies", &past, "--without-solver", "--days", "1"]);
+    assert_eq!((code, &told["sign_ins"]["changed"][0]["count"]), (Some(1), &json!(2)), "it widens back");
+}
+
+fn now() -> i64 {
+    #[allow(clippy::disallowed_methods)]
+    let elapsed = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+    elapsed.as_secs().try_into().unwrap()
+}
