@@ -1,4 +1,4 @@
-//! What changing policies costs, and trying others: `cargo bench --bench policies`.
+//! What policies cost: many of them, testing and changing them, and trying others: `cargo bench --bench policies`.
 
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -9,7 +9,7 @@ use countersign::policy::facts::{
     ClaimFacts, ClientFacts, Facts, MemberFacts, ResourceFacts, TeamspaceFacts,
 };
 use countersign::policy::watch::{Place, Watch};
-use countersign::policy::{Policies, PolicySource, decide};
+use countersign::policy::{Policies, PolicySource, cases, decide};
 use countersign::shadow::{Decided, Shadow};
 use countersign::store::clients::AuthMethod;
 use countersign::store::members::Status;
@@ -92,6 +92,32 @@ fn load(dir: &Path) -> Policies {
     PolicySource::read(dir, Path::new(SCHEMA)).and_then(|source| source.compile(NOW)).unwrap()
 }
 
+/// Eleven questions beside so many policies of other teamspaces.
+fn decisions(c: &mut Criterion) {
+    let scopes: Vec<String> = (1..=8).map(|n| format!("docs.s{n}")).collect();
+    let mut facts = facts();
+    facts.claims.scopes = Some(scopes.clone());
+    facts.candidates.scopes = scopes;
+    for unrelated in [0, 10_000] {
+        let policies = load(directory(unrelated).path());
+        assert_eq!(decide(&policies.compiled, &facts).rulings.len(), 11);
+        c.bench_function(&format!("decide: 8 scopes, 11 questions, {unrelated} unrelated policies"), |b| {
+            b.iter(|| decide(&policies.compiled, black_box(&facts)).outcome.unwrap())
+        });
+    }
+}
+
+/// The shipped cases, as often as it takes to be a hundred; reading their files is measured too.
+fn case_files(c: &mut Criterion) {
+    let policies = load(Path::new("policies"));
+    let read = || cases::read(Path::new("policies/tests")).unwrap();
+    let all: Vec<_> = read().into_iter().cycle().take(100).collect();
+    c.bench_function("policy test: 100 cases", |b| {
+        b.iter(|| all.iter().filter(|case| cases::run(&policies.compiled, case).failures.is_empty()).count())
+    });
+    c.bench_function("policy test: reading the shipped case files", |b| b.iter(|| read().len()));
+}
+
 fn shadow(c: &mut Criterion) {
     let (policies, facts) = (load(Path::new("policies")), facts());
     let sign_in = NewSignIn { at: NOW, ..NewSignIn::default() };
@@ -109,5 +135,5 @@ fn shadow(c: &mut Criterion) {
     c.bench_function("decide, shadow on", |b| b.iter(|| answer(Some(&shadow))));
 }
 
-criterion_group!(benches, reload, shadow);
+criterion_group!(benches, decisions, case_files, reload, shadow);
 criterion_main!(benches);
