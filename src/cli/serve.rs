@@ -47,13 +47,7 @@ pub(super) async fn run(config: Config) -> Outcome {
         "ready"
     );
     let (stop, stopped) = watch::channel(());
-    tokio::spawn(follow_changes(Arc::clone(&app)));
-    tokio::spawn(follow_policies(Arc::clone(&app), hangup));
-    if app.shadow.is_some() {
-        tokio::spawn(follow_shadow(Arc::clone(&app), shadow_hangup));
-        tokio::spawn(record_shadow(Arc::clone(&app)));
-    }
-    tokio::spawn(prune(Arc::clone(&app)));
+    follow(&app, hangup, shadow_hangup);
     let wait = |mut stopped: watch::Receiver<()>| async move {
         // An error means that the sender is gone, which is a stop as well.
         let _ = stopped.changed().await;
@@ -90,6 +84,17 @@ async fn until_signal() -> std::io::Result<()> {
         _ = interrupt.recv() => {}
     }
     Ok(())
+}
+
+/// Everything that goes on beside the requests.
+fn follow(app: &Arc<App>, hangup: Signal, shadow_hangup: Signal) {
+    tokio::spawn(follow_changes(Arc::clone(app)));
+    tokio::spawn(follow_policies(Arc::clone(app), hangup));
+    if app.shadow.is_some() {
+        tokio::spawn(follow_shadow(Arc::clone(app), shadow_hangup));
+        tokio::spawn(record_shadow(Arc::clone(app)));
+    }
+    tokio::spawn(prune(Arc::clone(app)));
 }
 
 /// Takes over other processes' changes, for as long as the service runs.

@@ -49,6 +49,9 @@ pub struct Exchanged {
     pub record: NewSignIn,
 }
 
+/// For the log.
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
 /// How often a request is begun anew because the configuration changed before it was written.
 const ATTEMPTS: usize = 4;
 
@@ -127,8 +130,9 @@ async fn perform(
     let (tenancy, provider) = trusted_issuer(snapshot, unverified.issuer(), record)?;
     let authentic = authenticate_assertion(app, unverified, provider).await?;
     describe(record, &authentic);
-    let id_jag = authentic.check(&expectations(app, &tenancy, &client.registered().client_id, now))?;
-    app.limits.check_subject(client.registered(), id_jag.claims()).map_err(TokenError::from)?;
+    let registered = client.registered();
+    let id_jag = authentic.check(&expectations(app, &tenancy, &registered.client_id, now))?;
+    app.limits.check_subject(registered, id_jag.claims()).map_err(TokenError::from)?;
 
     let resource = ResourceRequest {
         claimed: &id_jag.claims().resource,
@@ -139,26 +143,27 @@ async fn perform(
     record.resource.clone_from(&resource.identifier);
     let candidates = candidates(&id_jag, asked.scope.as_deref(), provider, &resource)?;
 
-    let (tenancy, id_jag, resource, candidates) = (&*tenancy, &id_jag, &*resource, &candidates);
-    let generation = snapshot.generation;
-    let (method, registered) = (client.method(), client.registered());
     let verified = Verified {
         client: registered,
-        method,
-        id_jag,
-        tenancy,
+        method: client.method(),
+        id_jag: &id_jag,
+        tenancy: &tenancy,
         provider,
-        resource,
-        candidates,
-        generation,
+        resource: &resource,
+        candidates: &candidates,
+        generation: snapshot.generation,
         now,
     };
+    redeem(app, Case::new(client, verified), record).await
+}
+
+/// The key comes first: nothing is consumed for a token that could not be signed.
+async fn redeem(app: &App, case: Case<'_>, record: &mut NewSignIn) -> Result<TokenResponse, Ended> {
+    let unavailable = |cause: Cause| TokenError::unavailable(Reason::INTERNAL, cause);
     let signer = app.signer();
-    let key =
-        signer.active(now).ok_or_else(|| TokenError::unavailable(Reason::INTERNAL, "no signing key"))?;
-    let committed = Case::new(client, verified).settle(app, record).await?;
-    let minted = mint(&committed, &app.config.issuer, key);
-    Ok(minted.map_err(|e| TokenError::unavailable(Reason::INTERNAL, e))?)
+    let key = signer.active(record.at).ok_or_else(|| unavailable("no signing key".into()))?;
+    let committed = case.settle(app, record).await?;
+    Ok(mint(&committed, &app.config.issuer, key).map_err(|error| unavailable(error.into()))?)
 }
 
 fn authenticate_limited(
