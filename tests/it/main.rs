@@ -8,6 +8,7 @@ mod admin;
 mod assertion;
 mod client;
 mod commands;
+mod docs;
 mod explain;
 mod fuzz;
 mod grant;

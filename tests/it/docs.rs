@@ -1,0 +1,216 @@
+//! The guide of policies says what is so: its tables are compared with the schema, the rules and the reader of
+//! test cases, and its examples are tried.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::str::FromStr as _;
+use std::sync::LazyLock;
+
+use cedar_policy::{PolicySet, Schema, ValidationMode, Validator};
+use countersign::policy::cases;
+use countersign::policy::check::check;
+use countersign::policy::vocabulary::{Attributes, Vocabulary};
+use countersign::policy::{Action, PolicySource, Rule};
+use tempfile::TempDir;
+
+static GUIDE: LazyLock<String> = LazyLock::new(|| std::fs::read_to_string("docs/policies.md").unwrap());
+const SCHEMA: &str = "schema/countersign.cedarschema";
+
+/// The words of a text in back quotes.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+/// The cells of each table row, with the heading that it stands below.
+fn rows() -> impl Iterator<Item = (&'static str, Vec<String>)> {
+    let mut heading = "";
+    GUIDE.lines().filter_map(move |line| {
+        if line.starts_with('#') {
+            heading = line.trim_start_matches(['#', ' ']);
+        }
+        let row = line.strip_prefix('|')?.strip_suffix('|')?.replace("\\|", "¦");
+        Some((heading, row.split('|').map(|cell| cell.trim().to_owned()).collect()))
+    })
+}
+
+/// The rows below one heading, but for the head of their table.
+fn table(heading: &str) -> Vec<Vec<String>> {
+    let rows: Vec<_> = rows().filter(|(found, _)| *found == heading).map(|(_, cells)| cells).collect();
+    assert!(rows.len() > 2, "there is no table below {heading}");
+    rows.into_iter().skip(2).collect()
+}
+
+/// The words in the first cells below a heading.
+fn first_words(heading: &str) -> BTreeSet<String> {
+    let rows = table(heading);
+    rows.iter().flat_map(|cells| quoted(&cells[0])).map(str::to_owned).collect()
+}
+
+/// The code blocks of a language.
+fn blocks(language: &str) -> Vec<&'static str> {
+    let blocks = GUIDE.split("\n```").skip(1).step_by(2);
+    let of_language = |block: &'static str| {
+        let (found, text) = block.split_once('\n').unwrap();
+        (found == language).then_some(text)
+    };
+    blocks.filter_map(of_language).collect()
+}
+
+fn shipped_with_blocks() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["grants", "issuer", "members"].map(|name| format!("{name}.cedar")) {
+        std::fs::copy(Path::new("policies").join(&name), dir.path().join(&name)).unwrap();
+    }
+    for (index, text) in blocks("cedar").iter().enumerate() {
+        std::fs::write(dir.path().join(format!("guide-{index}.cedar")), format!("{text}\n")).unwrap();
+    }
+    dir
+}
+
+/// Name, type and whether it may be absent, of each attribute.
+type Told = BTreeSet<(String, String, bool)>;
+
+fn told(attributes: &Attributes) -> Told {
+    let told = attributes.iter();
+    told.map(|(name, attribute)| (name.clone(), attribute.kind.to_string(), !attribute.required)).collect()
+}
+
+#[test]
+fn the_tables_of_facts_are_the_schema() {
+    let words = Vocabulary::shipped().unwrap();
+    let mut declared: BTreeMap<&str, Told> = BTreeMap::new();
+    declared.extend(words.records().into_iter().map(|(name, record)| (name, told(record))));
+    declared.extend(words.entities.iter().map(|(name, entity)| (name.as_str(), told(&entity.attributes))));
+    let questions = Action::ALL.map(Action::name);
+    declared.extend(questions.map(|name| (name, told(&words.actions[name].context))));
+    declared.retain(|_, attributes| !attributes.is_empty());
+
+    let mut guide: BTreeMap<&str, Told> = BTreeMap::new();
+    for (heading, cells) in rows().filter(|(heading, cells)| heading.contains('`') && cells.len() == 4) {
+        let (Some(name), Some(kind)) = (quoted(&cells[0]).next(), quoted(&cells[1]).next()) else { continue };
+        let absent = match cells[2].as_str() {
+            "" => false,
+            "yes" => true,
+            other => panic!("{heading}: absent is {other}"),
+        };
+        for subject in quoted(heading) {
+            let fact = (name.to_owned(), kind.to_owned(), absent);
+            assert!(guide.entry(subject).or_default().insert(fact), "{subject}.{name} is told twice");
+        }
+    }
+    assert_eq!(guide, declared);
+}
+
+#[test]
+fn the_tables_of_questions_and_types_are_the_schema() {
+    let words = Vocabulary::shipped().unwrap();
+    let set = |text: &str| quoted(text).map(str::to_owned).collect::<BTreeSet<_>>();
+    let questions = table("The six questions");
+    let named: Vec<&str> = questions.iter().flat_map(|cells| quoted(&cells[1])).collect();
+    assert_eq!(named, Action::ALL.map(Action::name));
+    for cells in &questions {
+        let action = &words.actions[quoted(&cells[1]).next().unwrap()];
+        let parts = (&action.principals, &action.resources, &action.groups);
+        assert_eq!((&set(&cells[2]), &set(&cells[3]), &set(&cells[4])), parts, "{}", cells[1]);
+    }
+    let types: Vec<_> = table("Types");
+    assert_eq!(first_words("Types"), words.entities.keys().cloned().collect());
+    for cells in types {
+        let entity = &words.entities[quoted(&cells[0]).next().unwrap()];
+        assert_eq!(set(&cells[2]), entity.parents, "{}", cells[0]);
+        if let Some(ids) = &entity.ids {
+            assert_eq!(set(&cells[1]), *ids, "{}", cells[0]);
+        }
+    }
+}
+
+#[test]
+fn the_table_of_findings_has_every_rule() {
+    let rules: BTreeSet<String> = Rule::ALL.iter().map(|rule| rule.name().to_owned()).collect();
+    assert_eq!(first_words("What `policy check` finds"), rules);
+}
+
+/// The reader of test cases tells which keys it knows when it meets another.
+#[test]
+fn the_tables_of_the_case_file_have_every_key() {
+    for (heading, text, is_fixture) in [
+        ("Tables of a file", "zzz = 1", false),
+        ("Keys of a teamspace", "[teamspace.a]\nzzz = 1", true),
+        ("Keys of claims", "[claims.a]\nzzz = 1", true),
+        ("Keys of a client", "[client.a]\nzzz = 1", true),
+        ("Keys of a server", "[server.a]\nzzz = 1", true),
+        ("Keys of a test", "[[test]]\nzzz = 1", false),
+        ("Keys of expect", "[[test]]\nexpect = { zzz = 1 }", false),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("a.toml"), text).unwrap();
+        let error = cases::read(dir.path()).unwrap_err().to_string();
+        let known = error.split_once("expected one of").unwrap().1;
+        let known: BTreeSet<String> = quoted(known).map(str::to_owned).collect();
+        let mut guide = first_words(heading);
+        if is_fixture {
+            guide.extend(first_words("Keys of every fixture"));
+        }
+        assert_eq!(guide, known, "{heading}");
+    }
+}
+
+/// Valid, without a warning and laid out as `policy fmt` does, together with the shipped ones.
+#[test]
+fn the_policies_of_the_guide_are_good() {
+    assert!(!blocks("cedar").is_empty());
+    let problems = check(shipped_with_blocks().path(), Path::new(SCHEMA)).problems;
+    assert!(problems.is_empty(), "{problems:?}");
+}
+
+#[test]
+fn the_invariants_of_the_guide_are_valid() {
+    let schema = Schema::from_str(&std::fs::read_to_string(SCHEMA).unwrap()).unwrap();
+    let invariants = blocks("cedar invariant");
+    assert!(!invariants.is_empty());
+    for text in invariants {
+        let set = PolicySet::from_str(text).unwrap();
+        let result = Validator::new(schema.clone()).validate(&set, ValidationMode::Strict);
+        assert!(result.validation_passed_without_warnings(), "{result}");
+        assert!(set.policies().all(|p| p.annotation("id").is_some() && p.annotation("message").is_some()));
+    }
+}
+
+#[test]
+fn the_cases_of_the_guide_pass() {
+    let dir = shipped_with_blocks();
+    let policies = PolicySource::read(dir.path(), Path::new(SCHEMA)).unwrap().compile(0).unwrap();
+    let files: Vec<&str> = blocks("toml").into_iter().filter(|text| text.contains("[[test]]")).collect();
+    assert!(files.len() > 1);
+    for text in files {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::copy("policies/tests/fixtures.toml", dir.path().join("fixtures.toml")).unwrap();
+        std::fs::write(dir.path().join("guide.toml"), text).unwrap();
+        let passed = cases::run_directory(&policies.compiled, dir.path()).unwrap();
+        assert!(passed > 0);
+    }
+}
+
+#[test]
+fn every_example_and_proof_is_linked_and_every_link_leads_somewhere() {
+    for dir in ["policies/examples", "policies/proofs", "examples/ci"] {
+        for entry in std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()) {
+            let link = format!("(../{})", entry.display());
+            assert!(entry.is_dir() || GUIDE.contains(&link), "{link} is missing");
+        }
+    }
+    let anchor = |heading: &str| {
+        let kept = |c: &char| c.is_alphanumeric() || *c == ' ' || *c == '-';
+        let plain: String = heading.chars().filter(kept).collect();
+        format!("#{}", plain.trim().to_lowercase().replace(' ', "-"))
+    };
+    let headings: BTreeSet<String> = GUIDE.lines().filter(|line| line.starts_with('#')).map(anchor).collect();
+    let links = GUIDE.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link);
+    for link in links.filter(|link| !link.starts_with("https://")) {
+        let found = match link.starts_with('#') {
+            true => headings.contains(link),
+            false => Path::new("docs").join(link).exists(),
+        };
+        assert!(found, "{link} leads nowhere");
+    }
+}
