@@ -7,6 +7,8 @@ use std::str::FromStr as _;
 use std::sync::LazyLock;
 
 use cedar_policy::{PolicySet, Schema, ValidationMode, Validator};
+use clap::CommandFactory as _;
+use countersign::cli::Cli;
 use countersign::policy::cases;
 use countersign::policy::check::check;
 use countersign::policy::vocabulary::{Attributes, Vocabulary};
@@ -128,6 +130,23 @@ fn the_tables_of_questions_and_types_are_the_schema() {
 fn the_table_of_findings_has_every_rule() {
     let rules: BTreeSet<String> = Rule::ALL.iter().map(|rule| rule.name().to_owned()).collect();
     assert_eq!(first_words("What `policy check` finds"), rules);
+}
+
+#[test]
+fn every_verb_and_option_is_told() {
+    let cli = Cli::command();
+    let policy = cli.find_subcommand("policy").unwrap();
+    let verbs = policy.get_subcommands().map(|verb| format!("policy {}", verb.get_name())).collect();
+    assert_eq!(first_words("Exit codes"), verbs);
+    for verb in policy.get_subcommands() {
+        for option in verb.get_arguments().filter_map(clap::Arg::get_long) {
+            let told = GUIDE.match_indices(&format!("--{option}")).any(|(at, found)| {
+                let next = GUIDE[at + found.len()..].chars().next();
+                next.is_some_and(|c| !c.is_ascii_alphanumeric() && c != '-')
+            });
+            assert!(told, "policy {} --{option}", verb.get_name());
+        }
+    }
 }
 
 /// The reader of test cases tells which keys it knows when it meets another.
