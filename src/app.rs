@@ -60,13 +60,33 @@ pub struct App {
 impl App {
     /// Assembles the service on a migrated database. Without valid policies there is none.
     pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StartError> {
-        let now = clock.now();
-        let (watch, policies) = Watch::begin(policy_place(&config), now)?;
+        let policies = Watch::begin(policy_place(&config), clock.now())?;
         let store = Store::open(&config.database_url)?;
-        let signer = signing::load(&store, &config, now).await?;
+        let signer = signing::load(&store, &config, clock.now()).await?;
+        let app = Self::assemble(config, clock, policies, store, signer).await?;
+        // A shadow set that cannot be read stops nothing.
+        app.follow_shadow(Look::Now).await;
+        app.keep_sets().await;
+        Ok(app)
+    }
+
+    /// The same for looking only: it has no keys to sign with, and writes nothing.
+    pub async fn inspect(config: Config, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StartError> {
+        let policies = Watch::begin(policy_place(&config), clock.now())?;
+        let store = Store::open(&config.database_url)?;
+        Self::assemble(config, clock, policies, store, Signer::default()).await
+    }
+
+    async fn assemble(
+        config: Config,
+        clock: Arc<dyn Clock>,
+        (watch, policies): (Watch, Policies),
+        store: Store,
+        signer: Signer,
+    ) -> Result<Arc<Self>, StartError> {
         let snapshot = store.read(Snapshot::load).await?;
         let fetcher = Fetcher::new(&config.fetch)?;
-        let app = Arc::new(Self {
+        Ok(Arc::new(Self {
             issuer_keys: IssuerKeys::new(fetcher.clone(), Arc::clone(&clock), config.jwks.clone()),
             limits: Limits::new(&config.rate_limit),
             known_members: KnownMembers::default(),
@@ -82,11 +102,7 @@ impl App {
             clock,
             store,
             fetcher,
-        });
-        // A shadow set that cannot be read stops nothing.
-        app.follow_shadow(Look::Now).await;
-        app.keep_sets().await;
-        Ok(app)
+        }))
     }
 
     /// The configuration in force.

@@ -102,8 +102,8 @@ impl Followed {
         if known.as_ref().is_some_and(|last| last.failure == failure) {
             return;
         }
-        let (set, Failure { file, message }) = (self.name, &failure);
-        tracing::error!(set, file, message, "cannot take over the policies; the last good ones stay");
+        let (set, Failure { file, message: problem }) = (self.name, &failure);
+        tracing::error!(set, file, problem, "cannot take over the policies; the last good ones stay");
         self.last_error.store(Some(Arc::new(LastError { at: now, failure })));
     }
 

@@ -106,6 +106,7 @@ reasons! {
     SCOPE_NOT_IN_SETTING = "scope_not_in_setting",
     EMAIL_MISSING = "email_missing",
     MEMBER_INACTIVE = "member_inactive",
+    MEMBER_LIMIT_REACHED = "member_limit_reached",
     SUBJECT_CONFLICT = "subject_conflict",
     TENANT_MISMATCH = "tenant_mismatch",
     SESSION_REVOKED = "session_revoked",

@@ -92,7 +92,8 @@ fn out_of_bounds(candidates: &Candidates) -> impl Iterator<Item = Ruling> {
     })
 }
 
-/// Whom an administrator has suspended or removed no policy lets in, and a member is known by an email.
+/// Whom an administrator has suspended or removed no policy lets in, nor more people than there are seats; and a
+/// member is known by an email.
 fn check_member(facts: &Facts) -> Result<(), Denial> {
     match &facts.member {
         MemberFacts::Present { status, .. } if !status.holds_seat() => Err(Denial::of(
@@ -105,6 +106,14 @@ fn check_member(facts: &Facts) -> Result<(), Denial> {
             Reason::EMAIL_MISSING,
             "The assertion carries no email claim.",
         )),
+        // The database holds the limit too, but can only fail: this says why.
+        MemberFacts::Absent { seats_used, seats_limit: Some(limit) } if seats_used >= limit => {
+            Err(Denial::of(
+                ErrorCode::AccessDenied,
+                Reason::MEMBER_LIMIT_REACHED,
+                "The teamspace is at its member limit.",
+            ))
+        }
         _ => Ok(()),
     }
 }

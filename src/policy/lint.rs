@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use cedar_policy::Effect;
 
+use super::heads::resource_key;
 use super::parse::Placed;
 use super::problem::{Problem, Rule};
-use super::set::resource_key;
 use crate::exchange::error::ErrorCode;
 
 /// The annotations that have a meaning.

@@ -11,6 +11,7 @@ pub mod diff;
 pub mod example;
 pub mod facts;
 pub mod format;
+mod heads;
 mod lint;
 mod load;
 mod parse;

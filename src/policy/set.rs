@@ -8,15 +8,16 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{PoisonError, RwLock};
 
 use cedar_policy::{
-    ActionConstraint, AuthorizationError, Authorizer, Context, Decision, Effect, Entities, Entity, EntityUid,
-    Policy, PolicyId, PolicySet, Request, ResourceConstraint, Schema,
+    AuthorizationError, Authorizer, Context, Decision, Effect, Entities, Entity, EntityUid, Policy, PolicyId,
+    PolicySet, Request, Schema,
 };
 
 use serde::{Deserialize, Serialize};
 
 use super::clauses::Finding;
-use super::depth;
 use super::facts::{Facts, FactsError, Surroundings, action_uid, is_group};
+use super::heads::{applies, resource_key};
+use super::{depth, heads};
 use crate::exchange::error::{ErrorCode, Reason};
 
 /// Most combinations that are kept; when they are more it starts anew.
@@ -239,7 +240,7 @@ impl CompiledPolicies {
         if forbids.is_empty() && !permits.is_empty() {
             return Answer { policies: ids(permits), denial: None };
         }
-        let unmet = self.unmet_permits(&slices, &request, question.entities);
+        let unmet = self.unmet_permits(&slices, &request, question);
         self.denied(unmet, forbids)
     }
 
@@ -267,15 +268,20 @@ impl CompiledPolicies {
         keys.filter_map(|key| by_resource.get(&key)).collect()
     }
 
-    /// The permits that could have allowed it, when none did.
-    fn unmet_permits(&self, slices: &[&Slice], request: &Request, entities: &Entities) -> Vec<PolicyId> {
-        let met = slices.iter().any(|slice| {
-            self.authorizer.is_authorized(request, &slice.permits, entities).decision() == Decision::Allow
-        });
-        match met {
-            true => Vec::new(),
-            false => slices.iter().flat_map(|s| s.permits.policies()).map(|p| p.id().clone()).collect(),
+    /// The permits that could have allowed it, when none did: those whose head is about this question.
+    fn unmet_permits(&self, slices: &[&Slice], request: &Request, question: &Question<'_>) -> Vec<PolicyId> {
+        let allowed = |slice: &&Slice| {
+            self.authorizer.is_authorized(request, &slice.permits, question.entities).decision()
+                == Decision::Allow
+        };
+        if slices.iter().any(allowed) {
+            return Vec::new();
         }
+        let permits = slices.iter().flat_map(|slice| slice.permits.policies());
+        let about = permits.filter(|permit| {
+            heads::is_about(permit, &question.principal, &question.resource, question.entities)
+        });
+        about.map(|permit| permit.id().clone()).collect()
     }
 
     /// The minimum that was not met comes first, then the requirements that were broken.
@@ -324,25 +330,6 @@ impl Annotations {
                 .and_then(ErrorCode::from_policy)
                 .unwrap_or(ErrorCode::AccessDenied),
             message: policy.annotation("message").unwrap_or("A policy does not permit this.").to_owned(),
-        }
-    }
-}
-
-/// Whether the action is one that the constraint names, by itself or by a group.
-pub(super) fn applies(constraint: &ActionConstraint, action: &EntityUid, groups: &Entities) -> bool {
-    let covers = |uid: &EntityUid| uid == action || groups.is_ancestor_of(uid, action);
-    match constraint {
-        ActionConstraint::Any => true,
-        ActionConstraint::Eq(uid) => uid == action,
-        ActionConstraint::In(uids) => uids.iter().any(covers),
-    }
-}
-
-pub(super) fn resource_key(policy: &Policy) -> Option<EntityUid> {
-    match policy.resource_constraint() {
-        ResourceConstraint::Any | ResourceConstraint::Is(_) => None,
-        ResourceConstraint::In(uid) | ResourceConstraint::Eq(uid) | ResourceConstraint::IsIn(_, uid) => {
-            Some(uid)
         }
     }
 }

@@ -94,7 +94,12 @@ impl Place {
     fn tested(&self, policies: Policies) -> Result<Policies, Failure> {
         let tests = self.dir.join("tests");
         if self.with_cases {
-            run_directory(&policies.compiled, &tests).map_err(|why| Failure::of(&tests, &why))?;
+            match run_directory(&policies.compiled, &tests) {
+                // Whoever wants cases to pass wants to be told when they are gone.
+                Ok(0) => return Err(Failure::of(&tests, "there are no test cases")),
+                Ok(_) => {}
+                Err(why) => return Err(Failure::of(&tests, &why)),
+            }
         }
         Ok(policies)
     }

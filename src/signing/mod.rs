@@ -38,6 +38,7 @@ pub enum SigningError {
 }
 
 /// The keys, latest first.
+#[derive(Default)]
 pub struct Signer {
     keys: Vec<SigningKey>,
     jwks: String,

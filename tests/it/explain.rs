@@ -8,7 +8,7 @@ use countersign::policy::clauses::Clause;
 use countersign::policy::{PolicySource, cases};
 use countersign::store::admin_tokens::{self, AdminToken};
 use countersign::store::members::Status;
-use countersign::store::{self, StoreError};
+use countersign::store::{self, StoreError, policy_sets};
 use serde_json::{Value, json};
 
 use crate::harness::{Answer, CLIENT, RESOURCE, START, TestApp};
@@ -316,6 +316,21 @@ async fn an_assertion_is_explained_by_the_command() {
     assert!(text.contains("Refused: access_denied (member_inactive)"), "{text}");
     assert!(text.contains("context.status = MemberStatus::\"suspended\""), "{text}");
     assert_eq!(app.written().await, before);
+    // Nor does the database get a signing key, or a set that was never in force.
+    let digest = |app: &TestApp| std::fs::read(app.dir.path().join("test.db")).unwrap();
+    let before = (digest(&app), app.app.store.read(policy_sets::list).await.unwrap());
+    let other =
+        format!("{}\n[access_token]\nsigning_alg = \"EdDSA\"\n", std::fs::read_to_string(&config).unwrap());
+    std::fs::write(&config, other).unwrap();
+    let draft = app.dir.path().join("draft");
+    std::fs::create_dir(&draft).unwrap();
+    std::fs::copy("policies/issuer.cedar", draft.join("issuer.cedar")).unwrap();
+    let draft = draft.to_str().unwrap();
+    let arguments = ["--config", &config, "--assertion", &file, "--client-id", CLIENT, "--policies", draft];
+    assert_eq!(policy_explain(&arguments).status.code(), Some(1));
+    assert_eq!((digest(&app), app.app.store.read(policy_sets::list).await.unwrap()), before);
+    let keys = app.app.store.read(countersign::store::signing_keys::all).await.unwrap();
+    assert_eq!(keys.len(), 1);
     let missing = policy_explain(&["--config", &config, "--assertion", "nowhere", "--client-id", CLIENT]);
     assert_eq!(missing.status.code(), Some(2));
 }

@@ -33,4 +33,5 @@ mod request;
 mod requirements;
 mod shadow;
 mod subject;
+mod test_on_reload;
 mod token;

@@ -342,3 +342,34 @@ proptest! {
         prop_assert!(decision.rulings.iter().all(|r| r.reasons.iter().all(|reason| *reason != Reason::POLICY_ERROR)));
     }
 }
+
+/// A permit for others was not unmet: it says nothing of why somebody is refused.
+#[test]
+fn permits_for_others_give_no_reasons() {
+    let permit = |head: &str| {
+        format!(
+            "@id(\"other\") @otherwise(\"other\") permit ({head}, action == Action::\"ProvisionMember\", resource);"
+        )
+    };
+    for (head, named) in [
+        ("principal == User::\"nobody\"", false),
+        ("principal in Group::\"acme/board\"", false),
+        ("principal is User in Group::\"acme/board\"", false),
+        ("principal == User::\"https://acme.okta.com||00u1\"", true),
+        ("principal in Group::\"acme/staff\"", true),
+        ("principal is User", true),
+        ("principal", true),
+    ] {
+        let rule = permit(head).replace("resource);", "resource) when { context.claims.sub == \"x\" };");
+        let p = load(
+            with(&[
+                ("r.cedar", &rule),
+                ("i.cedar", &std::fs::read_to_string("policies/issuer.cedar").unwrap()),
+            ])
+            .path(),
+        );
+        let outcome = decided(&p.unwrap(), |f| f.claims.groups = vec!["staff".into()]);
+        let reason = if named { "other" } else { "policy_denied" };
+        assert_eq!(outcome, refused(ErrorCode::AccessDenied, &[reason]), "{head}");
+    }
+}

@@ -101,7 +101,7 @@ impl Explain {
         config.schema_file = self.schema.unwrap_or(config.schema_file);
         let scope = self.scope.as_deref().map(split_scope).transpose();
         let scope = scope.map_err(|_| "--scope is no list of scopes")?;
-        let app = App::start(config, Arc::new(SystemClock)).await.map_err(crate::cli::serve::explain)?;
+        let app = App::inspect(config, Arc::new(SystemClock)).await.map_err(crate::cli::serve::explain)?;
         let asked = Asked {
             assertion: read.trim(),
             client_id: &self.client_id.unwrap_or_default(),

@@ -131,7 +131,8 @@ pub fn run_directory(policies: &CompiledPolicies, dir: &Path) -> Result<usize, S
     let cases = read(dir).map_err(|errors| errors.to_string())?;
     for case in &cases {
         if let Some(failure) = run(policies, case).failures.first() {
-            return Err(format!("{}:{}: {}: {failure}", case.file.display(), case.line, case.name));
+            let file = case.file.file_name().unwrap_or(case.file.as_os_str()).to_string_lossy();
+            return Err(format!("{file}:{}: {}: {failure}", case.line, case.name));
         }
     }
     Ok(cases.len())

@@ -1,7 +1,7 @@
 //! What holds for every request by the way it is made, though the schema's types do not say so.
 //!
 //! Without these the solver finds requests that cannot occur. Each holds by construction in
-//! [`facts`](crate::policy::facts); `tests/it/prove.rs` compares them with facts of every shape.
+//! [`facts`](crate::policy::facts); `tests/it/prove/assumptions.rs` compares them with facts of every shape.
 
 use std::str::FromStr as _;
 
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::solver::Undecided;
 
 /// Conditions, each for the actions where its attributes exist.
-const ALWAYS: [&str; 6] = [
+const ALWAYS: [&str; 7] = [
     // A scope and a server are in the hierarchy under the very teamspace that their attribute names.
     "resource in resource.teamspace",
     // Cut from the email.
@@ -23,6 +23,8 @@ const ALWAYS: [&str; 6] = [
     // Clamped to what a u32 holds.
     "context.seats_used >= 0 && context.seats_used <= 4294967295",
     "if context has seats_limit then context.seats_limit >= 0 && context.seats_limit <= 4294967295 else true",
+    // ISO 8601.
+    "context.weekday >= 1 && context.weekday <= 7",
     // Parsed from text with a year of four digits.
     "context.now >= datetime(\"0000-01-01\") && context.now <= datetime(\"9999-12-31T23:59:59Z\")",
 ];

@@ -8,8 +8,8 @@ use cedar_policy::{
 use serde::Serialize;
 
 use super::solver::Undecided;
+use crate::policy::heads::applies;
 use crate::policy::parse::{self, Placed};
-use crate::policy::set::applies;
 use crate::policy::source::{self, SourceFile};
 use crate::policy::{LoadError, Problem, Rule, depth};
 

@@ -119,14 +119,13 @@ impl Place {
         self.environment.action().id().unescaped()
     }
 
-    fn compile(&self, policy: &Policy, schema: &Schema) -> Result<CompiledPolicy, Undecided> {
-        CompiledPolicy::compile(policy, &self.environment, schema)
-            .map_err(|error| Undecided::because(told(&error)))
-    }
-
     fn undecided(&self, why: &Undecided) -> Outcome {
         Outcome::Undecided { why: format!("{}: {why}", self.action()) }
     }
+}
+
+fn compiled(policy: &Policy, environment: &RequestEnv, schema: &Schema) -> Result<CompiledPolicy, Undecided> {
+    CompiledPolicy::compile(policy, environment, schema).map_err(|error| Undecided::because(told(&error)))
 }
 
 /// The set with a forbid of what cannot occur: between two such sets only what can occur makes a difference.
@@ -186,13 +185,8 @@ impl Session<'_> {
         file: &str,
         place: &Place,
     ) -> Result<Option<Finding>, Undecided> {
-        let schema = &self.policies.schema;
-        let within = place.compile(&place.assumptions.within(policy)?, schema)?;
-        let defined = place.compile(&defined(policy)?, schema)?;
-        let found = self
-            .prover
-            .ask(async |c| c.check_matches_implies_with_counterexample_opt(&within, &defined).await)
-            .await?;
+        let Place { environment, assumptions, .. } = place;
+        let found = failure(self.prover, policy, environment, assumptions, &self.policies.schema).await?;
         let Some(env) = found else { return Ok(None) };
         let errors = errors(&PolicySet::from_policies([policy.clone()]).map_err(Undecided::because)?, &env);
         confirm(!errors.is_empty(), &env, &place.assumptions)?;
@@ -236,8 +230,8 @@ impl Session<'_> {
 
     async fn is_dead(&mut self, policy: &Policy, place: &Place) -> Result<bool, Undecided> {
         let schema = &self.policies.schema;
-        let policy = place.compile(policy, schema)?;
-        let possible = place.compile(place.assumptions.holds(), schema)?;
+        let policy = compiled(policy, &place.environment, schema)?;
+        let possible = compiled(place.assumptions.holds(), &place.environment, schema)?;
         self.prover.ask(async |c| c.check_matches_disjoint_opt(&policy, &possible).await).await
     }
 
@@ -275,6 +269,19 @@ impl Session<'_> {
             case: Some(Case::of(&env)),
         }))
     }
+}
+
+/// A request on which the evaluation of a policy fails.
+pub(super) async fn failure(
+    prover: &mut Prover,
+    policy: &Policy,
+    environment: &RequestEnv,
+    assumptions: &Assumptions,
+    schema: &Schema,
+) -> Result<Option<Env>, Undecided> {
+    let within = compiled(&assumptions.within(policy)?, environment, schema)?;
+    let defined = compiled(&defined(policy)?, environment, schema)?;
+    prover.ask(async |c| c.check_matches_implies_with_counterexample_opt(&within, &defined).await).await
 }
 
 fn milliseconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::assumptions::Assumptions;
 use super::counterexample::{Case, Ruling, confirm};
-use super::proof::{beyond, bounded};
+use super::proof::{beyond, bounded, failure};
 use super::solver::{Prover, Undecided};
 use crate::policy::facts::action_uid;
 use crate::policy::{Action, Validated};
@@ -39,8 +39,7 @@ pub struct Difference {
     pub new: Ruling,
 }
 
-/// Compares two sets for each action, both under the new set's schema. No policy is taken to err, which is
-/// a proof of its own: the service would deny where Cedar passes over such a policy.
+/// Compares two sets for each action, both under the new set's schema.
 pub async fn widening(prover: &mut Prover, old: &Validated, new: &Validated) -> Vec<Comparison> {
     let change = Change { old, new };
     let fits = change.fits();
@@ -109,10 +108,37 @@ impl Change<'_> {
         let schema = &self.new.schema;
         let assumptions = Assumptions::of(environment, schema)?;
         let compiled = |policies: &Validated| bounded(&policies.set, &assumptions, environment, schema);
-        let Some(env) = beyond(prover, &compiled(first)?, &compiled(second)?).await? else { return Ok(None) };
+        let Some(env) = beyond(prover, &compiled(first)?, &compiled(second)?).await? else {
+            self.never_denies_by_failing(prover, environment, first, second).await?;
+            return Ok(None);
+        };
         let as_found = Ruling::of(first, &env).allowed && !Ruling::of(second, &env).allowed;
         confirm(as_found, &env, &assumptions)?;
         let (old, new) = (Ruling::of(self.old, &env), Ruling::of(self.new, &env));
         Ok(Some(Difference { case: Case::of(&env), old, new }))
+    }
+
+    /// The service denies where the evaluation of a policy fails, and the solver passes over such a policy:
+    /// what the second set denies only so would look permitted. Policies of both sets fail in both.
+    async fn never_denies_by_failing(
+        &self,
+        prover: &mut Prover,
+        environment: &RequestEnv,
+        first: &Validated,
+        second: &Validated,
+    ) -> Result<(), Undecided> {
+        let schema = &self.new.schema;
+        let assumptions = Assumptions::of(environment, schema)?;
+        for policy in second.set.policies() {
+            if first.set.policy(policy.id()).is_some_and(|other| other.to_cedar() == policy.to_cedar()) {
+                continue;
+            }
+            if failure(prover, policy, environment, &assumptions, schema).await?.is_some() {
+                let id = policy.id();
+                let why = format!("the evaluation of {id} can fail, which the service answers with a denial");
+                return Err(Undecided::because(why));
+            }
+        }
+        Ok(())
     }
 }

@@ -100,3 +100,28 @@ async fn a_schema_that_the_old_policies_do_not_fit_leaves_it_undecided() {
     let [old, _] = difference(&widened, Action::GrantScope, true);
     assert!(!old.0);
 }
+
+/// The service denies where a policy fails, and the solver passes over it: dropping such a forbid opens what
+/// the solver would call the same.
+#[tokio::test]
+async fn a_denial_by_failing_is_not_taken_for_a_permission() {
+    let failing = "@id(\"team.fails\") @reason(\"x\") @error(\"access_denied\") @message(\"m\")
+        forbid (principal, action == Action::\"ProvisionMember\", resource)
+        when { context.seats_used + 9223372036854775807 < 0 };";
+    let (plain, failing) = (set(&schema(), ""), set(&schema(), failing));
+    for c in compared(&failing, &plain).await {
+        match (c.action, &c.wider) {
+            (Action::ProvisionMember, Direction::Undecided(why)) => {
+                assert!(why.contains("team.fails can fail"), "{why}");
+            }
+            (Action::ProvisionMember, _) | (_, Direction::Yes(_) | Direction::Undecided(_)) => {
+                panic!("{c:?}")
+            }
+            (_, Direction::No) => {}
+        }
+    }
+    // Where both sets have it, both deny alike.
+    for c in compared(&failing, &failing).await {
+        assert!(matches!((&c.wider, &c.narrower), (Direction::No, Direction::No)), "{c:?}");
+    }
+}
