@@ -52,7 +52,12 @@ pub struct Followed {
     /// One reading at a time, until its set is in force: of two, the older must not have the last word.
     turn: tokio::sync::Mutex<()>,
     last_error: ArcSwapOption<LastError>,
+    /// A reading that took too long, and is still waited for.
+    pending: tokio::sync::Mutex<Option<Answer>>,
 }
+
+/// What a reading comes to.
+type Answer = oneshot::Receiver<Option<Result<Policies, Failure>>>;
 
 impl Followed {
     pub(crate) fn new(name: &'static str, watch: Watch) -> Self {
@@ -62,6 +67,7 @@ impl Followed {
             watch: Arc::new(tokio::sync::Mutex::new(watch)),
             turn: tokio::sync::Mutex::default(),
             last_error: ArcSwapOption::empty(),
+            pending: tokio::sync::Mutex::default(),
         }
     }
 
@@ -72,28 +78,40 @@ impl Followed {
 
     /// What is read, if anything is.
     async fn read(&self, look: Look, now: UnixSeconds) -> Option<Result<Policies, Failure>> {
-        // None: the reading before still hangs, which was told.
-        let mut watch = Arc::clone(&self.watch).try_lock_owned().ok()?;
+        let failed = |why: &str| Some(Err(Failure::of(&self.dir, why)));
+        let mut pending = self.pending.lock().await;
+        let mut answer = match pending.take() {
+            Some(answer) => answer,
+            None => match self.begin(look, now).await {
+                Ok(answer) => answer,
+                Err(error) => return failed(&format!("cannot start a thread: {error}")),
+            },
+        };
+        match tokio::time::timeout(PATIENCE, &mut answer).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => failed("reading the policies panicked"),
+            Err(_) => {
+                *pending = Some(answer);
+                failed("reading the policies takes very long; what comes of it is still waited for")
+            }
+        }
+    }
+
+    /// Reads away from the threads that answer requests: it takes long, and a network file system may hang.
+    async fn begin(&self, look: Look, now: UnixSeconds) -> std::io::Result<Answer> {
+        let mut watch = Arc::clone(&self.watch).lock_owned().await;
         let (answer, answered) = oneshot::channel();
         let read = move || {
             let result = match look {
                 Look::IfChanged => watch.look(now),
                 Look::Now => Some(watch.insist(now)),
             };
-            if let Err((mut watch, _)) = answer.send((watch, result)) {
+            if answer.send(result).is_err() {
                 watch.forget();
             }
         };
-        let failed = |why: &str| Some(Err(Failure::of(&self.dir, why)));
-        // Away from the threads that answer requests: it takes long, and a network file system may hang.
-        if let Err(error) = std::thread::Builder::new().name("policies".into()).spawn(read) {
-            return failed(&format!("cannot start a thread: {error}"));
-        }
-        match tokio::time::timeout(PATIENCE, answered).await {
-            Ok(Ok((_, result))) => result,
-            Ok(Err(_)) => failed("reading the policies panicked"),
-            Err(_) => failed("reading the policies takes very long; the file system may hang"),
-        }
+        std::thread::Builder::new().name("policies".into()).spawn(read)?;
+        Ok(answered)
     }
 
     /// Remembers a failure, and logs it unless it is still the last one.

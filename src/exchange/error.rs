@@ -49,7 +49,10 @@ impl ErrorCode {
         }
     }
 
-    /// The codes that a policy's `@error` may name.
+    /// The codes that a policy's `@error` may name, for people.
+    pub const OF_POLICIES: &str = "invalid_grant, invalid_scope, invalid_target or access_denied";
+
+    /// A code that a policy's `@error` may name.
     pub fn from_policy(text: &str) -> Option<Self> {
         match text {
             "invalid_grant" => Some(Self::InvalidGrant),

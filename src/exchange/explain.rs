@@ -13,6 +13,7 @@ use super::token::preview;
 use super::verified::Verified;
 use super::{Trusted, authenticate_assertion, candidates, expectations, trusted_issuer};
 use crate::app::App;
+use crate::policy::clauses::Finding;
 use crate::policy::{self, Explained};
 use crate::store::clients::RegisteredClient;
 use crate::store::redeem::is_redeemed;
@@ -58,6 +59,19 @@ pub struct Refusal {
     pub description: String,
     pub reason: Reason,
     pub detail: String,
+}
+
+impl Explanation {
+    /// Leaves out the policies that name another teamspace, as its administrators may not see others' rules.
+    pub fn confine_to(&mut self, slug: &str) {
+        for Explained { ruling, findings } in &mut self.decisions {
+            let foreign = |finding: &Finding| finding.teamspaces.iter().any(|named| named != slug);
+            let hidden: Vec<String> =
+                findings.iter().filter(|f| foreign(f)).map(|finding| finding.policy.clone()).collect();
+            findings.retain(|finding| !hidden.contains(&finding.policy));
+            ruling.policies.retain(|policy| !hidden.contains(policy));
+        }
+    }
 }
 
 /// The checks, in the order in which they are made.

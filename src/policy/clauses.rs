@@ -1,12 +1,14 @@
 //! Why a policy matched or did not: its conditions clause by clause, with the values they looked at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::pst::{BinaryOp, Clause as PstClause, Expr};
 use cedar_policy::{
     Authorizer, Effect, Entities, EvalResult, Expression, Policy, PolicySet, Request, eval_expression,
 };
 use serde::Serialize;
+
+use super::facts::teamspace_of;
 
 /// What one policy had to say to one question.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -19,7 +21,13 @@ pub struct Finding {
     pub message: Option<String>,
     /// In order, up to the one that settled it.
     pub clauses: Vec<Clause>,
+    /// The slugs of the teamspaces that the policy names, by themselves or by their groups.
+    #[serde(skip)]
+    pub teamspaces: BTreeSet<String>,
 }
+
+/// Most characters of a clause, and of a value: they are for people to read.
+const MAX_TEXT: usize = 2000;
 
 /// A part of a condition, as it is joined to the others by `&&`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -61,12 +69,21 @@ impl Finding {
             matched,
             message: policy.annotation("message").map(str::to_owned),
             clauses,
+            teamspaces: policy.entity_literals().iter().filter_map(teamspace_of).collect(),
         }
     }
 
     /// The clause that settled the matter: the false one, if there is one.
     pub fn telling(&self) -> Option<&Clause> {
         self.clauses.iter().find(|clause| clause.holds != Some(true)).or(self.clauses.last())
+    }
+}
+
+fn shortened(text: impl ToString) -> String {
+    let text = text.to_string();
+    match text.char_indices().nth(MAX_TEXT) {
+        None => text,
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
     }
 }
 
@@ -96,9 +113,9 @@ fn evaluate(
         paths_in(part, &mut paths);
         let values = paths.into_iter().map(|path| {
             let value = value(path, request, entities);
-            (path.to_string(), value.map_or("absent".to_owned(), |value| value.to_string()))
+            (shortened(path), value.map_or("absent".to_owned(), shortened))
         });
-        clauses.push(Clause { kind, text: part.to_string(), holds, values: values.collect() });
+        clauses.push(Clause { kind, text: shortened(part), holds, values: values.collect() });
         if holds != Some(true) {
             return holds;
         }

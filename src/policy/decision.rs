@@ -133,33 +133,40 @@ fn check_scopes(facts: &Facts, permitted: &Permitted, rulings: &[Ruling]) -> Res
 pub fn decide_configuration(
     policies: &CompiledPolicies,
     facts: &ConfigurationFacts,
-) -> (Explained, Result<(), Denial>) {
-    let (action, saved_on) = (Action::ConfigureIssuer, facts.teamspace.slug.clone());
-    let assembled = facts
-        .entities()
-        .and_then(|entities| policies.world(entities))
-        .and_then(|world| Ok((world, to_context(facts.context())?)));
-    let (answer, findings) = match assembled {
-        Ok((entities, context)) => {
-            let question = Question {
-                action,
-                principal: facts.issuer(),
-                resource: facts.teamspace(),
-                ancestors: &[],
-                context: &context,
-                entities: &entities,
-            };
-            let answer = policies.ask(&question);
-            let findings = policies.findings(&question, &answer.policies);
-            (answer, findings)
-        }
-        Err(error) => {
-            tracing::error!(%error, "cannot decide");
-            (Answer { policies: Vec::new(), denial: Some(Denial::undecidable()) }, Vec::new())
-        }
-    };
-    let ruling = Ruling::of(action, saved_on, &answer);
-    (Explained { ruling, findings }, answer.denial.map_or(Ok(()), Err))
+) -> (Ruling, Result<(), Denial>) {
+    let answer = with_configuration(policies, facts, |question| policies.ask(question));
+    let answer = answer.unwrap_or_else(|error| {
+        tracing::error!(%error, "cannot decide");
+        Answer { policies: Vec::new(), denial: Some(Denial::undecidable()) }
+    });
+    let ruling = Ruling::of(Action::ConfigureIssuer, facts.teamspace.slug.clone(), &answer);
+    (ruling, answer.denial.map_or(Ok(()), Err))
+}
+
+/// The same, and which clauses made the difference.
+pub fn explain_configuration(policies: &CompiledPolicies, facts: &ConfigurationFacts) -> Explained {
+    let (ruling, _) = decide_configuration(policies, facts);
+    let findings =
+        with_configuration(policies, facts, |question| policies.findings(question, &ruling.policies));
+    // Then the ruling says that nothing could be decided.
+    Explained { findings: findings.unwrap_or_default(), ruling }
+}
+
+fn with_configuration<T>(
+    policies: &CompiledPolicies,
+    facts: &ConfigurationFacts,
+    ask: impl FnOnce(&Question<'_>) -> T,
+) -> Result<T, FactsError> {
+    let entities = policies.world(facts.entities()?)?;
+    let context = to_context(facts.context())?;
+    Ok(ask(&Question {
+        action: Action::ConfigureIssuer,
+        principal: facts.issuer(),
+        resource: facts.teamspace(),
+        ancestors: &[],
+        context: &context,
+        entities: &entities,
+    }))
 }
 
 /// The facts as Cedar wants them, built once for all questions of an exchange.

@@ -94,12 +94,17 @@ struct Height {
     operators: usize,
     /// The tallest bracket among the operands.
     bracket: usize,
-    /// The links of the operand's chain `a.b.c`, and of the longest one.
+    /// The links of the operand's chain `a.b["c"]`, and of the longest one.
     chain: usize,
     longest_chain: usize,
 }
 
 impl Height {
+    fn link(&mut self) {
+        self.chain += 1;
+        self.longest_chain = self.longest_chain.max(self.chain);
+    }
+
     fn total(&self) -> usize {
         self.before.max(self.operators + self.bracket + self.longest_chain)
     }
@@ -108,17 +113,19 @@ impl Height {
 impl Tree {
     fn meet(&mut self, token: &str) {
         match token {
-            "(" | "[" | "{" => self.around.push(std::mem::take(&mut self.here)),
+            "(" | "{" => self.around.push(std::mem::take(&mut self.here)),
+            // It may be an index, `a["b"]["c"]`, which is a chain as well.
+            "[" => {
+                self.here.link();
+                self.around.push(std::mem::take(&mut self.here));
+            }
             ")" | "]" | "}" => {
                 let inner = std::mem::replace(&mut self.here, self.around.pop().unwrap_or_default());
                 self.here.bracket = self.here.bracket.max(inner.total() + 1);
             }
             "," => self.here = Height { before: self.here.total(), ..Height::default() },
             ";" => *self = Self::default(),
-            "." => {
-                self.here.chain += 1;
-                self.here.longest_chain = self.here.longest_chain.max(self.here.chain);
-            }
+            "." => self.here.link(),
             // `<` opens a type in a schema.
             "&&" | "||" | "+" | "-" | "*" | "<" | "!" | "if" | "when" | "unless" => {
                 self.here.operators += 1;

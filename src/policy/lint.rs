@@ -49,8 +49,7 @@ fn annotations_sane(placed: &Placed<'_>, problems: &mut Vec<Problem>) {
     if let Some(code) = annotation("error")
         && ErrorCode::from_policy(code).is_none()
     {
-        let known = "invalid_grant, invalid_scope, invalid_target, access_denied";
-        let message = format!("{}: @error(\"{code}\") is none of {known}", placed.id());
+        let message = format!("{}: @error(\"{code}\") is not {}", placed.id(), ErrorCode::OF_POLICIES);
         problems.push(placed.problem(Rule::ErrorUnknown, message));
     }
     for key in ["reason", "otherwise"] {

@@ -24,7 +24,9 @@ mod source;
 pub mod vocabulary;
 pub mod watch;
 
-pub use decision::{Decision, Explained, Permitted, Ruling, decide, decide_configuration, explain};
+pub use decision::{
+    Decision, Explained, Permitted, Ruling, decide, decide_configuration, explain, explain_configuration,
+};
 pub use load::{PolicyFile, Validated};
 pub use problem::{LoadError, Place, Problem, Rule, Severity};
 pub use recorded::RecordedFacts;

@@ -166,6 +166,9 @@ impl fmt::Display for Problem {
     }
 }
 
+/// Bytes of a line up to which a file is shown: the renderer's paddings have 16 bits.
+const MAX_LINE: usize = 10_000;
+
 /// A problem as miette shows it, with its parts in places of their own.
 #[derive(Debug)]
 struct Excerpt {
@@ -178,6 +181,13 @@ struct Excerpt {
 
 impl Excerpt {
     fn of(mut problem: Problem) -> Self {
+        let long = |text: &Arc<str>| text.lines().any(|line| line.len() > MAX_LINE);
+        if problem.text.as_ref().is_some_and(long) {
+            let place = problem.place.take();
+            let line = place.map(|place| format!("line {}, column {}: ", place.line, place.column));
+            problem.message = line.unwrap_or_default() + &problem.message;
+            problem.text = None;
+        }
         let name = problem.file.display().to_string();
         let text = problem.text.take().map(|text| NamedSource::new(name, text));
         let other = problem.other.take().map(|other| Box::new(Self { beside: true, ..Self::of(*other) }));

@@ -20,6 +20,9 @@ use super::heads::{applies, resource_key};
 use super::{depth, heads};
 use crate::exchange::error::{ErrorCode, Reason};
 
+/// Most policies that one answer is explained by.
+const MAX_FINDINGS: usize = 50;
+
 /// Most combinations that are kept; when they are more it starts anew.
 const MAX_SURROUNDINGS: usize = 500;
 
@@ -251,7 +254,7 @@ impl CompiledPolicies {
         let policy = |id: &String| slices.iter().find_map(|slice| slice.all.policy(&PolicyId::new(id)));
         // A clause is written out and parsed, with more brackets than its author wrote.
         let finding = |p: &Policy| depth::with_stack(|| Finding::of(p, &request, question.entities));
-        named.iter().filter_map(policy).map(finding).collect()
+        named.iter().filter_map(policy).take(MAX_FINDINGS).map(finding).collect()
     }
 
     fn request(&self, question: &Question<'_>) -> Option<Request> {

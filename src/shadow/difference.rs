@@ -19,7 +19,7 @@ pub enum Outcome {
     Refused {
         /// The wire's code.
         error: String,
-        /// The one that is told first.
+        /// The most telling one first.
         reasons: Vec<String>,
     },
 }

@@ -21,6 +21,7 @@ mod policies;
 mod policy_check;
 mod policy_diff;
 mod policy_fmt;
+mod policy_limits;
 mod policy_schema;
 mod policy_source;
 mod policy_test;

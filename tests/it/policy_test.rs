@@ -112,7 +112,7 @@ fn mistakes_are_told_with_file_and_line() {
             &expecting("{ granted = [], error = \"invalid_grant\" }"),
             "expects a token or a change, and a refusal",
         ),
-        (&expecting("{ error = \"invalid_client\" }"), "`invalid_client` is none of"),
+        (&expecting("{ error = \"invalid_client\" }"), "`invalid_client` is not invalid_grant"),
         (&expecting("{ saved = true }"), "add `configure"),
         (&expecting("{ reason = 7 }"), "cases.toml:15:21: invalid type: integer `7`"),
         (&format!("{test}membr = \"active\"\n"), "cases.toml:15:1: unknown field `membr`"),

@@ -216,7 +216,7 @@ fn teamspace_facts(stated: &Teamspace) -> Result<TeamspaceFacts> {
 }
 
 fn lower_case(texts: &[String]) -> Vec<String> {
-    texts.iter().map(|text| text.to_lowercase()).collect()
+    texts.iter().map(|text| text.to_ascii_lowercase()).collect()
 }
 
 fn claim_facts(stated: &Claims, teamspace: &Teamspace) -> Result<ClaimFacts> {
@@ -228,7 +228,7 @@ fn claim_facts(stated: &Claims, teamspace: &Teamspace) -> Result<ClaimFacts> {
         sub: text(&stated.sub).unwrap_or_else(|| "subject".to_owned()),
         tenant: text(&stated.tenant),
         aud_tenant: text(&stated.aud_tenant),
-        email: text(&stated.email).map(|email| email.to_lowercase()),
+        email: text(&stated.email).map(|email| email.to_ascii_lowercase()),
         email_verified: stated.email_verified,
         amr: stated.amr.clone().unwrap_or_default(),
         acr: text(&stated.acr),
@@ -305,9 +305,7 @@ fn check(expect: &Expectation, saving: bool) -> Result<()> {
         return Err("expects a token or a change, and a refusal".into());
     }
     match error.as_deref().filter(|code| ErrorCode::from_policy(code).is_none()) {
-        Some(code) => Err(format!(
-            "error `{code}` is none of invalid_grant, invalid_scope, invalid_target, access_denied"
-        )),
+        Some(code) => Err(format!("error `{code}` is not {}", ErrorCode::OF_POLICIES)),
         None => Ok(()),
     }
 }

@@ -8,6 +8,7 @@ use crate::exchange::error::Reason;
 use crate::policy::facts::MemberFacts;
 use crate::policy::{
     Action, CompiledPolicies, Decision, Denial, Explained, Ruling, decide, decide_configuration, explain,
+    explain_configuration,
 };
 
 /// What came of a case.
@@ -33,7 +34,7 @@ pub fn explain_case(policies: &CompiledPolicies, case: &Case) -> Vec<Explained> 
     match &case.matter {
         Matter::Exchange(facts) => explain(policies, facts).0,
         Matter::Unfit(_) => Vec::new(),
-        Matter::Configuration(facts) => vec![decide_configuration(policies, facts).0],
+        Matter::Configuration(facts) => vec![explain_configuration(policies, facts)],
     }
 }
 
@@ -55,7 +56,7 @@ fn observe(policies: &CompiledPolicies, case: &Case) -> Observed {
             Observed { rulings: Vec::new(), outcome: Err(denial.clone()), provision: false }
         }
         Matter::Configuration(facts) => {
-            let (Explained { ruling, .. }, outcome) = decide_configuration(policies, facts);
+            let (ruling, outcome) = decide_configuration(policies, facts);
             Observed { rulings: vec![ruling], outcome: outcome.map(|()| Vec::new()), provision: false }
         }
     }

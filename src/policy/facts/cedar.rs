@@ -68,6 +68,16 @@ pub(in crate::policy) fn is_group(uid: &EntityUid) -> bool {
     uid.type_name() == &TYPES.group
 }
 
+/// The slug that an entity names: a teamspace's own, or the one that a directory group's id begins with.
+pub(in crate::policy) fn teamspace_of(uid: &EntityUid) -> Option<String> {
+    let id = uid.id().unescaped();
+    match uid.type_name() {
+        kind if *kind == TYPES.teamspace => Some(id.to_owned()),
+        kind if *kind == TYPES.group => id.split_once('/').map(|(slug, _)| slug.to_owned()),
+        _ => None,
+    }
+}
+
 /// `Action::"…"`.
 pub fn action_uid(name: &str) -> EntityUid {
     uid(&TYPES.action, name)
@@ -114,6 +124,12 @@ fn issuer_entity(iss: &str) -> Result<Entity> {
     entity(issuer(iss), [("url", text(iss))], [])
 }
 
+/// The issuer that it is about, and the teamspace's, which may be another: a policy reaches both.
+fn issuer_entities(iss: &str, teamspace: &TeamspaceFacts) -> Result<Vec<Entity>> {
+    let other = teamspace.issuer.as_deref().filter(|configured| *configured != iss);
+    std::iter::once(iss).chain(other).map(issuer_entity).collect()
+}
+
 impl TeamspaceFacts {
     fn uid(&self) -> EntityUid {
         uid(&TYPES.teamspace, &self.slug)
@@ -144,7 +160,9 @@ impl ConfigurationFacts {
 
     /// Every entity that a policy can reach.
     pub fn entities(&self) -> Result<Vec<Entity>> {
-        Ok(vec![issuer_entity(&self.issuer)?, self.teamspace.entity()?])
+        let mut all = issuer_entities(&self.issuer, &self.teamspace)?;
+        all.push(self.teamspace.entity()?);
+        Ok(all)
     }
 
     /// The context of `ConfigureIssuer`.
@@ -189,12 +207,8 @@ impl Facts {
 
     /// The entities that are the same for everybody of a teamspace who comes with the same request.
     pub(in crate::policy) fn surrounding_entities(&self) -> Result<Vec<Entity>> {
-        let mut all = vec![
-            issuer_entity(&self.claims.iss)?,
-            self.client_entity()?,
-            self.teamspace.entity()?,
-            self.server_entity()?,
-        ];
+        let mut all = issuer_entities(&self.claims.iss, &self.teamspace)?;
+        all.extend([self.client_entity()?, self.teamspace.entity()?, self.server_entity()?]);
         all.extend(self.scope_entities()?);
         Ok(all)
     }

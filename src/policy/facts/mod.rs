@@ -4,8 +4,8 @@ mod cedar;
 
 use serde::{Deserialize, Serialize};
 
-pub(in crate::policy) use cedar::is_group;
 pub use cedar::{FactsError, action_uid, to_context};
+pub(in crate::policy) use cedar::{is_group, teamspace_of};
 
 use crate::clock::UnixSeconds;
 use crate::exchange::scope::Candidates;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use cedar_policy::{Policy, PolicyId, PolicySet, RequestEnv, Schema};
+use cedar_policy::{Effect, Policy, PolicyId, PolicySet, RequestEnv, Schema};
 use cedar_policy_symcc::{CompiledPolicy, CompiledPolicySet, Env};
 use serde::{Serialize, Serializer};
 
@@ -97,6 +97,10 @@ pub async fn prove(
     for invariant in invariants {
         for policy in invariant.policies() {
             each(session.never_errors(policy, &invariant.file).await);
+            // A forbid that matches nothing would let everything pass for proved.
+            if policy.effect() == Effect::Forbid {
+                each(session.can_match(policy, &invariant.file).await);
+            }
         }
         for place in &places {
             if let Some(proof) = session.keeps(invariant, place).await {

@@ -1,6 +1,8 @@
 //! Whether a policy set permits anything that another does not.
 
-use cedar_policy::{RequestEnv, ValidationMode, Validator};
+use std::collections::{BTreeMap, BTreeSet};
+
+use cedar_policy::{Entity, RequestEnv, Schema, ValidationMode, Validator};
 use serde::Serialize;
 
 use super::assumptions::Assumptions;
@@ -8,7 +10,7 @@ use super::counterexample::{Case, Ruling, confirm};
 use super::proof::{beyond, bounded, failure};
 use super::solver::{Prover, Undecided};
 use crate::policy::facts::action_uid;
-use crate::policy::{Action, Validated};
+use crate::policy::{Action, Validated, depth};
 
 /// What a change of the policies means for one action.
 #[derive(Debug, Clone)]
@@ -56,16 +58,31 @@ pub async fn widening(prover: &mut Prover, old: &Validated, new: &Validated) -> 
     comparisons
 }
 
+/// Which groups each action is in.
+fn groups(schema: &Schema) -> Result<BTreeMap<String, BTreeSet<String>>, String> {
+    let actions = schema.action_entities().map_err(|error| error.to_string())?;
+    let around = |action: &Entity| {
+        let ancestors = actions.ancestors(&action.uid()).into_iter().flatten();
+        (action.uid().to_string(), ancestors.map(ToString::to_string).collect())
+    };
+    Ok(actions.iter().map(around).collect())
+}
+
 struct Change<'a> {
     old: &'a Validated,
     new: &'a Validated,
 }
 
 impl Change<'_> {
-    /// Whether the old policies mean something under the new schema.
+    /// Whether the old policies mean under the new schema what they meant.
     fn fits(&self) -> Result<(), String> {
+        if groups(&self.old.schema)? != groups(&self.new.schema)? {
+            return Err(
+                "the schemas group actions differently, so `action in` means something else".to_owned()
+            );
+        }
         let validator = Validator::new(self.new.schema.clone());
-        let result = validator.validate(&self.old.set, ValidationMode::Strict);
+        let result = depth::with_stack(|| validator.validate(&self.old.set, ValidationMode::Strict));
         let errors: Vec<String> = result.validation_errors().map(ToString::to_string).collect();
         match errors.is_empty() {
             true => Ok(()),

@@ -36,5 +36,9 @@ pub async fn post(
         resource: &resource,
         teamspace_id: Some(&tenancy.teamspace.id),
     };
-    Ok(Json(explain(&admin.app, &asked).await))
+    let mut explanation = explain(&admin.app, &asked).await;
+    if !admin.is_operator() {
+        explanation.confine_to(&tenancy.teamspace.slug);
+    }
+    Ok(Json(explanation))
 }

@@ -139,3 +139,12 @@ fn places_that_cannot_be_read_are_told() {
     prove(std::path::Path::new("nowhere"), &[]).ended(2, &["nowhere"]);
     prove(with(&[("bad.cedar", "permit (")]).path(), &[]).ended(2, &["bad.cedar"]);
 }
+
+/// An invariant that forbids nothing holds of anything, and says nothing.
+#[test]
+fn an_invariant_that_cannot_match_is_found() {
+    let dead = "@id(\"dead\") @message(\"Nobody reads.\")
+        forbid (principal, action == Action::\"GrantScope\", resource)
+        when { context.weekday == 9 };";
+    prove(bounded(dead).path(), &[]).ended(1, &["dead: a request can match it", "no request can match dead"]);
+}

@@ -125,3 +125,22 @@ async fn a_denial_by_failing_is_not_taken_for_a_permission() {
         assert!(matches!((&c.wider, &c.narrower), (Direction::No, Direction::No)), "{c:?}");
     }
 }
+
+/// `action in` a group means something else where the groups are others, though no policy changed.
+#[tokio::test]
+async fn other_groups_of_actions_leave_it_undecided() {
+    let frozen = schema().replace(
+        "action \"issuer\", \"member\", \"grant\";",
+        "action \"issuer\", \"member\", \"grant\", \"frozen\";",
+    );
+    assert_ne!(frozen, schema());
+    let grouped =
+        frozen.replace("action GrantScope in [\"grant\"]", "action GrantScope in [\"grant\", \"frozen\"]");
+    assert_ne!(grouped, frozen);
+    let rule = "@id(\"team.frozen\") @reason(\"x\") @error(\"access_denied\") @message(\"m\")
+        forbid (principal, action in Action::\"frozen\", resource);";
+    for c in compared(&set(&grouped, rule), &set(&frozen, rule)).await {
+        let Direction::Undecided(why) = &c.wider else { panic!("{c:?}") };
+        assert!(why.contains("group actions differently"), "{why}");
+    }
+}
