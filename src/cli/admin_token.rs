@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use super::{End, Outcome, serve::now};
+use super::{End, Outcome, out::say, serve::now};
 use crate::clock::rfc3339;
 use crate::config::{Config, Duration};
 use crate::random::{digest, secret};
@@ -90,7 +90,7 @@ async fn create(
         Ok::<_, StoreError>(admin_tokens::insert(c, &row)?)
     };
     store.write(create).await?;
-    println!("{token}");
+    say!("{token}");
     Ok(End::Fine)
 }
 
@@ -100,7 +100,7 @@ async fn list(store: &Store) -> Outcome {
         let slug = |id: &String| snapshot.slug_of(id).unwrap_or_else(|| "a deleted teamspace".to_owned());
         let scope = token.teamspace_id.as_ref().map_or_else(|| "operator".to_owned(), slug);
         let until = token.expires_at.map_or_else(|| "no expiry".to_owned(), rfc3339);
-        println!("{}\t{}\t{scope}\t{until}", token.id, token.name);
+        say!("{}\t{}\t{scope}\t{until}", token.id, token.name);
     }
     Ok(End::Fine)
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use clap::Subcommand;
 
+use super::out::{self, say};
 use super::{End, Outcome};
 use crate::config::Config;
 
@@ -22,14 +23,14 @@ impl Command {
         match self {
             Self::Check => {
                 Config::load(file)?;
-                println!("The configuration is valid.");
+                say!("The configuration is valid.");
             }
             Self::Show => {
                 let mut config = Config::load(file)?;
                 config.database_url = without_password(&config.database_url);
-                print!("{}", toml::to_string_pretty(&config)?);
+                out::text(toml::to_string_pretty(&config)?);
             }
-            Self::Schema => println!("{:#}", Config::json_schema()),
+            Self::Schema => out::json(Config::json_schema())?,
         }
         Ok(End::Fine)
     }

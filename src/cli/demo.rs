@@ -2,9 +2,11 @@
 
 use clap::Args as ClapArgs;
 
+use super::out::say;
 use super::{End, Outcome};
 use crate::demo::narrator::Narrator;
 use crate::demo::{CLIENT, IDP_CLIENT, Stage, seed, tour};
+use crate::policy::counted;
 
 #[derive(Debug, ClapArgs)]
 pub(super) struct Args {
@@ -29,11 +31,12 @@ pub(super) async fn run(args: Args) -> Outcome {
     seed(&http, &stage).await?;
     tour(&http, &stage, &mut narrator).await?;
     if args.once {
-        narrator.say(&format!("\n  {} step(s) went wrong", narrator.failures()));
+        let wrong = counted(narrator.failures(), "step", "steps");
+        narrator.say(&format!("\n  {wrong} went wrong"));
         return Ok(if narrator.failures() == 0 { End::Fine } else { End::Finding });
     }
     if !args.json {
-        println!("{}", instructions(&stage));
+        say!("{}", instructions(&stage));
     }
     tokio::signal::ctrl_c().await?;
     Ok(End::Fine)

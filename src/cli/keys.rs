@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use super::{End, Outcome, serve::now};
+use super::{End, Outcome, out::say, serve::now};
 use crate::clock::rfc3339;
 use crate::config::Config;
 use crate::signing::{PUBLISH_AHEAD, Signer, generate};
@@ -47,7 +47,7 @@ async fn list(store: &Store) -> Outcome {
     let signing = signing_kid(&keys);
     for key in &keys {
         let state = state(key, signing);
-        println!("{}\t{}\t{state}\tmade {}", key.kid, key.alg, rfc3339(key.created_at));
+        say!("{}\t{}\t{state}\tmade {}", key.kid, key.alg, rfc3339(key.created_at));
     }
     Ok(End::Fine)
 }
@@ -64,7 +64,7 @@ async fn rotate(store: &Store, config: &Config, at_once: bool) -> Outcome {
         Ok::<_, StoreError>(signing_keys::add(c, &key)?)
     };
     store.write(add).await?;
-    println!("{kid}\t{alg}\tsigns from {}", rfc3339(signs_from));
+    say!("{kid}\t{alg}\tsigns from {}", rfc3339(signs_from));
     Ok(End::Fine)
 }
 

@@ -1,5 +1,6 @@
 //! `countersign migrate`.
 
+use super::out::say;
 use super::{End, Outcome};
 use crate::config::Config;
 use crate::store::Store;
@@ -7,8 +8,8 @@ use crate::store::Store;
 pub(super) fn run(config: &Config) -> Outcome {
     let applied = Store::migrate(&config.database_url)?;
     match applied.as_slice() {
-        [] => println!("The database is up to date."),
-        versions => versions.iter().for_each(|version| println!("applied {version}")),
+        [] => say!("The database is up to date."),
+        versions => versions.iter().for_each(|version| say!("applied {version}")),
     }
     Ok(End::Fine)
 }

@@ -5,6 +5,7 @@ mod config;
 mod demo;
 mod keys;
 mod migrate;
+pub(crate) mod out;
 mod policy;
 mod serve;
 
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::config::Config;
+use out::complain;
 
 /// Policy-driven authorization server for MCP's Enterprise-Managed Authorization.
 #[derive(Debug, Parser)]
@@ -81,11 +83,12 @@ type Outcome = Result<End, CannotRun>;
 /// Runs the command line.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
-    match cli.run() {
+    let ended = cli.run().and_then(|end| Ok(out::finish().map(|()| end)?));
+    match ended {
         Ok(End::Fine) => ExitCode::SUCCESS,
         Ok(End::Finding) => ExitCode::from(1),
         Err(CannotRun(message)) => {
-            eprintln!("error: {message}");
+            complain!("error: {message}");
             ExitCode::from(2)
         }
     }
@@ -104,7 +107,10 @@ impl Cli {
             Command::Policy(command) => command.run(file),
             Command::Completions { shell } => {
                 let mut command = Self::command();
-                clap_complete::generate(shell, &mut command, "countersign", &mut std::io::stdout());
+                // It panics when it cannot write.
+                let mut script = Vec::new();
+                clap_complete::generate(shell, &mut command, "countersign", &mut script);
+                out::text(String::from_utf8_lossy(&script));
                 Ok(End::Fine)
             }
         }

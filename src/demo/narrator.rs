@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::cli::out::say;
+
 /// Prints steps and counts those that did not go as they should.
 #[derive(Debug)]
 pub struct Narrator {
@@ -23,14 +25,14 @@ impl Narrator {
     /// A heading; not for programs.
     pub fn heading(&self, text: &str) {
         if !self.json {
-            println!("\n{text}\n{}", "─".repeat(text.chars().count()));
+            say!("\n{text}\n{}", "─".repeat(text.chars().count()));
         }
     }
 
     /// A line; not for programs.
     pub fn say(&self, text: &str) {
         if !self.json {
-            println!("  {text}");
+            say!("  {text}");
         }
     }
 
@@ -40,10 +42,10 @@ impl Narrator {
             self.failures += 1;
         }
         if self.json {
-            println!("{}", json!({ "step": name, "ok": as_it_should, "result": what }));
+            say!("{}", json!({ "step": name, "ok": as_it_should, "result": what }));
         } else {
-            println!("  {} {name}", if as_it_should { "✓" } else { "✗" });
-            println!("      {}", shorten(what));
+            say!("  {} {name}", if as_it_should { "✓" } else { "✗" });
+            say!("      {}", shorten(what));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What a change of policies changes: on cases, and on sign-ins that were recorded.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 
 use cedar_policy::{Policy, PolicySet};
 use serde::Serialize;
@@ -175,10 +176,9 @@ impl<'a> SignInReplay<'a> {
     }
 }
 
-/// The cases of both sides; where both have one of a name, the new one.
+/// The cases of both sides; where both have one of a name in files of the same name, the new one.
 pub fn cases_of(old: Vec<Case>, new: Vec<Case>) -> Vec<Case> {
-    let names: BTreeSet<String> = new.iter().map(|case| case.name.clone()).collect();
-    let only_old = old.into_iter().filter(|case| !names.contains(&case.name));
-    let only_old: Vec<Case> = only_old.collect();
-    new.into_iter().chain(only_old).collect()
+    let key = |case: &Case| (case.file.file_name().map(OsStr::to_owned), case.name.clone());
+    let known: BTreeSet<_> = new.iter().map(key).collect();
+    new.into_iter().chain(old.into_iter().filter(|case| !known.contains(&key(case)))).collect()
 }

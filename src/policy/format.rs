@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use cedar_policy_formatter::{Config, policies_str_to_pretty};
 
-use super::problem::{Problem, Rule};
+use super::problem::{Problem, Rule, counted};
 use super::source::{self, SourceFile};
 use super::{depth, parse};
 
@@ -15,7 +15,7 @@ const LAYOUT: Config = Config { line_width: 80, indent_width: 2 };
 #[derive(Debug, thiserror::Error)]
 pub enum Unformatted {
     /// It cannot be read, or it has a syntax error.
-    #[error("{} problem(s)", .0.len())]
+    #[error("{}", counted(.0.len(), "problem", "problems"))]
     Problems(Vec<Problem>),
     /// The formatter would change more than the layout.
     #[error("{}: {why}", .file.display())]

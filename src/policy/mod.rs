@@ -28,6 +28,7 @@ pub use decision::{
     Decision, Explained, Permitted, Ruling, decide, decide_configuration, explain, explain_configuration,
 };
 pub use load::{PolicyFile, Validated};
+pub(crate) use problem::counted;
 pub use problem::{LoadError, Place, Problem, Rule, Severity};
 pub use recorded::RecordedFacts;
 pub use set::{Action, CompiledPolicies, Denial};

@@ -243,7 +243,12 @@ impl Diagnostic for Excerpt {
     }
 }
 
+/// A number of things, in words that fit it.
+pub(crate) fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
 /// Why no policy set could be loaded.
 #[derive(Debug, thiserror::Error)]
-#[error("{} problem(s) in the policies", .0.len())]
+#[error("{} in the policies", counted(.0.len(), "problem", "problems"))]
 pub struct LoadError(pub Vec<Problem>);

@@ -1,5 +1,7 @@
 //! One connection type over the databases that we speak; the arm is chosen by the URL's scheme.
 
+use std::path::Path;
+
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
@@ -20,6 +22,11 @@ const SQLITE_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqli
 /// redeemed assertions, which could then be redeemed again. `busy_timeout` is for other processes.
 const SQLITE_SETTINGS: &str = "PRAGMA busy_timeout = 2000; PRAGMA journal_mode = WAL; \
     PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY;";
+
+/// The file of an SQLite database that does not exist; opening it would make an empty one.
+pub fn missing(url: &str) -> Option<&str> {
+    url.strip_prefix("sqlite://").filter(|path| !Path::new(path).exists())
+}
 
 /// Opens a connection. `AnyConnection::establish` would hide the real error behind the arms it tried.
 pub fn open(url: &str) -> Result<AnyConnection, StoreError> {

@@ -35,6 +35,8 @@ pub enum StoreError {
     Open(String),
     #[error("cannot migrate the database: {0}")]
     Migrate(String),
+    #[error("there is no database at {0}; run `countersign migrate`")]
+    Missing(String),
     #[error("the database is behind this version; run `countersign migrate`")]
     Behind,
     #[cfg(feature = "postgres")]
@@ -70,8 +72,11 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens a database whose migrations are applied.
+    /// Opens a database whose migrations are applied; a file that is not there is not made.
     pub fn open(url: &str) -> Result<Self, StoreError> {
+        if let Some(path) = connection::missing(url) {
+            return Err(StoreError::Missing(path.to_owned()));
+        }
         if connection::open(url)?.is_behind()? {
             return Err(StoreError::Behind);
         }

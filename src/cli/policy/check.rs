@@ -5,22 +5,24 @@ use std::path::Path;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use super::{Place, print, sarif, tell};
+use super::{Place, sarif, tell};
+use crate::cli::out::{self, say};
 use crate::cli::{End, Outcome};
 use crate::policy::check::{Findings, check};
-use crate::policy::{Problem, Severity};
+use crate::policy::{Problem, Severity, counted};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Check {
     #[command(flatten)]
     place: Place,
-    /// How to tell what was found.
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    format: Format,
+    /// How the result is written.
+    #[arg(long, value_enum, default_value = "human")]
+    format: CheckFormat,
 }
 
+/// The formats of every verb, and one more.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Format {
+enum CheckFormat {
     /// Excerpts of the files on standard error, a summary on standard output.
     Human,
     /// One document on standard output.
@@ -35,9 +37,9 @@ impl Check {
         let findings = check(&dir, &schema);
         let (unreadable, clean) = (findings.unreadable(), findings.problems.is_empty());
         match self.format {
-            Format::Human => summarize(findings),
-            Format::Json => print(&format!("{:#}", document(&findings)))?,
-            Format::Sarif => print(&format!("{:#}", sarif::log(&findings, &std::env::current_dir()?)))?,
+            CheckFormat::Human => summarize(findings),
+            CheckFormat::Json => out::json(document(&findings))?,
+            CheckFormat::Sarif => out::json(sarif::log(&findings, &std::env::current_dir()?))?,
         }
         match (unreadable, clean) {
             (true, _) => Err("not everything could be read".into()),
@@ -52,9 +54,11 @@ fn summarize(findings: Findings) {
     let of = |severity| problems.iter().filter(|problem| problem.rule.severity() == severity).count();
     let (errors, warnings) = (of(Severity::Error), of(Severity::Warning));
     tell(problems);
-    println!("{policies} policies in {files} files: {errors} errors, {warnings} warnings.");
+    let (policies, files) = (counted(policies, "policy", "policies"), counted(files, "file", "files"));
+    let (errors, warnings) = (counted(errors, "error", "errors"), counted(warnings, "warning", "warnings"));
+    say!("{policies} in {files}: {errors}, {warnings}.");
     if let Some(hash) = policy_set {
-        println!("policy set {hash}");
+        say!("policy set {hash}");
     }
 }
 

@@ -1,15 +1,13 @@
 //! `countersign policy diff`.
 
-use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 
 use clap::Args;
 use serde::Serialize;
 
-use super::Format;
-use super::diff_text;
 use super::revision::Side;
-use super::widening;
+use super::{Format, diff_text, positive, widening};
+use crate::cli::out::{self, Progress};
 use crate::cli::{CannotRun, End, Outcome, block_on};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, Duration};
@@ -24,7 +22,8 @@ Examples:
   countersign policy diff policies new-policies --without-solver
   countersign policy diff set:CNkNLyVK --days 7    a set that was in force, by its hash in the decision log
 The report is Markdown, to be posted on a pull request as it is.
-Exit: 0 nothing is wider, 1 NEW permits something that OLD did not, 2 that could not be decided";
+Exit: 0 nothing is wider; 1 NEW permits something that OLD did not, whatever could not be decided beside it;
+2 nothing wider was found, and something could not be decided";
 
 /// Rows of the decision log that are read at once.
 const PAGE: i64 = 500;
@@ -42,8 +41,9 @@ pub(in crate::cli) struct Diff {
     #[arg(long)]
     without_solver: bool,
     /// Time for each question to the solver.
-    #[arg(long, value_name = "DURATION", default_value = "30s", conflicts_with = "without_solver")]
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = positive, conflicts_with = "without_solver")]
     timeout: Duration,
+    /// How the result is written.
     #[arg(long, value_enum, default_value = "human")]
     format: Format,
 }
@@ -62,7 +62,7 @@ pub(super) struct Found {
 }
 
 impl Diff {
-    pub(in crate::cli) fn run(self, file: Option<&Path>) -> Outcome {
+    pub(super) fn run(self, file: Option<&Path>) -> Outcome {
         block_on(self.compare(Config::load(file)?))
     }
 
@@ -87,8 +87,8 @@ impl Diff {
             solver,
         };
         match self.format {
-            Format::Human => print!("{}", diff_text::markdown(&found)),
-            Format::Json => println!("{:#}", serde_json::to_value(&found)?),
+            Format::Human => out::text(diff_text::markdown(&found)),
+            Format::Json => out::json(&found)?,
         }
         found.end()
     }
@@ -115,29 +115,18 @@ async fn replay_sign_ins(url: &str, days: u32, old: &Side, new: &Side) -> Result
     let since = SystemClock.now() - i64::from(days) * 86_400;
     let store = Store::open(url)?;
     let mut replay = SignInReplay::new(&old.compiled, &new.compiled);
-    let mut before = None;
+    let (mut before, mut progress) = (None, Progress::new());
     loop {
         let filter = Filter { before, ..Filter::default() };
         let page = store.read(move |c| sign_ins::list(c, &filter, PAGE)).await?;
         for row in page.items.iter().filter(|row| row.at >= since) {
             replay.add(&row.id.to_string(), &row.facts);
         }
-        show_progress(replay.total());
+        progress.show(format_args!("replayed {} sign-ins", replay.total()));
         match page.items.last().filter(|oldest| oldest.at >= since && page.next_cursor.is_some()) {
             Some(oldest) => before = Some(oldest.id),
             None => break,
         }
     }
-    if std::io::stderr().is_terminal() {
-        eprintln!();
-    }
     Ok(replay.finish())
-}
-
-fn show_progress(total: usize) {
-    if std::io::stderr().is_terminal() {
-        eprint!("\rreplayed {total} sign-ins");
-        // Progress only: nothing is lost when it cannot be shown.
-        let _ = std::io::stderr().flush();
-    }
 }

@@ -10,6 +10,7 @@ use super::explain_text as text;
 use super::revision::past_set;
 use super::{Format, Place, render};
 use crate::app::App;
+use crate::cli::out::{self, say};
 use crate::cli::{CannotRun, End, Outcome, block_on};
 use crate::clock::SystemClock;
 use crate::config::Config;
@@ -32,20 +33,20 @@ Exit: 0 it passes, or comes out as it did then; 1 it does not; 2 it could not be
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Explain {
-    /// Name of a test case, or id or request id of a sign-in.
+    /// Name of a test case or a part of it, or else the id or request id of a sign-in.
     #[arg(value_name = "CASE|SIGN-IN", required_unless_present = "assertion")]
     what: Option<String>,
     /// File with an assertion as a client would send it; it is verified, and not redeemed.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["what", "with"], requires = "client_id")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["what", "with", "tests"], requires = "client_id")]
     assertion: Option<PathBuf>,
     /// Client that would redeem the assertion.
-    #[arg(long, value_name = "ID", requires = "assertion")]
+    #[arg(long, value_name = "ID", requires = "assertion", conflicts_with = "what")]
     client_id: Option<String>,
     /// The request's scope parameter.
-    #[arg(long, value_name = "SCOPES", requires = "assertion")]
+    #[arg(long, value_name = "SCOPES", requires = "assertion", conflicts_with = "what")]
     scope: Option<String>,
     /// The request's resource parameter.
-    #[arg(long, value_name = "URI", requires = "assertion")]
+    #[arg(long, value_name = "URI", requires = "assertion", conflicts_with = "what")]
     resource: Option<String>,
     /// Directory of *.cedar files [default: `policy_dir` of the configuration].
     #[arg(long, value_name = "DIR")]
@@ -63,12 +64,13 @@ pub(in crate::cli) struct Explain {
     /// Case file, or directory of them [default: tests/ in the policy directory].
     #[arg(long, value_name = "PATH")]
     tests: Option<PathBuf>,
+    /// How the result is written.
     #[arg(long, value_enum, default_value = "human")]
     format: Format,
 }
 
 impl Explain {
-    pub(in crate::cli) fn run(mut self, file: Option<&Path>) -> Outcome {
+    pub(super) fn run(mut self, file: Option<&Path>) -> Outcome {
         let Some(what) = self.what.take() else {
             return block_on(self.explain_assertion(Config::load(file)?));
         };
@@ -82,16 +84,21 @@ impl Explain {
             }
         };
         let policies = source.compile(0).map_err(render)?;
-        match is_sign_in(&what) {
-            true => {
-                let url = Config::load(file)?.database_url;
-                explain_sign_in(&block_on(find_sign_in(&url, what))?, &policies, format)
-            }
-            false => {
-                let tests = tests.unwrap_or_else(|| dir.join("tests"));
-                explain_case(&find_case(&tests, &what)?, &policies, format)
-            }
+        let is_number = what.parse::<i64>().is_ok();
+        let tests = tests.unwrap_or_else(|| dir.join("tests"));
+        if !is_number && let Some(case) = find_case(&tests, &what)? {
+            return explain_case(&case, &policies, format);
         }
+        let no_case = format!("no case in {} is named so", tests.display());
+        if !is_number && !is_request_id(&what) {
+            return Err(no_case.into());
+        }
+        let found = block_on(find_sign_in(&Config::load(file)?.database_url, what));
+        let row = found.map_err(|CannotRun(why)| match is_number {
+            true => why,
+            false => format!("{no_case}, and {why}"),
+        })?;
+        explain_sign_in(&row, &policies, format)
     }
 
     async fn explain_assertion(self, mut config: Config) -> Outcome {
@@ -111,31 +118,34 @@ impl Explain {
         };
         let explanation = explain(&app, &asked).await;
         match self.format {
-            Format::Json => println!("{:#}", serde_json::to_value(&explanation)?),
-            Format::Human => print!("{}", text::explanation(&explanation)),
+            Format::Json => out::json(&explanation)?,
+            Format::Human => out::text(text::explanation(&explanation)),
         }
         Ok(if explanation.error.is_none() { End::Fine } else { End::Finding })
     }
 }
 
-/// A number, or an id as requests get: 16 characters of base64url.
-fn is_sign_in(what: &str) -> bool {
+/// An id as requests get: 16 characters of base64url.
+fn is_request_id(what: &str) -> bool {
     let url_safe = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-    what.parse::<i64>().is_ok() || (what.len() == 16 && what.bytes().all(url_safe))
+    what.len() == 16 && what.bytes().all(url_safe)
 }
 
-fn find_case(tests: &Path, name: &str) -> Result<Case, CannotRun> {
+/// The one case of a name, or else the one whose name contains it. Several of them are an error.
+fn find_case(tests: &Path, name: &str) -> Result<Option<Case>, CannotRun> {
     let all = cases::read(tests)?;
-    if let Some(exact) = all.iter().find(|case| case.name == name) {
-        return Ok(exact.clone());
+    let mut found: Vec<&Case> = all.iter().filter(|case| case.name == name).collect();
+    if found.is_empty() {
+        let name = name.to_lowercase();
+        found = all.iter().filter(|case| case.name.to_lowercase().contains(&name)).collect();
     }
-    let mut found = all.into_iter().filter(|case| case.name.to_lowercase().contains(&name.to_lowercase()));
-    match (found.next(), found.next()) {
-        (Some(case), None) => Ok(case),
-        (None, _) => Err(format!("no case in {} is named so", tests.display()).into()),
-        (Some(one), Some(other)) => {
-            let names: Vec<String> = [one, other].into_iter().chain(found).map(|case| case.name).collect();
-            Err(format!("several cases are named so:\n  {}", names.join("\n  ")).into())
+    match found.as_slice() {
+        [] => Ok(None),
+        [case] => Ok(Some((*case).clone())),
+        several => {
+            let place = |case: &&Case| format!("\n  {}:{}  {}", case.file.display(), case.line, case.name);
+            let places: String = several.iter().map(place).collect();
+            Err(format!("several cases are named so; --tests names a file:{places}").into())
         }
     }
 }
@@ -155,13 +165,13 @@ fn explain_case(case: &Case, policies: &Policies, format: Format) -> Outcome {
                 "case": case.name, "file": case.file, "line": case.line, "policy_set": policies.hash,
                 "decisions": decisions, "outcome": verdict.observed.summary(), "failures": verdict.failures,
             });
-            println!("{told:#}");
+            out::json(told)?;
         }
         Format::Human => {
-            println!("{} ({}:{})\n", case.name, case.file.display(), case.line);
-            print!("{}", text::decisions(&decisions));
-            println!("\n{}", verdict.observed.summary());
-            verdict.failures.iter().for_each(|failure| println!("✗ {failure}"));
+            say!("{} ({}:{})\n", case.name, case.file.display(), case.line);
+            out::text(text::decisions(&decisions));
+            say!("\n{}", verdict.observed.summary());
+            verdict.failures.iter().for_each(|failure| say!("✗ {failure}"));
         }
     }
     Ok(if verdict.failures.is_empty() { End::Fine } else { End::Finding })
@@ -182,13 +192,13 @@ fn explain_sign_in(row: &SignIn, policies: &Policies, format: Format) -> Outcome
                 "sign_in": text::sign_in(row), "then": then, "policy_set": policies.hash,
                 "now": decisions, "differences": changed,
             });
-            println!("{told:#}");
+            out::json(told)?;
         }
         Format::Human => {
-            print!("{}", text::sign_in_head(row));
-            println!("\nUnder policy set {}:\n", policies.hash);
-            print!("{}", text::decisions(&decisions));
-            print!("\n{}", text::differences(&changed));
+            out::text(text::sign_in_head(row));
+            say!("\nUnder policy set {}:\n", policies.hash);
+            out::text(text::decisions(&decisions));
+            out::text(format_args!("\n{}", text::differences(&changed)));
         }
     }
     Ok(if changed.is_empty() { End::Fine } else { End::Finding })
@@ -197,10 +207,10 @@ fn explain_sign_in(row: &SignIn, policies: &Policies, format: Format) -> Outcome
 /// A request that was refused before policies were asked, or recorded before facts were kept.
 fn tell_undecided(row: &SignIn, format: Format) -> Outcome {
     match format {
-        Format::Json => println!("{:#}", json!({ "sign_in": text::sign_in(row), "now": null })),
+        Format::Json => out::json(json!({ "sign_in": text::sign_in(row), "now": null }))?,
         Format::Human => {
-            print!("{}", text::sign_in_head(row));
-            println!("\nNo policy was asked then, or its facts were not recorded: nothing to replay.");
+            out::text(text::sign_in_head(row));
+            say!("\nNo policy was asked then, or its facts were not recorded: nothing to replay.");
         }
     }
     Ok(End::Fine)

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::tell;
+use crate::cli::out::{complain, say};
 use crate::cli::{CannotRun, End, Outcome};
 use crate::config::Config;
 use crate::policy::Problem;
@@ -58,12 +59,12 @@ impl Tally {
             Ok(false) => {}
             Ok(true) => {
                 self.differ += 1;
-                println!("{}", path.display());
+                say!("{}", path.display());
             }
             Err(Unformatted::Problems(problems)) => self.refuse(problems),
             Err(error) => {
                 self.failed += 1;
-                eprintln!("error: {error}");
+                complain!("error: {error}");
             }
         }
     }

@@ -15,13 +15,13 @@ mod test;
 mod test_report;
 mod widening;
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
+use super::out::complain;
 use super::{CannotRun, Outcome};
-use crate::config::Config;
+use crate::config::{Config, Duration};
 use crate::policy::{LoadError, PolicySource, Problem};
 
 #[derive(Debug, Subcommand)]
@@ -59,13 +59,22 @@ pub(super) enum Command {
         action that they name, nothing may be permitted that they do not permit; where all of them are forbids,\n\
         everything else may be.\n\
         Solver: the environment variable CVC5 names a cvc5 executable, 1.3 or newer.\n\
-        Exit: 0 all proved, 1 something was refuted, 2 something could not be decided")]
+        Exit: 0 all proved; 1 something was refuted, whatever could not be decided beside it; 2 nothing was refuted,\n\
+        and something could not be decided")]
     Prove(prove::Prove),
     /// Show where the shadow set (`policy.shadow_dir`) would have decided otherwise.
     #[command(
         after_help = "Examples:\n  countersign policy shadow --config countersign.toml\n  countersign policy shadow --teamspace acme --format json\n  countersign policy shadow --clear      count anew\nExit: 0 none differ, 1 some do, 2 nothing was compared or it cannot be read"
     )]
     Shadow(shadow::Shadow),
+}
+
+/// A duration that is not zero.
+fn positive(text: &str) -> Result<Duration, String> {
+    match text.parse::<Duration>()? {
+        none if none.as_secs() == 0 => Err("must be longer than 0s".to_owned()),
+        some => Ok(some),
+    }
 }
 
 /// Where the policies are.
@@ -81,7 +90,9 @@ struct Place {
 /// How results are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Format {
+    /// Text for people.
     Human,
+    /// One JSON document.
     Json,
 }
 
@@ -115,20 +126,14 @@ impl Command {
     }
 }
 
-/// Every problem with an excerpt, then how many there are.
+/// How many problems there are, then each with an excerpt.
 pub(super) fn render(error: LoadError) -> String {
     let count = error.to_string();
-    let mut text: String = error.0.into_iter().map(|problem| format!("{:?}\n", problem.report())).collect();
-    text.push_str(&count);
-    text
+    let all = error.0.into_iter().map(|problem| format!("\n{:?}", problem.report()));
+    std::iter::once(count).chain(all).collect()
 }
 
 /// Every problem on standard error, with an excerpt.
 fn tell(problems: Vec<Problem>) {
-    problems.into_iter().for_each(|problem| eprintln!("{:?}", problem.report()));
-}
-
-/// A long text on standard output, whose reader may go away.
-fn print(text: &str) -> std::io::Result<()> {
-    writeln!(std::io::stdout(), "{text}")
+    problems.into_iter().for_each(|problem| complain!("{:?}", problem.report()));
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{Format, Place};
+use super::{Format, Place, positive};
 use crate::cli::Outcome;
 use crate::config::Duration;
 
@@ -19,7 +19,7 @@ pub(in crate::cli) struct Prove {
     #[arg(long, value_name = "DIR")]
     proofs: Option<PathBuf>,
     /// Time for each question to the solver.
-    #[arg(long, value_name = "DURATION", default_value = "30s")]
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = positive)]
     timeout: Duration,
     /// How the result is written.
     #[arg(long, value_enum, default_value = "human")]

@@ -1,10 +1,9 @@
 //! A side of `policy diff`: a directory, a set that was in force once, or a git revision, which is laid out in a
 //! temporary directory.
 
+use std::io::{Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-
-use tempfile::TempDir;
 
 use super::render;
 use crate::cli::CannotRun;
@@ -32,12 +31,9 @@ impl Side {
         if Path::new(name).is_dir() {
             return Self::of(name, Path::new(name), &config.schema_file);
         }
-        let revision = Revision::find(name)?;
         let laid_out = tempfile::tempdir()?;
-        revision.lay_out(&config.policy_dir, &laid_out)?;
-        revision.lay_out(&config.schema_file, &laid_out)?;
-        let place = |path: &Path| revision.place(path).map(|inside| laid_out.path().join(inside));
-        Self::of(name, &place(&config.policy_dir)?, &place(&config.schema_file)?)
+        let (dir, schema) = Revision::find(name, &config.policy_dir)?.lay_out(config, laid_out.path())?;
+        Self::of(name, &dir, &schema)
     }
 
     fn of(name: &str, dir: &Path, schema: &Path) -> Result<Self, CannotRun> {
@@ -61,62 +57,128 @@ pub(super) async fn past_set(url: &str, hash: &str) -> Result<PolicySource, Cann
     Ok(PolicySource::from_content(&kept.content)?)
 }
 
+/// A commit of the work tree that has the policy directory.
 struct Revision {
+    /// As the user named it.
+    name: String,
     commit: String,
     /// The work tree's root.
     root: PathBuf,
 }
 
 impl Revision {
-    fn find(name: &str) -> Result<Self, CannotRun> {
+    fn find(name: &str, policy_dir: &Path) -> Result<Self, CannotRun> {
         let neither = |why: String| format!("{name} is neither a directory nor a git revision: {why}");
         // What begins with a hyphen would be an option of git's.
         if name.starts_with('-') {
             return Err(neither("it begins with a hyphen".to_owned()).into());
         }
+        let (within, _) = real(policy_dir)?;
+        let commit = format!("{name}^{{commit}}");
         let line = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).trim().to_owned();
-        let commit = git(None, &["rev-parse", "--verify", "--quiet", &format!("{name}^{{commit}}")]);
-        let root = git(None, &["rev-parse", "--show-toplevel"]).map_err(neither)?;
-        Ok(Self { commit: line(commit.map_err(neither)?), root: line(root).into() })
+        let root = git(&within, &["rev-parse", "--show-toplevel"]).map_err(neither)?;
+        let commit = git(&within, &["rev-parse", "--verify", "--quiet", &commit]).map_err(neither)?;
+        Ok(Self { name: name.to_owned(), commit: line(commit), root: line(root).into() })
     }
 
-    /// A path as it is called within the work tree.
-    fn place(&self, path: &Path) -> Result<PathBuf, CannotRun> {
-        let absolute = std::path::absolute(path)?;
-        // The directory may be gone from the work tree; its parents lead there through links all the same.
-        let real = absolute.canonicalize().unwrap_or(absolute);
-        let root = self.root.canonicalize()?;
-        let inside = real.strip_prefix(&root);
-        let inside = inside.map_err(|_| format!("{} is not in {}", path.display(), root.display()))?;
-        Ok(inside.to_owned())
-    }
-
-    /// Writes a file, or every file below a directory, as it was in the revision.
-    fn lay_out(&self, path: &Path, into: &TempDir) -> Result<(), CannotRun> {
-        let inside = self.place(path)?;
-        let inside = inside.to_str().ok_or("a path is not UTF-8")?;
-        let listed =
-            git(Some(&self.root), &["ls-tree", "-r", "-z", "--name-only", &self.commit, "--", inside])?;
-        let listed = String::from_utf8(listed)?;
-        for name in listed.split('\0').filter(|name| !name.is_empty()) {
-            let content = git(Some(&self.root), &["show", &format!("{}:{name}", self.commit)])?;
-            let target = into.path().join(name);
-            if let Some(parent) = target.parent() {
-                std::fs::create_dir_all(parent)?;
-            }
+    /// Writes the schema, and what stands in the policy directory and its tests/, as they were in the revision.
+    fn lay_out(&self, config: &Config, into: &Path) -> Result<(PathBuf, PathBuf), CannotRun> {
+        let (policies, schema) = (into.join("policies"), into.join("countersign.cedarschema"));
+        let tree = self.object(&config.policy_dir)?;
+        let listed = git(&self.root, &["ls-tree", "-r", "-z", "--full-tree", &tree])
+            .map_err(|why| format!("{} of {}: {why}", config.policy_dir.display(), self.name))?;
+        let listed = String::from_utf8_lossy(&listed);
+        let files = listed.split_terminator('\0').filter_map(Entry::parse).filter(Entry::is_read);
+        let mut objects = vec![(self.object(&config.schema_file)?, schema.clone())];
+        objects.extend(files.map(|entry| (entry.object.to_owned(), policies.join(entry.path))));
+        std::fs::create_dir_all(policies.join("tests"))?;
+        for (content, (_, target)) in self.contents(&objects)?.into_iter().zip(&objects) {
             std::fs::write(target, content)?;
         }
-        Ok(())
+        Ok((policies, schema))
+    }
+
+    /// The id of a file or directory of the revision.
+    fn object(&self, path: &Path) -> Result<String, CannotRun> {
+        let (existing, rest) = real(path)?;
+        let (absolute, root) = (existing.join(rest), self.root.canonicalize()?);
+        let inside = absolute.strip_prefix(&root);
+        let inside = inside.map_err(|_| format!("{} is not in {}", path.display(), root.display()))?;
+        let inside = inside.to_str().ok_or("a path is not UTF-8")?;
+        let named = format!("{}:{inside}", self.commit);
+        let id = git(&self.root, &["rev-parse", "--verify", "--quiet", &named])
+            .map_err(|_| format!("{} has no {}", self.name, path.display()))?;
+        Ok(String::from_utf8_lossy(&id).trim().to_owned())
+    }
+
+    /// The bytes of files as they were committed: no attribute and no setting changes them.
+    fn contents(&self, objects: &[(String, PathBuf)]) -> Result<Vec<Vec<u8>>, CannotRun> {
+        // A file, since git may stop to read before everything is written into a pipe.
+        let mut asked = tempfile::tempfile()?;
+        objects.iter().try_for_each(|(id, _)| writeln!(asked, "{id}"))?;
+        asked.rewind()?;
+        let told = run(command(&self.root, &["cat-file", "--batch"]).stdin(asked))?;
+        let mut rest = told.as_slice();
+        let contents = objects.iter().map(|_| take(&mut rest)).collect::<Option<_>>();
+        Ok(contents.ok_or_else(|| format!("git did not tell every file of {}", self.name))?)
     }
 }
 
-/// What git prints, or what it complains of.
-fn git(dir: Option<&Path>, arguments: &[&str]) -> Result<Vec<u8>, String> {
-    let mut command = Command::new("git");
-    command.args(arguments);
-    if let Some(dir) = dir {
-        command.current_dir(dir);
+/// A line of `git ls-tree`.
+struct Entry<'a> {
+    mode: &'a str,
+    object: &'a str,
+    path: &'a str,
+}
+
+impl<'a> Entry<'a> {
+    fn parse(line: &'a str) -> Option<Self> {
+        let (about, path) = line.split_once('\t')?;
+        let mut about = about.split(' ');
+        Some(Self { mode: about.next()?, object: about.nth(1)?, path })
     }
+
+    /// Whether it is a regular file at a place where policies and cases are read from.
+    fn is_read(&self) -> bool {
+        let depth = self.path.strip_prefix("tests/").unwrap_or(self.path);
+        self.mode.starts_with("100") && !depth.contains('/')
+    }
+}
+
+/// The next file of what `git cat-file --batch` prints: `ID blob SIZE`, a line end, the bytes, a line end.
+fn take(rest: &mut &[u8]) -> Option<Vec<u8>> {
+    let end = rest.iter().position(|byte| *byte == b'\n')?;
+    let (head, body) = (rest.get(..end)?, rest.get(end + 1..)?);
+    let mut head = std::str::from_utf8(head).ok()?.split(' ');
+    let size: usize = (head.nth(1)? == "blob").then(|| head.next()?.parse().ok())??;
+    let content = body.get(..size)?.to_vec();
+    *rest = body.get(size + 1..)?;
+    Some(content)
+}
+
+/// The nearest parent that exists, without links, and what comes below it: the path may be gone from the work tree.
+fn real(path: &Path) -> Result<(PathBuf, PathBuf), CannotRun> {
+    let absolute = std::path::absolute(path)?;
+    let found = absolute.ancestors().find_map(|parent| {
+        Some((parent.canonicalize().ok()?, absolute.strip_prefix(parent).ok()?.to_owned()))
+    });
+    Ok(found.ok_or_else(|| format!("{} is nowhere", path.display()))?)
+}
+
+fn command(dir: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new("git");
+    command.current_dir(dir).args(arguments);
+    // A hook has these, relative to its own directory.
+    command.env_remove("GIT_DIR").env_remove("GIT_WORK_TREE");
+    command
+}
+
+/// What git prints, or what it complains of.
+fn git(dir: &Path, arguments: &[&str]) -> Result<Vec<u8>, String> {
+    run(&mut command(dir, arguments))
+}
+
+fn run(command: &mut Command) -> Result<Vec<u8>, String> {
     let output = command.output().map_err(|error| format!("cannot run git: {error}"))?;
     match output.status.success() {
         true => Ok(output.stdout),

@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde_json::{Value, json};
 
-use super::print;
+use super::Format;
+use crate::cli::out;
 use crate::cli::{CannotRun, End, Outcome};
 use crate::policy::example::{self, Example};
 use crate::policy::vocabulary::{Attributes, Vocabulary};
@@ -16,15 +17,9 @@ pub(in crate::cli) struct Schema {
     /// Schema file [default: the schema of this version].
     #[arg(long, value_name = "FILE")]
     schema: Option<PathBuf>,
-    /// How to print it.
-    #[arg(long, value_enum, default_value_t = Format::Human)]
+    /// How the result is written.
+    #[arg(long, value_enum, default_value = "human")]
     format: Format,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Format {
-    Human,
-    Json,
 }
 
 impl Schema {
@@ -35,8 +30,8 @@ impl Schema {
         };
         let examples = example::questions()?;
         match self.format {
-            Format::Human => print(page(&words, &examples)?.trim_end())?,
-            Format::Json => print(&format!("{:#}", document(&words, &examples)))?,
+            Format::Human => out::text(page(&words, &examples)?),
+            Format::Json => out::json(document(&words, &examples))?,
         }
         Ok(End::Fine)
     }

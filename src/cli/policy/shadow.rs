@@ -2,21 +2,16 @@
 
 use std::path::Path;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
+use super::Format;
+use crate::cli::out::{self, say};
 use crate::cli::{End, Outcome, block_on, serve::now};
 use crate::config::Config;
 use crate::shadow::report::{self, Query, Report};
 use crate::store::admin_events::{self, NewAdminEvent};
 use crate::store::snapshot::Snapshot;
 use crate::store::{AnyConnection, Store, StoreError, shadow};
-
-/// How a result is printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Human,
-    Json,
-}
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Shadow {
@@ -30,7 +25,8 @@ pub(in crate::cli) struct Shadow {
     /// Most differences to show one by one.
     #[arg(long, value_name = "N", default_value_t = 20)]
     limit: usize,
-    #[arg(long, value_enum, default_value_t = Format::Human)]
+    /// How the result is written.
+    #[arg(long, value_enum, default_value = "human")]
     format: Format,
     /// Forget everything about the set and count anew.
     #[arg(long, conflicts_with_all = ["teamspace", "limit", "format"])]
@@ -67,8 +63,8 @@ impl Shadow {
         let query = Query { set: self.set, teamspace_id, limit: self.limit };
         let report = store.read(move |c| report::report(c, &query)).await?.ok_or(NOTHING)?;
         match self.format {
-            Format::Json => println!("{}", serde_json::to_string_pretty(&report)?),
-            Format::Human => print(&report, self.teamspace.as_deref()),
+            Format::Json => out::json(&report)?,
+            Format::Human => tell(&report, self.teamspace.as_deref()),
         }
         Ok(if differ(&report) { End::Finding } else { End::Fine })
     }
@@ -82,35 +78,35 @@ async fn clear(store: &Store, set: Option<String>) -> Outcome {
         Ok::<_, StoreError>(Some((set, count)))
     };
     let (set, count) = store.write(forget).await?.ok_or(NOTHING)?;
-    println!("forgot {count} differences of the shadow set {set}");
+    say!("forgot {count} differences of the shadow set {set}");
     Ok(End::Fine)
 }
 
-fn print(report: &Report, teamspace: Option<&str>) {
+fn tell(report: &Report, teamspace: Option<&str>) {
     let Report { since, evaluated, different, dropped, .. } = report;
-    println!("shadow set {}", report.shadow_set);
+    say!("shadow set {}", report.shadow_set);
     let share = 100.0 * *different as f64 / (*evaluated).max(1) as f64;
-    println!("since {since}: {evaluated} decisions, {different} differ ({share:.2}%)");
+    say!("since {since}: {evaluated} decisions, {different} differ ({share:.2}%)");
     if *dropped > 0 {
-        println!("{dropped} of these could not be written down");
+        say!("{dropped} of these could not be written down");
     }
     if let Some(slug) = teamspace {
-        println!("of teamspace {slug}, {} differences are on record", report.recorded);
+        say!("of teamspace {slug}, {} differences are on record", report.recorded);
     }
     for group in &report.groups {
-        println!("\n{:>7}  {}", group.count, group.change);
+        say!("\n{:>7}  {}", group.count, group.change);
         for (whose, ids) in [("in force", &group.policies.actual), ("shadow", &group.policies.shadow)] {
             if !ids.is_empty() {
                 let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-                println!("         {whose}: {}", ids.join(", "));
+                say!("         {whose}: {}", ids.join(", "));
             }
         }
     }
     if !report.latest.is_empty() {
-        println!("\nlatest");
+        say!("\nlatest");
     }
     for told in &report.latest {
         let teamspace = told.teamspace.as_deref().unwrap_or("-");
-        println!("{}  {}  {teamspace}  {}", told.time, told.request_id, told.change);
+        say!("{}  {}  {teamspace}  {}", told.time, told.request_id, told.change);
     }
 }

@@ -1,6 +1,5 @@
 //! `countersign policy test`.
 
-use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -8,6 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::test_report::{self, Report};
 use super::{Format, Place, render};
+use crate::cli::out::{self, Progress};
 use crate::cli::{CannotRun, End, Outcome};
 use crate::policy::CompiledPolicies;
 use crate::policy::Validated;
@@ -37,6 +37,7 @@ pub(in crate::cli) struct Test {
     /// Write a JUnit report.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
+    /// How the result is written.
     #[arg(long, value_enum, default_value = "human")]
     format: Format,
     /// Tell policies that decided nothing, and permits that always matched; `=strict` fails on them.
@@ -55,7 +56,7 @@ enum Rigor {
 }
 
 impl Test {
-    pub(in crate::cli) fn run(self, file: Option<&Path>) -> Outcome {
+    pub(super) fn run(self, file: Option<&Path>) -> Outcome {
         let (source, dir) = self.place.source(&self.with, file)?;
         let validated = source.validate().map_err(render)?;
         let compiled = CompiledPolicies::compile(&validated.set, &validated.schema)?;
@@ -77,13 +78,14 @@ impl Test {
         if self.mutate.is_some() && report.failed() == 0 {
             report.survivors = Some(mutate(&validated, &cases)?);
         }
+        match self.format {
+            Format::Human => out::text(test_report::human(&report)),
+            Format::Json => out::json(test_report::json(&report))?,
+        }
         if let Some(path) = &self.junit {
             let text = test_report::junit(&report)?;
-            std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))?;
-        }
-        match self.format {
-            Format::Human => print!("{}", test_report::human(&report)),
-            Format::Json => println!("{:#}", test_report::json(&report)),
+            std::fs::write(path, text)
+                .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
         }
         let gaps = (self.coverage == Some(Rigor::Strict)
             && report.coverage.as_ref().is_some_and(|c| c.has_gaps()))
@@ -112,16 +114,6 @@ fn select(tests: &[PathBuf], filter: Option<&str>) -> Result<Vec<Case>, CannotRu
 
 /// Long with many policies, so a terminal is shown how far it is.
 fn mutate(validated: &Validated, cases: &[Case]) -> Result<Vec<String>, String> {
-    let (all, shown) = (validated.set.policies().count(), std::io::stderr().is_terminal());
-    let found = survivors(validated, cases, |n| {
-        if shown {
-            eprint!("\rdropping policy {n} of {all}");
-            // Progress only: nothing is lost when it cannot be shown.
-            let _ = std::io::stderr().flush();
-        }
-    });
-    if shown {
-        eprintln!();
-    }
-    found
+    let (all, mut progress) = (validated.set.policies().count(), Progress::new());
+    survivors(validated, cases, |n| progress.show(format_args!("dropping policy {n} of {all}")))
 }

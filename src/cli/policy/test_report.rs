@@ -7,6 +7,7 @@ use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use serde_json::{Value, json};
 
 use crate::policy::cases::{Case, Coverage, Verdict};
+use crate::policy::counted;
 
 /// Everything that a run found.
 pub(super) struct Report<'a> {
@@ -37,8 +38,8 @@ pub(super) fn human(report: &Report<'_>) -> String {
         let file = cases.first().map(|(case, _)| case.file.display().to_string()).unwrap_or_default();
         // Writing to a String cannot fail.
         let _ = match failed {
-            0 => writeln!(text, "✓ {file}: {all} cases"),
-            _ => writeln!(text, "✗ {file}: {failed} of {all} cases failed"),
+            0 => writeln!(text, "✓ {file}: {}", counted(all, "case", "cases")),
+            _ => writeln!(text, "✗ {file}: {failed} of {} failed", counted(all, "case", "cases")),
         };
         for (case, verdict) in cases.iter().filter(|(_, verdict)| !verdict.failures.is_empty()) {
             let _ = writeln!(text, "\n  {} ({file}:{})", case.name, case.line);
@@ -60,8 +61,8 @@ pub(super) fn human(report: &Report<'_>) -> String {
     let passed = report.verdicts.len() - report.failed();
     let _ = writeln!(
         text,
-        "{passed} of {} cases passed in {:.1} ms",
-        report.verdicts.len(),
+        "{passed} of {} passed in {:.1} ms",
+        counted(report.verdicts.len(), "case", "cases"),
         report.took.as_secs_f64() * 1e3
     );
     text.push_str(&gaps(report));
@@ -95,7 +96,8 @@ fn gaps(report: &Report<'_>) -> String {
             text.push_str("every policy is missed when it is dropped\n")
         }
         Some(survivors) => {
-            let _ = writeln!(text, "{} policies can be dropped unnoticed", survivors.len());
+            let _ =
+                writeln!(text, "{} can be dropped unnoticed", counted(survivors.len(), "policy", "policies"));
         }
         None => {}
     }
@@ -130,7 +132,7 @@ pub(super) fn junit(report: &Report<'_>) -> Result<String, quick_junit::Serializ
     let mut document = quick_junit::Report::new("policies");
     for cases in report.by_file() {
         let file = cases.first().map(|(case, _)| case.file.display().to_string()).unwrap_or_default();
-        let mut suite = TestSuite::new(file);
+        let mut suite = TestSuite::new(file.clone());
         for (case, verdict) in cases {
             let mut status = TestCaseStatus::success();
             if !verdict.failures.is_empty() {
@@ -143,7 +145,9 @@ pub(super) fn junit(report: &Report<'_>) -> Result<String, quick_junit::Serializ
                     verdict.failures.join("\n")
                 ));
             }
-            suite.add_test_case(TestCase::new(case.name.clone(), status));
+            let mut told = TestCase::new(case.name.clone(), status);
+            told.set_classname(file.clone());
+            suite.add_test_case(told);
         }
         document.add_test_suite(suite);
     }

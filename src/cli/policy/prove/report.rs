@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::Prove;
+use crate::cli::out::{self, complain, say};
 use crate::cli::policy::Format;
 use crate::cli::policy::render;
 use crate::cli::{CannotRun, End, Outcome as CommandOutcome};
 use crate::policy::prove::{Finding, Invariant, Kind, Outcome, Proof, Prover, prove};
-use crate::policy::{PolicySource, Validated};
+use crate::policy::{PolicySource, Validated, counted};
 
 pub(super) async fn run(args: Prove, file: Option<&Path>) -> CommandOutcome {
     let (dir, schema) = args.place.resolve(file)?;
@@ -19,17 +20,16 @@ pub(super) async fn run(args: Prove, file: Option<&Path>) -> CommandOutcome {
     let mut proofs = Vec::new();
     prove(&mut prover, &policies, &invariants, |proof| {
         if args.format == Format::Human {
-            println!("{}", line(&proof));
+            say!("{}", line(&proof));
         }
         proofs.push(proof);
     })
     .await?;
     match args.format {
         Format::Human => conclude(&proofs, &policies, &prover),
-        Format::Json => println!(
-            "{:#}",
-            json!({ "policy_set": policies.hash, "solver": prover.version(), "proofs": proofs })
-        ),
+        Format::Json => {
+            out::json(json!({ "policy_set": policies.hash, "solver": prover.version(), "proofs": proofs }))?
+        }
     }
     end(&proofs)
 }
@@ -41,7 +41,7 @@ fn invariants(named: Option<PathBuf>, dir: &Path, policies: &Validated) -> Resul
         Some(dir) => dir,
         None if usual.is_dir() => usual,
         None => {
-            eprintln!("no invariants: there is no directory {}", usual.display());
+            complain!("no invariants: there is no directory {}", usual.display());
             return Ok(Vec::new());
         }
     };
@@ -69,14 +69,16 @@ fn conclude(proofs: &[Proof], policies: &Validated, prover: &Prover) {
     for proof in proofs {
         match &proof.outcome {
             Outcome::Proved => {}
-            Outcome::Refuted(finding) => print!("\n✗ {}\n{}", title(proof), told(finding)),
-            Outcome::Undecided { why } => println!("\n? {}\n  undecided: {why}", title(proof)),
+            Outcome::Refuted(finding) => {
+                out::text(format_args!("\n✗ {}\n{}", title(proof), told(finding)));
+            }
+            Outcome::Undecided { why } => say!("\n? {}\n  undecided: {why}", title(proof)),
         }
     }
-    let refuted = proofs.iter().filter(|proof| matches!(proof.outcome, Outcome::Refuted(_))).count();
-    let proved = proofs.len() - refuted - undecided(proofs);
-    println!("\n{proved} proved, {refuted} refuted, {} undecided", undecided(proofs));
-    println!("policy set {}; {}", policies.hash, prover.version());
+    let (refuted, undecided) = (refuted(proofs), undecided(proofs));
+    let proved = proofs.len() - refuted - undecided;
+    say!("\n{proved} proved, {refuted} refuted, {undecided} undecided");
+    say!("policy set {}; {}", policies.hash, prover.version());
 }
 
 fn told(finding: &Finding) -> String {
@@ -95,10 +97,18 @@ fn undecided(proofs: &[Proof]) -> usize {
     proofs.iter().filter(|proof| matches!(proof.outcome, Outcome::Undecided { .. })).count()
 }
 
+fn refuted(proofs: &[Proof]) -> usize {
+    proofs.iter().filter(|proof| matches!(proof.outcome, Outcome::Refuted(_))).count()
+}
+
+/// A finding stands, whatever could not be decided beside it.
 fn end(proofs: &[Proof]) -> CommandOutcome {
-    match undecided(proofs) {
-        0 if proofs.iter().any(|proof| matches!(proof.outcome, Outcome::Refuted(_))) => Ok(End::Finding),
-        0 => Ok(End::Fine),
-        n => Err(format!("{n} of {} proofs are undecided, and so not proved", proofs.len()).into()),
+    match (refuted(proofs), undecided(proofs)) {
+        (1.., _) => Ok(End::Finding),
+        (0, 0) => Ok(End::Fine),
+        (0, n) => {
+            Err(format!("{n} of {}: undecided, and so not proved", counted(proofs.len(), "proof", "proofs"))
+                .into())
+        }
     }
 }

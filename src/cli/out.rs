@@ -1,0 +1,94 @@
+//! What commands print. The reader of standard output may go away at any time (`| head -1`): then the rest is not
+//! printed, and the command does its work and ends as it would have. Any other failure is told at the end.
+
+use std::fmt::{Arguments, Display};
+use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
+use std::sync::OnceLock;
+
+use serde::Serialize;
+
+/// Why standard output takes nothing more.
+static LOST: OnceLock<io::Error> = OnceLock::new();
+
+/// `println!` for results.
+macro_rules! say {
+    ($($part:tt)*) => { $crate::cli::out::line(format_args!($($part)*)) };
+}
+
+/// `eprintln!` for everything else.
+macro_rules! complain {
+    ($($part:tt)*) => { $crate::cli::out::aside(format_args!("{}\n", format_args!($($part)*))) };
+}
+
+pub(crate) use {complain, say};
+
+/// A line on standard output.
+pub(crate) fn line(line: Arguments<'_>) {
+    text(format_args!("{line}\n"));
+}
+
+/// A text on standard output, with the line ends that it has.
+pub(crate) fn text(text: impl Display) {
+    if LOST.get().is_none() {
+        note(write!(io::stdout(), "{text}"));
+    }
+}
+
+/// A document on standard output.
+pub(crate) fn json(document: impl Serialize) -> serde_json::Result<()> {
+    line(format_args!("{:#}", serde_json::to_value(document)?));
+    Ok(())
+}
+
+/// A text on standard error. When that is gone as well there is nobody left to tell.
+pub(crate) fn aside(text: Arguments<'_>) {
+    let _ = io::stderr().write_fmt(text);
+}
+
+/// Whether everything was printed for which there was a reader.
+pub(super) fn finish() -> Result<(), String> {
+    if LOST.get().is_none() {
+        note(io::stdout().flush());
+    }
+    match LOST.get() {
+        Some(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(format!("cannot write to standard output: {error}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn note(written: io::Result<()>) {
+    if let Err(error) = written {
+        // Only the first failure tells the cause.
+        let _ = LOST.set(error);
+    }
+}
+
+/// How far a long run is: one line of a terminal, which the next one replaces.
+pub(super) struct Progress {
+    shown: bool,
+}
+
+impl Progress {
+    /// Nothing shown yet.
+    pub(super) fn new() -> Self {
+        Self { shown: false }
+    }
+
+    /// Replaces the line. Texts may not become shorter.
+    pub(super) fn show(&mut self, text: Arguments<'_>) {
+        if io::stderr().is_terminal() {
+            self.shown = true;
+            aside(format_args!("\r{text}"));
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.shown {
+            aside(format_args!("\n"));
+        }
+    }
+}
