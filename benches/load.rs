@@ -3,6 +3,8 @@
 //! `cargo bench --bench load` prints start-up time, CPU per exchange, latency at saturation and at a modest
 //! rate, and memory. Environment: `LOAD_EXCHANGES` (100000), `LOAD_CONNECTIONS` (32).
 
+#![allow(clippy::disallowed_macros, reason = "what is measured is printed")]
+
 use std::error::Error;
 use std::fs::File;
 use std::process::{Child, Command, Stdio};

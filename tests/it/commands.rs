@@ -275,3 +275,138 @@ fn the_demonstration_runs() {
     assert!(steps.len() >= 15 && steps.iter().all(|step| step["ok"] == true), "{steps:?}");
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is left behind");
 }
+
+/// A command line with everything that a verb needs: policies, cases, a database with a key.
+fn furnished() -> tempfile::TempDir {
+    let (root, dir) = (Path::new(env!("CARGO_MANIFEST_DIR")), workplace());
+    for name in ["policies", "policies/tests", "policies/proofs", "schema"] {
+        std::fs::create_dir_all(dir.path().join(name)).unwrap();
+        for entry in std::fs::read_dir(root.join(name)).unwrap().map(Result::unwrap) {
+            if entry.path().is_file() {
+                std::fs::copy(entry.path(), dir.path().join(name).join(entry.file_name())).unwrap();
+            }
+        }
+    }
+    assert_eq!(countersign(dir.path(), &["keys", "rotate", "--now"], &[]).status.code(), Some(0));
+    dir
+}
+
+/// The code and the complaints of a command whose output goes there.
+fn into(dir: &Path, args: &[&str], out: impl Into<Stdio>) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+    command.args(args).current_dir(dir).stdin(Stdio::null()).stdout(out).stderr(Stdio::piped());
+    let output = command.spawn().unwrap().wait_with_output().unwrap();
+    (output.status.code(), text(&output.stderr))
+}
+
+/// A pipe that nobody reads.
+fn closed() -> std::io::PipeWriter {
+    std::io::pipe().unwrap().1
+}
+
+/// Every verb ends as it does when somebody reads what it prints.
+#[test]
+fn a_reader_that_goes_away_changes_nothing() {
+    let dir = furnished();
+    for args in [
+        &["policy", "check"][..],
+        &["policy", "check", "--format", "json"],
+        &["policy", "check", "--format", "sarif"],
+        &["policy", "test"],
+        &["policy", "test", "--coverage", "--format", "json"],
+        &["policy", "explain", "new people: full"],
+        &["policy", "explain", "new people: full", "--format", "json"],
+        &["policy", "diff", "policies", "--without-solver"],
+        &["policy", "diff", "policies", "--without-solver", "--format", "json"],
+        &["policy", "fmt", "--check"],
+        &["policy", "prove"],
+        &["policy", "shadow"],
+        &["policy", "schema"],
+        &["policy", "schema", "--format", "json"],
+        &["completions", "bash"],
+        &["config", "check"],
+        &["config", "show"],
+        &["config", "schema"],
+        &["demo", "--once"],
+        &["demo", "--once", "--json"],
+        &["keys", "list"],
+        &["keys", "rotate"],
+        &["admin-token", "create", "--name", "x"],
+        &["admin-token", "list"],
+        &["migrate"],
+        &["--help"],
+    ] {
+        let read = countersign(dir.path(), args, &[]);
+        let unread = into(dir.path(), args, closed());
+        assert_eq!(unread, (read.status.code(), text(&read.stderr)), "{args:?}");
+    }
+}
+
+/// Nor does one of the complaints.
+#[test]
+fn nobody_needs_to_read_what_is_wrong() {
+    let dir = tempfile::tempdir().unwrap();
+    for (args, code) in [(&["policy", "check", "nowhere"][..], 2), (&["policy", "test", "nowhere"], 2)] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+        let status = command.args(args).current_dir(dir.path()).stdout(closed()).stderr(closed()).status();
+        assert_eq!(status.unwrap().code(), Some(code), "{args:?}");
+    }
+}
+
+/// What was not printed for another cause than a reader that went away is an error.
+#[test]
+fn output_that_is_lost_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let (code, error) = into(dir.path(), &["config", "schema"], full);
+    assert_eq!(code, Some(2));
+    assert!(error.contains("cannot write to standard output"), "{error}");
+}
+
+#[test]
+fn every_file_is_formatted_whoever_reads() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["a.cedar", "b.cedar", "c.cedar"] {
+        write(dir.path(), name, "permit(principal,action,resource);");
+    }
+    assert_eq!(into(dir.path(), &["policy", "fmt", "."], closed()), (Some(0), String::new()));
+    for name in ["a.cedar", "b.cedar", "c.cedar"] {
+        let laid_out = std::fs::read_to_string(dir.path().join(name)).unwrap();
+        assert_eq!(laid_out, "permit (principal, action, resource);\n", "{name}");
+    }
+}
+
+/// What only reads makes no database.
+#[test]
+fn a_database_that_is_not_there_is_not_made() {
+    let dir = furnished();
+    let nowhere = [("COUNTERSIGN_DATABASE_URL", "sqlite://nowhere.db")];
+    for args in [
+        &["policy", "explain", "4711"][..],
+        &["policy", "explain", "new people: full", "--set", "AAAA"],
+        &["policy", "diff", "policies", "--without-solver", "--days", "1"],
+        &["policy", "diff", "set:AAAA", "--without-solver"],
+        &["policy", "shadow"],
+        &["keys", "list"],
+        &["admin-token", "list"],
+    ] {
+        let out = countersign(dir.path(), args, &nowhere);
+        let error = text(&out.stderr);
+        assert_eq!(out.status.code(), Some(2), "{args:?}: {error}");
+        assert!(error.contains("there is no database at nowhere.db"), "{args:?}: {error}");
+        assert!(!dir.path().join("nowhere.db").exists(), "{args:?}");
+    }
+}
+
+#[test]
+fn a_failure_is_called_an_error_once_and_counted() {
+    let dir = furnished();
+    let out = countersign(dir.path(), &["policy", "test", "nowhere"], &[]);
+    assert!(text(&out.stderr).starts_with("error: 1 problem in the policies\n"), "{}", text(&out.stderr));
+    for verb in [&["policy", "prove"][..], &["policy", "diff", "policies"]] {
+        let out = countersign(dir.path(), &[verb, &["--timeout", "0s"]].concat(), &[]);
+        let error = text(&out.stderr);
+        assert_eq!(out.status.code(), Some(2), "{verb:?}");
+        assert!(error.contains("--timeout") && error.contains("must be longer than 0s"), "{error}");
+    }
+}

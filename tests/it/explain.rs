@@ -346,3 +346,65 @@ fn cases_are_found_by_name() {
     assert_eq!(policy_explain(&["no such case at all"]).status.code(), Some(2));
     assert_eq!(policy_explain(&[]).status.code(), Some(2));
 }
+
+#[test]
+fn options_that_would_be_ignored_are_refused() {
+    for arguments in [
+        &["new people: full", "--client-id", "b"] as &[&str],
+        &["new people: full", "--scope", "b"],
+        &["new people: full", "--resource", "b"],
+        &["--assertion", "x", "--client-id", "b", "--tests", "policies/tests"],
+    ] {
+        let output = policy_explain(arguments);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(error.contains("cannot be used with"), "{arguments:?}: {error}");
+    }
+}
+
+/// A directory of cases of this name, one in each of so many files.
+fn named(name: &str, files: usize) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::copy("policies/tests/fixtures.toml", dir.path().join("fixtures.toml")).unwrap();
+    for file in 0..files {
+        let text = format!(
+            "[[test]]\nname = {name:?}\nteamspace = \"acme\"\nclaims = \"dana\"\nexpect.provision = true\n"
+        );
+        std::fs::write(dir.path().join(format!("{file}.toml")), text).unwrap();
+    }
+    dir
+}
+
+/// A word may be both a case's name and the form of a request's id.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_case_goes_before_a_request_of_its_name() {
+    let (app, config) = database(|_| {}).await;
+    app.granted(json!({})).await;
+    let id = app.last_sign_in().await.request_id;
+    let ask = |name: &str| {
+        let cases = named(name, 1);
+        let tests = cases.path().to_str().unwrap();
+        let output = policy_explain(&["--config", &config, "--tests", tests, &id]);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{text}{}", String::from_utf8_lossy(&output.stderr));
+        text
+    };
+    assert!(ask(&id).contains("0.toml:1)"));
+    assert!(ask("another").contains("The same as then"));
+    let neither = policy_explain(&["--config", &config, "AAAAAAAAAAAAAAAA"]);
+    let error = String::from_utf8(neither.stderr).unwrap();
+    assert_eq!(neither.status.code(), Some(2));
+    assert!(error.contains("no case in") && error.contains("the decision log has no sign-in"), "{error}");
+}
+
+/// No case is taken before another that has the same name in another file.
+#[test]
+fn cases_of_one_name_are_told_with_their_places() {
+    let cases = named("twice", 2);
+    let several = policy_explain(&["--tests", cases.path().to_str().unwrap(), "twice"]);
+    let error = String::from_utf8(several.stderr).unwrap();
+    assert_eq!(several.status.code(), Some(2));
+    assert!(error.contains("0.toml:1  twice") && error.contains("1.toml:1  twice"), "{error}");
+    let one = cases.path().join("1.toml");
+    assert_eq!(policy_explain(&["--tests", one.to_str().unwrap(), "twice"]).status.code(), Some(0));
+}

@@ -1,5 +1,7 @@
 //! One test binary: the real router on loopback, a fresh database file, a real identity provider.
 
+#![allow(clippy::disallowed_macros, reason = "what is measured is printed")]
+
 mod harness;
 mod idp;
 

@@ -255,7 +255,7 @@ fn people_get_excerpts_without_colours_when_nobody_looks() {
     let error = text(&out.stderr);
     assert!(error.contains("error[lint/annotation-missing]") && error.contains("./x.cedar:1:1"), "{error}");
     assert!(!error.contains('\u{1b}'), "{error}");
-    assert_eq!(text(&out.stdout), "1 policies in 1 files: 1 errors, 1 warnings.\n");
+    assert_eq!(text(&out.stdout), "1 policy in 1 file: 1 error, 1 warning.\n");
 }
 
 #[test]

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use countersign::policy::cases;
+use countersign::policy::diff::cases_of;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -207,6 +209,85 @@ async fn recorded_sign_ins_are_replayed() {
     assert_eq!((code, &told["edits"]["added"]), (Some(0), &json!(["editors"])));
     let (code, told) = repository.json(&["policies", &past, "--without-solver", "--days", "1"]);
     assert_eq!((code, &told["sign_ins"]["changed"][0]["count"]), (Some(1), &json!(2)), "it widens back");
+}
+
+/// A revision is found from the policies, wherever the command runs, and whatever they are called.
+#[test]
+fn a_revision_is_found_from_anywhere() {
+    let repository = Repository::new();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let policies = repository.path("policies").display().to_string();
+    let schema = repository.path("schema/countersign.cedarschema").display().to_string();
+    let diff = |cwd: &Path, policies: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+        command.args(["policy", "diff", "HEAD", "--without-solver", "--format", "json"]).current_dir(cwd);
+        command.env("COUNTERSIGN_POLICY_DIR", policies).env("COUNTERSIGN_SCHEMA_FILE", &schema);
+        // As in a hook, which runs at the root.
+        let output = command.env("GIT_DIR", ".git").output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{} {policies}: {error}", cwd.display());
+        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(told["edits"], json!({ "added": [], "removed": [], "changed": [] }));
+        assert!(told["cases"]["total"].as_u64().unwrap() > 20);
+    };
+    diff(elsewhere.path(), &policies);
+    diff(&repository.path("schema"), "../policies");
+    diff(&repository.path("policies"), ".");
+    diff(repository.0.path(), "policies/");
+    repository.git(&["mv", "policies/tests", "tests"]);
+    for file in ["issuer.cedar", "members.cedar", "grants.cedar"] {
+        repository.git(&["mv", &format!("policies/{file}"), file]);
+    }
+    repository.commit();
+    diff(repository.0.path(), ".");
+    diff(&repository.path("schema"), "..");
+}
+
+#[test]
+fn what_a_revision_lacks_is_named() {
+    let repository = Repository::new();
+    std::fs::rename(repository.path("policies"), repository.path("rules")).unwrap();
+    let schema = repository.path("schema/countersign.cedarschema");
+    std::fs::copy(&schema, repository.path("new.cedarschema")).unwrap();
+    for (key, value) in [("COUNTERSIGN_POLICY_DIR", "rules"), ("COUNTERSIGN_SCHEMA_FILE", "new.cedarschema")]
+    {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+        command.args(["policy", "diff", "HEAD", "rules", "--without-solver"]).env(key, value);
+        let output = command.current_dir(repository.0.path()).output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), error), (Some(2), format!("error: HEAD has no {value}\n")));
+    }
+}
+
+/// Neither attributes nor line ends nor links change what is compared.
+#[test]
+fn a_revision_has_the_bytes_that_were_committed() {
+    let repository = Repository::new();
+    let attributes = "*.cedar export-subst text eol=crlf\nissuer.cedar export-ignore\n";
+    std::fs::write(repository.path(".gitattributes"), attributes).unwrap();
+    let text = format!("// $Format:%H$\n{}", EDITORS.replace("\"m\"", "\"$Format:%H$\""));
+    std::fs::write(repository.path("policies/editors.cedar"), text).unwrap();
+    std::os::unix::fs::symlink("nowhere", repository.path("policies/link.cedar")).unwrap();
+    std::fs::create_dir(repository.path("policies/more")).unwrap();
+    std::fs::write(repository.path("policies/more/x.cedar"), "no policy").unwrap();
+    repository.commit();
+    std::fs::remove_file(repository.path("policies/link.cedar")).unwrap();
+    let (code, same) = repository.json(&["HEAD", "--without-solver"]);
+    assert_eq!((code, &same["edits"]), (Some(0), &json!({ "added": [], "removed": [], "changed": [] })));
+}
+
+/// Two cases of one name in different files are two cases.
+#[test]
+fn a_case_is_known_by_its_file_and_name() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::copy("policies/tests/fixtures.toml", dir.path().join("fixtures.toml")).unwrap();
+    for name in ["a.toml", "b.toml"] {
+        let case = "[[test]]\nname = \"n\"\nteamspace = \"acme\"\nclaims = \"dana\"\n";
+        std::fs::write(dir.path().join(name), format!("{case}expect.provision = true\n")).unwrap();
+    }
+    let read = |name: &str| cases::read(&dir.path().join(name)).unwrap();
+    assert_eq!(cases_of(read("a.toml"), read("b.toml")).len(), 2);
+    assert_eq!(cases_of(read("a.toml"), read("a.toml")).len(), 1);
 }
 
 fn now() -> i64 {

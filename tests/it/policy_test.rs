@@ -328,10 +328,12 @@ fn the_command_reports_and_ends_as_promised() {
     assert_eq!(report["cases"][0]["line"], 11);
     assert_eq!(report["cases"][0]["failures"][0], "expected granted none, got granted [docs.read]");
     let junit = std::fs::read_to_string(junit).unwrap();
+    let class = format!("classname=\"{}\"", dir.path().join("cases.toml").display());
+    assert!(junit.contains(&class), "{class}: {junit}");
     assert!(junit.contains("failures=\"1\"") && junit.contains("fails &lt;&amp;"), "{junit}");
     let human = policy_test(&["--tests", tests]);
     let text = String::from_utf8(human.stdout).unwrap();
-    assert!(text.contains("cases.toml:11)") && text.contains("0 of 1 cases passed"), "{text}");
+    assert!(text.contains("cases.toml:11)") && text.contains("0 of 1 case passed"), "{text}");
 }
 
 #[test]
@@ -362,4 +364,12 @@ fn what_cannot_be_run_ends_with_2() {
         assert!(!output.stderr.is_empty(), "{arguments:?}");
     }
     assert_eq!(policy_test(&["--filter", "SEATS"]).status.code(), Some(0));
+}
+
+#[test]
+fn a_report_that_cannot_be_written_hides_no_result() {
+    let output = policy_test(&["--junit", "/nowhere/x.xml"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stdout).unwrap().contains("passed in"));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("error: cannot write /nowhere/x.xml: "));
 }

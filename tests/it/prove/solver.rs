@@ -118,3 +118,17 @@ fn the_python_solver_says_what_it_needs() {
     assert_eq!(out.status.code(), Some(1));
     assert!(String::from_utf8(out.stderr).unwrap().contains("pip install cvc5==1.4.2"));
 }
+
+/// What is refuted stays refuted when something else could not be decided.
+#[test]
+fn a_refutation_outweighs_what_is_undecided() {
+    let never =
+        "@id(\"rule\") @otherwise(\"x\") permit (principal, action == Action::\"ProvisionMember\", resource)
+        when { context.seats_used + 1 == 7 && context.seats_used == 7 };";
+    let dir = with(&[("members.cedar", never)]);
+    let once = dir.path().join("once");
+    let then =
+        format!("mkdir '{}' 2>/dev/null && exit 1\nexec '{}' \"$@\"", once.display(), cvc5().display());
+    let solver = fake(&dir, &then);
+    prove_with(Some(&solver), dir.path(), &[]).ended(1, &["0 proved, 1 refuted, 1 undecided"]);
+}

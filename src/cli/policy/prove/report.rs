@@ -10,7 +10,7 @@ use crate::cli::policy::Format;
 use crate::cli::policy::render;
 use crate::cli::{CannotRun, End, Outcome as CommandOutcome};
 use crate::policy::prove::{Finding, Invariant, Kind, Outcome, Proof, Prover, prove};
-use crate::policy::{PolicySource, Validated, counted};
+use crate::policy::{PolicySource, Validated};
 
 pub(super) async fn run(args: Prove, file: Option<&Path>) -> CommandOutcome {
     let (dir, schema) = args.place.resolve(file)?;
@@ -106,9 +106,6 @@ fn end(proofs: &[Proof]) -> CommandOutcome {
     match (refuted(proofs), undecided(proofs)) {
         (1.., _) => Ok(End::Finding),
         (0, 0) => Ok(End::Fine),
-        (0, n) => {
-            Err(format!("{n} of {}: undecided, and so not proved", counted(proofs.len(), "proof", "proofs"))
-                .into())
-        }
+        (0, n) => Err(format!("{n} of {} proofs are undecided, and so not proved", proofs.len()).into()),
     }
 }
