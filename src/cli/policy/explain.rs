@@ -145,7 +145,7 @@ fn find_case(tests: &Path, name: &str) -> Result<Option<Case>, CannotRun> {
         several => {
             let place = |case: &&Case| format!("\n  {}:{}  {}", case.file.display(), case.line, case.name);
             let places: String = several.iter().map(place).collect();
-            Err(format!("several cases are named so; --tests names a file:{places}").into())
+            Err(format!("several cases are named so; --tests can narrow them to a file:{places}").into())
         }
     }
 }

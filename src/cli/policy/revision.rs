@@ -91,8 +91,9 @@ impl Revision {
         let files = listed.split_terminator('\0').filter_map(Entry::parse).filter(Entry::is_read);
         let mut objects = vec![(self.object(&config.schema_file)?, schema.clone())];
         objects.extend(files.map(|entry| (entry.object.to_owned(), policies.join(entry.path))));
-        std::fs::create_dir_all(policies.join("tests"))?;
+        std::fs::create_dir(&policies)?;
         for (content, (_, target)) in self.contents(&objects)?.into_iter().zip(&objects) {
+            target.parent().map_or(Ok(()), std::fs::create_dir_all)?;
             std::fs::write(target, content)?;
         }
         Ok((policies, schema))
@@ -140,8 +141,8 @@ impl<'a> Entry<'a> {
 
     /// Whether it is a regular file at a place where policies and cases are read from.
     fn is_read(&self) -> bool {
-        let depth = self.path.strip_prefix("tests/").unwrap_or(self.path);
-        self.mode.starts_with("100") && !depth.contains('/')
+        let name = self.path.strip_prefix("tests/").unwrap_or(self.path);
+        self.mode.starts_with("100") && !name.contains('/')
     }
 }
 
