@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use crate::harness::TestApp;
 
+#[cfg(feature = "prove")]
 const PARTNER: &str = "@id(\"partner\") @otherwise(\"issuer_not_configured\")
 permit (principal == Issuer::\"https://partner.example\", action == Action::\"TrustIssuer\", resource is Teamspace);";
 const EDITORS: &str = "@id(\"editors\") @reason(\"group_required\") @error(\"invalid_scope\") @message(\"m\")
