@@ -118,5 +118,7 @@ impl Cli {
 }
 
 fn block_on<T>(task: impl Future<Output = Result<T, CannotRun>>) -> Result<T, CannotRun> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(task)
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    // Proofs walk through policies as deep as policies may be.
+    crate::policy::with_stack(|| runtime.block_on(task))
 }

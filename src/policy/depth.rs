@@ -16,7 +16,7 @@ const MAX_DEPTH: usize = 200;
 const STACK: usize = 32 * 1024 * 1024;
 
 /// Runs something recursive, such as Cedar's parser, with enough stack for what passed [`check`].
-pub(super) fn with_stack<T>(work: impl FnOnce() -> T) -> T {
+pub(crate) fn with_stack<T>(work: impl FnOnce() -> T) -> T {
     stacker::grow(STACK, work)
 }
 

@@ -37,6 +37,13 @@ pub struct Replayed {
     pub changed: Vec<Changed>,
 }
 
+impl Replayed {
+    /// Whether there was something, and nothing of it could be replayed.
+    pub fn is_blind(&self) -> bool {
+        self.total > 0 && self.without_facts == self.total
+    }
+}
+
 impl Changed {
     /// Whether something is permitted that was not.
     pub fn widens(&self) -> bool {

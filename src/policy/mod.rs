@@ -27,6 +27,7 @@ pub mod watch;
 pub use decision::{
     Decision, Explained, Permitted, Ruling, decide, decide_configuration, explain, explain_configuration,
 };
+pub(crate) use depth::with_stack;
 pub use load::{PolicyFile, Validated};
 pub(crate) use problem::counted;
 pub use problem::{LoadError, Place, Problem, Rule, Severity};

@@ -237,13 +237,24 @@ async fn deep_clauses_are_explained() {
     for name in ["issuer.cedar", "members.cedar", "grants.cedar"] {
         std::fs::copy(Path::new("policies").join(name), dir.join(name)).unwrap();
     }
-    std::fs::copy(&with, dir.join("deep.cedar")).unwrap();
-    let app = TestApp::start_with(|config| config.policy_dir = dir).await;
-    let token = admin(&app, None).await;
-    let body = json!({ "assertion": app.assertion(json!({})), "client_id": CLIENT });
-    let answer = explain(&app, &token, "acme", body).await;
-    assert_failed_at(&answer, "policies");
-    assert_eq!(answer.json["decisions"][0]["findings"][0]["policy"], "deep");
+    // Unoptimized, an evaluation takes more of a small stack: there the deepest is a denial, and no crash.
+    let shallow = "@id(\"deep\") @reason(\"deep\") @error(\"access_denied\") @message(\"m\")
+        forbid (principal, action, resource) unless { 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1 == 1 };";
+    for (rule, reasons) in [
+        (shallow.to_owned(), &["deep"] as &[&str]),
+        (std::fs::read_to_string(&with).unwrap(), &["deep", "policy_error"]),
+    ] {
+        std::fs::write(dir.join("deep.cedar"), rule).unwrap();
+        let policies = dir.clone();
+        let app = TestApp::start_with(|config| config.policy_dir = policies).await;
+        let token = admin(&app, None).await;
+        let body = json!({ "assertion": app.assertion(json!({})), "client_id": CLIENT });
+        let answer = explain(&app, &token, "acme", body).await;
+        assert_failed_at(&answer, "policies");
+        let decision = &answer.json["decisions"][0];
+        assert!(reasons.contains(&decision["reasons"][0].as_str().unwrap()), "{decision}");
+        assert_eq!(decision["findings"][0]["policy"], "deep");
+    }
 }
 
 async fn database(configure: impl FnOnce(&mut countersign::config::Config)) -> (TestApp, String) {

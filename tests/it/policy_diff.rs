@@ -268,11 +268,9 @@ fn a_revision_has_the_bytes_that_were_committed() {
     std::fs::write(repository.path(".gitattributes"), attributes).unwrap();
     let text = format!("// $Format:%H$\n{}", EDITORS.replace("\"m\"", "\"$Format:%H$\""));
     std::fs::write(repository.path("policies/editors.cedar"), text).unwrap();
-    std::os::unix::fs::symlink("nowhere", repository.path("policies/link.cedar")).unwrap();
     std::fs::create_dir(repository.path("policies/more")).unwrap();
     std::fs::write(repository.path("policies/more/x.cedar"), "no policy").unwrap();
     repository.commit();
-    std::fs::remove_file(repository.path("policies/link.cedar")).unwrap();
     let (code, same) = repository.json(&["HEAD", "--without-solver"]);
     assert_eq!((code, &same["edits"]), (Some(0), &json!({ "added": [], "removed": [], "changed": [] })));
 }
@@ -295,4 +293,43 @@ fn now() -> i64 {
     #[allow(clippy::disallowed_methods)]
     let elapsed = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
     elapsed.as_secs().try_into().unwrap()
+}
+
+/// A directory that is a link is the one that it led to in the revision, whatever it leads to now; a file that is
+/// a link cannot be taken for one that is not there.
+#[test]
+fn links_are_those_of_the_revision() {
+    let repository = Repository::new();
+    std::fs::rename(repository.path("policies"), repository.path("v1")).unwrap();
+    repository.git(&["rm", "-rq", "--cached", "policies"]);
+    std::fs::create_dir(repository.path("v2")).unwrap();
+    for name in ["issuer.cedar", "members.cedar", "grants.cedar"] {
+        std::fs::copy(repository.path("v1").join(name), repository.path("v2").join(name)).unwrap();
+    }
+    std::fs::write(repository.path("v1/editors.cedar"), EDITORS).unwrap();
+    std::os::unix::fs::symlink("v1", repository.path("policies")).unwrap();
+    repository.commit();
+    std::fs::remove_file(repository.path("policies")).unwrap();
+    std::os::unix::fs::symlink("v2", repository.path("policies")).unwrap();
+    repository.commit();
+    for arguments in [&["HEAD~1"] as &[&str], &["HEAD~1", "HEAD"]] {
+        let (code, wider) = repository.json(&[arguments, &["--without-solver"]].concat());
+        assert_eq!((code, &wider["edits"]["removed"]), (Some(1), &json!(["editors"])), "{arguments:?}");
+    }
+    std::os::unix::fs::symlink("../v1/editors.cedar", repository.path("v2/link.cedar")).unwrap();
+    repository.commit();
+    let output = repository.diff(&["HEAD", "--without-solver"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("link.cedar of HEAD is a symbolic link"));
+}
+
+/// Where nothing is looked at, nothing is known.
+#[test]
+fn nothing_looked_at_is_no_answer() {
+    let repository = Repository::new();
+    std::fs::remove_dir_all(repository.path("policies/tests")).unwrap();
+    repository.commit();
+    let output = repository.diff(&["HEAD", "--without-solver"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("nothing was looked at"));
 }

@@ -102,9 +102,19 @@ impl Found {
             || self.solver.as_ref().is_some_and(Widening::is_wider)
     }
 
+    fn looked_at(&self) -> usize {
+        self.cases.total + self.sign_ins.as_ref().map_or(0, |replayed| replayed.total)
+    }
+
     fn end(&self) -> Outcome {
         match self.solver.as_ref().and_then(Widening::undecided) {
             _ if self.widens() => Ok(End::Finding),
+            _ if self.sign_ins.as_ref().is_some_and(Replayed::is_blind) => {
+                Err("none of the recorded sign-ins could be replayed".into())
+            }
+            None if self.solver.is_none() && self.looked_at() == 0 => {
+                Err("nothing was looked at: no solver, no case, no sign-in".into())
+            }
             Some(why) => Err(format!("whether it widens could not be decided: {why}").into()),
             None => Ok(End::Fine),
         }

@@ -18,6 +18,9 @@ pub(in crate::cli) struct Prove {
     /// Directory of the invariants [default: `proofs` in the policy directory, if it exists].
     #[arg(long, value_name = "DIR")]
     proofs: Option<PathBuf>,
+    /// Prove only that no policy can fail and that none is dead.
+    #[arg(long, conflicts_with = "proofs")]
+    without_invariants: bool,
     /// Time for each question to the solver.
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = positive)]
     timeout: Duration,

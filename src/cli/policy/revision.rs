@@ -73,7 +73,7 @@ impl Revision {
         if name.starts_with('-') {
             return Err(neither("it begins with a hyphen".to_owned()).into());
         }
-        let (within, _) = real(policy_dir)?;
+        let within = standing(policy_dir)?;
         let commit = format!("{name}^{{commit}}");
         let line = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).trim().to_owned();
         let root = git(&within, &["rev-parse", "--show-toplevel"]).map_err(neither)?;
@@ -88,7 +88,16 @@ impl Revision {
         let listed = git(&self.root, &["ls-tree", "-r", "-z", "--full-tree", &tree])
             .map_err(|why| format!("{} of {}: {why}", config.policy_dir.display(), self.name))?;
         let listed = String::from_utf8_lossy(&listed);
-        let files = listed.split_terminator('\0').filter_map(Entry::parse).filter(Entry::is_read);
+        let entries: Vec<Entry<'_>> = listed.split_terminator('\0').filter_map(Entry::parse).collect();
+        // Reading a directory follows links, so leaving one out would compare another set.
+        if let Some(link) = entries.iter().find(|entry| entry.mode == "120000" && entry.is_looked_for()) {
+            return Err(format!(
+                "{} of {} is a symbolic link, which cannot be compared",
+                link.path, self.name
+            )
+            .into());
+        }
+        let files = entries.iter().filter(|entry| entry.mode.starts_with("100") && entry.is_looked_for());
         let mut objects = vec![(self.object(&config.schema_file)?, schema.clone())];
         objects.extend(files.map(|entry| (entry.object.to_owned(), policies.join(entry.path))));
         std::fs::create_dir(&policies)?;
@@ -99,17 +108,30 @@ impl Revision {
         Ok((policies, schema))
     }
 
-    /// The id of a file or directory of the revision.
+    /// The id of a file or directory of the revision. Links are followed as they were then, not as they are in
+    /// the work tree.
     fn object(&self, path: &Path) -> Result<String, CannotRun> {
-        let (existing, rest) = real(path)?;
-        let (absolute, root) = (existing.join(rest), self.root.canonicalize()?);
-        let inside = absolute.strip_prefix(&root);
-        let inside = inside.map_err(|_| format!("{} is not in {}", path.display(), root.display()))?;
+        let inside = self.inside(path)?;
         let inside = inside.to_str().ok_or("a path is not UTF-8")?;
-        let named = format!("{}:{inside}", self.commit);
-        let id = git(&self.root, &["rev-parse", "--verify", "--quiet", &named])
-            .map_err(|_| format!("{} has no {}", self.name, path.display()))?;
-        Ok(String::from_utf8_lossy(&id).trim().to_owned())
+        let mut asked = tempfile::tempfile()?;
+        writeln!(asked, "{}:{inside}", self.commit)?;
+        asked.rewind()?;
+        let told =
+            run(command(&self.root, &["cat-file", "--batch-check", "--follow-symlinks"]).stdin(asked))?;
+        let told = String::from_utf8_lossy(&told);
+        match told.lines().next().unwrap_or_default().split(' ').collect::<Vec<_>>().as_slice() {
+            [id, "blob" | "tree", _] => Ok((*id).to_owned()),
+            _ => Err(format!("{} has no {}", self.name, path.display()).into()),
+        }
+    }
+
+    /// A path as it is called from the work tree's root.
+    fn inside(&self, path: &Path) -> Result<PathBuf, CannotRun> {
+        let (absolute, root) = (std::path::absolute(path)?, self.root.canonicalize()?);
+        let above = absolute.ancestors().find(|parent| parent.canonicalize().is_ok_and(|real| real == root));
+        let inside = above.and_then(|above| absolute.strip_prefix(above).ok());
+        let outside = || format!("{} is not in {}", path.display(), root.display());
+        Ok(inside.ok_or_else(outside)?.to_owned())
     }
 
     /// The bytes of files as they were committed: no attribute and no setting changes them.
@@ -139,10 +161,13 @@ impl<'a> Entry<'a> {
         Some(Self { mode: about.next()?, object: about.nth(1)?, path })
     }
 
-    /// Whether it is a regular file at a place where policies and cases are read from.
-    fn is_read(&self) -> bool {
-        let name = self.path.strip_prefix("tests/").unwrap_or(self.path);
-        self.mode.starts_with("100") && !name.contains('/')
+    /// Whether it stands where policies and cases are read from, and is called as they are.
+    fn is_looked_for(&self) -> bool {
+        let (name, extension) = match self.path.strip_prefix("tests/") {
+            Some(name) => (name, ".toml"),
+            None => (self.path, ".cedar"),
+        };
+        !name.contains('/') && name.ends_with(extension)
     }
 }
 
@@ -157,13 +182,11 @@ fn take(rest: &mut &[u8]) -> Option<Vec<u8>> {
     Some(content)
 }
 
-/// The nearest parent that exists, without links, and what comes below it: the path may be gone from the work tree.
-fn real(path: &Path) -> Result<(PathBuf, PathBuf), CannotRun> {
+/// The nearest directory that stands in the work tree itself: the path may be gone, or a link to elsewhere.
+fn standing(path: &Path) -> Result<PathBuf, CannotRun> {
     let absolute = std::path::absolute(path)?;
-    let found = absolute.ancestors().find_map(|parent| {
-        Some((parent.canonicalize().ok()?, absolute.strip_prefix(parent).ok()?.to_owned()))
-    });
-    Ok(found.ok_or_else(|| format!("{} is nowhere", path.display()))?)
+    let found = absolute.ancestors().find(|parent| parent.is_dir() && !parent.is_symlink());
+    Ok(found.ok_or_else(|| format!("{} is nowhere", path.display()))?.to_owned())
 }
 
 fn command(dir: &Path, arguments: &[&str]) -> Command {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::Prove;
-use crate::cli::out::{self, complain, say};
+use crate::cli::out::{self, say};
 use crate::cli::policy::Format;
 use crate::cli::policy::render;
 use crate::cli::{CannotRun, End, Outcome as CommandOutcome};
@@ -15,7 +15,10 @@ use crate::policy::{PolicySource, Validated};
 pub(super) async fn run(args: Prove, file: Option<&Path>) -> CommandOutcome {
     let (dir, schema) = args.place.resolve(file)?;
     let policies = PolicySource::read(&dir, &schema).and_then(|source| source.validate()).map_err(render)?;
-    let invariants = invariants(args.proofs, &dir, &policies)?;
+    let invariants = match args.without_invariants {
+        true => Vec::new(),
+        false => invariants(args.proofs, &dir, &policies)?,
+    };
     let mut prover = Prover::from_environment(args.timeout.std()).await?;
     let mut proofs = Vec::new();
     prove(&mut prover, &policies, &invariants, |proof| {
@@ -34,15 +37,15 @@ pub(super) async fn run(args: Prove, file: Option<&Path>) -> CommandOutcome {
     end(&proofs)
 }
 
-/// Those of the directory that is named, or of the usual one; a set without invariants has other proofs.
+/// Those of the directory that is named, or of the usual one. That these are gone must not pass for proved.
 fn invariants(named: Option<PathBuf>, dir: &Path, policies: &Validated) -> Result<Vec<Invariant>, CannotRun> {
     let usual = dir.join("proofs");
     let dir = match named {
         Some(dir) => dir,
         None if usual.is_dir() => usual,
         None => {
-            complain!("no invariants: there is no directory {}", usual.display());
-            return Ok(Vec::new());
+            let why = "there are no invariants to prove; `--without-invariants` proves the rest";
+            return Err(format!("{}: {why}", usual.display()).into());
         }
     };
     Invariant::read_all(&dir, &policies.schema).map_err(|error| render(error).into())
