@@ -17,7 +17,7 @@ use tower::ServiceExt as _;
 use crate::harness::{CLIENT, RESOURCE, SECRET, START, TestApp};
 use crate::idp::Key;
 
-const CASES: usize = 12_000;
+const CASES: usize = 4_000;
 const SEED: u64 = 0x00c0_ffee_2026;
 
 /// SplitMix64: the same cases in every run.
