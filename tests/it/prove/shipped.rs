@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::str::FromStr as _;
 
+use cedar_policy::{Effect, PolicySet};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -58,17 +60,21 @@ fn every_shipped_invariant_is_proved() {
     assert_eq!((of_kind("can_match"), of_kind("never_errors")), (15 + 9, 15 + 13));
 }
 
+/// A forbid more only narrows, so with any of the examples the shipped set keeps what it keeps alone. Whether
+/// a policy matches and errs is asked of it alone, so that all of them in one set are as good as each in its own.
 #[test]
-fn the_invariants_hold_with_each_example_added() {
+fn the_invariants_hold_with_the_examples_added() {
     let examples = std::fs::read_dir(root().join("policies/examples")).unwrap();
-    let mut count = 0;
-    let cedar = |path: &std::path::PathBuf| path.extension().is_some_and(|extension| extension == "cedar");
-    for example in examples.map(|entry| entry.unwrap().path()).filter(cedar) {
-        let dir = changed(&[], &std::fs::read_to_string(&example).unwrap());
-        prove(dir.path(), &["--proofs", "policies/proofs"]).ended(0, &[" 0 refuted, 0 undecided"]);
-        count += 1;
-    }
-    assert_eq!(count, 10);
+    let paths = examples.map(|entry| entry.unwrap().path());
+    let texts: Vec<String> = paths
+        .filter(|path| path.extension().is_some_and(|extension| extension == "cedar"))
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .collect();
+    assert_eq!(texts.len(), 10);
+    let added = PolicySet::from_str(&texts.concat()).unwrap();
+    assert!(added.policies().all(|policy| policy.effect() == Effect::Forbid));
+    let dir = changed(&[], &texts.concat());
+    prove(dir.path(), &["--proofs", "policies/proofs"]).ended(0, &[" 0 refuted, 0 undecided"]);
 }
 
 /// Which invariants are refuted for which action, by which policy, against which statement.
