@@ -38,6 +38,10 @@ fn help_and_completions_are_there() {
         &["demo", "--help"],
         &["policy", "check", "--help"],
         &["policy", "fmt", "--help"],
+        &["policy", "test", "--help"],
+        &["policy", "explain", "--help"],
+        &["policy", "diff", "--help"],
+        &["policy", "shadow", "--help"],
         &["policy", "schema", "--help"],
         &["policy", "prove", "--help"],
         &["keys", "rotate", "--help"],
@@ -184,47 +188,6 @@ fn tokens_and_keys_are_managed_on_the_command_line() {
     assert_eq!(countersign(dir.path(), &["admin-token", "delete", id], &[]).status.code(), Some(0));
     assert!(countersign(dir.path(), &["admin-token", "list"], &[]).stdout.is_empty());
     assert_eq!(countersign(dir.path(), &["admin-token", "delete", id], &[]).status.code(), Some(2));
-}
-
-#[test]
-fn policies_are_checked() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let out = countersign(root, &["policy", "check"], &[]);
-    assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
-    let dir = tempfile::tempdir().unwrap();
-    write(
-        dir.path(),
-        "bad.cedar",
-        "@id(\"x\") @otherwise(\"x\")\npermit (principal, action == Action::\"GrantScop\", resource);",
-    );
-    let schema = root.join("schema/countersign.cedarschema");
-    let args = ["policy", "check", ".", "--schema", schema.to_str().unwrap()];
-    let out = countersign(dir.path(), &args, &[]);
-    let error = text(&out.stderr);
-    assert_eq!(out.status.code(), Some(1), "{error}");
-    assert!(error.contains("bad.cedar") && error.contains("GrantScope"), "did you mean: {error}");
-    let never = "@id(\"x\") @otherwise(\"x\")\npermit (principal, action == Action::\"GrantScope\", resource) when { false };";
-    write(dir.path(), "bad.cedar", never);
-    let out = countersign(dir.path(), &args, &[]);
-    assert_eq!(
-        (out.status.code(), text(&out.stderr).contains("warning")),
-        (Some(1), true),
-        "{}",
-        text(&out.stderr)
-    );
-    let args = ["policy", "check", "nowhere", "--schema", schema.to_str().unwrap()];
-    assert_eq!(countersign(dir.path(), &args, &[]).status.code(), Some(2));
-}
-
-/// The verb is there in every build.
-#[cfg(not(feature = "prove"))]
-#[test]
-fn a_build_without_a_prover_says_so() {
-    let dir = tempfile::tempdir().unwrap();
-    let out = countersign(dir.path(), &["policy", "prove"], &[]);
-    assert_eq!(out.status.code(), Some(2));
-    assert!(text(&out.stderr).contains("--features prove"), "{}", text(&out.stderr));
-    assert!(out.stdout.is_empty());
 }
 
 /// Rule 18: without valid policies, a migrated database or a free port there is no service.

@@ -1,20 +1,18 @@
-//! Policies: loading with every problem told, the shipped set, and facts that fit the schema.
+//! What policies decide, and facts that fit the schema.
 
 use std::path::Path;
+use std::sync::LazyLock;
 
 use cedar_policy::{EntityUid, Request, Schema};
 use countersign::exchange::error::{ErrorCode, Reason};
-use countersign::exchange::scope::Candidates;
-use countersign::policy::facts::{
-    ClaimFacts, ClientFacts, ConfigurationFacts, Facts, MemberFacts, ResourceFacts, TeamspaceFacts,
-    action_uid, to_context,
-};
+use countersign::policy::example::maximal;
+use countersign::policy::facts::{ConfigurationFacts, Facts, MemberFacts, action_uid, to_context};
 use countersign::policy::{Policies, PolicySource, RecordedFacts, decide};
-use countersign::store::clients::AuthMethod;
 use countersign::store::members::Status;
-use countersign::store::teamspaces::Plan;
 use proptest::prelude::*;
 use tempfile::TempDir;
+
+use crate::files::with;
 
 pub const SCHEMA: &str = "schema/countersign.cedarschema";
 
@@ -24,86 +22,12 @@ fn load(dir: &Path) -> Result<Policies, String> {
         .map_err(|error| error.0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
 }
 
-fn shipped() -> Policies {
-    load(Path::new("policies")).unwrap()
-}
+static SHIPPED: LazyLock<Policies> = LazyLock::new(|| load(Path::new("policies")).unwrap());
 
-pub fn with(files: &[(&str, &str)]) -> TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    for (name, text) in files {
-        std::fs::write(dir.path().join(name), text).unwrap();
-    }
-    dir
-}
-
-#[test]
-fn the_shipped_sets_are_valid_strictly() {
-    assert_eq!(shipped().files.len(), 3);
-    load(Path::new("policies/examples")).unwrap();
-}
-
-/// Rule 18: every kind of broken set is refused, naming the file and the place.
-#[test]
-fn broken_sets_are_refused_with_file_and_place() {
-    let good = "@id(\"a\") @otherwise(\"x\") permit (principal, action == Action::\"GrantScope\", resource)";
-    for (name, text, expected) in [
-        ("syntax", "permit (principal, action resource);", "unexpected token"),
-        ("attribute", &format!("{good} when {{ context.claims.emial == \"x\" }};") as &str, "emial"),
-        ("unguarded", &format!("{good} when {{ context.claims.email == \"x\" }};"), "email"),
-        ("type", &format!("{good} when {{ resource.name == 7 }};"), "compatible"),
-        (
-            "plan",
-            &format!("{good} when {{ resource.teamspace.plan == Plan::\"enterprize\" }};"),
-            "enterprize",
-        ),
-        ("no-id", "permit (principal, action == Action::\"GrantScope\", resource);", "no @id"),
-        (
-            "no-reason",
-            "@id(\"a\") forbid (principal, action == Action::\"GrantScope\", resource);",
-            "no @reason",
-        ),
-        (
-            "no-otherwise",
-            "@id(\"a\") permit (principal, action == Action::\"GrantScope\", resource);",
-            "no @otherwise",
-        ),
-        ("error", &format!("@error(\"invalid_client\") {good};"), "invalid_client"),
-        ("case", "@id(\"a\") @otherwise(\"Not Snake\") permit (principal, action, resource);", "snake_case"),
-        ("twice", &format!("{good};{good};"), "used twice"),
-        (
-            "template",
-            "@id(\"a\") @otherwise(\"x\") permit (principal == ?principal, action, resource);",
-            "templates",
-        ),
-    ] {
-        let dir = with(&[("rules.cedar", text)]);
-        let problems = load(dir.path()).unwrap_err();
-        assert!(problems.contains(expected), "{name}: {problems}");
-        assert!(problems.contains("rules.cedar"), "{name}: {problems}");
-    }
-}
-
-#[test]
-fn every_problem_is_told_at_once() {
-    let dir = with(&[("a.cedar", "permit ("), ("b.cedar", "forbid (")]);
-    let problems = load(dir.path()).unwrap_err();
-    assert!(problems.contains("a.cedar") && problems.contains("b.cedar"), "{problems}");
-}
-
-/// Only what is outside of strings and comments makes a policy involved, and each policy stands for itself.
-#[test]
-fn long_lists_and_many_policies_are_not_involved() {
-    let entries: Vec<String> = (0..5000).map(|i| format!("\"a.b-{i}+(\\\"@acme.com\"")).collect();
-    let rule = |id: usize, condition: &str| {
-        format!(
-            "@id(\"r{id}\") @otherwise(\"x\") // (((((( \" (((((((
-             permit (principal, action == Action::\"GrantScope\", resource) when {{ {condition} }};\n"
-        )
-    };
-    let list = format!("context.claims has email && [{}].contains(context.claims.email)", entries.join(", "));
-    let many: String = (1..500).map(|id| rule(id, "1 + 1 == 2")).collect();
-    load(with(&[("r.cedar", &[rule(0, &list), many].concat())]).path()).unwrap();
-}
+pub static SHIPPED_SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
+    let text = std::fs::read_to_string(SCHEMA).unwrap();
+    Schema::from_cedarschema_str(&text).unwrap().0
+});
 
 /// The hash names the whole set: any change of any file or of the schema is another set.
 #[test]
@@ -118,39 +42,13 @@ fn the_hash_follows_the_content() {
     assert_ne!(hash(&one), hash(&changed));
 }
 
+/// Dana asks for one scope; no group is known.
 pub fn dana() -> Facts {
-    Facts {
-        now: 1_795_348_800,
-        teamspace: TeamspaceFacts {
-            slug: "acme".into(),
-            plan: Plan::Enterprise,
-            issuer: Some("https://acme.okta.com".into()),
-            scope_setting: None,
-            email_domains: vec!["acme.com".into()],
-        },
-        client: ClientFacts {
-            client_id: "c".into(),
-            groups: vec![],
-            public: false,
-            auth_method: AuthMethod::Basic,
-        },
-        claims: ClaimFacts {
-            iss: "https://acme.okta.com".into(),
-            sub: "00u1".into(),
-            email: Some("dana@acme.com".into()),
-            scopes: Some(vec!["docs:read".into()]),
-            resources: vec!["https://mcp.example.com/mcp".into()],
-            ..ClaimFacts::default()
-        },
-        member: MemberFacts::Absent { seats_used: 10, seats_limit: Some(100) },
-        resource: ResourceFacts {
-            identifier: "https://mcp.example.com/mcp".into(),
-            published: true,
-            default_scopes: vec![],
-        },
-        candidates: Candidates { scopes: vec!["docs:read".into()], ..Candidates::default() },
-        key_bound: false,
-    }
+    let mut facts = maximal();
+    facts.candidates.scopes = vec!["docs.read".to_owned()];
+    facts.client.groups.clear();
+    facts.claims.groups.clear();
+    facts
 }
 
 /// What a change to Dana's facts leads to: the scopes, or the wire code and all reasons.
@@ -171,15 +69,15 @@ fn refused(error: ErrorCode, reasons: &[&str]) -> Result<Vec<String>, (ErrorCode
 /// Facts that the schema can hold and a case file cannot state are bounded all the same.
 #[test]
 fn numbers_at_their_limits_are_decided() {
-    let p = shipped();
+    let p = &SHIPPED;
     let unlimited =
         |f: &mut Facts| f.member = MemberFacts::Absent { seats_used: i64::MAX, seats_limit: None };
-    assert!(decided(&p, unlimited).is_ok());
+    assert!(decided(p, unlimited).is_ok());
     for age in [i64::MIN, -1, 0, i64::MAX] {
-        assert!(decided(&p, |f| f.claims.auth_age = Some(age)).is_ok());
+        assert!(decided(p, |f| f.claims.auth_age = Some(age)).is_ok());
     }
     for now in [i64::MIN / 2, 0, 253_402_300_799] {
-        decided(&p, |f| f.now = now).ok();
+        decided(p, |f| f.now = now).ok();
     }
 }
 
@@ -249,9 +147,9 @@ fn slices_keep_every_rule_that_can_match() {
         ("== Teamspace::\"acme\"", true),
         (&format!("in {server}") as &str, true),
         (&format!("is Scope in {server}"), true),
-        ("== Scope::\"docs:read\"", true),
+        ("== Scope::\"docs.read\"", true),
         ("in Teamspace::\"globex\"", false),
-        ("== Scope::\"docs:write\"", false),
+        ("== Scope::\"docs.write\"", false),
     ] {
         let mut files = vec![("deny.cedar", rule(resource))];
         for name in ["issuer.cedar", "members.cedar", "grants.cedar"] {
@@ -259,7 +157,7 @@ fn slices_keep_every_rule_that_can_match() {
         }
         let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
         let p = load(with(&files).path()).unwrap();
-        let untouched = decided(&p, |_| {}) == Ok(vec!["docs:read".to_owned()]);
+        let untouched = decided(&p, |_| {}) == Ok(vec!["docs.read".to_owned()]);
         assert_eq!(untouched, !hits, "{resource}");
     }
 }
@@ -267,13 +165,12 @@ fn slices_keep_every_rule_that_can_match() {
 /// Facts are handed to Cedar without a check against the schema, because their types guarantee it: this
 /// checks what they guarantee, for facts of every shape.
 fn fits_the_schema(facts: &Facts) {
-    let text = std::fs::read_to_string(SCHEMA).unwrap();
-    let schema = Schema::from_cedarschema_str(&text).unwrap().0;
+    let schema = &*SHIPPED_SCHEMA;
     let entities = facts.entities().unwrap();
-    cedar_policy::Entities::from_entities(entities, Some(&schema)).unwrap();
+    cedar_policy::Entities::from_entities(entities, Some(schema)).unwrap();
     let ask = |principal: EntityUid, action: &str, resource: EntityUid, pairs| {
         let context = to_context(pairs).unwrap();
-        Request::new(principal, action_uid(action), resource, context, Some(&schema)).unwrap();
+        Request::new(principal, action_uid(action), resource, context, Some(schema)).unwrap();
     };
     let member = match facts.member {
         MemberFacts::Absent { .. } => "ProvisionMember",
@@ -338,7 +235,7 @@ proptest! {
     fn facts_of_every_shape_fit_the_schema(facts in any_facts()) {
         fits_the_schema(&facts);
         // And whatever they say, deciding neither panics nor errs.
-        let decision = decide(&shipped().compiled, &facts);
+        let decision = decide(&SHIPPED.compiled, &facts);
         prop_assert!(decision.rulings.iter().all(|r| r.reasons.iter().all(|reason| *reason != Reason::POLICY_ERROR)));
     }
 }

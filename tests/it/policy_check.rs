@@ -7,19 +7,11 @@ use countersign::policy::check::{Findings, check};
 use countersign::policy::vocabulary::SHIPPED;
 use countersign::policy::{PolicySource, Problem, Rule, Severity};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::commands::{countersign, text, write};
+use crate::files::with;
 
 const HEAD: &str = "permit (principal, action == Action::\"GrantScope\", resource)";
-
-fn with(files: &[(&str, &str)]) -> TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    for (name, content) in files {
-        write(dir.path(), name, content);
-    }
-    dir
-}
 
 fn findings(files: &[(&str, &str)]) -> Findings {
     check(with(files).path(), Path::new("schema/countersign.cedarschema"))
@@ -85,6 +77,13 @@ fn what_cedar_finds_has_its_place_and_its_advice() {
         (good.replace("GrantScope", "GrantScop") + ";", "type", "Action::\"GrantScop\"", "GrantScope"),
         (format!("{good} when {{ resource.nme == \"x\" }};"), "type", "resource.nme", "`name`"),
         (format!("{good} when {{ context.claims.email == \"x\" }};"), "type", "context.claims.email", "has"),
+        (format!("{good} when {{ resource.name == 7 }};"), "type", "resource.name == 7", ""),
+        (
+            format!("{good} when {{ resource.teamspace.plan == Plan::\"enterprize\" }};"),
+            "type",
+            "Plan::\"enterprize\"",
+            "enterprise",
+        ),
         (format!("{good} when {{ principal in Gruop::\"a\" }};"), "type", "Gruop", "Group"),
         (good.replace("permit", "permitt") + ";", "parse", "permitt", ""),
         (format!("{good} when {{ resource.name == \"аdmin\" }};"), "lint/confusable-text", "\"аdmin\"", ""),
@@ -174,7 +173,7 @@ fn many_policies_without_a_resource_are_one_warning() {
 fn another_schema_is_a_warning_and_the_same_in_other_words_is_not() {
     let policy = format!("@id(\"a\")\n@otherwise(\"x\")\n{HEAD};\n");
     let found = |schema: &str| {
-        let dir = with(&[("x.cedar", &policy), ("schema", schema)]);
+        let dir = with(&[("x.cedar", policy.as_str()), ("schema", schema)]);
         let problems = check(dir.path(), &dir.path().join("schema")).problems;
         let told = problems.into_iter().filter(|problem| problem.rule != Rule::Format);
         told.map(|problem| (problem.rule, problem.message)).collect::<Vec<_>>()
@@ -250,12 +249,13 @@ fn the_exit_code_tells_clean_found_and_unread() {
 
 #[test]
 fn people_get_excerpts_without_colours_when_nobody_looks() {
-    let dir = with(&[("x.cedar", &format!("@id(\"a\") {HEAD};"))]);
+    let dir = with(&[("x.cedar", format!("@id(\"a\") {};", HEAD.replace("Scope", "Scop")))]);
     let out = run(dir.path(), &["policy", "check", "."]);
     let error = text(&out.stderr);
+    assert!(error.contains("did you mean") && error.contains("GrantScope"), "{error}");
     assert!(error.contains("error[lint/annotation-missing]") && error.contains("./x.cedar:1:1"), "{error}");
     assert!(!error.contains('\u{1b}'), "{error}");
-    assert_eq!(text(&out.stdout), "1 policy in 1 file: 1 error, 1 warning.\n");
+    assert_eq!(text(&out.stdout), "1 policy in 1 file: 2 errors, 1 warning.\n");
 }
 
 #[test]
@@ -335,5 +335,5 @@ fn code_scanning_gets_a_log() {
     let out = run(dir.path(), &["policy", "check", "nowhere", "--format", "sarif"]);
     assert_eq!((out.status.code(), sarif(&out)[0]["ruleId"].clone()), (Some(2), json!("read")));
     let clean = run(Path::new(env!("CARGO_MANIFEST_DIR")), &["policy", "check", "--format", "sarif"]);
-    assert_eq!(sarif(&clean).len(), 0);
+    assert_eq!((clean.status.code(), sarif(&clean).len()), (Some(0), 0));
 }

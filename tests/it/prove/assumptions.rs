@@ -1,30 +1,28 @@
 //! What the proofs take for granted, compared with facts as the service makes them.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
-use cedar_policy::{
-    Authorizer, Context, Decision, Entities, EntityUid, PolicySet, Request, RequestEnv, Schema,
-};
+use cedar_policy::{Authorizer, Context, Decision, Entities, EntityUid, PolicySet, Request, RequestEnv};
 use countersign::policy::facts::{ConfigurationFacts, Facts, MemberFacts, action_uid, to_context};
 use countersign::policy::prove::Assumptions;
 use proptest::prelude::*;
 
-use crate::policies::{SCHEMA, any_facts};
+use crate::policies::{SHIPPED_SCHEMA, any_facts};
 
-fn schema() -> Schema {
-    Schema::from_cedarschema_str(&std::fs::read_to_string(Path::new(SCHEMA)).unwrap()).unwrap().0
-}
-
-fn of_action(schema: &Schema, action: &str) -> Assumptions {
-    let is_it = |environment: &RequestEnv| *environment.action() == action_uid(action);
-    Assumptions::of(&schema.request_envs().find(is_it).unwrap(), schema).unwrap()
-}
+/// By action.
+static ASSUMPTIONS: LazyLock<BTreeMap<String, Assumptions>> = LazyLock::new(|| {
+    let named = |environment: RequestEnv| {
+        let assumptions = Assumptions::of(&environment, &SHIPPED_SCHEMA).unwrap();
+        (environment.action().id().unescaped().to_owned(), assumptions)
+    };
+    SHIPPED_SCHEMA.request_envs().map(named).collect()
+});
 
 /// One that does not fit the schema is left out in silence, so what is expected stands here.
 #[test]
 fn each_action_has_the_assumptions_about_what_it_sees() {
     const ALL: [&str; 5] = ["9999", "auth_age", "email_domain", "resource.teamspace", "seats_used"];
-    let schema = schema();
     for (action, expected) in [
         ("ConfigureIssuer", &["9999"][..]),
         ("TrustIssuer", &["9999", "auth_age", "email_domain"]),
@@ -33,7 +31,7 @@ fn each_action_has_the_assumptions_about_what_it_sees() {
         ("GrantResource", &["9999", "auth_age", "email_domain", "resource.teamspace"]),
         ("GrantScope", &["9999", "auth_age", "email_domain", "resource.teamspace"]),
     ] {
-        let holds = of_action(&schema, action).holds().to_string();
+        let holds = ASSUMPTIONS[action].holds().to_string();
         let found: Vec<&str> = ALL.into_iter().filter(|word| holds.contains(word)).collect();
         assert_eq!(found, expected, "{action}: {holds}");
         // Where the context cannot have a limit, what is said of it is true without saying anything.
@@ -41,27 +39,17 @@ fn each_action_has_the_assumptions_about_what_it_sees() {
     }
 }
 
-struct World {
-    schema: Schema,
-    entities: Entities,
-}
-
-impl World {
-    fn assert_possible(&self, ends: (EntityUid, EntityUid), action: &str, context: Context) {
-        let assumptions = of_action(&self.schema, action);
-        let request = Request::new(ends.0, action_uid(action), ends.1, context, None).unwrap();
-        let set = PolicySet::from_policies([assumptions.holds().clone()]).unwrap();
-        let response = Authorizer::new().is_authorized(&request, &set, &self.entities);
-        assert_eq!(response.diagnostics().errors().count(), 0);
-        assert_eq!(response.decision(), Decision::Allow, "{action}: {:?}", request.context());
-    }
+fn ask(entities: &Entities, ends: (EntityUid, EntityUid), action: &str, context: Context) {
+    let request = Request::new(ends.0, action_uid(action), ends.1, context, None).unwrap();
+    let set = PolicySet::from_policies([ASSUMPTIONS[action].holds().clone()]).unwrap();
+    let response = Authorizer::new().is_authorized(&request, &set, entities);
+    assert_eq!(response.diagnostics().errors().count(), 0);
+    assert_eq!(response.decision(), Decision::Allow, "{action}: {:?}", request.context());
 }
 
 fn assert_possible(facts: &Facts) {
-    let world = World {
-        schema: schema(),
-        entities: Entities::from_entities(facts.entities().unwrap(), None).unwrap(),
-    };
+    let entities = Entities::from_entities(facts.entities().unwrap(), None).unwrap();
+    let ask = |ends, action, context| ask(&entities, ends, action, context);
     let context = |pairs| to_context(pairs).unwrap();
     let member = match facts.member {
         MemberFacts::Absent { .. } => "ProvisionMember",
@@ -69,18 +57,18 @@ fn assert_possible(facts: &Facts) {
     };
     let (person, teamspace) = (facts.user(), facts.teamspace());
     let common = context(facts.context().unwrap());
-    world.assert_possible((facts.issuer(), teamspace.clone()), "TrustIssuer", common.clone());
-    world.assert_possible((person.clone(), teamspace), member, context(facts.member_context().unwrap()));
-    world.assert_possible((person.clone(), facts.server()), "GrantResource", common.clone());
+    ask((facts.issuer(), teamspace.clone()), "TrustIssuer", common.clone());
+    ask((person.clone(), teamspace), member, context(facts.member_context().unwrap()));
+    ask((person.clone(), facts.server()), "GrantResource", common.clone());
     for scope in &facts.candidates.scopes {
-        world.assert_possible((person.clone(), Facts::scope(scope)), "GrantScope", common.clone());
+        ask((person.clone(), Facts::scope(scope)), "GrantScope", common.clone());
     }
     let saved = ConfigurationFacts {
         now: facts.now,
         issuer: facts.claims.iss.clone(),
         teamspace: facts.teamspace.clone(),
     };
-    world.assert_possible((saved.issuer(), saved.teamspace()), "ConfigureIssuer", context(saved.context()));
+    ask((saved.issuer(), saved.teamspace()), "ConfigureIssuer", context(saved.context()));
 }
 
 proptest! {

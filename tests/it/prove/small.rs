@@ -3,7 +3,7 @@
 use tempfile::TempDir;
 
 use super::prove;
-use crate::policies::with;
+use crate::files::with;
 
 const READ: &str = "@id(\"read\") @otherwise(\"x\")
     permit (principal, action == Action::\"GrantScope\", resource) when { resource.name == \"read\" };";
