@@ -14,13 +14,10 @@ use countersign::exchange::assertion::{Expectations, UnverifiedAssertion};
 use countersign::exchange::request::TokenRequest;
 use countersign::exchange::scope::Candidates;
 use countersign::idp::key::VerificationKey;
-use countersign::policy::facts::{
-    ClaimFacts, ClientFacts, Facts, MemberFacts, ResourceFacts, TeamspaceFacts, to_context,
-};
+use countersign::policy::example::maximal;
+use countersign::policy::facts::{ClaimFacts, Facts, MemberFacts, to_context};
 use countersign::policy::{PolicySource, decide};
-use countersign::store::clients::AuthMethod;
 use countersign::store::members::Status;
-use countersign::store::teamspaces::Plan;
 use criterion::{Criterion, criterion_group, criterion_main};
 use serde_json::json;
 
@@ -48,35 +45,26 @@ fn assertion() -> (String, VerificationKey) {
     (format!("{input}.{}", encode(&signature)), VerificationKey::from_jwk(&jwk).unwrap())
 }
 
+/// A member whose identity provider says no more than it must.
 fn facts() -> Facts {
-    Facts {
-        now: NOW,
-        teamspace: TeamspaceFacts {
-            slug: "acme".into(),
-            plan: Plan::Enterprise,
-            issuer: Some(ISSUER.into()),
-            scope_setting: None,
-            email_domains: vec!["acme.com".into()],
-        },
-        client: ClientFacts {
-            client_id: "c".into(),
-            groups: vec![],
-            public: false,
-            auth_method: AuthMethod::Basic,
-        },
-        claims: ClaimFacts {
-            iss: ISSUER.into(),
-            sub: "00u1".into(),
-            email: Some("dana@acme.com".into()),
-            scopes: Some(scopes()),
-            resources: vec![RESOURCE.into()],
-            ..ClaimFacts::default()
-        },
+    let mut facts = Facts {
         member: MemberFacts::Present { status: Status::Active, linking: false },
-        resource: ResourceFacts { identifier: RESOURCE.into(), published: true, default_scopes: vec![] },
         candidates: Candidates { scopes: scopes(), ..Candidates::default() },
         key_bound: false,
-    }
+        ..maximal()
+    };
+    let known = std::mem::take(&mut facts.claims);
+    facts.claims = ClaimFacts {
+        iss: known.iss,
+        sub: known.sub,
+        email: known.email,
+        scopes: Some(scopes()),
+        resources: known.resources,
+        ..ClaimFacts::default()
+    };
+    facts.teamspace.scope_setting = None;
+    facts.client.groups.clear();
+    facts
 }
 
 fn parts(c: &mut Criterion) {

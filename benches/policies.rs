@@ -5,20 +5,15 @@ use std::hint::black_box;
 use std::path::Path;
 
 use countersign::exchange::scope::Candidates;
-use countersign::policy::facts::{
-    ClaimFacts, ClientFacts, Facts, MemberFacts, ResourceFacts, TeamspaceFacts,
-};
+use countersign::policy::example::maximal;
+use countersign::policy::facts::{ClaimFacts, Facts, MemberFacts};
 use countersign::policy::watch::{Place, Watch};
 use countersign::policy::{Policies, PolicySource, cases, decide};
 use countersign::shadow::{Decided, Shadow};
-use countersign::store::clients::AuthMethod;
 use countersign::store::members::Status;
 use countersign::store::sign_ins::NewSignIn;
-use countersign::store::teamspaces::Plan;
 use criterion::{Criterion, criterion_group, criterion_main};
 
-const ISSUER: &str = "https://acme.okta.com";
-const RESOURCE: &str = "https://mcp.example.com/mcp";
 const NOW: i64 = 1_795_348_800;
 const SCHEMA: &str = "schema/countersign.cedarschema";
 
@@ -48,36 +43,27 @@ fn place(dir: &Path) -> Place {
     Place { dir: dir.to_owned(), schema: SCHEMA.into(), with_cases: false }
 }
 
+/// A member whose identity provider says no more than it must.
 fn facts() -> Facts {
     let scopes = ["docs.read", "docs.search", "docs.write"].map(str::to_owned).to_vec();
-    Facts {
-        now: NOW,
-        teamspace: TeamspaceFacts {
-            slug: "acme".into(),
-            plan: Plan::Enterprise,
-            issuer: Some(ISSUER.into()),
-            scope_setting: None,
-            email_domains: vec!["acme.com".into()],
-        },
-        client: ClientFacts {
-            client_id: "c".into(),
-            groups: vec![],
-            public: false,
-            auth_method: AuthMethod::Basic,
-        },
-        claims: ClaimFacts {
-            iss: ISSUER.into(),
-            sub: "00u1".into(),
-            email: Some("dana@acme.com".into()),
-            scopes: Some(scopes.clone()),
-            resources: vec![RESOURCE.into()],
-            ..ClaimFacts::default()
-        },
+    let mut facts = Facts {
         member: MemberFacts::Present { status: Status::Active, linking: false },
-        resource: ResourceFacts { identifier: RESOURCE.into(), published: true, default_scopes: vec![] },
-        candidates: Candidates { scopes, ..Candidates::default() },
+        candidates: Candidates { scopes: scopes.clone(), ..Candidates::default() },
         key_bound: false,
-    }
+        ..maximal()
+    };
+    let known = std::mem::take(&mut facts.claims);
+    facts.claims = ClaimFacts {
+        iss: known.iss,
+        sub: known.sub,
+        email: known.email,
+        scopes: Some(scopes),
+        resources: known.resources,
+        ..ClaimFacts::default()
+    };
+    facts.teamspace.scope_setting = None;
+    facts.client.groups.clear();
+    facts
 }
 
 fn reload(c: &mut Criterion) {
