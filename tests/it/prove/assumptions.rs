@@ -39,7 +39,7 @@ fn each_action_has_the_assumptions_about_what_it_sees() {
     }
 }
 
-fn ask(entities: &Entities, ends: (EntityUid, EntityUid), action: &str, context: Context) {
+fn assert_holds(entities: &Entities, ends: (EntityUid, EntityUid), action: &str, context: Context) {
     let request = Request::new(ends.0, action_uid(action), ends.1, context, None).unwrap();
     let set = PolicySet::from_policies([ASSUMPTIONS[action].holds().clone()]).unwrap();
     let response = Authorizer::new().is_authorized(&request, &set, entities);
@@ -49,7 +49,7 @@ fn ask(entities: &Entities, ends: (EntityUid, EntityUid), action: &str, context:
 
 fn assert_possible(facts: &Facts) {
     let entities = Entities::from_entities(facts.entities().unwrap(), None).unwrap();
-    let ask = |ends, action, context| ask(&entities, ends, action, context);
+    let holds = |ends, action, context| assert_holds(&entities, ends, action, context);
     let context = |pairs| to_context(pairs).unwrap();
     let member = match facts.member {
         MemberFacts::Absent { .. } => "ProvisionMember",
@@ -57,18 +57,18 @@ fn assert_possible(facts: &Facts) {
     };
     let (person, teamspace) = (facts.user(), facts.teamspace());
     let common = context(facts.context().unwrap());
-    ask((facts.issuer(), teamspace.clone()), "TrustIssuer", common.clone());
-    ask((person.clone(), teamspace), member, context(facts.member_context().unwrap()));
-    ask((person.clone(), facts.server()), "GrantResource", common.clone());
+    holds((facts.issuer(), teamspace.clone()), "TrustIssuer", common.clone());
+    holds((person.clone(), teamspace), member, context(facts.member_context().unwrap()));
+    holds((person.clone(), facts.server()), "GrantResource", common.clone());
     for scope in &facts.candidates.scopes {
-        ask((person.clone(), Facts::scope(scope)), "GrantScope", common.clone());
+        holds((person.clone(), Facts::scope(scope)), "GrantScope", common.clone());
     }
     let saved = ConfigurationFacts {
         now: facts.now,
         issuer: facts.claims.iss.clone(),
         teamspace: facts.teamspace.clone(),
     };
-    ask((saved.issuer(), saved.teamspace()), "ConfigureIssuer", context(saved.context()));
+    holds((saved.issuer(), saved.teamspace()), "ConfigureIssuer", context(saved.context()));
 }
 
 proptest! {
