@@ -2,7 +2,8 @@
 
 use clap::Subcommand;
 
-use super::{End, Outcome, out::say, serve::now};
+use super::out::{self, say};
+use super::{End, Outcome, serve::now};
 use crate::clock::rfc3339;
 use crate::config::{Config, Duration};
 use crate::random::{digest, secret};
@@ -85,13 +86,19 @@ async fn create(
     };
     let event =
         NewAdminEvent::of_command(row.created_at, "admin_token.create", &row.id, row.teamspace_id.clone());
+    let id = row.id.clone();
     let create = move |c: &mut AnyConnection| {
         admin_events::append(c, &event)?;
         Ok::<_, StoreError>(admin_tokens::insert(c, &row)?)
     };
     store.write(create).await?;
-    say!("{token}");
-    Ok(End::Fine)
+    match out::whole(&token) {
+        Ok(()) => Ok(End::Fine),
+        Err(error) => {
+            Err(format!("the token could not be printed ({error}); delete it: admin-token delete {id}")
+                .into())
+        }
+    }
 }
 
 async fn list(store: &Store) -> Outcome {

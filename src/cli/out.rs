@@ -34,6 +34,12 @@ pub(crate) fn text(text: impl Display) {
     }
 }
 
+/// A line that is of no use unless somebody reads it.
+pub(crate) fn whole(line: &str) -> io::Result<()> {
+    writeln!(io::stdout(), "{line}")?;
+    io::stdout().flush()
+}
+
 /// A document on standard output.
 pub(crate) fn json(document: impl Serialize) -> serde_json::Result<()> {
     line(format_args!("{:#}", serde_json::to_value(document)?));

@@ -294,7 +294,6 @@ fn a_reader_that_goes_away_changes_nothing() {
         &["demo", "--once", "--json"],
         &["keys", "list"],
         &["keys", "rotate"],
-        &["admin-token", "create", "--name", "x"],
         &["admin-token", "list"],
         &["migrate"],
         &["--help"],
@@ -314,6 +313,17 @@ fn nobody_needs_to_read_what_is_wrong() {
         let status = command.args(args).current_dir(dir.path()).stdout(closed()).stderr(closed()).status();
         assert_eq!(status.unwrap().code(), Some(code), "{args:?}");
     }
+}
+
+/// A token that nobody reads is lost: that is told, and which one it is.
+#[test]
+fn a_token_that_nobody_reads_is_told() {
+    let dir = furnished();
+    let (code, error) = into(dir.path(), &["admin-token", "create", "--name", "x"], closed());
+    assert_eq!(code, Some(2));
+    let id = error.trim().rsplit(' ').next().unwrap();
+    assert!(error.contains("could not be printed"), "{error}");
+    assert_eq!(countersign(dir.path(), &["admin-token", "delete", id], &[]).status.code(), Some(0));
 }
 
 /// What was not printed for another cause than a reader that went away is an error.
