@@ -40,7 +40,11 @@ fn listed(reasons: &[Reason]) -> String {
 
 fn finding(finding: &Finding) -> String {
     let mut text = String::new();
-    let matched = if finding.matched { "applies" } else { "does not apply" };
+    let matched = match finding.matched {
+        true => "applies",
+        false if finding.clauses.iter().any(|clause| clause.holds.is_none()) => "cannot be evaluated",
+        false => "does not apply",
+    };
     let _ = write!(text, "    {} {} {matched}", finding.effect, finding.policy);
     let _ = match &finding.message {
         // Against: a forbid that applies, a permit that does not.
