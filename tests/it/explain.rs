@@ -20,7 +20,7 @@ fn policy_explain(arguments: &[&str]) -> Output {
 }
 
 /// An admin token, of a teamspace if its id is given.
-async fn admin(app: &TestApp, teamspace_id: Option<&str>) -> String {
+pub async fn admin(app: &TestApp, teamspace_id: Option<&str>) -> String {
     let token = countersign::random::secret().unwrap();
     let row = AdminToken {
         id: format!("t{}", teamspace_id.unwrap_or_default()),

@@ -5,12 +5,10 @@ use std::process::Command;
 
 use countersign::policy::facts::{ConfigurationFacts, TeamspaceFacts};
 use countersign::policy::{PolicySource, example};
-use countersign::store::admin_tokens::{self, AdminToken};
 use countersign::store::members::Status;
-use countersign::store::{self, StoreError};
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, CLIENT, START, TestApp};
+use crate::harness::{Answer, CLIENT, TestApp};
 
 const SCHEMA: &str = "schema/countersign.cedarschema";
 
@@ -80,17 +78,7 @@ fn the_other_issuer_can_be_looked_at() {
 }
 
 async fn ask(app: &TestApp, teamspace_id: Option<&str>) -> Answer {
-    let token = countersign::random::secret().unwrap();
-    let row = AdminToken {
-        id: format!("t{}", teamspace_id.unwrap_or_default()),
-        name: "t".into(),
-        token_digest: countersign::random::digest(&token),
-        teamspace_id: teamspace_id.map(str::to_owned),
-        created_at: START,
-        expires_at: None,
-    };
-    let insert = move |c: &mut store::AnyConnection| Ok::<_, StoreError>(admin_tokens::insert(c, &row)?);
-    app.app.store.write(insert).await.unwrap();
+    let token = crate::explain::admin(app, teamspace_id).await;
     let url = format!("{}/api/v1/teamspaces/acme/explain", app.issuer());
     let body = json!({ "assertion": app.assertion(json!({})), "client_id": CLIENT });
     Answer::of(crate::harness::http().post(url).bearer_auth(token).json(&body).send().await.unwrap()).await
