@@ -155,7 +155,7 @@ impl NewSignIn {
     fn describe(&mut self, decision: &Decision, facts: &Facts) {
         // Plain data always serializes; the log would show the gap.
         self.decisions = serde_json::to_string(&decision.rulings).unwrap_or_default();
-        self.facts = serde_json::to_string(&RecordedFacts::of(facts)).unwrap_or_default();
+        self.facts = RecordedFacts::json_of(facts);
     }
 
     fn fill(&mut self, grant: &Grant) {

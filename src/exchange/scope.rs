@@ -29,6 +29,7 @@ pub struct ScopeRequest<'a> {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Candidates {
     pub scopes: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<(String, Reason)>,
     /// Whether assertion or request asked for scopes, so that granting none is an error.
     pub asked: bool,

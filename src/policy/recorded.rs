@@ -22,6 +22,15 @@ impl RecordedFacts {
         Self(kept)
     }
 
+    /// What the log keeps, as JSON.
+    pub fn json_of(facts: &Facts) -> String {
+        // Plain data always serializes; the log would show the gap.
+        match facts.claims.groups.is_empty() {
+            true => serde_json::to_string(facts).unwrap_or_default(),
+            false => serde_json::to_string(&Self::of(facts)).unwrap_or_default(),
+        }
+    }
+
     /// The facts again, with those of the groups that the policies name.
     pub fn recall(self, policies: &CompiledPolicies) -> Facts {
         let mut facts = self.0;

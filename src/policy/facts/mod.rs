@@ -18,9 +18,12 @@ use crate::store::teamspaces::Plan;
 pub struct TeamspaceFacts {
     pub slug: String,
     pub plan: Plan,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issuer: Option<String>,
     /// None: pass through what the identity provider authorized.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope_setting: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub email_domains: Vec<String>,
 }
 
@@ -28,6 +31,7 @@ pub struct TeamspaceFacts {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ClientFacts {
     pub client_id: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<String>,
     pub public: bool,
     pub auth_method: AuthMethod,
@@ -38,19 +42,29 @@ pub struct ClientFacts {
 pub struct ClaimFacts {
     pub iss: String,
     pub sub: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aud_tenant: Option<String>,
     /// Lower case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email_verified: Option<bool>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub amr: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acr: Option<String>,
     /// Seconds since `auth_time`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth_age: Option<i64>,
     /// None: no scope claim.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Vec<String>>,
     /// Empty: no resource claim.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resources: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<String>,
 }
 
@@ -67,6 +81,7 @@ pub enum MemberFacts {
 pub struct ResourceFacts {
     pub identifier: String,
     pub published: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub default_scopes: Vec<String>,
 }
 
