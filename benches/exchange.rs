@@ -1,5 +1,7 @@
 //! The parts of an exchange that cost CPU, each by itself: `cargo bench --bench exchange`.
 
+mod shared;
+
 use std::hint::black_box;
 use std::path::Path;
 
@@ -12,23 +14,17 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign::exchange::assertion::{Expectations, UnverifiedAssertion};
 use countersign::exchange::request::TokenRequest;
-use countersign::exchange::scope::Candidates;
 use countersign::idp::key::VerificationKey;
-use countersign::policy::example::maximal;
-use countersign::policy::facts::{ClaimFacts, Facts, MemberFacts, to_context};
+use countersign::policy::facts::to_context;
 use countersign::policy::{PolicySource, decide};
-use countersign::store::members::Status;
 use criterion::{Criterion, criterion_group, criterion_main};
 use serde_json::json;
+use shared::{facts, scopes};
 
 const ISSUER: &str = "https://acme.okta.com";
 const OURS: &str = "https://auth.example.com";
 const RESOURCE: &str = "https://mcp.example.com/mcp";
 const NOW: i64 = 1_795_348_800;
-
-fn scopes() -> Vec<String> {
-    ["docs.read", "docs.search", "docs.write"].map(str::to_owned).to_vec()
-}
 
 fn assertion() -> (String, VerificationKey) {
     let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
@@ -43,28 +39,6 @@ fn assertion() -> (String, VerificationKey) {
     let mut signature = vec![0; pair.public_modulus_len()];
     pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), input.as_bytes(), &mut signature).unwrap();
     (format!("{input}.{}", encode(&signature)), VerificationKey::from_jwk(&jwk).unwrap())
-}
-
-/// A member whose identity provider says no more than it must.
-fn facts() -> Facts {
-    let mut facts = Facts {
-        member: MemberFacts::Present { status: Status::Active, linking: false },
-        candidates: Candidates { scopes: scopes(), ..Candidates::default() },
-        key_bound: false,
-        ..maximal()
-    };
-    let known = std::mem::take(&mut facts.claims);
-    facts.claims = ClaimFacts {
-        iss: known.iss,
-        sub: known.sub,
-        email: known.email,
-        scopes: Some(scopes()),
-        resources: known.resources,
-        ..ClaimFacts::default()
-    };
-    facts.teamspace.scope_setting = None;
-    facts.client.groups.clear();
-    facts
 }
 
 fn parts(c: &mut Criterion) {

@@ -1,18 +1,17 @@
 //! What policies cost: many of them, testing and changing them, and trying others: `cargo bench --bench policies`.
 
+mod shared;
+
 use std::fmt::Write as _;
 use std::hint::black_box;
 use std::path::Path;
 
-use countersign::exchange::scope::Candidates;
-use countersign::policy::example::maximal;
-use countersign::policy::facts::{ClaimFacts, Facts, MemberFacts};
 use countersign::policy::watch::{Place, Watch};
 use countersign::policy::{Policies, PolicySource, cases, decide};
 use countersign::shadow::{Decided, Shadow};
-use countersign::store::members::Status;
 use countersign::store::sign_ins::NewSignIn;
 use criterion::{Criterion, criterion_group, criterion_main};
+use shared::facts;
 
 const NOW: i64 = 1_795_348_800;
 const SCHEMA: &str = "schema/countersign.cedarschema";
@@ -41,29 +40,6 @@ fn directory(teamspaces: usize) -> tempfile::TempDir {
 
 fn place(dir: &Path) -> Place {
     Place { dir: dir.to_owned(), schema: SCHEMA.into(), with_cases: false }
-}
-
-/// A member whose identity provider says no more than it must.
-fn facts() -> Facts {
-    let scopes = ["docs.read", "docs.search", "docs.write"].map(str::to_owned).to_vec();
-    let mut facts = Facts {
-        member: MemberFacts::Present { status: Status::Active, linking: false },
-        candidates: Candidates { scopes: scopes.clone(), ..Candidates::default() },
-        key_bound: false,
-        ..maximal()
-    };
-    let known = std::mem::take(&mut facts.claims);
-    facts.claims = ClaimFacts {
-        iss: known.iss,
-        sub: known.sub,
-        email: known.email,
-        scopes: Some(scopes),
-        resources: known.resources,
-        ..ClaimFacts::default()
-    };
-    facts.teamspace.scope_setting = None;
-    facts.client.groups.clear();
-    facts
 }
 
 fn reload(c: &mut Criterion) {

@@ -8,10 +8,9 @@ use super::assertion::UnverifiedAssertion;
 use super::error::{ErrorCode, Reason, TokenError};
 use super::grant::{denied, replayed};
 use super::request::JWT_BEARER;
-use super::resource::ResourceRequest;
 use super::token::preview;
 use super::verified::Verified;
-use super::{Trusted, authenticate_assertion, candidates, expectations, trusted_issuer};
+use super::{Trusted, authenticate_assertion, candidates, expectations, resource, trusted_issuer};
 use crate::app::App;
 use crate::policy::clauses::Finding;
 use crate::policy::{self, Explained};
@@ -204,12 +203,7 @@ impl Walk<'_> {
         self.at = Check::Audience;
         let id_jag = authentic.check(&expectations(app, &tenancy, &client.client_id, now))?;
         self.at = Check::Resource;
-        let resource = ResourceRequest {
-            claimed: &id_jag.claims().resource,
-            requested: asked.resource,
-            teamspace: &tenancy.teamspace.slug,
-        }
-        .resolve(&snapshot)?;
+        let resource = resource(&id_jag, asked.resource, &tenancy, &snapshot)?;
         self.at = Check::Scopes;
         let candidates = candidates(&id_jag, asked.scope, provider, &resource)?;
         let verified = Verified {

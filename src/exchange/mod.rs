@@ -22,6 +22,7 @@ use crate::app::App;
 use crate::clock::UnixSeconds;
 use crate::idp::jwks::KeyError;
 use crate::store::identity_providers::IdentityProvider;
+use crate::store::resources::Resource;
 use crate::store::sign_ins::{self, NewSignIn};
 use crate::store::snapshot::{Snapshot, Tenancy};
 use crate::store::{RedeemError, StoreError};
@@ -134,12 +135,7 @@ async fn perform(
     let id_jag = authentic.check(&expectations(app, &tenancy, &registered.client_id, now))?;
     app.limits.check_subject(registered, id_jag.claims()).map_err(TokenError::from)?;
 
-    let resource = ResourceRequest {
-        claimed: &id_jag.claims().resource,
-        requested: &asked.resource,
-        teamspace: &tenancy.teamspace.slug,
-    }
-    .resolve(snapshot)?;
+    let resource = resource(&id_jag, &asked.resource, &tenancy, snapshot)?;
     record.resource.clone_from(&resource.identifier);
     let candidates = candidates(&id_jag, asked.scope.as_deref(), provider, &resource)?;
 
@@ -257,11 +253,21 @@ async fn authenticate_assertion(
     unverified.authenticate(&keys)
 }
 
+fn resource(
+    id_jag: &IdJag,
+    requested: &[String],
+    tenancy: &Tenancy,
+    snapshot: &Snapshot,
+) -> Result<Arc<Resource>, TokenError> {
+    let (claimed, teamspace) = (&id_jag.claims().resource, &tenancy.teamspace.slug);
+    ResourceRequest { claimed, requested, teamspace }.resolve(snapshot)
+}
+
 fn candidates(
     id_jag: &IdJag,
     requested: Option<&[String]>,
     provider: &IdentityProvider,
-    resource: &crate::store::resources::Resource,
+    resource: &Resource,
 ) -> Result<Candidates, TokenError> {
     let setting = provider.scope_setting();
     ScopeRequest {

@@ -1,0 +1,33 @@
+//! What the benchmarks decide on.
+
+use countersign::exchange::scope::Candidates;
+use countersign::policy::example::maximal;
+use countersign::policy::facts::{ClaimFacts, Facts, MemberFacts};
+use countersign::store::members::Status;
+
+/// The scopes that are asked for.
+pub fn scopes() -> Vec<String> {
+    ["docs.read", "docs.search", "docs.write"].map(str::to_owned).to_vec()
+}
+
+/// A member whose identity provider says no more than it must.
+pub fn facts() -> Facts {
+    let mut facts = Facts {
+        member: MemberFacts::Present { status: Status::Active, linking: false },
+        candidates: Candidates { scopes: scopes(), ..Candidates::default() },
+        key_bound: false,
+        ..maximal()
+    };
+    let known = std::mem::take(&mut facts.claims);
+    facts.claims = ClaimFacts {
+        iss: known.iss,
+        sub: known.sub,
+        email: known.email,
+        scopes: Some(scopes()),
+        resources: known.resources,
+        ..ClaimFacts::default()
+    };
+    facts.teamspace.scope_setting = None;
+    facts.client.groups.clear();
+    facts
+}
