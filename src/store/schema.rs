@@ -8,6 +8,7 @@ diesel::table! {
         plan -> Text,
         member_limit -> Nullable<BigInt>,
         created_at -> BigInt,
+        seats_used -> BigInt,
     }
 }
 
@@ -199,6 +200,34 @@ diesel::table! {
         evaluated -> BigInt,
         different -> BigInt,
         dropped -> BigInt,
+    }
+}
+
+diesel::table! {
+    changes (generation) {
+        generation -> BigInt,
+        kind -> Text,
+        object -> Text,
+        at -> BigInt,
+    }
+}
+
+diesel::table! {
+    replicas (id) {
+        id -> Text,
+        name -> Text,
+        version -> Text,
+        policy_set -> Text,
+        started_at -> BigInt,
+        seen_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    log_streams (name) {
+        name -> Text,
+        last_id -> BigInt,
+        updated_at -> BigInt,
     }
 }
 
