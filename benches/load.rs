@@ -20,13 +20,14 @@ use axum::routing::get;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use countersign::clock::{Clock as _, SystemClock};
+use countersign::config::Database;
 use countersign::exchange::request::JWT_BEARER;
 use countersign::random::{digest, token};
 use countersign::store::clients::{self, AuthMethod, ClientSecret, RegisteredClient};
 use countersign::store::identity_providers::{self, IdentityProvider, Provider};
 use countersign::store::resources::{self, Resource, ResourceScope};
 use countersign::store::teamspaces::{self, Plan, Teamspace};
-use countersign::store::{Store, StoreError, connection, raise_generation};
+use countersign::store::{Store, StoreError, connection};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -337,7 +338,7 @@ fn request(assertion: &str, port: u16) -> Vec<u8> {
 
 fn seed(url: &str, idp: &str) -> Outcome<()> {
     Store::migrate(url)?;
-    let c = &mut connection::open(url)?;
+    let c = &mut connection::open(url, &Database::default())?;
     let teamspace_id = "bench".to_owned();
     teamspaces::insert(
         c,
@@ -393,6 +394,5 @@ fn seed(url: &str, idp: &str) -> Outcome<()> {
         secrets: vec![secret],
     };
     clients::insert(c, &client)?;
-    raise_generation(c)?;
     Ok(())
 }

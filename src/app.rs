@@ -16,9 +16,10 @@ use crate::policy::watch::{Place, Watch};
 use crate::policy::{LoadError, Policies};
 use crate::shadow::Shadow;
 use crate::signing::{self, Signer, SigningError};
+use crate::store::changes::{self, Changed, News};
 use crate::store::known::KnownMembers;
-use crate::store::snapshot::Snapshot;
-use crate::store::{self, Store, StoreError};
+use crate::store::snapshot::{Snapshot, Tenancy};
+use crate::store::{AnyConnection, Store, StoreError};
 
 pub use policies::{Followed, LastError, Look};
 
@@ -61,7 +62,7 @@ impl App {
     /// Assembles the service on a migrated database. Without valid policies there is none.
     pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StartError> {
         let policies = Watch::begin(policy_place(&config), clock.now())?;
-        let store = Store::open(&config.database_url)?;
+        let store = Store::open(&config.database_url, &config.database)?;
         let signer = signing::load(&store, &config, clock.now()).await?;
         let app = Self::assemble(config, clock, policies, store, signer).await?;
         // A shadow set that cannot be read stops nothing.
@@ -73,7 +74,7 @@ impl App {
     /// The same for looking only: it has no keys to sign with, and writes nothing.
     pub async fn inspect(config: Config, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StartError> {
         let policies = Watch::begin(policy_place(&config), clock.now())?;
-        let store = Store::open(&config.database_url)?;
+        let store = Store::open(&config.database_url, &config.database)?;
         Self::assemble(config, clock, policies, store, Signer::default()).await
     }
 
@@ -120,34 +121,56 @@ impl App {
         self.signer.load_full()
     }
 
-    /// Takes over what was written to the database. An issuer whose configuration changed is asked anew.
+    /// Takes over what was written to the database, if anything was. An issuer whose configuration changed is
+    /// asked anew.
     ///
     /// The configuration comes first and by itself: whatever is wrong with a signing key, a disabled client
     /// or issuer must be out.
     pub async fn reload(&self) -> Result<(), StartError> {
         let _one_at_a_time = self.reloading.lock().await;
-        let new = Arc::new(self.store.read(Snapshot::load).await?);
-        let old = self.snapshot.swap(Arc::clone(&new));
-        for tenancy in old.tenancies() {
-            let Some(before) = &tenancy.identity_provider else { continue };
-            let after = new.tenancy_of_issuer(&before.issuer).and_then(|t| t.identity_provider.as_ref());
-            if after != Some(before) {
-                self.issuer_keys.forget(&before.issuer);
+        let old = self.snapshot();
+        let Some((new, changed)) = self.store.read(move |c| catch_up(c, &old)).await? else { return Ok(()) };
+        let keys_changed = changed.as_ref().is_none_or(|changed| changed.contains(&Changed::SigningKeys));
+        self.forget_changed(&new, changed.as_deref());
+        self.snapshot.store(Arc::new(new));
+        if keys_changed {
+            match signing::load(&self.store, &self.config, self.clock.now()).await {
+                Ok(signer) => self.signer.store(Arc::new(signer)),
+                Err(error) => {
+                    tracing::error!(%error, "cannot take over the signing keys; the last ones stay")
+                }
             }
-        }
-        match signing::load(&self.store, &self.config, self.clock.now()).await {
-            Ok(signer) => self.signer.store(Arc::new(signer)),
-            Err(error) => tracing::error!(%error, "cannot take over the signing keys; the last ones stay"),
         }
         Ok(())
     }
 
-    /// Reloads when another process has changed something.
-    pub async fn reload_if_changed(&self) -> Result<(), StartError> {
-        let generation = self.store.read(store::generation).await?;
-        match generation == self.snapshot.load().generation {
-            true => Ok(()),
-            false => self.reload().await,
+    /// Forgets what was known about whatever has changed; all of it when that cannot be told.
+    fn forget_changed(&self, new: &Snapshot, changed: Option<&[Changed]>) {
+        let old = self.snapshot();
+        let Some(changed) = changed else {
+            self.known_members.forget_all(new.generation);
+            return old.tenancies().for_each(|before| self.forget_issuer(before, new));
+        };
+        for change in changed {
+            match change {
+                Changed::Teamspace(id) => {
+                    if let Some(before) = old.tenancy_by_id(id) {
+                        self.forget_issuer(before, new);
+                    }
+                }
+                Changed::Members(teamspace_id) => {
+                    self.known_members.forget_teamspace(teamspace_id, new.generation);
+                }
+                Changed::Client(_) | Changed::Resource(_) | Changed::SigningKeys => {}
+            }
+        }
+    }
+
+    fn forget_issuer(&self, before: &Tenancy, new: &Snapshot) {
+        let Some(before) = &before.identity_provider else { return };
+        let after = new.tenancy_of_issuer(&before.issuer).and_then(|t| t.identity_provider.as_ref());
+        if after != Some(before) {
+            self.issuer_keys.forget(&before.issuer);
         }
     }
 
@@ -159,11 +182,20 @@ impl App {
         let before = now - self.config.retention.sign_ins.as_secs();
         self.forget_kept_sets();
         self.keep_sets().await;
-        while self.store.prune(now, before).await?.is_partial() {
-            tokio::task::yield_now().await;
-        }
+        self.store.prune(now, before).await?;
         signing::prune(&self.store, now).await
     }
+}
+
+/// The configuration as it is now, and what became another; None for everything. Nothing when it is the same.
+type CaughtUp = Option<(Snapshot, Option<Vec<Changed>>)>;
+
+fn catch_up(connection: &mut AnyConnection, old: &Snapshot) -> Result<CaughtUp, StoreError> {
+    Ok(match changes::since(connection, old.generation)? {
+        (_, News::Nothing) => None,
+        (latest, News::Some(changed)) => Some((old.with(connection, latest, &changed)?, Some(changed))),
+        (_, News::Everything) => Some((Snapshot::load(connection)?, None)),
+    })
 }
 
 fn policy_place(config: &Config) -> Place {

@@ -28,8 +28,10 @@ pub struct Config {
     /// Where `/healthz`, `/readyz` and `/metrics` listen; keep it private.
     #[schemars(with = "String")]
     pub management_listen: SocketAddr,
-    /// `sqlite://FILE`, or `postgres://…` in a build with the `postgres` feature.
+    /// `sqlite://FILE`, or in a build with the `postgres` feature `postgres://USER@HOST/DATABASE`, with libpq's
+    /// parameters behind a `?`, such as `sslmode=verify-full`.
     pub database_url: String,
+    pub database: Database,
     /// Directory of `*.cedar` files. A change takes effect within seconds, or at once on SIGHUP.
     pub policy_dir: PathBuf,
     /// The Cedar schema that the policies are validated against.
@@ -67,6 +69,19 @@ pub struct Assertion {
     pub clock_skew: Duration,
     /// Longest accepted assertion in bytes.
     pub max_size: ByteSize,
+}
+
+/// How the database is used.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Database {
+    /// How long PostgreSQL may take to answer: for connecting, for a statement, and for a whole write until the
+    /// caller gets 503.
+    pub timeout: Duration,
+    /// Connections to PostgreSQL that write; few are quicker than many, since each writes many sign-ins at once.
+    pub writers: usize,
+    /// Connections that read.
+    pub readers: usize,
 }
 
 /// Everything fetched from outside: issuer metadata and keys.
@@ -142,6 +157,7 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             management_listen: SocketAddr::from(([127, 0, 0, 1], 8081)),
             database_url: "sqlite://countersign.db".into(),
+            database: Database::default(),
             policy_dir: "policies".into(),
             schema_file: "schema/countersign.cedarschema".into(),
             client_ip_source: ClientIpSource::ConnectInfo,
@@ -154,6 +170,12 @@ impl Default for Config {
             rate_limit: RateLimit::default(),
             retention: Retention::default(),
         }
+    }
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self { timeout: Duration::from_secs(5), writers: 2, readers: 2 }
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) enum Command {
 
 impl Command {
     pub(super) async fn run(self, config: Config) -> Outcome {
-        let store = Store::open(&config.database_url)?;
+        let store = Store::open(&config.database_url, &config.database)?;
         match self {
             Self::Create { name, teamspace, expires } => create(&store, name, teamspace, expires).await,
             Self::List => list(&store).await,

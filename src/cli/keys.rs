@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::signing::{PUBLISH_AHEAD, Signer, generate};
 use crate::store::admin_events::{self, NewAdminEvent};
 use crate::store::signing_keys::{self, StoredKey};
-use crate::store::{AnyConnection, Store, StoreError};
+use crate::store::{AnyConnection, Store};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -33,7 +33,7 @@ pub(super) enum Command {
 
 impl Command {
     pub(super) async fn run(self, config: Config) -> Outcome {
-        let store = Store::open(&config.database_url)?;
+        let store = Store::open(&config.database_url, &config.database)?;
         match self {
             Self::List => list(&store).await,
             Self::Rotate { now: at_once } => rotate(&store, &config, at_once).await,
@@ -61,7 +61,7 @@ async fn rotate(store: &Store, config: &Config, at_once: bool) -> Outcome {
     let event = NewAdminEvent::of_command(now(), "signing_key.rotate", &kid, None);
     let add = move |c: &mut AnyConnection| {
         admin_events::append(c, &event)?;
-        Ok::<_, StoreError>(signing_keys::add(c, &key)?)
+        signing_keys::add(c, &key)
     };
     store.write(add).await?;
     say!("{kid}\t{alg}\tsigns from {}", rfc3339(signs_from));
@@ -79,7 +79,7 @@ async fn remove(store: &Store, kid: String) -> Outcome {
     let event = NewAdminEvent::of_command(now(), "signing_key.remove", &kid, None);
     let remove = move |c: &mut AnyConnection| {
         admin_events::append(c, &event)?;
-        Ok::<_, StoreError>(signing_keys::remove(c, &kid)?)
+        signing_keys::remove(c, &kid, now())
     };
     store.write(remove).await?;
     Ok(End::Fine)

@@ -102,7 +102,7 @@ async fn follow_changes(app: Arc<App>) {
     let mut timer = tokio::time::interval(POLL);
     loop {
         timer.tick().await;
-        if let Err(error) = app.reload_if_changed().await {
+        if let Err(error) = app.reload().await {
             tracing::warn!(%error, "cannot look for changes");
         }
     }

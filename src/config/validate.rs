@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use url::{Host, Url};
 
-use super::{Config, Duration, Secret};
+use super::{Config, Database, Duration, Secret};
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -121,7 +121,8 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
 
 fn check_durations(config: &Config) -> Result<(), ConfigError> {
     const DAY: i64 = 86_400;
-    let rules: [(&'static str, Duration, i64, i64, &'static str); 8] = [
+    let rules: [(&'static str, Duration, i64, i64, &'static str); 9] = [
+        ("database.timeout", config.database.timeout, 1, 25, "must be between 1s and 25s"),
         ("access_token.lifetime", config.access_token.lifetime, 1, 3600, "must be between 1s and 1h"),
         ("assertion.max_lifetime", config.assertion.max_lifetime, 1, 3600, "must be between 1s and 1h"),
         ("assertion.clock_skew", config.assertion.clock_skew, 0, 60, "must be 60s at the most"),
@@ -140,6 +141,12 @@ fn check_durations(config: &Config) -> Result<(), ConfigError> {
 }
 
 fn check_sizes(config: &Config) -> Result<(), ConfigError> {
+    let Database { writers, readers, .. } = config.database;
+    for (key, value) in [("database.writers", writers), ("database.readers", readers)] {
+        if !(1..=64).contains(&value) {
+            return Err(invalid(key, value, "must be between 1 and 64"));
+        }
+    }
     let max = config.assertion.max_size;
     if !(1024..=48 * 1024).contains(&max.bytes()) {
         return Err(invalid("assertion.max_size", max, "must be between 1KiB and 48KiB"));

@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::policy::clauses::Finding;
 use crate::policy::{self, Explained};
 use crate::store::clients::RegisteredClient;
-use crate::store::redeem::is_redeemed;
+use crate::store::ledger::is_redeemed;
 use crate::store::sign_ins::NewSignIn;
 use crate::store::snapshot::Snapshot;
 

@@ -13,7 +13,7 @@ use crate::policy::{Decision, Denial, RecordedFacts, decide};
 use crate::shadow::Decided;
 use crate::store::members::{Member, Role, Standing, Status};
 use crate::store::sign_ins::NewSignIn;
-use crate::store::{MemberChange, RedeemError, Redemption};
+use crate::store::{MemberChange, Objection, RedeemError, Redemption};
 
 /// How often a decision is made again when its facts changed before it was written.
 const ATTEMPTS: usize = 4;
@@ -76,33 +76,35 @@ impl<'a> Case<'a> {
             };
             let grant = self.0.grant(app, permitted, &standing)?;
             record.fill(&grant);
-            match app.store.redeem(self.redemption(app, &grant, standing, record)).await {
+            match app.store.redeem(self.redemption(app, &grant, standing), record.clone()).await {
                 Ok(()) => {
                     try_shadow(app, &decided, record);
                     return Ok(Committed(grant));
                 }
-                Err(RedeemError::FactsChanged) => app.known_members.forget(&self.0.identity("")),
-                Err(RedeemError::ConfigurationChanged) => return Err(Ended::ConfigurationChanged),
-                Err(RedeemError::Replayed) => return Err(replayed().into()),
+                Err(RedeemError::Objection(Objection::FactsChanged)) => {
+                    app.known_members.forget(&self.0.identity(""));
+                }
+                Err(RedeemError::Objection(Objection::ConfigurationChanged)) => {
+                    return Err(Ended::ConfigurationChanged);
+                }
+                Err(RedeemError::Objection(Objection::Replayed)) => return Err(replayed().into()),
                 Err(RedeemError::Store(error)) => return Err(TokenError::from(error).into()),
             }
         }
-        Err(TokenError::unavailable(Reason::INTERNAL, RedeemError::FactsChanged).into())
+        Err(TokenError::unavailable(Reason::INTERNAL, Objection::FactsChanged).into())
     }
 
-    fn redemption(&self, app: &App, grant: &Grant, standing: Standing, record: &NewSignIn) -> Redemption {
+    fn redemption(&self, app: &App, grant: &Grant, standing: Standing) -> Redemption {
         let claims = self.0.id_jag.claims();
         let signed_in_at = claims.signed_in_at();
         let member = match standing {
             Standing::Bound(member) if member.status != Status::Invited => {
-                MemberChange::Known { member_id: member.id, signed_in_at }
+                MemberChange::Known { member_id: member.id }
             }
-            Standing::Bound(member) => {
-                MemberChange::Accept { member_id: member.id, signed_in_at, identity: None }
-            }
+            Standing::Bound(member) => MemberChange::Accept { member, signed_in_at, identity: None },
             Standing::Unbound(member) => {
                 let identity = self.0.identity(&member.id);
-                MemberChange::Accept { member_id: member.id, signed_in_at, identity: Some(identity) }
+                MemberChange::Accept { member, signed_in_at, identity: Some(identity) }
             }
             Standing::Absent { .. } => self.provisioning(grant),
         };
@@ -111,7 +113,6 @@ impl<'a> Case<'a> {
             expires_at: claims.dead_at(app.config.assertion.clock_skew.as_secs()),
             generation: self.0.generation,
             member,
-            sign_in: record.clone(),
         }
     }
 
@@ -128,7 +129,7 @@ impl<'a> Case<'a> {
             sessions_ended_at: None,
         };
         let identity = self.0.identity(&grant.member_id);
-        MemberChange::Provision { member, identity, limit: self.0.teamspace().member_limit }
+        MemberChange::Provision { member, identity }
     }
 }
 

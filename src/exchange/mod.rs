@@ -21,11 +21,11 @@ use std::sync::Arc;
 use crate::app::App;
 use crate::clock::UnixSeconds;
 use crate::idp::jwks::KeyError;
+use crate::store::Objection;
 use crate::store::identity_providers::IdentityProvider;
 use crate::store::resources::Resource;
-use crate::store::sign_ins::{self, NewSignIn};
+use crate::store::sign_ins::NewSignIn;
 use crate::store::snapshot::{Snapshot, Tenancy};
-use crate::store::{RedeemError, StoreError};
 use assertion::{AuthenticAssertion, Expectations, IdJag, UnverifiedAssertion};
 use client::{Client, Credentials, authenticate};
 use error::{ErrorCode, Reason, TokenError};
@@ -81,13 +81,13 @@ pub async fn exchange(app: &App, call: TokenCall<'_>) -> Exchanged {
             Ok(response) => return Exchanged { result: Ok(response), record },
             Err(Ended::Refused(error)) => return refuse(app, error, record).await,
             Err(Ended::ConfigurationChanged) => {
-                if let Err(error) = app.reload_if_changed().await {
+                if let Err(error) = app.reload().await {
                     tracing::warn!(%error, "cannot take over a change of configuration");
                 }
             }
         }
     }
-    let busy = TokenError::unavailable(Reason::INTERNAL, RedeemError::ConfigurationChanged);
+    let busy = TokenError::unavailable(Reason::INTERNAL, Objection::ConfigurationChanged);
     refuse(app, busy, begin(app.clock.now(), call.request_id)).await
 }
 
@@ -314,8 +314,7 @@ async fn end_refused(app: &App, error: TokenError, mut record: NewSignIn, record
     if !recorded {
         return Exchanged { result: Err(error), record };
     }
-    let row = record.clone();
-    let written = app.store.write(move |c| Ok::<_, StoreError>(sign_ins::append(c, &row)?)).await;
+    let written = app.store.record(record.clone()).await;
     Exchanged { result: Err(written.err().map_or(error, TokenError::from)), record }
 }
 

@@ -96,7 +96,7 @@ impl ResourceRequest<'_> {
 
     /// Neither assertion nor request names one: clear only where the teamspace has just one.
     fn only_one(&self, snapshot: &Snapshot) -> Result<Arc<Resource>, TokenError> {
-        let mut offered = snapshot.resources().iter().filter(|r| r.is_published_to(self.teamspace));
+        let mut offered = snapshot.resources().filter(|r| r.is_published_to(self.teamspace));
         match (offered.next(), offered.next()) {
             (Some(resource), None) => Ok(Arc::clone(resource)),
             _ => Err(invalid_target(

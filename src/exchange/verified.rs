@@ -54,7 +54,7 @@ impl Verified<'_> {
             email: claims.email.clone(),
             account: claims.aud_sub.clone(),
         };
-        if let Some(member) = app.known_members.find(&asserted, self.generation) {
+        if let Some(member) = app.known_members.find(&asserted) {
             return Ok(Standing::Bound(member));
         }
         let subject = asserted.subject.clone();

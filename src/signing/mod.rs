@@ -121,7 +121,7 @@ pub async fn load(store: &Store, config: &Config, now: UnixSeconds) -> Result<Si
     tracing::info!(kid = new.kid, alg, "made a signing key");
     // Somebody else may have made one since: inside the transaction the latest word is known.
     let stored = store
-        .write(move |c| -> Result<_, StoreError> {
+        .configure(move |c| -> Result<_, StoreError> {
             let stored = signing_keys::all(c)?;
             if !signs_with(&stored, &new.alg, now) {
                 signing_keys::add(c, &new)?;
@@ -132,17 +132,12 @@ pub async fn load(store: &Store, config: &Config, now: UnixSeconds) -> Result<Si
     Signer::prepare(&stored, config, now)
 }
 
-/// Deletes keys whose last token has expired.
+/// Withdraws keys whose last token has expired.
 pub async fn prune(store: &Store, now: UnixSeconds) -> Result<(), StoreError> {
-    store
-        .write(move |c| {
-            let stored = signing_keys::all(c)?;
-            for (index, key) in stored.iter().enumerate() {
-                if is_dead(&stored, index, now) {
-                    signing_keys::delete(c, &key.kid)?;
-                }
-            }
-            Ok(())
-        })
-        .await
+    let stored = store.read(signing_keys::all).await?;
+    let dead = stored.iter().enumerate().filter(|(index, _)| is_dead(&stored, *index, now));
+    for kid in dead.map(|(_, key)| key.kid.clone()) {
+        store.configure(move |c| signing_keys::remove(c, &kid, now)).await?;
+    }
+    Ok(())
 }

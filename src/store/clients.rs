@@ -65,6 +65,21 @@ impl From<&RegisteredClient> for Row {
     }
 }
 
+impl Row {
+    fn with(self, secrets: Vec<ClientSecret>) -> Result<RegisteredClient, StoreError> {
+        Ok(RegisteredClient {
+            token_endpoint_auth_method: self.token_endpoint_auth_method.parse()?,
+            grant_types: from_json(&self.grant_types)?,
+            groups: from_json(&self.client_groups)?,
+            secrets,
+            client_id: self.client_id,
+            client_name: self.client_name,
+            enabled: self.enabled,
+            created_at: self.created_at,
+        })
+    }
+}
+
 /// All of them, by id.
 pub fn all(connection: &mut AnyConnection) -> Result<Vec<RegisteredClient>, StoreError> {
     let rows: Vec<Row> =
@@ -79,18 +94,22 @@ pub fn all(connection: &mut AnyConnection) -> Result<Vec<RegisteredClient>, Stor
     }
     rows.into_iter()
         .map(|row| {
-            Ok(RegisteredClient {
-                token_endpoint_auth_method: row.token_endpoint_auth_method.parse()?,
-                grant_types: from_json(&row.grant_types)?,
-                groups: from_json(&row.client_groups)?,
-                secrets: secrets.remove(&row.client_id).unwrap_or_default(),
-                client_id: row.client_id,
-                client_name: row.client_name,
-                enabled: row.enabled,
-                created_at: row.created_at,
-            })
+            let own = secrets.remove(&row.client_id).unwrap_or_default();
+            row.with(own)
         })
         .collect()
+}
+
+/// One by its id.
+pub fn find(connection: &mut AnyConnection, client_id: &str) -> Result<Option<RegisteredClient>, StoreError> {
+    let row: Option<Row> =
+        clients::table.find(client_id).select(Row::as_select()).first(connection).optional()?;
+    let secrets = client_secrets::table
+        .filter(client_secrets::client_id.eq(client_id))
+        .select(ClientSecret::as_select())
+        .order((client_secrets::created_at.asc(), client_secrets::id.asc()))
+        .load(connection)?;
+    row.map(|row| row.with(secrets)).transpose()
 }
 
 /// Adds one with its secrets. An id that is taken is a unique violation.

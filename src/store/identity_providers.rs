@@ -68,24 +68,37 @@ impl From<&IdentityProvider> for Row {
     }
 }
 
+impl TryFrom<Row> for IdentityProvider {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            provider: row.provider.parse()?,
+            teamspace_id: row.teamspace_id,
+            issuer: row.issuer,
+            jwks_uri: row.jwks_uri,
+            scope: row.scope,
+            groups_claim: row.groups_claim,
+            enabled: row.enabled,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        })
+    }
+}
+
 /// All of them.
 pub fn all(connection: &mut AnyConnection) -> Result<Vec<IdentityProvider>, StoreError> {
     let rows: Vec<Row> = identity_providers::table.select(Row::as_select()).load(connection)?;
-    rows.into_iter()
-        .map(|row| {
-            Ok(IdentityProvider {
-                provider: row.provider.parse()?,
-                teamspace_id: row.teamspace_id,
-                issuer: row.issuer,
-                jwks_uri: row.jwks_uri,
-                scope: row.scope,
-                groups_claim: row.groups_claim,
-                enabled: row.enabled,
-                created_at: row.created_at,
-                updated_at: row.updated_at,
-            })
-        })
-        .collect()
+    rows.into_iter().map(IdentityProvider::try_from).collect()
+}
+
+/// A teamspace's.
+pub fn find(
+    connection: &mut AnyConnection,
+    teamspace_id: &str,
+) -> Result<Option<IdentityProvider>, StoreError> {
+    let row = identity_providers::table.find(teamspace_id).select(Row::as_select()).first(connection);
+    row.optional()?.map(IdentityProvider::try_from).transpose()
 }
 
 /// Adds or replaces a teamspace's. An issuer that another teamspace holds is a unique violation.

@@ -3,54 +3,77 @@
 use diesel::prelude::*;
 
 use super::schema::{sign_ins, used_assertions};
-use super::{AnyConnection, StoreError, policy_sets, shadow};
+use super::{AnyConnection, StoreError, changes, policy_sets, replicas, shadow};
 use crate::clock::UnixSeconds;
 
 /// How long a used assertion is kept after it has expired, in seconds. Its age is judged when a request
 /// begins; the request may then wait for keys and for the writer, and replicas' clocks differ.
 const MARGIN: i64 = 300;
-/// Most rows one step deletes from a table.
-const STEP: i64 = 500;
+/// Most sign-ins that one step deletes.
+const STEP: i64 = 250;
+/// Used assertions that one step looks at.
+const SWEEP: i64 = 1000;
+/// How long it is kept what a generation has changed, in seconds: processes look every second.
+const CHANGES: i64 = 24 * 3600;
 
-/// How many rows a step deleted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pruned {
-    pub used_assertions: usize,
-    pub sign_ins: usize,
-}
-
-impl Pruned {
-    /// Whether there may be more to delete.
-    pub fn is_partial(self) -> bool {
-        let step = STEP.unsigned_abs() as usize;
-        self.used_assertions >= step || self.sign_ins >= step
-    }
-}
-
-pub(super) fn prune(
+/// Deletes the oldest sign-ins of before a time; tells how many. Ids rise with time, so the oldest rows are the
+/// first: no index on the time is needed.
+pub(super) fn prune_sign_ins(
     connection: &mut AnyConnection,
-    now: UnixSeconds,
-    sign_ins_before: UnixSeconds,
-) -> Result<Pruned, StoreError> {
-    let expired: Vec<String> = used_assertions::table
-        .filter(used_assertions::expires_at.lt(now - MARGIN))
-        .select(used_assertions::assertion)
-        .limit(STEP)
-        .load(connection)?;
-    // Ids rise with time, so the oldest rows are the first: no index on the time is needed.
+    before: UnixSeconds,
+) -> Result<usize, StoreError> {
     let oldest: Vec<(i64, i64)> = sign_ins::table
         .order(sign_ins::id.asc())
         .select((sign_ins::id, sign_ins::at))
         .limit(STEP)
         .load(connection)?;
-    let old: Vec<i64> = oldest.iter().filter(|(_, at)| *at < sign_ins_before).map(|(id, _)| *id).collect();
+    let old: Vec<i64> = oldest.iter().filter(|(_, at)| *at < before).map(|(id, _)| *id).collect();
+    if old.is_empty() {
+        return Ok(0);
+    }
+    Ok(diesel::delete(sign_ins::table.filter(sign_ins::id.eq_any(old))).execute(connection)?)
+}
+
+/// Whether a step was full: then there may be more.
+pub(super) fn is_full_step(deleted: usize) -> bool {
+    i64::try_from(deleted).is_ok_and(|deleted| deleted >= STEP)
+}
+
+/// Deletes the expired ones among the used assertions that come after a key; tells where it ended, and
+/// nothing when it has come to the end of all. Neighbours by key are on the same page: one write for many.
+pub(super) fn sweep_assertions(
+    connection: &mut AnyConnection,
+    after: &str,
+    now: UnixSeconds,
+) -> Result<Option<String>, StoreError> {
+    let last: Option<String> = used_assertions::table
+        .filter(used_assertions::assertion.gt(after))
+        .order(used_assertions::assertion.asc())
+        .select(used_assertions::assertion)
+        .offset(SWEEP - 1)
+        .first(connection)
+        .optional()?;
+    let expired = used_assertions::table
+        .filter(used_assertions::assertion.gt(after))
+        .filter(used_assertions::expires_at.lt(now - MARGIN));
+    match &last {
+        Some(last) => {
+            diesel::delete(expired.filter(used_assertions::assertion.le(last))).execute(connection)?
+        }
+        None => diesel::delete(expired).execute(connection)?,
+    };
+    Ok(last)
+}
+
+/// Deletes what is small.
+pub(super) fn tidy(
+    connection: &mut AnyConnection,
+    now: UnixSeconds,
+    sign_ins_before: UnixSeconds,
+) -> Result<(), StoreError> {
     policy_sets::prune(connection, sign_ins_before)?;
     shadow::prune(connection, sign_ins_before)?;
-    Ok(Pruned {
-        used_assertions: diesel::delete(
-            used_assertions::table.filter(used_assertions::assertion.eq_any(expired)),
-        )
-        .execute(connection)?,
-        sign_ins: diesel::delete(sign_ins::table.filter(sign_ins::id.eq_any(old))).execute(connection)?,
-    })
+    changes::prune(connection, now - CHANGES)?;
+    replicas::prune(connection, now)?;
+    Ok(())
 }

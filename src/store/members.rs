@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 
 use super::schema::{identities, members};
-use super::{AnyConnection, Page, StoreError};
+use super::{AnyConnection, Page, StoreError, teamspaces};
 use crate::clock::UnixSeconds;
 use crate::text_enum::text_enum;
 
@@ -167,19 +167,10 @@ fn standing_of_subject(
             Ok(free.then_some(Standing::Unbound(member)))
         }
         (None, None) => {
-            let seats_used = seats_used(connection, &subject.teamspace_id)?;
+            let seats_used = teamspaces::seats_used(connection, &subject.teamspace_id)?;
             Ok(Some(Standing::Absent { seats_used }))
         }
     }
-}
-
-/// How many seats a teamspace's members take.
-pub fn seats_used(connection: &mut AnyConnection, teamspace_id: &str) -> Result<i64, StoreError> {
-    Ok(members::table
-        .filter(members::teamspace_id.eq(teamspace_id))
-        .filter(members::status.eq_any([Status::Active.as_str(), Status::Invited.as_str()]))
-        .count()
-        .get_result(connection)?)
 }
 
 /// One member of a teamspace, by id.
@@ -256,14 +247,25 @@ pub fn identities_of(
         .load(connection)?)
 }
 
-/// Adds one. An email that the teamspace has already is a unique violation.
+/// Adds one, and counts its seat. An email that the teamspace has already is a unique violation.
 pub fn insert(connection: &mut AnyConnection, member: &Member) -> QueryResult<()> {
+    teamspaces::change_seats(connection, &member.teamspace_id, i64::from(member.status.holds_seat()))?;
+    insert_seated(connection, member)
+}
+
+/// Adds one whose seat is taken already.
+pub(super) fn insert_seated(connection: &mut AnyConnection, member: &Member) -> QueryResult<()> {
     diesel::insert_into(members::table).values(Row::from(member)).execute(connection)?;
     Ok(())
 }
 
-/// Replaces one's properties; the id stays.
-pub fn update(connection: &mut AnyConnection, member: &Member) -> QueryResult<()> {
+/// Replaces one's properties; the id stays, and its seat is taken or freed.
+pub fn update(connection: &mut AnyConnection, member: &Member) -> Result<(), StoreError> {
+    // First, so that the row is locked when its old status is read.
+    connection.lock_configuration()?;
+    let Some(before) = find(connection, &member.teamspace_id, &member.id)? else { return Ok(()) };
+    let seats = i64::from(member.status.holds_seat()) - i64::from(before.status.holds_seat());
+    teamspaces::change_seats(connection, &member.teamspace_id, seats)?;
     diesel::update(members::table.filter(members::id.eq(&member.id)))
         .set(Row::from(member))
         .execute(connection)?;
@@ -279,24 +281,6 @@ pub fn bind(connection: &mut AnyConnection, identity: &Identity) -> QueryResult<
 /// Frees a member from every subject, so that the next one with the member's email can be bound.
 pub fn unbind_all(connection: &mut AnyConnection, member_id: &str) -> QueryResult<usize> {
     diesel::delete(identities::table.filter(identities::member_id.eq(member_id))).execute(connection)
-}
-
-/// Notes a sign-in of an active member whose sessions were not ended since; tells whether there was one.
-pub(super) fn touch(
-    connection: &mut AnyConnection,
-    member_id: &str,
-    now: UnixSeconds,
-    signed_in_at: UnixSeconds,
-) -> QueryResult<bool> {
-    let updated = diesel::update(
-        members::table
-            .filter(members::id.eq(member_id))
-            .filter(members::status.eq(Status::Active.as_str()))
-            .filter(members::sessions_ended_at.is_null().or(members::sessions_ended_at.lt(signed_in_at))),
-    )
-    .set(members::last_sign_in_at.eq(now))
-    .execute(connection)?;
-    Ok(updated == 1)
 }
 
 /// Makes an invited member active, or finds an active one so, whose sessions were not ended since; tells

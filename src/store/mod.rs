@@ -3,14 +3,17 @@
 
 pub mod admin_events;
 pub mod admin_tokens;
+mod batch;
+pub mod changes;
 pub mod clients;
 pub mod connection;
 pub mod identity_providers;
 pub mod known;
+pub mod ledger;
 mod maintenance;
 pub mod members;
 pub mod policy_sets;
-pub mod redeem;
+pub mod replicas;
 pub mod resources;
 mod schema;
 pub mod shadow;
@@ -20,12 +23,17 @@ pub mod snapshot;
 pub mod teamspaces;
 mod worker;
 
-use diesel::prelude::*;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
+use crate::clock::UnixSeconds;
+use crate::config::Database;
 pub use connection::AnyConnection;
-pub use maintenance::Pruned;
-pub use redeem::{MemberChange, RedeemError, Redemption};
+use ledger::Entry;
+pub use ledger::{MemberChange, Objection, RedeemError, Redemption};
+use sign_ins::NewSignIn;
+pub use worker::Counts;
 use worker::Workers;
 
 /// Why the store did not do it.
@@ -39,15 +47,14 @@ pub enum StoreError {
     Missing(String),
     #[error("the database is behind this version; run `countersign migrate`")]
     Behind,
-    #[cfg(feature = "postgres")]
-    #[error("this version has no PostgreSQL migrations yet; use a sqlite:// database")]
-    NoPostgresMigrations,
     #[error("cannot commit: {0}")]
     Commit(String),
     #[error("too many requests are waiting for the database")]
     Overloaded,
-    #[error("the database did not take the request")]
+    #[error("the database cannot be reached")]
     Stopped,
+    #[error("the database did not answer in time")]
+    Timeout,
     #[error("several policy sets have a hash that begins with {0}")]
     AmbiguousSet(String),
     #[error("a stored value is damaged: {0}")]
@@ -62,33 +69,35 @@ impl From<crate::text_enum::NotAValue> for StoreError {
     }
 }
 
-/// Readers beside the one writer; each holds a connection of its own.
-const READERS: usize = 2;
+/// Most steps of the sweep in one go, and with it most used assertions that are looked at: a million.
+const SWEEPS: usize = 1000;
 
 /// The database, as the rest of the service sees it.
 #[derive(Clone)]
 pub struct Store {
     workers: Workers,
+    /// Behind which key the next sweep of used assertions begins.
+    swept_to: Arc<Mutex<String>>,
 }
 
 impl Store {
     /// Opens a database whose migrations are applied; a file that is not there is not made.
-    pub fn open(url: &str) -> Result<Self, StoreError> {
+    pub fn open(url: &str, config: &Database) -> Result<Self, StoreError> {
         if let Some(path) = connection::missing(url) {
             return Err(StoreError::Missing(path.to_owned()));
         }
-        if connection::open(url)?.is_behind()? {
+        if connection::open(url, config)?.is_behind()? {
             return Err(StoreError::Behind);
         }
-        Ok(Self { workers: Workers::start(url, READERS)? })
+        Ok(Self { workers: Workers::start(url, config)?, swept_to: Arc::default() })
     }
 
     /// Applies pending migrations to the database at `url` and names them.
     pub fn migrate(url: &str) -> Result<Vec<String>, StoreError> {
-        connection::open(url)?.migrate()
+        connection::open(url, &Database::default())?.migrate()
     }
 
-    /// Reads on a reader's connection.
+    /// Reads on a reader's connection; all reads of `job` see one state of the database.
     pub async fn read<T, F>(&self, job: F) -> Result<T, StoreError>
     where
         F: FnOnce(&mut AnyConnection) -> Result<T, StoreError> + Send + 'static,
@@ -107,33 +116,67 @@ impl Store {
         self.workers.write(job).await
     }
 
-    /// Redeems an assertion: see [`Redemption`].
-    pub async fn redeem(&self, redemption: Redemption) -> Result<(), RedeemError> {
-        self.workers.write(move |c| redemption.perform(c)).await
+    /// The same for a change of configuration: nobody else changes it meanwhile, and no sign-in is written
+    /// that was decided under the old one.
+    pub async fn configure<T, E, F>(&self, job: F) -> Result<T, E>
+    where
+        F: FnOnce(&mut AnyConnection) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + From<DieselError> + Send + 'static,
+    {
+        self.workers
+            .write(move |connection| {
+                connection.lock_configuration()?;
+                job(connection)
+            })
+            .await
     }
 
-    /// Deletes what has expired, a bounded number of rows at a time.
-    pub async fn prune(&self, now: i64, sign_ins_before: i64) -> Result<Pruned, StoreError> {
-        self.workers.write(move |c| maintenance::prune(c, now, sign_ins_before)).await
+    /// Redeems an assertion, with its row in the decision log: everything or nothing.
+    pub async fn redeem(&self, redemption: Redemption, sign_in: NewSignIn) -> Result<(), RedeemError> {
+        self.workers.enter(Entry { redemption: Some(redemption), sign_in }).await
+    }
+
+    /// Records a refusal in the decision log.
+    pub async fn record(&self, sign_in: NewSignIn) -> Result<(), StoreError> {
+        match self.workers.enter(Entry { redemption: None, sign_in }).await {
+            Err(RedeemError::Store(error)) => Err(error),
+            // There is nothing to object to.
+            Ok(()) | Err(RedeemError::Objection(_)) => Ok(()),
+        }
+    }
+
+    /// How often was committed so far, and how much.
+    pub fn counts(&self) -> &Counts {
+        self.workers.counts()
+    }
+
+    /// Deletes what has expired, in steps between which others write.
+    pub async fn prune(&self, now: UnixSeconds, sign_ins_before: UnixSeconds) -> Result<(), StoreError> {
+        self.write(move |c| maintenance::tidy(c, now, sign_ins_before)).await?;
+        loop {
+            let step = self.write(move |c| maintenance::prune_sign_ins(c, sign_ins_before)).await?;
+            if !maintenance::is_full_step(step) {
+                break;
+            }
+        }
+        for _ in 0..SWEEPS {
+            let after = self.swept_to.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let ended: Option<String> =
+                self.write(move |c| maintenance::sweep_assertions(c, &after, now)).await?;
+            let is_over = ended.is_none();
+            *self.swept_to.lock().unwrap_or_else(PoisonError::into_inner) = ended.unwrap_or_default();
+            if is_over {
+                break;
+            }
+        }
+        Ok(())
     }
 }
 
 /// Whether an insert met a row that holds its key already.
 pub(crate) fn is_duplicate(error: &DieselError) -> bool {
     matches!(error, DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _))
-}
-
-/// The number that every change of configuration raises.
-pub fn generation(connection: &mut AnyConnection) -> Result<i64, StoreError> {
-    use schema::generation::dsl::{generation, id, value};
-    Ok(generation.filter(id.eq(1)).select(value).first(connection)?)
-}
-
-/// Marks the configuration as changed, for every process on this database.
-pub fn raise_generation(connection: &mut AnyConnection) -> QueryResult<()> {
-    use schema::generation::dsl::{generation, id, value};
-    diesel::update(generation.filter(id.eq(1))).set(value.eq(value + 1)).execute(connection)?;
-    Ok(())
 }
 
 /// Lists of strings are stored as JSON, since both databases then have the same column type.

@@ -76,24 +76,28 @@ impl TryFrom<&Resource> for Row {
     }
 }
 
+impl TryFrom<Row> for Resource {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            scopes: serde_json::from_str(&row.scopes).map_err(|e| StoreError::Damaged(e.to_string()))?,
+            default_scopes: from_json(&row.default_scopes)?,
+            teamspaces: row.teamspaces.as_deref().map(from_json).transpose()?,
+            id: row.id,
+            identifier: row.identifier,
+            normalized: row.normalized,
+            name: row.name,
+            created_at: row.created_at,
+        })
+    }
+}
+
 /// All of them, by identifier.
 pub fn all(connection: &mut AnyConnection) -> Result<Vec<Resource>, StoreError> {
     let rows: Vec<Row> =
         resources::table.select(Row::as_select()).order(resources::identifier.asc()).load(connection)?;
-    rows.into_iter()
-        .map(|row| {
-            Ok(Resource {
-                scopes: serde_json::from_str(&row.scopes).map_err(|e| StoreError::Damaged(e.to_string()))?,
-                default_scopes: from_json(&row.default_scopes)?,
-                teamspaces: row.teamspaces.as_deref().map(from_json).transpose()?,
-                id: row.id,
-                identifier: row.identifier,
-                normalized: row.normalized,
-                name: row.name,
-                created_at: row.created_at,
-            })
-        })
-        .collect()
+    rows.into_iter().map(Resource::try_from).collect()
 }
 
 /// Adds one. An identifier that is taken is a unique violation.

@@ -78,12 +78,6 @@ pub struct Filter {
     pub before: Option<i64>,
 }
 
-/// Appends a row.
-pub fn append(connection: &mut AnyConnection, row: &NewSignIn) -> QueryResult<()> {
-    diesel::insert_into(sign_ins::table).values(row).execute(connection)?;
-    Ok(())
-}
-
 /// A page of rows, newest first.
 pub fn list(connection: &mut AnyConnection, filter: &Filter, limit: i64) -> Result<Page<SignIn>, StoreError> {
     let mut query = sign_ins::table.into_boxed();

@@ -2,8 +2,9 @@
 
 use diesel::prelude::*;
 
+use super::changes::{self, Changed};
 use super::schema::signing_keys;
-use super::{AnyConnection, StoreError, raise_generation};
+use super::{AnyConnection, StoreError};
 use crate::clock::UnixSeconds;
 
 /// A signing key. The one with the latest `signs_from` that has come signs.
@@ -30,19 +31,17 @@ pub fn all(connection: &mut AnyConnection) -> Result<Vec<StoredKey>, StoreError>
 }
 
 /// Adds a key, for every process on this database.
-pub fn add(connection: &mut AnyConnection, key: &StoredKey) -> QueryResult<()> {
+pub fn add(connection: &mut AnyConnection, key: &StoredKey) -> Result<(), StoreError> {
+    // Whether there is a key already is asked and answered by one process at a time.
+    changes::note(connection, &Changed::SigningKeys, key.created_at)?;
     diesel::insert_into(signing_keys::table).values(key).execute(connection)?;
-    raise_generation(connection)
-}
-
-/// Deletes a key whose last token has expired.
-pub fn delete(connection: &mut AnyConnection, kid: &str) -> QueryResult<usize> {
-    diesel::delete(signing_keys::table.filter(signing_keys::kid.eq(kid))).execute(connection)
+    Ok(())
 }
 
 /// Withdraws a key, for every process on this database.
-pub fn remove(connection: &mut AnyConnection, kid: &str) -> QueryResult<usize> {
-    let deleted = delete(connection, kid)?;
-    raise_generation(connection)?;
+pub fn remove(connection: &mut AnyConnection, kid: &str, now: UnixSeconds) -> Result<usize, StoreError> {
+    let deleted =
+        diesel::delete(signing_keys::table.filter(signing_keys::kid.eq(kid))).execute(connection)?;
+    changes::note(connection, &Changed::SigningKeys, now)?;
     Ok(deleted)
 }

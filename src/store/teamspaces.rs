@@ -51,6 +51,20 @@ impl From<&Teamspace> for Row {
     }
 }
 
+impl Row {
+    fn with(self, email_domains: Vec<String>) -> Result<Teamspace, StoreError> {
+        Ok(Teamspace {
+            plan: self.plan.parse()?,
+            email_domains,
+            id: self.id,
+            slug: self.slug,
+            name: self.name,
+            member_limit: self.member_limit,
+            created_at: self.created_at,
+        })
+    }
+}
+
 /// All of them, by slug.
 pub fn all(connection: &mut AnyConnection) -> Result<Vec<Teamspace>, StoreError> {
     let rows: Vec<Row> =
@@ -65,15 +79,8 @@ pub fn all(connection: &mut AnyConnection) -> Result<Vec<Teamspace>, StoreError>
     }
     rows.into_iter()
         .map(|row| {
-            Ok(Teamspace {
-                plan: row.plan.parse()?,
-                email_domains: domains.remove(&row.id).unwrap_or_default(),
-                id: row.id,
-                slug: row.slug,
-                name: row.name,
-                member_limit: row.member_limit,
-                created_at: row.created_at,
-            })
+            let own = domains.remove(&row.id).unwrap_or_default();
+            row.with(own)
         })
         .collect()
 }
@@ -97,6 +104,44 @@ pub fn update(connection: &mut AnyConnection, teamspace: &Teamspace) -> QueryRes
 /// Removes one with its members and identity provider; its decision log stays.
 pub fn delete(connection: &mut AnyConnection, id: &str) -> QueryResult<usize> {
     diesel::delete(teamspaces::table.filter(teamspaces::id.eq(id))).execute(connection)
+}
+
+/// How many seats a teamspace's members take.
+pub fn seats_used(connection: &mut AnyConnection, id: &str) -> Result<i64, StoreError> {
+    let seats = teamspaces::table.filter(teamspaces::id.eq(id)).select(teamspaces::seats_used);
+    Ok(seats.first(connection).optional()?.unwrap_or_default())
+}
+
+/// Takes a seat if one is free; tells whether it was. Of several who try at once no more come in than fit.
+pub(super) fn take_seat(connection: &mut AnyConnection, id: &str) -> QueryResult<bool> {
+    let free = teamspaces::member_limit
+        .is_null()
+        .or(teamspaces::member_limit.assume_not_null().gt(teamspaces::seats_used));
+    let taken = diesel::update(teamspaces::table.filter(teamspaces::id.eq(id)).filter(free))
+        .set(teamspaces::seats_used.eq(teamspaces::seats_used + 1))
+        .execute(connection)?;
+    Ok(taken == 1)
+}
+
+/// Counts seats that were taken, or freed when there are fewer than none.
+pub(super) fn change_seats(connection: &mut AnyConnection, id: &str, by: i64) -> QueryResult<()> {
+    if by != 0 {
+        diesel::update(teamspaces::table.filter(teamspaces::id.eq(id)))
+            .set(teamspaces::seats_used.eq(teamspaces::seats_used + by))
+            .execute(connection)?;
+    }
+    Ok(())
+}
+
+/// One by its id, with its email domains.
+pub fn find(connection: &mut AnyConnection, id: &str) -> Result<Option<Teamspace>, StoreError> {
+    let row = teamspaces::table.find(id).select(Row::as_select()).first(connection).optional()?;
+    let domains = email_domains::table
+        .filter(email_domains::teamspace_id.eq(id))
+        .order(email_domains::domain.asc())
+        .select(email_domains::domain)
+        .load(connection)?;
+    row.map(|row| row.with(domains)).transpose()
 }
 
 fn insert_domains(connection: &mut AnyConnection, teamspace: &Teamspace) -> QueryResult<()> {

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::app::App;
-use crate::store;
+use crate::store::changes;
 
 /// The process runs.
 pub async fn healthy() -> Json<Value> {
@@ -19,7 +19,7 @@ pub async fn healthy() -> Json<Value> {
 /// Sign-ins can be served: the database answers. Policies that cannot be read do not change that, since the last
 /// good ones stay in force; they are told.
 pub async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Value>) {
-    let answer = tokio::time::timeout(Duration::from_secs(2), app.store.read(store::generation)).await;
+    let answer = tokio::time::timeout(Duration::from_secs(2), app.store.read(changes::current)).await;
     match answer {
         Ok(Ok(_)) => {
             let policy_error = app.policy_files.last_error().map(|error| error.view());

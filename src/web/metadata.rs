@@ -33,7 +33,7 @@ pub async fn authorization_server(State(app): State<Arc<App>>, headers: HeaderMa
     let issuer = &app.config.issuer;
     let snapshot = app.snapshot();
     // Resources that are for some teamspaces only would tell who the customers are.
-    let public = snapshot.resources().iter().filter(|resource| resource.teamspaces.is_none());
+    let public = snapshot.resources().filter(|resource| resource.teamspaces.is_none());
     let scopes: BTreeSet<&str> = public.flat_map(|r| r.scopes.iter().map(|s| s.name.as_str())).collect();
     let mut metadata = json!({
         "issuer": issuer,
@@ -64,7 +64,7 @@ pub async fn protected_resource(
     headers: HeaderMap,
 ) -> Response {
     let snapshot = app.snapshot();
-    let Some(resource) = snapshot.resources().iter().find(|resource| resource.id == id) else {
+    let Some(resource) = snapshot.resources().find(|resource| resource.id == id) else {
         return not_found().await;
     };
     let mut metadata = json!({

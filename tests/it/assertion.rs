@@ -1,5 +1,6 @@
 //! Step 3 to 6 of an exchange: from a text to a verified ID-JAG.
 
+use countersign::store::changes::Changed;
 use serde_json::{Value, json};
 
 use crate::harness::{CLIENT, RESOURCE, SECRET, TestApp, client};
@@ -421,7 +422,10 @@ async fn a_disabled_issuer_or_a_lost_plan_ends_access_at_once() {
     app.change_teamspace(|t| t.plan = countersign::store::teamspaces::Plan::Pro).await;
     app.refused(json!({}), "access_denied", "plan_not_enterprise").await;
     app.change_teamspace(|t| t.plan = countersign::store::teamspaces::Plan::Enterprise).await;
-    app.configure(|c| Ok(countersign::store::identity_providers::delete(c, "id-of-acme").map(drop)?)).await;
+    app.configure(Changed::Teamspace("id-of-acme".to_owned()), |c| {
+        Ok(countersign::store::identity_providers::delete(c, "id-of-acme").map(drop)?)
+    })
+    .await;
     app.refused(json!({}), "invalid_grant", "issuer_unknown").await;
 }
 

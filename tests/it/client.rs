@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use countersign::exchange::request::JWT_BEARER;
 use countersign::random::digest;
+use countersign::store::changes::Changed;
 use countersign::store::clients::{self, ClientSecret};
 use serde_json::json;
 
@@ -203,16 +204,20 @@ async fn two_secrets_live_at_once() {
         secret_digest: digest("the-newer-secret"),
         created_at: START + 1,
     };
-    app.configure(move |c| Ok(clients::add_secret(c, &newer)?)).await;
+    app.configure(Changed::Client(CLIENT.to_owned()), move |c| Ok(clients::add_secret(c, &newer)?)).await;
     for secret in [SECRET, "the-newer-secret"] {
         assert_eq!(sign_in(&app, Some(&basic(&format!("{CLIENT}:{secret}"))), &[]).await.status, 200);
         let more = [("client_id", CLIENT), ("client_secret", secret)];
         assert_eq!(sign_in(&app, None, &more).await.status, 200);
     }
-    app.configure(|c| Ok(clients::delete_secret(c, &format!("{CLIENT}-secret-0")).map(drop)?)).await;
+    app.configure(Changed::Client(CLIENT.to_owned()), |c| {
+        Ok(clients::delete_secret(c, &format!("{CLIENT}-secret-0")).map(drop)?)
+    })
+    .await;
     sign_in_refused(&app, Some(&basic(&format!("{CLIENT}:{SECRET}"))), &[], FAILED).await;
     assert_eq!(sign_in(&app, Some(&basic(&format!("{CLIENT}:the-newer-secret"))), &[]).await.status, 200);
-    app.configure(|c| Ok(clients::delete_secret(c, "newer").map(drop)?)).await;
+    app.configure(Changed::Client(CLIENT.to_owned()), |c| Ok(clients::delete_secret(c, "newer").map(drop)?))
+        .await;
     sign_in_refused(&app, Some(&basic(&format!("{CLIENT}:the-newer-secret"))), &[], FAILED).await;
     sign_in_refused(&app, Some(&basic(&format!("{CLIENT}:"))), &[], FAILED).await;
 }
@@ -229,7 +234,7 @@ async fn the_digest_of_a_secret_is_no_secret() {
 async fn unknown_clients_and_wrong_secrets_look_alike() {
     let app = TestApp::start().await;
     app.put_client(client("disabled", &[OTHER_SECRET])).await;
-    app.configure(|c| {
+    app.configure(Changed::Client("disabled".to_owned()), |c| {
         let mut disabled = client("disabled", &[]);
         disabled.enabled = false;
         Ok(clients::update(c, &disabled)?)
@@ -281,7 +286,7 @@ async fn disabled_clients_and_clients_without_the_grant_are_refused() {
         sign_in_refused(&app, Some(&header), &[], unauthorized).await;
         sign_in_refused(&app, Some(&basic(&format!("{CLIENT}:wrong"))), &[], FAILED).await;
     }
-    app.configure(|c| Ok(clients::delete(c, CLIENT).map(drop)?)).await;
+    app.configure(Changed::Client(CLIENT.to_owned()), |c| Ok(clients::delete(c, CLIENT).map(drop)?)).await;
     sign_in_refused(&app, Some(&header), &[], UNKNOWN).await;
 }
 

@@ -8,13 +8,14 @@ use countersign::clock::Clock;
 use countersign::config::Config;
 use countersign::exchange::request::JWT_BEARER;
 use countersign::random::digest;
+use countersign::store::changes::{self, Changed};
 use countersign::store::clients::{self, AuthMethod, ClientSecret, RegisteredClient};
 use countersign::store::identity_providers::{self, IdentityProvider, Provider};
 use countersign::store::members::{self, Identity, Member, Role, Status};
 use countersign::store::resources::{self, Resource, ResourceScope};
 use countersign::store::sign_ins::{self, Filter, SignIn};
 use countersign::store::teamspaces::{self, Plan, Teamspace};
-use countersign::store::{AnyConnection, Store, StoreError, raise_generation};
+use countersign::store::{AnyConnection, Store, StoreError};
 use countersign::web::{self, server};
 use reqwest::header::HeaderMap;
 use serde_json::{Map, Value, json};
@@ -143,16 +144,15 @@ impl TestApp {
     }
 
     /// Writes configuration as the admin API does, and takes it over.
-    pub async fn configure<F>(&self, change: F)
+    pub async fn configure<F>(&self, changed: Changed, change: F)
     where
         F: FnOnce(&mut AnyConnection) -> Result<(), StoreError> + Send + 'static,
     {
         self.app
             .store
-            .write(move |c| {
+            .configure(move |c| {
                 change(c)?;
-                raise_generation(c)?;
-                Ok::<_, StoreError>(())
+                changes::note(c, &changed, START)
             })
             .await
             .unwrap();
@@ -160,11 +160,13 @@ impl TestApp {
     }
 
     pub async fn put_client(&self, client: RegisteredClient) {
-        self.configure(move |c| Ok(clients::insert(c, &client)?)).await;
+        self.configure(Changed::Client(client.client_id.clone()), move |c| Ok(clients::insert(c, &client)?))
+            .await;
     }
 
     pub async fn put_resource(&self, resource: Resource) {
-        self.configure(move |c| resources::insert(c, &resource)).await;
+        self.configure(Changed::Resource(resource.id.clone()), move |c| resources::insert(c, &resource))
+            .await;
     }
 
     pub async fn put_teamspace(&self, slug: &str) {
@@ -177,7 +179,10 @@ impl TestApp {
             email_domains: vec![],
             created_at: START,
         };
-        self.configure(move |c| Ok(teamspaces::insert(c, &teamspace)?)).await;
+        self.configure(Changed::Teamspace(teamspace.id.clone()), move |c| {
+            Ok(teamspaces::insert(c, &teamspace)?)
+        })
+        .await;
     }
 
     pub async fn put_provider(&self, slug: &str, idp: &FakeIdp) {
@@ -192,31 +197,42 @@ impl TestApp {
             created_at: START,
             updated_at: START,
         };
-        self.configure(move |c| Ok(identity_providers::put(c, &provider)?)).await;
+        self.configure(Changed::Teamspace(provider.teamspace_id.clone()), move |c| {
+            Ok(identity_providers::put(c, &provider)?)
+        })
+        .await;
     }
 
     pub async fn change_teamspace(&self, change: impl FnOnce(&mut Teamspace) + Send + 'static) {
         let mut teamspace = self.app.snapshot().tenancy("acme").unwrap().teamspace.clone();
         change(&mut teamspace);
-        self.configure(move |c| Ok(teamspaces::update(c, &teamspace)?)).await;
+        self.configure(Changed::Teamspace(teamspace.id.clone()), move |c| {
+            Ok(teamspaces::update(c, &teamspace)?)
+        })
+        .await;
     }
 
     pub async fn change_provider(&self, change: impl FnOnce(&mut IdentityProvider) + Send + 'static) {
         let mut provider = self.app.snapshot().tenancy("acme").unwrap().identity_provider.clone().unwrap();
         change(&mut provider);
-        self.configure(move |c| Ok(identity_providers::put(c, &provider)?)).await;
+        self.configure(Changed::Teamspace(provider.teamspace_id.clone()), move |c| {
+            Ok(identity_providers::put(c, &provider)?)
+        })
+        .await;
     }
 
     pub async fn change_client(&self, change: impl FnOnce(&mut RegisteredClient) + Send + 'static) {
         let mut client = RegisteredClient::clone(self.app.snapshot().client(CLIENT).unwrap());
         change(&mut client);
-        self.configure(move |c| Ok(clients::update(c, &client)?)).await;
+        self.configure(Changed::Client(client.client_id.clone()), move |c| Ok(clients::update(c, &client)?))
+            .await;
     }
 
     pub async fn change_resource(&self, change: impl FnOnce(&mut Resource) + Send + 'static) {
         let mut resource = Resource::clone(self.app.snapshot().resource(RESOURCE).unwrap());
         change(&mut resource);
-        self.configure(move |c| resources::update(c, &resource)).await;
+        self.configure(Changed::Resource(resource.id.clone()), move |c| resources::update(c, &resource))
+            .await;
     }
 
     /// A member with an email in `acme`, bound to no subject.
@@ -233,14 +249,16 @@ impl TestApp {
             sessions_ended_at: None,
         };
         let row = member.clone();
-        self.configure(move |c| Ok(members::insert(c, &row)?)).await;
+        self.configure(Changed::Members(row.teamspace_id.clone()), move |c| Ok(members::insert(c, &row)?))
+            .await;
         member
     }
 
     pub async fn change_member(&self, email: &str, change: impl FnOnce(&mut Member) + Send + 'static) {
         let mut member = self.member(email).await.unwrap();
         change(&mut member);
-        self.configure(move |c| Ok(members::update(c, &member)?)).await;
+        self.configure(Changed::Members(member.teamspace_id.clone()), move |c| members::update(c, &member))
+            .await;
     }
 
     pub async fn member(&self, email: &str) -> Option<Member> {

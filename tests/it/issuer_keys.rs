@@ -1,5 +1,6 @@
 //! The cache of an issuer's keys: how often it is asked, and what happens when it does not answer.
 
+use countersign::store::changes::Changed;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -539,7 +540,10 @@ async fn saving_an_issuer_forgets_its_keys() {
     app.change_teamspace(|t| t.name = "Acme Ltd".to_owned()).await;
     granted_with(&app, &new).await;
     assert_eq!(asked(&app.idp), (2, 2));
-    app.configure(|c| Ok(countersign::store::identity_providers::delete(c, "id-of-acme").map(drop)?)).await;
+    app.configure(Changed::Teamspace("id-of-acme".to_owned()), |c| {
+        Ok(countersign::store::identity_providers::delete(c, "id-of-acme").map(drop)?)
+    })
+    .await;
     app.put_provider("acme", &app.idp).await;
     granted_with(&app, &new).await;
     assert_eq!(asked(&app.idp), (3, 3));

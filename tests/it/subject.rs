@@ -292,10 +292,10 @@ async fn changes_of_other_processes_are_taken_over() {
     let path = app.dir.path().join("test.db");
     let mut other = diesel::SqliteConnection::establish(path.to_str().unwrap()).unwrap();
     other.batch_execute("UPDATE teamspaces SET plan = 'pro'").unwrap();
-    app.app.reload_if_changed().await.unwrap();
+    app.app.reload().await.unwrap();
     app.granted(json!({})).await;
     other.batch_execute("UPDATE generation SET value = value + 1").unwrap();
-    app.app.reload_if_changed().await.unwrap();
+    app.app.reload().await.unwrap();
     app.refused(json!({}), "access_denied", "plan_not_enterprise").await;
 }
 

@@ -2,6 +2,7 @@
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use countersign::config::{Duration, SigningAlg};
+use countersign::store::changes::Changed;
 use serde_json::{Value, json};
 
 use crate::harness::{Answer, CLIENT, RESOURCE, START, TestApp, decode};
@@ -118,7 +119,7 @@ async fn keys_rotate_without_a_gap() {
     };
     let key = generate(&app.app.config, START, START + PUBLISH_AHEAD).unwrap();
     let new_kid = json!(key.kid);
-    app.configure(move |c| Ok(signing_keys::add(c, &key)?)).await;
+    app.configure(Changed::SigningKeys, move |c| signing_keys::add(c, &key)).await;
     assert_eq!(app.get("/oauth2/jwks").await.json["keys"].as_array().unwrap().len(), 2);
     assert_eq!(kid(app.granted(json!({})).await.access_token()), kid(&old));
     app.clock.advance(PUBLISH_AHEAD);
@@ -163,7 +164,7 @@ async fn an_unreadable_signing_key_freezes_nothing() {
     app.granted(json!({})).await;
     let mut key = generate(&app.app.config, START, START).unwrap();
     key.encrypted = true;
-    app.configure(move |c| Ok(signing_keys::add(c, &key)?)).await;
+    app.configure(Changed::SigningKeys, move |c| signing_keys::add(c, &key)).await;
     app.change_provider(|provider| provider.enabled = false).await;
     app.refused(json!({}), "invalid_grant", "issuer_disabled").await;
     app.change_provider(|provider| provider.enabled = true).await;

@@ -10,6 +10,7 @@ use super::{Format, diff_text, positive, widening};
 use crate::cli::out::{self, Progress};
 use crate::cli::{CannotRun, End, Outcome, block_on};
 use crate::clock::{Clock as _, SystemClock};
+use crate::config::Database;
 use crate::config::{Config, Duration};
 use crate::policy::diff::{Changed, Edits, Replayed, SignInReplay, Widening, cases_of, edits, replay_cases};
 use crate::store::Store;
@@ -123,7 +124,7 @@ impl Found {
 
 async fn replay_sign_ins(url: &str, days: u32, old: &Side, new: &Side) -> Result<Replayed, CannotRun> {
     let since = SystemClock.now() - i64::from(days) * 86_400;
-    let store = Store::open(url)?;
+    let store = Store::open(url, &Database::default())?;
     let mut replay = SignInReplay::new(&old.compiled, &new.compiled);
     let (mut before, mut progress) = (None, Progress::new());
     loop {

@@ -14,6 +14,7 @@ use crate::cli::out::{self, say};
 use crate::cli::{CannotRun, End, Outcome, block_on};
 use crate::clock::SystemClock;
 use crate::config::Config;
+use crate::config::Database;
 use crate::exchange::explain::{Asked, explain};
 use crate::exchange::request::split_scope;
 use crate::policy::cases::{self, Case};
@@ -152,7 +153,7 @@ fn find_case(tests: &Path, name: &str) -> Result<Option<Case>, CannotRun> {
 
 async fn find_sign_in(url: &str, key: String) -> Result<SignIn, CannotRun> {
     let wanted = key.clone();
-    let row = Store::open(url)?.read(move |c| sign_ins::find(c, &wanted)).await?;
+    let row = Store::open(url, &Database::default())?.read(move |c| sign_ins::find(c, &wanted)).await?;
     row.ok_or_else(|| format!("the decision log has no sign-in {key}").into())
 }
 

@@ -8,6 +8,7 @@ use std::process::Command;
 use super::render;
 use crate::cli::CannotRun;
 use crate::config::Config;
+use crate::config::Database;
 use crate::policy::cases::{self, Case};
 use crate::policy::{CompiledPolicies, PolicySource, Validated};
 use crate::store::{Store, policy_sets};
@@ -52,7 +53,7 @@ impl Side {
 /// A set that was in force once, by its hash or how that begins.
 pub(super) async fn past_set(url: &str, hash: &str) -> Result<PolicySource, CannotRun> {
     let wanted = hash.to_owned();
-    let found = Store::open(url)?.read(move |c| policy_sets::find(c, &wanted)).await?;
+    let found = Store::open(url, &Database::default())?.read(move |c| policy_sets::find(c, &wanted)).await?;
     let kept = found.ok_or_else(|| format!("the database has no policy set {hash}"))?;
     Ok(PolicySource::from_content(&kept.content)?)
 }

@@ -39,7 +39,7 @@ impl Shadow {
     pub(super) fn run(self, file: Option<&Path>) -> Outcome {
         let config = Config::load(file)?;
         block_on(async {
-            let store = Store::open(&config.database_url)?;
+            let store = Store::open(&config.database_url, &config.database)?;
             match self.clear {
                 true => clear(&store, self.set).await,
                 false => self.show(&store).await,

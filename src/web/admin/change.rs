@@ -6,38 +6,39 @@ use serde_json::Value;
 
 use super::auth::Admin;
 use super::problem::Problem;
+use crate::store::AnyConnection;
 use crate::store::admin_events::{self, NewAdminEvent};
-use crate::store::{self, AnyConnection};
+use crate::store::changes::{self, Changed};
 
 /// What was changed, for the audit log. The values are the API's own JSON, which holds no secret.
 pub struct Change {
+    changed: Changed,
     action: &'static str,
     object: String,
-    teamspace_id: Option<String>,
     old: Option<Value>,
     new: Option<Value>,
 }
 
 impl Change {
     /// Something was added.
-    pub fn added(action: &'static str, object: impl Into<String>, new: Value) -> Self {
-        Self { action, object: object.into(), teamspace_id: None, old: None, new: Some(new) }
+    pub fn added(changed: Changed, action: &'static str, object: impl Into<String>, new: Value) -> Self {
+        Self { changed, action, object: object.into(), old: None, new: Some(new) }
     }
 
     /// Something became something else.
-    pub fn updated(action: &'static str, object: impl Into<String>, old: Value, new: Value) -> Self {
-        Self { old: Some(old), ..Self::added(action, object, new) }
+    pub fn updated(
+        changed: Changed,
+        action: &'static str,
+        object: impl Into<String>,
+        old: Value,
+        new: Value,
+    ) -> Self {
+        Self { old: Some(old), ..Self::added(changed, action, object, new) }
     }
 
     /// Something is gone.
-    pub fn removed(action: &'static str, object: impl Into<String>, old: Value) -> Self {
-        Self { action, object: object.into(), teamspace_id: None, old: Some(old), new: None }
-    }
-
-    /// The same, as a matter of one teamspace, whose administrators see it.
-    pub fn of_teamspace(mut self, id: &str) -> Self {
-        self.teamspace_id = Some(id.to_owned());
-        self
+    pub fn removed(changed: Changed, action: &'static str, object: impl Into<String>, old: Value) -> Self {
+        Self { changed, action, object: object.into(), old: Some(old), new: None }
     }
 
     /// The same, where there may have been something before.
@@ -64,18 +65,18 @@ impl Admin {
                 actor,
                 action: change.action.to_owned(),
                 object: change.object,
-                teamspace_id: change.teamspace_id,
+                teamspace_id: change.changed.teamspace_id().map(str::to_owned),
                 request_id,
                 old_value: change.old.map(|value| value.to_string()),
                 new_value: change.new.map(|value| value.to_string()),
             };
             admin_events::append(connection, &event)?;
-            store::raise_generation(connection)?;
+            changes::note(connection, &change.changed, at)?;
             Ok(value)
         };
         // A task of its own: a caller who hangs up must not leave a change that is saved and not in force.
         let done = tokio::spawn(async move {
-            let value = app.store.write(write).await?;
+            let value = app.store.configure(write).await?;
             // Silence here would be a lie: a provider that was switched off would still be believed.
             app.reload().await.map_err(|error| {
                 let detail = "The change is saved and not in force yet; it will be soon.";

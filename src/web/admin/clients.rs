@@ -16,6 +16,7 @@ use crate::clock::{UnixSeconds, rfc3339};
 use crate::exchange::request::JWT_BEARER;
 use crate::random;
 use crate::store::AnyConnection;
+use crate::store::changes::Changed;
 use crate::store::clients::{self, AuthMethod, ClientSecret, RegisteredClient};
 
 /// Live secrets of one client, while one replaces the other.
@@ -89,7 +90,10 @@ pub async fn create(
                 Problem::conflict("client_id_taken", "Another client has this id.").if_duplicate(e)
             })?;
             let shown = view(&client);
-            Ok((shown.clone(), Change::added("client.create", &client.client_id, shown)))
+            Ok((
+                shown.clone(),
+                Change::added(changed(&client.client_id), "client.create", &client.client_id, shown),
+            ))
         })
         .await?;
     Ok((StatusCode::CREATED, Json(with_secret(shown, secret))))
@@ -107,7 +111,7 @@ pub async fn change(
             let new = patch.apply(old.clone())?;
             clients::update(c, &new)?;
             let shown = view(&new);
-            Ok((shown.clone(), Change::updated("client.update", &id, view(&old), shown)))
+            Ok((shown.clone(), Change::updated(changed(&id), "client.update", &id, view(&old), shown)))
         })
         .await?;
     Ok(Json(shown))
@@ -119,7 +123,7 @@ pub async fn remove(Operator(admin): Operator, ItemId(id): ItemId) -> Result<Sta
         .change(move |c| {
             let old = find(c, &id)?;
             clients::delete(c, &id)?;
-            Ok(((), Change::removed("client.delete", &id, view(&old))))
+            Ok(((), Change::removed(changed(&id), "client.delete", &id, view(&old))))
         })
         .await?;
     Ok(StatusCode::NO_CONTENT)
@@ -142,7 +146,10 @@ pub async fn add_secret(
             }
             clients::add_secret(c, &row)?;
             let shown = view(&find(c, &id)?);
-            Ok((secret_view(&row), Change::updated("client.secret.create", &id, view(&old), shown)))
+            Ok((
+                secret_view(&row),
+                Change::updated(changed(&id), "client.secret.create", &id, view(&old), shown),
+            ))
         })
         .await?;
     Ok((StatusCode::CREATED, Json(with_secret(shown, secret))))
@@ -162,7 +169,7 @@ pub async fn remove_secret(
             }
             clients::delete_secret(c, &secret_id)?;
             let shown = view(&find(c, &id)?);
-            Ok(((), Change::updated("client.secret.delete", &id, view(&old), shown)))
+            Ok(((), Change::updated(changed(&id), "client.secret.delete", &id, view(&old), shown)))
         })
         .await?;
     Ok(StatusCode::NO_CONTENT)
@@ -296,4 +303,8 @@ fn secret_of(
 
 fn is_printable(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+fn changed(id: &str) -> Changed {
+    Changed::Client(id.to_owned())
 }

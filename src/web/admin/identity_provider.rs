@@ -14,6 +14,7 @@ use super::teamspaces::find as find_teamspace;
 use super::validation::{Validation, issuer_taken, scope_unknown, unknown_scope};
 use crate::clock::{UnixSeconds, rfc3339};
 use crate::store::AnyConnection;
+use crate::store::changes::Changed;
 use crate::store::identity_providers::{self, IdentityProvider, Provider};
 use crate::store::snapshot::Tenancy;
 
@@ -102,7 +103,7 @@ pub async fn remove(InTeamspace { admin, tenancy }: InTeamspace) -> Result<Statu
         .change(move |c| {
             let old = find(c, &id)?.ok_or_else(Problem::not_found)?;
             identity_providers::delete(c, &id)?;
-            Ok(((), Change::removed("identity_provider.delete", slug, view(&old)).of_teamspace(&id)))
+            Ok(((), Change::removed(Changed::Teamspace(id), "identity_provider.delete", slug, view(&old))))
         })
         .await?;
     Ok(StatusCode::NO_CONTENT)
@@ -148,8 +149,10 @@ fn save(
 ) -> Result<(Value, Change), Problem> {
     identity_providers::put(connection, new).map_err(|e| issuer_taken().if_duplicate(e))?;
     let shown = view(new);
-    let change = Change::added("identity_provider.put", slug, shown.clone()).replacing(old.map(view));
-    Ok((shown, change.of_teamspace(&new.teamspace_id)))
+    let changed = Changed::Teamspace(new.teamspace_id.clone());
+    let change =
+        Change::added(changed, "identity_provider.put", slug, shown.clone()).replacing(old.map(view));
+    Ok((shown, change))
 }
 
 fn is_to_be_validated(old: &IdentityProvider, new: &IdentityProvider) -> bool {

@@ -15,8 +15,9 @@ use super::teamspaces::find as find_teamspace;
 use crate::clock::{UnixSeconds, rfc3339};
 use crate::exchange::claims::is_email;
 use crate::store::AnyConnection;
+use crate::store::changes::Changed;
 use crate::store::members::{self, Identity, Member, Role, Status};
-use crate::store::teamspaces::Teamspace;
+use crate::store::teamspaces::{self, Teamspace};
 
 /// Who is invited.
 #[derive(Deserialize)]
@@ -163,8 +164,8 @@ impl Invitation {
         };
         members::insert(connection, &member).map_err(|e| exists().if_duplicate(e))?;
         let shown = view(&member, &[]);
-        let change = Change::added("member.invite", &member.id, shown.clone());
-        Ok((shown, change.of_teamspace(&member.teamspace_id)))
+        let change = Change::added(changed(&member), "member.invite", &member.id, shown.clone());
+        Ok((shown, change))
     }
 
     /// Whoever signs in next with this email is the member: perhaps the same person under a new subject.
@@ -179,8 +180,8 @@ impl Invitation {
         };
         members::update(connection, &member)?;
         let shown = view(&member, &[]);
-        let change = Change::updated("member.invite", &member.id, old, shown.clone());
-        Ok((shown, change.of_teamspace(&member.teamspace_id)))
+        let change = Change::updated(changed(&member), "member.invite", &member.id, old, shown.clone());
+        Ok((shown, change))
     }
 }
 
@@ -197,8 +198,12 @@ fn update(
     members::update(connection, new)?;
     let identities = members::identities_of(connection, std::slice::from_ref(&new.id))?;
     let shown = view(new, &identities);
-    let change = Change::updated(action, &new.id, view(old, bound), shown.clone());
-    Ok((shown, change.of_teamspace(&new.teamspace_id)))
+    let change = Change::updated(changed(new), action, &new.id, view(old, bound), shown.clone());
+    Ok((shown, change))
+}
+
+fn changed(member: &Member) -> Changed {
+    Changed::Members(member.teamspace_id.clone())
 }
 
 /// A member who is not removed, as they are now, inside a transaction.
@@ -240,7 +245,7 @@ fn check_domain(teamspace: &Teamspace, email: &str) -> Result<(), Problem> {
 /// Inside the transaction that takes the seat: writes come one after the other.
 fn check_seat(connection: &mut AnyConnection, teamspace: &Teamspace) -> Result<(), Problem> {
     let Some(limit) = teamspace.member_limit else { return Ok(()) };
-    match members::seats_used(connection, &teamspace.id)? < limit {
+    match teamspaces::seats_used(connection, &teamspace.id)? < limit {
         true => Ok(()),
         false => Err(Problem::conflict("member_limit_reached", "The teamspace is at its member limit.")),
     }

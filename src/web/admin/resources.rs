@@ -18,6 +18,7 @@ use super::problem::Problem;
 use crate::clock::rfc3339;
 use crate::config::is_loopback;
 use crate::exchange::resource::normalize;
+use crate::store::changes::Changed;
 use crate::store::resources::{self, Resource, ResourceScope};
 use crate::store::{AnyConnection, teamspaces};
 
@@ -54,7 +55,7 @@ pub struct ResourcePatch {
 /// `GET /resources`: to a teamspace, those that are offered to it.
 pub async fn list(admin: Admin, Params(query): Params<PageQuery>) -> Result<Json<Value>, Problem> {
     let (snapshot, seer) = (admin.app.snapshot(), Seer::of(&admin));
-    let seen = snapshot.resources().iter().filter(|resource| seer.sees(resource));
+    let seen = snapshot.resources().filter(|resource| seer.sees(resource));
     let found = page::of_sorted(seen, &query, |resource| resource.identifier.clone())?;
     Ok(page::answer(found, |resource| seer.view(resource)))
 }
@@ -62,7 +63,7 @@ pub async fn list(admin: Admin, Params(query): Params<PageQuery>) -> Result<Json
 /// `GET /resources/{id}`
 pub async fn show(admin: Admin, ItemId(id): ItemId) -> Result<Json<Value>, Problem> {
     let (snapshot, seer) = (admin.app.snapshot(), Seer::of(&admin));
-    let found = snapshot.resources().iter().find(|resource| resource.id == id && seer.sees(resource));
+    let found = snapshot.resources().find(|resource| resource.id == id && seer.sees(resource));
     found.map(|resource| Json(seer.view(resource))).ok_or_else(Problem::not_found)
 }
 
@@ -87,7 +88,7 @@ pub async fn create(
             check_teamspaces(c, &resource)?;
             resources::insert(c, &resource).map_err(|e| taken().if_duplicate(e))?;
             let shown = view(&resource);
-            Ok((shown.clone(), Change::added("resource.create", &resource.id, shown)))
+            Ok((shown.clone(), Change::added(changed(&resource.id), "resource.create", &resource.id, shown)))
         })
         .await?;
     Ok((StatusCode::CREATED, Json(shown)))
@@ -110,7 +111,7 @@ pub async fn change(
             }
             resources::update(c, &new).map_err(|e| taken().if_duplicate(e))?;
             let shown = view(&new);
-            Ok((shown.clone(), Change::updated("resource.update", &id, view(&old), shown)))
+            Ok((shown.clone(), Change::updated(changed(&id), "resource.update", &id, view(&old), shown)))
         })
         .await?;
     Ok(Json(shown))
@@ -122,7 +123,7 @@ pub async fn remove(Operator(admin): Operator, ItemId(id): ItemId) -> Result<Sta
         .change(move |c| {
             let old = find(c, &id)?;
             resources::delete(c, &id)?;
-            Ok(((), Change::removed("resource.delete", &id, view(&old))))
+            Ok(((), Change::removed(changed(&id), "resource.delete", &id, view(&old))))
         })
         .await?;
     Ok(StatusCode::NO_CONTENT)
@@ -247,4 +248,8 @@ fn check_teamspaces(connection: &mut AnyConnection, resource: &Resource) -> Resu
     let Some(slugs) = &resource.teamspaces else { return Ok(()) };
     let known: HashSet<String> = teamspaces::all(connection)?.into_iter().map(|t| t.slug).collect();
     check::list(slugs, |slug| known.contains(slug), "teamspace_unknown", "there is no such teamspace.")
+}
+
+fn changed(id: &str) -> Changed {
+    Changed::Resource(id.to_owned())
 }

@@ -15,6 +15,7 @@ use super::problem::Problem;
 use crate::clock::rfc3339;
 use crate::exchange::claims::is_domain;
 use crate::store::AnyConnection;
+use crate::store::changes::Changed;
 use crate::store::resources::replace_teamspace;
 use crate::store::teamspaces::{self, Plan, Teamspace};
 
@@ -50,7 +51,7 @@ pub struct TeamspacePatch {
 /// `GET /teamspaces`
 pub async fn list(admin: Admin, Params(query): Params<PageQuery>) -> Result<Json<Value>, Problem> {
     let snapshot = admin.app.snapshot();
-    let seen = snapshot.tenancies().iter().map(|t| &t.teamspace).filter(|t| admin.reaches(&t.id));
+    let seen = snapshot.tenancies().map(|t| &t.teamspace).filter(|t| admin.reaches(&t.id));
     Ok(page::answer(page::of_sorted(seen, &query, |t| t.slug.clone())?, view))
 }
 
@@ -79,7 +80,10 @@ pub async fn create(
             check_free(c, &teamspace)?;
             teamspaces::insert(c, &teamspace).map_err(|e| taken().if_duplicate(e))?;
             let (id, shown) = (&teamspace.id, view(&teamspace));
-            Ok((shown.clone(), Change::added("teamspace.create", &teamspace.slug, shown).of_teamspace(id)))
+            Ok((
+                shown.clone(),
+                Change::added(Changed::Teamspace(id.clone()), "teamspace.create", &teamspace.slug, shown),
+            ))
         })
         .await?;
     Ok((StatusCode::CREATED, Json(shown)))
@@ -104,8 +108,9 @@ pub async fn change(
                 replace_teamspace(c, &old.slug, Some(&new.slug))?;
             }
             let shown = view(&new);
-            let change = Change::updated("teamspace.update", &old.slug, view(&old), shown.clone());
-            Ok((shown, change.of_teamspace(&id)))
+            let changed = Changed::Teamspace(id);
+            let change = Change::updated(changed, "teamspace.update", &old.slug, view(&old), shown.clone());
+            Ok((shown, change))
         })
         .await?;
     Ok(Json(shown))
@@ -121,7 +126,7 @@ pub async fn remove(InTeamspace { admin, tenancy }: InTeamspace) -> Result<Statu
             teamspaces::delete(c, &id)?;
             // A later teamspace of the same slug must not inherit what was offered to this one.
             replace_teamspace(c, &old.slug, None)?;
-            Ok(((), Change::removed("teamspace.delete", &old.slug, view(&old)).of_teamspace(&id)))
+            Ok(((), Change::removed(Changed::Teamspace(id), "teamspace.delete", &old.slug, view(&old))))
         })
         .await?;
     Ok(StatusCode::NO_CONTENT)

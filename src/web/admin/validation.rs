@@ -118,7 +118,7 @@ fn check_locally(
 /// The first scope of a setting that no resource offered to the teamspace has. While nothing is offered
 /// yet, nothing can be told.
 pub fn unknown_scope<'a>(snapshot: &Snapshot, slug: &str, setting: &'a str) -> Option<&'a str> {
-    let offered: Vec<_> = snapshot.resources().iter().filter(|r| r.is_published_to(slug)).collect();
+    let offered: Vec<_> = snapshot.resources().filter(|r| r.is_published_to(slug)).collect();
     let is_known = |scope: &&str| offered.is_empty() || offered.iter().any(|r| r.has_scope(scope));
     setting.split_whitespace().find(|scope| !is_known(scope))
 }

@@ -114,7 +114,7 @@ impl Harness {
     }
 
     pub async fn generation(&self) -> i64 {
-        self.app.store.read(store::generation).await.unwrap()
+        self.app.store.read(store::changes::current).await.unwrap()
     }
 }
 

@@ -1,7 +1,6 @@
 //! The decision log, the audit log, and the policies in force.
 
-use countersign::store::StoreError;
-use countersign::store::sign_ins::{self, NewSignIn};
+use countersign::store::sign_ins::NewSignIn;
 use serde_json::json;
 
 use super::harness::{Harness, NOW};
@@ -10,9 +9,7 @@ async fn record(h: &Harness, slug: Option<&str>, row: NewSignIn) {
     let snapshot = h.app.snapshot();
     let teamspace_id = slug.map(|slug| snapshot.tenancy(slug).unwrap().teamspace.id.clone());
     let row = NewSignIn { at: NOW, teamspace_id, ..row };
-    let append =
-        move |c: &mut countersign::store::AnyConnection| Ok::<_, StoreError>(sign_ins::append(c, &row)?);
-    h.app.store.write(append).await.unwrap();
+    h.app.store.record(row).await.unwrap();
 }
 
 fn granted() -> NewSignIn {

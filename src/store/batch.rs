@@ -1,0 +1,216 @@
+//! What a writer has taken from the queue, and how it gets into the database.
+
+use diesel::Connection as _;
+use diesel::result::Error as DieselError;
+
+use super::StoreError;
+use super::connection::{AnyConnection, Kind, is_transient};
+use super::ledger::{self, Entry, RedeemError, Verdict};
+use super::worker::{Answer, Finish, Job, WriteJob};
+
+/// How often a batch is written again when PostgreSQL prefers another one.
+const ATTEMPTS: usize = 4;
+
+/// Jobs that are written together.
+#[derive(Default)]
+pub(super) struct Batch {
+    entries: Vec<Entry>,
+    answers: Vec<Answer>,
+    others: Vec<WriteJob>,
+}
+
+/// What a batch came to.
+#[derive(Debug, Default)]
+pub(super) struct Commits {
+    pub transactions: u64,
+    pub jobs: u64,
+    pub failed: bool,
+}
+
+impl Batch {
+    pub(super) fn of(jobs: impl Iterator<Item = Job>) -> Self {
+        let mut batch = Self::default();
+        for job in jobs {
+            match job {
+                // Whoever asked has been told that nothing was done.
+                Job::Entry(_, answer) if answer.is_closed() => {}
+                Job::Entry(entry, answer) => {
+                    batch.entries.push(*entry);
+                    batch.answers.push(answer);
+                }
+                Job::Other(job) => batch.others.push(job),
+            }
+        }
+        batch
+    }
+
+    /// Writes everything and answers.
+    pub(super) fn commit(self, connection: &mut AnyConnection, kind: Kind) -> Commits {
+        match kind {
+            Kind::Sqlite => self.commit_at_once(connection),
+            Kind::Postgres => self.commit_apart(connection),
+        }
+    }
+
+    /// SQLite: one transaction for all, since each costs an fsync and there is one at a time.
+    fn commit_at_once(self, connection: &mut AnyConnection) -> Commits {
+        let jobs = (self.entries.len() + self.others.len()) as u64;
+        if let Err(error) = connection.begin_fenced() {
+            // Dropped jobs drop their answers: every asker is told `Stopped`. Tell the cause once.
+            tracing::error!(%error, jobs, "cannot begin a transaction");
+            return Commits { failed: true, ..Commits::default() };
+        }
+        let mut finishes: Vec<Finish> = Vec::with_capacity(self.others.len() + 1);
+        let mut lost = false;
+        for job in self.others {
+            let (finish, failed) = job(connection);
+            finishes.push(finish);
+            // A full disk makes SQLite undo the whole transaction, not the savepoint alone. What came
+            // before is lost then, and what came after would commit by itself: stop and tell everybody.
+            lost = failed && !connection.is_in_transaction();
+            if lost {
+                break;
+            }
+        }
+        if !lost && !self.entries.is_empty() {
+            let verdicts = write_entries(connection, &self.entries);
+            lost = verdicts.iter().any(Result::is_err) && !connection.is_in_transaction();
+            finishes.push(answering(self.answers, verdicts));
+        }
+        let committed = match lost {
+            true => Err("the database undid the transaction".to_owned()),
+            false => connection.commit().map_err(|e| e.to_string()),
+        };
+        finish(connection, finishes, &committed);
+        Commits { transactions: 1, jobs, failed: committed.is_err() }
+    }
+
+    /// PostgreSQL: the entries in one transaction, everything else in its own, so that no lock is held longer
+    /// than it must be.
+    fn commit_apart(self, connection: &mut AnyConnection) -> Commits {
+        let mut commits = Commits::default();
+        if !self.entries.is_empty() {
+            commits.transactions += 1;
+            commits.jobs += self.entries.len() as u64;
+            let verdicts = commit_entries(connection, &self.entries);
+            commits.failed |= verdicts.iter().any(|verdict| matches!(verdict, Err(RedeemError::Store(_))));
+            for (answer, verdict) in self.answers.into_iter().zip(verdicts) {
+                let _ = answer.send(verdict);
+            }
+        }
+        for job in self.others {
+            let (finish, failed) = job(connection);
+            finish(Ok(()));
+            commits.transactions += 1;
+            commits.jobs += 1;
+            commits.failed |= failed;
+        }
+        commits
+    }
+}
+
+/// Runs `job` where all its reads see one state of the database.
+pub(super) fn read<T, E, F>(connection: &mut AnyConnection, job: F) -> Result<T, E>
+where
+    F: FnOnce(&mut AnyConnection) -> Result<T, E>,
+    E: From<DieselError>,
+{
+    connection.begin_read()?;
+    let result = job(connection);
+    match result {
+        Ok(value) => connection.commit().map(|()| value).map_err(E::from),
+        Err(error) => {
+            connection.roll_back();
+            Err(error)
+        }
+    }
+}
+
+fn finish(connection: &mut AnyConnection, finishes: Vec<Finish>, committed: &Result<(), String>) {
+    if let Err(error) = committed {
+        tracing::error!(error, "cannot commit; nothing was written");
+        connection.roll_back();
+    }
+    for finish in finishes {
+        finish(committed.clone().map_err(StoreError::Commit));
+    }
+}
+
+/// Answers entries once their transaction has ended.
+fn answering(answers: Vec<Answer>, verdicts: Vec<Result<(), RedeemError>>) -> Finish {
+    Box::new(move |commit| {
+        let failure = commit.err().map(|error| error.to_string());
+        for (answer, verdict) in answers.into_iter().zip(verdicts) {
+            let outcome = match &failure {
+                None => verdict,
+                Some(error) => verdict.and(Err(StoreError::Commit(error.clone()).into())),
+            };
+            let _ = answer.send(outcome);
+        }
+    })
+}
+
+type Outcome = Result<(), RedeemError>;
+
+fn outcomes(verdicts: Vec<Verdict>) -> Vec<Outcome> {
+    verdicts.into_iter().map(|verdict| verdict.map_err(RedeemError::from)).collect()
+}
+
+/// Writes entries inside an open transaction; when that fails, each by itself, so that one that cannot be
+/// written does not take the others along.
+fn write_entries(connection: &mut AnyConnection, entries: &[Entry]) -> Vec<Outcome> {
+    let error = match connection.transaction(|c| ledger::write(c, entries)) {
+        Ok(verdicts) => return outcomes(verdicts),
+        Err(error) => error,
+    };
+    if let [_] = entries {
+        return vec![Err(error.into())];
+    }
+    if !connection.is_in_transaction() {
+        return failed(entries, &error);
+    }
+    entries.iter().flat_map(|entry| write_entries(connection, std::slice::from_ref(entry))).collect()
+}
+
+/// The same in transactions of their own.
+fn commit_entries(connection: &mut AnyConnection, entries: &[Entry]) -> Vec<Outcome> {
+    let mut attempt = 1;
+    let error = loop {
+        match commit_ledger(connection, entries) {
+            Ok(verdicts) => return outcomes(verdicts),
+            Err(StoreError::Database(error)) if attempt < ATTEMPTS && is_transient(&error) => attempt += 1,
+            Err(error) => break error,
+        }
+    };
+    if let [_] = entries {
+        return vec![Err(error.into())];
+    }
+    if is_late(&error) || !connection.is_usable() {
+        return failed(entries, &error);
+    }
+    entries.iter().flat_map(|entry| commit_entries(connection, std::slice::from_ref(entry))).collect()
+}
+
+/// Whether a time-out ended it: what is slow for all of them is slow for each of them.
+fn is_late(error: &StoreError) -> bool {
+    matches!(error, StoreError::Database(DieselError::DatabaseError(_, details))
+        if details.message().starts_with("canceling statement"))
+}
+
+fn commit_ledger(connection: &mut AnyConnection, entries: &[Entry]) -> Result<Vec<Verdict>, StoreError> {
+    connection.begin_fenced()?;
+    let written = ledger::write(connection, entries);
+    let written = written.and_then(|verdicts| {
+        connection.commit()?;
+        Ok(verdicts)
+    });
+    if written.is_err() {
+        connection.roll_back();
+    }
+    written
+}
+
+fn failed(entries: &[Entry], error: &StoreError) -> Vec<Outcome> {
+    tracing::error!(%error, jobs = entries.len(), "cannot write; nothing was written");
+    entries.iter().map(|_| Err(StoreError::Commit(error.to_string()).into())).collect()
+}

@@ -1,0 +1,115 @@
+//! What each generation of the configuration changed, so that a process takes over that and nothing else.
+
+use diesel::prelude::*;
+
+use super::schema::{changes, generation};
+use super::{AnyConnection, StoreError};
+use crate::clock::UnixSeconds;
+
+/// What a change of configuration is about.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Changed {
+    /// A teamspace by its id, with its identity provider and email domains.
+    Teamspace(String),
+    /// A client by its id, with its secrets.
+    Client(String),
+    /// A resource by its id.
+    Resource(String),
+    /// The members of the teamspace with this id.
+    Members(String),
+    SigningKeys,
+}
+
+/// Most changes that are taken over one by one; beyond that everything is read anew.
+const MAX_STEPS: i64 = 1000;
+
+/// What has changed since a generation.
+#[derive(Debug, PartialEq, Eq)]
+pub enum News {
+    Nothing,
+    Some(Vec<Changed>),
+    /// Too much, too long ago, or of a kind that this version does not know.
+    Everything,
+}
+
+impl Changed {
+    fn parts(&self) -> (&'static str, &str) {
+        match self {
+            Self::Teamspace(id) => ("teamspace", id),
+            Self::Client(id) => ("client", id),
+            Self::Resource(id) => ("resource", id),
+            Self::Members(teamspace_id) => ("member", teamspace_id),
+            Self::SigningKeys => ("signing_key", ""),
+        }
+    }
+
+    /// The teamspace whose matter it is, and whose administrators may know of it.
+    pub fn teamspace_id(&self) -> Option<&str> {
+        match self {
+            Self::Teamspace(id) | Self::Members(id) => Some(id),
+            Self::Client(_) | Self::Resource(_) | Self::SigningKeys => None,
+        }
+    }
+
+    fn of((kind, object): (String, String)) -> Option<Self> {
+        match kind.as_str() {
+            "teamspace" => Some(Self::Teamspace(object)),
+            "client" => Some(Self::Client(object)),
+            "resource" => Some(Self::Resource(object)),
+            "member" => Some(Self::Members(object)),
+            "signing_key" => Some(Self::SigningKeys),
+            _ => None,
+        }
+    }
+}
+
+/// The number that every change of configuration raises.
+pub fn current(connection: &mut AnyConnection) -> Result<i64, StoreError> {
+    Ok(generation::table.filter(generation::id.eq(1)).select(generation::value).first(connection)?)
+}
+
+/// Marks the configuration as changed, for every process on this database. The transaction holds the lock of
+/// the configuration from here on, if not from its start.
+pub fn note(connection: &mut AnyConnection, changed: &Changed, at: UnixSeconds) -> Result<(), StoreError> {
+    connection.lock_configuration()?;
+    diesel::update(generation::table.filter(generation::id.eq(1)))
+        .set(generation::value.eq(generation::value + 1))
+        .execute(connection)?;
+    let (kind, object) = changed.parts();
+    let row = (
+        changes::generation.eq(current(connection)?),
+        changes::kind.eq(kind),
+        changes::object.eq(object),
+        changes::at.eq(at),
+    );
+    diesel::insert_into(changes::table).values(row).execute(connection)?;
+    connection.announce()?;
+    Ok(())
+}
+
+/// What has changed since a generation, and which is the last one.
+pub fn since(connection: &mut AnyConnection, known: i64) -> Result<(i64, News), StoreError> {
+    let latest = current(connection)?;
+    if latest == known {
+        return Ok((latest, News::Nothing));
+    }
+    let steps = latest - known;
+    // Less than before: another database was put in its place.
+    if !(0..=MAX_STEPS).contains(&steps) {
+        return Ok((latest, News::Everything));
+    }
+    let rows: Vec<(String, String)> = changes::table
+        .filter(changes::generation.gt(known))
+        .filter(changes::generation.le(latest))
+        .order(changes::generation.asc())
+        .select((changes::kind, changes::object))
+        .load(connection)?;
+    let complete = i64::try_from(rows.len()) == Ok(steps);
+    let news = rows.into_iter().map(Changed::of).collect::<Option<Vec<_>>>().filter(|_| complete);
+    Ok((latest, news.map_or(News::Everything, News::Some)))
+}
+
+/// Deletes what every process has taken over long ago.
+pub(super) fn prune(connection: &mut AnyConnection, before: UnixSeconds) -> QueryResult<usize> {
+    diesel::delete(changes::table.filter(changes::at.lt(before))).execute(connection)
+}

@@ -1,0 +1,204 @@
+//! One connection type over the databases that we speak; the arm is chosen by the URL's scheme.
+
+#[cfg(feature = "postgres")]
+mod postgres;
+mod sqlite;
+
+use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
+use diesel::prelude::*;
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+
+use super::StoreError;
+use crate::config::Database;
+
+/// A connection to whichever database is configured.
+#[derive(diesel::MultiConnection)]
+pub enum AnyConnection {
+    Sqlite(diesel::SqliteConnection),
+    #[cfg(feature = "postgres")]
+    Postgres(diesel::PgConnection),
+}
+
+/// Which database a URL leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A file that one machine uses.
+    Sqlite,
+    /// A server that many machines share.
+    Postgres,
+}
+
+impl Kind {
+    /// By the URL's scheme.
+    pub fn of(url: &str) -> Option<Self> {
+        match url.split_once("://")?.0 {
+            "sqlite" => Some(Self::Sqlite),
+            "postgres" | "postgresql" => Some(Self::Postgres),
+            _ => None,
+        }
+    }
+}
+
+/// A URL as messages show it: without the password.
+pub fn shown(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return "(no URL)".to_owned() };
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let path = rest.get(authority.len()..).unwrap_or_default();
+    let path = path.split('?').next().unwrap_or_default();
+    format!("{scheme}://{host}{path}")
+}
+
+/// The file of an SQLite database that does not exist; opening it would make an empty one.
+pub fn missing(url: &str) -> Option<&str> {
+    url.strip_prefix("sqlite://").filter(|path| !std::path::Path::new(path).exists())
+}
+
+/// Opens a connection. `AnyConnection::establish` would hide the real error behind the arms it tried.
+pub fn open(url: &str, config: &Database) -> Result<AnyConnection, StoreError> {
+    match Kind::of(url) {
+        Some(Kind::Sqlite) => sqlite::open(url).map(AnyConnection::Sqlite),
+        #[cfg(feature = "postgres")]
+        Some(Kind::Postgres) => postgres::open(url, config).map(AnyConnection::Postgres),
+        #[cfg(not(feature = "postgres"))]
+        Some(Kind::Postgres) => {
+            let _ = config;
+            Err(StoreError::Open("this build has no PostgreSQL; build with `--features postgres`".into()))
+        }
+        None => Err(StoreError::Open(format!("{} is neither sqlite:// nor postgres://", shown(url)))),
+    }
+}
+
+impl AnyConnection {
+    /// Applies what is pending and names it. Of several processes that do so at once, one does the work.
+    pub fn migrate(&mut self) -> Result<Vec<String>, StoreError> {
+        match self {
+            Self::Sqlite(connection) => sqlite::migrate(connection),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(connection) => postgres::migrate(connection),
+        }
+        .map_err(|e| StoreError::Migrate(e.to_string()))
+    }
+
+    /// Whether migrations are pending.
+    pub fn is_behind(&mut self) -> Result<bool, StoreError> {
+        match self {
+            Self::Sqlite(connection) => sqlite::is_behind(connection),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(connection) => postgres::is_behind(connection),
+        }
+        .map_err(|e| StoreError::Migrate(e.to_string()))
+    }
+
+    /// Opens a transaction that writes.
+    pub fn begin_write(&mut self) -> QueryResult<()> {
+        match self {
+            Self::Sqlite(connection) => {
+                AnsiTransactionManager::begin_transaction_sql(connection, sqlite::BEGIN_WRITE)
+            }
+            #[cfg(feature = "postgres")]
+            Self::Postgres(connection) => AnsiTransactionManager::begin_transaction(connection),
+        }
+    }
+
+    /// Opens a transaction for the ledger: the configuration stays what it is until it ends.
+    pub fn begin_fenced(&mut self) -> QueryResult<()> {
+        match self {
+            Self::Sqlite(connection) => {
+                AnsiTransactionManager::begin_transaction_sql(connection, sqlite::BEGIN_WRITE)
+            }
+            #[cfg(feature = "postgres")]
+            Self::Postgres(connection) => {
+                AnsiTransactionManager::begin_transaction_sql(connection, postgres::BEGIN_FENCED)
+            }
+        }
+    }
+
+    /// Opens a transaction in which all reads see one state of the database.
+    pub fn begin_read(&mut self) -> QueryResult<()> {
+        match self {
+            Self::Sqlite(connection) => AnsiTransactionManager::begin_transaction(connection),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(connection) => {
+                AnsiTransactionManager::begin_transaction_sql(connection, postgres::BEGIN_READ)
+            }
+        }
+    }
+
+    /// Keeps every other change of configuration, and the ledger, out until the transaction ends.
+    pub fn lock_configuration(&mut self) -> QueryResult<()> {
+        match self {
+            // It has one writer anyway.
+            Self::Sqlite(_) => Ok(()),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(connection) => connection.batch_execute(postgres::LOCK_CONFIGURATION),
+        }
+    }
+
+    /// Tells the other processes that there is something new.
+    pub fn announce(&mut self) -> QueryResult<()> {
+        match self {
+            // Processes on one machine look often enough.
+            Self::Sqlite(_) => Ok(()),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(connection) => connection.batch_execute(postgres::ANNOUNCE),
+        }
+    }
+
+    /// Commits what was begun.
+    pub fn commit(&mut self) -> QueryResult<()> {
+        match self {
+            Self::Sqlite(connection) => AnsiTransactionManager::commit_transaction(connection),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(connection) => AnsiTransactionManager::commit_transaction(connection),
+        }
+    }
+
+    /// Gives up what was begun; a transaction that is gone already is fine.
+    pub fn roll_back(&mut self) {
+        let outcome = match self {
+            Self::Sqlite(connection) => AnsiTransactionManager::rollback_transaction(connection),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(connection) => AnsiTransactionManager::rollback_transaction(connection),
+        };
+        if let Err(error) = outcome {
+            tracing::debug!(%error, "nothing left to roll back");
+        }
+    }
+
+    /// Whether the transaction of [`Self::begin_write`] is still open. SQLite has no statement that
+    /// tells, but refuses a BEGIN inside one.
+    pub fn is_in_transaction(&mut self) -> bool {
+        match self {
+            Self::Sqlite(connection) => connection.batch_execute("BEGIN").is_err(),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => true,
+        }
+    }
+
+    /// Whether the connection can go on being used for writing.
+    pub fn is_usable(&mut self) -> bool {
+        match self {
+            Self::Sqlite(_) => true,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(connection) => postgres::is_usable(connection),
+        }
+    }
+
+    /// Whether another process has announced something since this was asked last. The first call begins to
+    /// listen.
+    #[cfg(feature = "postgres")]
+    pub fn has_news(&mut self, listening: &mut bool) -> QueryResult<bool> {
+        match self {
+            Self::Sqlite(_) => Ok(false),
+            Self::Postgres(connection) => postgres::has_news(connection, listening),
+        }
+    }
+}
+
+/// Whether the same work may succeed when it is done again: PostgreSQL ended the transaction in favour of
+/// another one.
+pub(super) fn is_transient(error: &DieselError) -> bool {
+    let DieselError::DatabaseError(kind, details) = error else { return false };
+    matches!(kind, DatabaseErrorKind::SerializationFailure) || details.message().contains("deadlock detected")
+}

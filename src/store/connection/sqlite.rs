@@ -1,0 +1,52 @@
+//! The embedded database: a file of this machine's own.
+
+use diesel::SqliteConnection;
+use diesel::connection::SimpleConnection as _;
+use diesel::prelude::*;
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
+
+use super::StoreError;
+
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+
+/// WAL lets readers go on beside the writer. `synchronous=FULL`: with NORMAL a power cut forgets
+/// redeemed assertions, which could then be redeemed again. `busy_timeout` is for other processes.
+const SETTINGS: &str = "PRAGMA busy_timeout = 2000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+    PRAGMA foreign_keys = ON; PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY;";
+
+/// Holds the write lock from its start: the default, DEFERRED, fails at once with "database is locked" when
+/// a transaction that has read wants to write.
+pub(super) const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
+
+type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+pub(super) fn open(url: &str) -> Result<SqliteConnection, StoreError> {
+    let path = url.strip_prefix("sqlite://").unwrap_or(url);
+    let failed = |e: &dyn std::fmt::Display| StoreError::Open(format!("{path}: {e}"));
+    let mut connection = SqliteConnection::establish(path).map_err(|e| failed(&e))?;
+    connection.batch_execute(SETTINGS).map_err(|e| failed(&e))?;
+    Ok(connection)
+}
+
+pub(super) fn migrate(connection: &mut SqliteConnection) -> Outcome<Vec<String>> {
+    // One at a time: a second process waits for the first, and then finds nothing pending.
+    let applied = connection.immediate_transaction(|c| {
+        c.run_pending_migrations(MIGRATIONS)
+            .map(|versions| versions.iter().map(ToString::to_string).collect())
+            .map_err(Failure)
+    });
+    applied.map_err(|Failure(error)| error)
+}
+
+pub(super) fn is_behind(connection: &mut SqliteConnection) -> Outcome<bool> {
+    connection.has_pending_migration(MIGRATIONS)
+}
+
+/// What a transaction of migrations fails with.
+struct Failure(Box<dyn std::error::Error + Send + Sync>);
+
+impl From<diesel::result::Error> for Failure {
+    fn from(error: diesel::result::Error) -> Self {
+        Self(error.into())
+    }
+}

@@ -1,0 +1,109 @@
+//! One accepted exchange as it is to be written: everything or nothing.
+
+use diesel::prelude::*;
+use diesel::result::Error as DieselError;
+
+use crate::clock::UnixSeconds;
+use crate::store::members::{self, Identity, Member};
+use crate::store::{AnyConnection, StoreError, is_duplicate, teamspaces};
+
+/// Consumes an assertion and keeps the member.
+#[derive(Debug, Clone)]
+pub struct Redemption {
+    /// SHA-256 over issuer and jti.
+    pub assertion: String,
+    /// From when on the assertion is refused for its age alone (exp and skew).
+    pub expires_at: UnixSeconds,
+    /// The configuration that the decision stood on.
+    pub generation: i64,
+    pub member: MemberChange,
+}
+
+/// What the decision stood on, and what becomes of the member.
+#[derive(Debug, Clone)]
+pub enum MemberChange {
+    /// Nobody: becomes a member while a seat is free.
+    Provision { member: Member, identity: Identity },
+    /// Invited or unlinked: is active from now on, and bound to the subject unless it is already.
+    Accept { member: Member, signed_in_at: UnixSeconds, identity: Option<Identity> },
+    /// A member already.
+    Known { member_id: String },
+}
+
+/// Why nothing of an entry was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Objection {
+    /// RFC 7523 §3 point 7: it was redeemed before.
+    #[error("the assertion was redeemed before")]
+    Replayed,
+    /// Somebody else's write came between decision and commit: read the facts again and decide again.
+    #[error("the facts changed under the decision")]
+    FactsChanged,
+    /// An administrator's change came in between: an issuer, client or plan may not be what it was.
+    #[error("the configuration changed under the decision")]
+    ConfigurationChanged,
+}
+
+/// Why an assertion was not redeemed; nothing was written then.
+#[derive(Debug, thiserror::Error)]
+pub enum RedeemError {
+    #[error(transparent)]
+    Objection(#[from] Objection),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<DieselError> for RedeemError {
+    fn from(error: DieselError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// A unique violation on a member's rows means that a parallel sign-in was first.
+fn or_changed(result: QueryResult<()>) -> Result<(), RedeemError> {
+    match result {
+        Err(error) if is_duplicate(&error) => Err(Objection::FactsChanged.into()),
+        other => Ok(other?),
+    }
+}
+
+/// Binds a member to its one subject. Of two subjects that arrive at once with the member's email, the
+/// second finds the first: it must not become the same member.
+fn bind_first(connection: &mut AnyConnection, identity: &Identity) -> Result<(), RedeemError> {
+    if !members::identities_of(connection, std::slice::from_ref(&identity.member_id))?.is_empty() {
+        return Err(Objection::FactsChanged.into());
+    }
+    or_changed(members::bind(connection, identity))
+}
+
+impl MemberChange {
+    /// In which order members are changed; none when nothing but a time is noted.
+    pub(super) fn order(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Provision { member, .. } | Self::Accept { member, .. } => {
+                Some((&member.teamspace_id, &member.email))
+            }
+            Self::Known { .. } => None,
+        }
+    }
+
+    pub(super) fn apply(&self, connection: &mut AnyConnection, now: UnixSeconds) -> Result<(), RedeemError> {
+        match self {
+            Self::Provision { member, identity } => {
+                if !teamspaces::take_seat(connection, &member.teamspace_id)? {
+                    return Err(Objection::FactsChanged.into());
+                }
+                or_changed(members::insert_seated(connection, member))?;
+                or_changed(members::bind(connection, identity))
+            }
+            Self::Accept { member, signed_in_at, identity } => {
+                // The member's row is locked from here on.
+                if !members::accept(connection, &member.id, now, *signed_in_at)? {
+                    return Err(Objection::FactsChanged.into());
+                }
+                identity.as_ref().map_or(Ok(()), |identity| bind_first(connection, identity))
+            }
+            Self::Known { .. } => Ok(()),
+        }
+    }
+}

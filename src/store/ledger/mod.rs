@@ -1,0 +1,181 @@
+//! What requests at the token endpoint leave behind: consumed assertions, members, rows of the decision log.
+//!
+//! Many requests are written in one transaction, since a durable commit costs the same for one as for a
+//! hundred; each of them comes out by itself.
+
+mod entry;
+#[cfg(feature = "postgres")]
+mod postgres;
+mod sqlite;
+
+use std::collections::{HashMap, HashSet};
+
+use diesel::prelude::*;
+
+use super::schema::used_assertions;
+use super::sign_ins::NewSignIn;
+use super::{AnyConnection, StoreError, changes};
+use crate::clock::UnixSeconds;
+pub use entry::{MemberChange, Objection, RedeemError, Redemption};
+
+/// What one request leaves behind: a refusal its row in the log only.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    pub redemption: Option<Redemption>,
+    pub sign_in: NewSignIn,
+}
+
+/// What came of one entry; nothing of it was written if there was an objection.
+pub type Verdict = Result<(), Objection>;
+
+/// An entry's place among the others of its batch.
+type Index = usize;
+
+/// Under what an assertion is kept: 132 bits of its digest, which nobody can make two assertions meet in.
+fn key(assertion: &str) -> &str {
+    assertion.get(..22).unwrap_or(assertion)
+}
+
+/// Whether an assertion was redeemed.
+pub fn is_redeemed(connection: &mut AnyConnection, assertion: &str) -> Result<bool, StoreError> {
+    let row = used_assertions::table.filter(used_assertions::assertion.eq(key(assertion)));
+    Ok(row.count().get_result::<i64>(connection)? > 0)
+}
+
+/// Writes a batch, inside a transaction of [`AnyConnection::begin_fenced`]. The order is the same in every
+/// process (assertions, then teamspaces and members, each by key), so that two of them cannot wait for each
+/// other on PostgreSQL. On an error the transaction must be given up.
+pub(super) fn write(connection: &mut AnyConnection, entries: &[Entry]) -> Result<Vec<Verdict>, StoreError> {
+    let mut batch = Batch { entries, verdicts: vec![Ok(()); entries.len()], released: Vec::new() };
+    batch.check_generation(connection)?;
+    batch.consume(connection)?;
+    batch.admit(connection)?;
+    batch.touch(connection)?;
+    batch.give_back(connection)?;
+    batch.record(connection)?;
+    Ok(batch.verdicts)
+}
+
+struct Batch<'a> {
+    entries: &'a [Entry],
+    verdicts: Vec<Verdict>,
+    /// Keys of assertions that were consumed for an entry to which there was an objection afterwards.
+    released: Vec<&'a str>,
+}
+
+impl<'a> Batch<'a> {
+    /// The redemptions to which there is no objection so far.
+    fn redemptions(&self) -> Vec<(Index, &'a Redemption)> {
+        let sound = self.entries.iter().zip(&self.verdicts).enumerate().filter(|(_, (_, v))| v.is_ok());
+        sound.filter_map(|(i, (entry, _))| Some((i, entry.redemption.as_ref()?))).collect()
+    }
+
+    fn object(&mut self, index: Index, objection: Objection) {
+        if let Some(verdict) = self.verdicts.get_mut(index) {
+            *verdict = Err(objection);
+        }
+    }
+
+    /// What was decided under another configuration must be decided again. Members are part of it: whoever is
+    /// suspended or unlinked since is noticed here.
+    fn check_generation(&mut self, connection: &mut AnyConnection) -> Result<(), StoreError> {
+        let generation = changes::current(connection)?;
+        for (index, redemption) in self.redemptions() {
+            if redemption.generation != generation {
+                self.object(index, Objection::ConfigurationChanged);
+            }
+        }
+        Ok(())
+    }
+
+    /// The primary key decides: of all transactions with one assertion, one gets it.
+    fn consume(&mut self, connection: &mut AnyConnection) -> Result<(), StoreError> {
+        let mut redemptions = self.redemptions();
+        redemptions.sort_by_key(|(_, redemption)| key(&redemption.assertion));
+        let rows: Vec<_> = redemptions.iter().map(|(_, r)| (key(&r.assertion), r.expires_at)).collect();
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let mut consumed: HashSet<String> = match connection {
+            AnyConnection::Sqlite(connection) => sqlite::consume(connection, &rows)?,
+            #[cfg(feature = "postgres")]
+            AnyConnection::Postgres(connection) => postgres::consume(connection, &rows)?,
+        };
+        for (index, redemption) in redemptions {
+            if !consumed.remove(key(&redemption.assertion)) {
+                self.object(index, Objection::Replayed);
+            }
+        }
+        Ok(())
+    }
+
+    /// Those who become members, each in a savepoint: one who finds no seat must not hinder the others.
+    fn admit(&mut self, connection: &mut AnyConnection) -> Result<(), StoreError> {
+        let mut newcomers = self.redemptions();
+        newcomers.retain(|(_, redemption)| redemption.member.order().is_some());
+        newcomers.sort_by_key(|(_, redemption)| redemption.member.order());
+        for (index, redemption) in newcomers {
+            let at = self.entries.get(index).map_or(0, |entry| entry.sign_in.at);
+            match connection.transaction(|c| redemption.member.apply(c, at)) {
+                Ok(()) => {}
+                Err(RedeemError::Objection(objection)) => self.release(index, objection),
+                Err(RedeemError::Store(error)) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Objects to an entry whose assertion is consumed already.
+    fn release(&mut self, index: Index, objection: Objection) {
+        self.object(index, objection);
+        let redemption = self.entries.get(index).and_then(|entry| entry.redemption.as_ref());
+        self.released.extend(redemption.map(|redemption| key(&redemption.assertion)));
+    }
+
+    /// Those who are members already: when they were here last.
+    fn touch(&mut self, connection: &mut AnyConnection) -> Result<(), StoreError> {
+        let mut latest: HashMap<&str, UnixSeconds> = HashMap::new();
+        let mut known = Vec::new();
+        for (index, redemption) in self.redemptions() {
+            let MemberChange::Known { member_id } = &redemption.member else { continue };
+            let at = self.entries.get(index).map_or(0, |entry| entry.sign_in.at);
+            let last = latest.entry(member_id).or_insert(at);
+            *last = at.max(*last);
+            known.push((index, member_id.as_str()));
+        }
+        if latest.is_empty() {
+            return Ok(());
+        }
+        let rows: Vec<(&str, UnixSeconds)> = latest.into_iter().collect();
+        let found: HashSet<String> = match connection {
+            AnyConnection::Sqlite(connection) => sqlite::touch(connection, &rows)?,
+            #[cfg(feature = "postgres")]
+            AnyConnection::Postgres(connection) => postgres::touch(connection, &rows)?,
+        };
+        for (index, member_id) in known {
+            if !found.contains(member_id) {
+                self.release(index, Objection::FactsChanged);
+            }
+        }
+        Ok(())
+    }
+
+    fn give_back(&self, connection: &mut AnyConnection) -> Result<(), StoreError> {
+        for key in &self.released {
+            diesel::delete(used_assertions::table.filter(used_assertions::assertion.eq(key)))
+                .execute(connection)?;
+        }
+        Ok(())
+    }
+
+    fn record(&self, connection: &mut AnyConnection) -> Result<(), StoreError> {
+        let sound = self.entries.iter().zip(&self.verdicts).filter(|(_, verdict)| verdict.is_ok());
+        let rows: Vec<&NewSignIn> = sound.map(|(entry, _)| &entry.sign_in).collect();
+        match connection {
+            AnyConnection::Sqlite(connection) => sqlite::record(connection, &rows)?,
+            #[cfg(feature = "postgres")]
+            AnyConnection::Postgres(connection) => postgres::record(connection, &rows)?,
+        }
+        Ok(())
+    }
+}

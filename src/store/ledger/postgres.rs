@@ -1,0 +1,173 @@
+//! The ledger's statements for PostgreSQL: a whole batch in one, since each statement is a round trip. The
+//! columns are passed as arrays, so that the text of a statement, and with it the prepared statement, is the
+//! same for every size of batch.
+
+use std::collections::HashSet;
+
+use diesel::pg::Pg;
+use diesel::prelude::*;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::sql_types::{Array, BigInt, Nullable, Text};
+use diesel::{PgConnection, QueryResult};
+
+use crate::clock::UnixSeconds;
+use crate::store::sign_ins::NewSignIn;
+
+/// A statement over two columns of a batch, which answers with the keys that it found or made.
+struct Keyed<'a, S: Statement> {
+    keys: Vec<&'a str>,
+    times: Vec<UnixSeconds>,
+    statement: std::marker::PhantomData<S>,
+}
+
+/// The text before, between and after the two arrays.
+trait Statement: 'static {
+    const TEXT: [&'static str; 3];
+}
+
+struct Consume;
+
+impl Statement for Consume {
+    const TEXT: [&'static str; 3] = [
+        "INSERT INTO used_assertions (assertion, expires_at) SELECT * FROM unnest(",
+        ", ",
+        ") ON CONFLICT DO NOTHING RETURNING assertion",
+    ];
+}
+
+struct Touch;
+
+/// Locked in the order of their ids: two replicas with the same members in their batches must not wait for
+/// each other.
+impl Statement for Touch {
+    const TEXT: [&'static str; 3] = [
+        "WITH seen AS (SELECT * FROM unnest(",
+        ", ",
+        ") AS t (id, at)), known AS (SELECT m.id, seen.at FROM members m JOIN seen ON seen.id = m.id \
+         WHERE m.status = 'active' ORDER BY m.id FOR NO KEY UPDATE OF m) \
+         UPDATE members SET last_sign_in_at = known.at FROM known WHERE members.id = known.id \
+         RETURNING members.id",
+    ];
+}
+
+impl<S: Statement> QueryFragment<Pg> for Keyed<'_, S> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        let [before, between, after] = S::TEXT;
+        out.push_sql(before);
+        out.push_bind_param::<Array<Text>, _>(&self.keys)?;
+        out.push_sql(between);
+        out.push_bind_param::<Array<BigInt>, _>(&self.times)?;
+        out.push_sql(after);
+        Ok(())
+    }
+}
+
+// The text depends on the statement alone: it is prepared once.
+impl<S: Statement> QueryId for Keyed<'_, S> {
+    type QueryId = Keyed<'static, S>;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl<S: Statement> Query for Keyed<'_, S> {
+    type SqlType = Text;
+}
+
+impl<S: Statement> RunQueryDsl<PgConnection> for Keyed<'_, S> {}
+
+fn run<S: Statement>(
+    connection: &mut PgConnection,
+    rows: &[(&str, UnixSeconds)],
+) -> QueryResult<HashSet<String>> {
+    let (keys, times) = rows.iter().copied().unzip();
+    let found: Vec<String> =
+        Keyed::<S> { keys, times, statement: std::marker::PhantomData }.load(connection)?;
+    Ok(found.into_iter().collect())
+}
+
+/// Inserts the keys that are not there yet, and tells which ones.
+pub(super) fn consume(
+    connection: &mut PgConnection,
+    rows: &[(&str, UnixSeconds)],
+) -> QueryResult<HashSet<String>> {
+    run::<Consume>(connection, rows)
+}
+
+/// Notes when active members signed in last, and tells which of them there are.
+pub(super) fn touch(
+    connection: &mut PgConnection,
+    rows: &[(&str, UnixSeconds)],
+) -> QueryResult<HashSet<String>> {
+    run::<Touch>(connection, rows)
+}
+
+type Column = (&'static str, fn(&NewSignIn) -> &str);
+
+/// The columns of text that are never null.
+const TEXTS: [Column; 17] = [
+    ("outcome", |row| &row.outcome),
+    ("reason", |row| &row.reason),
+    ("detail", |row| &row.detail),
+    ("request_id", |row| &row.request_id),
+    ("client_id", |row| &row.client_id),
+    ("issuer", |row| &row.issuer),
+    ("subject", |row| &row.subject),
+    ("email", |row| &row.email),
+    ("member_id", |row| &row.member_id),
+    ("resource", |row| &row.resource),
+    ("scopes_asked", |row| &row.scopes_asked),
+    ("scopes_granted", |row| &row.scopes_granted),
+    ("decisions", |row| &row.decisions),
+    ("facts", |row| &row.facts),
+    ("policy_set", |row| &row.policy_set),
+    ("assertion", |row| &row.assertion),
+    ("token_id", |row| &row.token_id),
+];
+
+struct Record<'a> {
+    at: Vec<UnixSeconds>,
+    teamspace_id: Vec<Option<&'a str>>,
+    texts: Vec<Vec<&'a str>>,
+}
+
+impl QueryFragment<Pg> for Record<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("INSERT INTO sign_ins (at, teamspace_id");
+        for (name, _) in TEXTS {
+            out.push_sql(", ");
+            out.push_sql(name);
+        }
+        out.push_sql(") SELECT * FROM unnest(");
+        out.push_bind_param::<Array<BigInt>, _>(&self.at)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<Nullable<Text>>, _>(&self.teamspace_id)?;
+        for column in &self.texts {
+            out.push_sql(", ");
+            out.push_bind_param::<Array<Text>, _>(column)?;
+        }
+        out.push_sql(")");
+        Ok(())
+    }
+}
+
+// The text is always the same: it is prepared once.
+impl QueryId for Record<'_> {
+    type QueryId = Record<'static>;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl RunQueryDsl<PgConnection> for Record<'_> {}
+
+/// Appends rows to the decision log.
+pub(super) fn record(connection: &mut PgConnection, rows: &[&NewSignIn]) -> QueryResult<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let column = |(_, text): Column| rows.iter().map(|row| text(row)).collect();
+    Record {
+        at: rows.iter().map(|row| row.at).collect(),
+        teamspace_id: rows.iter().map(|row| row.teamspace_id.as_deref()).collect(),
+        texts: TEXTS.into_iter().map(column).collect(),
+    }
+    .execute(connection)?;
+    Ok(())
+}

@@ -1,0 +1,50 @@
+//! The processes that serve one database, and the policies that each of them decides by.
+
+use diesel::prelude::*;
+
+use super::schema::replicas;
+use super::{AnyConnection, StoreError};
+use crate::clock::UnixSeconds;
+
+/// A process, as the others see it.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = replicas)]
+pub struct Replica {
+    /// Random, new with each start.
+    pub id: String,
+    /// For people: the host's name and the process's id.
+    pub name: String,
+    pub version: String,
+    /// The hash of its policies.
+    pub policy_set: String,
+    pub started_at: UnixSeconds,
+    pub seen_at: UnixSeconds,
+}
+
+/// How long a process that says nothing is taken for one that runs, in seconds.
+const ALIVE: i64 = 15;
+
+/// Says that this process runs, and tells who else does.
+pub fn meet(connection: &mut AnyConnection, own: &Replica) -> Result<Vec<Replica>, StoreError> {
+    let known = diesel::update(replicas::table.find(&own.id)).set(own).execute(connection)?;
+    if known == 0 {
+        diesel::insert_into(replicas::table).values(own).execute(connection)?;
+    }
+    Ok(replicas::table
+        .filter(replicas::id.ne(&own.id))
+        .filter(replicas::seen_at.gt(own.seen_at - ALIVE))
+        .order(replicas::name.asc())
+        .select(Replica::as_select())
+        .load(connection)?)
+}
+
+/// Says that a process is about to end.
+pub fn leave(connection: &mut AnyConnection, id: &str) -> Result<(), StoreError> {
+    diesel::delete(replicas::table.find(id)).execute(connection)?;
+    Ok(())
+}
+
+/// Deletes processes that ended without a word.
+pub(super) fn prune(connection: &mut AnyConnection, now: UnixSeconds) -> QueryResult<usize> {
+    diesel::delete(replicas::table.filter(replicas::seen_at.lt(now - 20 * ALIVE))).execute(connection)
+}
