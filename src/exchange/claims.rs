@@ -67,8 +67,11 @@ impl Reader<'_> {
     fn text(&self, name: &str, max: usize) -> Result<Option<String>> {
         match self.0.get(name) {
             None => Ok(None),
-            Some(Value::String(text)) if !text.is_empty() && text.len() <= max => Ok(Some(text.clone())),
-            Some(_) => Err(malformed(name, &format!("a string of 1 to {max} bytes"))),
+            // No database that we speak takes NUL in a text.
+            Some(Value::String(text)) if (1..=max).contains(&text.len()) && !text.contains('\0') => {
+                Ok(Some(text.clone()))
+            }
+            Some(_) => Err(malformed(name, &format!("a string of 1 to {max} bytes without NUL"))),
         }
     }
 

@@ -289,9 +289,9 @@ fn describe(record: &mut NewSignIn, authentic: &AuthenticAssertion) {
     }
 }
 
-/// A caller's text in the log: bounded.
+/// A caller's text in the log: bounded, and without the one character that PostgreSQL has no text with.
 fn shorten(text: &str) -> String {
-    text.chars().take(255).collect()
+    text.chars().take(255).map(|c| if c == '\0' { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 /// Refuses a caller who has not proved to be a client. Beyond the limits this is in the log lines only,

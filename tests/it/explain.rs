@@ -328,7 +328,7 @@ async fn an_assertion_is_explained_by_the_command() {
     assert!(text.contains("context.status = MemberStatus::\"suspended\""), "{text}");
     assert_eq!(app.written().await, before);
     // Nor does the database get a signing key, or a set that was never in force.
-    let digest = |app: &TestApp| std::fs::read(app.dir.path().join("test.db")).unwrap();
+    let digest = |app: &TestApp| app.database.contents();
     let before = (digest(&app), app.app.store.read(policy_sets::list).await.unwrap());
     let other =
         format!("{}\n[access_token]\nsigning_alg = \"EdDSA\"\n", std::fs::read_to_string(&config).unwrap());

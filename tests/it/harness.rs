@@ -15,12 +15,13 @@ use countersign::store::members::{self, Identity, Member, Role, Status};
 use countersign::store::resources::{self, Resource, ResourceScope};
 use countersign::store::sign_ins::{self, Filter, SignIn};
 use countersign::store::teamspaces::{self, Plan, Teamspace};
-use countersign::store::{AnyConnection, Store, StoreError};
+use countersign::store::{AnyConnection, StoreError};
 use countersign::web::{self, server};
 use reqwest::header::HeaderMap;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
+use crate::database::TestDatabase;
 use crate::idp::{FakeIdp, Key};
 
 pub const CLIENT: &str = "mcpclient-at-countersign";
@@ -50,6 +51,7 @@ pub struct TestApp {
     pub idp: FakeIdp,
     pub http: reqwest::Client,
     pub dir: TempDir,
+    pub database: TestDatabase,
 }
 
 /// An answer of the service.
@@ -114,20 +116,20 @@ impl TestApp {
         let idp = FakeIdp::start(Key::rsa("idp-1", 0)).await;
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let dir = tempfile::tempdir().unwrap();
+        let database = TestDatabase::make(dir.path());
         let mut config = Config {
             issuer: format!("http://{}", listener.local_addr().unwrap()),
-            database_url: format!("sqlite://{}", dir.path().join("test.db").display()),
+            database_url: database.url.clone(),
             ..Config::default()
         };
         config.fetch.private_origins = vec![idp.issuer.clone()];
         config.rate_limit.failed_authentications_per_minute = 0;
         config.rate_limit.exchanges_per_subject_per_minute = 0;
         configure(&mut config);
-        Store::migrate(&config.database_url).unwrap();
         let clock = TestClock(Arc::new(AtomicI64::new(START)));
         let app = App::start(config, Arc::new(clock.clone())).await.unwrap();
         tokio::spawn(server::serve(listener, web::router(Arc::clone(&app)), std::future::pending()));
-        let this = Self { app, clock, idp, http: http(), dir };
+        let this = Self { app, clock, idp, http: http(), dir, database };
         this.seed().await;
         this
     }
@@ -375,8 +377,8 @@ impl TestApp {
     }
 
     pub async fn written(&self) -> Written {
-        let path = self.dir.path().join("test.db");
-        tokio::task::spawn_blocking(move || written(path.to_str().unwrap())).await.unwrap()
+        let mut connection = self.database.connect();
+        tokio::task::spawn_blocking(move || written(&mut connection)).await.unwrap()
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -385,17 +387,16 @@ impl TestApp {
 }
 
 /// Counts rows over a connection of its own, as another process would.
-pub fn written(path: &str) -> Written {
+pub fn written(connection: &mut AnyConnection) -> Written {
     use diesel::prelude::*;
     #[derive(QueryableByName)]
     struct Count {
         #[diesel(sql_type = diesel::sql_types::BigInt)]
         n: i64,
     }
-    let mut connection = diesel::SqliteConnection::establish(path).unwrap();
     let mut count = |table: &str| {
         let query = format!("SELECT count(*) AS n FROM {table}");
-        diesel::sql_query(query).get_result::<Count>(&mut connection).unwrap().n
+        diesel::sql_query(query).get_result::<Count>(connection).unwrap().n
     };
     Written {
         used_assertions: count("used_assertions"),

@@ -2,6 +2,7 @@
 
 #![allow(clippy::disallowed_macros, reason = "what is measured is printed")]
 
+mod database;
 mod files;
 mod harness;
 mod idp;

@@ -146,7 +146,7 @@ async fn sigkill_loses_no_redemption() {
         let all = futures_all(assertions.iter().map(|assertion| process.exchange(assertion)));
         let kill = async {
             for _ in 0..5_000 {
-                if written(&db(&app)).used_assertions >= 40 {
+                if written(&mut app.database.connect()).used_assertions >= 40 {
                     break;
                 }
                 tokio::time::sleep(std::time::Duration::from_millis(2)).await;
@@ -163,7 +163,7 @@ async fn sigkill_loses_no_redemption() {
     let granted: Vec<usize> =
         (0..300).filter(|i| answers[*i].as_ref().is_some_and(|a| a.status == 200)).collect();
     assert!(!granted.is_empty(), "nobody was answered before the kill");
-    let after = written(&db(&app));
+    let after = written(&mut app.database.connect());
     assert!(after.used_assertions as usize >= granted.len());
     assert_eq!((after.members, after.identities), (after.used_assertions, after.used_assertions));
 
@@ -175,28 +175,24 @@ async fn sigkill_loses_no_redemption() {
     }
     let rest = futures_all(assertions.iter().map(|assertion| process.exchange(assertion))).await;
     assert!(rest.iter().flatten().all(|answer| answer.status == 200 || answer.status == 400));
-    let end = written(&db(&app));
+    let end = written(&mut app.database.connect());
     assert_eq!((end.used_assertions, end.members), (300, 300), "each person is in exactly once");
-}
-
-fn db(app: &TestApp) -> String {
-    app.dir.path().join("test.db").to_str().unwrap().to_owned()
 }
 
 /// Disk full: 503 with Retry-After, nothing half-written; the same assertion works when there is room.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_is_a_503_and_burns_nothing() {
+async fn sqlite_a_full_disk_is_a_503_and_burns_nothing() {
     let app = TestApp::start().await;
     real_time(&app);
     app.granted(json!({})).await;
     // A limit on the size of files stands in for a full disk; the write then fails instead of killing.
-    let wal = std::fs::metadata(format!("{}-wal", db(&app))).unwrap().len();
+    let wal = std::fs::metadata(app.dir.path().join("test.db-wal")).unwrap().len();
     let blocks = wal.div_ceil(512) + 8;
     let mut process = Process::serve(&app, &format!("trap '' XFSZ; ulimit -f {blocks};"));
     let mut full = None;
     let person = |i: usize| json!({ "sub": format!("00u{i}"), "email": format!("p{i}@acme.com") });
     for i in 0..200 {
-        let (assertion, before) = (app.assertion(person(i)), written(&db(&app)));
+        let (assertion, before) = (app.assertion(person(i)), written(&mut app.database.connect()));
         let answer = process.exchange(&assertion).await.unwrap();
         if answer.status != 200 {
             full = Some((i, assertion, before, answer));
@@ -210,7 +206,7 @@ async fn a_full_disk_is_a_503_and_burns_nothing() {
         "{answer:?}"
     );
     assert!(!answer.header("retry-after").is_empty());
-    assert_eq!(written(&db(&app)), before);
+    assert_eq!(written(&mut app.database.connect()), before);
     assert!(app.member(&format!("p{i}@acme.com")).await.is_none());
     process.child.kill().unwrap();
     process.child.wait().unwrap();
@@ -221,14 +217,13 @@ async fn a_full_disk_is_a_503_and_burns_nothing() {
 
 /// A database that another process has locked: 503, nothing burnt, recovery without a restart.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_locked_database_is_a_503_and_burns_nothing() {
+async fn sqlite_a_locked_database_is_a_503_and_burns_nothing() {
     use diesel::connection::SimpleConnection as _;
-    use diesel::prelude::*;
     let app = TestApp::start().await;
     app.granted(json!({})).await;
     let before = app.written().await;
     let assertion = app.assertion(json!({}));
-    let mut other = diesel::SqliteConnection::establish(&db(&app)).unwrap();
+    let mut other = app.database.connect();
     other.batch_execute("BEGIN IMMEDIATE").unwrap();
     let answer = app.exchange(&assertion).await;
     assert_eq!(

@@ -212,7 +212,7 @@ async fn ended_sessions_need_a_new_sign_in() {
 async fn only_needed_claims_are_stored() {
     let app = TestApp::start().await;
     app.granted(json!({ "name": "Dana Secretname", "phone_number": "+1555", "groups": ["g-secret"] })).await;
-    let bytes = database_bytes(&app);
+    let bytes = app.database.contents();
     for secret in ["Secretname", "+1555", "g-secret"] {
         assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()), "{secret}");
     }
@@ -227,22 +227,13 @@ async fn nothing_secret_is_stored() {
     let assertion = app.assertion(json!({}));
     let token = app.exchange(&assertion).await.access_token().to_owned();
     app.exchange("not-an-assertion-but-a-secret").await;
-    let bytes = database_bytes(&app);
+    let bytes = app.database.contents();
     let signature = assertion.rsplit('.').next().unwrap();
     let token_signature = token.rsplit('.').next().unwrap();
     let jti = "IDAAG.";
     for secret in [signature, token_signature, crate::harness::SECRET, "not-an-assertion-but-a-secret", jti] {
         assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()), "{secret}");
     }
-}
-
-fn database_bytes(app: &TestApp) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for name in ["test.db", "test.db-wal"] {
-        bytes.extend(std::fs::read(app.dir.path().join(name)).unwrap_or_default());
-    }
-    assert!(!bytes.is_empty());
-    bytes
 }
 
 /// Runs all at once and waits for all.
@@ -270,12 +261,10 @@ pub async fn futures_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::
 #[tokio::test]
 async fn a_suspension_by_another_process_counts_at_the_write() {
     use diesel::connection::SimpleConnection as _;
-    use diesel::prelude::*;
     let app = TestApp::start().await;
     app.granted(json!({})).await;
     app.granted(json!({})).await;
-    let path = app.dir.path().join("test.db");
-    let mut other = diesel::SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+    let mut other = app.database.connect();
     other.batch_execute("UPDATE members SET status = 'suspended'").unwrap();
     app.refused(json!({}), "access_denied", "member_inactive").await;
     other.batch_execute("UPDATE members SET status = 'active'").unwrap();
@@ -286,11 +275,9 @@ async fn a_suspension_by_another_process_counts_at_the_write() {
 #[tokio::test]
 async fn changes_of_other_processes_are_taken_over() {
     use diesel::connection::SimpleConnection as _;
-    use diesel::prelude::*;
     let app = TestApp::start().await;
     app.granted(json!({})).await;
-    let path = app.dir.path().join("test.db");
-    let mut other = diesel::SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+    let mut other = app.database.connect();
     other.batch_execute("UPDATE teamspaces SET plan = 'pro'").unwrap();
     app.app.reload().await.unwrap();
     app.granted(json!({})).await;

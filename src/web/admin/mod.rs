@@ -22,7 +22,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{delete, get, patch, post};
 use tower_http::set_header::SetResponseHeaderLayer;
 
@@ -65,6 +65,7 @@ pub fn router(app: Arc<App>) -> Router {
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)
         .layer(DefaultBodyLimit::max(json::MAX_BODY))
+        .layer(from_fn(json::refuse_nul))
         .layer(from_fn_with_state(Arc::clone(&app), auth::authenticate))
         .layer(SetResponseHeaderLayer::overriding(
             header::CACHE_CONTROL,

@@ -14,11 +14,13 @@ use countersign::clock::{Clock, UnixSeconds};
 use countersign::config::{Config, Duration};
 use countersign::random;
 use countersign::store::admin_tokens::{self, AdminToken};
-use countersign::store::{self, Store, StoreError};
+use countersign::store::{self, StoreError};
 use countersign::web::{RequestId, admin};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tower::ServiceExt as _;
+
+use crate::database::TestDatabase;
 
 pub const NOW: UnixSeconds = 1_790_000_000;
 
@@ -42,19 +44,20 @@ pub struct Harness {
     pub idp: FakeIdp,
     /// Speaks with an operator's token.
     pub operator: Api,
-    pub directory: tempfile::TempDir,
+    pub database: TestDatabase,
+    /// Holds the database when it is a file.
+    _directory: tempfile::TempDir,
 }
 
 impl Harness {
     pub async fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}", directory.path().join("test.db").display());
-        Store::migrate(&url).unwrap();
+        let database = TestDatabase::make(directory.path());
         let idp = FakeIdp::start().await;
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut config = Config {
             issuer: "https://auth.example.com".into(),
-            database_url: url,
+            database_url: database.url.clone(),
             policy_dir: root.join("policies"),
             schema_file: root.join("schema/countersign.cedarschema"),
             ..Config::default()
@@ -64,7 +67,7 @@ impl Harness {
         let clock = Arc::new(TestClock(AtomicI64::new(NOW)));
         let app = App::start(config, clock.clone()).await.unwrap();
         let operator = Api { app: Arc::clone(&app), token: None };
-        let mut harness = Self { app, clock, idp, operator, directory };
+        let mut harness = Self { app, clock, idp, operator, database, _directory: directory };
         harness.operator = harness.token("ops", None, None).await;
         harness
     }

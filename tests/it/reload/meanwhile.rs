@@ -10,7 +10,7 @@ use crate::subject::futures_all;
 
 /// The set with which a request begins decides it, also when another one is in force before it is written.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_ends_under_the_set_that_it_began_with() {
+async fn sqlite_a_request_ends_under_the_set_that_it_began_with() {
     let rules = Rules::shipped();
     let app = rules.start().await;
     let open = hash(&app);

@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use countersign::app::Look;
 use countersign::random::{digest, secret};
-use countersign::store::StoreError;
 use countersign::store::admin_tokens::{self, AdminToken};
+use countersign::store::{AnyConnection, StoreError};
 use countersign::web::{self, server};
 use tempfile::TempDir;
 
@@ -102,11 +102,9 @@ pub async fn private(app: &TestApp, path: &str) -> Answer {
 }
 
 /// A transaction of another process that keeps this one from writing.
-pub fn lock(app: &TestApp) -> diesel::SqliteConnection {
+pub fn lock(app: &TestApp) -> AnyConnection {
     use diesel::connection::SimpleConnection as _;
-    use diesel::prelude::*;
-    let path = app.dir.path().join("test.db");
-    let mut connection = diesel::SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+    let mut connection = app.database.connect();
     connection.batch_execute("BEGIN IMMEDIATE").unwrap();
     connection
 }

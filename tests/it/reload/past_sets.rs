@@ -80,7 +80,7 @@ async fn past_sets_go_with_their_sign_ins() {
 
 /// A set comes into force also when the database cannot be written, and is kept as soon as it can.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_set_is_kept_later_when_the_database_is_busy() {
+async fn sqlite_a_set_is_kept_later_when_the_database_is_busy() {
     let rules = Rules::shipped();
     let app = rules.start().await;
     let held = lock(&app);

@@ -36,7 +36,7 @@ async fn differences_beyond_the_queue_are_counted_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_written_is_written_later() {
+async fn sqlite_what_cannot_be_written_is_written_later() {
     let app = start(&Rules::shipped(), &Rules::shipped_and(CLOSED)).await;
     let policies = app.app.policies();
     compare(&app, &policies, 3);
