@@ -1,6 +1,7 @@
 //! The parts of the running service, and what keeps them up to date.
 
 mod policies;
+mod presence;
 
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::policy::watch::{Place, Watch};
 use crate::policy::{LoadError, Policies};
+use crate::random::NoEntropy;
 use crate::shadow::Shadow;
 use crate::signing::{self, Signer, SigningError};
 use crate::store::changes::{self, Changed, News};
@@ -22,6 +24,7 @@ use crate::store::snapshot::{Snapshot, Tenancy};
 use crate::store::{AnyConnection, Store, StoreError};
 
 pub use policies::{Followed, LastError, Look};
+pub use presence::Presence;
 
 /// Why the service cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +37,8 @@ pub enum StartError {
     Signing(#[from] SigningError),
     #[error(transparent)]
     Fetcher(#[from] FetcherError),
+    #[error(transparent)]
+    NoEntropy(#[from] NoEntropy),
 }
 
 /// The only bag of parts.
@@ -50,6 +55,8 @@ pub struct App {
     pub shadow: Option<Shadow>,
     /// Where the policies come from.
     pub policy_files: Followed,
+    /// This process among its replicas.
+    pub presence: Presence,
     kept: policies::Kept,
     snapshot: ArcSwap<Snapshot>,
     policies: ArcSwap<Policies>,
@@ -94,6 +101,7 @@ impl App {
             metrics: Metrics::default(),
             shadow: shadow_place(&config).map(Shadow::new),
             policy_files: Followed::new("in force", watch),
+            presence: Presence::new(clock.now())?,
             kept: policies::Kept::default(),
             snapshot: ArcSwap::from_pointee(snapshot),
             policies: ArcSwap::from_pointee(policies),

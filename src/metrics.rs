@@ -1,6 +1,7 @@
 //! What monitoring reads: counts of this process, in the OpenMetrics text format.
 
 use std::fmt;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
@@ -125,6 +126,21 @@ fn state(app: &App) -> Registry {
     let help = "Since when the policies are in force, in seconds since 1970";
     registry.register_with_unit("policy_loaded_timestamp", help, Unit::Seconds, at);
     registry.register("policy_set", "The policies in force", Info::new([("hash", policies.hash.clone())]));
+    let others = app.presence.others();
+    let differing = others.iter().filter(|other| other.policy_set != policies.hash).count();
+    let counts = app.store.counts();
+    for (name, help, count) in [
+        ("store_commits", "Transactions that wrote", counts.commits.load(Ordering::Relaxed)),
+        ("store_writes", "Writes that these transactions carried", counts.writes.load(Ordering::Relaxed)),
+    ] {
+        registry.register(name, help, ConstCounter::new(count));
+    }
+    for (name, help, number) in [
+        ("replicas", "Processes that serve this database, this one included", others.len() + 1),
+        ("replicas_with_other_policies", "Those of them that decide by other policies", differing),
+    ] {
+        registry.register(name, help, ConstGauge::new(i64::try_from(number).unwrap_or(i64::MAX)));
+    }
     let Some(shadow) = &app.shadow else { return registry };
     let ok = ConstGauge::new(i64::from(shadow.files.last_error().is_none()));
     registry.register("shadow_reload_ok", "Whether the shadow set could be read when it last changed", ok);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::MissedTickBehavior;
 
 use super::{CannotRun, End, Outcome};
@@ -16,8 +16,12 @@ use crate::store::Store;
 use crate::telemetry;
 use crate::web::{self, server};
 
-/// How soon a change that another process made takes effect here.
-const POLL: Duration = Duration::from_secs(1);
+/// How often it is looked for changes that other processes made, if none is heard of.
+const POLL: Duration = Duration::from_millis(500);
+/// How often it is looked whether files have changed.
+const POLL_FILES: Duration = Duration::from_secs(1);
+/// How often replicas hear of each other.
+const MEET: Duration = Duration::from_secs(5);
 /// How often what the shadow set would have decided otherwise is written down.
 const FLUSH: Duration = Duration::from_secs(2);
 /// How often what has expired is deleted.
@@ -35,7 +39,9 @@ pub(super) async fn run(config: Config) -> Outcome {
         tracing::warn!(warning, "policy");
     }
     warm_up(&app)?;
-    // Before it is ready: from then on a SIGHUP must not end the process.
+    // Before it is ready: from then on a SIGHUP must not end the process, nor a SIGTERM without letting requests
+    // finish.
+    let stop_signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let (hangup, shadow_hangup) = (signal(SignalKind::hangup())?, signal(SignalKind::hangup())?);
     let public = listen(app.config.listen, "listen").await?;
     let management = listen(app.config.management_listen, "management_listen").await?;
@@ -47,7 +53,9 @@ pub(super) async fn run(config: Config) -> Outcome {
         "ready"
     );
     let (stop, stopped) = watch::channel(());
+    let changes = Store::changes(&app.config.database_url, &app.config.database)?;
     follow(&app, hangup, shadow_hangup);
+    tokio::spawn(follow_changes(Arc::clone(&app), changes));
     let wait = |mut stopped: watch::Receiver<()>| async move {
         // An error means that the sender is gone, which is a stop as well.
         let _ = stopped.changed().await;
@@ -55,12 +63,15 @@ pub(super) async fn run(config: Config) -> Outcome {
     let private = server::serve(management, web::management_router(Arc::clone(&app)), wait(stopped.clone()));
     let private = tokio::spawn(private);
     let served = tokio::spawn(server::serve(public, web::router(Arc::clone(&app)), wait(stopped)));
-    until_signal().await?;
+    until_one(stop_signals).await;
     tracing::info!("stopping");
     let _ = stop.send(());
     served.await?;
     private.abort();
     flush_shadow(&app).await;
+    if let Err(error) = app.leave_replicas().await {
+        tracing::warn!(%error, "cannot tell other replicas that this one ends");
+    }
     tracing::info!("stopped");
     Ok(End::Fine)
 }
@@ -77,18 +88,16 @@ async fn listen(address: std::net::SocketAddr, key: &str) -> Result<TcpListener,
     TcpListener::bind(address).await.map_err(|e| CannotRun::from(format!("`{key}` = {address}: {e}")))
 }
 
-async fn until_signal() -> std::io::Result<()> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+async fn until_one((mut one, mut other): (Signal, Signal)) {
     tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+        _ = one.recv() => {}
+        _ = other.recv() => {}
     }
-    Ok(())
 }
 
 /// Everything that goes on beside the requests.
 fn follow(app: &Arc<App>, hangup: Signal, shadow_hangup: Signal) {
-    tokio::spawn(follow_changes(Arc::clone(app)));
+    tokio::spawn(meet_replicas(Arc::clone(app)));
     tokio::spawn(follow_policies(Arc::clone(app), hangup));
     if app.shadow.is_some() {
         tokio::spawn(follow_shadow(Arc::clone(app), shadow_hangup));
@@ -98,12 +107,33 @@ fn follow(app: &Arc<App>, hangup: Signal, shadow_hangup: Signal) {
 }
 
 /// Takes over other processes' changes, for as long as the service runs.
-async fn follow_changes(app: Arc<App>) {
+async fn follow_changes(app: Arc<App>, changes: Arc<Notify>) {
     let mut timer = tokio::time::interval(POLL);
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut failing = false;
+    loop {
+        tokio::select! {
+            _ = timer.tick() => {}
+            () = changes.notified() => {}
+        }
+        let looked = app.reload().await;
+        if let Err(error) = &looked
+            && !failing
+        {
+            tracing::warn!(%error, "cannot look for changes");
+        }
+        failing = looked.is_err();
+    }
+}
+
+/// Hears of other replicas, and lets them hear of this one, for as long as the service runs.
+async fn meet_replicas(app: Arc<App>) {
+    let mut timer = tokio::time::interval(MEET);
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         timer.tick().await;
-        if let Err(error) = app.reload().await {
-            tracing::warn!(%error, "cannot look for changes");
+        if let Err(error) = app.meet_replicas().await {
+            tracing::warn!(%error, "cannot look for other replicas");
         }
     }
 }
@@ -146,7 +176,7 @@ async fn record_shadow(app: Arc<App>) {
 /// Two looks are never nearer to each other than this, also after a long one: what is being written has the time
 /// between them to show itself.
 fn poll_files() -> tokio::time::Interval {
-    let mut timer = tokio::time::interval(POLL);
+    let mut timer = tokio::time::interval(POLL_FILES);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     timer
 }

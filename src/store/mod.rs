@@ -10,6 +10,8 @@ pub mod connection;
 pub mod identity_providers;
 pub mod known;
 pub mod ledger;
+#[cfg(feature = "postgres")]
+mod listener;
 mod maintenance;
 pub mod members;
 pub mod policy_sets;
@@ -26,6 +28,7 @@ mod worker;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
+use tokio::sync::Notify;
 
 use crate::clock::UnixSeconds;
 use crate::config::Database;
@@ -144,6 +147,17 @@ impl Store {
             // There is nothing to object to.
             Ok(()) | Err(RedeemError::Objection(_)) => Ok(()),
         }
+    }
+
+    /// Where changes by other processes are heard of, by those who do not want to look all the time. Only
+    /// PostgreSQL tells.
+    pub fn changes(url: &str, config: &Database) -> Result<Arc<Notify>, StoreError> {
+        #[cfg(feature = "postgres")]
+        if connection::Kind::of(url) == Some(connection::Kind::Postgres) {
+            return listener::start(url, config);
+        }
+        let _ = (url, config);
+        Ok(Arc::default())
     }
 
     /// How often was committed so far, and how much.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Answer, TestApp, decode, http, resource};
 use crate::idp::b64;
-use crate::replay::{free_port, real_time};
+use crate::process::{free_port, real_time};
 
 fn package(dir: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(dir);

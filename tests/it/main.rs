@@ -6,6 +6,7 @@ mod database;
 mod files;
 mod harness;
 mod idp;
+mod process;
 
 mod address;
 mod admin;
@@ -34,6 +35,7 @@ mod protected_server;
 mod prove;
 mod reload;
 mod replay;
+mod replicas;
 mod request;
 mod requirements;
 mod shadow;

@@ -1,12 +1,9 @@
 //! Step 9: an assertion is redeemed once, whatever happens.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
-
-use countersign::exchange::request::JWT_BEARER;
 use serde_json::json;
 
-use crate::harness::{Answer, CLIENT, SECRET, TestApp, http, written};
+use crate::harness::{TestApp, written};
+use crate::process::{Process, real_time};
 use crate::subject::futures_all;
 
 /// JAG-14, JAG-15
@@ -74,62 +71,6 @@ async fn used_assertions_are_pruned_after_they_expire() {
     app.clock.advance(91 * 24 * 3600);
     app.app.prune().await.unwrap();
     assert_eq!(app.written().await.sign_ins, 0);
-}
-
-/// A real process, to be killed.
-pub struct Process {
-    pub child: Child,
-    pub url: String,
-}
-
-impl Process {
-    /// Serves the database of `app` from a process of its own, on the address that `app`'s issuer names
-    /// plus one; the issuer in the configuration stays `app`'s.
-    pub fn serve(app: &TestApp, shell_prefix: &str) -> Self {
-        let (port, management) = (free_port(), free_port());
-        let program = env!("CARGO_BIN_EXE_countersign");
-        let mut child = Command::new("sh")
-            .arg("-c")
-            .arg(format!("{shell_prefix} exec {program} serve"))
-            .env("COUNTERSIGN_ISSUER", app.issuer())
-            .env("COUNTERSIGN_LISTEN", format!("127.0.0.1:{port}"))
-            .env("COUNTERSIGN_MANAGEMENT_LISTEN", format!("127.0.0.1:{management}"))
-            .env("COUNTERSIGN_DATABASE_URL", &app.app.config.database_url)
-            .env("COUNTERSIGN_FETCH__PRIVATE_ORIGINS", format!("[\"{}\"]", app.idp.issuer))
-            .env("COUNTERSIGN_RATE_LIMIT__EXCHANGES_PER_SUBJECT_PER_MINUTE", "0")
-            .env("RUST_LOG", "info")
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let ready = lines.by_ref().map_while(Result::ok).any(|line| line.contains("\"ready\""));
-        assert!(ready, "the process did not become ready");
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-        Self { child, url: format!("http://127.0.0.1:{port}/oauth2/token") }
-    }
-
-    pub async fn exchange(&self, assertion: &str) -> Option<Answer> {
-        let form = [("grant_type", JWT_BEARER), ("assertion", assertion)];
-        let request = http().post(&self.url).basic_auth(CLIENT, Some(SECRET)).form(&form);
-        Some(Answer::of(request.send().await.ok()?).await)
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-pub fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-/// Real processes use the real time.
-pub fn real_time(app: &TestApp) {
-    use countersign::clock::{Clock as _, SystemClock};
-    app.clock.advance(SystemClock.now() - app.clock.now());
 }
 
 /// JAG-14, OPS-05: SIGKILL in the middle of parallel sign-ins. Whoever got a token is a member, and no

@@ -33,6 +33,7 @@ pub async fn show(Operator(admin): Operator) -> Result<Json<Value>, Problem> {
         "files": policies.files,
         "last_error": admin.app.policy_files.last_error().map(|error| error.view()),
         "shadow": shadow_view(&admin.app).await?,
+        "replicas": admin.app.replicas_view(),
     })))
 }
 

@@ -112,7 +112,9 @@ async fn malformed_requests_are_problems_too() {
         post("application/json", with(member)).await.problem(422, "body_invalid");
     }
     // PostgreSQL has no text with this character: a fault of the request, not of the database.
-    post("application/json", with(r#""member_limit":1,"name":"a\u0000b""#)).await.problem(422, "body_invalid");
+    post("application/json", with(r#""member_limit":1,"name":"a\u0000b""#))
+        .await
+        .problem(422, "body_invalid");
     h.operator.get("/sign-ins?request_id=%00").await.problem(400, "query_invalid");
     h.operator.get("/policies/sets/%00").await.problem(400, "query_invalid");
     post("application/json; charset=utf-8", with(r#""email_domains":[]"#)).await.expect(201);

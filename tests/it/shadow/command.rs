@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use super::{NO_WRITE, flush, start};
 use crate::commands::text;
 use crate::harness::TestApp;
+use crate::process::Process;
 use crate::reload::{CLOSED, Rules, operator};
-use crate::replay::Process;
 
 fn countersign(app: &TestApp, args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));

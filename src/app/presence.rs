@@ -1,0 +1,91 @@
+//! This process among those that serve the same database: all of them must decide by the same policies.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use serde_json::{Value, json};
+
+use super::App;
+use crate::clock::{UnixSeconds, rfc3339};
+use crate::random::{NoEntropy, token};
+use crate::store::StoreError;
+use crate::store::replicas::{self, Replica};
+
+/// Who this process is, and who else was there when it looked last.
+pub struct Presence {
+    id: String,
+    name: String,
+    started_at: UnixSeconds,
+    others: ArcSwap<Vec<Replica>>,
+}
+
+impl Presence {
+    pub(super) fn new(now: UnixSeconds) -> Result<Self, NoEntropy> {
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        let host = if host.trim().is_empty() { "localhost" } else { host.trim() };
+        Ok(Self {
+            id: token::<12>()?,
+            name: format!("{host}/{}", std::process::id()),
+            started_at: now,
+            others: ArcSwap::default(),
+        })
+    }
+
+    /// The other processes that run.
+    pub fn others(&self) -> Arc<Vec<Replica>> {
+        self.others.load_full()
+    }
+}
+
+impl App {
+    /// Tells the other processes that this one runs, and takes notice of them. Policies that differ are told in
+    /// the log when that begins and when it ends; a rolling change of policies differs for a while.
+    pub async fn meet_replicas(&self) -> Result<(), StoreError> {
+        let own = Replica {
+            id: self.presence.id.clone(),
+            name: self.presence.name.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            policy_set: self.policies().hash.clone(),
+            started_at: self.presence.started_at,
+            seen_at: self.clock.now(),
+        };
+        let policy_set = own.policy_set.clone();
+        let others = self.store.write(move |c| replicas::meet(c, &own)).await?;
+        let differing = |others: &[Replica]| -> Vec<(String, String)> {
+            let other = others.iter().filter(|other| other.policy_set != policy_set);
+            other.map(|other| (other.name.clone(), other.policy_set.clone())).collect()
+        };
+        let (before, now) = (differing(&self.presence.others()), differing(&others));
+        for (replica, theirs) in now.iter().filter(|known| !before.contains(known)) {
+            tracing::error!(replica, theirs, ours = policy_set, "another replica decides by other policies");
+        }
+        if now.is_empty() && !before.is_empty() {
+            tracing::info!(policies = policy_set, "all replicas decide by the same policies");
+        }
+        self.presence.others.store(Arc::new(others));
+        Ok(())
+    }
+
+    /// Tells the other processes that this one is about to end.
+    pub async fn leave_replicas(&self) -> Result<(), StoreError> {
+        let id = self.presence.id.clone();
+        self.store.write(move |c| replicas::leave(c, &id)).await
+    }
+
+    /// The processes that run, this one first.
+    pub fn replicas_view(&self) -> Value {
+        let ours = &self.policies().hash;
+        let own = json!({
+            "name": self.presence.name, "version": env!("CARGO_PKG_VERSION"), "policy_set": ours,
+            "same_policies": true, "started_at": rfc3339(self.presence.started_at),
+        });
+        let others = self.presence.others();
+        let others = others.iter().map(|other| {
+            json!({
+                "name": other.name, "version": other.version, "policy_set": other.policy_set,
+                "same_policies": other.policy_set == *ours, "started_at": rfc3339(other.started_at),
+            })
+        });
+        std::iter::once(own).chain(others).collect()
+    }
+}

@@ -1,0 +1,119 @@
+//! Real processes of the service, to be stopped, killed and started again.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+
+use countersign::exchange::request::JWT_BEARER;
+
+use crate::harness::{Answer, CLIENT, SECRET, TestApp, http};
+
+/// Serves the database of a `TestApp` from a process of its own. The issuer in its configuration stays the
+/// `TestApp`'s, whatever address it listens on.
+pub struct Process {
+    pub child: Child,
+    /// Of the token endpoint.
+    pub url: String,
+    ports: (u16, u16),
+    shell_prefix: String,
+    log: Arc<Mutex<String>>,
+    http: reqwest::Client,
+}
+
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Real processes use the real time.
+pub fn real_time(app: &TestApp) {
+    use countersign::clock::{Clock as _, SystemClock};
+    app.clock.advance(SystemClock.now() - app.clock.now());
+}
+
+impl Process {
+    /// `shell_prefix` goes before the command: limits, or variables.
+    pub fn serve(app: &TestApp, shell_prefix: &str) -> Self {
+        Self::serve_on(app, shell_prefix, (free_port(), free_port()))
+    }
+
+    fn serve_on(app: &TestApp, shell_prefix: &str, ports: (u16, u16)) -> Self {
+        let (port, management) = ports;
+        let program = env!("CARGO_BIN_EXE_countersign");
+        let mut child = Command::new("sh")
+            .arg("-c")
+            .arg(format!("{shell_prefix} exec {program} serve"))
+            .env("COUNTERSIGN_ISSUER", app.issuer())
+            .env("COUNTERSIGN_LISTEN", format!("127.0.0.1:{port}"))
+            .env("COUNTERSIGN_MANAGEMENT_LISTEN", format!("127.0.0.1:{management}"))
+            .env("COUNTERSIGN_DATABASE_URL", &app.app.config.database_url)
+            .env("COUNTERSIGN_FETCH__PRIVATE_ORIGINS", format!("[\"{}\"]", app.idp.issuer))
+            .env("COUNTERSIGN_RATE_LIMIT__EXCHANGES_PER_SUBJECT_PER_MINUTE", "0")
+            .env("RUST_LOG", "info")
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut before = String::new();
+        let ready = lines.by_ref().map_while(Result::ok).any(|line| {
+            before.push_str(&line);
+            line.contains("\"ready\"")
+        });
+        assert!(ready, "the process did not become ready: {before}");
+        let log = Arc::new(Mutex::new(before));
+        let kept = Arc::clone(&log);
+        std::thread::spawn(move || {
+            lines.map_while(Result::ok).for_each(|line| kept.lock().unwrap().push_str(&(line + "\n")));
+        });
+        let url = format!("http://127.0.0.1:{port}/oauth2/token");
+        Self { child, url, ports, shell_prefix: shell_prefix.to_owned(), log, http: http() }
+    }
+
+    /// Presents an assertion; none when there was no answer.
+    pub async fn exchange(&self, assertion: &str) -> Option<Answer> {
+        let form = [("grant_type", JWT_BEARER), ("assertion", assertion)];
+        let request = self.http.post(&self.url).basic_auth(CLIENT, Some(SECRET)).form(&form);
+        Some(Answer::of(request.send().await.ok()?).await)
+    }
+
+    /// A public document.
+    pub async fn get(&self, path: &str) -> Answer {
+        let url = format!("http://127.0.0.1:{}{path}", self.ports.0);
+        Answer::of(self.http.get(url).send().await.unwrap()).await
+    }
+
+    /// A document of the private listener.
+    pub async fn management(&self, path: &str) -> Answer {
+        let url = format!("http://127.0.0.1:{}{path}", self.ports.1);
+        Answer::of(self.http.get(url).send().await.unwrap()).await
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        assert!(status.unwrap().success());
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub fn stop(mut self) {
+        self.signal("TERM");
+        assert!(self.child.wait().unwrap().success(), "{}", self.log());
+    }
+
+    /// The same, and another one in its place.
+    pub fn restart(self, app: &TestApp) -> Self {
+        let (ports, shell_prefix) = (self.ports, self.shell_prefix.clone());
+        self.stop();
+        Self::serve_on(app, &shell_prefix, ports)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
