@@ -37,6 +37,13 @@ impl TestDatabase {
         Self { url: named(&cluster, &name), cluster: Some(cluster) }
     }
 
+    /// A whole server's, migrated.
+    #[cfg(feature = "postgres")]
+    pub fn whole(url: &str) -> Self {
+        Store::migrate(url).unwrap();
+        Self { url: url.to_owned(), cluster: None }
+    }
+
     /// Everything that is in it: the bytes of the file and its log, or the rows of the tables.
     pub fn contents(&self) -> Vec<u8> {
         if let Some(path) = self.url.strip_prefix("sqlite://") {

@@ -113,10 +113,15 @@ impl TestApp {
     }
 
     pub async fn start_with(configure: impl FnOnce(&mut Config)) -> Self {
-        let idp = FakeIdp::start(Key::rsa("idp-1", 0)).await;
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let dir = tempfile::tempdir().unwrap();
         let database = TestDatabase::make(dir.path());
+        Self::start_on(dir, database, configure).await
+    }
+
+    /// The same on a database that is there.
+    pub async fn start_on(dir: TempDir, database: TestDatabase, configure: impl FnOnce(&mut Config)) -> Self {
+        let idp = FakeIdp::start(Key::rsa("idp-1", 0)).await;
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut config = Config {
             issuer: format!("http://{}", listener.local_addr().unwrap()),
             database_url: database.url.clone(),

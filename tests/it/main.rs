@@ -22,6 +22,8 @@ mod issuer_keys;
 mod json;
 mod metadata;
 mod metrics;
+#[cfg(feature = "postgres")]
+mod on_postgres;
 mod policies;
 mod policy_check;
 mod policy_diff;

@@ -1,0 +1,6 @@
+//! What needs PostgreSQL servers of its own: `scripts/test` runs it with the tests on PostgreSQL.
+
+mod cluster;
+mod connection;
+mod faults;
+mod proxy;
