@@ -22,6 +22,7 @@ use crate::store::changes::{self, Changed, News};
 use crate::store::known::KnownMembers;
 use crate::store::snapshot::{Snapshot, Tenancy};
 use crate::store::{AnyConnection, Store, StoreError};
+use crate::web::gate::Gate;
 
 pub use policies::{Followed, LastError, Look};
 pub use presence::Presence;
@@ -51,6 +52,8 @@ pub struct App {
     pub limits: Limits,
     pub known_members: KnownMembers,
     pub metrics: Metrics,
+    /// In front of the public listener.
+    pub gate: Arc<Gate>,
     /// The set that is only tried; none when it is off.
     pub shadow: Option<Shadow>,
     /// Where the policies come from.
@@ -99,6 +102,7 @@ impl App {
             limits: Limits::new(&config.rate_limit),
             known_members: KnownMembers::default(),
             metrics: Metrics::default(),
+            gate: Arc::default(),
             shadow: shadow_place(&config).map(Shadow::new),
             policy_files: Followed::new("in force", watch),
             presence: Presence::new(clock.now())?,

@@ -130,6 +130,7 @@ fn state(app: &App) -> Registry {
     let differing = others.iter().filter(|other| other.policy_set != policies.hash).count();
     let counts = app.store.counts();
     for (name, help, count) in [
+        ("overload_refusals", "Requests that were refused since too many were under way", app.gate.refused()),
         ("store_commits", "Transactions that wrote", counts.commits.load(Ordering::Relaxed)),
         ("store_writes", "Writes that these transactions carried", counts.writes.load(Ordering::Relaxed)),
     ] {

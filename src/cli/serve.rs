@@ -60,9 +60,19 @@ pub(super) async fn run(config: Config) -> Outcome {
         // An error means that the sender is gone, which is a stop as well.
         let _ = stopped.changed().await;
     };
-    let private = server::serve(management, web::management_router(Arc::clone(&app)), wait(stopped.clone()));
+    let private = server::serve(
+        management,
+        web::management_router(Arc::clone(&app)),
+        Arc::default(),
+        wait(stopped.clone()),
+    );
     let private = tokio::spawn(private);
-    let served = tokio::spawn(server::serve(public, web::router(Arc::clone(&app)), wait(stopped)));
+    let served = tokio::spawn(server::serve(
+        public,
+        web::router(Arc::clone(&app)),
+        Arc::clone(&app.gate),
+        wait(stopped),
+    ));
     until_one(stop_signals).await;
     tracing::info!("stopping");
     let _ = stop.send(());

@@ -56,7 +56,7 @@ async fn listen() -> Result<(TcpListener, String), DemoError> {
 
 /// Serves until the process ends.
 fn serve(listener: TcpListener, router: Router) {
-    tokio::spawn(server::serve(listener, router, std::future::pending()));
+    tokio::spawn(server::serve(listener, router, Arc::default(), std::future::pending()));
 }
 
 impl Stage {

@@ -4,6 +4,7 @@ mod access_log;
 mod address;
 pub mod admin;
 mod error;
+pub mod gate;
 mod health;
 mod metadata;
 mod metrics;

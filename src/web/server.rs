@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -17,6 +18,8 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt as _;
 
+use super::gate::Gate;
+
 /// How long a client may take for its request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Most bytes of a request's head.
@@ -25,7 +28,7 @@ const MAX_HEAD: usize = 32 * 1024;
 pub const DRAIN: Duration = Duration::from_secs(10);
 
 /// Serves until `stop` resolves, then lets open requests finish.
-pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
+pub async fn serve(listener: TcpListener, router: Router, gate: Arc<Gate>, stop: impl Future<Output = ()>) {
     let graceful = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop);
     loop {
@@ -34,7 +37,10 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
             () = &mut stop => break,
         };
         match accepted {
-            Ok((stream, peer)) => spawn_connection(stream, peer, router.clone(), &graceful),
+            Ok((stream, peer)) => {
+                let served = Served { router: router.clone(), gate: Arc::clone(&gate), peer };
+                spawn_connection(stream, served, &graceful);
+            }
             Err(error) => {
                 // Out of file descriptors, mostly: wait for some to be freed instead of spinning.
                 tracing::warn!(%error, "cannot accept a connection");
@@ -48,12 +54,21 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
     }
 }
 
-fn spawn_connection(stream: TcpStream, peer: SocketAddr, router: Router, graceful: &GracefulShutdown) {
+/// What a connection needs.
+#[derive(Clone)]
+struct Served {
+    router: Router,
+    gate: Arc<Gate>,
+    peer: SocketAddr,
+}
+
+fn spawn_connection(stream: TcpStream, served: Served, graceful: &GracefulShutdown) {
+    let peer = served.peer;
     // Small answers must not wait for the client's acknowledgement of the one before.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
-    let service = service_fn(move |request| answer(router.clone(), peer, request));
+    let service = service_fn(move |request| answer(served.clone(), request));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
@@ -67,12 +82,9 @@ fn spawn_connection(stream: TcpStream, peer: SocketAddr, router: Router, gracefu
     });
 }
 
-async fn answer(
-    router: Router,
-    peer: SocketAddr,
-    request: Request<Incoming>,
-) -> Result<Response, Infallible> {
+async fn answer(served: Served, request: Request<Incoming>) -> Result<Response, Infallible> {
+    let Some(_place) = served.gate.enter() else { return Ok(Gate::refusal()) };
     let mut request = request.map(Body::new);
-    request.extensions_mut().insert(ConnectInfo(peer));
-    router.oneshot(request).await
+    request.extensions_mut().insert(ConnectInfo(served.peer));
+    served.router.oneshot(request).await
 }

@@ -133,7 +133,12 @@ impl TestApp {
         configure(&mut config);
         let clock = TestClock(Arc::new(AtomicI64::new(START)));
         let app = App::start(config, Arc::new(clock.clone())).await.unwrap();
-        tokio::spawn(server::serve(listener, web::router(Arc::clone(&app)), std::future::pending()));
+        tokio::spawn(server::serve(
+            listener,
+            web::router(Arc::clone(&app)),
+            Arc::clone(&app.gate),
+            std::future::pending(),
+        ));
         let this = Self { app, clock, idp, http: http(), dir, database };
         this.seed().await;
         this

@@ -24,6 +24,7 @@ mod metadata;
 mod metrics;
 #[cfg(feature = "postgres")]
 mod on_postgres;
+mod overload;
 mod policies;
 mod policy_check;
 mod policy_diff;

@@ -97,7 +97,7 @@ pub async fn private(app: &TestApp, path: &str) -> Answer {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}{path}", listener.local_addr().unwrap());
     let router = web::management_router(Arc::clone(&app.app));
-    tokio::spawn(server::serve(listener, router, std::future::pending()));
+    tokio::spawn(server::serve(listener, router, Arc::default(), std::future::pending()));
     Answer::of(http().get(url).send().await.unwrap()).await
 }
 

@@ -1,0 +1,54 @@
+//! More requests at once than can be worked on.
+
+use std::time::{Duration, Instant};
+
+use diesel::connection::SimpleConnection as _;
+use serde_json::json;
+
+use crate::harness::TestApp;
+use crate::process::{Process, real_time};
+use crate::subject::futures_all;
+
+/// Requests beyond the bound are refused at once and burn nothing; those within it are answered when the database
+/// is free again.
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_more_requests_than_places_are_refused_at_once() {
+    const REQUESTS: usize = 600;
+    const PLACES: usize = 512;
+    let app = TestApp::start().await;
+    real_time(&app);
+    let process = Process::serve(&app, "");
+    assert_eq!(process.exchange(&app.assertion(json!({}))).await.unwrap().status, 200);
+    let assertions: Vec<String> = (0..REQUESTS).map(|_| app.assertion(json!({}))).collect();
+    let mut other = app.database.connect();
+    other.batch_execute("BEGIN IMMEDIATE").unwrap();
+    let refused = async |assertion: &String| {
+        let started = Instant::now();
+        let answer = process.exchange(assertion).await.unwrap();
+        (answer, started.elapsed())
+    };
+    let all = futures_all(assertions.iter().map(refused));
+    let unlock = async {
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        other.batch_execute("ROLLBACK").unwrap();
+    };
+    let (answers, ()) = tokio::join!(all, unlock);
+    let (granted, turned_away): (Vec<_>, Vec<_>) =
+        answers.iter().partition(|(answer, _)| answer.status == 200);
+    // A few may have come when the database was free again.
+    assert!((PLACES..REQUESTS - 20).contains(&granted.len()), "{} granted", granted.len());
+    assert_eq!(granted.len() + turned_away.len(), REQUESTS);
+    for (answer, _) in &turned_away {
+        assert_eq!((answer.status, answer.header("retry-after")), (503, "1"), "{answer:?}");
+        assert_eq!(answer.json["error"], "temporarily_unavailable");
+        assert_eq!(answer.header("cache-control"), "no-store");
+    }
+    let quickest = turned_away.iter().map(|(_, took)| *took).min().unwrap();
+    assert!(quickest < Duration::from_secs(1), "{quickest:?}");
+    let counted = format!("countersign_overload_refusals_total {}", turned_away.len());
+    assert!(process.management("/metrics").await.body.contains(&counted));
+    assert_eq!(app.written().await.used_assertions as usize, granted.len() + 1);
+    // What was turned away is as good as before.
+    let index = answers.iter().position(|(answer, _)| answer.status == 503).unwrap();
+    assert_eq!(process.exchange(&assertions[index]).await.unwrap().status, 200);
+}
