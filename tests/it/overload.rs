@@ -23,16 +23,17 @@ async fn sqlite_more_requests_than_places_are_refused_at_once() {
     let mut other = app.database.connect();
     other.batch_execute("BEGIN IMMEDIATE").unwrap();
     let refused = async |assertion: &String| {
-        let started = Instant::now();
         let answer = process.exchange(assertion).await.unwrap();
-        (answer, started.elapsed())
+        (answer, Instant::now())
     };
     let all = futures_all(assertions.iter().map(refused));
     let unlock = async {
-        tokio::time::sleep(Duration::from_millis(1500)).await;
+        tokio::time::sleep(Duration::from_millis(1700)).await;
+        let unlocked = Instant::now();
         other.batch_execute("ROLLBACK").unwrap();
+        unlocked
     };
-    let (answers, ()) = tokio::join!(all, unlock);
+    let (answers, unlocked) = tokio::join!(all, unlock);
     let (granted, turned_away): (Vec<_>, Vec<_>) =
         answers.iter().partition(|(answer, _)| answer.status == 200);
     // A few may have come when the database was free again.
@@ -43,8 +44,7 @@ async fn sqlite_more_requests_than_places_are_refused_at_once() {
         assert_eq!(answer.json["error"], "temporarily_unavailable");
         assert_eq!(answer.header("cache-control"), "no-store");
     }
-    let quickest = turned_away.iter().map(|(_, took)| *took).min().unwrap();
-    assert!(quickest < Duration::from_secs(1), "{quickest:?}");
+    assert!(turned_away.iter().any(|(_, at)| *at < unlocked), "they waited as the others did");
     let counted = format!("countersign_overload_refusals_total {}", turned_away.len());
     assert!(process.management("/metrics").await.body.contains(&counted));
     assert_eq!(app.written().await.used_assertions as usize, granted.len() + 1);
