@@ -237,7 +237,7 @@ fn expectations(app: &App, tenancy: &Tenancy, client_id: &str, now: UnixSeconds)
 
 async fn authenticate_assertion(
     app: &App,
-    unverified: UnverifiedAssertion,
+    unverified: UnverifiedAssertion<'_>,
     provider: &IdentityProvider,
 ) -> Result<AuthenticAssertion, TokenError> {
     let keys = app.issuer_keys.find(provider, unverified.kid(), unverified.algorithm()).await;

@@ -1,8 +1,12 @@
 //! One public key of an issuer, prepared once, with the algorithms it may verify.
 
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
+    RSA_PSS_2048_8192_SHA256, RsaPublicKeyComponents, VerificationAlgorithm,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, DecodingKey};
+use jsonwebtoken::Algorithm;
 use serde_json::{Map, Value};
 
 /// The algorithms an assertion may be signed with: asymmetric ones only, since a public key taken for
@@ -21,10 +25,9 @@ pub fn allowed_algorithm(alg: &str) -> Option<Algorithm> {
 /// A key that can verify assertions.
 pub struct VerificationKey {
     pub kid: Option<String>,
-    algorithms: &'static [Algorithm],
-    /// The `alg` of the JWK, which narrows what the key's type allows.
-    only: Option<Algorithm>,
-    decoding: DecodingKey,
+    /// Parsed once for each algorithm that the key's type, curve and `alg` allow: checking a signature
+    /// parses nothing.
+    prepared: Vec<(Algorithm, ParsedPublicKey)>,
 }
 
 impl VerificationKey {
@@ -35,29 +38,31 @@ impl VerificationKey {
         if jwk.contains_key("d") || !is_for_verification(jwk) {
             return None;
         }
-        let only = match text(jwk, "alg") {
-            Some(alg) => Some(allowed_algorithm(alg)?),
-            None if jwk.contains_key("alg") => return None,
-            None => None,
-        };
-        let (algorithms, decoding) = prepare(jwk)?;
-        if only.is_some_and(|only| !algorithms.contains(&only)) {
-            return None;
+        let mut prepared = prepare(jwk)?;
+        match jwk.get("alg") {
+            None => {}
+            Some(alg) => {
+                let only = allowed_algorithm(alg.as_str()?)?;
+                prepared.retain(|(algorithm, _)| *algorithm == only);
+            }
         }
         let kid = text(jwk, "kid").map(str::to_owned);
-        Some(Self { kid, algorithms, only, decoding })
+        (!prepared.is_empty()).then_some(Self { kid, prepared })
     }
 
     /// Whether the key's type, curve and `alg` fit a header's algorithm.
     pub fn fits(&self, algorithm: Algorithm) -> bool {
-        self.algorithms.contains(&algorithm) && self.only.is_none_or(|only| only == algorithm)
+        self.prepared_for(algorithm).is_some()
     }
 
-    /// Whether this key made the signature (base64url) over the message.
-    pub fn verifies(&self, algorithm: Algorithm, message: &str, signature: &str) -> bool {
-        self.fits(algorithm)
-            && jsonwebtoken::crypto::verify(signature, message.as_bytes(), &self.decoding, algorithm)
-                .unwrap_or(false)
+    /// Whether this key made the signature over the message. Of ECDSA it is the fixed form, r and s side
+    /// by side (RFC 7518 §3.4).
+    pub fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+        self.prepared_for(algorithm).is_some_and(|key| key.verify_sig(message, signature).is_ok())
+    }
+
+    fn prepared_for(&self, algorithm: Algorithm) -> Option<&ParsedPublicKey> {
+        self.prepared.iter().find(|(allowed, _)| *allowed == algorithm).map(|(_, key)| key)
     }
 }
 
@@ -75,20 +80,15 @@ fn is_for_verification(jwk: &Map<String, Value>) -> bool {
     for_signatures && verifies
 }
 
-fn prepare(jwk: &Map<String, Value>) -> Option<(&'static [Algorithm], DecodingKey)> {
+fn prepare(jwk: &Map<String, Value>) -> Option<Vec<(Algorithm, ParsedPublicKey)>> {
     match (text(jwk, "kty")?, text(jwk, "crv")) {
-        ("RSA", _) => {
-            let (n, e) = (text(jwk, "n")?, text(jwk, "e")?);
-            is_sound_rsa(n, e).then_some(())?;
-            let key = DecodingKey::from_rsa_components(n, e).ok()?;
-            Some((&[Algorithm::RS256, Algorithm::PS256], key))
-        }
-        ("EC", Some("P-256")) => Some((&[Algorithm::ES256], elliptic(jwk, 32)?)),
-        ("EC", Some("P-384")) => Some((&[Algorithm::ES384], elliptic(jwk, 48)?)),
+        ("RSA", _) => rsa(&decoded(text(jwk, "n")?)?, &decoded(text(jwk, "e")?)?),
+        ("EC", Some("P-256")) => Some(vec![(Algorithm::ES256, elliptic(jwk, 32, &ECDSA_P256_SHA256_FIXED)?)]),
+        ("EC", Some("P-384")) => Some(vec![(Algorithm::ES384, elliptic(jwk, 48, &ECDSA_P384_SHA384_FIXED)?)]),
         ("OKP", Some("Ed25519")) => {
-            let x = text(jwk, "x")?;
-            (decoded(x)?.len() == 32).then_some(())?;
-            Some((&[Algorithm::EdDSA], DecodingKey::from_ed_components(x).ok()?))
+            let x = decoded(text(jwk, "x")?)?;
+            (x.len() == 32).then_some(())?;
+            Some(vec![(Algorithm::EdDSA, ParsedPublicKey::new(&ED25519, x).ok()?)])
         }
         _ => None,
     }
@@ -100,24 +100,34 @@ fn decoded(value: &str) -> Option<Vec<u8>> {
 
 /// 2048 to 8192 bits (RFC 7518 §3.3 sets the lower bound, CPU the upper), and an odd exponent above 1:
 /// with an exponent of 1 anything is a valid signature.
-fn is_sound_rsa(n: &str, e: &str) -> bool {
-    let (Some(n), Some(e)) = (decoded(n), decoded(e)) else { return false };
-    let significant = n.iter().skip_while(|byte| **byte == 0);
-    let bits = significant.clone().count() * 8
-        - significant.clone().next().map_or(0, |byte| byte.leading_zeros() as usize);
-    let exponent: Vec<u8> = e.into_iter().skip_while(|byte| *byte == 0).collect();
-    let odd_above_one = exponent.last().is_some_and(|last| last % 2 == 1) && exponent != [1];
-    (2048..=8192).contains(&bits) && odd_above_one && exponent.len() <= 8
+fn rsa(n: &[u8], e: &[u8]) -> Option<Vec<(Algorithm, ParsedPublicKey)>> {
+    let (n, e) = (without_leading_zeros(n), without_leading_zeros(e));
+    let bits = n.len() * 8 - n.first().map_or(0, |byte| byte.leading_zeros() as usize);
+    let odd_above_one = e.last().is_some_and(|last| last % 2 == 1) && e != [1];
+    ((2048..=8192).contains(&bits) && odd_above_one && e.len() <= 8).then_some(())?;
+    let components = RsaPublicKeyComponents { n, e };
+    Some(vec![
+        (Algorithm::RS256, components.to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256).ok()?),
+        (Algorithm::PS256, components.to_parsed_public_key(&RSA_PSS_2048_8192_SHA256).ok()?),
+    ])
 }
 
-/// A point that is on the curve: a signature check parses it, and tells a bad key from a bad signature.
-fn elliptic(jwk: &Map<String, Value>, size: usize) -> Option<DecodingKey> {
-    use aws_lc_rs::agreement::{ECDH_P256, ECDH_P384, ParsedPublicKey, UnparsedPublicKey};
-    let (x, y) = (text(jwk, "x")?, text(jwk, "y")?);
-    let (x_bytes, y_bytes) = (decoded(x)?, decoded(y)?);
-    (x_bytes.len() == size && y_bytes.len() == size).then_some(())?;
-    let point: Vec<u8> = std::iter::once(4).chain(x_bytes).chain(y_bytes).collect();
-    let curve = if size == 32 { &ECDH_P256 } else { &ECDH_P384 };
-    ParsedPublicKey::try_from(UnparsedPublicKey::new(curve, point)).ok()?;
-    DecodingKey::from_ec_components(x, y).ok()
+fn without_leading_zeros(mut number: &[u8]) -> &[u8] {
+    while let [0, rest @ ..] = number {
+        number = rest;
+    }
+    number
+}
+
+/// Coordinates of exactly `size` bytes (RFC 7518 §6.2.1.2), of a point that is on the curve: parsing it
+/// checks that.
+fn elliptic(
+    jwk: &Map<String, Value>,
+    size: usize,
+    algorithm: &'static dyn VerificationAlgorithm,
+) -> Option<ParsedPublicKey> {
+    let (x, y) = (decoded(text(jwk, "x")?)?, decoded(text(jwk, "y")?)?);
+    (x.len() == size && y.len() == size).then_some(())?;
+    let uncompressed: Vec<u8> = std::iter::once(4).chain(x).chain(y).collect();
+    ParsedPublicKey::new(algorithm, uncompressed).ok()
 }

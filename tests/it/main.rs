@@ -45,3 +45,4 @@ mod shadow;
 mod subject;
 mod test_on_reload;
 mod token;
+mod verification_key;
