@@ -9,7 +9,7 @@ use super::verified::Verified;
 use crate::app::App;
 use crate::clock::UnixSeconds;
 use crate::policy::facts::Facts;
-use crate::policy::{Decision, Denial, RecordedFacts, decide};
+use crate::policy::{Denial, RecordedDecision, RecordedFacts, decide_recorded};
 use crate::shadow::Decided;
 use crate::store::members::{Member, Role, Standing, Status};
 use crate::store::sign_ins::NewSignIn;
@@ -64,9 +64,10 @@ impl<'a> Case<'a> {
             let standing = self.0.standing(app).await?;
             self.0.check_session(&standing)?;
             let facts = self.0.facts(&standing);
-            let decision = decide(&policies.compiled, &facts);
-            record.describe(&decision, &facts);
-            let decided = Decided { policies: &policies, facts: &facts, decision: &decision };
+            let recorded = decide_recorded(&policies.compiled, &facts);
+            record.describe(&recorded, &facts);
+            let decision = &recorded.decision;
+            let decided = Decided { policies: &policies, facts: &facts, decision };
             let permitted = match &decision.outcome {
                 Ok(permitted) => permitted,
                 Err(denial) => {
@@ -153,9 +154,8 @@ pub(super) fn denied(denial: &Denial) -> TokenError {
 }
 
 impl NewSignIn {
-    fn describe(&mut self, decision: &Decision, facts: &Facts) {
-        // Plain data always serializes; the log would show the gap.
-        self.decisions = serde_json::to_string(&decision.rulings).unwrap_or_default();
+    fn describe(&mut self, decision: &RecordedDecision, facts: &Facts) {
+        self.decisions.clone_from(&decision.rulings);
         self.facts = RecordedFacts::json_of(facts);
     }
 

@@ -14,10 +14,12 @@ pub mod format;
 mod heads;
 mod lint;
 mod load;
+mod memo;
 mod parse;
 mod problem;
 #[cfg(feature = "prove")]
 pub mod prove;
+mod reads;
 mod recorded;
 mod set;
 mod source;
@@ -29,6 +31,7 @@ pub use decision::{
 };
 pub(crate) use depth::with_stack;
 pub use load::{PolicyFile, Validated};
+pub use memo::{RecordedDecision, decide_recorded};
 pub(crate) use problem::counted;
 pub use problem::{LoadError, Place, Problem, Rule, Severity};
 pub use recorded::RecordedFacts;

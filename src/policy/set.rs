@@ -17,6 +17,8 @@ use serde::{Deserialize, Serialize};
 use super::clauses::Finding;
 use super::facts::{Facts, FactsError, Surroundings, action_uid, is_group};
 use super::heads::{applies, resource_key};
+use super::memo::Memo;
+use super::reads::Reads;
 use super::{depth, heads};
 use crate::exchange::error::{ErrorCode, Reason};
 
@@ -78,10 +80,12 @@ struct Slice {
     permits: PolicySet,
 }
 
+type Slices = HashMap<Action, HashMap<Option<EntityUid>, Slice>>;
+
 /// A validated policy set, ready to be asked.
 #[derive(Debug)]
 pub struct CompiledPolicies {
-    slices: HashMap<Action, HashMap<Option<EntityUid>, Slice>>,
+    slices: Slices,
     annotations: HashMap<PolicyId, Annotations>,
     actions: HashMap<Action, EntityUid>,
     /// The action groups of the schema: without them `action in Action::"…"` would match nothing, and a
@@ -91,6 +95,7 @@ pub struct CompiledPolicies {
     known_surroundings: RwLock<HashMap<Surroundings, Entities>>,
     /// The ids of the directory groups that policies name.
     named_groups: BTreeSet<String>,
+    memo: Memo,
     authorizer: Authorizer,
 }
 
@@ -139,15 +144,8 @@ impl CompiledPolicies {
         let action_entities = schema.action_entities().map_err(|e| e.to_string())?;
         let actions: HashMap<Action, EntityUid> =
             Action::ALL.into_iter().map(|action| (action, action_uid(action.name()))).collect();
-        let mut slices: HashMap<Action, HashMap<Option<EntityUid>, Slice>> = HashMap::new();
-        for policy in set.policies() {
-            for (action, uid) in &actions {
-                if applies(&policy.action_constraint(), uid, &action_entities) {
-                    let slice = slices.entry(*action).or_default().entry(resource_key(policy)).or_default();
-                    slice.add(policy)?;
-                }
-            }
-        }
+        // Cedar's form of a policy that can be walked through is made recursively.
+        let (slices, reads) = depth::with_stack(|| slice_up(set, &actions, &action_entities))?;
         let named_groups = set
             .policies()
             .flat_map(Policy::entity_literals)
@@ -162,6 +160,7 @@ impl CompiledPolicies {
             action_entities,
             known_surroundings: RwLock::default(),
             named_groups,
+            memo: Memo::new(reads),
             authorizer: Authorizer::new(),
         })
     }
@@ -191,6 +190,11 @@ impl CompiledPolicies {
     /// The ids of the directory groups that policies name, `<teamspace>/<group>`.
     pub(super) fn named_groups(&self) -> &BTreeSet<String> {
         &self.named_groups
+    }
+
+    /// What it has decided.
+    pub(super) fn memo(&self) -> &Memo {
+        &self.memo
     }
 
     /// Whether a policy of the set gives this reason.
@@ -309,6 +313,25 @@ impl CompiledPolicies {
     fn undecidable(&self, errors: Vec<PolicyId>) -> Answer {
         Answer { policies: ids(errors), denial: Some(Denial::undecidable()) }
     }
+}
+
+/// The slices of a set, and what its policies read.
+fn slice_up(
+    set: &PolicySet,
+    actions: &HashMap<Action, EntityUid>,
+    action_entities: &Entities,
+) -> Result<(Slices, Reads), String> {
+    let (mut slices, mut reads) = (Slices::new(), Reads::default());
+    for policy in set.policies() {
+        let constraint = policy.action_constraint();
+        let about = actions.iter().filter(|(_, uid)| applies(&constraint, uid, action_entities));
+        let about: Vec<Action> = about.map(|(action, _)| *action).collect();
+        reads.add(policy, &about);
+        for action in about {
+            slices.entry(action).or_default().entry(resource_key(policy)).or_default().add(policy)?;
+        }
+    }
+    Ok((slices, reads))
 }
 
 impl Slice {

@@ -30,6 +30,7 @@ mod policy_check;
 mod policy_diff;
 mod policy_fmt;
 mod policy_limits;
+mod policy_memo;
 mod policy_schema;
 mod policy_source;
 mod policy_test;

@@ -68,6 +68,11 @@ pub(in crate::policy) fn is_group(uid: &EntityUid) -> bool {
     uid.type_name() == &TYPES.group
 }
 
+/// Whether an entity is a person.
+pub(in crate::policy) fn is_user(uid: &EntityUid) -> bool {
+    uid.type_name() == &TYPES.user
+}
+
 /// The slug that an entity names: a teamspace's own, or the one that a directory group's id begins with.
 pub(in crate::policy) fn teamspace_of(uid: &EntityUid) -> Option<String> {
     let id = uid.id().unescaped();
@@ -103,7 +108,7 @@ fn datetime(at: UnixSeconds) -> Expr {
 }
 
 /// Monday is 1, Sunday 7 (ISO 8601), in UTC. The first day of 1970 was a Thursday.
-fn weekday(at: UnixSeconds) -> i64 {
+pub(in crate::policy) fn weekday(at: UnixSeconds) -> i64 {
     (at.div_euclid(86_400) + 3).rem_euclid(7) + 1
 }
 

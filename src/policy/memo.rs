@@ -1,0 +1,186 @@
+//! Decisions that were made before. A decision depends on nothing but the policies and the facts that they can
+//! read, so that for equal ones it is the same again.
+
+use std::collections::{BTreeSet, HashMap};
+use std::hash::{BuildHasher as _, RandomState};
+use std::ops::Range;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use super::decision::{Decision, decide};
+use super::facts::{ClaimFacts, ClientFacts, Facts, MemberFacts, ResourceFacts, TeamspaceFacts, weekday};
+use super::reads::{Groups, Reads};
+use super::set::CompiledPolicies;
+use crate::clock::UnixSeconds;
+use crate::exchange::error::Reason;
+use crate::exchange::scope::Candidates;
+use crate::store::members::Status;
+
+/// Most decisions that are kept, some 2 KiB each; when they are more it starts anew.
+const MAX_DECISIONS: usize = 4096;
+/// Longest facts and rulings that are kept, as JSON, in bytes: what an assertion brings along may be long.
+const MAX_SIZE: usize = 4096;
+/// From 1970 to 3000: times that surely have a text form, which Cedar needs. Without one nothing can be decided.
+const TIMES: Range<UnixSeconds> = 0..32_503_680_000;
+
+/// A decision, and its rulings as the decision log keeps them.
+#[derive(Debug)]
+pub struct RecordedDecision {
+    pub decision: Decision,
+    /// JSON.
+    pub rulings: String,
+}
+
+/// What one policy set has decided. Another set has another memo.
+#[derive(Debug)]
+pub(super) struct Memo {
+    reads: Reads,
+    /// By a hash of what the policies saw. Which one it is says the comparison.
+    known: RwLock<HashMap<u64, (Facts, Arc<RecordedDecision>)>>,
+    hasher: RandomState,
+}
+
+/// The facts as the policies can tell them apart: equal ones lead to the same decision.
+#[derive(PartialEq, Eq, Hash)]
+struct Seen<'a> {
+    now: Option<UnixSeconds>,
+    weekday: Option<i64>,
+    teamspace: &'a TeamspaceFacts,
+    client: &'a ClientFacts,
+    claims: SeenClaims<'a>,
+    status: Status,
+    linking: bool,
+    resource: &'a ResourceFacts,
+    candidates: &'a Candidates,
+    key_bound: bool,
+}
+
+#[derive(PartialEq, Eq, Hash)]
+struct SeenClaims<'a> {
+    iss: &'a str,
+    sub: Option<&'a str>,
+    tenant: Option<&'a str>,
+    aud_tenant: Option<&'a str>,
+    email: Option<&'a str>,
+    email_domain: Option<&'a str>,
+    email_verified: Option<bool>,
+    amr: &'a [String],
+    acr: Option<&'a str>,
+    auth_age: Option<i64>,
+    scopes: Option<&'a [String]>,
+    resources: &'a [String],
+    groups: Vec<&'a str>,
+}
+
+/// Decides, or says again what was decided about the same.
+pub fn decide_recorded(policies: &CompiledPolicies, facts: &Facts) -> Arc<RecordedDecision> {
+    let (memo, groups) = (policies.memo(), policies.named_groups());
+    let Some(seen) = Seen::of(facts, memo.reads, groups) else {
+        return Arc::new(RecordedDecision::of(policies, facts));
+    };
+    let hash = memo.hasher.hash_one(&seen);
+    if let Some((known, decision)) = memo.known.read().unwrap_or_else(PoisonError::into_inner).get(&hash)
+        && Seen::of(known, memo.reads, groups).as_ref() == Some(&seen)
+    {
+        return Arc::clone(decision);
+    }
+    let decision = Arc::new(RecordedDecision::of(policies, facts));
+    if decision.is_worth_keeping(facts) {
+        memo.keep(hash, facts, &decision);
+    }
+    decision
+}
+
+impl RecordedDecision {
+    fn of(policies: &CompiledPolicies, facts: &Facts) -> Self {
+        let decision = decide(policies, facts);
+        // Plain data always serializes; the log would show the gap.
+        let rulings = serde_json::to_string(&decision.rulings).unwrap_or_default();
+        Self { decision, rulings }
+    }
+
+    /// An error may be one of the moment, such as a stack that was too small.
+    fn is_worth_keeping(&self, facts: &Facts) -> bool {
+        let erred = |reasons: &[Reason]| reasons.contains(&Reason::POLICY_ERROR);
+        let denied_by_error = self.decision.outcome.as_ref().is_err_and(|denial| erred(&denial.reasons));
+        let is_small =
+            || serde_json::to_string(facts).is_ok_and(|json| json.len() + self.rulings.len() <= MAX_SIZE);
+        !denied_by_error && !self.decision.rulings.iter().any(|ruling| erred(&ruling.reasons)) && is_small()
+    }
+}
+
+impl Memo {
+    pub fn new(reads: Reads) -> Self {
+        Self { reads, known: RwLock::default(), hasher: RandomState::new() }
+    }
+
+    fn keep(&self, hash: u64, facts: &Facts, decision: &Arc<RecordedDecision>) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MAX_DECISIONS {
+            known.clear();
+        }
+        known.insert(hash, (facts.clone(), Arc::clone(decision)));
+    }
+}
+
+impl<'a> Seen<'a> {
+    /// None for somebody who is no member yet: then it depends on how many seats are taken at the moment.
+    fn of(facts: &'a Facts, reads: Reads, named_groups: &BTreeSet<String>) -> Option<Self> {
+        // Each by its name: a new fact does not pass unseen.
+        let Facts { now, teamspace, client, claims, member, resource, candidates, key_bound } = facts;
+        let MemberFacts::Present { status, linking } = member else { return None };
+        let groups = match reads.groups {
+            Groups::Unread => Vec::new(),
+            Groups::Named => {
+                let named = |group: &&String| named_groups.contains(&facts.group_id(group));
+                claims.groups.iter().filter(named).map(String::as_str).collect()
+            }
+            Groups::All => claims.groups.iter().map(String::as_str).collect(),
+        };
+        TIMES.contains(now).then_some(Self {
+            now: reads.now.then_some(*now),
+            weekday: reads.weekday.then(|| weekday(*now)),
+            teamspace,
+            client,
+            claims: SeenClaims::of(claims, reads, groups),
+            status: *status,
+            linking: *linking,
+            resource,
+            candidates,
+            key_bound: *key_bound,
+        })
+    }
+}
+
+impl<'a> SeenClaims<'a> {
+    fn of(claims: &'a ClaimFacts, reads: Reads, seen_groups: Vec<&'a str>) -> Self {
+        let ClaimFacts {
+            iss,
+            sub,
+            tenant,
+            aud_tenant,
+            email,
+            email_verified,
+            amr,
+            acr,
+            auth_age,
+            scopes,
+            resources,
+            groups: _,
+        } = claims;
+        Self {
+            iss,
+            sub: reads.subject.then_some(sub),
+            tenant: tenant.as_deref(),
+            aud_tenant: aud_tenant.as_deref(),
+            email: email.as_deref().filter(|_| reads.email),
+            email_domain: claims.email_domain(),
+            email_verified: *email_verified,
+            amr,
+            acr: acr.as_deref(),
+            auth_age: auth_age.filter(|_| reads.auth_age),
+            scopes: scopes.as_deref(),
+            resources,
+            groups: seen_groups,
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! A decision that is remembered is the one that would be made again.
+
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
+
+use cedar_policy::{Policy, PolicyId, PolicySet};
+use countersign::policy::facts::{Facts, MemberFacts};
+use countersign::policy::{CompiledPolicies, PolicySource, decide, decide_recorded};
+use countersign::store::members::Status;
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+
+use crate::policies::{SCHEMA, SHIPPED_SCHEMA, dana};
+
+static SHIPPED: LazyLock<CompiledPolicies> = LazyLock::new(|| {
+    let source = PolicySource::read(Path::new("policies"), Path::new(SCHEMA)).unwrap();
+    source.compile(0).unwrap().compiled
+});
+
+/// Conditions that read facts in every way there is, and in some that only look like it. Not all of them would
+/// pass validation, and some err.
+const CONDITIONS: &[&str] = &[
+    "true",
+    "context.now > datetime(\"2026-11-22\")",
+    "context.now.toTime() < duration(\"12h\")",
+    "context.weekday == 7",
+    "context has now",
+    "context has nothing",
+    "context has seats_used",
+    "context has claims.auth_age",
+    "context has claims.email && context.claims.email == \"a@acme.com\"",
+    "context.claims has email",
+    "context.claims.email like \"a@*\"",
+    "context.claims has email_domain && context.claims.email_domain == \"acme.com\"",
+    "context.claims.sub == \"a\"",
+    "context[\"claims\"][\"sub\"] == \"a\"",
+    "context.claims.sub like \"*b\"",
+    "context.claims has auth_age && context.claims.auth_age < duration(\"1h\")",
+    "context.claims.auth_age > duration(\"30m\")",
+    "context.claims has tenant && context.claims.tenant == \"t\"",
+    "context.claims has acr && context.claims.acr == \"loa2\"",
+    "context.claims.acr == \"loa2\"",
+    "context.claims.amr.contains(\"mfa\")",
+    "context.claims.amr.isEmpty()",
+    "context.claims.resources.isEmpty()",
+    "context.claims has email_verified && context.claims.email_verified",
+    "context.claims == context.claims",
+    "[context.claims].contains({sub: \"a\", amr: [], resources: []})",
+    "context == {now: datetime(\"2026-11-22\")}",
+    "[context, {}].contains({})",
+    "{c: context}.c.claims.sub == \"a\"",
+    "{sub: context.claims.sub} == {sub: \"a\"}",
+    "{context: 1, principal: \"a\"} has context",
+    "(if context.key_bound then context else {claims: {sub: \"a\"}}) has now",
+    "(if context.key_bound then context else context).claims.sub == \"b\"",
+    "(if context.claims.amr.isEmpty() then context.claims else {sub: \"b\"}).sub == \"b\"",
+    "(if context.now > datetime(\"2026-11-22\") then principal else resource) == principal",
+    "principal == User::\"https://acme.okta.com||a\"",
+    "principal != User::\"https://acme.okta.com||a\"",
+    "principal in User::\"https://acme.okta.com||a\"",
+    "User::\"https://acme.okta.com||a\" in Group::\"acme/staff\"",
+    "[User::\"https://acme.okta.com||b\"].contains(principal)",
+    "{who: principal} == {who: User::\"https://acme.okta.com||b\"}",
+    "principal in Group::\"acme/staff\"",
+    "principal in [Group::\"acme/staff\", Group::\"acme/board\"]",
+    "principal in (if context.weekday == 7 then Group::\"acme/staff\" else Group::\"acme/board\")",
+    "principal in [Group::\"acme/staff\", User::\"https://acme.okta.com||b\"]",
+    "principal is User",
+    "principal is Issuer",
+    "principal is User in Group::\"acme/board\"",
+    "(if context.key_bound then principal else principal) in Group::\"acme/board\"",
+    "[principal].containsAny([User::\"https://acme.okta.com||a\"])",
+    "principal has url",
+    "principal == resource",
+    "resource in principal",
+    "Group::\"acme/staff\" in principal",
+    "context.linking",
+    "context.status == MemberStatus::\"invited\"",
+    "context.client.auth_method == \"client_secret_basic\"",
+    "context.client in ClientGroup::\"desktop\"",
+    "context.key_bound",
+    "resource == Scope::\"docs.read\"",
+    "resource is Scope && resource.default",
+    "resource.teamspace has scope_setting",
+    "ip(\"10.0.0.1\").isInRange(ip(\"10.0.0.0/8\"))",
+    "decimal(\"1.5\").lessThan(decimal(\"1.0\"))",
+    "9223372036854775807 + context.weekday > 0",
+];
+
+const PRINCIPALS: &[&str] = &[
+    "principal",
+    "principal",
+    "principal is User",
+    "principal is Issuer",
+    "principal in Group::\"acme/staff\"",
+    "principal is User in Group::\"acme/board\"",
+    "principal == User::\"https://acme.okta.com||a\"",
+    "principal in User::\"https://acme.okta.com||b\"",
+];
+
+const ACTIONS: &[&str] = &[
+    "action",
+    "action == Action::\"TrustIssuer\"",
+    "action == Action::\"AdmitMember\"",
+    "action == Action::\"GrantResource\"",
+    "action == Action::\"GrantScope\"",
+    "action == Action::\"ProvisionMember\"",
+    "action in Action::\"grant\"",
+    "action in [Action::\"issuer\", Action::\"member\"]",
+];
+
+const RESOURCES: &[&str] = &[
+    "resource",
+    "resource",
+    "resource is Scope",
+    "resource in Teamspace::\"acme\"",
+    "resource == Scope::\"docs.read\"",
+];
+
+fn any_condition() -> impl Strategy<Value = String> {
+    let leaf = select(CONDITIONS).prop_map(str::to_owned);
+    leaf.prop_recursive(3, 8, 3, |inner| {
+        prop_oneof![
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a}) && ({b})")),
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a}) || ({b})")),
+            inner.clone().prop_map(|a| format!("!({a})")),
+            (inner.clone(), inner.clone(), inner)
+                .prop_map(|(a, b, c)| format!("if ({a}) then ({b}) else ({c})")),
+        ]
+    })
+}
+
+fn any_policy() -> impl Strategy<Value = String> {
+    let head = (select(PRINCIPALS), select(ACTIONS), select(RESOURCES));
+    let condition = (select(&["when", "unless"][..]), any_condition());
+    (select(&["permit", "forbid"][..]), head, proptest::collection::vec(condition, 0..3)).prop_map(
+        |(effect, (principal, action, resource), conditions)| {
+            let conditions: Vec<_> =
+                conditions.iter().map(|(kind, text)| format!("{kind} {{ {text} }}")).collect();
+            format!("{effect} ({principal}, {action}, {resource}) {};", conditions.join(" "))
+        },
+    )
+}
+
+/// A set that comes as far as the scopes unless one of these says no.
+fn compile(policies: &[String]) -> CompiledPolicies {
+    let mut set = PolicySet::new();
+    let lets_in = ["TrustIssuer", "AdmitMember", "GrantResource"];
+    let base = lets_in.map(|action| format!("permit (principal, action == Action::\"{action}\", resource);"));
+    for (number, text) in base.iter().chain(policies).enumerate() {
+        let id = PolicyId::new(format!("p{number}"));
+        set.add(Policy::parse(Some(id), text).unwrap_or_else(|error| panic!("{text}: {error}"))).unwrap();
+    }
+    CompiledPolicies::compile(&set, &SHIPPED_SCHEMA).unwrap()
+}
+
+/// Few values of each fact, so that most sign-ins have most facts in common with another.
+fn any_facts() -> impl Strategy<Value = Facts> {
+    let moments = [0, 1_795_305_600, 1_795_348_800, 1_795_435_200, 32_503_679_999, 253_402_300_799, i64::MAX];
+    let person = (
+        select(&["a", "b"][..]),
+        select(&[None, Some("t")][..]),
+        select(&[None, Some("a@acme.com"), Some("b@acme.com"), Some("a@else.com"), Some("a")][..]),
+        subsequence(vec!["staff", "board", "other"], 0..=3),
+        select(&[None, Some(-1), Some(60), Some(3000), Some(7200)][..]),
+    );
+    let claims = (
+        select(&[None, Some(true), Some(false)][..]),
+        subsequence(vec!["pwd", "mfa"], 0..=2),
+        select(&[None, Some("loa2")][..]),
+        any::<bool>(),
+        subsequence(vec!["docs.read", "docs.write"], 0..=2),
+    );
+    let member = prop_oneof![
+        6 => (select(&[Status::Active, Status::Invited, Status::Suspended][..]), any::<bool>())
+            .prop_map(|(status, linking)| MemberFacts::Present { status, linking }),
+        1 => Just(MemberFacts::Absent { seats_used: 1, seats_limit: None }),
+    ];
+    (select(moments.to_vec()), person, claims, member, any::<bool>()).prop_map(
+        |(now, person, claims, member, key_bound)| {
+            let mut facts = dana();
+            let owned = |texts: Vec<&str>| texts.into_iter().map(str::to_owned).collect::<Vec<_>>();
+            (facts.now, facts.member, facts.key_bound) = (now, member, key_bound);
+            facts.claims.sub = person.0.to_owned();
+            facts.claims.tenant = person.1.map(str::to_owned);
+            facts.claims.email = person.2.map(str::to_owned);
+            facts.claims.groups = owned(person.3);
+            facts.claims.auth_age = person.4;
+            facts.claims.email_verified = claims.0;
+            facts.claims.amr = owned(claims.1);
+            facts.claims.acr = claims.2.map(str::to_owned);
+            (facts.candidates.asked, facts.candidates.scopes) = (claims.3, owned(claims.4));
+            facts
+        },
+    )
+}
+
+/// What was decided, whole.
+fn outcome(decision: &countersign::policy::Decision) -> String {
+    format!("{:?} {:?}", decision.rulings, decision.outcome)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever policies read and however the sign-ins differ.
+    #[test]
+    fn a_remembered_decision_is_the_one_that_would_be_made(
+        policies in proptest::collection::vec(any_policy(), 0..4),
+        sign_ins in proptest::collection::vec(any_facts(), 1..40),
+    ) {
+        let compiled = compile(&policies);
+        for facts in sign_ins.iter().chain(&sign_ins) {
+            let (known, made) = (decide_recorded(&compiled, facts), decide(&compiled, facts));
+            prop_assert_eq!(outcome(&known.decision), outcome(&made), "{:?} {:?}", &policies, facts);
+            prop_assert_eq!(&known.rulings, &serde_json::to_string(&made.rulings).unwrap());
+        }
+    }
+
+    /// The same with one policy, and with sign-ins that differ in one fact.
+    #[test]
+    fn one_fact_that_is_read_makes_another_decision(
+        policy in any_policy(),
+        (first, second) in (any_facts(), any_facts()),
+    ) {
+        let compiled = compile(&[policy.clone()]);
+        let mut changed = vec![first.clone(); 7];
+        changed[0].now = second.now;
+        changed[1].claims.sub = second.claims.sub;
+        changed[2].claims.email = second.claims.email;
+        changed[3].claims.groups = second.claims.groups;
+        changed[4].claims.auth_age = second.claims.auth_age;
+        changed[5].claims.tenant = second.claims.tenant;
+        changed[6].member = second.member;
+        decide_recorded(&compiled, &first);
+        for facts in &changed {
+            let (known, made) = (decide_recorded(&compiled, facts), decide(&compiled, facts));
+            prop_assert_eq!(outcome(&known.decision), outcome(&made), "{} {:?}", &policy, facts);
+        }
+    }
+}
+
+fn member() -> Facts {
+    Facts { member: MemberFacts::Present { status: Status::Active, linking: false }, ..dana() }
+}
+
+/// Whether a set takes the decision about one sign-in for that about another.
+fn is_remembered(policies: &CompiledPolicies, change: impl FnOnce(&mut Facts)) -> bool {
+    let mut facts = member();
+    let known = decide_recorded(policies, &facts);
+    change(&mut facts);
+    Arc::ptr_eq(&known, &decide_recorded(policies, &facts))
+}
+
+/// The shipped policies read nothing of a member but the email's domain: one decision serves everybody.
+#[test]
+fn what_policies_do_not_read_does_not_matter() {
+    let p = &*SHIPPED;
+    assert!(is_remembered(p, |_| {}));
+    assert!(is_remembered(p, |f| f.now += 1));
+    assert!(is_remembered(p, |f| f.claims.sub.push('x')));
+    assert!(is_remembered(p, |f| f.claims.email = Some("else@acme.com".to_owned())));
+    assert!(is_remembered(p, |f| f.claims.auth_age = None));
+    assert!(is_remembered(p, |f| f.claims.groups = vec!["staff".to_owned()]));
+}
+
+#[test]
+fn every_other_fact_is_looked_at() {
+    type Change = fn(&mut Facts);
+    let changes: [Change; 20] = [
+        |f| f.teamspace.slug.push('x'),
+        |f| f.teamspace.issuer = None,
+        |f| f.teamspace.email_domains.clear(),
+        |f| f.teamspace.scope_setting = None,
+        |f| f.client.client_id.push('x'),
+        |f| f.client.groups.push("desktop".to_owned()),
+        |f| f.client.public = true,
+        |f| f.claims.iss.push('x'),
+        |f| f.claims.tenant = None,
+        |f| f.claims.aud_tenant = None,
+        |f| f.claims.email = Some("dana@else.com".to_owned()),
+        |f| f.claims.email_verified = None,
+        |f| f.claims.amr.clear(),
+        |f| f.claims.acr = None,
+        |f| f.claims.scopes = None,
+        |f| f.claims.resources.clear(),
+        |f| f.member = MemberFacts::Present { status: Status::Suspended, linking: false },
+        |f| f.resource.published = false,
+        |f| f.candidates.asked = !f.candidates.asked,
+        |f| f.key_bound = false,
+    ];
+    for (number, change) in changes.into_iter().enumerate() {
+        assert!(!is_remembered(&SHIPPED, change), "change {number}");
+    }
+}
+
+/// What depends on the seats that are taken, on a time that Cedar may not have, or on an error is never
+/// remembered; nor is what would take much memory.
+#[test]
+fn some_decisions_are_made_each_time() {
+    let again = |policies: &CompiledPolicies, facts: &Facts| {
+        Arc::ptr_eq(&decide_recorded(policies, facts), &decide_recorded(policies, facts))
+    };
+    assert!(again(&SHIPPED, &member()));
+    assert!(!again(&SHIPPED, &dana()), "seats");
+    assert!(!again(&SHIPPED, &Facts { now: -1, ..member() }));
+    assert!(!again(&SHIPPED, &Facts { now: i64::MAX, ..member() }));
+    let erring = "permit (principal, action == Action::\"GrantScope\", resource) when { 9223372036854775807 + context.weekday > 0 };";
+    assert!(!again(&compile(&[erring.to_owned()]), &member()));
+    let mut long = member();
+    long.claims.amr = vec!["x".repeat(5000)];
+    assert!(!again(&SHIPPED, &long));
+}
+
+/// A policy that reads a fact takes sign-ins apart by it.
+#[test]
+fn a_fact_that_is_read_is_looked_at() {
+    let reading = |condition: &str| {
+        compile(&[format!(
+            "forbid (principal, action == Action::\"GrantScope\", resource) when {{ {condition} }};"
+        )])
+    };
+    let groups = reading("principal in Group::\"acme/staff\"");
+    assert!(is_remembered(&groups, |f| f.claims.groups = vec!["other".to_owned()]));
+    assert!(is_remembered(&groups, |f| f.claims.sub.push('x')));
+    assert!(!is_remembered(&groups, |f| f.claims.groups = vec!["staff".to_owned()]));
+    let weekday = reading("context.weekday == 7");
+    assert!(is_remembered(&weekday, |f| f.now += 1));
+    assert!(!is_remembered(&weekday, |f| f.now += 86_400));
+    assert!(!is_remembered(&reading("context.now > datetime(\"2026-01-01\")"), |f| f.now += 1));
+    for everything in ["context == {}", "[context.claims].isEmpty()", "context has claims"] {
+        let set = reading(everything);
+        assert!(!is_remembered(&set, |f| f.now += 1), "{everything}");
+        assert!(!is_remembered(&set, |f| f.claims.sub.push('x')), "{everything}");
+        assert!(!is_remembered(&set, |f| f.claims.groups.push("other".to_owned())), "{everything}");
+        assert!(!is_remembered(&set, |f| f.claims.auth_age = Some(1)), "{everything}");
+        assert!(!is_remembered(&set, |f| f.claims.email = Some("x@acme.com".to_owned())), "{everything}");
+    }
+}
