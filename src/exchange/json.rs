@@ -87,7 +87,8 @@ impl<'de> Visitor<'de> for Strict {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         use serde::de::Error as _;
         let inner = self.deeper()?;
-        let mut map = Map::new();
+        // As many as most have, so that it seldom grows.
+        let mut map = Map::with_capacity(if self.depth == MAX_DEPTH { 16 } else { 0 });
         while let Some(name) = members.next_key_seed(Name)? {
             let value = members.next_value_seed(inner)?;
             if map.insert(name, value).is_some() {

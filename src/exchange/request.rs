@@ -163,6 +163,10 @@ impl Form {
 /// `application/x-www-form-urlencoded` text, strictly: a broken escape, a NUL or text that is not UTF-8
 /// is refused instead of being repaired into something else.
 pub fn form_decode(text: &[u8]) -> Option<String> {
+    if !text.iter().any(|byte| matches!(byte, b'+' | b'%' | 0)) {
+        // As most are, and the assertion always is.
+        return std::str::from_utf8(text).ok().map(str::to_owned);
+    }
     let mut decoded = Vec::with_capacity(text.len());
     let mut bytes = text.iter();
     while let Some(byte) = bytes.next() {

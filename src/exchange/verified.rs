@@ -117,8 +117,10 @@ impl Verified<'_> {
     fn claim_facts(&self) -> ClaimFacts {
         let claims = self.id_jag.claims();
         // By its registered name when it is the one under decision, as the policies compare identifiers.
-        let same =
-            |named: &String| super::resource::normalize(named).as_ref() == Some(&self.resource.normalized);
+        let same = |named: &String| {
+            *named == self.resource.identifier
+                || super::resource::normalize(named).as_ref() == Some(&self.resource.normalized)
+        };
         let named = |r: &String| if same(r) { self.resource.identifier.clone() } else { r.clone() };
         ClaimFacts {
             iss: claims.iss.clone(),

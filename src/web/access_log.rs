@@ -8,8 +8,8 @@ use axum::http::{HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
-use super::RequestId;
 use super::error::Cause;
+use super::{RequestId, address};
 use crate::app::App;
 use crate::exchange::error::TokenError;
 use crate::random::token;
@@ -18,14 +18,20 @@ use crate::store::sign_ins::NewSignIn;
 /// How long a whole request may take, its body included: slow clients are dropped.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Names the request, runs it, logs it. An id that the caller sends is not taken over: it could be
+/// Names the request, runs it unless its caller comes too often, logs it. An id that the caller sends is not taken over: it could be
 /// another request's, or text made to mislead whoever reads the log.
 pub async fn log(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let id = token::<12>().unwrap_or_default();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     request.extensions_mut().insert(RequestId(id.clone()));
     let started = Instant::now();
-    let mut response = match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
+    let answer = async {
+        match address::admit(&app, request).await {
+            Ok(request) => next.run(request).await,
+            Err(limited) => TokenError::from(limited).into_response(),
+        }
+    };
+    let mut response = match tokio::time::timeout(REQUEST_TIMEOUT, answer).await {
         Ok(response) => response,
         Err(_) => TokenError::timeout().into_response(),
     };

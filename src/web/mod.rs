@@ -49,10 +49,12 @@ pub fn router(app: Arc<App>) -> Router {
         .route(&format!("{path}/oauth2/authorize"), get(metadata::authorize).post(metadata::authorize))
         .nest_service(&format!("{path}/api/v1"), admin::router(Arc::clone(&app)))
         .fallback(error::not_found)
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(CatchPanicLayer::custom(error::panicked))
-        .layer(from_fn_with_state(Arc::clone(&app), address::limit))
-        .layer(from_fn_with_state(Arc::clone(&app), access_log::log))
+        // The first is the outermost. Together, since every call of `layer` puts another box around each route.
+        .layer((
+            from_fn_with_state(Arc::clone(&app), access_log::log),
+            CatchPanicLayer::custom(error::panicked),
+            DefaultBodyLimit::max(MAX_BODY),
+        ))
         .with_state(app)
 }
 

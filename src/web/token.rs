@@ -17,7 +17,8 @@ use super::address::CallerAddress;
 use super::error::forbid_caching;
 use super::{MAX_BODY, RequestId};
 use crate::app::App;
-use crate::exchange::error::{ErrorCode, TokenError};
+use crate::exchange::error::{ErrorCode, Reason, TokenError};
+use crate::exchange::token::TokenResponse;
 use crate::exchange::{TokenCall, exchange, refuse_early};
 
 /// Exchanges an assertion for an access token.
@@ -35,12 +36,23 @@ pub async fn token(State(app): State<Arc<App>>, request: Request) -> Response {
         }
     };
     app.metrics.count_exchange(exchanged.result.as_ref().err(), started.elapsed(), &app.policies());
-    let mut response = exchanged.result.map_or_else(IntoResponse::into_response, |token| {
-        let mut response = Json(token).into_response();
-        forbid_caching(&mut response);
-        response
-    });
+    let mut response = match exchanged.result {
+        Ok(token) => granted(&token),
+        Err(error) => error.into_response(),
+    };
     response.extensions_mut().insert(Arc::new(exchanged.record));
+    response
+}
+
+/// RFC 6749 §5.1
+fn granted(token: &TokenResponse) -> Response {
+    // Beside the token there is little: the body need not grow while it is written.
+    let mut body = Vec::with_capacity(token.access_token.len() + 512);
+    if let Err(error) = serde_json::to_writer(&mut body, token) {
+        return TokenError::unavailable(Reason::INTERNAL, error).into_response();
+    }
+    let mut response = ([(CONTENT_TYPE, "application/json")], body).into_response();
+    forbid_caching(&mut response);
     response
 }
 
