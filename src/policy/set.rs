@@ -224,6 +224,10 @@ impl CompiledPolicies {
                 made
             }
         };
+        if facts.claims.groups.is_empty() {
+            // A person has no attributes; one that is in no group is the same as one that is not there.
+            return Ok(surroundings);
+        }
         surroundings.add_entities([facts.user_entity()?], None).map_err(FactsError::of)
     }
 

@@ -223,7 +223,7 @@ proptest! {
         policy in any_policy(),
         (first, second) in (any_facts(), any_facts()),
     ) {
-        let compiled = compile(&[policy.clone()]);
+        let compiled = compile(std::slice::from_ref(&policy));
         let mut changed = vec![first.clone(); 7];
         changed[0].now = second.now;
         changed[1].claims.sub = second.claims.sub;
@@ -238,6 +238,53 @@ proptest! {
             prop_assert_eq!(outcome(&known.decision), outcome(&made), "{} {:?}", &policy, facts);
         }
     }
+}
+
+/// Every combination of what differs from sign-in to sign-in, two values of each.
+fn grid() -> Vec<Facts> {
+    let base = Facts {
+        member: MemberFacts::Present { status: Status::Active, linking: false },
+        now: 1_795_305_600 - 60,
+        ..dana()
+    };
+    let mut all = vec![base];
+    all[0].claims.sub = "a".to_owned();
+    all[0].claims.email = Some("a@acme.com".to_owned());
+    all[0].claims.auth_age = Some(60);
+    (all[0].claims.tenant, all[0].claims.amr) = (None, Vec::new());
+    let changes: [fn(&mut Facts); 5] = [
+        |f| f.now += 86_400,
+        |f| f.claims.sub = "b".to_owned(),
+        |f| f.claims.email = Some("b@acme.com".to_owned()),
+        |f| f.claims.groups = vec!["staff".to_owned()],
+        |f| f.claims.auth_age = Some(7200),
+    ];
+    for change in changes {
+        let mut changed = all.clone();
+        changed.iter_mut().for_each(change);
+        all.extend(changed);
+    }
+    all
+}
+
+/// Each way to read a fact by itself, so that no other reading in the set hides that it is overlooked.
+#[test]
+fn every_reading_is_noticed() {
+    let grid = grid();
+    let conditional = CONDITIONS.iter().map(|text| ("principal", format!("when {{ {text} }}")));
+    let by_head = PRINCIPALS.iter().map(|head| (*head, String::new()));
+    let mut decided = std::collections::BTreeSet::new();
+    for (head, condition) in conditional.chain(by_head) {
+        let policy = format!("permit ({head}, action == Action::\"GrantScope\", resource) {condition};");
+        let compiled = compile(std::slice::from_ref(&policy));
+        for facts in &grid {
+            let (known, made) = (decide_recorded(&compiled, facts), decide(&compiled, facts));
+            assert_eq!(outcome(&known.decision), outcome(&made), "{policy} {facts:?}");
+            decided.insert((policy.clone(), outcome(&made)));
+        }
+    }
+    // Most of them tell some of these sign-ins apart: otherwise this would prove little.
+    assert!(decided.len() > CONDITIONS.len() + PRINCIPALS.len() + 25, "{}", decided.len());
 }
 
 fn member() -> Facts {
