@@ -1,0 +1,81 @@
+//! Growth: the same load on a database that years of use have filled, against an empty one in the same run.
+
+use crate::assertions::Who;
+use crate::figures::Figures;
+use crate::fill::{Size, fill};
+use crate::run::{Run, Running};
+use crate::scenario::{Load, Place, Plan};
+use crate::{Outcome, idp, machine, seed};
+
+/// Connections of every phase.
+const CONNECTIONS: usize = 32;
+/// Bytes of a filled teamspace, member, sign-in and used assertion, with indexes and something to spare; rows of
+/// PostgreSQL weigh more.
+const WEIGHTS: [f64; 4] = [700.0, 500.0, 220.0, 60.0];
+
+/// Measures an empty database, fills another, and measures that.
+pub async fn measure(run: &mut Run, scale: f64) -> Outcome<()> {
+    let scaled = |full: f64| (full * scale) as u64;
+    let size = Size {
+        teamspaces: scaled(1e5),
+        members: scaled(5e6),
+        sign_ins: scaled(1e8),
+        assertions: scaled(1e8),
+    };
+    let place = if run.options.growth_on_postgres { Place::Postgres } else { Place::Disk };
+    check_space(run, &size, place)?;
+    let plan = Plan {
+        place,
+        who: Who::Regulars,
+        load: Load::Saturated { connections: CONNECTIONS },
+        exchanges: run.exchanges / 2,
+        replicas: 1,
+        by_time: false,
+    };
+    let (url, _dir) = run.database(place)?;
+    seed::seed(&url, &idp::issuer())?;
+    let mut empty = run.serve(&url, &plan).await?;
+    let at_start = empty.memory_at_start();
+    let baseline = phase(run, &mut empty, &plan, "growth: empty").await?;
+    drop(empty);
+    run.record(baseline.clone())?;
+
+    let (url, _dir) = run.database(place)?;
+    seed::seed(&url, &idp::issuer())?;
+    let filled = fill(&url, &size, &idp::issuer())?;
+    let weights: Vec<_> = filled.iter().map(|f| serde_json::json!([f.table, f.rows, f.bytes])).collect();
+    run.note(&serde_json::json!({ "filled": weights }))?;
+    for (who, name) in [(Who::Regulars, "growth: 64 members"), (Who::Everybody, "growth: random members")] {
+        let plan = Plan { who, ..plan };
+        let mut running = run.serve(&url, &plan).await?;
+        let heavier = running.memory_at_start() - at_start;
+        let figures = phase(run, &mut running, &plan, name).await?;
+        let ratio = figures.cpu_us / baseline.cpu_us;
+        let each = heavier * 1024.0 * 1024.0 / size.teamspaces.max(1) as f64;
+        run.record(figures.with("bytes of memory per teamspace", each).with("CPU / empty", ratio))?;
+        drop(running);
+    }
+    Ok(())
+}
+
+async fn phase(run: &Run, running: &mut Running, plan: &Plan, name: &str) -> Outcome<Figures> {
+    let (phase, usage) = running.saturate(plan.exchanges, CONNECTIONS).await?;
+    let figures = Figures::new(name, &phase, &usage, run.floor);
+    let start = figures.start_ms;
+    Ok(figures.with("start ms", start))
+}
+
+/// Before half an hour of filling ends with a full disk.
+fn check_space(run: &Run, size: &Size, place: Place) -> Outcome<()> {
+    let rows = [size.teamspaces, size.members, size.sign_ins, size.assertions];
+    let needed: f64 = rows.iter().zip(WEIGHTS).map(|(rows, weight)| *rows as f64 * weight).sum();
+    let needed = if place == Place::Postgres { 2.0 * needed } else { needed };
+    let free = machine::free_space(run.work.path())?;
+    if needed > free {
+        let (needed, free) = (needed / 1e9, free / 1e9);
+        return Err(
+            format!("growth needs {needed:.0} GB, and {free:.0} GB are free; see --growth-scale").into()
+        );
+    }
+    Ok(())
+}

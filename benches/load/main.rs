@@ -1,0 +1,120 @@
+//! End to end: the real binary on one core, this driver on another, unique assertions signed in advance.
+//!
+//! `cargo bench --bench load` measures the durable database, saturated and at a modest rate; `scripts/bench`
+//! prepares and runs everything. Environment: `LOAD_EXCHANGES` (100000), `LOAD_CONNECTIONS` (32).
+
+#![allow(clippy::disallowed_macros, reason = "what is measured is printed")]
+
+mod assertions;
+mod chart;
+mod driver;
+mod figures;
+mod fill;
+mod flame;
+mod floor;
+mod growth;
+mod idp;
+mod machine;
+mod profile;
+mod report;
+mod rows;
+mod run;
+mod scenario;
+mod seed;
+mod server;
+mod stages;
+
+use std::error::Error;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::fill::Size;
+use crate::run::Run;
+use crate::scenario::Scenario;
+
+type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+
+/// Of the identity provider. These ports never change, because kept assertions name them; they are below those
+/// that the kernel gives to outgoing connections.
+const IDP_PORT: u16 = 18_470;
+/// Of the first server; its management listener is the next, and the second server has the two after.
+const SERVER_PORT: u16 = 18_480;
+
+/// Measures exchanges end to end.
+#[derive(Parser)]
+#[command(name = "load")]
+struct Options {
+    /// What `cargo bench` passes.
+    #[arg(long, hide = true, global = true)]
+    bench: bool,
+    #[command(subcommand)]
+    command: Option<Task>,
+    #[command(flatten)]
+    measure: Measure,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Fills a database as years of use would, and says what a row weighs.
+    Fill {
+        /// An empty database; what it lacks of a schema is created.
+        #[arg(long)]
+        url: String,
+        #[command(flatten)]
+        size: Size,
+    },
+    /// Writes docs/performance.md's table and chart from the results of a run.
+    Publish {
+        /// What `--out` wrote.
+        results: PathBuf,
+    },
+}
+
+/// What to measure.
+#[derive(Debug, clap::Args)]
+pub struct Measure {
+    /// Which scenarios; without, those of `cargo bench --bench load`.
+    #[arg(long, value_delimiter = ',')]
+    scenarios: Vec<Scenario>,
+    /// Fewer exchanges: a look, not a measurement.
+    #[arg(long)]
+    quick: bool,
+    /// A PostgreSQL cluster's URL, in which databases may be made.
+    #[arg(long)]
+    postgres: Option<String>,
+    /// Also fills a database with this share of 100,000 teamspaces, 5 million members and 100 million sign-ins.
+    #[arg(long)]
+    growth: Option<f64>,
+    /// Fills the PostgreSQL cluster instead of SQLite.
+    #[arg(long)]
+    growth_on_postgres: bool,
+    /// Also records where the CPU goes, into this directory.
+    #[arg(long)]
+    profile: Option<PathBuf>,
+    /// Where the results go, as JSON lines.
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
+fn main() -> Outcome<()> {
+    // `cargo test --benches` only checks that it builds and starts.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return Ok(());
+    }
+    let options = Options::parse();
+    match options.command {
+        Some(Task::Fill { url, size }) => return fill::fill(&url, &size, &idp::issuer()).map(drop),
+        Some(Task::Publish { results }) => return report::publish(&results),
+        None => {}
+    }
+    // Before this process sees but one core.
+    machine::cores();
+    machine::pin(1)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(Run::new(options.measure)?.measure())
+}
+
+fn number(name: &str, default: usize) -> usize {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}

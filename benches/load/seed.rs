@@ -1,0 +1,87 @@
+//! The smallest installation that exchanges: one teamspace, its identity provider, one MCP server, one client.
+
+use countersign::config::Database;
+use countersign::exchange::request::JWT_BEARER;
+use countersign::random::digest;
+use countersign::store::clients::{self, AuthMethod, ClientSecret, RegisteredClient};
+use countersign::store::identity_providers::{self, IdentityProvider, Provider};
+use countersign::store::resources::{self, Resource, ResourceScope};
+use countersign::store::teamspaces::{self, Plan, Teamspace};
+use countersign::store::{AnyConnection, Store, StoreError, connection};
+
+use crate::Outcome;
+
+pub const CLIENT: &str = "bench-client";
+pub const SECRET: &str = "bench-secret-0123456789abcdef";
+pub const RESOURCE: &str = "https://mcp.example.com/mcp";
+pub const SCOPES: [&str; 3] = ["docs.read", "docs.search", "docs.write"];
+/// The teamspace whose people sign in.
+pub const TEAMSPACE: &str = "bench";
+
+/// Migrates a database and writes the installation into it.
+pub fn seed(url: &str, idp: &str) -> Outcome<()> {
+    Store::migrate(url)?;
+    let c = &mut connection::open(url, &Database::default())?;
+    teamspaces::insert(c, &teamspace()).map_err(StoreError::from)?;
+    identity_providers::put(c, &provider(idp))?;
+    let scope = |name: &str| ResourceScope { name: name.to_owned(), description: String::new() };
+    let resource = Resource {
+        id: "bench".into(),
+        identifier: RESOURCE.into(),
+        normalized: RESOURCE.into(),
+        name: "bench".into(),
+        scopes: SCOPES.map(scope).to_vec(),
+        default_scopes: vec![],
+        teamspaces: None,
+        created_at: 0,
+    };
+    resources::insert(c, &resource)?;
+    insert_client(c)?;
+    Ok(())
+}
+
+fn teamspace() -> Teamspace {
+    Teamspace {
+        id: TEAMSPACE.into(),
+        slug: TEAMSPACE.into(),
+        name: TEAMSPACE.into(),
+        plan: Plan::Enterprise,
+        member_limit: None,
+        email_domains: vec!["acme.example".into()],
+        created_at: 0,
+    }
+}
+
+fn provider(idp: &str) -> IdentityProvider {
+    IdentityProvider {
+        teamspace_id: TEAMSPACE.into(),
+        provider: Provider::Oidc,
+        issuer: idp.to_owned(),
+        jwks_uri: format!("{idp}/keys"),
+        scope: String::new(),
+        groups_claim: "groups".into(),
+        enabled: true,
+        created_at: 0,
+        updated_at: 0,
+    }
+}
+
+fn insert_client(c: &mut AnyConnection) -> Outcome<()> {
+    let secret = ClientSecret {
+        id: "bench".into(),
+        client_id: CLIENT.into(),
+        secret_digest: digest(SECRET),
+        created_at: 0,
+    };
+    let client = RegisteredClient {
+        client_id: CLIENT.into(),
+        client_name: "bench".into(),
+        token_endpoint_auth_method: AuthMethod::Basic,
+        grant_types: vec![JWT_BEARER.into()],
+        groups: vec![],
+        enabled: true,
+        created_at: 0,
+        secrets: vec![secret],
+    };
+    Ok(clients::insert(c, &client)?)
+}
