@@ -11,6 +11,7 @@ mod process;
 mod address;
 mod admin;
 mod assertion;
+mod benchmarks;
 mod client;
 mod commands;
 mod docs;
