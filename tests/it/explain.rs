@@ -283,6 +283,10 @@ async fn past_sign_ins_are_replayed() {
         assert_eq!(same.status.code(), Some(0), "{text}{}", String::from_utf8_lossy(&same.stderr));
         assert!(text.contains("The same as then") && text.contains("✓ GrantScope docs.read"), "{text}");
     }
+    // An id may begin with a hyphen, and is no option then.
+    let nobody = policy_explain(&["--config", &config, "-7zz"]);
+    let error = String::from_utf8_lossy(&nobody.stderr).into_owned();
+    assert!(!error.contains("unexpected argument") && error.contains("-7zz"), "{error}");
     let rule = |group: &str| {
         format!(
             "@id(\"t\") @reason(\"group_required\") @error(\"invalid_scope\") @message(\"m\")

@@ -35,7 +35,8 @@ Exit: 0 it passes, or comes out as it did then; 1 it does not; 2 it could not be
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Explain {
     /// Name of a test case or a part of it, or else the id or request id of a sign-in.
-    #[arg(value_name = "CASE|SIGN-IN", required_unless_present = "assertion")]
+    // One request id in 64 begins with a hyphen.
+    #[arg(value_name = "CASE|SIGN-IN", allow_hyphen_values = true, required_unless_present = "assertion")]
     what: Option<String>,
     /// File with an assertion as a client would send it; it is verified, and not redeemed.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["what", "with", "tests"], requires = "client_id")]
