@@ -1,16 +1,20 @@
 //! From a verified assertion to a grant that is written down: facts, decision, one transaction.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::Ended;
 use super::client::Client;
 use super::error::{Reason, TokenError};
+use super::token::{Sealed, TokenResponse, mint};
 use super::verified::Verified;
 use crate::app::App;
 use crate::clock::UnixSeconds;
 use crate::policy::facts::Facts;
 use crate::policy::{Denial, RecordedDecision, RecordedFacts, decide_recorded};
 use crate::shadow::Decided;
+use crate::signing::{SigningError, SigningKey};
 use crate::store::members::{Member, Role, Standing, Status};
 use crate::store::sign_ins::NewSignIn;
 use crate::store::{MemberChange, Objection, RedeemError, Redemption};
@@ -35,16 +39,10 @@ pub struct Grant {
     pub act: Option<Value>,
 }
 
-/// A grant whose assertion is consumed, whose member exists and whose sign-in is recorded.
+/// Says that a grant's assertion is consumed, its member exists and its sign-in is recorded. There is no way to
+/// one but [`redeem`].
 #[derive(Debug)]
-pub struct Committed(Grant);
-
-impl Committed {
-    /// The grant.
-    pub fn grant(&self) -> &Grant {
-        &self.0
-    }
-}
+pub struct Committed(());
 
 /// A verified assertion that an authenticated client redeems: there is none without a [`Client`].
 pub struct Case<'a>(Verified<'a>);
@@ -55,9 +53,14 @@ impl<'a> Case<'a> {
         Self(Verified { client: client.registered(), method: client.method(), ..verified })
     }
 
-    /// Decides and writes. A write that finds the facts changed (a seat taken, a member suspended) leaves
+    /// Decides, writes and signs. A write that finds the facts changed (a seat taken, a member suspended) leaves
     /// nothing behind; the decision is then made again on the new ones.
-    pub(super) async fn settle(&self, app: &App, record: &mut NewSignIn) -> Result<Committed, Ended> {
+    pub(super) async fn settle(
+        &self,
+        app: &App,
+        key: &SigningKey,
+        record: &mut NewSignIn,
+    ) -> Result<TokenResponse, Ended> {
         let policies = app.policies();
         record.policy_set.clone_from(&policies.hash);
         for _ in 0..ATTEMPTS {
@@ -77,19 +80,18 @@ impl<'a> Case<'a> {
             };
             let grant = self.0.grant(app, permitted, &standing)?;
             record.fill(&grant);
-            match app.store.redeem(self.redemption(app, &grant, standing), record.clone()).await {
-                Ok(()) => {
-                    try_shadow(app, &decided, record);
-                    return Ok(Committed(grant));
-                }
+            let redemption = self.redemption(app, &grant, standing);
+            let token = || mint(&grant, &app.config.issuer, key);
+            match redeem(app, redemption, record, token).await {
                 Err(RedeemError::Objection(Objection::FactsChanged)) => {
                     app.known_members.forget(&self.0.identity(""));
                 }
-                Err(RedeemError::Objection(Objection::ConfigurationChanged)) => {
-                    return Err(Ended::ConfigurationChanged);
+                outcome => {
+                    let (committed, sealed) = outcome.map_err(Ended::from)?;
+                    try_shadow(app, &decided, record);
+                    let sealed = sealed.map_err(|error| TokenError::unavailable(Reason::INTERNAL, error))?;
+                    return Ok(sealed.open(committed));
                 }
-                Err(RedeemError::Objection(Objection::Replayed)) => return Err(replayed().into()),
-                Err(RedeemError::Store(error)) => return Err(TokenError::from(error).into()),
             }
         }
         Err(TokenError::unavailable(Reason::INTERNAL, Objection::FactsChanged).into())
@@ -131,6 +133,34 @@ impl<'a> Case<'a> {
         };
         let identity = self.0.identity(&grant.member_id);
         MemberChange::Provision { member, identity }
+    }
+}
+
+/// Writes a grant down. Its token is signed while the commit waits for the disk; nobody sees it before.
+async fn redeem(
+    app: &App,
+    redemption: Redemption,
+    record: &mut NewSignIn,
+    token: impl Fn() -> Result<Sealed, SigningError>,
+) -> Result<(Committed, Result<Sealed, SigningError>), RedeemError> {
+    let row = Arc::new(std::mem::take(record));
+    let written = app.store.redeem(redemption, Arc::clone(&row));
+    let sealed = token();
+    let written = written.await;
+    *record = Arc::unwrap_or_clone(row);
+    written.map(|()| (Committed(()), sealed))
+}
+
+impl From<RedeemError> for Ended {
+    fn from(error: RedeemError) -> Self {
+        match error {
+            RedeemError::Objection(Objection::Replayed) => replayed().into(),
+            RedeemError::Objection(Objection::ConfigurationChanged) => Self::ConfigurationChanged,
+            RedeemError::Objection(objection @ Objection::FactsChanged) => {
+                TokenError::unavailable(Reason::INTERNAL, objection).into()
+            }
+            RedeemError::Store(error) => TokenError::from(error).into(),
+        }
     }
 }
 

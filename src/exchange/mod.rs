@@ -33,7 +33,7 @@ use grant::Case;
 use request::{FormCredentials, TokenRequest};
 use resource::ResourceRequest;
 use scope::{Candidates, ScopeRequest};
-use token::{TokenResponse, mint};
+use token::TokenResponse;
 use verified::Verified;
 
 /// A request at the token endpoint, as it came.
@@ -49,9 +49,6 @@ pub struct Exchanged {
     pub result: Result<TokenResponse, TokenError>,
     pub record: NewSignIn,
 }
-
-/// For the log.
-type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// How often a request is begun anew because the configuration changed before it was written.
 const ATTEMPTS: usize = 4;
@@ -155,11 +152,10 @@ async fn perform(
 
 /// The key comes first: nothing is consumed for a token that could not be signed.
 async fn redeem(app: &App, case: Case<'_>, record: &mut NewSignIn) -> Result<TokenResponse, Ended> {
-    let unavailable = |cause: Cause| TokenError::unavailable(Reason::INTERNAL, cause);
     let signer = app.signer();
-    let key = signer.active(record.at).ok_or_else(|| unavailable("no signing key".into()))?;
-    let committed = case.settle(app, record).await?;
-    Ok(mint(&committed, &app.config.issuer, key).map_err(|error| unavailable(error.into()))?)
+    let none = || TokenError::unavailable(Reason::INTERNAL, "no signing key");
+    let key = signer.active(record.at).ok_or_else(none)?;
+    case.settle(app, key, record).await
 }
 
 fn authenticate_limited(
@@ -314,7 +310,9 @@ async fn end_refused(app: &App, error: TokenError, mut record: NewSignIn, record
     if !recorded {
         return Exchanged { result: Err(error), record };
     }
-    let written = app.store.record(record.clone()).await;
+    let row = Arc::new(record);
+    let written = app.store.record(Arc::clone(&row)).await;
+    let record = Arc::unwrap_or_clone(row);
     Exchanged { result: Err(written.err().map_or(error, TokenError::from)), record }
 }
 

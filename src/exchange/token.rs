@@ -62,17 +62,26 @@ impl<'a> AccessTokenClaims<'a> {
     }
 }
 
-/// Signs the token of a grant that is written down.
-pub fn mint(committed: &Committed, issuer: &str, key: &SigningKey) -> Result<TokenResponse, SigningError> {
-    let grant = committed.grant();
+/// A token that is signed, and good for nothing before its grant is written down: only then it can be taken out.
+pub struct Sealed(TokenResponse);
+
+impl Sealed {
+    /// The answer to whoever redeemed the assertion.
+    pub fn open(self, _: Committed) -> TokenResponse {
+        self.0
+    }
+}
+
+/// Signs the token of a grant.
+pub fn mint(grant: &Grant, issuer: &str, key: &SigningKey) -> Result<Sealed, SigningError> {
     let scope = grant.scopes.join(" ");
-    Ok(TokenResponse {
+    Ok(Sealed(TokenResponse {
         access_token: key.sign(&AccessTokenClaims::of(grant, &scope, issuer))?,
         token_type: "Bearer",
         expires_in: grant.expires_at - grant.issued_at,
         scope,
         resource: grant.resource.clone(),
-    })
+    }))
 }
 
 /// The claims of the token that a grant would lead to. It is not signed, and good for nothing.

@@ -77,6 +77,8 @@ impl Batch {
             lost = verdicts.iter().any(Result::is_err) && !connection.is_in_transaction();
             finishes.push(answering(self.answers, verdicts));
         }
+        // Whoever is answered may want to have its row back.
+        drop(self.entries);
         let committed = match lost {
             true => Err("the database undid the transaction".to_owned()),
             false => connection.commit().map_err(|e| e.to_string()),
@@ -94,6 +96,7 @@ impl Batch {
             commits.jobs += self.entries.len() as u64;
             let verdicts = commit_entries(connection, &self.entries);
             commits.failed |= verdicts.iter().any(|verdict| matches!(verdict, Err(RedeemError::Store(_))));
+            drop(self.entries);
             for (answer, verdict) in self.answers.into_iter().zip(verdicts) {
                 let _ = answer.send(verdict);
             }

@@ -136,12 +136,17 @@ impl Store {
     }
 
     /// Redeems an assertion, with its row in the decision log: everything or nothing.
-    pub async fn redeem(&self, redemption: Redemption, sign_in: NewSignIn) -> Result<(), RedeemError> {
-        self.workers.enter(Entry { redemption: Some(redemption), sign_in }).await
+    /// The write begins at once, whether the answer is waited for or not.
+    pub fn redeem(
+        &self,
+        redemption: Redemption,
+        sign_in: Arc<NewSignIn>,
+    ) -> impl Future<Output = Result<(), RedeemError>> {
+        self.workers.enter(Entry { redemption: Some(redemption), sign_in })
     }
 
     /// Records a refusal in the decision log.
-    pub async fn record(&self, sign_in: NewSignIn) -> Result<(), StoreError> {
+    pub async fn record(&self, sign_in: Arc<NewSignIn>) -> Result<(), StoreError> {
         match self.workers.enter(Entry { redemption: None, sign_in }).await {
             Err(RedeemError::Store(error)) => Err(error),
             // There is nothing to object to.

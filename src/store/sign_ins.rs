@@ -7,8 +7,7 @@ use super::{AnyConnection, Page, StoreError};
 use crate::clock::UnixSeconds;
 
 /// A row to be written; texts that are not known are empty. It holds no secret and no token.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Insertable)]
-#[diesel(table_name = sign_ins)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NewSignIn {
     pub at: UnixSeconds,
     pub teamspace_id: Option<String>,

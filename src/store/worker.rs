@@ -134,11 +134,14 @@ impl Workers {
         self.wait(done).await?
     }
 
-    /// Writes an entry of the ledger and answers after its COMMIT.
-    pub async fn enter(&self, entry: Entry) -> Result<(), RedeemError> {
+    /// Writes an entry of the ledger and answers after its COMMIT. The write begins at once.
+    pub fn enter(&self, entry: Entry) -> impl Future<Output = Result<(), RedeemError>> {
         let (answer, done) = oneshot::channel();
-        submit(&self.writes, Job::Entry(Box::new(entry), answer))?;
-        self.wait(done).await?
+        let submitted = submit(&self.writes, Job::Entry(Box::new(entry), answer));
+        async move {
+            submitted?;
+            self.wait(done).await?
+        }
     }
 
     /// Runs `job` on a reader's connection; all its reads see one state of the database.

@@ -3,12 +3,14 @@
 //! Many requests are written in one transaction, since a durable commit costs the same for one as for a
 //! hundred; each of them comes out by itself.
 
+mod columns;
 mod entry;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod sqlite;
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use diesel::prelude::*;
 
@@ -22,7 +24,7 @@ pub use entry::{MemberChange, Objection, RedeemError, Redemption};
 #[derive(Debug, Clone)]
 pub struct Entry {
     pub redemption: Option<Redemption>,
-    pub sign_in: NewSignIn,
+    pub sign_in: Arc<NewSignIn>,
 }
 
 /// What came of one entry; nothing of it was written if there was an objection.
@@ -170,7 +172,7 @@ impl<'a> Batch<'a> {
 
     fn record(&self, connection: &mut AnyConnection) -> Result<(), StoreError> {
         let sound = self.entries.iter().zip(&self.verdicts).filter(|(_, verdict)| verdict.is_ok());
-        let rows: Vec<&NewSignIn> = sound.map(|(entry, _)| &entry.sign_in).collect();
+        let rows: Vec<&NewSignIn> = sound.map(|(entry, _)| entry.sign_in.as_ref()).collect();
         match connection {
             AnyConnection::Sqlite(connection) => sqlite::record(connection, &rows)?,
             #[cfg(feature = "postgres")]

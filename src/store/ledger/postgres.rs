@@ -10,6 +10,7 @@ use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{Array, BigInt, Nullable, Text};
 use diesel::{PgConnection, QueryResult};
 
+use super::columns::TEXTS;
 use crate::clock::UnixSeconds;
 use crate::store::sign_ins::NewSignIn;
 
@@ -100,29 +101,6 @@ pub(super) fn touch(
     run::<Touch>(connection, rows)
 }
 
-type Column = (&'static str, fn(&NewSignIn) -> &str);
-
-/// The columns of text that are never null.
-const TEXTS: [Column; 17] = [
-    ("outcome", |row| &row.outcome),
-    ("reason", |row| &row.reason),
-    ("detail", |row| &row.detail),
-    ("request_id", |row| &row.request_id),
-    ("client_id", |row| &row.client_id),
-    ("issuer", |row| &row.issuer),
-    ("subject", |row| &row.subject),
-    ("email", |row| &row.email),
-    ("member_id", |row| &row.member_id),
-    ("resource", |row| &row.resource),
-    ("scopes_asked", |row| &row.scopes_asked),
-    ("scopes_granted", |row| &row.scopes_granted),
-    ("decisions", |row| &row.decisions),
-    ("facts", |row| &row.facts),
-    ("policy_set", |row| &row.policy_set),
-    ("assertion", |row| &row.assertion),
-    ("token_id", |row| &row.token_id),
-];
-
 struct Record<'a> {
     at: Vec<UnixSeconds>,
     teamspace_id: Vec<Option<&'a str>>,
@@ -162,7 +140,7 @@ pub(super) fn record(connection: &mut PgConnection, rows: &[&NewSignIn]) -> Quer
     if rows.is_empty() {
         return Ok(());
     }
-    let column = |(_, text): Column| rows.iter().map(|row| text(row)).collect();
+    let column = |(_, text): (&str, fn(&NewSignIn) -> &str)| rows.iter().map(|row| text(row)).collect();
     Record {
         at: rows.iter().map(|row| row.at).collect(),
         teamspace_id: rows.iter().map(|row| row.teamspace_id.as_deref()).collect(),

@@ -9,7 +9,7 @@ async fn record(h: &Harness, slug: Option<&str>, row: NewSignIn) {
     let snapshot = h.app.snapshot();
     let teamspace_id = slug.map(|slug| snapshot.tenancy(slug).unwrap().teamspace.id.clone());
     let row = NewSignIn { at: NOW, teamspace_id, ..row };
-    h.app.store.record(row).await.unwrap();
+    h.app.store.record(row.into()).await.unwrap();
 }
 
 fn granted() -> NewSignIn {

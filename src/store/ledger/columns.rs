@@ -1,0 +1,26 @@
+//! The decision log's columns, as both databases are given them.
+
+use crate::store::sign_ins::NewSignIn;
+
+type Column = (&'static str, fn(&NewSignIn) -> &str);
+
+/// The columns of text that are never null. Before them come `at` and `teamspace_id`.
+pub(super) const TEXTS: [Column; 17] = [
+    ("outcome", |row| &row.outcome),
+    ("reason", |row| &row.reason),
+    ("detail", |row| &row.detail),
+    ("request_id", |row| &row.request_id),
+    ("client_id", |row| &row.client_id),
+    ("issuer", |row| &row.issuer),
+    ("subject", |row| &row.subject),
+    ("email", |row| &row.email),
+    ("member_id", |row| &row.member_id),
+    ("resource", |row| &row.resource),
+    ("scopes_asked", |row| &row.scopes_asked),
+    ("scopes_granted", |row| &row.scopes_granted),
+    ("decisions", |row| &row.decisions),
+    ("facts", |row| &row.facts),
+    ("policy_set", |row| &row.policy_set),
+    ("assertion", |row| &row.assertion),
+    ("token_id", |row| &row.token_id),
+];
