@@ -2,6 +2,7 @@
 
 mod admin_token;
 mod config;
+mod db;
 mod demo;
 mod keys;
 mod migrate;
@@ -43,6 +44,9 @@ enum Command {
     Demo(demo::Args),
     /// Apply pending database migrations.
     Migrate,
+    /// The whole database: copies and backups.
+    #[command(subcommand)]
+    Db(db::Command),
     /// Tokens of the admin API.
     #[command(subcommand)]
     AdminToken(admin_token::Command),
@@ -101,6 +105,7 @@ impl Cli {
             Command::Serve => block_on(serve::run(Config::load(file)?)),
             Command::Demo(args) => block_on(demo::run(args)),
             Command::Migrate => migrate::run(&Config::load(file)?),
+            Command::Db(command) => command.run(file),
             Command::AdminToken(command) => block_on(command.run(Config::load(file)?)),
             Command::Keys(command) => block_on(command.run(Config::load(file)?)),
             Command::Config(command) => command.run(file),

@@ -3,10 +3,12 @@
 
 pub mod admin_events;
 pub mod admin_tokens;
+pub mod backup;
 mod batch;
 pub mod changes;
 pub mod clients;
 pub mod connection;
+pub mod copy;
 pub mod identity_providers;
 pub mod known;
 pub mod ledger;

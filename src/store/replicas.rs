@@ -38,6 +38,12 @@ pub fn meet(connection: &mut AnyConnection, own: &Replica) -> Result<Vec<Replica
         .load(connection)?)
 }
 
+/// The processes that serve this database, as far as they have said so.
+pub(super) fn running(connection: &mut AnyConnection, now: UnixSeconds) -> QueryResult<Vec<Replica>> {
+    let alive = replicas::table.filter(replicas::seen_at.gt(now - ALIVE)).order(replicas::name.asc());
+    alive.select(Replica::as_select()).load(connection)
+}
+
 /// Says that a process is about to end.
 pub fn leave(connection: &mut AnyConnection, id: &str) -> Result<(), StoreError> {
     diesel::delete(replicas::table.find(id)).execute(connection)?;

@@ -47,6 +47,8 @@ fn help_and_completions_are_there() {
         &["keys", "rotate", "--help"],
         &["admin-token", "create", "--help"],
         &["config", "--help"],
+        &["db", "copy", "--help"],
+        &["db", "backup", "--help"],
         &["--version"],
     ] {
         let out = countersign(dir.path(), args, &[]);

@@ -14,6 +14,7 @@ mod assertion;
 mod benchmarks;
 mod client;
 mod commands;
+mod db;
 mod docs;
 mod explain;
 mod fuzz;

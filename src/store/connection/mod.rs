@@ -90,6 +90,25 @@ impl AnyConnection {
         .map_err(|e| StoreError::Migrate(e.to_string()))
     }
 
+    /// Whether a newer version has made tables or columns that this one knows nothing of.
+    pub fn is_ahead(&mut self) -> Result<bool, StoreError> {
+        match self {
+            Self::Sqlite(connection) => sqlite::is_ahead(connection),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(connection) => postgres::is_ahead(connection),
+        }
+        .map_err(|e| StoreError::Migrate(e.to_string()))
+    }
+
+    /// Takes the limits off that keep a request from waiting: for work on whole tables.
+    pub fn lift_timeouts(&mut self) -> QueryResult<()> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(connection) => connection.batch_execute(postgres::LIFT_TIMEOUTS),
+        }
+    }
+
     /// Opens a transaction that writes.
     pub fn begin_write(&mut self) -> QueryResult<()> {
         match self {

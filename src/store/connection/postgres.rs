@@ -2,6 +2,7 @@
 
 use diesel::PgConnection;
 use diesel::connection::SimpleConnection as _;
+use diesel::migration::MigrationSource;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
@@ -21,6 +22,9 @@ pub(super) const BEGIN_FENCED: &str = "BEGIN; SELECT pg_advisory_xact_lock_share
 pub(super) const LOCK_CONFIGURATION: &str = "SELECT pg_advisory_xact_lock(7161, 1)";
 const LOCK_MIGRATIONS: &str = "SELECT pg_advisory_lock(7161, 2)";
 const UNLOCK_MIGRATIONS: &str = "SELECT pg_advisory_unlock(7161, 2)";
+
+pub(super) const LIFT_TIMEOUTS: &str =
+    "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0";
 
 pub(super) const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 /// Delivered when the transaction commits.
@@ -97,6 +101,11 @@ pub(super) fn is_behind(connection: &mut PgConnection) -> Outcome<bool> {
         return Ok(true);
     }
     connection.has_pending_migration(MIGRATIONS)
+}
+
+pub(super) fn is_ahead(connection: &mut PgConnection) -> Outcome<bool> {
+    let known = MigrationSource::<diesel::pg::Pg>::migrations(&MIGRATIONS)?.len();
+    Ok(connection.applied_migrations()?.len() > known)
 }
 
 /// Whether the server answers, and is not one that has become a standby.

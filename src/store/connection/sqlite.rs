@@ -2,6 +2,7 @@
 
 use diesel::SqliteConnection;
 use diesel::connection::SimpleConnection as _;
+use diesel::migration::MigrationSource;
 use diesel::prelude::*;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
 
@@ -40,6 +41,11 @@ pub(super) fn migrate(connection: &mut SqliteConnection) -> Outcome<Vec<String>>
 
 pub(super) fn is_behind(connection: &mut SqliteConnection) -> Outcome<bool> {
     connection.has_pending_migration(MIGRATIONS)
+}
+
+pub(super) fn is_ahead(connection: &mut SqliteConnection) -> Outcome<bool> {
+    let known = MigrationSource::<diesel::sqlite::Sqlite>::migrations(&MIGRATIONS)?.len();
+    Ok(connection.applied_migrations()?.len() > known)
 }
 
 /// What a transaction of migrations fails with.

@@ -1,0 +1,181 @@
+//! `countersign db`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use clap::{Args, Subcommand};
+
+use super::out::{self, complain, say};
+use super::{End, Outcome, serve::now};
+use crate::config::Config;
+use crate::store::backup::back_up;
+use crate::store::copy::{Copy, CopyError, Doing, Progress, Report};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Copy everything to another database, of the same kind or the other, and compare both.
+    ///
+    /// FROM must not be served meanwhile. TO must be empty, or hold the beginning of the same copy: one that was
+    /// interrupted goes on. Tables are made in a database that has none. Ends with 1 if both are not the same in
+    /// the end, and with 2 if TO holds anything else; nothing is changed then. FROM is never changed.
+    #[command(
+        after_help = "Example:\n  countersign db copy sqlite://countersign.db postgres://countersign@db/countersign\n\n\
+        URLs are as in `database_url`. Keep a password out of them, since others can see a command line: libpq\n\
+        reads PGPASSFILE (~/.pgpass) and PGPASSWORD."
+    )]
+    Copy(CopyArgs),
+    /// Write the SQLite database, while it is served, to a new file that only you can read.
+    ///
+    /// The file holds everything: signing keys (plain, unless `keys.encryption_key` is set), digests of secrets,
+    /// members and the decision log. Keep it as you keep the database. It is one state of the database, is
+    /// checked, and appears under its name when it is complete.
+    #[command(after_help = "Example:\n  countersign db backup /backups/countersign-$(date +%F).db\n\n\
+        To restore, stop the service and put the file in the place of the database; remove the files that are\n\
+        named like the database with -wal and -shm behind. For PostgreSQL use pg_dump.")]
+    Backup {
+        /// The file to make; it must not exist.
+        file: PathBuf,
+        /// Print a JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CopyArgs {
+    /// The database that is copied: sqlite://FILE or postgres://USER@HOST/DATABASE.
+    from: String,
+    /// The database that becomes the copy.
+    to: String,
+    /// Copy though FROM is being served, for a rehearsal: sign-ins and changes since the start are not in the
+    /// copy, and an assertion that was redeemed since could be redeemed again there.
+    #[arg(long)]
+    while_serving: bool,
+    /// Print a JSON document.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Command {
+    pub(super) fn run(self, file: Option<&Path>) -> Outcome {
+        match self {
+            Self::Copy(args) => copy(args),
+            Self::Backup { file: to, json } => backup(&Config::load(file)?.database_url, &to, json),
+        }
+    }
+}
+
+fn copy(args: CopyArgs) -> Outcome {
+    let pace = Pace::new();
+    let copy = Copy { from: args.from, to: args.to, while_serving: args.while_serving };
+    let report = match copy.run(now(), &|progress| pace.tell(progress)) {
+        Err(error @ CopyError::Nul { .. }) => {
+            complain!("error: {error}");
+            return Ok(End::Finding);
+        }
+        other => other?,
+    };
+    match args.json {
+        true => out::json(&report)?,
+        false => tell(&report),
+    }
+    for table in report.different() {
+        complain!("error: `{}` is not the same in both databases", table.name);
+    }
+    let is_behind = report.moved_on && !copy.while_serving;
+    if is_behind {
+        complain!(
+            "error: FROM was written to meanwhile, and the copy lacks that; stop the service and copy to an empty database"
+        );
+    }
+    Ok(if is_behind || report.different().next().is_some() { End::Finding } else { End::Fine })
+}
+
+fn tell(report: &Report) {
+    report.applied.iter().for_each(|version| say!("applied {version} to TO"));
+    say!("{} -> {}\n", report.from, report.to);
+    say!("{:<20} {:>12} {:>12}  SHA-256 of the rows", "table", "rows", "copied now");
+    for table in &report.tables {
+        say!("{:<20} {:>12} {:>12}  {}", table.name, table.from.rows, table.copied, table.from.sha256);
+        if table.from != table.to {
+            say!("{:<20} {:>12} {:>12}  {}", "  differs in TO", table.to.rows, "", table.to.sha256);
+        }
+    }
+    if report.replaced > 0 {
+        say!("\nIn {} rows of `sign_ins`, NUL was replaced by U+FFFD.", report.replaced);
+    }
+    if report.moved_on {
+        say!("\nFROM was written to since the copy began; that is not in the copy.");
+    }
+    if report.different().next().is_none() {
+        say!("\nAll {} tables are the same.", report.tables.len());
+    }
+}
+
+fn backup(url: &str, file: &Path, json: bool) -> Outcome {
+    let pace = Pace::new();
+    let report = back_up(url, file, &|written, total| pace.tell_bytes(written, total))?;
+    if json {
+        out::json(&report)?;
+        return Ok(End::Fine);
+    }
+    for (table, rows) in &report.tables {
+        say!("{table:<20} {rows:>12} rows");
+    }
+    say!("\n{}: {} bytes, checked.", report.file, report.bytes);
+    Ok(End::Fine)
+}
+
+/// Tells how far long work is, once a second.
+struct Pace {
+    told: Mutex<Told>,
+}
+
+/// What was told last, and when.
+struct Told {
+    at: Instant,
+    doing: Option<Doing>,
+    done: u64,
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+impl Pace {
+    fn new() -> Self {
+        Self { told: Mutex::new(Told { at: Instant::now(), doing: None, done: 0 }) }
+    }
+
+    /// How much was done a second since this was told last; none when that is not a second ago, or another
+    /// thread is telling.
+    fn rate(&self, doing: Option<Doing>, done: u64) -> Option<f64> {
+        let mut told = self.told.try_lock().ok()?;
+        if told.doing != doing {
+            *told = Told { at: Instant::now(), doing, done };
+        }
+        let passed = told.at.elapsed();
+        if passed < SECOND {
+            return None;
+        }
+        let rate = done.saturating_sub(told.done) as f64 / passed.as_secs_f64();
+        *told = Told { at: Instant::now(), doing, done };
+        Some(rate)
+    }
+
+    fn tell(&self, progress: Progress) {
+        let Progress { doing, done, total, table } = progress;
+        let Some(rate) = self.rate(Some(doing), done) else { return };
+        let doing = match doing {
+            Doing::Comparing => "comparing",
+            Doing::Copying => "copying",
+            Doing::Verifying => "verifying",
+        };
+        complain!("{doing} {table}: {done} of {total} rows, {rate:.0} a second");
+    }
+
+    fn tell_bytes(&self, written: u64, total: u64) {
+        let Some(rate) = self.rate(None, written) else { return };
+        let [written, total] = [written, total].map(|bytes| bytes / 1_000_000);
+        complain!("writing: {written} of about {total} MB, {:.0} MB a second", rate / 1e6);
+    }
+}

@@ -1,0 +1,147 @@
+//! A copy of the embedded database in one file, taken while it is served.
+
+use std::fs::{File, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection as _;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
+
+use super::connection::{self, Kind};
+use super::copy::tables::{Table, all};
+use super::{AnyConnection, StoreError};
+use crate::config::Database;
+
+/// Why there is no backup.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    #[error("this is for SQLite; back PostgreSQL up with pg_dump or with your server's own backups")]
+    NotSqlite,
+    #[error("{0} is there already; name a file that is not")]
+    Exists(String),
+    #[error("{0}: {1}")]
+    File(String, io::Error),
+    #[error("the copy is damaged, and was not kept: {0}")]
+    Damaged(String),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<diesel::result::Error> for BackupError {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// What is in a backup.
+#[derive(Debug, serde::Serialize)]
+pub struct Report {
+    pub file: String,
+    pub bytes: u64,
+    /// Rows of each table.
+    pub tables: Vec<(&'static str, i64)>,
+}
+
+/// How many bytes are written, of about how many.
+pub type Tell<'a> = &'a (dyn Fn(u64, u64) + Sync);
+
+/// How often it is told.
+const OFTEN: Duration = Duration::from_millis(500);
+
+#[derive(QueryableByName)]
+struct Said {
+    #[diesel(sql_type = Text)]
+    quick_check: String,
+}
+
+#[derive(QueryableByName)]
+struct Number {
+    #[diesel(sql_type = BigInt)]
+    n: i64,
+}
+
+fn number(connection: &mut AnyConnection, query: &str) -> QueryResult<i64> {
+    Ok(diesel::sql_query(query).get_result::<Number>(connection)?.n)
+}
+
+/// Writes the database at `url`, as it is at one moment, to a new file that only its owner may read. It is
+/// written under another name, checked, and gets its own when it is complete and on the disk.
+///
+/// `VACUUM INTO` reads in one transaction, which keeps no writer waiting; the log of the database, `-wal`, grows
+/// by what is written meanwhile.
+pub fn back_up(url: &str, file: &Path, tell: Tell<'_>) -> Result<Report, BackupError> {
+    if Kind::of(url) != Some(Kind::Sqlite) {
+        return Err(BackupError::NotSqlite);
+    }
+    if let Some(path) = connection::missing(url) {
+        return Err(StoreError::Missing(path.to_owned()).into());
+    }
+    if file.symlink_metadata().is_ok() {
+        return Err(BackupError::Exists(file.display().to_string()));
+    }
+    let failed = |error: io::Error| BackupError::File(file.display().to_string(), error);
+    let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let partial = tempfile::Builder::new()
+        .prefix(".countersign-backup-")
+        .suffix(".partial")
+        .permissions(Permissions::from_mode(0o600))
+        .tempfile_in(dir)
+        .map_err(failed)?;
+    let mut source = connection::open(url, &Database::default())?;
+    write(&mut source, partial.path(), tell)?;
+    let tables = check(partial.path())?;
+    let bytes = partial.as_file().metadata().map_err(failed)?.len();
+    partial.as_file().sync_all().map_err(failed)?;
+    // Whoever has made a file of this name meanwhile keeps it.
+    partial.persist_noclobber(file).map_err(|e| failed(e.error))?;
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed)?;
+    Ok(Report { file: file.display().to_string(), bytes, tables })
+}
+
+fn write(source: &mut AnyConnection, partial: &Path, tell: Tell<'_>) -> Result<(), BackupError> {
+    let path = partial.to_str().ok_or_else(|| {
+        let cause = io::Error::new(io::ErrorKind::InvalidInput, "the path must be UTF-8");
+        BackupError::File(partial.display().to_string(), cause)
+    })?;
+    let pages = "SELECT page_count * page_size AS n FROM pragma_page_count, pragma_page_size";
+    let total = u64::try_from(number(source, pages)?).unwrap_or_default();
+    let statement = format!("VACUUM INTO '{}'", path.replace('\'', "''"));
+    let (written, until_written) = channel();
+    Ok(std::thread::scope(|scope| {
+        scope.spawn(move || follow(partial, total, &until_written, tell));
+        let done = source.batch_execute(&statement);
+        drop(written);
+        done
+    })?)
+}
+
+/// Tells how large the file has become, until the other end of the channel is dropped.
+fn follow(partial: &Path, total: u64, until: &Receiver<()>, tell: Tell<'_>) {
+    while until.recv_timeout(OFTEN) == Err(RecvTimeoutError::Timeout) {
+        if let Ok(found) = partial.metadata() {
+            tell(found.len(), total);
+        }
+    }
+}
+
+/// Checks a backup, and counts its rows. It is opened as it is: the settings of a service would change it.
+fn check(file: &Path) -> Result<Vec<(&'static str, i64)>, BackupError> {
+    let path = file.display().to_string();
+    let opened = diesel::SqliteConnection::establish(&path);
+    let mut connection = AnyConnection::Sqlite(opened.map_err(|e| StoreError::Open(format!("{path}: {e}")))?);
+    let said: Vec<Said> = diesel::sql_query("PRAGMA quick_check").load(&mut connection)?;
+    match said.as_slice() {
+        [only] if only.quick_check == "ok" => {}
+        [first, ..] => return Err(BackupError::Damaged(first.quick_check.clone())),
+        [] => return Err(BackupError::Damaged("it cannot be checked".to_owned())),
+    }
+    let count = |table: &'static Table| {
+        let rows = number(&mut connection, &format!("SELECT count(*) AS n FROM {}", table.name))?;
+        Ok((table.name, rows))
+    };
+    all().map(count).collect()
+}

@@ -1,0 +1,44 @@
+//! What a table holds, in one number that both databases must agree on.
+
+use aws_lc_rs::digest::{Context, SHA256};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::rows::Row;
+
+/// Stands for NULL where a text has its length: no text is as long.
+const NULL: u64 = u64::MAX;
+
+/// How many rows there are, and SHA-256 over them in the order of their keys. A value enters as its length in
+/// bytes, 64 bits with the highest first, and its UTF-8, so that no two different tables are the same bytes;
+/// numbers are decimal, and booleans 0 and 1.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Digest {
+    pub rows: u64,
+    pub sha256: String,
+}
+
+/// A digest that is being made.
+pub(super) struct Digester {
+    context: Context,
+    pub(super) rows: u64,
+}
+
+impl Digester {
+    pub(super) fn new() -> Self {
+        Self { context: Context::new(&SHA256), rows: 0 }
+    }
+
+    pub(super) fn add(&mut self, row: &Row) {
+        for value in row {
+            let length = value.as_ref().map_or(NULL, |text| text.len() as u64);
+            self.context.update(&length.to_be_bytes());
+            self.context.update(value.as_deref().unwrap_or_default().as_bytes());
+        }
+        self.rows += 1;
+    }
+
+    pub(super) fn finish(self) -> Digest {
+        Digest { rows: self.rows, sha256: URL_SAFE_NO_PAD.encode(self.context.finish()) }
+    }
+}

@@ -1,0 +1,226 @@
+//! Everything of one database to another, of either kind, verified.
+//!
+//! The copy is one state of the source: it is read in one transaction. The target may hold the beginning of the
+//! same copy, each table a first part of the source's rows in the order of their keys: the copy goes on there.
+
+mod digest;
+mod progress;
+mod rows;
+mod side;
+pub mod tables;
+
+use std::sync::mpsc::{SyncSender, sync_channel};
+
+use super::connection::{self, Kind, shown};
+use super::{StoreError, replicas};
+use crate::clock::UnixSeconds;
+use crate::config::Database;
+pub use digest::Digest;
+use progress::Work;
+pub use progress::{Doing, Progress, Tell};
+use rows::Row;
+use side::{Side, Summary};
+use tables::{GENERATION, TABLES, Table, all};
+
+/// Why there is no complete copy.
+#[derive(Debug, thiserror::Error)]
+pub enum CopyError {
+    #[error("FROM and TO are the same database")]
+    Same,
+    #[error(
+        "{0} is being served by {1}: what it writes from now on would not be in the copy; stop it, and copy \
+         15 seconds later"
+    )]
+    Served(String, String),
+    #[error("TO holds tables of something else; nothing was changed")]
+    Foreign,
+    #[error("FROM is a database of an older version; run `countersign migrate` for it")]
+    FromBehind,
+    #[error("FROM is a database of a newer version; copy it with that one")]
+    FromAhead,
+    #[error("TO is a database of an older version; name an empty one. Nothing was changed")]
+    Behind,
+    #[error(
+        "TO holds rows of `{0}` that are not the beginning of FROM's; name an empty database. Nothing was changed"
+    )]
+    Holds(&'static str),
+    #[error(
+        "`{table}` has a row with NUL in a text, which PostgreSQL cannot keep: {}; change it and copy again",
+        key.escape_debug()
+    )]
+    Nul { table: &'static str, key: String },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What is to be copied.
+#[derive(Debug, Clone)]
+pub struct Copy {
+    pub from: String,
+    pub to: String,
+    /// Whether FROM may be written to meanwhile; what is written is not copied then.
+    pub while_serving: bool,
+}
+
+/// What a copy came to.
+#[derive(Debug, serde::Serialize)]
+pub struct Report {
+    /// The databases, without passwords.
+    pub from: String,
+    pub to: String,
+    /// Migrations that TO got.
+    pub applied: Vec<String>,
+    pub tables: Vec<Compared>,
+    /// Rows of the decision log in whose texts NUL was replaced by U+FFFD, in both digests.
+    pub replaced: u64,
+    /// Whether FROM was written to since the copy began: then the copy is not what FROM is now.
+    pub moved_on: bool,
+}
+
+/// A table of both databases, read after the copy.
+#[derive(Debug, serde::Serialize)]
+pub struct Compared {
+    pub name: &'static str,
+    /// Rows that were written by this run.
+    pub copied: u64,
+    pub from: Digest,
+    pub to: Digest,
+}
+
+impl Report {
+    /// The tables that are not the same.
+    pub fn different(&self) -> impl Iterator<Item = &Compared> {
+        self.tables.iter().filter(|table| table.from != table.to)
+    }
+}
+
+impl Copy {
+    /// Copies, or goes on with a copy, and verifies. Work is told to `tell`.
+    pub fn run(&self, now: UnixSeconds, tell: Tell<'_>) -> Result<Report, CopyError> {
+        if self.from == self.to {
+            return Err(CopyError::Same);
+        }
+        let mut from = self.open_from(now)?;
+        from.connection.begin_read()?;
+        let marks = from.marks()?;
+        let mut to = Side { connection: open(&self.to)?, without_nul: false };
+        let applied = to.prepare()?;
+        let held = compare(&mut from, &mut to, tell)?;
+        carry(&mut from, &mut to, &held, tell)?;
+        let (generation, _) = from.read(&GENERATION, &[], GENERATION.batch)?;
+        to.complete(&generation, from.last_ids()?)?;
+        let summaries = verify(&mut from, &mut to, tell)?;
+        // The transaction of the copy sees nothing new.
+        from.connection.commit()?;
+        let moved_on = from.marks()? != marks;
+        let replaced = summaries.iter().map(|(from, _)| from.replaced).sum();
+        let held = held.iter().map(|held| held.digest.rows).chain(std::iter::once(0));
+        let tables = all().zip(held).zip(summaries).map(|((table, held), (from, to))| Compared {
+            name: table.name,
+            copied: to.digest.rows.saturating_sub(held),
+            from: from.digest,
+            to: to.digest,
+        });
+        let tables = tables.collect();
+        Ok(Report { from: shown(&self.from), to: shown(&self.to), applied, tables, replaced, moved_on })
+    }
+
+    fn open_from(&self, now: UnixSeconds) -> Result<Side, CopyError> {
+        if let Some(path) = connection::missing(&self.from) {
+            return Err(StoreError::Missing(path.to_owned()).into());
+        }
+        let mut connection = open(&self.from)?;
+        if connection.is_behind()? {
+            return Err(CopyError::FromBehind);
+        }
+        // What this version does not know would be left out, and not be missed.
+        if connection.is_ahead()? {
+            return Err(CopyError::FromAhead);
+        }
+        let names: Vec<String> =
+            replicas::running(&mut connection, now)?.into_iter().map(|replica| replica.name).collect();
+        if !names.is_empty() && !self.while_serving {
+            return Err(CopyError::Served(shown(&self.from), names.join(", ")));
+        }
+        Ok(Side { connection, without_nul: Kind::of(&self.to) == Some(Kind::Postgres) })
+    }
+}
+
+/// Large tables take their time.
+fn open(url: &str) -> Result<super::AnyConnection, CopyError> {
+    let mut connection = connection::open(url, &Database::default())?;
+    connection.lift_timeouts()?;
+    Ok(connection)
+}
+
+/// What TO holds of each of [`TABLES`], which must be how FROM's begin.
+fn compare(from: &mut Side, to: &mut Side, tell: Tell<'_>) -> Result<Vec<Summary>, CopyError> {
+    let work = Work::new(tell, Doing::Comparing, to.count()? * 2);
+    let mut held = Vec::new();
+    for table in &TABLES {
+        let there = to.summarize(table, None, &work)?;
+        if from.summarize(table, Some(there.digest.rows), &work)?.digest != there.digest {
+            return Err(CopyError::Holds(table.name));
+        }
+        held.push(there);
+    }
+    let same =
+        to.summarize(&GENERATION, None, &work)?.digest == from.summarize(&GENERATION, None, &work)?.digest;
+    match same || to.is_at_first_generation()? {
+        true => Ok(held),
+        false => Err(CopyError::Holds(GENERATION.name)),
+    }
+}
+
+type Batch = Result<(&'static Table, Vec<Row>), CopyError>;
+
+/// Copies what TO does not hold. One thread reads while the other writes.
+fn carry(from: &mut Side, to: &mut Side, held: &[Summary], tell: Tell<'_>) -> Result<(), CopyError> {
+    let there: u64 = held.iter().map(|held| held.digest.rows).sum();
+    let work = Work::new(tell, Doing::Copying, from.count()?.saturating_sub(there));
+    let (sender, batches) = sync_channel::<Batch>(2);
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            if let Err(error) = read_behind(from, held, &sender) {
+                // Whoever does not wait for it any more has an error of its own.
+                let _ = sender.send(Err(error));
+            }
+        });
+        for batch in batches {
+            let (table, rows) = batch?;
+            to.insert(table, &rows)?;
+            work.add(table, rows.len());
+        }
+        Ok(())
+    })
+}
+
+fn read_behind(from: &mut Side, held: &[Summary], sender: &SyncSender<Batch>) -> Result<(), CopyError> {
+    for (table, held) in TABLES.iter().zip(held) {
+        let mut last = held.last.clone();
+        loop {
+            let (rows, _) = from.read(table, &last, table.batch)?;
+            let Some(row) = rows.last() else { break };
+            last = table.key_of(row);
+            if sender.send(Ok((table, rows))).is_err() {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Reads every table of both, at the same time.
+fn verify(from: &mut Side, to: &mut Side, tell: Tell<'_>) -> Result<Vec<(Summary, Summary)>, CopyError> {
+    let work = &Work::new(tell, Doing::Verifying, from.count()? + to.count()?);
+    to.connection.begin_read()?;
+    let (ours, theirs) = std::thread::scope(|scope| {
+        let ours = scope.spawn(|| from.summarize_all(work));
+        let theirs = to.summarize_all(work);
+        (ours.join(), theirs)
+    });
+    to.connection.commit()?;
+    // A thread that panicked has told why.
+    let ours = ours.map_err(|_| StoreError::Stopped)??;
+    Ok(ours.into_iter().zip(theirs?).collect())
+}

@@ -1,0 +1,48 @@
+//! How far long work is.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::tables::Table;
+
+/// What is being done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doing {
+    /// What TO holds already with FROM.
+    Comparing,
+    Copying,
+    /// Both databases, row by row.
+    Verifying,
+}
+
+/// How far it is, in rows of all tables.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress {
+    pub doing: Doing,
+    /// The table that was last worked on.
+    pub table: &'static str,
+    pub done: u64,
+    pub total: u64,
+}
+
+/// Whoever wants to know; called after each batch, from several threads.
+pub type Tell<'a> = &'a (dyn Fn(Progress) + Sync);
+
+/// A part of the work.
+pub(super) struct Work<'a> {
+    tell: Tell<'a>,
+    doing: Doing,
+    total: u64,
+    done: AtomicU64,
+}
+
+impl<'a> Work<'a> {
+    pub(super) fn new(tell: Tell<'a>, doing: Doing, total: u64) -> Self {
+        Self { tell, doing, total, done: AtomicU64::new(0) }
+    }
+
+    /// Rows of a table are done.
+    pub(super) fn add(&self, table: &Table, rows: usize) {
+        let done = self.done.fetch_add(rows as u64, Ordering::Relaxed) + rows as u64;
+        (self.tell)(Progress { doing: self.doing, table: table.name, done, total: self.total });
+    }
+}

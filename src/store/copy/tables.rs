@@ -1,0 +1,124 @@
+//! What is carried over: the tables in the order of their references.
+
+/// A table of both databases.
+#[derive(Debug)]
+pub struct Table {
+    pub name: &'static str,
+    /// How many of the first columns are its primary key.
+    key: usize,
+    /// The columns' names; numbers are marked with `#`, booleans with `?`, the others are texts.
+    columns: &'static str,
+    /// Rows in one transaction: so many that the round trip does not count, and that they fit in memory.
+    pub(super) batch: usize,
+}
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Text,
+    Number,
+    Boolean,
+}
+
+/// A column of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Column {
+    pub name: &'static str,
+    pub kind: Kind,
+}
+
+/// Of rows that are a kilobyte each, and now and then twenty.
+const SMALL: usize = 2000;
+/// Of rows that hold documents, up to a megabyte each.
+const LARGE: usize = 20;
+
+const fn table(name: &'static str, key: usize, columns: &'static str) -> Table {
+    Table { name, key, columns, batch: SMALL }
+}
+
+const fn of_documents(name: &'static str, key: usize, columns: &'static str) -> Table {
+    Table { name, key, columns, batch: LARGE }
+}
+
+/// The log whose texts may hold what callers sent, in rows that older versions wrote: NUL as well.
+pub(super) const DECISION_LOG: &str = "sign_ins";
+
+/// Not `replicas`: these are the processes that serve the other database.
+pub const TABLES: [Table; 18] = [
+    table("teamspaces", 1, "id slug name plan member_limit# created_at# seats_used#"),
+    table("email_domains", 1, "domain teamspace_id"),
+    table(
+        "identity_providers",
+        1,
+        "teamspace_id provider issuer jwks_uri scope groups_claim enabled? created_at# updated_at#",
+    ),
+    table("resources", 1, "id identifier normalized name scopes default_scopes teamspaces created_at#"),
+    table(
+        "clients",
+        1,
+        "client_id client_name token_endpoint_auth_method grant_types client_groups enabled? created_at#",
+    ),
+    table("client_secrets", 1, "id client_id secret_digest created_at#"),
+    table(
+        "members",
+        1,
+        "id teamspace_id email role status provisioned_by created_at# last_sign_in_at# sessions_ended_at#",
+    ),
+    table("identities", 4, "teamspace_id issuer tenant subject member_id"),
+    table("used_assertions", 1, "assertion expires_at#"),
+    table(
+        DECISION_LOG,
+        1,
+        "id# at# teamspace_id outcome reason detail request_id client_id issuer subject email member_id \
+         resource scopes_asked scopes_granted decisions policy_set assertion token_id facts",
+    ),
+    table("signing_keys", 1, "kid alg private_key encrypted? public_jwk created_at# signs_from#"),
+    table("admin_tokens", 1, "id name token_digest teamspace_id created_at# expires_at#"),
+    table("admin_events", 1, "id# at# actor action object teamspace_id request_id old_value new_value"),
+    of_documents("policy_sets", 1, "hash content first_loaded_at# last_in_force_at#"),
+    table(
+        "shadow_differences",
+        1,
+        "id# at# request_id teamspace_id policy_set shadow_set actual shadow policies facts",
+    ),
+    table("shadow_runs", 2, "shadow_set policy_set since# until# evaluated# different# dropped#"),
+    table("changes", 1, "generation# kind object at#"),
+    table("log_streams", 1, "name last_id# updated_at#"),
+];
+
+/// The one row of each database that its migrations make: it is replaced when all others are there.
+pub const GENERATION: Table = table("generation", 1, "id# value#");
+/// As the migrations make it.
+pub(super) const FIRST_GENERATION: [&str; 2] = ["1", "1"];
+
+/// The tables whose ids the database gives, rising and never twice.
+pub(super) const NUMBERED: [&str; 3] = [DECISION_LOG, "admin_events", "shadow_differences"];
+
+/// Every table, [`GENERATION`] last.
+pub fn all() -> impl Iterator<Item = &'static Table> {
+    TABLES.iter().chain(std::iter::once(&GENERATION))
+}
+
+impl Table {
+    /// Its columns, those of the key first.
+    pub fn columns(&self) -> Vec<Column> {
+        let column = |word: &'static str| match (word.strip_suffix('#'), word.strip_suffix('?')) {
+            (Some(name), _) => Column { name, kind: Kind::Number },
+            (_, Some(name)) => Column { name, kind: Kind::Boolean },
+            _ => Column { name: word, kind: Kind::Text },
+        };
+        self.columns.split_whitespace().map(column).collect()
+    }
+
+    /// The columns of its primary key.
+    pub fn key(&self) -> Vec<Column> {
+        let mut columns = self.columns();
+        columns.truncate(self.key);
+        columns
+    }
+
+    /// A row's key.
+    pub(super) fn key_of(&self, row: &[Option<String>]) -> Vec<String> {
+        row.iter().take(self.key).flatten().cloned().collect()
+    }
+}

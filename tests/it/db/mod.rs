@@ -1,0 +1,199 @@
+//! `countersign db`: the whole database in another one, or in a file.
+
+mod backup;
+mod between_files;
+#[cfg(feature = "postgres")]
+mod on_postgres;
+mod refused;
+
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use countersign::app::App;
+use countersign::exchange::request::JWT_BEARER;
+use countersign::store::AnyConnection;
+use countersign::store::connection;
+use countersign::store::members::Status;
+use countersign::web::{self, server};
+use diesel::connection::SimpleConnection as _;
+use diesel::prelude::*;
+use serde_json::{Value, json};
+
+use crate::commands::{countersign, text};
+use crate::harness::{Answer, CLIENT, SECRET, START, TestApp};
+
+/// What else there is to copy: tables that no exchange fills.
+const MORE: &str = "
+    INSERT INTO email_domains VALUES ('acme.com', 'id-of-acme');
+    INSERT INTO shadow_differences
+        (at, request_id, teamspace_id, policy_set, shadow_set, actual, shadow, policies, facts)
+        VALUES (1, 'r', NULL, 'a', 'b', '{}', '{}', '{}', '{\"name\":\"Zoë 🦀\"}');
+    INSERT INTO shadow_runs VALUES ('b', 'a', 1, 2, 3, 1, 0), ('b', 'A', 1, 2, 3, 0, 0);
+    INSERT INTO log_streams (name, last_id, updated_at) VALUES ('file', 2, 3);
+    INSERT INTO admin_tokens VALUES ('t', 'ci', 'digest', 'id-of-acme', 1, NULL);
+    INSERT INTO admin_events (at, actor, action, object, teamspace_id, request_id, old_value, new_value)
+        VALUES (1, 'ops', 'x', 'y', NULL, '', NULL, '');
+    INSERT INTO replicas VALUES ('gone', 'gone', '0', 'p', 1, 2);";
+
+pub fn connect(url: &str) -> AnyConnection {
+    connection::open(url, &countersign::config::Database::default()).unwrap()
+}
+
+pub fn run(url: &str, statements: &str) {
+    connect(url).batch_execute(statements).unwrap();
+}
+
+pub fn number(url: &str, expression: &str) -> i64 {
+    #[derive(QueryableByName)]
+    struct Number {
+        #[diesel(sql_type = diesel::sql_types::BigInt)]
+        n: i64,
+    }
+    let query = format!("SELECT CAST({expression} AS BIGINT) AS n");
+    diesel::sql_query(query).get_result::<Number>(&mut connect(url)).unwrap().n
+}
+
+pub fn rows(url: &str, table: &str) -> i64 {
+    number(url, &format!("(SELECT count(*) FROM {table})"))
+}
+
+pub fn copy(args: &[&str]) -> Output {
+    countersign(std::path::Path::new("."), &[&["db", "copy"], args].concat(), &[])
+}
+
+/// Copies, which must go well.
+pub fn copied(from: &str, to: &str) -> Value {
+    let out = copy(&[from, to, "--json"]);
+    assert_eq!(out.status.code(), Some(0), "{}{}", text(&out.stderr), text(&out.stdout));
+    serde_json::from_slice(&out.stdout).unwrap()
+}
+
+/// Copies, which must end with 2; what is said.
+pub fn refused(args: &[&str]) -> String {
+    let out = copy(args);
+    assert_eq!(out.status.code(), Some(2), "{}{}", text(&out.stderr), text(&out.stdout));
+    assert!(out.stdout.is_empty());
+    text(&out.stderr)
+}
+
+/// A service on a database with rows of every kind. `TestApp::database` is another one.
+pub async fn furnish(url: &str) -> TestApp {
+    let database_url = url.to_owned();
+    let app = TestApp::start_with(|config| config.database_url = database_url).await;
+    app.granted(json!({})).await;
+    app.granted(json!({ "sub": "two", "email": "two@acme.com" })).await;
+    app.exchange("no assertion").await;
+    app.put_member("invited@acme.com", Status::Invited).await;
+    run(url, MORE);
+    app
+}
+
+/// The service on another database: the same issuer, at another address.
+pub struct Moved {
+    app: Arc<App>,
+    url: String,
+}
+
+impl Moved {
+    pub async fn start(app: &TestApp, database: &str) -> Self {
+        let config =
+            countersign::config::Config { database_url: database.to_owned(), ..app.app.config.clone() };
+        let moved = App::start(config, Arc::new(app.clock.clone())).await.unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (router, gate) = (web::router(Arc::clone(&moved)), Arc::clone(&moved.gate));
+        tokio::spawn(server::serve(listener, router, gate, std::future::pending()));
+        Self { app: moved, url }
+    }
+
+    async fn exchange(&self, app: &TestApp, assertion: &str) -> Answer {
+        let form = [("grant_type", JWT_BEARER), ("assertion", assertion)];
+        let request = app.http.post(format!("{}/oauth2/token", self.url)).basic_auth(CLIENT, Some(SECRET));
+        Answer::of(request.form(&form).send().await.unwrap()).await
+    }
+}
+
+/// JAG-14, JAG-15: whoever signed in before the move goes on as if there had been none.
+pub async fn everything_is_carried_over(from: &str, to: &str) {
+    let app = furnish(from).await;
+    let redeemed = app.assertion(json!({}));
+    let before = app.exchange(&redeemed).await;
+    // The last row is gone, and its id is not given again.
+    let last = number(from, "(SELECT max(id) FROM sign_ins)");
+    run(from, &format!("DELETE FROM sign_ins WHERE id = {last}"));
+    let report = copied(from, to);
+    for table in report["tables"].as_array().unwrap() {
+        assert_eq!(table["from"], table["to"], "{table}");
+        assert!(table["from"]["rows"].as_i64().unwrap() > 0, "nothing was to be copied: {table}");
+        assert_eq!(table["from"]["rows"], json!(rows(to, table["name"].as_str().unwrap())));
+    }
+    assert_eq!(rows(to, "replicas"), 0);
+    let again = copied(from, to);
+    let copied_again = |table: &Value| table["name"] != "generation" && table["copied"] != 0;
+    assert!(!again["tables"].as_array().unwrap().iter().any(copied_again), "{again}");
+
+    let moved = Moved::start(&app, to).await;
+    let keys = app.http.get(format!("{}/oauth2/jwks", moved.url)).send().await.unwrap();
+    crate::token::verify(before.access_token(), &Answer::of(keys).await.json);
+    let replay = moved.exchange(&app, &redeemed).await;
+    assert_eq!((replay.status, &replay.json["error"]), (400, &json!("invalid_grant")), "{replay:?}");
+    let newest = moved.app.store.read(|c| countersign::store::sign_ins::list(c, &Default::default(), 1));
+    let row = newest.await.unwrap().items.remove(0);
+    assert_eq!((row.reason.as_str(), row.id > last), ("replayed", true), "{row:?}, behind {last}");
+    let after = moved.exchange(&app, &app.assertion(json!({}))).await;
+    assert_eq!(after.claims()["sub"], before.claims()["sub"], "the same member");
+    // What has gone on is not the beginning of the old one.
+    assert!(refused(&[from, to]).contains("TO holds rows of"));
+}
+
+/// Rows that take a while to be copied.
+pub fn fill(url: &str, rows: u32) {
+    run(
+        url,
+        &format!(
+            "INSERT INTO sign_ins (at, outcome, reason, detail, request_id, client_id, issuer, subject, email,
+                member_id, resource, scopes_asked, scopes_granted, decisions, policy_set, assertion, token_id)
+             WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows})
+             SELECT {START} + i, 'refused', 'x', '', CAST(i AS TEXT), '', '', '', '', '', '', '', '', '', '', '', ''
+             FROM n"
+        ),
+    );
+}
+
+/// A copy that runs, and has written rows of the decision log but not all.
+pub fn begin(args: &[&str]) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+    command.args(["db", "copy"]).args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    let started = Instant::now();
+    while number_if_any(args[1]) == 0 {
+        assert!(started.elapsed() < Duration::from_secs(60), "nothing is copied");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child
+}
+
+/// Before the migration there is no table.
+fn number_if_any(url: &str) -> i64 {
+    if connection::missing(url).is_some() || connect(url).batch_execute("SELECT 1 FROM sign_ins").is_err() {
+        return 0;
+    }
+    rows(url, "sign_ins")
+}
+
+/// SIGKILL in the middle; the second run goes on behind what is there.
+pub fn a_killed_copy_goes_on(from: &str, to: &str) {
+    const ROWS: u32 = 60_000;
+    fill(from, ROWS);
+    let mut child = begin(&[from, to]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let there = rows(to, "sign_ins");
+    assert!(there > 0 && there < i64::from(ROWS), "killed at {there}");
+    let report = copied(from, to);
+    let table =
+        report["tables"].as_array().unwrap().iter().find(|table| table["name"] == "sign_ins").unwrap();
+    assert_eq!((&table["to"]["rows"], &table["copied"]), (&json!(ROWS), &json!(i64::from(ROWS) - there)));
+    assert_eq!(table["from"], table["to"]);
+}
