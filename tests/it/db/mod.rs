@@ -2,6 +2,7 @@
 
 mod backup;
 mod between_files;
+mod guide;
 #[cfg(feature = "postgres")]
 mod on_postgres;
 mod refused;
