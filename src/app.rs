@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::idp::fetch::{Fetcher, FetcherError};
 use crate::idp::jwks::IssuerKeys;
 use crate::limits::Limits;
+use crate::log_stream;
 use crate::metrics::Metrics;
 use crate::policy::watch::{Place, Watch};
 use crate::policy::{LoadError, Policies};
@@ -191,7 +192,7 @@ impl App {
         // First: it must happen also while the database cannot be written.
         self.limits.forget_idle();
         let now = self.clock.now();
-        let before = now - self.config.retention.sign_ins.as_secs();
+        let before = log_stream::deletable_before(&self.store, &self.config, now).await?;
         self.forget_kept_sets();
         self.keep_sets().await;
         self.store.prune(now, before).await?;

@@ -1,5 +1,6 @@
 //! Configuration: defaults < file < environment, validated once; there are no globals.
 
+mod log_stream;
 mod types;
 mod validate;
 
@@ -12,6 +13,7 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use log_stream::{Destination, LogStream};
 pub use types::{ByteSize, Duration, Secret, SigningAlg};
 pub use validate::ConfigError;
 pub(crate) use validate::is_loopback;
@@ -45,6 +47,8 @@ pub struct Config {
     pub fetch: Fetch,
     pub jwks: Jwks,
     pub keys: Keys,
+    /// Where the decision log is sent. A list: the environment cannot set it.
+    pub log_stream: Vec<LogStream>,
     pub policy: Policy,
     pub rate_limit: RateLimit,
     pub retention: Retention,
@@ -148,6 +152,8 @@ pub struct RateLimit {
 pub struct Retention {
     /// The decision log's rows; older ones are deleted in the background.
     pub sign_ins: Duration,
+    /// How much longer rows are kept that a configured log stream has not sent yet.
+    pub unsent: Duration,
 }
 
 impl Default for Config {
@@ -166,6 +172,7 @@ impl Default for Config {
             fetch: Fetch::default(),
             jwks: Jwks::default(),
             keys: Keys::default(),
+            log_stream: Vec::new(),
             policy: Policy::default(),
             rate_limit: RateLimit::default(),
             retention: Retention::default(),
@@ -228,7 +235,7 @@ impl Default for RateLimit {
 
 impl Default for Retention {
     fn default() -> Self {
-        Self { sign_ins: Duration::from_secs(90 * 24 * 3600) }
+        Self { sign_ins: Duration::from_secs(90 * 24 * 3600), unsent: Duration::from_secs(7 * 24 * 3600) }
     }
 }
 

@@ -3,7 +3,7 @@
 //! The modules, in the order in which a request meets them: [`web`] turns bytes into types;
 //! [`exchange`] is the flow from an assertion to a token; [`idp`] fetches the issuer's keys;
 //! [`policy`] decides; [`store`] writes; [`signing`] signs. [`shadow`] asks what
-//! other policies would have decided. [`app`] holds the parts, [`config`]
+//! other policies would have decided; [`log_stream`] sends the decision log elsewhere. [`app`] holds the parts, [`config`]
 //! what the operator says, [`cli`] the commands, [`demo`] everything on loopback.
 
 pub mod app;
@@ -14,6 +14,7 @@ pub mod demo;
 pub mod exchange;
 pub mod idp;
 pub mod limits;
+pub mod log_stream;
 pub mod metrics;
 pub mod policy;
 pub mod random;

@@ -8,7 +8,7 @@ use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
@@ -54,12 +54,31 @@ struct ExchangeLabels {
     reason: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StreamLabels {
+    stream: String,
+}
+
+/// What is counted of one log stream.
+#[derive(Clone)]
+pub struct StreamMetrics {
+    /// Rows that the receiver took.
+    pub sent: Counter,
+    /// Attempts that failed; each is repeated.
+    pub failed: Counter,
+    /// The age of the oldest row that was not sent, in seconds.
+    pub behind: Gauge,
+}
+
 /// The counts, each an atomic, and the registry that names them.
 pub struct Metrics {
     registry: Registry,
     exchanges: Family<ExchangeLabels, Counter>,
     durations: Histogram,
     reloads: Family<ReloadLabels, Counter>,
+    rows_sent: Family<StreamLabels, Counter>,
+    sends_failed: Family<StreamLabels, Counter>,
+    streams_behind: Family<StreamLabels, Gauge>,
 }
 
 impl Default for Metrics {
@@ -76,9 +95,20 @@ impl Default for Metrics {
         let help = "Time to answer a request at the token endpoint";
         registry.register_with_unit("exchange_duration", help, Unit::Seconds, durations.clone());
         registry.register("policy_reloads", "Readings of changed policies", reloads.clone());
+        let (rows_sent, sends_failed, streams_behind) =
+            <(Family<_, _>, Family<_, _>, Family<_, _>)>::default();
+        registry.register(
+            "log_stream_sent",
+            "Rows of the decision log that a receiver took",
+            rows_sent.clone(),
+        );
+        let help = "Attempts to send rows of the decision log that failed";
+        registry.register("log_stream_failed", help, sends_failed.clone());
+        let help = "Age of the oldest row of the decision log that was not sent";
+        registry.register_with_unit("log_stream_behind", help, Unit::Seconds, streams_behind.clone());
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The version that runs", version);
-        Self { registry, exchanges, durations, reloads }
+        Self { registry, exchanges, durations, reloads, rows_sent, sends_failed, streams_behind }
     }
 }
 
@@ -104,6 +134,16 @@ impl Metrics {
     /// Counts a reading of the policies.
     pub fn count_reload(&self, result: Reload) {
         self.reloads.get_or_create(&ReloadLabels { result }).inc();
+    }
+
+    /// The counts of a log stream, from zero on.
+    pub fn of_stream(&self, name: &str) -> StreamMetrics {
+        let labels = StreamLabels { stream: name.to_owned() };
+        StreamMetrics {
+            sent: self.rows_sent.get_or_create_owned(&labels),
+            failed: self.sends_failed.get_or_create_owned(&labels),
+            behind: self.streams_behind.get_or_create_owned(&labels),
+        }
     }
 
     /// The text of everything that is counted, and of what is so at the moment.

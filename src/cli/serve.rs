@@ -12,6 +12,7 @@ use super::{CannotRun, End, Outcome};
 use crate::app::{App, Look, StartError};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
+use crate::log_stream;
 use crate::store::Store;
 use crate::telemetry;
 use crate::web::{self, server};
@@ -56,6 +57,8 @@ pub(super) async fn run(config: Config) -> Outcome {
     let changes = Store::changes(&app.config.database_url, &app.config.database)?;
     follow(&app, hangup, shadow_hangup);
     tokio::spawn(follow_changes(Arc::clone(&app), changes));
+    let (stop_streams, streams_stopped) = watch::channel(false);
+    let streams = log_stream::start(&app, &streams_stopped)?;
     let wait = |mut stopped: watch::Receiver<()>| async move {
         // An error means that the sender is gone, which is a stop as well.
         let _ = stopped.changed().await;
@@ -82,6 +85,9 @@ pub(super) async fn run(config: Config) -> Outcome {
     if let Err(error) = app.leave_replicas().await {
         tracing::warn!(%error, "cannot tell other replicas that this one ends");
     }
+    // After the last request, whose row they may still send.
+    let _ = stop_streams.send(true);
+    streams.join_all().await;
     tracing::info!("stopped");
     Ok(End::Fine)
 }

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use url::{Host, Url};
 
-use super::{Config, Database, Duration, Secret};
+use super::{Config, Database, Duration, Secret, log_stream};
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -30,7 +30,7 @@ impl From<figment::Error> for ConfigError {
     }
 }
 
-fn invalid(key: &'static str, value: impl ToString, why: &'static str) -> ConfigError {
+pub(super) fn invalid(key: &'static str, value: impl ToString, why: &'static str) -> ConfigError {
     ConfigError::Invalid { key, value: value.to_string(), why }
 }
 
@@ -41,6 +41,7 @@ impl Config {
         check_sizes(&self)?;
         check_private_origins(&self.fetch.private_origins)?;
         check_database_url(&self.database_url)?;
+        log_stream::check(&self.log_stream)?;
         if self.listen == self.management_listen {
             return Err(invalid("management_listen", self.management_listen, "must not be `listen` as well"));
         }
@@ -121,7 +122,7 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
 
 fn check_durations(config: &Config) -> Result<(), ConfigError> {
     const DAY: i64 = 86_400;
-    let rules: [(&'static str, Duration, i64, i64, &'static str); 9] = [
+    let rules: [(&'static str, Duration, i64, i64, &'static str); 10] = [
         ("database.timeout", config.database.timeout, 1, 25, "must be between 1s and 25s"),
         ("access_token.lifetime", config.access_token.lifetime, 1, 3600, "must be between 1s and 1h"),
         ("assertion.max_lifetime", config.assertion.max_lifetime, 1, 3600, "must be between 1s and 1h"),
@@ -131,6 +132,7 @@ fn check_durations(config: &Config) -> Result<(), ConfigError> {
         ("jwks.min_refresh_interval", config.jwks.min_refresh_interval, 1, 3600, "must be between 1s and 1h"),
         ("jwks.max_stale", config.jwks.max_stale, 0, 86_400, "must be 24h at the most"),
         ("retention.sign_ins", config.retention.sign_ins, DAY, 36_500 * DAY, "must be 1d or more"),
+        ("retention.unsent", config.retention.unsent, 0, 36_500 * DAY, "must be 36500d at the most"),
     ];
     for (key, value, least, most, why) in rules {
         if !(least..=most).contains(&value.as_secs()) {

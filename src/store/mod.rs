@@ -14,6 +14,7 @@ pub mod known;
 pub mod ledger;
 #[cfg(feature = "postgres")]
 mod listener;
+pub mod log_streams;
 mod maintenance;
 pub mod members;
 pub mod policy_sets;

@@ -228,6 +228,8 @@ diesel::table! {
         name -> Text,
         last_id -> BigInt,
         updated_at -> BigInt,
+        holder -> Text,
+        held_until -> BigInt,
     }
 }
 

@@ -13,7 +13,7 @@ mod page;
 mod policies;
 mod problem;
 mod resources;
-mod sign_ins;
+pub(crate) mod sign_ins;
 mod teamspaces;
 mod validation;
 

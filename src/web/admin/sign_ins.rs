@@ -63,7 +63,8 @@ async fn find(
     Ok(page::answer(found, |row| view(&row, row.teamspace_id.as_deref().and_then(|id| snapshot.slug_of(id)))))
 }
 
-fn view(row: &SignIn, teamspace: Option<String>) -> Value {
+/// A row as it is told to people and to receivers of the log; `teamspace` is a slug.
+pub(crate) fn view(row: &SignIn, teamspace: Option<String>) -> Value {
     // Empty when the request was refused before anything was decided.
     let decisions: Vec<Value> = serde_json::from_str(&row.decisions).unwrap_or_default();
     let known = |text: &str| (!text.is_empty()).then(|| text.to_owned());

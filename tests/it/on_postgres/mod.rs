@@ -3,4 +3,5 @@
 mod cluster;
 mod connection;
 mod faults;
+mod log_stream;
 mod proxy;

@@ -1,0 +1,293 @@
+//! The decision log, sent to whoever keeps it for years: a task for each place that is configured reads the rows
+//! after the last one that it has sent, sends them, and then notes how far it is. Sign-ins know nothing of it. What
+//! was sent but not noted is sent again (at least once); a receiver tells repeats by `request_id`.
+
+mod file;
+mod otlp;
+mod record;
+mod syslog;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::app::App;
+use crate::clock::{UnixSeconds, rfc3339};
+use crate::config::{Config, Destination, LogStream};
+use crate::metrics::StreamMetrics;
+use crate::store::log_streams::{self, Lease, Position, Unsent, View};
+use crate::store::{Store, StoreError};
+use file::JsonLines;
+use otlp::Otlp;
+use record::Record;
+use syslog::Syslog;
+
+/// How soon a new row is sent.
+const POLL: Duration = Duration::from_secs(1);
+/// Rows that are sent, and noted as sent, at once. With each failure it is half as many: they may have been too many
+/// for the receiver.
+const BATCH: i64 = 500;
+/// Deadline for one batch; shorter than what is left of a lease when it begins.
+const SEND: Duration = Duration::from_secs(10);
+/// For how long no other process sends, in seconds: how long a stream waits after its process was killed.
+const LEASE: i64 = 20;
+/// The least that must be left of a lease before a batch is sent, in seconds.
+const LEAST_LEASE: i64 = 10;
+/// The longest time between two attempts, unless the receiver asks for more.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// The longest time that a receiver may ask for.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(600);
+/// How long a batch that is on its way may take when the service stops.
+const GRACE: Duration = Duration::from_secs(3);
+/// How much older than the first unsent row another one may be, in seconds: a row has the time at which its request
+/// began, and its id from when the request ended.
+const MARGIN: i64 = 300;
+
+/// Why a receiver did not take rows. No text of the receiver is repeated.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    #[error("the path is not a regular file")]
+    NotAFile,
+    #[error("the receiver did not confirm in time")]
+    Timeout,
+    #[error("the receiver cannot be reached: {0}")]
+    Unreachable(&'static str),
+    #[error("the receiver answered with status {status}")]
+    Status { status: u16, retry_after: Option<Duration> },
+}
+
+/// Why a batch has to be sent again.
+#[derive(Debug, thiserror::Error)]
+enum StreamError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Send(#[from] SendError),
+}
+
+/// Why streams cannot begin.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot start the log stream `{name}`: {why}")]
+pub struct StartError {
+    name: String,
+    why: String,
+}
+
+/// Starts a task for each configured stream. They end within a few seconds when `stopped` becomes true.
+pub fn start(app: &Arc<App>, stopped: &watch::Receiver<bool>) -> Result<JoinSet<()>, StartError> {
+    let holder = uuid::Uuid::new_v4().to_string();
+    let mut tasks = JoinSet::new();
+    for config in &app.config.log_stream {
+        let stream = Stream {
+            receiver: Receiver::new(config, &app.config)?,
+            metrics: app.metrics.of_stream(&config.name),
+            app: Arc::clone(app),
+            config: config.clone(),
+            holder: holder.clone(),
+            horizon: Horizon::default(),
+            failures: 0,
+        };
+        tasks.spawn(stream.run(stopped.clone()));
+    }
+    Ok(tasks)
+}
+
+/// The time before which rows of the decision log may be deleted. Rows that a stream has not sent are kept longer,
+/// but not for ever: a receiver that is gone for good must not fill the disk.
+pub async fn deletable_before(
+    store: &Store,
+    config: &Config,
+    now: UnixSeconds,
+) -> Result<UnixSeconds, StoreError> {
+    let expired = now - config.retention.sign_ins.as_secs();
+    let bound = expired - config.retention.unsent.as_secs();
+    let mut before = expired;
+    for stream in &config.log_stream {
+        let name = stream.name.clone();
+        let oldest = store.read(move |c| log_streams::oldest_unsent(c, &name)).await?;
+        let Some(oldest) = oldest.filter(|at| *at < expired) else { continue };
+        let (stream, oldest_at) = (&stream.name, rfc3339(oldest));
+        match oldest < bound {
+            true => {
+                tracing::error!(stream, oldest_at, "rows of the decision log are deleted that were not sent")
+            }
+            false => {
+                tracing::warn!(stream, oldest_at, "rows of the decision log are kept until they are sent")
+            }
+        }
+        before = before.min(oldest - MARGIN).max(bound);
+    }
+    Ok(before)
+}
+
+/// Up to which id every row can be seen, where ids do not follow commits: it is what could be seen once, when the
+/// transactions that were adding rows then have ended. No time-out tells that, and least of all a row's time, which
+/// is that of a request that may have waited before it wrote.
+#[derive(Debug, Default)]
+pub struct Horizon {
+    settled: i64,
+    /// What could be seen, with those of its writers that have not ended.
+    seen: View,
+}
+
+impl Horizon {
+    /// The highest id below which no row can appear any more.
+    pub fn settled(&self) -> i64 {
+        self.settled
+    }
+
+    /// Takes note of what can be seen now.
+    pub fn see(&mut self, view: View) {
+        self.seen.writers.retain(|writer| view.writers.contains(writer));
+        if self.seen.writers.is_empty() {
+            self.settled = self.seen.newest;
+            self.seen = view;
+        }
+        if self.seen.writers.is_empty() {
+            self.settled = self.seen.newest;
+        }
+    }
+}
+
+/// What takes the rows.
+enum Receiver {
+    File(JsonLines),
+    Syslog(Syslog),
+    Otlp(Otlp),
+}
+
+impl Receiver {
+    fn new(stream: &LogStream, config: &Config) -> Result<Self, StartError> {
+        let fail = |why| StartError { name: stream.name.clone(), why };
+        Ok(match &stream.to {
+            Destination::File(path) => Self::File(JsonLines::new(path.clone())),
+            Destination::Otlp(url) => Self::Otlp(Otlp::new(url.clone(), stream, config).map_err(fail)?),
+            to => Self::Syslog(Syslog::new(to.clone(), &config.issuer)),
+        })
+    }
+
+    /// Sends rows, in their order; `Ok` when the receiver has them, as far as that can be known.
+    async fn send(&self, records: &[Record]) -> Result<(), SendError> {
+        match self {
+            Self::File(file) => file.append(records).await,
+            Self::Syslog(syslog) => syslog.send(records).await,
+            Self::Otlp(otlp) => otlp.export(records).await,
+        }
+    }
+}
+
+/// One stream in this process.
+struct Stream {
+    app: Arc<App>,
+    config: LogStream,
+    receiver: Receiver,
+    metrics: StreamMetrics,
+    /// This process, in leases.
+    holder: String,
+    horizon: Horizon,
+    /// How many attempts have failed one after another.
+    failures: u32,
+}
+
+impl Stream {
+    async fn run(mut self, mut stopped: watch::Receiver<bool>) {
+        loop {
+            let pause = tokio::select! {
+                pause = self.turn() => pause,
+                () = stop(&mut stopped, GRACE) => break,
+            };
+            tokio::select! {
+                biased;
+                () = stop(&mut stopped, Duration::ZERO) => break,
+                () = sleep(pause) => {}
+            }
+        }
+        let (name, holder) = (self.config.name.clone(), self.holder.clone());
+        let release = self.app.store.write(move |c| log_streams::release(c, &name, &holder));
+        if let Ok(Err(error)) = timeout(GRACE, release).await {
+            tracing::debug!(%error, "the lease of a log stream was not given back");
+        }
+    }
+
+    /// Sends a batch, and tells how long to wait until the next one.
+    async fn turn(&mut self) -> Duration {
+        match self.send_batch().await {
+            Ok(is_more) => {
+                if std::mem::take(&mut self.failures) > 0 {
+                    tracing::info!(stream = self.config.name, "the log stream goes on");
+                }
+                if is_more { Duration::ZERO } else { POLL }
+            }
+            Err(error) => {
+                self.failures += 1;
+                self.metrics.failed.inc();
+                let pause = pause(&error, self.failures);
+                tracing::warn!(stream = self.config.name, %error, again_in = ?pause, "the log stream waits");
+                pause
+            }
+        }
+    }
+
+    /// Sends the first rows that were not sent. Whether there may be more of them.
+    async fn send_batch(&mut self) -> Result<bool, StreamError> {
+        let (name, settled) = (self.config.name.clone(), self.horizon.settled());
+        let limit = (BATCH >> self.failures.min(8)).max(1);
+        let unsent = self.app.store.read(move |c| log_streams::unsent(c, &name, settled, limit)).await?;
+        let Unsent { position, oldest, rows, view } = unsent;
+        self.horizon.see(view);
+        let now = self.app.clock.now();
+        self.metrics.behind.set(oldest.map_or(0, |at| (now - at).max(0)));
+        let Some(to) = rows.last().map(|row| row.id) else { return Ok(false) };
+        if !self.hold(&position).await? {
+            return Ok(false);
+        }
+        let snapshot = self.app.snapshot();
+        let records: Vec<Record> = rows.iter().map(|row| Record::new(row, &self.config, &snapshot)).collect();
+        let count = records.len();
+        timeout(SEND, self.receiver.send(&records)).await.map_err(|_| SendError::Timeout)??;
+        self.metrics.sent.inc_by(count as u64);
+        let (name, from, lease) = (self.config.name.clone(), position.last_id, self.lease());
+        let advance = move |c: &mut _| log_streams::advance(c, &name, (from, to), &lease);
+        // Not moved: another process sent the same rows meanwhile, and has noted its own position.
+        Ok(self.app.store.write(advance).await? && count as i64 == limit)
+    }
+
+    /// Whether this process is the one that sends.
+    async fn hold(&self, position: &Position) -> Result<bool, StoreError> {
+        let lease = self.lease();
+        let (left, is_mine) = (position.held_until - lease.now, position.holder == self.holder);
+        if left > 0 && (!is_mine || left >= LEAST_LEASE) {
+            return Ok(is_mine);
+        }
+        let name = self.config.name.clone();
+        self.app.store.write(move |c| log_streams::claim(c, &name, &lease)).await
+    }
+
+    fn lease(&self) -> Lease {
+        let now = self.app.clock.now();
+        Lease { holder: self.holder.clone(), now, until: now + LEASE }
+    }
+}
+
+/// Ends some time after the service was told to stop.
+async fn stop(stopped: &mut watch::Receiver<bool>, after: Duration) {
+    // An error means that the sender is gone, which is a stop as well.
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+    sleep(after).await;
+}
+
+/// How long to wait after so many failures. A refusal for good, such as 401, is waited out as well: an expired secret
+/// must not cost the log.
+fn pause(error: &StreamError, failures: u32) -> Duration {
+    match error {
+        StreamError::Send(SendError::Status { retry_after: Some(asked), .. }) => {
+            (*asked).clamp(POLL, LONGEST_RETRY_AFTER)
+        }
+        _ => LONGEST_PAUSE.min(POLL * 2u32.saturating_pow(failures.saturating_sub(1).min(6))),
+    }
+}

@@ -1,0 +1,128 @@
+//! Syslog (RFC 5424): over TCP with octet counting (RFC 6587 §3.4.1), or in datagrams (RFC 5426, or a local socket).
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpStream, UdpSocket, UnixDatagram};
+use tokio::time::sleep;
+use url::Url;
+
+use super::SendError;
+use super::record::Record;
+use crate::clock::rfc3339;
+use crate::config::Destination;
+
+/// Longest message in bytes: what common receivers take without cutting it.
+const MAX_MESSAGE: usize = 8192;
+/// Facility authpriv (10) with severity informational (6) or notice (5), RFC 5424 §6.2.1.
+const GRANTED: u8 = 10 * 8 + 6;
+const REFUSED: u8 = 10 * 8 + 5;
+/// Datagrams that are sent without a pause: many at once would not fit into the receiver's buffer.
+const BURST: usize = 32;
+const BETWEEN_BURSTS: Duration = Duration::from_millis(5);
+/// Left out, in this order, of a message that is too long.
+const LONG_FIELDS: [&str; 2] = ["facts", "decisions"];
+/// All that is left of a message that is too long without those.
+const SHORT_FIELDS: [&str; 5] = ["id", "time", "outcome", "reason", "request_id"];
+
+/// A syslog receiver.
+pub(super) struct Syslog {
+    to: Destination,
+    /// The issuer's host: it names the service, whichever machine sends.
+    hostname: String,
+}
+
+impl Syslog {
+    pub(super) fn new(to: Destination, issuer: &str) -> Self {
+        let url = Url::parse(issuer).ok();
+        let hostname = url.as_ref().and_then(Url::host_str).unwrap_or("-").to_owned();
+        Self { to, hostname }
+    }
+
+    /// Sends each row as a message.
+    pub(super) async fn send(&self, records: &[Record]) -> Result<(), SendError> {
+        let messages = records.iter().map(|record| self.message(record));
+        match &self.to {
+            Destination::SyslogTcp(authority) => send_stream(authority, messages).await?,
+            Destination::SyslogUdp(authority) => send_udp(authority, messages).await?,
+            Destination::SyslogUnix(path) => send_unix(path, messages).await?,
+            // These have receivers of their own.
+            Destination::File(_) | Destination::Otlp(_) => {}
+        }
+        Ok(())
+    }
+
+    /// RFC 5424 §6. The row is the message's text: JSON has no line breaks in it, whatever a caller has sent.
+    fn message(&self, record: &Record) -> String {
+        let priority = if record.is_refused { REFUSED } else { GRANTED };
+        let (time, hostname, process) = (rfc3339(record.at), &self.hostname, std::process::id());
+        let header = format!("<{priority}>1 {time} {hostname} countersign {process} sign-in - ");
+        let room = MAX_MESSAGE.saturating_sub(header.len());
+        header + &fitting(&record.fields, room)
+    }
+}
+
+/// The row, shortened until it has room; `omitted` then names what is missing.
+fn fitting(fields: &Value, room: usize) -> String {
+    let whole = fields.to_string();
+    if whole.len() <= room {
+        return whole;
+    }
+    let mut shorter = fields.clone();
+    for (index, name) in LONG_FIELDS.iter().enumerate() {
+        if let Some(fields) = shorter.as_object_mut() {
+            fields.remove(*name);
+            fields.insert("omitted".to_owned(), json!(LONG_FIELDS.get(..=index)));
+        }
+        let text = shorter.to_string();
+        if text.len() <= room {
+            return text;
+        }
+    }
+    let kept = SHORT_FIELDS.iter().filter_map(|name| Some(((*name).to_owned(), fields.get(*name)?.clone())));
+    let mut least: serde_json::Map<String, Value> = kept.collect();
+    least.insert("omitted".to_owned(), json!(["*"]));
+    Value::Object(least).to_string()
+}
+
+/// A connection for each batch: TCP tells that bytes were received by the other machine, not by its program. A
+/// receiver that closes its side after ours, and in good order, has read everything.
+async fn send_stream(authority: &str, messages: impl Iterator<Item = String>) -> io::Result<()> {
+    let frames: String = messages.map(|message| format!("{} {message}", message.len())).collect();
+    let mut connection = TcpStream::connect(authority).await?;
+    connection.write_all(frames.as_bytes()).await?;
+    connection.shutdown().await?;
+    let mut ignored = [0; 256];
+    while connection.read(&mut ignored).await? > 0 {}
+    Ok(())
+}
+
+/// Nobody confirms a datagram: what the network or a full buffer loses is lost.
+async fn send_udp(authority: &str, messages: impl Iterator<Item = String>) -> io::Result<()> {
+    let receiver = tokio::net::lookup_host(authority).await?.next();
+    let receiver = receiver.ok_or_else(|| io::Error::other("the name has no address"))?;
+    let any = if receiver.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+    let socket = UdpSocket::bind(any).await?;
+    // Connected, a socket is told when nobody listens.
+    socket.connect(receiver).await?;
+    for (index, message) in messages.enumerate() {
+        if index > 0 && index % BURST == 0 {
+            sleep(BETWEEN_BURSTS).await;
+        }
+        socket.send(message.as_bytes()).await?;
+    }
+    Ok(())
+}
+
+/// A local socket waits when its receiver is slow, and refuses when there is none.
+async fn send_unix(path: &Path, messages: impl Iterator<Item = String>) -> io::Result<()> {
+    let socket = UnixDatagram::unbound()?;
+    socket.connect(path)?;
+    for message in messages {
+        socket.send(message.as_bytes()).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,158 @@
+//! How far the decision log was sent to each place, and which process sends it.
+
+use std::collections::HashSet;
+
+use diesel::prelude::*;
+
+use super::schema::{log_streams, sign_ins};
+use super::sign_ins::SignIn;
+use super::{AnyConnection, StoreError};
+use crate::clock::UnixSeconds;
+
+/// How far a stream is, and who sends it. A stream that is not in the table has sent nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = log_streams)]
+pub struct Position {
+    /// Every row up to this id was sent.
+    pub last_id: i64,
+    /// The process that may send, until `held_until`.
+    pub holder: String,
+    pub held_until: UnixSeconds,
+}
+
+/// What a stream has not sent.
+#[derive(Debug)]
+pub struct Unsent {
+    pub position: Position,
+    /// The time of the first row after the position, whether it may be sent already or not.
+    pub oldest: Option<UnixSeconds>,
+    /// The first rows after the position that may be sent, in the order of their ids.
+    pub rows: Vec<SignIn>,
+    /// How much of the log could be seen.
+    pub view: View,
+}
+
+/// The end of the log at some moment.
+#[derive(Debug, Clone, Default)]
+pub struct View {
+    /// The highest id that could be seen; 0 when there was none.
+    pub newest: i64,
+    /// The transactions that were adding rows, whose ids may be lower.
+    pub writers: HashSet<String>,
+}
+
+/// A process's claim to be the one that sends.
+#[derive(Debug, Clone)]
+pub struct Lease {
+    pub holder: String,
+    pub now: UnixSeconds,
+    pub until: UnixSeconds,
+}
+
+/// The first rows that a stream has not sent, `limit` at the most. `settled` is an id up to which no further row can
+/// appear; it matters only where ids do not follow commits.
+pub fn unsent(
+    connection: &mut AnyConnection,
+    name: &str,
+    settled: i64,
+    limit: i64,
+) -> Result<Unsent, StoreError> {
+    let position = position(connection, name)?;
+    let newest: Option<i64> = sign_ins::table.select(diesel::dsl::max(sign_ins::id)).first(connection)?;
+    let mut rows: Vec<SignIn> = sign_ins::table
+        .filter(sign_ins::id.gt(position.last_id))
+        .order(sign_ins::id.asc())
+        .limit(limit)
+        .select(SignIn::as_select())
+        .load(connection)?;
+    let oldest = rows.first().map(|row| row.at);
+    // SQLite has one writer: a row that appears has a higher id than all that can be seen.
+    let ids_follow_commits = matches!(connection, AnyConnection::Sqlite(_));
+    rows.retain(|row| ids_follow_commits || row.id <= settled);
+    let writers = match connection {
+        AnyConnection::Sqlite(_) => HashSet::new(),
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(connection) => writers(connection)?,
+    };
+    let view = View { newest: newest.unwrap_or_default(), writers };
+    Ok(Unsent { position, oldest, rows, view })
+}
+
+/// PostgreSQL gives an id out when a row is inserted, and of two transactions the one with the higher id may commit
+/// first. Whoever inserts holds a lock on the table from before the id is given out until the end: asked for after
+/// the highest id, these are all the transactions that can still bring a lower one.
+#[cfg(feature = "postgres")]
+fn writers(connection: &mut diesel::PgConnection) -> QueryResult<HashSet<String>> {
+    #[derive(QueryableByName)]
+    struct Writer {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        virtualtransaction: String,
+    }
+    let writers: Vec<Writer> = diesel::sql_query(
+        "SELECT virtualtransaction FROM pg_locks \
+         WHERE relation = 'sign_ins'::regclass AND mode = 'RowExclusiveLock' \
+         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+    )
+    .load(connection)?;
+    Ok(writers.into_iter().map(|writer| writer.virtualtransaction).collect())
+}
+
+fn position(connection: &mut AnyConnection, name: &str) -> Result<Position, StoreError> {
+    let found = log_streams::table.find(name).select(Position::as_select()).first(connection).optional()?;
+    Ok(found.unwrap_or_default())
+}
+
+/// Takes or renews the lease on a stream; false while another process has it.
+pub fn claim(connection: &mut AnyConnection, name: &str, lease: &Lease) -> Result<bool, StoreError> {
+    let free = log_streams::holder.eq(&lease.holder).or(log_streams::held_until.le(lease.now));
+    let taken = diesel::update(log_streams::table.filter(log_streams::name.eq(name).and(free)))
+        .set((log_streams::holder.eq(&lease.holder), log_streams::held_until.eq(lease.until)))
+        .execute(connection)?;
+    let known: i64 = log_streams::table.filter(log_streams::name.eq(name)).count().get_result(connection)?;
+    if known > 0 {
+        return Ok(taken > 0);
+    }
+    let row = (
+        log_streams::name.eq(name),
+        log_streams::last_id.eq(0),
+        log_streams::updated_at.eq(lease.now),
+        log_streams::holder.eq(&lease.holder),
+        log_streams::held_until.eq(lease.until),
+    );
+    diesel::insert_into(log_streams::table).values(row).execute(connection)?;
+    Ok(true)
+}
+
+/// Notes that every row after `from` and up to `to` was sent, and renews the lease. False when another process has
+/// moved the position meanwhile: it stays where that one has put it.
+pub fn advance(
+    connection: &mut AnyConnection,
+    name: &str,
+    (from, to): (i64, i64),
+    lease: &Lease,
+) -> Result<bool, StoreError> {
+    let unmoved = log_streams::name.eq(name).and(log_streams::last_id.eq(from));
+    let moved = diesel::update(log_streams::table.filter(unmoved))
+        .set((
+            log_streams::last_id.eq(to),
+            log_streams::updated_at.eq(lease.now),
+            log_streams::holder.eq(&lease.holder),
+            log_streams::held_until.eq(lease.until),
+        ))
+        .execute(connection)?;
+    Ok(moved > 0)
+}
+
+/// Lets other processes send at once.
+pub fn release(connection: &mut AnyConnection, name: &str, holder: &str) -> Result<(), StoreError> {
+    let held = log_streams::name.eq(name).and(log_streams::holder.eq(holder));
+    diesel::update(log_streams::table.filter(held)).set(log_streams::held_until.eq(0)).execute(connection)?;
+    Ok(())
+}
+
+/// The time of the first row that a stream has not sent; none when it has sent all.
+pub fn oldest_unsent(connection: &mut AnyConnection, name: &str) -> Result<Option<UnixSeconds>, StoreError> {
+    let last_id = position(connection, name)?.last_id;
+    let rows = sign_ins::table.filter(sign_ins::id.gt(last_id)).order(sign_ins::id.asc());
+    Ok(rows.select(sign_ins::at).first(connection).optional()?)
+}
