@@ -1,6 +1,7 @@
 //! The decision log, sent elsewhere: every row arrives, whatever happens in between.
 
 mod config;
+mod docs;
 mod file;
 mod otlp;
 mod process;
