@@ -24,6 +24,13 @@ pub fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
+/// Both are held until both are known: ports that are free one after another may be the same.
+fn two_free_ports() -> (u16, u16) {
+    let held = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    let [one, other] = held.each_ref().map(|listener| listener.local_addr().unwrap().port());
+    (one, other)
+}
+
 /// Real processes use the real time.
 pub fn real_time(app: &TestApp) {
     use countersign::clock::{Clock as _, SystemClock};
@@ -33,7 +40,7 @@ pub fn real_time(app: &TestApp) {
 impl Process {
     /// `shell_prefix` goes before the command: limits, or variables.
     pub fn serve(app: &TestApp, shell_prefix: &str) -> Self {
-        Self::serve_on(app, shell_prefix, (free_port(), free_port()))
+        Self::serve_on(app, shell_prefix, two_free_ports())
     }
 
     fn serve_on(app: &TestApp, shell_prefix: &str, ports: (u16, u16)) -> Self {
