@@ -83,7 +83,7 @@ pub const TABLES: [Table; 18] = [
     ),
     table("shadow_runs", 2, "shadow_set policy_set since# until# evaluated# different# dropped#"),
     table("changes", 1, "generation# kind object at#"),
-    table("log_streams", 1, "name last_id# updated_at#"),
+    table("log_streams", 1, "name last_id# updated_at# holder held_until#"),
 ];
 
 /// The one row of each database that its migrations make: it is replaced when all others are there.

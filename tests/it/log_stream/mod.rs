@@ -79,7 +79,7 @@ fn row(at: i64, number: usize) -> NewSignIn {
 /// Adds rows to the log, in their order.
 async fn append(app: &TestApp, rows: impl Iterator<Item = NewSignIn>) {
     let store = &app.app.store;
-    futures_all(rows.map(|row| async { store.record(row).await.unwrap() })).await;
+    futures_all(rows.map(|row| async { store.record(row.into()).await.unwrap() })).await;
 }
 
 /// Adds rows to the log, as requests would.
