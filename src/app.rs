@@ -4,6 +4,7 @@ mod policies;
 mod presence;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 
@@ -65,6 +66,8 @@ pub struct App {
     snapshot: ArcSwap<Snapshot>,
     policies: ArcSwap<Policies>,
     signer: ArcSwap<Signer>,
+    /// Whether the signing keys were changed since they were read.
+    keys_stale: AtomicBool,
     /// One reload at a time: of two that overlap, the older must not have the last word.
     reloading: tokio::sync::Mutex<()>,
 }
@@ -111,6 +114,7 @@ impl App {
             snapshot: ArcSwap::from_pointee(snapshot),
             policies: ArcSwap::from_pointee(policies),
             signer: ArcSwap::from_pointee(signer),
+            keys_stale: AtomicBool::new(false),
             reloading: tokio::sync::Mutex::default(),
             config,
             clock,
@@ -142,19 +146,28 @@ impl App {
     pub async fn reload(&self) -> Result<(), StartError> {
         let _one_at_a_time = self.reloading.lock().await;
         let old = self.snapshot();
-        let Some((new, changed)) = self.store.read(move |c| catch_up(c, &old)).await? else { return Ok(()) };
-        let keys_changed = changed.as_ref().is_none_or(|changed| changed.contains(&Changed::SigningKeys));
-        self.forget_changed(&new, changed.as_deref());
-        self.snapshot.store(Arc::new(new));
-        if keys_changed {
-            match signing::load(&self.store, &self.config, self.clock.now()).await {
-                Ok(signer) => self.signer.store(Arc::new(signer)),
-                Err(error) => {
-                    tracing::error!(%error, "cannot take over the signing keys; the last ones stay")
-                }
+        if let Some((new, changed)) = self.store.read(move |c| catch_up(c, &old)).await? {
+            if changed.as_ref().is_none_or(|changed| changed.contains(&Changed::SigningKeys)) {
+                self.keys_stale.store(true, Ordering::Relaxed);
             }
+            self.forget_changed(&new, changed.as_deref());
+            self.snapshot.store(Arc::new(new));
+        }
+        if self.keys_stale.load(Ordering::Relaxed) {
+            self.reload_keys().await;
         }
         Ok(())
+    }
+
+    /// Takes over the signing keys; what cannot be read now is read again with the next look for changes.
+    async fn reload_keys(&self) {
+        match signing::load(&self.store, &self.config, self.clock.now()).await {
+            Ok(signer) => {
+                self.signer.store(Arc::new(signer));
+                self.keys_stale.store(false, Ordering::Relaxed);
+            }
+            Err(error) => tracing::error!(%error, "cannot take over the signing keys; the last ones stay"),
+        }
     }
 
     /// Forgets what was known about whatever has changed; all of it when that cannot be told.

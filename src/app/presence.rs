@@ -11,6 +11,9 @@ use crate::random::{NoEntropy, token};
 use crate::store::StoreError;
 use crate::store::replicas::{self, Replica};
 
+/// In seconds. Used assertions are kept five minutes longer than they are valid.
+const MAX_CLOCK_DIFFERENCE: i64 = 60;
+
 /// Who this process is, and who else was there when it looked last.
 pub struct Presence {
     id: String,
@@ -50,7 +53,9 @@ impl App {
             seen_at: self.clock.now(),
         };
         let policy_set = own.policy_set.clone();
-        let others = self.store.write(move |c| replicas::meet(c, &own)).await?;
+        let met = self.store.write(move |c| Ok::<_, StoreError>((replicas::meet(c, &own)?, c.time()?)));
+        let (others, database_time) = met.await?;
+        self.compare_clocks(database_time);
         let differing = |others: &[Replica]| -> Vec<(String, String)> {
             let other = others.iter().filter(|other| other.policy_set != policy_set);
             other.map(|other| (other.name.clone(), other.policy_set.clone())).collect()
@@ -64,6 +69,14 @@ impl App {
         }
         self.presence.others.store(Arc::new(others));
         Ok(())
+    }
+
+    /// What is valid, and what may be forgotten, is told by clocks.
+    fn compare_clocks(&self, database_time: Option<UnixSeconds>) {
+        let difference = database_time.map_or(0, |theirs| self.clock.now() - theirs);
+        if difference.abs() > MAX_CLOCK_DIFFERENCE {
+            tracing::error!(seconds = difference, "this machine's clock differs from the database's");
+        }
     }
 
     /// Tells the other processes that this one is about to end.

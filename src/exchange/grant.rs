@@ -40,7 +40,7 @@ pub struct Grant {
 }
 
 /// Says that a grant's assertion is consumed, its member exists and its sign-in is recorded. There is no way to
-/// one but [`redeem`].
+/// one but the write itself.
 #[derive(Debug)]
 pub struct Committed(());
 

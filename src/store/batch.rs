@@ -1,15 +1,20 @@
 //! What a writer has taken from the queue, and how it gets into the database.
 
+use std::time::{Duration, Instant};
+
 use diesel::Connection as _;
 use diesel::result::Error as DieselError;
 
 use super::StoreError;
 use super::connection::{AnyConnection, Kind, is_transient};
 use super::ledger::{self, Entry, RedeemError, Verdict};
-use super::worker::{Answer, Finish, Job, WriteJob};
+use super::worker::{Answer, Finish, Health, Job, WriteJob};
 
 /// How often a batch is written again when PostgreSQL prefers another one.
 const ATTEMPTS: usize = 4;
+
+/// An attempt that took longer is not made again for each entry.
+const SLOW: Duration = Duration::from_secs(2);
 
 /// Jobs that are written together.
 #[derive(Default)]
@@ -20,11 +25,11 @@ pub(super) struct Batch {
 }
 
 /// What a batch came to.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Commits {
     pub transactions: u64,
     pub jobs: u64,
-    pub failed: bool,
+    pub health: Health,
 }
 
 impl Batch {
@@ -58,44 +63,50 @@ impl Batch {
         if let Err(error) = connection.begin_fenced() {
             // Dropped jobs drop their answers: every asker is told `Stopped`. Tell the cause once.
             tracing::error!(%error, jobs, "cannot begin a transaction");
-            return Commits { failed: true, ..Commits::default() };
+            return Commits { transactions: 0, jobs: 0, health: Health::Doubtful };
         }
         let mut finishes: Vec<Finish> = Vec::with_capacity(self.others.len() + 1);
-        let mut lost = false;
+        let mut written = Ok(());
         for job in self.others {
             let (finish, failed) = job(connection);
             finishes.push(finish);
             // A full disk makes SQLite undo the whole transaction, not the savepoint alone. What came
             // before is lost then, and what came after would commit by itself: stop and tell everybody.
-            lost = failed && !connection.is_in_transaction();
-            if lost {
+            if failed && connection.has_lost_transaction() {
+                written = Err("the database undid the transaction".to_owned());
                 break;
             }
         }
-        if !lost && !self.entries.is_empty() {
-            let verdicts = write_entries(connection, &self.entries);
-            lost = verdicts.iter().any(Result::is_err) && !connection.is_in_transaction();
+        let written = written.and_then(|()| {
+            let verdicts =
+                write_entries(connection, &self.entries).map_err(|Lost(error)| error.to_string())?;
             finishes.push(answering(self.answers, verdicts));
-        }
+            Ok(())
+        });
         // Whoever is answered may want to have its row back.
         drop(self.entries);
-        let committed = match lost {
-            true => Err("the database undid the transaction".to_owned()),
-            false => connection.commit().map_err(|e| e.to_string()),
-        };
+        let lost = written.is_err();
+        let committed = written.and_then(|()| connection.commit().map_err(|e| e.to_string()));
         finish(connection, finishes, &committed);
-        Commits { transactions: 1, jobs, failed: committed.is_err() }
+        let health = match &committed {
+            _ if lost => Health::Broken,
+            Err(_) => Health::Doubtful,
+            Ok(()) => Health::Sound,
+        };
+        Commits { transactions: 1, jobs, health }
     }
 
     /// PostgreSQL: the entries in one transaction, everything else in its own, so that no lock is held longer
     /// than it must be.
     fn commit_apart(self, connection: &mut AnyConnection) -> Commits {
-        let mut commits = Commits::default();
+        let mut commits = Commits { transactions: 0, jobs: 0, health: Health::Sound };
         if !self.entries.is_empty() {
             commits.transactions += 1;
             commits.jobs += self.entries.len() as u64;
-            let verdicts = commit_entries(connection, &self.entries);
-            commits.failed |= verdicts.iter().any(|verdict| matches!(verdict, Err(RedeemError::Store(_))));
+            let verdicts = commit_entries(connection, &self.entries, &self.answers);
+            if verdicts.iter().any(|verdict| matches!(verdict, Err(RedeemError::Store(_)))) {
+                commits.health = Health::Doubtful;
+            }
             drop(self.entries);
             for (answer, verdict) in self.answers.into_iter().zip(verdicts) {
                 let _ = answer.send(verdict);
@@ -106,7 +117,9 @@ impl Batch {
             finish(Ok(()));
             commits.transactions += 1;
             commits.jobs += 1;
-            commits.failed |= failed;
+            if failed {
+                commits.health = Health::Doubtful;
+            }
         }
         commits
     }
@@ -159,25 +172,33 @@ fn outcomes(verdicts: Vec<Verdict>) -> Vec<Outcome> {
     verdicts.into_iter().map(|verdict| verdict.map_err(RedeemError::from)).collect()
 }
 
+/// The transaction that everything was written in is gone.
+struct Lost(StoreError);
+
 /// Writes entries inside an open transaction; when that fails, each by itself, so that one that cannot be
 /// written does not take the others along.
-fn write_entries(connection: &mut AnyConnection, entries: &[Entry]) -> Vec<Outcome> {
-    let error = match connection.transaction(|c| ledger::write(c, entries)) {
-        Ok(verdicts) => return outcomes(verdicts),
-        Err(error) => error,
-    };
-    if let [_] = entries {
-        return vec![Err(error.into())];
+fn write_entries(connection: &mut AnyConnection, entries: &[Entry]) -> Result<Vec<Outcome>, Lost> {
+    if entries.is_empty() {
+        return Ok(Vec::new());
     }
-    if !connection.is_in_transaction() {
-        return failed(entries, &error);
+    match connection.transaction(|c| ledger::write(c, entries)) {
+        Ok(verdicts) => Ok(outcomes(verdicts)),
+        Err(error) if connection.has_lost_transaction() => Err(Lost(error)),
+        Err(error) if entries.len() == 1 => Ok(vec![Err(error.into())]),
+        Err(_) => {
+            let mut all = Vec::with_capacity(entries.len());
+            for entry in entries {
+                all.extend(write_entries(connection, std::slice::from_ref(entry))?);
+            }
+            Ok(all)
+        }
     }
-    entries.iter().flat_map(|entry| write_entries(connection, std::slice::from_ref(entry))).collect()
 }
 
 /// The same in transactions of their own.
-fn commit_entries(connection: &mut AnyConnection, entries: &[Entry]) -> Vec<Outcome> {
+fn commit_entries(connection: &mut AnyConnection, entries: &[Entry], answers: &[Answer]) -> Vec<Outcome> {
     let mut attempt = 1;
+    let started = Instant::now();
     let error = loop {
         match commit_ledger(connection, entries) {
             Ok(verdicts) => return outcomes(verdicts),
@@ -188,22 +209,23 @@ fn commit_entries(connection: &mut AnyConnection, entries: &[Entry]) -> Vec<Outc
     if let [_] = entries {
         return vec![Err(error.into())];
     }
-    if is_late(&error) || !connection.is_usable() {
+    // What is slow for all of them is slow for each of them.
+    if started.elapsed() > SLOW || !connection.is_usable() {
         return failed(entries, &error);
     }
-    entries.iter().flat_map(|entry| commit_entries(connection, std::slice::from_ref(entry))).collect()
-}
-
-/// Whether a time-out ended it: what is slow for all of them is slow for each of them.
-fn is_late(error: &StoreError) -> bool {
-    matches!(error, StoreError::Database(DieselError::DatabaseError(_, details))
-        if details.message().starts_with("canceling statement"))
+    let each = entries.iter().zip(answers).map(|(entry, answer)| match answer.is_closed() {
+        true => vec![Err(StoreError::Timeout.into())],
+        false => commit_entries(connection, std::slice::from_ref(entry), std::slice::from_ref(answer)),
+    });
+    each.flatten().collect()
 }
 
 fn commit_ledger(connection: &mut AnyConnection, entries: &[Entry]) -> Result<Vec<Verdict>, StoreError> {
-    connection.begin_fenced()?;
-    let written = ledger::write(connection, entries);
-    let written = written.and_then(|verdicts| {
+    if let Err(error) = connection.begin_fenced() {
+        connection.clear();
+        return Err(error.into());
+    }
+    let written = ledger::write(connection, entries).and_then(|verdicts| {
         connection.commit()?;
         Ok(verdicts)
     });

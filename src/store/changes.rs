@@ -109,6 +109,43 @@ pub fn since(connection: &mut AnyConnection, known: i64) -> Result<(i64, News), 
     Ok((latest, news.map_or(News::Everything, News::Some)))
 }
 
+/// What has changed after a generation, step by step.
+#[derive(Debug)]
+pub struct Steps {
+    latest: i64,
+    /// None when it cannot be told any more.
+    steps: Option<Vec<(i64, Changed)>>,
+}
+
+impl Steps {
+    /// Whether anything after a generation may matter to a sign-in of a teamspace.
+    pub fn concern(&self, generation: i64, teamspace: Option<&str>) -> bool {
+        if generation == self.latest {
+            return false;
+        }
+        let Some(steps) = self.steps.as_ref().filter(|_| generation < self.latest) else { return true };
+        let mut after = steps.iter().filter(|(step, _)| *step > generation);
+        // What is no teamspace's matter is everybody's.
+        after.any(|(_, changed)| changed.teamspace_id().is_none_or(|id| Some(id) == teamspace))
+    }
+}
+
+/// What has changed after a generation.
+pub fn after(connection: &mut AnyConnection, known: i64) -> Result<Steps, StoreError> {
+    let latest = current(connection)?;
+    if !(0..=MAX_STEPS).contains(&(latest - known)) || latest == known {
+        return Ok(Steps { latest, steps: None });
+    }
+    let rows: Vec<(i64, String, String)> = changes::table
+        .filter(changes::generation.gt(known))
+        .filter(changes::generation.le(latest))
+        .select((changes::generation, changes::kind, changes::object))
+        .load(connection)?;
+    let complete = i64::try_from(rows.len()) == Ok(latest - known);
+    let steps = rows.into_iter().map(|(step, kind, object)| Some((step, Changed::of((kind, object))?)));
+    Ok(Steps { latest, steps: steps.collect::<Option<Vec<_>>>().filter(|_| complete) })
+}
+
 /// Deletes what every process has taken over long ago.
 pub(super) fn prune(connection: &mut AnyConnection, before: UnixSeconds) -> QueryResult<usize> {
     diesel::delete(changes::table.filter(changes::at.lt(before))).execute(connection)

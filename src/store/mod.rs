@@ -112,6 +112,15 @@ impl Store {
         self.workers.read(job).await
     }
 
+    /// The same for what may take long, such as lists: no sign-in waits behind it.
+    pub async fn list<T, F>(&self, job: F) -> Result<T, StoreError>
+    where
+        F: FnOnce(&mut AnyConnection) -> Result<T, StoreError> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.workers.list(job).await
+    }
+
     /// Writes in one transaction, answered after its COMMIT.
     pub async fn write<T, E, F>(&self, job: F) -> Result<T, E>
     where

@@ -42,6 +42,8 @@ pub fn add(connection: &mut AnyConnection, key: &StoredKey) -> Result<(), StoreE
 pub fn remove(connection: &mut AnyConnection, kid: &str, now: UnixSeconds) -> Result<usize, StoreError> {
     let deleted =
         diesel::delete(signing_keys::table.filter(signing_keys::kid.eq(kid))).execute(connection)?;
-    changes::note(connection, &Changed::SigningKeys, now)?;
+    if deleted > 0 {
+        changes::note(connection, &Changed::SigningKeys, now)?;
+    }
     Ok(deleted)
 }

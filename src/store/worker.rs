@@ -6,7 +6,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -53,14 +53,29 @@ pub struct Counts {
     pub writes: AtomicU64,
 }
 
-/// Where jobs are handed to the threads, which end when this is dropped.
+/// A queue with the threads that work it off, which end when this is dropped.
+struct Lane<J> {
+    queue: Sender<J>,
+    patience: Duration,
+    state: Arc<State>,
+}
+
+/// What is known of the threads of a lane.
+#[derive(Default)]
+struct State {
+    /// Whether a caller has waited in vain since something was done last.
+    stalled: AtomicBool,
+    /// How many threads have a connection.
+    connected: AtomicUsize,
+}
+
+/// Where jobs are handed over.
 #[derive(Clone)]
 pub struct Workers {
-    writes: Sender<Job>,
-    reads: Sender<ReadJob>,
-    patience: Duration,
-    /// Whether a caller has waited in vain since the database answered last.
-    stalled: Arc<AtomicBool>,
+    writes: Lane<Job>,
+    reads: Lane<ReadJob>,
+    /// Reads that may take long, such as lists: no sign-in waits behind them.
+    lists: Lane<ReadJob>,
     counts: Arc<Counts>,
 }
 
@@ -70,38 +85,43 @@ struct Post {
     url: String,
     config: Database,
     kind: Kind,
-    stalled: Arc<AtomicBool>,
+    state: Arc<State>,
     counts: Arc<Counts>,
+}
+
+/// What is to be thought of a connection after some work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Health {
+    Sound,
+    /// Something failed: it is to be looked at.
+    Doubtful,
+    /// Not to be used again.
+    Broken,
 }
 
 impl Workers {
     /// Starts the threads on a database that is already migrated.
     pub fn start(url: &str, config: &Database) -> Result<Self, StoreError> {
-        let (writes, write_jobs) = bounded(QUEUE);
-        let (reads, read_jobs) = bounded(QUEUE);
-        let (stalled, counts) = <(Arc<AtomicBool>, Arc<Counts>)>::default();
         let kind = Kind::of(url).unwrap_or(Kind::Sqlite);
-        let (writers, readers, patience) = match kind {
+        let (writers, patience) = match kind {
             // It has one writer at a time anyway.
-            Kind::Sqlite => (1, config.readers, Duration::from_secs(10)),
-            Kind::Postgres => (config.writers, config.readers, config.timeout.std()),
+            Kind::Sqlite => (1, Duration::from_secs(10)),
+            Kind::Postgres => (config.writers, config.timeout.std()),
         };
-        let post = Post {
+        let counts = Arc::<Counts>::default();
+        let post = || Post {
             url: url.to_owned(),
             config: config.clone(),
             kind,
-            stalled: Arc::clone(&stalled),
+            state: Arc::default(),
             counts: Arc::clone(&counts),
         };
-        for _ in 0..writers.max(1) {
-            let (post, jobs) = (post.clone(), write_jobs.clone());
-            spawn("store-writer", move || post.write_until_closed(&jobs))?;
-        }
-        for _ in 0..readers.max(1) {
-            let (post, jobs) = (post.clone(), read_jobs.clone());
-            spawn("store-reader", move || post.read_until_closed(&jobs))?;
-        }
-        Ok(Self { writes, reads, patience, stalled, counts })
+        Ok(Self {
+            writes: Lane::start("store-writer", writers, patience, post(), Post::write_until_closed)?,
+            reads: Lane::start("store-reader", config.readers, patience, post(), Post::read_until_closed)?,
+            lists: Lane::start("store-lister", 1, patience, post(), Post::read_until_closed)?,
+            counts,
+        })
     }
 
     /// How often was committed so far.
@@ -130,22 +150,43 @@ impl Workers {
             });
             (finish, failed)
         });
-        submit(&self.writes, Job::Other(job))?;
-        self.wait(done).await?
+        self.writes.submit(Job::Other(job))?;
+        self.writes.wait(done).await?
     }
 
     /// Writes an entry of the ledger and answers after its COMMIT. The write begins at once.
     pub fn enter(&self, entry: Entry) -> impl Future<Output = Result<(), RedeemError>> {
         let (answer, done) = oneshot::channel();
-        let submitted = submit(&self.writes, Job::Entry(Box::new(entry), answer));
+        let submitted = self.writes.submit(Job::Entry(Box::new(entry), answer));
         async move {
             submitted?;
-            self.wait(done).await?
+            self.writes.wait(done).await?
         }
     }
 
     /// Runs `job` on a reader's connection; all its reads see one state of the database.
     pub async fn read<T, E, F>(&self, job: F) -> Result<T, E>
+    where
+        F: FnOnce(&mut AnyConnection) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + From<DieselError> + Send + 'static,
+    {
+        self.reads.read(job).await
+    }
+
+    /// The same for what may take long.
+    pub async fn list<T, E, F>(&self, job: F) -> Result<T, E>
+    where
+        F: FnOnce(&mut AnyConnection) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + From<DieselError> + Send + 'static,
+    {
+        self.lists.read(job).await
+    }
+}
+
+impl Lane<ReadJob> {
+    async fn read<T, E, F>(&self, job: F) -> Result<T, E>
     where
         F: FnOnce(&mut AnyConnection) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
@@ -161,29 +202,57 @@ impl Workers {
             let _ = answer.send(result);
             failed
         });
-        submit(&self.reads, job)?;
+        self.submit(job)?;
         self.wait(done).await?
     }
+}
 
-    /// Waits for an answer, but not for ever: a server that is gone may not be noticed for minutes.
+impl<J> Clone for Lane<J> {
+    fn clone(&self) -> Self {
+        let Self { queue, patience, state } = self;
+        Self { queue: queue.clone(), patience: *patience, state: Arc::clone(state) }
+    }
+}
+
+impl<J: Send + 'static> Lane<J> {
+    fn start(
+        name: &str,
+        threads: usize,
+        patience: Duration,
+        post: Post,
+        work: fn(&Post, &Receiver<J>),
+    ) -> Result<Self, StoreError> {
+        let (queue, jobs) = bounded(QUEUE);
+        let state = Arc::clone(&post.state);
+        for _ in 0..threads.max(1) {
+            let (post, jobs) = (post.clone(), jobs.clone());
+            spawn(name, move || work(&post, &jobs))?;
+        }
+        Ok(Self { queue, patience, state })
+    }
+
+    fn submit(&self, job: J) -> Result<(), StoreError> {
+        self.queue.try_send(job).map_err(|error| match error {
+            TrySendError::Full(_) => StoreError::Overloaded,
+            TrySendError::Disconnected(_) => StoreError::Stopped,
+        })
+    }
+
+    /// Waits for an answer, but not for ever: a server that is gone may not be noticed for minutes. Only who has
+    /// waited in full can tell that it does not answer.
     async fn wait<T>(&self, done: oneshot::Receiver<T>) -> Result<T, StoreError> {
-        let stalled = self.stalled.load(Ordering::Relaxed);
+        let stalled = self.state.stalled.load(Ordering::Relaxed);
         let patience = if stalled { SHORT_PATIENCE.min(self.patience) } else { self.patience };
         match tokio::time::timeout(patience, done).await {
             Ok(answer) => answer.map_err(|_| StoreError::Stopped),
             Err(_) => {
-                self.stalled.store(true, Ordering::Relaxed);
+                if !stalled {
+                    self.state.stalled.store(true, Ordering::Relaxed);
+                }
                 Err(StoreError::Timeout)
             }
         }
     }
-}
-
-fn submit<J>(queue: &Sender<J>, job: J) -> Result<(), StoreError> {
-    queue.try_send(job).map_err(|error| match error {
-        TrySendError::Full(_) => StoreError::Overloaded,
-        TrySendError::Disconnected(_) => StoreError::Stopped,
-    })
 }
 
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), StoreError> {
@@ -198,58 +267,71 @@ impl Post {
             let commits = Batch::of(queued).commit(connection, self.kind);
             self.counts.commits.fetch_add(commits.transactions, Ordering::Relaxed);
             self.counts.writes.fetch_add(commits.jobs, Ordering::Relaxed);
-            commits.failed
+            commits.health
         });
     }
 
     fn read_until_closed(&self, jobs: &Receiver<ReadJob>) {
-        self.work(jobs, |connection, job| job(connection));
+        self.work(jobs, |connection, job| if job(connection) { Health::Doubtful } else { Health::Sound });
     }
 
-    /// Takes jobs until there will be no more. `run` says whether something failed: the connection is looked
-    /// at then, and replaced when it is of no use any more.
-    fn work<J>(&self, jobs: &Receiver<J>, run: impl Fn(&mut AnyConnection, J) -> bool) {
+    /// Takes jobs until there will be no more, and replaces the connection when it is of no use any more.
+    fn work<J>(&self, jobs: &Receiver<J>, run: impl Fn(&mut AnyConnection, J) -> Health) {
         let Some(mut connection) = self.connect(jobs) else { return };
         while let Ok(job) = jobs.recv() {
             let sound = match catch_unwind(AssertUnwindSafe(|| run(&mut connection, job))) {
-                Ok(false) => true,
-                Ok(true) => connection.is_usable(),
+                Ok(Health::Sound) => true,
+                Ok(Health::Doubtful) => connection.is_usable(),
+                Ok(Health::Broken) => false,
                 Err(_) => {
                     // The state of its transaction is unknown.
-                    tracing::error!("a database job panicked; opening a new connection");
+                    tracing::error!("a database job panicked");
                     false
                 }
             };
             if sound {
-                self.stalled.store(false, Ordering::Relaxed);
+                self.state.stalled.store(false, Ordering::Relaxed);
                 continue;
             }
             tracing::warn!("the connection to the database is of no use any more; opening a new one");
+            self.state.connected.fetch_sub(1, Ordering::Relaxed);
             match self.connect(jobs) {
                 Some(new) => connection = new,
                 None => return,
             }
         }
+        self.state.connected.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Opens a connection, trying again until there is one. Jobs that come meanwhile are dropped, which tells
-    /// their askers at once. None when there will be no more jobs.
+    /// Opens a connection, trying again until there is one. None when there will be no more jobs.
     fn connect<J>(&self, jobs: &Receiver<J>) -> Option<AnyConnection> {
         let mut pause = BACK_OFF.0;
         loop {
             match open(&self.url, &self.config) {
-                Ok(connection) => return Some(connection),
+                Ok(connection) => {
+                    self.state.connected.fetch_add(1, Ordering::Relaxed);
+                    return Some(connection);
+                }
                 Err(error) => tracing::warn!(%error, "cannot connect to the database; trying again"),
             }
-            let until = Instant::now() + pause;
-            loop {
-                match jobs.recv_deadline(until) {
-                    Ok(job) => drop(job),
-                    Err(error) if error.is_timeout() => break,
-                    Err(_) => return None,
-                }
-            }
+            self.pause(jobs, Instant::now() + pause)?;
             pause = (pause * 2).min(BACK_OFF.1);
+        }
+    }
+
+    /// Waits. While no thread has a connection, jobs that come are dropped, which tells their askers at once;
+    /// otherwise they are left to the others. None when there will be no more jobs.
+    fn pause<J>(&self, jobs: &Receiver<J>, until: Instant) -> Option<()> {
+        loop {
+            if self.state.connected.load(Ordering::Relaxed) > 0 {
+                thread::sleep(until.saturating_duration_since(Instant::now()));
+                return Some(());
+            }
+            match jobs.recv_deadline(until) {
+                Ok(job) => drop(job),
+                Err(error) if error.is_timeout() => return Some(()),
+                Err(_) => return None,
+            }
         }
     }
 }

@@ -22,6 +22,7 @@ mod grant;
 mod interop;
 mod issuer_keys;
 mod json;
+mod ledger;
 mod log_stream;
 mod metadata;
 mod metrics;

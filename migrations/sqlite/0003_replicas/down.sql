@@ -1,3 +1,4 @@
+DROP TRIGGER used_assertions_of_older_versions;
 DROP TABLE log_streams;
 DROP TABLE replicas;
 DROP TABLE changes;

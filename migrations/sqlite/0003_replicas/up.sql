@@ -2,6 +2,13 @@
 -- keys: an index on the time would cost every sign-in a write.
 DROP INDEX used_assertions_by_expiry;
 UPDATE used_assertions SET assertion = substr(assertion, 1, 22);
+-- A process of the version before, which goes on for some seconds while the next one starts, would not find these keys:
+-- it must not redeem anything any more.
+CREATE TRIGGER used_assertions_of_older_versions BEFORE INSERT ON used_assertions
+WHEN length(NEW.assertion) = 43
+BEGIN
+    SELECT RAISE(ABORT, 'the database is of a newer version');
+END;
 
 -- Counted as members come and go: what it takes to know whether a seat is free must not grow with the members.
 ALTER TABLE teamspaces ADD COLUMN seats_used BIGINT NOT NULL DEFAULT 0;

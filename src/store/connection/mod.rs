@@ -185,22 +185,38 @@ impl AnyConnection {
         }
     }
 
-    /// Whether the transaction of [`Self::begin_write`] is still open. SQLite has no statement that
-    /// tells, but refuses a BEGIN inside one.
-    pub fn is_in_transaction(&mut self) -> bool {
+    /// Whether the transaction that was begun is gone. SQLite has no statement that tells, but takes a BEGIN
+    /// outside of one only.
+    pub fn has_lost_transaction(&mut self) -> bool {
         match self {
-            Self::Sqlite(connection) => connection.batch_execute("BEGIN").is_err(),
+            Self::Sqlite(connection) => connection.batch_execute("BEGIN; ROLLBACK").is_ok(),
             #[cfg(feature = "postgres")]
-            Self::Postgres(_) => true,
+            Self::Postgres(_) => false,
+        }
+    }
+
+    /// Ends what a BEGIN has begun whose statements failed.
+    pub fn clear(&mut self) {
+        if let Err(error) = self.batch_execute("ROLLBACK") {
+            tracing::debug!(%error, "nothing left to roll back");
         }
     }
 
     /// Whether the connection can go on being used for writing.
     pub fn is_usable(&mut self) -> bool {
         match self {
-            Self::Sqlite(_) => true,
+            Self::Sqlite(connection) => connection.batch_execute("BEGIN; ROLLBACK").is_ok(),
             #[cfg(feature = "postgres")]
             Self::Postgres(connection) => postgres::is_usable(connection),
+        }
+    }
+
+    /// The time that the database has, in seconds since 1970; none where it is this machine's.
+    pub fn time(&mut self) -> QueryResult<Option<i64>> {
+        match self {
+            Self::Sqlite(_) => Ok(None),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(connection) => postgres::time(connection).map(Some),
         }
     }
 

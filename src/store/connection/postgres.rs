@@ -2,9 +2,10 @@
 
 use diesel::PgConnection;
 use diesel::connection::SimpleConnection as _;
+use diesel::dsl::sql;
 use diesel::migration::MigrationSource;
 use diesel::prelude::*;
-use diesel::sql_types::Bool;
+use diesel::sql_types::{BigInt, Bool};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
 
 use super::StoreError;
@@ -18,7 +19,8 @@ const OLDEST: i32 = 150_000;
 /// The ledger holds the lock of the configuration shared, whoever changes the configuration holds it alone:
 /// so the generation that a transaction of the ledger has read is still the last one when it commits.
 /// Advisory locks are held in memory; a row lock would be a write for each batch.
-pub(super) const BEGIN_FENCED: &str = "BEGIN; SELECT pg_advisory_xact_lock_shared(7161, 1)";
+pub(super) const BEGIN_FENCED: &str =
+    "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock_shared(7161, 1)";
 pub(super) const LOCK_CONFIGURATION: &str = "SELECT pg_advisory_xact_lock(7161, 1)";
 const LOCK_MIGRATIONS: &str = "SELECT pg_advisory_lock(7161, 2)";
 const UNLOCK_MIGRATIONS: &str = "SELECT pg_advisory_unlock(7161, 2)";
@@ -40,7 +42,9 @@ pub(super) fn open(url: &str, config: &Database) -> Result<PgConnection, StoreEr
     // What a server, a user or a pooler has set as its default must not change what our transactions mean.
     let millis = config.timeout.std().as_millis();
     let settings = format!(
-        "SET default_transaction_isolation = 'read committed'; SET statement_timeout = {millis}; \
+        "SELECT set_config('synchronous_commit', 'on', false)
+             WHERE current_setting('synchronous_commit') IN ('off', 'local', 'remote_write'); \
+         SET default_transaction_isolation = 'read committed'; SET statement_timeout = {millis}; \
          SET lock_timeout = {millis}; SET idle_in_transaction_session_timeout = {}; \
          SET client_encoding = 'UTF8'; SET TIME ZONE 'UTC'; SET client_min_messages = warning",
         millis * 2,
@@ -58,8 +62,6 @@ pub(super) fn open(url: &str, config: &Database) -> Result<PgConnection, StoreEr
         false => Err(failed(&"this server is a standby and takes no writes")),
     }
 }
-
-use diesel::dsl::sql;
 
 /// What a URL does not say itself. Without these, libpq would wait for hours for a server that is gone.
 fn with_defaults(url: &str, config: &Database) -> String {
@@ -93,24 +95,43 @@ pub(super) fn migrate(connection: &mut PgConnection) -> Outcome<Vec<String>> {
     applied
 }
 
-/// Asked without making diesel's own table, which a standby or a user who may only read could not.
-pub(super) fn is_behind(connection: &mut PgConnection) -> Outcome<bool> {
+/// Which of our migrations the database has not, and whether it has others. Diesel itself would make its table for
+/// asking, which a user who may only use tables cannot.
+fn compare(connection: &mut PgConnection) -> Outcome<(bool, bool)> {
     let known: bool = diesel::select(sql::<Bool>("to_regclass('__diesel_schema_migrations') IS NOT NULL"))
         .first(connection)?;
-    if !known {
-        return Ok(true);
-    }
-    connection.has_pending_migration(MIGRATIONS)
+    let versions = "SELECT version::text FROM __diesel_schema_migrations";
+    let applied: Vec<Version> =
+        if known { diesel::sql_query(versions).load(connection)? } else { Vec::new() };
+    let ours = MigrationSource::<diesel::pg::Pg>::migrations(&MIGRATIONS)?;
+    let is_applied = |ours: &String| applied.iter().any(|applied| applied.version == *ours);
+    let ours: Vec<String> = ours.iter().map(|migration| migration.name().version().to_string()).collect();
+    let missing = ours.iter().any(|ours| !is_applied(ours));
+    Ok((missing, applied.iter().any(|applied| !ours.contains(&applied.version))))
+}
+
+#[derive(QueryableByName)]
+struct Version {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    version: String,
+}
+
+pub(super) fn is_behind(connection: &mut PgConnection) -> Outcome<bool> {
+    compare(connection).map(|(missing, _)| missing)
 }
 
 pub(super) fn is_ahead(connection: &mut PgConnection) -> Outcome<bool> {
-    let known = MigrationSource::<diesel::pg::Pg>::migrations(&MIGRATIONS)?.len();
-    Ok(connection.applied_migrations()?.len() > known)
+    compare(connection).map(|(_, others)| others)
 }
 
 /// Whether the server answers, and is not one that has become a standby.
 pub(super) fn is_usable(connection: &mut PgConnection) -> bool {
-    diesel::select(sql::<Bool>("NOT pg_is_in_recovery()")).first(connection).unwrap_or(false)
+    let writable = "NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off'";
+    diesel::select(sql::<Bool>(writable)).first(connection).unwrap_or(false)
+}
+
+pub(super) fn time(connection: &mut PgConnection) -> QueryResult<i64> {
+    diesel::select(sql::<BigInt>("extract(epoch FROM clock_timestamp())::bigint")).first(connection)
 }
 
 pub(super) fn has_news(connection: &mut PgConnection, listening: &mut bool) -> QueryResult<bool> {

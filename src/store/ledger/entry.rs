@@ -78,11 +78,12 @@ fn bind_first(connection: &mut AnyConnection, identity: &Identity) -> Result<(),
 
 impl MemberChange {
     /// In which order members are changed; none when nothing but a time is noted.
-    pub(super) fn order(&self) -> Option<(&str, &str)> {
+    ///
+    /// A new one locks the teamspace before its own row, and so comes before one who is there already.
+    pub(super) fn order(&self) -> Option<(&str, bool, &str)> {
         match self {
-            Self::Provision { member, .. } | Self::Accept { member, .. } => {
-                Some((&member.teamspace_id, &member.email))
-            }
+            Self::Provision { member, .. } => Some((&member.teamspace_id, false, &member.email)),
+            Self::Accept { member, .. } => Some((&member.teamspace_id, true, &member.email)),
             Self::Known { .. } => None,
         }
     }

@@ -45,8 +45,8 @@ pub fn is_redeemed(connection: &mut AnyConnection, assertion: &str) -> Result<bo
 }
 
 /// Writes a batch, inside a transaction of [`AnyConnection::begin_fenced`]. The order is the same in every
-/// process (assertions, then teamspaces and members, each by key), so that two of them cannot wait for each
-/// other on PostgreSQL. On an error the transaction must be given up.
+/// process (assertions, then each teamspace with its members, by key), so that two of them seldom wait for each
+/// other on PostgreSQL, which ends one of them then. On an error the transaction must be given up.
 pub(super) fn write(connection: &mut AnyConnection, entries: &[Entry]) -> Result<Vec<Verdict>, StoreError> {
     let mut batch = Batch { entries, verdicts: vec![Ok(()); entries.len()], released: Vec::new() };
     batch.check_generation(connection)?;
@@ -78,12 +78,18 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// What was decided under another configuration must be decided again. Members are part of it: whoever is
+    /// What was decided under another configuration must be decided again, unless all that changed is about other
+    /// teamspaces. Members are part of it: whoever is
     /// suspended or unlinked since is noticed here.
     fn check_generation(&mut self, connection: &mut AnyConnection) -> Result<(), StoreError> {
-        let generation = changes::current(connection)?;
-        for (index, redemption) in self.redemptions() {
-            if redemption.generation != generation {
+        let redemptions = self.redemptions();
+        let Some(oldest) = redemptions.iter().map(|(_, redemption)| redemption.generation).min() else {
+            return Ok(());
+        };
+        let steps = changes::after(connection, oldest)?;
+        for (index, redemption) in redemptions {
+            let teamspace = self.entries.get(index).and_then(|entry| entry.sign_in.teamspace_id.as_deref());
+            if steps.concern(redemption.generation, teamspace) {
                 self.object(index, Objection::ConfigurationChanged);
             }
         }

@@ -15,7 +15,7 @@ pub async fn list(admin: Admin, Params(query): Params<PageQuery>) -> Result<Json
     let (limit, before) = (query.limit()?, query.before()?.unwrap_or(i64::MAX));
     let confined_to = admin.confined_to().map(str::to_owned);
     let found =
-        admin.app.store.read(move |c| admin_events::list(c, confined_to.as_deref(), before, limit)).await?;
+        admin.app.store.list(move |c| admin_events::list(c, confined_to.as_deref(), before, limit)).await?;
     let snapshot = admin.app.snapshot();
     Ok(page::answer(found, |event| view(event, |id| snapshot.slug_of(id))))
 }

@@ -46,7 +46,7 @@ pub async fn list(
     Params(query): Params<PageQuery>,
 ) -> Result<Json<Value>, Problem> {
     let (limit, after, id) = (query.limit()?, query.after()?, tenancy.teamspace.id.clone());
-    let found = admin.app.store.read(move |c| members::list(c, &id, limit, after.as_deref())).await?;
+    let found = admin.app.store.list(move |c| members::list(c, &id, limit, after.as_deref())).await?;
     Ok(page::answer(found, |(member, identities)| view(&member, &identities)))
 }
 

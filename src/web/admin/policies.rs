@@ -102,7 +102,7 @@ pub async fn show_shadow(
     };
     let limit = usize::try_from(limit).unwrap_or_default();
     let query = Query { set: query.set, teamspace_id, limit };
-    let report = admin.app.store.read(move |c| report::report(c, &query)).await;
+    let report = admin.app.store.list(move |c| report::report(c, &query)).await;
     let report = report.map_err(ambiguous)?.ok_or_else(Problem::not_found)?;
     Ok(Json(serde_json::to_value(report).map_err(|e| Problem::unavailable(&e))?))
 }

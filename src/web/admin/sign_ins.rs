@@ -58,7 +58,7 @@ async fn find(
         request_id: query.request_id,
         before,
     };
-    let found = admin.app.store.read(move |c| sign_ins::list(c, &filter, limit)).await?;
+    let found = admin.app.store.list(move |c| sign_ins::list(c, &filter, limit)).await?;
     let snapshot = admin.app.snapshot();
     Ok(page::answer(found, |row| view(&row, row.teamspace_id.as_deref().and_then(|id| snapshot.slug_of(id)))))
 }

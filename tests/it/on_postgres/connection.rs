@@ -98,3 +98,62 @@ fn unusable_servers_are_told() {
     let error = Store::open(&config.database_url, &config.database).err().unwrap().to_string();
     assert!(error.contains("127.0.0.1:9/d") && !error.contains("hunter2"), "{error}");
 }
+
+/// What a role or server has as its default does not make commits less than durable.
+#[test]
+fn commits_are_durable_whatever_the_defaults() {
+    #[derive(diesel::QueryableByName)]
+    struct Shown {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        synchronous_commit: String,
+    }
+    use diesel::RunQueryDsl as _;
+    let cluster = Cluster::start();
+    for (default, effective) in
+        [("off", "on"), ("local", "on"), ("remote_write", "on"), ("remote_apply", "remote_apply")]
+    {
+        let mut connection = connection::open(&cluster.url, &Database::default()).unwrap();
+        let alter = format!("ALTER ROLE countersign SET synchronous_commit = {default}");
+        connection.batch_execute(&alter).unwrap();
+        let mut connection = connection::open(&cluster.url, &Database::default()).unwrap();
+        let shown: Shown = diesel::sql_query("SHOW synchronous_commit").get_result(&mut connection).unwrap();
+        assert_eq!(shown.synchronous_commit, effective, "{default}");
+    }
+}
+
+/// The service needs no right to make tables, only to use them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_that_may_only_use_tables_will_do() {
+    let cluster = Cluster::start();
+    Store::migrate(&cluster.url).unwrap();
+    let grant = "CREATE ROLE app LOGIN; REVOKE CREATE ON SCHEMA public FROM PUBLIC; \
+        GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO app; \
+        GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO app";
+    connection::open(&cluster.url, &Database::default()).unwrap().batch_execute(grant).unwrap();
+    let url = cluster.url.replace("countersign@", "app@");
+    let store = Store::open(&url, &Database::default()).unwrap();
+    store.read(countersign::store::changes::current).await.unwrap();
+}
+
+/// A database that is slow once, and then slower than usual, is not taken for one that does not answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_database_is_not_a_dead_one() {
+    let cluster = Cluster::start();
+    let config = Database { timeout: Duration::from_secs(1), writers: 1, ..Database::default() };
+    Store::migrate(&cluster.url).unwrap();
+    let store = Store::open(&cluster.url, &config).unwrap();
+    let sleep = async |seconds: f64| {
+        let sleep = format!("SELECT pg_sleep({seconds})");
+        store.write(move |c| Ok::<_, StoreError>(c.batch_execute(&sleep)?)).await
+    };
+    // One statement times out, behind which another one has waited in vain.
+    let (first, second) = tokio::join!(sleep(5.0), sleep(0.0));
+    assert!(first.is_err() && second.is_err(), "{second:?}");
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    // The one that finds out that it answers again, and then each takes longer than an impatient caller waits.
+    let _ = sleep(0.3).await;
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    for _ in 0..5 {
+        sleep(0.3).await.unwrap();
+    }
+}

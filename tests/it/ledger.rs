@@ -1,0 +1,119 @@
+//! Many requests in one transaction, each of which comes out by itself.
+
+use std::sync::Arc;
+
+use countersign::store::changes::{self, Changed};
+use countersign::store::sign_ins::NewSignIn;
+use countersign::store::{MemberChange, Objection, RedeemError, Redemption, StoreError};
+use diesel::connection::SimpleConnection as _;
+use serde_json::json;
+
+use crate::harness::{START, TestApp};
+
+fn row(teamspace_id: &str) -> Arc<NewSignIn> {
+    let row = NewSignIn { at: START, teamspace_id: Some(teamspace_id.to_owned()), ..NewSignIn::default() };
+    Arc::new(NewSignIn { outcome: "granted".to_owned(), ..row })
+}
+
+fn redemption(assertion: &str, generation: i64, member_id: &str) -> Redemption {
+    Redemption {
+        assertion: format!("{assertion:0<43}"),
+        expires_at: START + 300,
+        generation,
+        member: MemberChange::Known { member_id: member_id.to_owned() },
+    }
+}
+
+/// What is decided while another teamspace is changed holds; what is changed in its own, or for all, does not.
+#[tokio::test]
+async fn only_changes_that_matter_are_in_the_way() {
+    let app = TestApp::start().await;
+    app.granted(json!({})).await;
+    let member = app.member("dana@acme.com").await.unwrap().id;
+    let generation = app.app.snapshot().generation;
+    let note = async |changed: Changed| {
+        app.app.store.configure(move |c| changes::note(c, &changed, START)).await.unwrap();
+    };
+    let redeem = async |name: &str| {
+        let redemption = redemption(name, generation, &member);
+        app.app.store.redeem(redemption, row("id-of-acme")).await
+    };
+    assert!(redeem("one").await.is_ok());
+    note(Changed::Members("another".to_owned())).await;
+    note(Changed::Teamspace("another".to_owned())).await;
+    assert!(redeem("two").await.is_ok());
+    let before = app.written().await;
+    note(Changed::Client("any".to_owned())).await;
+    for _ in 0..2 {
+        let refused = redeem("three").await;
+        assert!(
+            matches!(refused, Err(RedeemError::Objection(Objection::ConfigurationChanged))),
+            "{refused:?}"
+        );
+        note(Changed::Members("id-of-acme".to_owned())).await;
+    }
+    assert_eq!(app.written().await, before);
+}
+
+/// Of entries that are written together each has its own outcome: used, unknown, fine.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_entry_has_its_own_outcome() {
+    let app = TestApp::start().await;
+    app.granted(json!({})).await;
+    let member = app.member("dana@acme.com").await.unwrap().id;
+    let (generation, before) = (app.app.snapshot().generation, app.written().await);
+    let store = &app.app.store;
+    // Submitted before any of them is waited for.
+    let fine = store.redeem(redemption("fine", generation, &member), row("id-of-acme"));
+    let again = store.redeem(redemption("fine", generation, &member), row("id-of-acme"));
+    let nobody = store.redeem(redemption("nobody", generation, "nobody"), row("id-of-acme"));
+    let refusal = store.record(row("id-of-acme"));
+    let (fine, again, nobody, refusal) = tokio::join!(fine, again, nobody, refusal);
+    assert!(fine.is_ok() && refusal.is_ok(), "{fine:?} {refusal:?}");
+    assert!(matches!(again, Err(RedeemError::Objection(Objection::Replayed))), "{again:?}");
+    assert!(matches!(nobody, Err(RedeemError::Objection(Objection::FactsChanged))), "{nobody:?}");
+    let after = app.written().await;
+    assert_eq!(after.used_assertions, before.used_assertions + 1, "what was refused is not used");
+    assert_eq!(after.sign_ins, before.sign_ins + 2);
+}
+
+/// A database that is full undoes a whole transaction: nobody is told that it was written, and the next one is.
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_a_transaction_that_is_undone_is_not_the_end() {
+    let app = TestApp::start().await;
+    for _ in 0..3 {
+        // The limit is this connection's: it ends with it.
+        let full = |c: &mut countersign::store::AnyConnection| {
+            Ok::<_, StoreError>(c.batch_execute("PRAGMA max_page_count = 1")?)
+        };
+        app.app.store.write(full).await.unwrap();
+        let assertion = "x".repeat(100);
+        let (mut unavailable, mut last) = (0, None);
+        for i in 0..200 {
+            let before = app.written().await;
+            let claims = json!({ "jti": format!("{assertion}{i}{}", uuid::Uuid::new_v4()) });
+            let answer = app.exchange(&app.assertion(claims)).await;
+            if answer.status == 503 {
+                unavailable += 1;
+                // The refusal itself may be in the log: by then there was a new connection.
+                assert_eq!(app.written().await.used_assertions, before.used_assertions);
+                last = Some(i);
+            } else {
+                assert_eq!(answer.status, 200, "{answer:?}");
+                if last.is_some() {
+                    break;
+                }
+            }
+        }
+        assert!((1..20).contains(&unavailable), "{unavailable} refusals");
+    }
+}
+
+/// A process of the version before would not find the keys of this one.
+#[tokio::test]
+async fn sqlite_older_versions_redeem_nothing_any_more() {
+    let app = TestApp::start().await;
+    let long = format!("INSERT INTO used_assertions VALUES ('{}', 1)", "x".repeat(43));
+    let error = app.database.connect().batch_execute(&long).unwrap_err().to_string();
+    assert!(error.contains("newer version"), "{error}");
+}
