@@ -32,6 +32,8 @@ const RESERVE: i64 = 1200;
 pub enum Who {
     /// The same [`REGULARS`] people again and again.
     Regulars,
+    /// The same, with an `acr` of its own in each assertion.
+    Apart,
     /// Each of [`PEOPLE`] once.
     Everybody,
 }
@@ -40,13 +42,14 @@ impl Who {
     fn name(self) -> &'static str {
         match self {
             Self::Regulars => "regulars",
+            Self::Apart => "apart",
             Self::Everybody => "everybody",
         }
     }
 
     fn person(self, index: u64) -> u64 {
         match self {
-            Self::Regulars => index % REGULARS,
+            Self::Regulars | Self::Apart => index % REGULARS,
             Self::Everybody => (index * STRIDE) % PEOPLE,
         }
     }
@@ -158,10 +161,11 @@ fn claims(parties: &Parties<'_>, who: Who, series: &str, (index, now): (u64, i64
     let (Parties { idp, issuer }, person) = (parties, who.person(index));
     let (subject, email, scope) = (subject(person), email(person), SCOPES.join(" "));
     let exp = now + LIFETIME;
+    let acr = if who == Who::Apart { format!(r#""acr":"{index:010}","#) } else { String::new() };
     format!(
         r#"{{"iss":"{idp}","sub":"{subject}","aud":"{issuer}","client_id":"{CLIENT}","resource":"{RESOURCE}","#
     ) + &format!(
-        r#""scope":"{scope}","email":"{email}","iat":{now},"exp":{exp},"jti":"IDAAG.{series}{index:010}"}}"#
+        r#"{acr}"scope":"{scope}","email":"{email}","iat":{now},"exp":{exp},"jti":"IDAAG.{series}{index:010}"}}"#
     )
 }
 

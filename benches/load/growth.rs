@@ -30,7 +30,6 @@ pub async fn measure(run: &mut Run, scale: f64) -> Outcome<()> {
         load: Load::Saturated { connections: CONNECTIONS },
         exchanges: run.exchanges / 2,
         replicas: 1,
-        by_time: false,
     };
     let (url, _dir) = run.database(place)?;
     seed::seed(&url, &idp::issuer())?;

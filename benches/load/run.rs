@@ -20,13 +20,13 @@ use crate::{Measure, Outcome, growth, idp, machine, number, profile, seed, serve
 
 /// Exchanges before each measurement: keys are fetched, members known, connections warm.
 const WARM_UP: usize = 1_000;
-/// A policy that reads the time and forbids nothing, so that this alone is what differs.
-const BY_TIME: &str = r#"@id("bench.by-time")
-@reason("too_early")
+/// A policy that reads what differs in each assertion and forbids nothing, so that this alone is what differs.
+const APART: &str = r#"@id("bench.apart")
+@reason("never")
 @error("invalid_scope")
 @message("Never.")
 forbid (principal is User, action == Action::"GrantScope", resource is Scope)
-when { context.now < datetime("2020-01-01") };
+when { context.claims has acr && context.claims.acr == "never" };
 "#;
 
 /// What the scenarios share.
@@ -42,6 +42,7 @@ pub struct Run {
     results: Vec<Figures>,
     regulars: Option<Rc<Requests>>,
     everybody: Option<Rc<Requests>>,
+    apart: Option<Rc<Requests>>,
     databases: usize,
 }
 
@@ -83,6 +84,7 @@ impl Run {
             results: Vec::new(),
             regulars: None,
             everybody: None,
+            apart: None,
             databases: 0,
         })
     }
@@ -186,6 +188,7 @@ impl Run {
             Who::Everybody => ((self.exchanges + WARM_UP).min(PEOPLE as usize), &mut self.everybody),
             Who::Regulars if million => (1_000_000 + WARM_UP, &mut self.regulars),
             Who::Regulars => (2 * self.exchanges + WARM_UP, &mut self.regulars),
+            Who::Apart => (self.exchanges + WARM_UP, &mut self.apart),
         };
         if let Some(requests) = known.as_ref().filter(|requests| requests.is_fresh()) {
             return Ok(Rc::clone(requests));
@@ -233,8 +236,8 @@ impl Run {
     /// Servers of a database that is there, warmed up.
     pub async fn serve(&mut self, url: &str, plan: &Plan) -> Outcome<Running> {
         let requests = self.requests(plan.who)?;
-        let policies = if plan.by_time {
-            self.policies_by_time()?
+        let policies = if plan.who == Who::Apart {
+            self.policies_apart()?
         } else {
             Path::new(env!("CARGO_MANIFEST_DIR")).join("policies")
         };
@@ -247,7 +250,7 @@ impl Run {
         }
         let mut running = Running { servers, requests, used: 0, place: None };
         // One after another first: of people who are no members yet, several sign-ins at once are tried again.
-        let alone = if plan.who == Who::Regulars { assertions::REGULARS as usize } else { 1 };
+        let alone = if plan.who != Who::Everybody { assertions::REGULARS as usize } else { 1 };
         running.saturate(alone, 1).await?;
         if plan.who == Who::Regulars {
             running.saturate(WARM_UP - alone, 32).await?;
@@ -255,7 +258,7 @@ impl Run {
         Ok(running)
     }
 
-    fn policies_by_time(&self) -> Outcome<PathBuf> {
+    fn policies_apart(&self) -> Outcome<PathBuf> {
         let dir = self.work.path().join("policies");
         fs::create_dir_all(&dir)?;
         for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("policies"))?.flatten() {
@@ -263,7 +266,7 @@ impl Run {
                 fs::copy(entry.path(), dir.join(entry.file_name()))?;
             }
         }
-        fs::write(dir.join("by-time.cedar"), BY_TIME)?;
+        fs::write(dir.join("apart.cedar"), APART)?;
         Ok(dir)
     }
 }

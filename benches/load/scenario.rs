@@ -56,8 +56,6 @@ pub struct Plan {
     pub load: Load,
     pub exchanges: usize,
     pub replicas: u16,
-    /// Whether decisions depend on the time.
-    pub by_time: bool,
 }
 
 impl Scenario {
@@ -69,8 +67,7 @@ impl Scenario {
     /// What it does, with so many exchanges where the number is free.
     pub fn plan(self, exchanges: usize, quick: bool) -> Plan {
         let load = Load::Saturated { connections: number("LOAD_CONNECTIONS", 32) };
-        let usual =
-            Plan { place: Place::Disk, who: Who::Regulars, load, exchanges, replicas: 1, by_time: false };
+        let usual = Plan { place: Place::Disk, who: Who::Regulars, load, exchanges, replicas: 1 };
         match self {
             Self::Durable => usual,
             Self::Connections128 => Plan { load: Load::Saturated { connections: 128 }, ..usual },
@@ -80,7 +77,7 @@ impl Scenario {
             }
             Self::FirstSignIns => Plan { who: Who::Everybody, ..usual },
             Self::InMemory => Plan { place: Place::Memory, ..usual },
-            Self::NotRemembered => Plan { by_time: true, ..usual },
+            Self::NotRemembered => Plan { who: Who::Apart, ..usual },
             Self::Overload => Plan { load: Load::Overload, ..usual },
             Self::Million => Plan { exchanges: 1_000_000, ..usual },
             Self::Postgres => Plan { place: Place::Postgres, ..usual },
