@@ -8,6 +8,7 @@ use axum::http::{HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
+use super::body::TooSlow;
 use super::error::Cause;
 use super::{RequestId, address};
 use crate::app::App;
@@ -15,7 +16,7 @@ use crate::exchange::error::TokenError;
 use crate::random::token;
 use crate::store::sign_ins::NewSignIn;
 
-/// How long a whole request may take, its body included: slow clients are dropped.
+/// How long a request may be worked on, from when its body is there.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Names the request, runs it unless its caller comes too often, logs it. An id that the caller sends is not taken over: it could be
@@ -27,6 +28,9 @@ pub async fn log(State(app): State<Arc<App>>, mut request: Request, next: Next) 
     let started = Instant::now();
     let answer = async {
         match address::admit(&app, request).await {
+            Ok(request) if request.extensions().get::<TooSlow>().is_some() => {
+                TokenError::timeout().into_response()
+            }
             Ok(request) => next.run(request).await,
             Err(limited) => TokenError::from(limited).into_response(),
         }

@@ -10,8 +10,12 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Some fifty milliseconds of work for one core.
-const PLACES: usize = 512;
+/// Exchanges at once: some fifty milliseconds of work for one core.
+const EXCHANGES: usize = 512;
+/// Other requests at once. Documents take no time; so these are, in effect, the administrators'.
+const OTHERS: usize = 128;
+/// Bodies that are being read at once, of 64 KiB at the most.
+const BODIES: usize = 4096;
 
 /// The same words as for everything else that is out of order for now.
 const BODY: &str =
@@ -19,20 +23,35 @@ const BODY: &str =
 
 /// In front of a listener.
 pub struct Gate {
-    places: Arc<Semaphore>,
+    exchanges: Arc<Semaphore>,
+    others: Arc<Semaphore>,
+    bodies: Arc<Semaphore>,
     refused: AtomicU64,
 }
 
 impl Default for Gate {
     fn default() -> Self {
-        Self { places: Arc::new(Semaphore::new(PLACES)), refused: AtomicU64::new(0) }
+        let [exchanges, others, bodies] =
+            [EXCHANGES, OTHERS, BODIES].map(|places| Arc::new(Semaphore::new(places)));
+        Self { exchanges, others, bodies, refused: AtomicU64::new(0) }
     }
 }
 
 impl Gate {
-    /// A place for one request, if one is free; it is given back when it is dropped.
-    pub fn enter(&self) -> Option<OwnedSemaphorePermit> {
-        let place = Arc::clone(&self.places).try_acquire_owned().ok();
+    /// A place for one request to this path, if one is free; it is given back when it is dropped. Exchanges have
+    /// their own, so that no number of them locks administrators out.
+    pub fn enter(&self, path: &str) -> Option<OwnedSemaphorePermit> {
+        let is_exchange = path.ends_with("/oauth2/token");
+        self.take(if is_exchange { &self.exchanges } else { &self.others })
+    }
+
+    /// A place for one body to be read, if one is free. There are many: a slow sender costs memory only.
+    pub fn receive(&self) -> Option<OwnedSemaphorePermit> {
+        self.take(&self.bodies)
+    }
+
+    fn take(&self, places: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+        let place = Arc::clone(places).try_acquire_owned().ok();
         if place.is_none() {
             self.refused.fetch_add(1, Ordering::Relaxed);
         }

@@ -3,6 +3,7 @@
 mod access_log;
 mod address;
 pub mod admin;
+mod body;
 mod error;
 pub mod gate;
 mod health;

@@ -10,7 +10,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
 use axum::response::Response;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -18,6 +18,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt as _;
 
+use super::body;
 use super::gate::Gate;
 
 /// How long a client may take for its request's head.
@@ -83,8 +84,13 @@ fn spawn_connection(stream: TcpStream, served: Served, graceful: &GracefulShutdo
 }
 
 async fn answer(served: Served, request: Request<Incoming>) -> Result<Response, Infallible> {
-    let Some(_place) = served.gate.enter() else { return Ok(Gate::refusal()) };
-    let mut request = request.map(Body::new);
+    let mut request = if request.body().is_end_stream() {
+        request.map(Body::new)
+    } else {
+        let Some(_place) = served.gate.receive() else { return Ok(Gate::refusal()) };
+        body::received(request).await
+    };
+    let Some(_place) = served.gate.enter(request.uri().path()) else { return Ok(Gate::refusal()) };
     request.extensions_mut().insert(ConnectInfo(served.peer));
     served.router.oneshot(request).await
 }

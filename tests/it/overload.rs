@@ -5,9 +5,19 @@ use std::time::{Duration, Instant};
 use diesel::connection::SimpleConnection as _;
 use serde_json::json;
 
-use crate::harness::TestApp;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::explain::admin;
+use crate::harness::{Answer, TestApp, http};
 use crate::process::{Process, real_time};
 use crate::subject::futures_all;
+
+/// An administrator asks a process.
+async fn administer(process: &Process, token: &str) -> Answer {
+    let url = process.url.replace("/oauth2/token", "/api/v1/teamspaces");
+    Answer::of(http().get(url).bearer_auth(token).send().await.unwrap()).await
+}
 
 /// Requests beyond the bound are refused at once and burn nothing; those within it are answered when the database
 /// is free again.
@@ -17,6 +27,7 @@ async fn sqlite_more_requests_than_places_are_refused_at_once() {
     const PLACES: usize = 512;
     let app = TestApp::start().await;
     real_time(&app);
+    let token = admin(&app, None).await;
     let process = Process::serve(&app, "");
     assert_eq!(process.exchange(&app.assertion(json!({}))).await.unwrap().status, 200);
     let assertions: Vec<String> = (0..REQUESTS).map(|_| app.assertion(json!({}))).collect();
@@ -28,7 +39,11 @@ async fn sqlite_more_requests_than_places_are_refused_at_once() {
     };
     let all = futures_all(assertions.iter().map(refused));
     let unlock = async {
-        tokio::time::sleep(Duration::from_millis(1700)).await;
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        let full = process.management("/metrics").await.body;
+        assert!(!full.contains("countersign_overload_refusals_total 0"), "the places are not taken yet");
+        assert_eq!(administer(&process, &token).await.status, 200, "administrators have their own places");
+        tokio::time::sleep(Duration::from_millis(200)).await;
         let unlocked = Instant::now();
         other.batch_execute("ROLLBACK").unwrap();
         unlocked
@@ -52,4 +67,41 @@ async fn sqlite_more_requests_than_places_are_refused_at_once() {
     // What was turned away is as good as before.
     let index = answers.iter().position(|(answer, _)| answer.status == 503).unwrap();
     assert_eq!(process.exchange(&assertions[index]).await.unwrap().status, 200);
+}
+
+/// Whoever sends a body slowly holds no place, and is told so after ten seconds.
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_bodies_keep_nobody_out() {
+    const SLOW: usize = 600;
+    let app = TestApp::start().await;
+    real_time(&app);
+    let token = admin(&app, None).await;
+    let process = Process::serve(&app, "");
+    let address = process.url.trim_start_matches("http://").trim_end_matches("/oauth2/token");
+    let form = "Content-Type: application/x-www-form-urlencoded";
+    let mut slow = Vec::with_capacity(SLOW);
+    let began = Instant::now();
+    for index in 0..SLOW {
+        let path = if index % 2 == 0 { "/oauth2/token" } else { "/api/v1/teamspaces" };
+        let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\n{form}\r\nContent-Length: 9\r\n\r\n");
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(format!("{head}x").as_bytes()).await.unwrap();
+        slow.push(stream);
+    }
+    assert_eq!(process.get("/oauth2/jwks").await.status, 200);
+    assert_eq!(process.get("/.well-known/oauth-authorization-server").await.status, 200);
+    assert_eq!(process.exchange(&app.assertion(json!({}))).await.unwrap().status, 200);
+    assert_eq!(administer(&process, &token).await.status, 200);
+    assert!(began.elapsed() < Duration::from_secs(9), "they were dropped already");
+    for stream in slow.iter_mut().take(2) {
+        let mut answer = [0; 1024];
+        let read = tokio::time::timeout(Duration::from_secs(20), stream.read(&mut answer)).await;
+        let answer = String::from_utf8_lossy(&answer[..read.unwrap().unwrap()]).to_lowercase();
+        assert!(answer.starts_with("http/1.1 408 "), "{answer}");
+        assert!(
+            answer.contains("x-request-id") && answer.contains(r#""error":"invalid_request""#),
+            "{answer}"
+        );
+    }
+    assert!(process.management("/metrics").await.body.contains("countersign_overload_refusals_total 0"));
 }
