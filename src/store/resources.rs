@@ -135,3 +135,9 @@ pub fn replace_teamspace(
     }
     Ok(())
 }
+
+/// One by its id.
+pub fn find(connection: &mut AnyConnection, id: &str) -> Result<Option<Resource>, StoreError> {
+    let row: Option<Row> = resources::table.find(id).select(Row::as_select()).first(connection).optional()?;
+    row.map(Resource::try_from).transpose()
+}

@@ -152,3 +152,27 @@ fn insert_domains(connection: &mut AnyConnection, teamspace: &Teamspace) -> Quer
     }
     Ok(())
 }
+
+/// The id of the teamspace that has a slug.
+pub fn holder_of_slug(connection: &mut AnyConnection, slug: &str) -> Result<Option<String>, StoreError> {
+    let held = teamspaces::table.filter(teamspaces::slug.eq(slug)).select(teamspaces::id);
+    Ok(held.first(connection).optional()?)
+}
+
+/// Those of these domains that some teamspace has, in order, each with that teamspace's id.
+pub fn holders_of_domains(
+    connection: &mut AnyConnection,
+    domains: &[String],
+) -> Result<Vec<(String, String)>, StoreError> {
+    Ok(email_domains::table
+        .filter(email_domains::domain.eq_any(domains))
+        .order(email_domains::domain.asc())
+        .select((email_domains::domain, email_domains::teamspace_id))
+        .load(connection)?)
+}
+
+/// Those of these slugs that some teamspace has.
+pub fn known_slugs(connection: &mut AnyConnection, slugs: &[String]) -> Result<Vec<String>, StoreError> {
+    let known = teamspaces::table.filter(teamspaces::slug.eq_any(slugs)).select(teamspaces::slug);
+    Ok(known.load(connection)?)
+}

@@ -7,7 +7,7 @@ use crate::exchange::scope::is_never_granted;
 /// Longest name of anything, in characters.
 const MAX_NAME: usize = 200;
 /// Most entries of a list.
-const MAX_LIST: usize = 1000;
+pub const MAX_LIST: usize = 1000;
 
 /// A name for people, without the white space around it.
 pub fn name(text: &str) -> Result<String, Problem> {

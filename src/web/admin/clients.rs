@@ -176,8 +176,7 @@ pub async fn remove_secret(
 }
 
 fn find(connection: &mut AnyConnection, client_id: &str) -> Result<RegisteredClient, Problem> {
-    let all = clients::all(connection)?;
-    all.into_iter().find(|client| client.client_id == client_id).ok_or_else(Problem::not_found)
+    clients::find(connection, client_id)?.ok_or_else(Problem::not_found)
 }
 
 fn view(client: &RegisteredClient) -> Value {

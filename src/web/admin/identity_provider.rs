@@ -10,13 +10,14 @@ use super::change::Change;
 use super::check;
 use super::json::{JsonBody, present};
 use super::problem::Problem;
-use super::teamspaces::find as find_teamspace;
+use super::teamspaces::find_named;
 use super::validation::{Validation, issuer_taken, scope_unknown, unknown_scope};
 use crate::clock::{UnixSeconds, rfc3339};
 use crate::store::AnyConnection;
 use crate::store::changes::Changed;
 use crate::store::identity_providers::{self, IdentityProvider, Provider};
 use crate::store::snapshot::Tenancy;
+use crate::store::teamspaces::Teamspace;
 
 /// A whole configuration.
 #[derive(Deserialize)]
@@ -59,13 +60,12 @@ pub async fn put(
     let proposed = new.proposed(&tenancy, admin.app.clock.now())?;
     let validation = Validation::run(&admin.app, &tenancy, &proposed).await?;
     let proposed = IdentityProvider { jwks_uri: validation.jwks_uri()?, ..proposed };
-    let slug = tenancy.teamspace.slug.clone();
     let shown = admin
         .change(move |c| {
-            find_teamspace(c, &proposed.teamspace_id)?;
-            let old = find(c, &proposed.teamspace_id)?;
+            let teamspace = find_named(c, &tenancy.teamspace)?;
+            let old = identity_providers::find(c, &proposed.teamspace_id)?;
             let created_at = old.as_ref().map_or(proposed.created_at, |old| old.created_at);
-            save(c, &slug, old.as_ref(), &IdentityProvider { created_at, ..proposed })
+            save(c, &teamspace.slug, old.as_ref(), &IdentityProvider { created_at, ..proposed })
         })
         .await?;
     Ok(Json(with_checks(shown, &validation)))
@@ -88,8 +88,7 @@ pub async fn change(
     }
     let jwks_uri = validation.as_ref().map(Validation::jwks_uri).transpose()?;
     let amendment = Amendment { patch, proposed, jwks_uri, now: admin.app.clock.now() };
-    let slug = tenancy.teamspace.slug.clone();
-    let shown = admin.change(move |c| amendment.perform(c, &slug)).await?;
+    let shown = admin.change(move |c| amendment.perform(c, &tenancy.teamspace)).await?;
     Ok(Json(match &validation {
         Some(validation) => with_checks(shown, validation),
         None => shown,
@@ -98,10 +97,10 @@ pub async fn change(
 
 /// `DELETE /teamspaces/{slug}/identity-provider`
 pub async fn remove(InTeamspace { admin, tenancy }: InTeamspace) -> Result<StatusCode, Problem> {
-    let (id, slug) = (tenancy.teamspace.id.clone(), tenancy.teamspace.slug.clone());
     admin
         .change(move |c| {
-            let old = find(c, &id)?.ok_or_else(Problem::not_found)?;
+            let Teamspace { id, slug, .. } = find_named(c, &tenancy.teamspace)?;
+            let old = identity_providers::find(c, &id)?.ok_or_else(Problem::not_found)?;
             identity_providers::delete(c, &id)?;
             Ok(((), Change::removed(Changed::Teamspace(id), "identity_provider.delete", slug, view(&old))))
         })
@@ -124,8 +123,10 @@ struct Amendment {
 }
 
 impl Amendment {
-    fn perform(self, connection: &mut AnyConnection, slug: &str) -> Result<(Value, Change), Problem> {
-        let old = find(connection, &self.proposed.teamspace_id)?.ok_or_else(Problem::not_found)?;
+    fn perform(self, connection: &mut AnyConnection, named: &Teamspace) -> Result<(Value, Change), Problem> {
+        let teamspace = find_named(connection, named)?;
+        let old = identity_providers::find(connection, &teamspace.id)?;
+        let old = old.ok_or_else(Problem::not_found)?;
         let mut new = self.patch.apply(&old)?;
         let validated = new.issuer == self.proposed.issuer && new.provider == self.proposed.provider;
         match self.jwks_uri {
@@ -137,7 +138,7 @@ impl Amendment {
             }
         }
         new.updated_at = self.now;
-        save(connection, slug, Some(&old), &new)
+        save(connection, &teamspace.slug, Some(&old), &new)
     }
 }
 
@@ -161,12 +162,6 @@ fn is_to_be_validated(old: &IdentityProvider, new: &IdentityProvider) -> bool {
 
 fn configured(tenancy: &Tenancy) -> Result<&IdentityProvider, Problem> {
     tenancy.identity_provider.as_ref().ok_or_else(Problem::not_found)
-}
-
-/// A teamspace's provider as it is now, inside a transaction.
-fn find(connection: &mut AnyConnection, teamspace_id: &str) -> Result<Option<IdentityProvider>, Problem> {
-    let all = identity_providers::all(connection)?;
-    Ok(all.into_iter().find(|provider| provider.teamspace_id == teamspace_id))
 }
 
 fn check_scope(admin: &Admin, tenancy: &Tenancy, setting: &str) -> Result<(), Problem> {

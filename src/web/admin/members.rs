@@ -1,5 +1,7 @@
 //! Members of a teamspace: invited here, or let in by their first sign-in.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::http::StatusCode;
 use serde::Deserialize;
@@ -11,12 +13,13 @@ use super::change::Change;
 use super::json::{JsonBody, Params, present};
 use super::page::{self, PageQuery};
 use super::problem::Problem;
-use super::teamspaces::find as find_teamspace;
+use super::teamspaces::{find as find_teamspace, find_named};
 use crate::clock::{UnixSeconds, rfc3339};
 use crate::exchange::claims::is_email;
 use crate::store::AnyConnection;
 use crate::store::changes::Changed;
 use crate::store::members::{self, Identity, Member, Role, Status};
+use crate::store::snapshot::Tenancy;
 use crate::store::teamspaces::{self, Teamspace};
 
 /// Who is invited.
@@ -59,12 +62,8 @@ pub async fn invite(
     if !is_email(&email) {
         return Err(Problem::invalid("email_invalid", "This is no email address."));
     }
-    let invitation = Invitation {
-        teamspace_id: tenancy.teamspace.id.clone(),
-        email,
-        role: new.role.unwrap_or(Role::Developer),
-        now: admin.app.clock.now(),
-    };
+    let invitation =
+        Invitation { tenancy, email, role: new.role.unwrap_or(Role::Developer), now: admin.app.clock.now() };
     let shown = admin.change(move |c| invitation.perform(c)).await?;
     Ok((StatusCode::CREATED, Json(shown)))
 }
@@ -129,7 +128,7 @@ pub async fn end_sessions(
 }
 
 struct Invitation {
-    teamspace_id: String,
+    tenancy: Arc<Tenancy>,
     email: String,
     role: Role,
     now: UnixSeconds,
@@ -137,9 +136,9 @@ struct Invitation {
 
 impl Invitation {
     fn perform(self, connection: &mut AnyConnection) -> Result<(Value, Change), Problem> {
-        let teamspace = find_teamspace(connection, &self.teamspace_id)?;
+        let teamspace = find_named(connection, &self.tenancy.teamspace)?;
         check_domain(&teamspace, &self.email)?;
-        let known = members::find_by_email(connection, &self.teamspace_id, &self.email)?;
+        let known = members::find_by_email(connection, &teamspace.id, &self.email)?;
         if known.as_ref().is_some_and(|member| member.status != Status::Removed) {
             return Err(exists());
         }
@@ -153,7 +152,7 @@ impl Invitation {
     fn add(self, connection: &mut AnyConnection) -> Result<(Value, Change), Problem> {
         let member = Member {
             id: Uuid::new_v4().to_string(),
-            teamspace_id: self.teamspace_id,
+            teamspace_id: self.tenancy.teamspace.id.clone(),
             email: self.email,
             role: self.role,
             status: Status::Invited,

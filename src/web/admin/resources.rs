@@ -130,8 +130,7 @@ pub async fn remove(Operator(admin): Operator, ItemId(id): ItemId) -> Result<Sta
 }
 
 fn find(connection: &mut AnyConnection, id: &str) -> Result<Resource, Problem> {
-    let all = resources::all(connection)?;
-    all.into_iter().find(|resource| resource.id == id).ok_or_else(Problem::not_found)
+    resources::find(connection, id)?.ok_or_else(Problem::not_found)
 }
 
 fn taken() -> Problem {
@@ -246,7 +245,9 @@ fn check_identifier(identifier: &str, own: &str) -> Result<String, Problem> {
 
 fn check_teamspaces(connection: &mut AnyConnection, resource: &Resource) -> Result<(), Problem> {
     let Some(slugs) = &resource.teamspaces else { return Ok(()) };
-    let known: HashSet<String> = teamspaces::all(connection)?.into_iter().map(|t| t.slug).collect();
+    // A list that is too long is refused by the check below; a statement takes only so many values.
+    let asked = slugs.get(..check::MAX_LIST).unwrap_or(slugs);
+    let known: HashSet<String> = teamspaces::known_slugs(connection, asked)?.into_iter().collect();
     check::list(slugs, |slug| known.contains(slug), "teamspace_unknown", "there is no such teamspace.")
 }
 

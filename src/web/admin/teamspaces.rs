@@ -100,7 +100,7 @@ pub async fn change(
     let id = tenancy.teamspace.id.clone();
     let shown = admin
         .change(move |c| {
-            let old = find(c, &id)?;
+            let old = find_named(c, &tenancy.teamspace)?;
             let new = patch.apply(old.clone()).checked()?;
             check_free(c, &new)?;
             teamspaces::update(c, &new).map_err(|e| taken().if_duplicate(e))?;
@@ -122,7 +122,7 @@ pub async fn remove(InTeamspace { admin, tenancy }: InTeamspace) -> Result<Statu
     let id = tenancy.teamspace.id.clone();
     admin
         .change(move |c| {
-            let old = find(c, &id)?;
+            let old = find_named(c, &tenancy.teamspace)?;
             teamspaces::delete(c, &id)?;
             // A later teamspace of the same slug must not inherit what was offered to this one.
             replace_teamspace(c, &old.slug, None)?;
@@ -132,10 +132,16 @@ pub async fn remove(InTeamspace { admin, tenancy }: InTeamspace) -> Result<Statu
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// The teamspace that a path named, as it is now, inside a transaction. One that has another slug by now is not
+/// the one that was meant.
+pub fn find_named(connection: &mut AnyConnection, named: &Teamspace) -> Result<Teamspace, Problem> {
+    let found = find(connection, &named.id)?;
+    if found.slug == named.slug { Ok(found) } else { Err(Problem::not_found()) }
+}
+
 /// One teamspace as it is now, inside a transaction.
 pub fn find(connection: &mut AnyConnection, id: &str) -> Result<Teamspace, Problem> {
-    let all = teamspaces::all(connection)?;
-    all.into_iter().find(|teamspace| teamspace.id == id).ok_or_else(Problem::not_found)
+    teamspaces::find(connection, id)?.ok_or_else(Problem::not_found)
 }
 
 fn view(teamspace: &Teamspace) -> Value {
@@ -201,16 +207,17 @@ fn is_slug(text: &str) -> bool {
 
 /// The indexes would refuse it as well, without saying what is taken.
 fn check_free(connection: &mut AnyConnection, teamspace: &Teamspace) -> Result<(), Problem> {
-    for other in teamspaces::all(connection)?.iter().filter(|other| other.id != teamspace.id) {
-        if other.slug == teamspace.slug {
-            return Err(Problem::conflict("slug_taken", "Another teamspace has this slug."));
-        }
-        if let Some(domain) = teamspace.email_domains.iter().find(|d| other.email_domains.contains(d)) {
-            let detail = format!("The domain {domain} is another teamspace's.");
-            return Err(Problem::conflict("domain_taken", detail));
-        }
+    if teamspaces::holder_of_slug(connection, &teamspace.slug)?.is_some_and(|id| id != teamspace.id) {
+        return Err(Problem::conflict("slug_taken", "Another teamspace has this slug."));
     }
-    Ok(())
+    let held = teamspaces::holders_of_domains(connection, &teamspace.email_domains)?;
+    match held.into_iter().find(|(_, id)| *id != teamspace.id) {
+        Some((domain, _)) => {
+            let detail = format!("The domain {domain} is another teamspace's.");
+            Err(Problem::conflict("domain_taken", detail))
+        }
+        None => Ok(()),
+    }
 }
 
 fn taken() -> Problem {
