@@ -1,5 +1,6 @@
 //! Configuration: defaults < file < environment, validated once; there are no globals.
 
+mod database_url;
 mod log_stream;
 mod types;
 mod validate;
@@ -13,6 +14,7 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use database_url::check_database_url;
 pub use log_stream::{Destination, LogStream};
 pub use types::{ByteSize, Duration, Secret, SigningAlg};
 pub use validate::ConfigError;

@@ -7,6 +7,7 @@ use clap::Subcommand;
 use super::out::{self, say};
 use super::{End, Outcome};
 use crate::config::Config;
+use crate::store::connection::shown;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -27,22 +28,11 @@ impl Command {
             }
             Self::Show => {
                 let mut config = Config::load(file)?;
-                config.database_url = without_password(&config.database_url);
+                config.database_url = shown(&config.database_url);
                 out::text(toml::to_string_pretty(&config)?);
             }
             Self::Schema => out::json(Config::json_schema())?,
         }
         Ok(End::Fine)
-    }
-}
-
-fn without_password(url: &str) -> String {
-    match url::Url::parse(url) {
-        Ok(mut parsed) if parsed.password().is_some() => {
-            // Cannot fail for a URL that has a password already.
-            let _ = parsed.set_password(Some("redacted"));
-            parsed.into()
-        }
-        _ => url.to_owned(),
     }
 }

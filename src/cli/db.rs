@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 
 use super::out::{self, complain, say};
 use super::{End, Outcome, serve::now};
-use crate::config::Config;
+use crate::config::{Config, check_database_url};
 use crate::store::backup::back_up;
 use crate::store::copy::{Copy, CopyError, Doing, Progress, Report};
 
@@ -67,6 +67,9 @@ impl Command {
 }
 
 fn copy(args: CopyArgs) -> Outcome {
+    for (name, url) in [("FROM", &args.from), ("TO", &args.to)] {
+        check_database_url(name, url)?;
+    }
     let pace = Pace::new();
     let copy = Copy { from: args.from, to: args.to, while_serving: args.while_serving };
     let report = match copy.run(now(), &|progress| pace.tell(progress)) {

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use url::{Host, Url};
 
-use super::{Config, Database, Duration, Secret, log_stream};
+use super::{Config, Database, Duration, Secret, check_database_url, log_stream};
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +40,7 @@ impl Config {
         check_durations(&self)?;
         check_sizes(&self)?;
         check_private_origins(&self.fetch.private_origins)?;
-        check_database_url(&self.database_url)?;
+        check_database_url("database_url", &self.database_url)?;
         log_stream::check(&self.log_stream)?;
         if self.listen == self.management_listen {
             return Err(invalid("management_listen", self.management_listen, "must not be `listen` as well"));
@@ -69,21 +69,6 @@ fn check_encryption_key(key: &Secret) -> Result<(), ConfigError> {
     match URL_SAFE_NO_PAD.decode(key.expose()) {
         Ok(bytes) if bytes.len() == 32 => Ok(()),
         _ => Err(invalid("keys.encryption_key", "[redacted]", "must be 32 bytes, base64url without padding")),
-    }
-}
-
-/// The URL itself is not shown: it may hold a password.
-fn check_database_url(url: &str) -> Result<(), ConfigError> {
-    let scheme = url.split("://").next().unwrap_or_default();
-    match scheme {
-        "sqlite" if url.len() > "sqlite://".len() => Ok(()),
-        "postgres" | "postgresql" if cfg!(feature = "postgres") => Ok(()),
-        "postgres" | "postgresql" => Err(invalid(
-            "database_url",
-            scheme,
-            "needs a build with the `postgres` feature; use sqlite://FILE",
-        )),
-        _ => Err(invalid("database_url", scheme, "must begin with sqlite:// and name a file")),
     }
 }
 

@@ -132,6 +132,73 @@ fn configuration_is_shown_without_secrets_and_described() {
     assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
 }
 
+/// Passwords of database URLs: what is shown of those that are taken.
+#[cfg(feature = "postgres")]
+#[test]
+fn database_urls_are_shown_without_passwords() {
+    let dir = tempfile::tempdir().unwrap();
+    for (url, shown) in [
+        ("postgres://app@h/d", "postgres://app@h/d"),
+        ("postgres://app:hunter2@h:5432/d", "postgres://app:redacted@h:5432/d"),
+        ("postgresql://app:hunter2@[::1]:5432/d", "postgresql://app:redacted@[::1]:5432/d"),
+        ("postgres://app:hunter2@a:5432,b:5432/d", "postgres://app:redacted@a:5432,b:5432/d"),
+        ("postgres://app:hunter2%40%2F@h/d", "postgres://app:redacted@h/d"),
+        ("postgres://h/d?password=hunter2", "postgres://h/d?password=redacted"),
+        ("postgres:///d?host=%2Frun&user=app", "postgres:///d?host=%2Frun&user=app"),
+        (
+            "postgres://h/d?user=app&sslpassword=hunter2&p%61ssword=hunter2&sslmode=require",
+            "postgres://h/d?user=app&sslpassword=redacted&p%61ssword=redacted&sslmode=require",
+        ),
+        ("sqlite:///data/a@b:c/x.db", "sqlite:///data/a@b:c/x.db"),
+    ] {
+        let out = countersign(dir.path(), &["config", "show"], &[("COUNTERSIGN_DATABASE_URL", url)]);
+        assert_eq!(out.status.code(), Some(0), "{url}: {}", text(&out.stderr));
+        let found = text(&out.stdout);
+        assert!(found.contains(&format!("database_url = \"{shown}\"\n")), "{url}: {found}");
+    }
+}
+
+/// What libpq would not understand, and would quote: refused before, and not shown.
+#[cfg(feature = "postgres")]
+#[test]
+fn database_urls_that_would_be_quoted_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    for (url, why) in [
+        ("postgres://app:s3c%ret@h/d", "%25"),
+        ("postgres://app:s3cret%@h/d", "%25"),
+        ("postgres://app:s3cret%00@h/d", "%25"),
+        ("postgres://app:s3/cret@h", "%2F"),
+        ("postgres://app:s3?cret@h/d", "%3F"),
+        ("postgres://app:s3#cret@h/d", "%23"),
+        ("postgres://app:hun@s3cret@h", "%40"),
+        ("postgres://app:s3cret@h/d?user=a@b", "%40"),
+        ("postgres://app:s3cret/d", "port"),
+        ("postgres://h/d?password=s3c%ret", "%25"),
+        ("postgres://h/d?password=x&s3cret", "%26"),
+        ("postgres://h/d?password=s3=cret", "%3D"),
+    ] {
+        refuses_database_url(dir.path(), url, why);
+    }
+}
+
+#[test]
+fn database_urls_of_another_form_are_not_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    for url in ["app:s3cret@h/d", "host=h password=s3cret", "app:s3cret@h://d", "mysql://u:s3cret@h/d"] {
+        refuses_database_url(dir.path(), url, "sqlite://");
+    }
+}
+
+fn refuses_database_url(dir: &Path, url: &str, why: &str) {
+    for verb in ["check", "show"] {
+        let out = countersign(dir, &["config", verb], &[("COUNTERSIGN_DATABASE_URL", url)]);
+        let said = text(&out.stdout) + &text(&out.stderr);
+        assert_eq!(out.status.code(), Some(2), "{url}: {said}");
+        assert!(said.contains("`database_url`") && said.contains(why), "{url}: {said}");
+        assert!(!["s3", "cret", "hun"].iter().any(|part| said.contains(part)), "{url}: {said}");
+    }
+}
+
 /// Every value that the example names for a choice is one that the service takes.
 #[test]
 fn the_examples_choices_are_accepted() {

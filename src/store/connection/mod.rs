@@ -39,14 +39,38 @@ impl Kind {
     }
 }
 
-/// A URL as messages show it: without the password.
+/// A URL as people are shown it: without a password, whatever else is wrong with it.
 pub fn shown(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return "(no URL)".to_owned() };
-    let authority = rest.split(['/', '?']).next().unwrap_or_default();
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let path = rest.get(authority.len()..).unwrap_or_default();
-    let path = path.split('?').next().unwrap_or_default();
-    format!("{scheme}://{host}{path}")
+    if scheme == "sqlite" {
+        return url.to_owned();
+    }
+    let (place, query) = rest.split_once('?').map_or((rest, None), |(place, query)| (place, Some(query)));
+    // What looks like a parameter may be the end of a password with a `?` in it.
+    if query.is_some_and(|query| query.contains('@')) {
+        return format!("{scheme}://…");
+    }
+    let (user, host) = place.rsplit_once('@').map_or((None, place), |(user, host)| (Some(user), host));
+    let user = user.map(|user| match user.split_once(':') {
+        Some((name, _)) => format!("{name}:redacted@"),
+        None => format!("{user}@"),
+    });
+    let parameter = |pair: &str| match pair.split_once('=') {
+        Some((key, _)) if is_secret(key) => format!("{key}=redacted"),
+        Some(_) => pair.to_owned(),
+        // No parameter: what follows a raw `&` in a password.
+        None => "redacted".to_owned(),
+    };
+    let query = query.map(|query| query.split('&').map(parameter).collect::<Vec<_>>().join("&"));
+    let query = query.map(|query| format!("?{query}"));
+    format!("{scheme}://{}{host}{}", user.unwrap_or_default(), query.unwrap_or_default())
+}
+
+/// Whether libpq takes the value of this parameter for a secret. Names may be escaped as well.
+fn is_secret(key: &str) -> bool {
+    const SECRETS: [&str; 5] =
+        ["password", "sslpassword", "scram_client_key", "scram_server_key", "oauth_client_secret"];
+    key.contains('%') || SECRETS.iter().any(|secret| key.eq_ignore_ascii_case(secret))
 }
 
 /// The file of an SQLite database that does not exist; opening it would make an empty one.
