@@ -16,6 +16,7 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::app::App;
 use crate::exchange::error::{Reason, TokenError};
 use crate::policy::Policies;
+use crate::shadow::Shadow;
 
 /// The content type of [`Metrics::render`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -159,15 +160,8 @@ impl Metrics {
 /// What is not counted but looked up when it is asked for: it can never be behind.
 fn state(app: &App) -> Registry {
     let mut registry = Registry::with_prefix("countersign");
-    let (policies, failed) = (app.policies(), app.policy_files.last_error().is_some());
-    let ok = ConstGauge::new(i64::from(!failed));
-    registry.register("policy_reload_ok", "Whether the policies could be read when they last changed", ok);
-    let at = ConstGauge::new(policies.loaded_at);
-    let help = "Since when the policies are in force, in seconds since 1970";
-    registry.register_with_unit("policy_loaded_timestamp", help, Unit::Seconds, at);
-    registry.register("policy_set", "The policies in force", Info::new([("hash", policies.hash.clone())]));
-    let others = app.presence.others();
-    let differing = others.iter().filter(|other| other.policy_set != policies.hash).count();
+    add_policies(&mut registry, app);
+    add_replicas(&mut registry, app);
     let counts = app.store.counts();
     for (name, help, count) in [
         ("overload_refusals", "Requests that were refused since too many were under way", app.gate.refused()),
@@ -176,13 +170,34 @@ fn state(app: &App) -> Registry {
     ] {
         registry.register(name, help, ConstCounter::new(count));
     }
+    if let Some(shadow) = &app.shadow {
+        add_shadow(&mut registry, shadow);
+    }
+    registry
+}
+
+fn add_policies(registry: &mut Registry, app: &App) {
+    let (policies, failed) = (app.policies(), app.policy_files.last_error().is_some());
+    let ok = ConstGauge::new(i64::from(!failed));
+    registry.register("policy_reload_ok", "Whether the policies could be read when they last changed", ok);
+    let at = ConstGauge::new(policies.loaded_at);
+    let help = "Since when the policies are in force, in seconds since 1970";
+    registry.register_with_unit("policy_loaded_timestamp", help, Unit::Seconds, at);
+    registry.register("policy_set", "The policies in force", Info::new([("hash", policies.hash.clone())]));
+}
+
+fn add_replicas(registry: &mut Registry, app: &App) {
+    let (policies, others) = (app.policies(), app.presence.others());
+    let differing = others.iter().filter(|other| other.policy_set != policies.hash).count();
     for (name, help, number) in [
         ("replicas", "Processes that serve this database, this one included", others.len() + 1),
         ("replicas_with_other_policies", "Those of them that decide by other policies", differing),
     ] {
         registry.register(name, help, ConstGauge::new(i64::try_from(number).unwrap_or(i64::MAX)));
     }
-    let Some(shadow) = &app.shadow else { return registry };
+}
+
+fn add_shadow(registry: &mut Registry, shadow: &Shadow) {
     let ok = ConstGauge::new(i64::from(shadow.files.last_error().is_none()));
     registry.register("shadow_reload_ok", "Whether the shadow set could be read when it last changed", ok);
     if let Some(set) = shadow.policies() {
@@ -196,5 +211,4 @@ fn state(app: &App) -> Registry {
     ] {
         registry.register(name, help, ConstCounter::new(count));
     }
-    registry
 }

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 
 use super::out::{self, say};
-use super::{End, Outcome, serve::now};
+use super::{CannotRun, End, Outcome, serve::now};
 use crate::clock::rfc3339;
 use crate::config::{Config, Duration};
 use crate::random::{digest, secret};
@@ -69,11 +69,7 @@ async fn create(
     }
     let teamspace_id = match teamspace {
         None => None,
-        Some(slug) => {
-            let snapshot = store.read(Snapshot::load).await?;
-            let tenancy = snapshot.tenancy(&slug).ok_or(format!("there is no teamspace {slug}"))?;
-            Some(tenancy.teamspace.id.clone())
-        }
+        Some(slug) => Some(teamspace_of(store, &slug).await?),
     };
     let token = format!("cst_{}", secret()?);
     let row = AdminToken {
@@ -84,14 +80,8 @@ async fn create(
         created_at: now(),
         expires_at: expires.map(|life| now() + life.as_secs()),
     };
-    let event =
-        NewAdminEvent::of_command(row.created_at, "admin_token.create", &row.id, row.teamspace_id.clone());
     let id = row.id.clone();
-    let create = move |c: &mut AnyConnection| {
-        admin_events::append(c, &event)?;
-        Ok::<_, StoreError>(admin_tokens::insert(c, &row)?)
-    };
-    store.write(create).await?;
+    insert(store, row).await?;
     match out::whole(&token) {
         Ok(()) => Ok(End::Fine),
         Err(error) => {
@@ -99,6 +89,24 @@ async fn create(
                 .into())
         }
     }
+}
+
+/// The id of a teamspace.
+async fn teamspace_of(store: &Store, slug: &str) -> Result<String, CannotRun> {
+    let snapshot = store.read(Snapshot::load).await?;
+    let tenancy = snapshot.tenancy(slug).ok_or(format!("there is no teamspace {slug}"))?;
+    Ok(tenancy.teamspace.id.clone())
+}
+
+/// With its row of the audit log.
+async fn insert(store: &Store, row: AdminToken) -> Result<(), StoreError> {
+    let event =
+        NewAdminEvent::of_command(row.created_at, "admin_token.create", &row.id, row.teamspace_id.clone());
+    let insert = move |c: &mut AnyConnection| {
+        admin_events::append(c, &event)?;
+        Ok::<_, StoreError>(admin_tokens::insert(c, &row)?)
+    };
+    store.write(insert).await
 }
 
 async fn list(store: &Store) -> Outcome {

@@ -30,16 +30,7 @@ const PRUNE: Duration = Duration::from_secs(60);
 
 pub(super) async fn run(config: Config) -> Outcome {
     telemetry::init();
-    if config.database_url.starts_with("sqlite://") {
-        for version in Store::migrate(&config.database_url)? {
-            tracing::info!(version, "applied a migration");
-        }
-    }
-    let app = App::start(config, Arc::new(SystemClock)).await.map_err(explain)?;
-    for warning in &app.policies().warnings {
-        tracing::warn!(warning, "policy");
-    }
-    warm_up(&app)?;
+    let app = start(config).await?;
     // Before it is ready: from then on a SIGHUP must not end the process, nor a SIGTERM without letting requests
     // finish.
     let stop_signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
@@ -53,34 +44,12 @@ pub(super) async fn run(config: Config) -> Outcome {
         policies = app.policies().hash,
         "ready"
     );
-    let (stop, stopped) = watch::channel(());
     let changes = Store::changes(&app.config.database_url, &app.config.database)?;
     follow(&app, hangup, shadow_hangup);
     tokio::spawn(follow_changes(Arc::clone(&app), changes));
     let (stop_streams, streams_stopped) = watch::channel(false);
     let streams = log_stream::start(&app, &streams_stopped)?;
-    let wait = |mut stopped: watch::Receiver<()>| async move {
-        // An error means that the sender is gone, which is a stop as well.
-        let _ = stopped.changed().await;
-    };
-    let private = server::serve(
-        management,
-        web::management_router(Arc::clone(&app)),
-        Arc::default(),
-        wait(stopped.clone()),
-    );
-    let private = tokio::spawn(private);
-    let served = tokio::spawn(server::serve(
-        public,
-        web::router(Arc::clone(&app)),
-        Arc::clone(&app.gate),
-        wait(stopped),
-    ));
-    until_one(stop_signals).await;
-    tracing::info!("stopping");
-    let _ = stop.send(());
-    served.await?;
-    private.abort();
+    answer(&app, public, management, until_one(stop_signals)).await?;
     flush_shadow(&app).await;
     if let Err(error) = app.leave_replicas().await {
         tracing::warn!(%error, "cannot tell other replicas that this one ends");
@@ -90,6 +59,45 @@ pub(super) async fn run(config: Config) -> Outcome {
     streams.join_all().await;
     tracing::info!("stopped");
     Ok(End::Fine)
+}
+
+/// Everything that must be in order before there is a service.
+async fn start(config: Config) -> Result<Arc<App>, CannotRun> {
+    if config.database_url.starts_with("sqlite://") {
+        for version in Store::migrate(&config.database_url)? {
+            tracing::info!(version, "applied a migration");
+        }
+    }
+    let app = App::start(config, Arc::new(SystemClock)).await.map_err(explain)?;
+    for warning in &app.policies().warnings {
+        tracing::warn!(warning, "policy");
+    }
+    warm_up(&app)?;
+    Ok(app)
+}
+
+/// Answers requests until `stop` resolves, and to the end those that are under way then.
+async fn answer(
+    app: &Arc<App>,
+    public: TcpListener,
+    management: TcpListener,
+    stop: impl Future<Output = ()>,
+) -> Result<(), CannotRun> {
+    let (stopping, stopped) = watch::channel(());
+    let wait = |mut stopped: watch::Receiver<()>| async move {
+        // An error means that the sender is gone, which is a stop as well.
+        let _ = stopped.changed().await;
+    };
+    let router = web::management_router(Arc::clone(app));
+    let private = tokio::spawn(server::serve(management, router, Arc::default(), wait(stopped.clone())));
+    let router = web::router(Arc::clone(app));
+    let served = tokio::spawn(server::serve(public, router, Arc::clone(&app.gate), wait(stopped)));
+    stop.await;
+    tracing::info!("stopping");
+    let _ = stopping.send(());
+    served.await?;
+    private.abort();
+    Ok(())
 }
 
 /// The first signature seeds the random generator, which takes tens of milliseconds.

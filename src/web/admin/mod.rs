@@ -31,6 +31,22 @@ use problem::Problem;
 
 /// Every route, to be nested under `/api/v1`. No route answers without a token, unknown ones neither.
 pub fn router(app: Arc<App>) -> Router {
+    routes()
+        .merge(teamspace_routes())
+        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(not_found)
+        .layer(DefaultBodyLimit::max(json::MAX_BODY))
+        .layer(from_fn(json::refuse_nul))
+        .layer(from_fn_with_state(Arc::clone(&app), auth::authenticate))
+        .layer(SetResponseHeaderLayer::overriding(
+            header::CACHE_CONTROL,
+            HeaderValue::from_static("no-store"),
+        ))
+        .with_state(app)
+}
+
+/// What belongs to no teamspace.
+fn routes() -> Router<Arc<App>> {
     Router::new()
         .route("/resources", get(resources::list).post(resources::create))
         .route("/resources/{id}", get(resources::show).patch(resources::change).delete(resources::remove))
@@ -38,6 +54,17 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/clients/{id}", get(clients::show).patch(clients::change).delete(clients::remove))
         .route("/clients/{id}/secrets", post(clients::add_secret))
         .route("/clients/{id}/secrets/{secret_id}", delete(clients::remove_secret))
+        .route("/sign-ins", get(sign_ins::list_all))
+        .route("/policies", get(policies::show))
+        .route("/policies/sets", get(policies::list_sets))
+        .route("/policies/sets/{id}", get(policies::show_set))
+        .route("/policies/shadow", get(policies::show_shadow))
+        .route("/audit", get(audit::list))
+}
+
+/// Teamspaces, and what is a teamspace's.
+fn teamspace_routes() -> Router<Arc<App>> {
+    Router::new()
         .route("/teamspaces", get(teamspaces::list).post(teamspaces::create))
         .route(
             "/teamspaces/{slug}",
@@ -55,23 +82,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/teamspaces/{slug}/members/{id}", patch(members::change).delete(members::remove))
         .route("/teamspaces/{slug}/members/{id}/end-sessions", post(members::end_sessions))
         .route("/teamspaces/{slug}/sign-ins", get(sign_ins::list))
-        .route("/sign-ins", get(sign_ins::list_all))
         .route("/teamspaces/{slug}/explain", post(explain::post))
-        .route("/policies", get(policies::show))
-        .route("/policies/sets", get(policies::list_sets))
-        .route("/policies/sets/{id}", get(policies::show_set))
-        .route("/policies/shadow", get(policies::show_shadow))
-        .route("/audit", get(audit::list))
-        .method_not_allowed_fallback(method_not_allowed)
-        .fallback(not_found)
-        .layer(DefaultBodyLimit::max(json::MAX_BODY))
-        .layer(from_fn(json::refuse_nul))
-        .layer(from_fn_with_state(Arc::clone(&app), auth::authenticate))
-        .layer(SetResponseHeaderLayer::overriding(
-            header::CACHE_CONTROL,
-            HeaderValue::from_static("no-store"),
-        ))
-        .with_state(app)
 }
 
 async fn not_found() -> Problem {
