@@ -89,24 +89,13 @@ pub fn note(connection: &mut AnyConnection, changed: &Changed, at: UnixSeconds) 
 
 /// What has changed since a generation, and which is the last one.
 pub fn since(connection: &mut AnyConnection, known: i64) -> Result<(i64, News), StoreError> {
-    let latest = current(connection)?;
-    if latest == known {
-        return Ok((latest, News::Nothing));
-    }
-    let steps = latest - known;
-    // Less than before: another database was put in its place.
-    if !(0..=MAX_STEPS).contains(&steps) {
-        return Ok((latest, News::Everything));
-    }
-    let rows: Vec<(String, String)> = changes::table
-        .filter(changes::generation.gt(known))
-        .filter(changes::generation.le(latest))
-        .order(changes::generation.asc())
-        .select((changes::kind, changes::object))
-        .load(connection)?;
-    let complete = i64::try_from(rows.len()) == Ok(steps);
-    let news = rows.into_iter().map(Changed::of).collect::<Option<Vec<_>>>().filter(|_| complete);
-    Ok((latest, news.map_or(News::Everything, News::Some)))
+    let Steps { latest, steps } = after(connection, known)?;
+    let news = match steps {
+        _ if latest == known => News::Nothing,
+        Some(steps) => News::Some(steps.into_iter().map(|(_, changed)| changed).collect()),
+        None => News::Everything,
+    };
+    Ok((latest, news))
 }
 
 /// What has changed after a generation, step by step.
@@ -133,12 +122,14 @@ impl Steps {
 /// What has changed after a generation.
 pub fn after(connection: &mut AnyConnection, known: i64) -> Result<Steps, StoreError> {
     let latest = current(connection)?;
-    if !(0..=MAX_STEPS).contains(&(latest - known)) || latest == known {
+    // Less than before: another database was put in its place.
+    if !(1..=MAX_STEPS).contains(&(latest - known)) {
         return Ok(Steps { latest, steps: None });
     }
     let rows: Vec<(i64, String, String)> = changes::table
         .filter(changes::generation.gt(known))
         .filter(changes::generation.le(latest))
+        .order(changes::generation.asc())
         .select((changes::generation, changes::kind, changes::object))
         .load(connection)?;
     let complete = i64::try_from(rows.len()) == Ok(latest - known);

@@ -1,5 +1,5 @@
-//! How many requests are worked on at once. Beyond what can be answered in time a request is refused at once,
-//! which costs next to nothing: so the others go on being answered at full speed.
+//! How many requests are worked on at once. Beyond that a request is refused at once, which costs little. Requests
+//! that have not been looked at yet, since the processor is busy, are not counted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -79,8 +79,7 @@ impl<'a> Batch<'a> {
     }
 
     /// What was decided under another configuration must be decided again, unless all that changed is about other
-    /// teamspaces. Members are part of it: whoever is
-    /// suspended or unlinked since is noticed here.
+    /// teamspaces. Members are part of it: whoever is suspended or unlinked since is noticed here.
     fn check_generation(&mut self, connection: &mut AnyConnection) -> Result<(), StoreError> {
         let redemptions = self.redemptions();
         let Some(oldest) = redemptions.iter().map(|(_, redemption)| redemption.generation).min() else {
