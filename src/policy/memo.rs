@@ -2,13 +2,15 @@
 //! read, so that for equal ones it is the same again.
 
 use std::collections::{BTreeSet, HashMap};
-use std::hash::{BuildHasher as _, RandomState};
+use std::hash::BuildHasher as _;
 use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use foldhash::quality::RandomState;
+
 use super::decision::{Decision, decide};
 use super::facts::{ClaimFacts, ClientFacts, Facts, MemberFacts, ResourceFacts, TeamspaceFacts, weekday};
-use super::reads::{Groups, Reads};
+use super::reads::{Groups, Reads, SetReads};
 use super::set::CompiledPolicies;
 use crate::clock::UnixSeconds;
 use crate::exchange::error::Reason;
@@ -21,6 +23,8 @@ const MAX_DECISIONS: usize = 4096;
 const MAX_SIZE: usize = 4096;
 /// From 1970 to 3000: times that surely have a text form, which Cedar needs. Without one nothing can be decided.
 const TIMES: Range<UnixSeconds> = 0..32_503_680_000;
+/// Numbers of seats that policies see as they are.
+const SEATS: Range<i64> = 0..1_000_000_000;
 
 /// A decision, and its rulings as the decision log keeps them.
 #[derive(Debug)]
@@ -33,7 +37,7 @@ pub struct RecordedDecision {
 /// What one policy set has decided. Another set has another memo.
 #[derive(Debug)]
 pub(super) struct Memo {
-    reads: Reads,
+    reads: SetReads,
     /// By a hash of what the policies saw. Which one it is says the comparison.
     known: RwLock<HashMap<u64, (Facts, Arc<RecordedDecision>)>>,
     hasher: RandomState,
@@ -47,11 +51,24 @@ struct Seen<'a> {
     teamspace: &'a TeamspaceFacts,
     client: &'a ClientFacts,
     claims: SeenClaims<'a>,
-    status: Status,
-    linking: bool,
+    member: SeenMember,
     resource: &'a ResourceFacts,
     candidates: &'a Candidates,
     key_bound: bool,
+}
+
+#[derive(PartialEq, Eq, Hash)]
+enum SeenMember {
+    /// One newcomer meets the same seats as the next, until none is free.
+    Absent {
+        limit: Option<i64>,
+        full: bool,
+        used: Option<i64>,
+    },
+    Present {
+        status: Status,
+        linking: bool,
+    },
 }
 
 #[derive(PartialEq, Eq, Hash)]
@@ -60,6 +77,7 @@ struct SeenClaims<'a> {
     sub: Option<&'a str>,
     tenant: Option<&'a str>,
     aud_tenant: Option<&'a str>,
+    has_email: bool,
     email: Option<&'a str>,
     email_domain: Option<&'a str>,
     email_verified: Option<bool>,
@@ -74,12 +92,13 @@ struct SeenClaims<'a> {
 /// Decides, or says again what was decided about the same.
 pub fn decide_recorded(policies: &CompiledPolicies, facts: &Facts) -> Arc<RecordedDecision> {
     let (memo, groups) = (policies.memo(), policies.named_groups());
-    let Some(seen) = Seen::of(facts, memo.reads, groups) else {
+    let reads = memo.reads.of(&facts.member);
+    let Some(seen) = Seen::of(facts, reads, groups) else {
         return Arc::new(RecordedDecision::of(policies, facts));
     };
     let hash = memo.hasher.hash_one(&seen);
     if let Some((known, decision)) = memo.known.read().unwrap_or_else(PoisonError::into_inner).get(&hash)
-        && Seen::of(known, memo.reads, groups).as_ref() == Some(&seen)
+        && Seen::of(known, reads, groups).as_ref() == Some(&seen)
     {
         return Arc::clone(decision);
     }
@@ -109,8 +128,8 @@ impl RecordedDecision {
 }
 
 impl Memo {
-    pub fn new(reads: Reads) -> Self {
-        Self { reads, known: RwLock::default(), hasher: RandomState::new() }
+    pub fn new(reads: SetReads) -> Self {
+        Self { reads, known: RwLock::default(), hasher: RandomState::default() }
     }
 
     fn keep(&self, hash: u64, facts: &Facts, decision: &Arc<RecordedDecision>) {
@@ -123,11 +142,11 @@ impl Memo {
 }
 
 impl<'a> Seen<'a> {
-    /// None for somebody who is no member yet: then it depends on how many seats are taken at the moment.
+    /// None where policies may see other values than we.
     fn of(facts: &'a Facts, reads: Reads, named_groups: &BTreeSet<String>) -> Option<Self> {
         // Each by its name: a new fact does not pass unseen.
         let Facts { now, teamspace, client, claims, member, resource, candidates, key_bound } = facts;
-        let MemberFacts::Present { status, linking } = member else { return None };
+        let member = SeenMember::of(member, reads)?;
         let groups = match reads.groups {
             Groups::Unread => Vec::new(),
             Groups::Named => {
@@ -142,11 +161,25 @@ impl<'a> Seen<'a> {
             teamspace,
             client,
             claims: SeenClaims::of(claims, reads, groups),
-            status: *status,
-            linking: *linking,
+            member,
             resource,
             candidates,
             key_bound: *key_bound,
+        })
+    }
+}
+
+impl SeenMember {
+    fn of(member: &MemberFacts, reads: Reads) -> Option<Self> {
+        Some(match *member {
+            MemberFacts::Present { status, linking } => Self::Present { status, linking },
+            MemberFacts::Absent { seats_used, seats_limit } => {
+                let plain =
+                    SEATS.contains(&seats_used) && seats_limit.is_none_or(|limit| SEATS.contains(&limit));
+                plain.then_some(())?;
+                let full = seats_limit.is_some_and(|limit| seats_used >= limit);
+                Self::Absent { limit: seats_limit, full, used: reads.seats_used.then_some(seats_used) }
+            }
         })
     }
 }
@@ -172,6 +205,7 @@ impl<'a> SeenClaims<'a> {
             sub: reads.subject.then_some(sub),
             tenant: tenant.as_deref(),
             aud_tenant: aud_tenant.as_deref(),
+            has_email: email.is_some(),
             email: email.as_deref().filter(|_| reads.email),
             email_domain: claims.email_domain(),
             email_verified: *email_verified,

@@ -3,8 +3,40 @@
 use cedar_policy::pst::{BinaryOp, Clause, Expr, Literal, Var};
 use cedar_policy::{Policy, PrincipalConstraint};
 
-use super::facts::{is_group, is_user};
+use super::facts::{MemberFacts, is_group, is_user};
 use super::set::Action;
+
+/// What a set's policies read of each kind of person: different actions are asked about them.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct SetReads {
+    members: Reads,
+    newcomers: Reads,
+}
+
+impl SetReads {
+    /// Adds what a policy reads when it is asked about these actions.
+    pub fn add(&mut self, policy: &Policy, actions: &[Action]) {
+        // Of saving an issuer nothing is remembered.
+        let alike = [Action::TrustIssuer, Action::GrantResource, Action::GrantScope];
+        for (reads, own) in
+            [(&mut self.members, Action::AdmitMember), (&mut self.newcomers, Action::ProvisionMember)]
+        {
+            let about: Vec<Action> =
+                actions.iter().copied().filter(|action| *action == own || alike.contains(action)).collect();
+            if !about.is_empty() {
+                reads.add(policy, about.iter().any(|action| *action != Action::TrustIssuer));
+            }
+        }
+    }
+
+    /// What they read of such a person.
+    pub fn of(&self, member: &MemberFacts) -> Reads {
+        match member {
+            MemberFacts::Present { .. } => self.members,
+            MemberFacts::Absent { .. } => self.newcomers,
+        }
+    }
+}
 
 /// The facts that differ from sign-in to sign-in. Too many is only slow, one too few is a wrong decision: what
 /// is not understood counts as reading everything, and all other facts are taken for read in any case.
@@ -16,6 +48,8 @@ pub(super) struct Reads {
     pub subject: bool,
     pub email: bool,
     pub groups: Groups,
+    /// How many seats are taken; whether all are is taken for read anyway.
+    pub seats_used: bool,
 }
 
 /// How much of the person's groups can be read.
@@ -28,6 +62,14 @@ pub(super) enum Groups {
     All,
 }
 
+/// What of an attribute is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Value,
+    /// `has`.
+    Presence,
+}
+
 /// One policy's way through.
 struct Walk<'r> {
     reads: &'r mut Reads,
@@ -36,15 +78,7 @@ struct Walk<'r> {
 }
 
 impl Reads {
-    /// Adds what a policy reads when it is asked about these actions.
-    pub fn add(&mut self, policy: &Policy, actions: &[Action]) {
-        // Of somebody who is no member yet nothing is remembered, nor of saving an issuer.
-        let of_person = actions
-            .iter()
-            .any(|action| matches!(action, Action::AdmitMember | Action::GrantResource | Action::GrantScope));
-        if !of_person && !actions.contains(&Action::TrustIssuer) {
-            return;
-        }
+    fn add(&mut self, policy: &Policy, of_person: bool) {
         // A person that is named is looked up, and found only if it is the one who signs in.
         if policy.entity_literals().iter().any(is_user) {
             self.add_person();
@@ -70,6 +104,7 @@ impl Reads {
             subject: true,
             email: true,
             groups: Groups::All,
+            seats_used: true,
         };
     }
 }
@@ -95,10 +130,12 @@ impl Walk<'_> {
         match expression {
             Expr::Literal(_) | Expr::Var(Var::Action | Var::Resource) => {}
             Expr::Var(Var::Principal) => self.principal(),
-            Expr::GetAttr { expr, attr } => self.attribute(expr, &[attr.as_str()]),
+            Expr::GetAttr { expr, attr } => self.attribute(expr, &[attr.as_str()], Access::Value),
             Expr::HasAttr { expr, attrs } => {
-                self.attribute(expr, &attrs.iter().map(|attr| attr.as_str()).collect::<Vec<_>>());
+                let names: Vec<&str> = attrs.iter().map(|attr| attr.as_str()).collect();
+                self.attribute(expr, &names, Access::Presence);
             }
+            Expr::BinaryOp { op, left, right } if tells_fullness(*op, left, right) => {}
             Expr::BinaryOp { op: BinaryOp::In, left, right } => self.within(left, right),
             Expr::Is { expr, in_expr: Some(parent), .. } => self.within(expr, parent),
             // Of which type the principal is depends on the action alone.
@@ -132,7 +169,7 @@ impl Walk<'_> {
     }
 
     /// `a.b.c` or `a has b.c`, of which `attributes` are the last names.
-    fn attribute(&mut self, of: &Expr, attributes: &[&str]) {
+    fn attribute(&mut self, of: &Expr, attributes: &[&str], access: Access) {
         let mut names: Vec<&str> = attributes.iter().rev().copied().collect();
         let mut root = of;
         while let Expr::GetAttr { expr, attr } = root {
@@ -141,20 +178,23 @@ impl Walk<'_> {
         }
         names.reverse();
         match root {
-            Expr::Var(Var::Context) => self.context(&names),
+            Expr::Var(Var::Context) => self.context(&names, access),
             other => self.expression(other),
         }
     }
 
-    fn context(&mut self, names: &[&str]) {
+    fn context(&mut self, names: &[&str], access: Access) {
         let reads = &mut *self.reads;
         match names {
+            // Whether there is an email, and a number of seats, is taken for read anyway.
+            ["claims", "email"] | ["seats_used"] if access == Access::Presence => {}
+            ["seats_used", ..] => reads.seats_used = true,
             ["now", ..] => reads.now = true,
             ["weekday", ..] => reads.weekday = true,
             ["claims", "auth_age", ..] => reads.auth_age = true,
             ["claims", "sub", ..] => reads.subject = true,
             ["claims", "email", ..] => reads.email = true,
-            ["client" | "key_bound" | "status" | "linking", ..] => {}
+            ["client" | "key_bound" | "status" | "linking" | "seats_limit", ..] => {}
             [
                 "claims",
                 "tenant" | "aud_tenant" | "email_domain" | "email_verified" | "amr" | "acr" | "scopes"
@@ -183,6 +223,20 @@ fn names_groups(expression: &Expr) -> bool {
     match expression {
         Expr::Literal(Literal::EntityUID(uid)) => uid.ty.to_string() == "Group",
         Expr::Set(items) => items.iter().all(|item| names_groups(item)),
+        _ => false,
+    }
+}
+
+/// Whether an expression compares the seats that are taken with the limit, and tells no more than whether one is
+/// free.
+fn tells_fullness(op: BinaryOp, left: &Expr, right: &Expr) -> bool {
+    let named = |expression: &Expr, name: &str| {
+        matches!(expression, Expr::GetAttr { expr, attr }
+            if attr.as_str() == name && matches!(**expr, Expr::Var(Var::Context)))
+    };
+    match op {
+        BinaryOp::GreaterEq | BinaryOp::Less => named(left, "seats_used") && named(right, "seats_limit"),
+        BinaryOp::LessEq | BinaryOp::Greater => named(left, "seats_limit") && named(right, "seats_used"),
         _ => false,
     }
 }

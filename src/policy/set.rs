@@ -18,7 +18,7 @@ use super::clauses::Finding;
 use super::facts::{Facts, FactsError, Surroundings, action_uid, is_group};
 use super::heads::{applies, resource_key};
 use super::memo::Memo;
-use super::reads::Reads;
+use super::reads::SetReads;
 use super::{depth, heads};
 use crate::exchange::error::{ErrorCode, Reason};
 
@@ -324,8 +324,8 @@ fn slice_up(
     set: &PolicySet,
     actions: &HashMap<Action, EntityUid>,
     action_entities: &Entities,
-) -> Result<(Slices, Reads), String> {
-    let (mut slices, mut reads) = (Slices::new(), Reads::default());
+) -> Result<(Slices, SetReads), String> {
+    let (mut slices, mut reads) = (Slices::new(), SetReads::default());
     for policy in set.policies() {
         let constraint = policy.action_constraint();
         let about = actions.iter().filter(|(_, uid)| applies(&constraint, uid, action_entities));

@@ -6,6 +6,8 @@
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
+use foldhash::quality::RandomState;
+
 use super::members::{Asserted, Identity, Member};
 
 /// Most entries of either half; some 400 bytes each.
@@ -25,8 +27,8 @@ pub struct KnownMembers(RwLock<Halves>);
 /// When the young half is full it becomes the old one: who did not sign in since is forgotten.
 #[derive(Default)]
 struct Halves {
-    young: HashMap<Key, Entry>,
-    old: HashMap<Key, Entry>,
+    young: HashMap<Key, Entry, RandomState>,
+    old: HashMap<Key, Entry, RandomState>,
     /// Entries of these teamspaces must be as new as this.
     floors: HashMap<String, i64>,
     /// And all entries as new as this.

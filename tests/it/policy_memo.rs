@@ -27,6 +27,17 @@ const CONDITIONS: &[&str] = &[
     "context has now",
     "context has nothing",
     "context has seats_used",
+    "context has seats_limit",
+    "context has seats_limit && context.seats_used >= context.seats_limit",
+    "context.seats_used < context.seats_limit",
+    "context.seats_limit <= context.seats_used",
+    "context.seats_limit > context.seats_used",
+    "context.seats_limit >= context.seats_used",
+    "context.seats_used > context.seats_limit",
+    "context.seats_used == context.seats_limit",
+    "context.seats_used > 4",
+    "context.seats_limit - context.seats_used < 2",
+    "{seats_used: context.seats_used}.seats_used >= context.seats_limit",
     "context has claims.auth_age",
     "context has claims.email && context.claims.email == \"a@acme.com\"",
     "context.claims has email",
@@ -145,7 +156,7 @@ fn any_policy() -> impl Strategy<Value = String> {
 /// A set that comes as far as the scopes unless one of these says no.
 fn compile(policies: &[String]) -> CompiledPolicies {
     let mut set = PolicySet::new();
-    let lets_in = ["TrustIssuer", "AdmitMember", "GrantResource"];
+    let lets_in = ["TrustIssuer", "ProvisionMember", "AdmitMember", "GrantResource"];
     let base = lets_in.map(|action| format!("permit (principal, action == Action::\"{action}\", resource);"));
     for (number, text) in base.iter().chain(policies).enumerate() {
         let id = PolicyId::new(format!("p{number}"));
@@ -174,7 +185,8 @@ fn any_facts() -> impl Strategy<Value = Facts> {
     let member = prop_oneof![
         6 => (select(&[Status::Active, Status::Invited, Status::Suspended][..]), any::<bool>())
             .prop_map(|(status, linking)| MemberFacts::Present { status, linking }),
-        1 => Just(MemberFacts::Absent { seats_used: 1, seats_limit: None }),
+        3 => (select(&[0, 4, 5, 6, i64::MAX][..]), select(&[None, Some(5), Some(6), Some(i64::MAX)][..]))
+            .prop_map(|(seats_used, seats_limit)| MemberFacts::Absent { seats_used, seats_limit }),
     ];
     (select(moments.to_vec()), person, claims, member, any::<bool>()).prop_map(
         |(now, person, claims, member, key_bound)| {
@@ -252,7 +264,8 @@ fn grid() -> Vec<Facts> {
     all[0].claims.email = Some("a@acme.com".to_owned());
     all[0].claims.auth_age = Some(60);
     (all[0].claims.tenant, all[0].claims.amr) = (None, Vec::new());
-    let changes: [fn(&mut Facts); 5] = [
+    let changes: [fn(&mut Facts); 6] = [
+        |f| f.member = MemberFacts::Absent { seats_used: 5, seats_limit: Some(5) },
         |f| f.now += 86_400,
         |f| f.claims.sub = "b".to_owned(),
         |f| f.claims.email = Some("b@acme.com".to_owned()),
@@ -263,6 +276,9 @@ fn grid() -> Vec<Facts> {
         let mut changed = all.clone();
         changed.iter_mut().for_each(change);
         all.extend(changed);
+    }
+    for (seats_used, seats_limit) in [(4, Some(5)), (5, Some(6)), (6, Some(6)), (5, None), (4, None)] {
+        all.push(Facts { member: MemberFacts::Absent { seats_used, seats_limit }, ..all[0].clone() });
     }
     all
 }
@@ -291,9 +307,16 @@ fn member() -> Facts {
     Facts { member: MemberFacts::Present { status: Status::Active, linking: false }, ..dana() }
 }
 
-/// Whether a set takes the decision about one sign-in for that about another.
+fn newcomer(seats_used: i64, seats_limit: Option<i64>) -> Facts {
+    Facts { member: MemberFacts::Absent { seats_used, seats_limit }, ..dana() }
+}
+
+/// Whether a set takes the decision about a member's sign-in for that about another.
 fn is_remembered(policies: &CompiledPolicies, change: impl FnOnce(&mut Facts)) -> bool {
-    let mut facts = member();
+    is_remembered_of(policies, member(), change)
+}
+
+fn is_remembered_of(policies: &CompiledPolicies, mut facts: Facts, change: impl FnOnce(&mut Facts)) -> bool {
     let known = decide_recorded(policies, &facts);
     change(&mut facts);
     Arc::ptr_eq(&known, &decide_recorded(policies, &facts))
@@ -341,7 +364,33 @@ fn every_other_fact_is_looked_at() {
     }
 }
 
-/// What depends on the seats that are taken, on a time that Cedar may not have, or on an error is never
+/// Of newcomers the shipped policies want to know whether a seat is free, not how many are taken.
+#[test]
+fn newcomers_are_alike_while_seats_are_free() {
+    let seats =
+        |seats_used, seats_limit| move |f: &mut Facts| f.member = newcomer(seats_used, seats_limit).member;
+    let alike = |change: &dyn Fn(&mut Facts)| is_remembered_of(&SHIPPED, newcomer(3, Some(5)), change);
+    assert!(alike(&seats(4, Some(5))));
+    assert!(alike(&|f| f.claims.sub.push('x')));
+    assert!(alike(&|f| f.claims.email = Some("else@acme.com".to_owned())));
+    assert!(!alike(&seats(5, Some(5))), "no seat is free");
+    assert!(!alike(&seats(3, Some(6))), "another limit");
+    assert!(!alike(&seats(3, None)), "no limit");
+    assert!(!alike(&|f| f.claims.email = None));
+    assert!(!alike(&|f| f.claims.email = Some("dana@else.com".to_owned())));
+    assert!(!alike(&|f| f.member = member().member));
+    // What is asked about members only is not read of newcomers, and the other way round.
+    let about = |action: &str| {
+        compile(&[format!(
+            "permit (principal, action == Action::\"{action}\", resource) when {{ context.now < datetime(\"2099-01-01\") }};"
+        )])
+    };
+    assert!(is_remembered_of(&about("AdmitMember"), newcomer(3, None), |f| f.now += 1));
+    assert!(!is_remembered_of(&about("ProvisionMember"), newcomer(3, None), |f| f.now += 1));
+    assert!(is_remembered(&about("ProvisionMember"), |f| f.now += 1));
+}
+
+/// What depends on numbers or times that Cedar may not have, or on an error, is never
 /// remembered; nor is what would take much memory.
 #[test]
 fn some_decisions_are_made_each_time() {
@@ -349,7 +398,9 @@ fn some_decisions_are_made_each_time() {
         Arc::ptr_eq(&decide_recorded(policies, facts), &decide_recorded(policies, facts))
     };
     assert!(again(&SHIPPED, &member()));
-    assert!(!again(&SHIPPED, &dana()), "seats");
+    assert!(again(&SHIPPED, &newcomer(1, Some(2))));
+    assert!(!again(&SHIPPED, &newcomer(1, Some(i64::MAX))));
+    assert!(!again(&SHIPPED, &newcomer(-1, None)));
     assert!(!again(&SHIPPED, &Facts { now: -1, ..member() }));
     assert!(!again(&SHIPPED, &Facts { now: i64::MAX, ..member() }));
     let erring = "permit (principal, action == Action::\"GrantScope\", resource) when { 9223372036854775807 + context.weekday > 0 };";
