@@ -65,7 +65,7 @@ impl Changed {
 
 /// The number that every change of configuration raises.
 pub fn current(connection: &mut AnyConnection) -> Result<i64, StoreError> {
-    Ok(generation::table.filter(generation::id.eq(1)).select(generation::value).first(connection)?)
+    Ok(generation::table.filter(generation::id.eq(1)).select(generation::value).get_result(connection)?)
 }
 
 /// Marks the configuration as changed, for every process on this database. The transaction holds the lock of

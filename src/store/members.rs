@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 
 use super::schema::{identities, members};
+use super::statement::{Fixed, Statement};
 use super::{AnyConnection, Page, StoreError, teamspaces};
 use crate::clock::UnixSeconds;
 use crate::text_enum::text_enum;
@@ -138,6 +139,7 @@ pub fn standing(connection: &mut AnyConnection, asserted: &Asserted) -> Result<O
     Ok(found.filter(|_| !names_another))
 }
 
+// Of what is unique, `get_result`: the LIMIT of `first` is a bound value, for which SQLite makes a new plan each time.
 fn standing_of_subject(
     connection: &mut AnyConnection,
     subject: &Identity,
@@ -150,7 +152,7 @@ fn standing_of_subject(
         .filter(identities::tenant.eq(&subject.tenant))
         .filter(identities::subject.eq(&subject.subject))
         .select(Row::as_select())
-        .first(connection)
+        .get_result(connection)
         .optional()?;
     let by_email = match (&bound, email) {
         (Some(row), Some(email)) if row.email == email => None,
@@ -183,7 +185,7 @@ pub fn find(
         .filter(members::teamspace_id.eq(teamspace_id))
         .filter(members::id.eq(id))
         .select(Row::as_select())
-        .first(connection)
+        .get_result(connection)
         .optional()?
         .map(Member::try_from)
         .transpose()
@@ -199,7 +201,7 @@ pub fn find_by_email(
         .filter(members::teamspace_id.eq(teamspace_id))
         .filter(members::email.eq(email))
         .select(Row::as_select())
-        .first(connection)
+        .get_result(connection)
         .optional()?
         .map(Member::try_from)
         .transpose()
@@ -250,13 +252,67 @@ pub fn identities_of(
 /// Adds one, and counts its seat. An email that the teamspace has already is a unique violation.
 pub fn insert(connection: &mut AnyConnection, member: &Member) -> QueryResult<()> {
     teamspaces::change_seats(connection, &member.teamspace_id, i64::from(member.status.holds_seat()))?;
-    insert_seated(connection, member)
-}
-
-/// Adds one whose seat is taken already.
-pub(super) fn insert_seated(connection: &mut AnyConnection, member: &Member) -> QueryResult<()> {
     diesel::insert_into(members::table).values(Row::from(member)).execute(connection)?;
     Ok(())
+}
+
+/// Adds one who is bound to a subject and takes a seat. False, and nothing is added, when no seat is free or
+/// somebody has the email or the subject already.
+///
+/// The teamspace is locked before the member, as everywhere. What was begun is taken back by statements, not by
+/// a savepoint: SQLite copies each page that changes within one, and it is seldom needed.
+pub(super) fn provision(
+    connection: &mut AnyConnection,
+    member: &Member,
+    identity: &Identity,
+) -> QueryResult<bool> {
+    if !teamspaces::take_seat(connection, &member.teamspace_id)? {
+        return Ok(false);
+    }
+    if add(connection, member)? {
+        if bind_unbound(connection, identity)? {
+            return Ok(true);
+        }
+        diesel::delete(members::table.filter(members::id.eq(&member.id))).execute(connection)?;
+    }
+    teamspaces::change_seats(connection, &member.teamspace_id, -1)?;
+    Ok(false)
+}
+
+struct Add;
+
+impl Fixed for Add {
+    const TEXT: &'static str = "INSERT INTO members (id, teamspace_id, email, role, status, provisioned_by, \
+        created_at, last_sign_in_at, sessions_ended_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) \
+        ON CONFLICT DO NOTHING";
+}
+
+fn add(connection: &mut AnyConnection, member: &Member) -> QueryResult<bool> {
+    let values = [
+        (&member.id).into(),
+        (&member.teamspace_id).into(),
+        (&member.email).into(),
+        member.role.as_str().into(),
+        member.status.as_str().into(),
+        (&member.provisioned_by).into(),
+        member.created_at.into(),
+        member.last_sign_in_at.into(),
+        member.sessions_ended_at.into(),
+    ];
+    Ok(Statement::<Add, 9>::new(values).execute(connection)? == 1)
+}
+
+struct BindUnbound;
+
+impl Fixed for BindUnbound {
+    const TEXT: &'static str = "INSERT INTO identities (teamspace_id, issuer, tenant, subject, member_id) \
+        VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
+}
+
+fn bind_unbound(connection: &mut AnyConnection, identity: &Identity) -> QueryResult<bool> {
+    let Identity { teamspace_id, issuer, tenant, subject, member_id } = identity;
+    let values = [teamspace_id, issuer, tenant, subject, member_id].map(Into::into);
+    Ok(Statement::<BindUnbound, 5>::new(values).execute(connection)? == 1)
 }
 
 /// Replaces one's properties; the id stays, and its seat is taken or freed.

@@ -25,6 +25,7 @@ pub mod shadow;
 pub mod sign_ins;
 pub mod signing_keys;
 pub mod snapshot;
+mod statement;
 pub mod teamspaces;
 mod worker;
 

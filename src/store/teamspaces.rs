@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 
 use super::schema::{email_domains, teamspaces};
+use super::statement::{Fixed, Statement};
 use super::{AnyConnection, StoreError};
 use crate::clock::UnixSeconds;
 use crate::text_enum::text_enum;
@@ -109,18 +110,19 @@ pub fn delete(connection: &mut AnyConnection, id: &str) -> QueryResult<usize> {
 /// How many seats a teamspace's members take.
 pub fn seats_used(connection: &mut AnyConnection, id: &str) -> Result<i64, StoreError> {
     let seats = teamspaces::table.filter(teamspaces::id.eq(id)).select(teamspaces::seats_used);
-    Ok(seats.first(connection).optional()?.unwrap_or_default())
+    Ok(seats.get_result(connection).optional()?.unwrap_or_default())
+}
+
+struct TakeSeat;
+
+impl Fixed for TakeSeat {
+    const TEXT: &'static str = "UPDATE teamspaces SET seats_used = seats_used + 1 \
+        WHERE id = ? AND (member_limit IS NULL OR member_limit > seats_used)";
 }
 
 /// Takes a seat if one is free; tells whether it was. Of several who try at once no more come in than fit.
 pub(super) fn take_seat(connection: &mut AnyConnection, id: &str) -> QueryResult<bool> {
-    let free = teamspaces::member_limit
-        .is_null()
-        .or(teamspaces::member_limit.assume_not_null().gt(teamspaces::seats_used));
-    let taken = diesel::update(teamspaces::table.filter(teamspaces::id.eq(id)).filter(free))
-        .set(teamspaces::seats_used.eq(teamspaces::seats_used + 1))
-        .execute(connection)?;
-    Ok(taken == 1)
+    Ok(Statement::<TakeSeat, 1>::new([id.into()]).execute(connection)? == 1)
 }
 
 /// Counts seats that were taken, or freed when there are fewer than none.

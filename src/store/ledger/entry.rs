@@ -5,7 +5,7 @@ use diesel::result::Error as DieselError;
 
 use crate::clock::UnixSeconds;
 use crate::store::members::{self, Identity, Member};
-use crate::store::{AnyConnection, StoreError, is_duplicate, teamspaces};
+use crate::store::{AnyConnection, StoreError, is_duplicate};
 
 /// Consumes an assertion and keeps the member.
 #[derive(Debug, Clone)]
@@ -88,22 +88,20 @@ impl MemberChange {
         }
     }
 
+    /// Does it, or nothing where the facts are others.
     pub(super) fn apply(&self, connection: &mut AnyConnection, now: UnixSeconds) -> Result<(), RedeemError> {
         match self {
-            Self::Provision { member, identity } => {
-                if !teamspaces::take_seat(connection, &member.teamspace_id)? {
-                    return Err(Objection::FactsChanged.into());
-                }
-                or_changed(members::insert_seated(connection, member))?;
-                or_changed(members::bind(connection, identity))
-            }
-            Self::Accept { member, signed_in_at, identity } => {
+            Self::Provision { member, identity } => match members::provision(connection, member, identity)? {
+                true => Ok(()),
+                false => Err(Objection::FactsChanged.into()),
+            },
+            Self::Accept { member, signed_in_at, identity } => connection.transaction(|connection| {
                 // The member's row is locked from here on.
                 if !members::accept(connection, &member.id, now, *signed_in_at)? {
                     return Err(Objection::FactsChanged.into());
                 }
                 identity.as_ref().map_or(Ok(()), |identity| bind_first(connection, identity))
-            }
+            }),
             Self::Known { .. } => Ok(()),
         }
     }

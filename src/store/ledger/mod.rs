@@ -103,27 +103,27 @@ impl<'a> Batch<'a> {
         if rows.is_empty() {
             return Ok(());
         }
-        let mut consumed: HashSet<String> = match connection {
+        let consumed: Vec<bool> = match connection {
             AnyConnection::Sqlite(connection) => sqlite::consume(connection, &rows)?,
             #[cfg(feature = "postgres")]
             AnyConnection::Postgres(connection) => postgres::consume(connection, &rows)?,
         };
-        for (index, redemption) in redemptions {
-            if !consumed.remove(key(&redemption.assertion)) {
+        for ((index, _), consumed) in redemptions.into_iter().zip(consumed) {
+            if !consumed {
                 self.object(index, Objection::Replayed);
             }
         }
         Ok(())
     }
 
-    /// Those who become members, each in a savepoint: one who finds no seat must not hinder the others.
+    /// Those who become members. One who finds no seat must not hinder the others.
     fn admit(&mut self, connection: &mut AnyConnection) -> Result<(), StoreError> {
         let mut newcomers = self.redemptions();
         newcomers.retain(|(_, redemption)| redemption.member.order().is_some());
         newcomers.sort_by_key(|(_, redemption)| redemption.member.order());
         for (index, redemption) in newcomers {
             let at = self.entries.get(index).map_or(0, |entry| entry.sign_in.at);
-            match connection.transaction(|c| redemption.member.apply(c, at)) {
+            match redemption.member.apply(connection, at) {
                 Ok(()) => {}
                 Err(RedeemError::Objection(objection)) => self.release(index, objection),
                 Err(RedeemError::Store(error)) => return Err(error),

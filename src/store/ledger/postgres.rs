@@ -85,12 +85,10 @@ fn run<S: Statement>(
     Ok(found.into_iter().collect())
 }
 
-/// Inserts the keys that are not there yet, and tells which ones.
-pub(super) fn consume(
-    connection: &mut PgConnection,
-    rows: &[(&str, UnixSeconds)],
-) -> QueryResult<HashSet<String>> {
-    run::<Consume>(connection, rows)
+/// Inserts the keys that are not there yet, and tells for each row whether it was: of equal ones the first.
+pub(super) fn consume(connection: &mut PgConnection, rows: &[(&str, UnixSeconds)]) -> QueryResult<Vec<bool>> {
+    let mut inserted = run::<Consume>(connection, rows)?;
+    Ok(rows.iter().map(|(key, _)| inserted.remove(*key)).collect())
 }
 
 /// Notes when active members signed in last, and tells which of them there are.

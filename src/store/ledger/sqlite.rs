@@ -11,46 +11,33 @@ use diesel::{QueryResult, SqliteConnection};
 
 use super::columns::TEXTS;
 use crate::clock::UnixSeconds;
-use crate::store::members::Status;
-use crate::store::schema::members;
 use crate::store::sign_ins::NewSignIn;
+use crate::store::statement::{Fixed, Statement};
 
-/// Makes an assertion used, unless it is.
-struct Consume<'a> {
-    assertion: &'a str,
-    expires_at: UnixSeconds,
+struct Consume;
+
+impl Fixed for Consume {
+    const TEXT: &'static str =
+        "INSERT INTO used_assertions (assertion, expires_at) VALUES (?, ?) ON CONFLICT DO NOTHING";
 }
 
-impl QueryFragment<Sqlite> for Consume<'_> {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-        out.push_sql("INSERT INTO used_assertions (assertion, expires_at) VALUES (");
-        out.push_bind_param::<Text, _>(self.assertion)?;
-        out.push_sql(", ");
-        out.push_bind_param::<BigInt, _>(&self.expires_at)?;
-        out.push_sql(") ON CONFLICT DO NOTHING");
-        Ok(())
-    }
-}
-
-impl QueryId for Consume<'_> {
-    type QueryId = Consume<'static>;
-    const HAS_STATIC_QUERY_ID: bool = true;
-}
-
-impl RunQueryDsl<SqliteConnection> for Consume<'_> {}
-
-/// Inserts the keys that are not there yet, and tells which ones.
+/// Inserts the keys that are not there yet, and tells for each row whether it was: of equal ones the first.
 pub(super) fn consume(
     connection: &mut SqliteConnection,
     rows: &[(&str, UnixSeconds)],
-) -> QueryResult<HashSet<String>> {
-    let mut consumed = HashSet::with_capacity(rows.len());
-    for (assertion, expires_at) in rows.iter().copied() {
-        if (Consume { assertion, expires_at }).execute(connection)? == 1 {
-            consumed.insert(assertion.to_owned());
-        }
-    }
-    Ok(consumed)
+) -> QueryResult<Vec<bool>> {
+    let mut consume = |(key, expires_at): &(&str, UnixSeconds)| {
+        let inserted =
+            Statement::<Consume, 2>::new([(*key).into(), (*expires_at).into()]).execute(connection)?;
+        Ok(inserted == 1)
+    };
+    rows.iter().map(&mut consume).collect()
+}
+
+struct Touch;
+
+impl Fixed for Touch {
+    const TEXT: &'static str = "UPDATE members SET last_sign_in_at = ? WHERE id = ? AND status = 'active'";
 }
 
 /// Notes when active members signed in last, and tells which of them there are.
@@ -60,9 +47,7 @@ pub(super) fn touch(
 ) -> QueryResult<HashSet<String>> {
     let mut found = HashSet::with_capacity(rows.len());
     for (id, at) in rows {
-        let active =
-            members::table.filter(members::id.eq(id)).filter(members::status.eq(Status::Active.as_str()));
-        if diesel::update(active).set(members::last_sign_in_at.eq(at)).execute(connection)? == 1 {
+        if Statement::<Touch, 2>::new([(*at).into(), (*id).into()]).execute(connection)? == 1 {
             found.insert((*id).to_owned());
         }
     }
