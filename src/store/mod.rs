@@ -6,6 +6,7 @@ pub mod admin_tokens;
 pub mod backup;
 mod batch;
 pub mod changes;
+mod checkpoint;
 pub mod clients;
 pub mod connection;
 pub mod copy;

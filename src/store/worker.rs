@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 
 use super::StoreError;
 use super::batch::{self, Batch};
+use super::checkpoint::Checkpoints;
 use super::connection::{AnyConnection, Kind, open};
 use super::ledger::{Entry, RedeemError};
 use crate::config::Database;
@@ -255,20 +256,30 @@ impl<J: Send + 'static> Lane<J> {
     }
 }
 
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), StoreError> {
+pub(super) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), StoreError> {
     let started = thread::Builder::new().name(name.into()).spawn(run);
     started.map(drop).map_err(|e| StoreError::Open(format!("cannot start a thread: {e}")))
 }
 
 impl Post {
     fn write_until_closed(&self, jobs: &Receiver<Job>) {
+        let checkpoints = self.checkpoints();
         self.work(jobs, |connection, first| {
             let queued = std::iter::once(first).chain(jobs.try_iter().take(BATCH - 1));
             let commits = Batch::of(queued).commit(connection, self.kind);
             self.counts.commits.fetch_add(commits.transactions, Ordering::Relaxed);
             self.counts.writes.fetch_add(commits.jobs, Ordering::Relaxed);
+            if let Some(checkpoints) = checkpoints.as_ref().filter(|_| commits.health == Health::Sound) {
+                checkpoints.follow(connection, commits.jobs);
+            }
             commits.health
         });
+    }
+
+    /// Beside the writer of SQLite. Where there are none, SQLite makes them itself, within a commit.
+    fn checkpoints(&self) -> Option<Checkpoints> {
+        let started = (self.kind == Kind::Sqlite).then(|| Checkpoints::start(&self.url, &self.config))?;
+        started.inspect_err(|error| tracing::warn!(%error, "checkpoints are made by the writer")).ok()
     }
 
     fn read_until_closed(&self, jobs: &Receiver<ReadJob>) {

@@ -11,9 +11,11 @@ use super::StoreError;
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 
 /// WAL lets readers go on beside the writer. `synchronous=FULL`: with NORMAL a power cut forgets
-/// redeemed assertions, which could then be redeemed again. `busy_timeout` is for other processes.
+/// redeemed assertions, which could then be redeemed again. `busy_timeout` is for other processes. Checkpoints are
+/// made beside the writer; a commit makes one only where those are far behind.
 const SETTINGS: &str = "PRAGMA busy_timeout = 2000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-    PRAGMA foreign_keys = ON; PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY;";
+    PRAGMA foreign_keys = ON; PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY; \
+    PRAGMA wal_autocheckpoint = 8000;";
 
 /// Holds the write lock from its start: the default, DEFERRED, fails at once with "database is locked" when
 /// a transaction that has read wants to write.
