@@ -1,8 +1,11 @@
-//! How many requests are worked on at once. Beyond that a request is refused at once, which costs little. Requests
-//! that have not been looked at yet, since the processor is busy, are not counted.
+//! How many requests are worked on at once. Beyond that a request is refused at once, which costs little.
+//!
+//! Whoever has got a place first lets all others who are waiting come as far (see [`super::server`]): that is how the
+//! bound also counts those who wait for the processor.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA, RETRY_AFTER};
@@ -10,8 +13,8 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Exchanges at once: some fifty milliseconds of work for one core.
-const EXCHANGES: usize = 512;
+/// Exchanges at once for each core: some twenty milliseconds of work.
+const EXCHANGES_PER_CORE: usize = 256;
 /// Other requests at once. Documents take no time; so these are, in effect, the administrators'.
 const OTHERS: usize = 128;
 /// Bodies that are being read at once, of 64 KiB at the most.
@@ -31,8 +34,9 @@ pub struct Gate {
 
 impl Default for Gate {
     fn default() -> Self {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
         let [exchanges, others, bodies] =
-            [EXCHANGES, OTHERS, BODIES].map(|places| Arc::new(Semaphore::new(places)));
+            [EXCHANGES_PER_CORE * cores, OTHERS, BODIES].map(|places| Arc::new(Semaphore::new(places)));
         Self { exchanges, others, bodies, refused: AtomicU64::new(0) }
     }
 }
