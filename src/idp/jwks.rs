@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwapOption;
 use jsonwebtoken::Algorithm;
 use serde_json::Value;
-use tokio::sync::Mutex as AsyncMutex;
+use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 
 use super::discovery::{DiscoveryError, check_jwks_uri, discover};
 use super::fetch::{FetchError, Fetcher};
@@ -24,6 +24,9 @@ pub enum KeyError {
     /// Nothing usable is cached, and the issuer cannot be asked.
     #[error("the issuer's keys cannot be had")]
     Unreachable,
+    /// They are being asked for, and enough requests wait for them.
+    #[error("too many requests wait for the issuer's keys")]
+    Busy,
 }
 
 /// Why a key set was not taken over.
@@ -43,6 +46,9 @@ pub enum RefreshError {
 /// a thousand keys would be one customer's way to take everybody's CPU.
 const MAX_KEYS: usize = 100;
 const MAX_CANDIDATES: usize = 4;
+/// Most requests that wait for the keys of one issuer. Each of them holds a place among all that are worked on at
+/// once: an issuer that does not answer must not take everybody's.
+const MAX_WAITING: usize = 64;
 
 /// A set of prepared keys.
 pub struct KeySet {
@@ -84,6 +90,7 @@ struct Entry {
     keys: ArcSwapOption<KeySet>,
     /// When keys were last asked for; held while asking, so that there is one request at a time.
     asked_at: Arc<AsyncMutex<Option<UnixSeconds>>>,
+    waiting: Semaphore,
 }
 
 /// The cache over all issuers. Issuers do not wait for one another.
@@ -112,7 +119,7 @@ impl IssuerKeys {
         if let Some(found) = self.cached(&entry, kid, algorithm) {
             return Ok(found);
         }
-        self.refresh(&entry, provider, kid, algorithm).await;
+        self.refresh(&entry, provider, kid, algorithm).await?;
         let now = self.clock.now();
         match entry.keys.load_full().filter(|set| now < set.usable_until) {
             None => Err(KeyError::Unreachable),
@@ -137,6 +144,7 @@ impl IssuerKeys {
             jwks_uri: provider.jwks_uri.clone(),
             keys: ArcSwapOption::empty(),
             asked_at: Arc::default(),
+            waiting: Semaphore::new(MAX_WAITING),
         });
         entries.insert(provider.issuer.clone(), Arc::clone(&new));
         new
@@ -158,16 +166,19 @@ impl IssuerKeys {
         provider: &IdentityProvider,
         kid: Option<&str>,
         alg: Algorithm,
-    ) {
+    ) -> Result<(), KeyError> {
         let mut asked_at = match Arc::clone(&entry.asked_at).try_lock_owned() {
             Ok(guard) => guard,
-            Err(_) if self.has_usable(entry, kid, alg) => return,
-            Err(_) => Arc::clone(&entry.asked_at).lock_owned().await,
+            Err(_) if self.has_usable(entry, kid, alg) => return Ok(()),
+            Err(_) => {
+                let _waiting = entry.waiting.try_acquire().map_err(|_| KeyError::Busy)?;
+                Arc::clone(&entry.asked_at).lock_owned().await
+            }
         };
         let now = self.clock.now();
         let interval = self.config.min_refresh_interval.as_secs();
         if self.cached(entry, kid, alg).is_some() || asked_at.is_some_and(|at| now < at + interval) {
-            return;
+            return Ok(());
         }
         *asked_at = Some(now);
         let (cache, entry, provider) = (self.clone(), Arc::clone(entry), provider.clone());
@@ -184,6 +195,7 @@ impl IssuerKeys {
         if let Err(error) = asking.await {
             tracing::error!(%error, "refreshing an issuer's keys ended early");
         }
+        Ok(())
     }
 
     fn has_usable(&self, entry: &Entry, kid: Option<&str>, alg: Algorithm) -> bool {

@@ -326,6 +326,34 @@ async fn a_slow_issuer_delays_nobody_else() {
     assert_eq!(slow.join_next().await.unwrap().unwrap().status, 200);
 }
 
+/// Of the requests that an issuer keeps waiting there are only so many: the places that they hold are everybody's.
+#[tokio::test]
+async fn a_slow_issuer_does_not_take_all_places() {
+    /// The one that asks, and those that wait for it.
+    const MOST: usize = 1 + 64;
+    let app = TestApp::start().await;
+    app.idp.change(|b| b.delay = Duration::from_secs(3));
+    let mut slow = JoinSet::new();
+    for i in 0..MOST + 15 {
+        let person = format!("sub-{}", i % 2);
+        spawn(
+            &app,
+            &mut slow,
+            app.assertion(json!({ "sub": person, "email": format!("{person}@acme.com") })),
+        );
+    }
+    for _ in 0..15 {
+        let answer = slow.join_next().await.unwrap().unwrap();
+        assert_eq!((answer.status, answer.header("retry-after")), (503, "5"), "{answer:?}");
+        assert_eq!(answer.json["error"], "temporarily_unavailable");
+    }
+    app.idp.change(|b| b.delay = Duration::ZERO);
+    while let Some(answer) = slow.join_next().await {
+        assert_eq!(answer.unwrap().status, 200);
+    }
+    assert_eq!(asked(&app.idp), (1, 1));
+}
+
 /// ADM-07: a slow refresh keeps one sign-in waiting; the others use the keys that there are.
 #[tokio::test]
 async fn a_slow_refresh_delays_one_sign_in() {
