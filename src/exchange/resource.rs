@@ -65,7 +65,11 @@ impl ResourceRequest<'_> {
     }
 
     fn find(&self, snapshot: &Snapshot, identifier: &str) -> Option<Arc<Resource>> {
-        let resource = snapshot.resource(&normalize(identifier)?)?;
+        let resource = match snapshot.resource_named(identifier) {
+            // Mostly it is written as it was registered: nothing needs to be parsed then.
+            Some(resource) => resource,
+            None => snapshot.resource(&normalize(identifier)?)?,
+        };
         resource.is_published_to(self.teamspace).then(|| Arc::clone(resource))
     }
 

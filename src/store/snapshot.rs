@@ -228,6 +228,11 @@ impl Snapshot {
         self.resources.iter().map(|By(resource, _)| resource)
     }
 
+    /// A resource by its identifier, byte for byte.
+    pub fn resource_named(&self, identifier: &str) -> Option<&Arc<Resource>> {
+        self.resources.get(identifier).map(|By(resource, _)| resource)
+    }
+
     /// A resource by its normalized identifier.
     pub fn resource(&self, normalized: &str) -> Option<&Arc<Resource>> {
         self.by_normalized.get(normalized).map(|By(resource, _)| resource)
