@@ -147,7 +147,8 @@ impl Verified<'_> {
         let claims = self.id_jag.claims();
         let member_id = match standing {
             Standing::Bound(member) | Standing::Unbound(member) => member.id.clone(),
-            Standing::Absent { .. } => uuid::Uuid::new_v4().to_string(),
+            // Ids that rise with time are neighbours in the database: one page takes many.
+            Standing::Absent { .. } => uuid::Uuid::now_v7().to_string(),
         };
         let longest = self.now.saturating_add(app.config.access_token.lifetime.as_secs());
         let expires_at = claims.session_expiry.map_or(longest, |session| session.min(longest));

@@ -16,8 +16,8 @@ use super::connection::{AnyConnection, open};
 use super::{StoreError, worker};
 use crate::config::Database;
 
-/// So many pages in the log are carried over: some four megabytes.
-const PAGES: i64 = 1000;
+/// So many pages in the log are carried over: some twelve megabytes.
+const PAGES: i64 = 3000;
 /// After how many jobs it is looked how many there are; a job writes one or two.
 const JOBS: u64 = 64;
 

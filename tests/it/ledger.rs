@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use countersign::store::changes::{self, Changed};
+use countersign::store::members::{Identity, Member, Role, Status};
 use countersign::store::sign_ins::NewSignIn;
-use countersign::store::{MemberChange, Objection, RedeemError, Redemption, StoreError};
+use countersign::store::teamspaces;
+use countersign::store::{MemberChange, Objection, RedeemError, Redemption, Store, StoreError};
 use diesel::connection::SimpleConnection as _;
 use serde_json::json;
 
 use crate::harness::{START, TestApp};
+use crate::subject::futures_all;
 
 fn row(teamspace_id: &str) -> Arc<NewSignIn> {
     let row = NewSignIn { at: START, teamspace_id: Some(teamspace_id.to_owned()), ..NewSignIn::default() };
@@ -77,6 +80,76 @@ async fn each_entry_has_its_own_outcome() {
     assert_eq!(after.sign_ins, before.sign_ins + 2);
 }
 
+fn newcomer(name: &str, email: &str, subject: &str) -> MemberChange {
+    let member = Member {
+        id: format!("id-of-{name}"),
+        teamspace_id: "id-of-acme".to_owned(),
+        email: email.to_owned(),
+        role: Role::Developer,
+        status: Status::Active,
+        provisioned_by: "sign-in".to_owned(),
+        created_at: START,
+        last_sign_in_at: Some(START),
+        sessions_ended_at: None,
+    };
+    let identity = Identity {
+        teamspace_id: member.teamspace_id.clone(),
+        issuer: "https://idp.example".to_owned(),
+        tenant: String::new(),
+        subject: subject.to_owned(),
+        member_id: member.id.clone(),
+    };
+    MemberChange::Provision { member, identity }
+}
+
+/// Of newcomers in one batch who have an email or a subject in common the first comes in; of the others nothing
+/// stays, and their seats are free again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newcomer_who_meets_another_leaves_nothing_behind() {
+    let app = TestApp::start().await;
+    let generation = app.app.snapshot().generation;
+    let redeem = |name: &str, email: &str, subject: &str| {
+        let member = newcomer(name, email, subject);
+        app.app.store.redeem(Redemption { member, ..redemption(name, generation, "") }, row("id-of-acme"))
+    };
+    let before = app.written().await;
+    // The writer takes the first at once, or all of them: it comes first in either case.
+    let first = redeem("first", "a@acme.com", "one");
+    let same_subject = redeem("second", "c@acme.com", "one");
+    let same_email = redeem("third", "a@acme.com", "three");
+    let another = redeem("fourth", "d@acme.com", "four");
+    let (first, same_subject, same_email, another) = tokio::join!(first, same_subject, same_email, another);
+    assert!(first.is_ok() && another.is_ok(), "{first:?} {another:?}");
+    for refused in [same_subject, same_email] {
+        assert!(matches!(refused, Err(RedeemError::Objection(Objection::FactsChanged))), "{refused:?}");
+    }
+    let after = app.written().await;
+    assert_eq!(after.members, before.members + 2);
+    assert_eq!(after.identities, before.identities + 2);
+    assert_eq!(after.used_assertions, before.used_assertions + 2, "what was refused is not used");
+    assert_eq!(after.sign_ins, before.sign_ins + 2);
+    let seats = app.app.store.read(|c| teamspaces::seats_used(c, "id-of-acme")).await.unwrap();
+    assert_eq!(seats, after.members);
+}
+
+/// However much is written without a pause, the log is carried over and begins anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_the_log_does_not_grow_for_ever() {
+    let app = TestApp::start().await;
+    let mut large = NewSignIn::clone(&row("id-of-acme"));
+    large.detail = "x".repeat(8000);
+    let large = Arc::new(large);
+    for _ in 0..60 {
+        let rows = (0..200).map(|_| app.app.store.record(Arc::clone(&large)));
+        futures_all(rows).await.into_iter().for_each(|written| written.unwrap());
+    }
+    let path = app.database.url.strip_prefix("sqlite://").unwrap();
+    let [file, log] = ["", "-wal"].map(|end| std::fs::metadata(format!("{path}{end}")).unwrap().len());
+    // 12,000 rows of two pages and more each.
+    assert!(file > 60 << 20, "{file}");
+    assert!(log < 40 << 20, "{log}");
+}
+
 /// A database that is full undoes a whole transaction: nobody is told that it was written, and the next one is.
 #[tokio::test(flavor = "multi_thread")]
 async fn sqlite_a_transaction_that_is_undone_is_not_the_end() {
@@ -116,4 +189,30 @@ async fn sqlite_older_versions_redeem_nothing_any_more() {
     let long = format!("INSERT INTO used_assertions VALUES ('{}', 1)", "x".repeat(43));
     let error = app.database.connect().batch_execute(&long).unwrap_err().to_string();
     assert!(error.contains("newer version"), "{error}");
+}
+
+/// What members and identities there are survives their being laid out anew, in both directions.
+#[tokio::test]
+async fn sqlite_members_survive_their_new_layout() {
+    let app = TestApp::start().await;
+    for name in ["dana", "erin"] {
+        app.granted(json!({ "sub": name, "email": format!("{name}@acme.com") })).await;
+    }
+    let before = app.written().await;
+    let ids = async || {
+        [app.member("dana@acme.com").await.unwrap().id, app.member("erin@acme.com").await.unwrap().id]
+    };
+    let known = ids().await;
+    let c = &mut app.database.connect();
+    let back = std::fs::read_to_string("migrations/sqlite/0005_clustered_members/down.sql").unwrap();
+    c.batch_execute(&format!("BEGIN IMMEDIATE; {back}; COMMIT")).unwrap();
+    c.batch_execute("DELETE FROM __diesel_schema_migrations WHERE version = '0005'").unwrap();
+    assert_eq!(app.written().await, before);
+    assert_eq!(Store::migrate(&app.database.url).unwrap(), ["0005"]);
+    assert_eq!((app.written().await, ids().await), (before, known));
+    // Whoever was here is the same member still; and goes with the teamspace.
+    app.granted(json!({ "sub": "dana", "email": "dana@acme.com" })).await;
+    assert_eq!(app.written().await.members, before.members);
+    c.batch_execute("PRAGMA foreign_key_check; DELETE FROM teamspaces").unwrap();
+    assert_eq!((app.written().await.members, app.written().await.identities), (0, 0));
 }

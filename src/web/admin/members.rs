@@ -151,7 +151,7 @@ impl Invitation {
 
     fn add(self, connection: &mut AnyConnection) -> Result<(Value, Change), Problem> {
         let member = Member {
-            id: Uuid::new_v4().to_string(),
+            id: Uuid::now_v7().to_string(),
             teamspace_id: self.tenancy.teamspace.id.clone(),
             email: self.email,
             role: self.role,
