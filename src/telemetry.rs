@@ -12,7 +12,11 @@ pub fn init() {
     let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     let started = match std::io::stderr().is_terminal() {
         true => builder.finish().try_init(),
-        false => builder.json().flatten_event(true).finish().try_init(),
+        // There are no spans.
+        false => {
+            let json = builder.json().flatten_event(true).with_current_span(false).with_span_list(false);
+            json.finish().try_init()
+        }
     };
     if let Err(error) = started {
         tracing::debug!(%error, "logging has been started already");
