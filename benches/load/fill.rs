@@ -28,8 +28,8 @@ pub struct Size {
     /// Sign-ins of the last 80 days.
     #[arg(long, default_value_t = 100_000_000)]
     pub sign_ins: u64,
-    /// Used assertions that have not expired.
-    #[arg(long, default_value_t = 100_000_000)]
+    /// Used assertions that have not expired, and so were not pruned.
+    #[arg(long, default_value_t = 1_000_000)]
     pub assertions: u64,
 }
 
