@@ -44,11 +44,14 @@ pub struct Usage {
     /// MiB, afterwards.
     pub memory: f64,
     pub start: Duration,
+    /// Microseconds of one verification and one signature, on the average of before and after: machines that are
+    /// shared change their speed from minute to minute.
+    pub floor: f64,
 }
 
 impl Figures {
     /// Those of a phase.
-    pub fn new(scenario: &str, phase: &Phase, usage: &Usage, floor: f64) -> Self {
+    pub fn new(scenario: &str, phase: &Phase, usage: &Usage) -> Self {
         let (count, seconds) = (phase.latencies.len() as f64, phase.took.as_secs_f64());
         let mut sorted = phase.latencies.clone();
         sorted.sort_unstable();
@@ -62,7 +65,7 @@ impl Figures {
             per_second: count / seconds,
             per_core_second: count / usage.server,
             cpu_us,
-            times_floor: cpu_us / floor,
+            times_floor: cpu_us / usage.floor,
             p50_ms: quantile(&sorted, 0.5),
             p99_ms: quantile(&sorted, 0.99),
             p999_ms: quantile(&sorted, 0.999),

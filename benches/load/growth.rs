@@ -37,7 +37,7 @@ pub async fn measure(run: &mut Run, scale: f64) -> Outcome<()> {
     seed::seed(&url, &idp::issuer())?;
     let mut empty = run.serve(&url, &plan).await?;
     let at_start = empty.memory_at_start();
-    let baseline = phase(run, &mut empty, &plan, "growth: empty").await?;
+    let baseline = phase(&mut empty, &plan, "growth: empty").await?;
     drop(empty);
     run.record(baseline.clone())?;
 
@@ -50,8 +50,9 @@ pub async fn measure(run: &mut Run, scale: f64) -> Outcome<()> {
         let plan = Plan { who, ..plan };
         let mut running = run.serve(&url, &plan).await?;
         let heavier = running.memory_at_start() - at_start;
-        let figures = phase(run, &mut running, &plan, name).await?;
-        let ratio = figures.cpu_us / baseline.cpu_us;
+        let figures = phase(&mut running, &plan, name).await?;
+        // In floors, since it was filled for a while in between.
+        let ratio = figures.times_floor / baseline.times_floor;
         let each = heavier * 1024.0 * 1024.0 / size.teamspaces.max(1) as f64;
         run.record(figures.with("bytes of memory per teamspace", each).with("CPU / empty", ratio))?;
         drop(running);
@@ -59,9 +60,9 @@ pub async fn measure(run: &mut Run, scale: f64) -> Outcome<()> {
     Ok(())
 }
 
-async fn phase(run: &Run, running: &mut Running, plan: &Plan, name: &str) -> Outcome<Figures> {
+async fn phase(running: &mut Running, plan: &Plan, name: &str) -> Outcome<Figures> {
     let (phase, usage) = running.saturate(plan.exchanges, CONNECTIONS).await?;
-    let figures = Figures::new(name, &phase, &usage, run.floor);
+    let figures = Figures::new(name, &phase, &usage);
     let start = figures.start_ms;
     Ok(figures.with("start ms", start))
 }

@@ -36,7 +36,6 @@ pub struct Run {
     dir: PathBuf,
     /// Databases and logs of this run, on the same disk.
     pub work: TempDir,
-    pub floor: f64,
     pub exchanges: usize,
     out: File,
     results: Vec<Figures>,
@@ -77,7 +76,6 @@ impl Run {
         Ok(Self {
             exchanges: number("LOAD_EXCHANGES", if options.quick { 20_000 } else { 100_000 }),
             work: tempfile::Builder::new().prefix("work-").tempdir_in(&dir)?,
-            floor: floor.total(),
             options,
             dir,
             out,
@@ -134,7 +132,7 @@ impl Run {
                 let span = running.take(plan.exchanges)?;
                 let phase = open_loop(&requests, span, f64::from(per_second), port);
                 let (phase, usage) = running.measured(phase).await?;
-                Ok(Figures::new(&name, &phase, &usage, self.floor))
+                Ok(Figures::new(&name, &phase, &usage))
             }
             Load::Saturated { connections } => {
                 let early = (scenario == Scenario::Million).then_some(10_000);
@@ -145,7 +143,7 @@ impl Run {
                 }
                 let count = plan.exchanges - early.unwrap_or_default();
                 let (phase, usage) = running.saturate(count, connections).await?;
-                let figures = Figures::new(&name, &phase, &usage, self.floor);
+                let figures = Figures::new(&name, &phase, &usage);
                 Ok(self.compared(scenario, figures, first))
             }
         }
@@ -171,7 +169,7 @@ impl Run {
         let count = (running.requests.len() - running.used).min((rate * seconds) as usize);
         let (span, requests, port) = (running.take(count)?, Rc::clone(&running.requests), running.port());
         let (phase, usage) = running.measured(open_loop(&requests, span, rate, port)).await?;
-        let figures = Figures::new(name, &phase, &usage, self.floor);
+        let figures = Figures::new(name, &phase, &usage);
         let served = figures.per_second / peak;
         Ok(figures
             .with("offered per second", rate)
@@ -293,13 +291,14 @@ impl Running {
 
     /// What the servers and the driver use during a phase.
     pub async fn measured(&self, phase: impl Future<Output = Outcome<Phase>>) -> Outcome<(Phase, Usage)> {
-        let before = self.counts().await?;
+        let (before, floor) = (self.counts().await?, Floor::measure()?.total());
         let (server, driver) = (self.cpu()?, machine::thread_cpu()?);
         let phase = phase.await?;
         let (server, driver) = (self.cpu()? - server, machine::thread_cpu()? - driver);
         let start = self.servers.first().map(|server| server.start).unwrap_or_default();
-        let after = self.counts().await?;
-        Ok((phase, Usage { server, driver, before, after, memory: self.memory()?, start }))
+        let (after, memory) = (self.counts().await?, self.memory()?);
+        let floor = f64::midpoint(floor, Floor::measure()?.total());
+        Ok((phase, Usage { server, driver, before, after, memory, start, floor }))
     }
 
     /// MiB of all servers when they became ready.
