@@ -1,7 +1,7 @@
 //! How many requests are worked on at once. Beyond that a request is refused at once, which costs little.
 //!
-//! Whoever has got a place first lets all others who are waiting come as far (see [`super::server`]): that is how the
-//! bound also counts those who wait for the processor.
+//! When many places are taken, whoever gets one first lets all others who are waiting come as far (see
+//! [`super::server`]): that is how the bound also counts those who wait for the processor.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,6 +15,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Exchanges at once for each core: some twenty milliseconds of work.
 const EXCHANGES_PER_CORE: usize = 256;
+/// So many exchanges for each core are many.
+const MANY_PER_CORE: usize = 48;
 /// Other requests at once. Documents take no time; so these are, in effect, the administrators'.
 const OTHERS: usize = 128;
 /// Bodies that are being read at once, of 64 KiB at the most.
@@ -29,6 +31,8 @@ pub struct Gate {
     exchanges: Arc<Semaphore>,
     others: Arc<Semaphore>,
     bodies: Arc<Semaphore>,
+    /// With so many places left, or fewer, many exchanges are under way.
+    few_left: usize,
     refused: AtomicU64,
 }
 
@@ -37,7 +41,8 @@ impl Default for Gate {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let [exchanges, others, bodies] =
             [EXCHANGES_PER_CORE * cores, OTHERS, BODIES].map(|places| Arc::new(Semaphore::new(places)));
-        Self { exchanges, others, bodies, refused: AtomicU64::new(0) }
+        let few_left = (EXCHANGES_PER_CORE - MANY_PER_CORE) * cores;
+        Self { exchanges, others, bodies, few_left, refused: AtomicU64::new(0) }
     }
 }
 
@@ -47,6 +52,11 @@ impl Gate {
     pub fn enter(&self, path: &str) -> Option<OwnedSemaphorePermit> {
         let is_exchange = path.ends_with("/oauth2/token");
         self.take(if is_exchange { &self.exchanges } else { &self.others })
+    }
+
+    /// Whether so many exchanges are under way that others may be waiting to be looked at.
+    pub fn is_crowded(&self) -> bool {
+        self.exchanges.available_permits() <= self.few_left
     }
 
     /// A place for one body to be read, if one is free. There are many: a slow sender costs memory only.

@@ -93,7 +93,9 @@ async fn answer(served: Served, request: Request<Incoming>) -> Result<Response, 
     let Some(_place) = served.gate.enter(request.uri().path()) else { return Ok(Gate::refusal()) };
     // The work comes after everybody who has sent a request by now was let in or refused: otherwise, with more
     // requests than the processor can do, the queue would grow in the sockets, where nobody counts it.
-    tokio::task::yield_now().await;
+    if served.gate.is_crowded() {
+        tokio::task::yield_now().await;
+    }
     request.extensions_mut().insert(ConnectInfo(served.peer));
     served.router.oneshot(request).await
 }
