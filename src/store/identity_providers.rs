@@ -86,9 +86,15 @@ impl TryFrom<Row> for IdentityProvider {
     }
 }
 
-/// All of them.
-pub fn all(connection: &mut AnyConnection) -> Result<Vec<IdentityProvider>, StoreError> {
-    let rows: Vec<Row> = identity_providers::table.select(Row::as_select()).load(connection)?;
+/// Those of some teamspaces.
+pub fn of_teamspaces(
+    connection: &mut AnyConnection,
+    teamspace_ids: &[&str],
+) -> Result<Vec<IdentityProvider>, StoreError> {
+    let rows: Vec<Row> = identity_providers::table
+        .filter(identity_providers::teamspace_id.eq_any(teamspace_ids))
+        .select(Row::as_select())
+        .load(connection)?;
     rows.into_iter().map(IdentityProvider::try_from).collect()
 }
 

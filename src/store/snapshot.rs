@@ -18,6 +18,9 @@ use super::resources::{self, Resource};
 use super::teamspaces::{self, Teamspace};
 use super::{AnyConnection, StoreError};
 
+/// Teamspaces that are read at a time.
+const PORTION: i64 = 500;
+
 /// A teamspace with the identity provider that it believes, if one is configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tenancy {
@@ -113,14 +116,7 @@ impl Snapshot {
     /// Reads everything at once.
     pub fn load(connection: &mut AnyConnection) -> Result<Self, StoreError> {
         let mut snapshot = Self { generation: changes::current(connection)?, ..Self::default() };
-        let mut providers: HashMap<String, IdentityProvider> = identity_providers::all(connection)?
-            .into_iter()
-            .map(|provider| (provider.teamspace_id.clone(), provider))
-            .collect();
-        for teamspace in teamspaces::all(connection)? {
-            let identity_provider = providers.remove(&teamspace.id);
-            snapshot.insert_tenancy(Tenancy { teamspace, identity_provider });
-        }
+        snapshot.load_tenancies(connection)?;
         for client in clients::all(connection)? {
             snapshot.clients.insert(By::new(&Arc::new(client)));
         }
@@ -149,6 +145,24 @@ impl Snapshot {
             }
         }
         Ok(new)
+    }
+
+    /// In portions: what is read beside what is kept would otherwise be as much again, and leave holes.
+    fn load_tenancies(&mut self, connection: &mut AnyConnection) -> Result<(), StoreError> {
+        let mut last = String::new();
+        loop {
+            let teamspaces = teamspaces::after_slug(connection, &last, PORTION)?;
+            let Some(end) = teamspaces.last() else { return Ok(()) };
+            last.clone_from(&end.slug);
+            let ids: Vec<&str> = teamspaces.iter().map(|teamspace| teamspace.id.as_str()).collect();
+            let providers = identity_providers::of_teamspaces(connection, &ids)?.into_iter();
+            let mut providers: HashMap<String, IdentityProvider> =
+                providers.map(|provider| (provider.teamspace_id.clone(), provider)).collect();
+            for teamspace in teamspaces {
+                let identity_provider = providers.remove(&teamspace.id);
+                self.insert_tenancy(Tenancy { teamspace, identity_provider });
+            }
+        }
     }
 
     fn reload_tenancy(&mut self, connection: &mut AnyConnection, id: &str) -> Result<(), StoreError> {

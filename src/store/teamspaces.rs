@@ -1,5 +1,7 @@
 //! Teamspaces, the customers: a plan, a member limit and the email domains that are theirs.
 
+use std::collections::HashMap;
+
 use diesel::prelude::*;
 
 use super::schema::{email_domains, teamspaces};
@@ -66,12 +68,22 @@ impl Row {
     }
 }
 
-/// All of them, by slug.
-pub fn all(connection: &mut AnyConnection) -> Result<Vec<Teamspace>, StoreError> {
-    let rows: Vec<Row> =
-        teamspaces::table.select(Row::as_select()).order(teamspaces::slug.asc()).load(connection)?;
-    let mut domains: std::collections::HashMap<String, Vec<String>> = std::collections::HashMap::new();
+/// The next ones by slug, `limit` at the most.
+pub fn after_slug(
+    connection: &mut AnyConnection,
+    slug: &str,
+    limit: i64,
+) -> Result<Vec<Teamspace>, StoreError> {
+    let rows: Vec<Row> = teamspaces::table
+        .filter(teamspaces::slug.gt(slug))
+        .order(teamspaces::slug.asc())
+        .limit(limit)
+        .select(Row::as_select())
+        .load(connection)?;
+    let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
+    let mut domains: HashMap<String, Vec<String>> = HashMap::new();
     for (domain, teamspace_id) in email_domains::table
+        .filter(email_domains::teamspace_id.eq_any(ids))
         .select((email_domains::domain, email_domains::teamspace_id))
         .order(email_domains::domain.asc())
         .load::<(String, String)>(connection)?

@@ -1,0 +1,1 @@
+DROP INDEX email_domains_by_teamspace;
