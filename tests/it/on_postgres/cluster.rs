@@ -17,7 +17,7 @@ fn script(prefix: &str, arguments: &str) -> Result<String, String> {
     let out = Command::new("sh").args(["-c", &command]).output().unwrap();
     match out.status.success() {
         true => Ok(String::from_utf8(out.stdout).unwrap()),
-        false => Err(String::from_utf8_lossy(&out.stderr).into_owned()),
+        false => Err(format!("{}: {}", out.status, String::from_utf8_lossy(&out.stderr))),
     }
 }
 
