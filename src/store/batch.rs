@@ -65,6 +65,7 @@ impl Batch {
             tracing::error!(%error, jobs, "cannot begin a transaction");
             return Commits { transactions: 0, jobs: 0, health: Health::Doubtful };
         }
+        let write_all = if self.others.is_empty() { write_alone } else { write_entries };
         let mut finishes: Vec<Finish> = Vec::with_capacity(self.others.len() + 1);
         let mut written = Ok(());
         for job in self.others {
@@ -78,8 +79,7 @@ impl Batch {
             }
         }
         let written = written.and_then(|()| {
-            let verdicts =
-                write_entries(connection, &self.entries).map_err(|Lost(error)| error.to_string())?;
+            let verdicts = write_all(connection, &self.entries).map_err(|Lost(error)| error.to_string())?;
             finishes.push(answering(self.answers, verdicts));
             Ok(())
         });
@@ -174,6 +174,20 @@ fn outcomes(verdicts: Vec<Verdict>) -> Vec<Outcome> {
 
 /// The transaction that everything was written in is gone.
 struct Lost(StoreError);
+
+/// Writes entries that have an open transaction for themselves. They get no savepoint unless they fail: after one,
+/// SQLite copies every page before it is changed.
+fn write_alone(connection: &mut AnyConnection, entries: &[Entry]) -> Result<Vec<Outcome>, Lost> {
+    match ledger::write(connection, entries) {
+        Ok(verdicts) => Ok(outcomes(verdicts)),
+        Err(error) if connection.has_lost_transaction() => Err(Lost(error)),
+        Err(_) => {
+            connection.roll_back();
+            connection.begin_fenced().map_err(|error| Lost(error.into()))?;
+            write_entries(connection, entries)
+        }
+    }
+}
 
 /// Writes entries inside an open transaction; when that fails, each by itself, so that one that cannot be
 /// written does not take the others along.
