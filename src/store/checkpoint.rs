@@ -16,8 +16,9 @@ use super::connection::{AnyConnection, open};
 use super::{StoreError, worker};
 use crate::config::Database;
 
-/// So many pages in the log are carried over: some twelve megabytes.
-const PAGES: i64 = 3000;
+/// So many pages in the log are carried over: some forty megabytes. While they are, commits take longer; so it is better
+/// done seldom.
+const PAGES: i64 = 10_000;
 /// After how many jobs it is looked how many there are; a job writes one or two.
 const JOBS: u64 = 64;
 

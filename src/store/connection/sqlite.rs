@@ -15,7 +15,7 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 /// made beside the writer; a commit makes one only where those are far behind.
 const SETTINGS: &str = "PRAGMA busy_timeout = 2000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
     PRAGMA foreign_keys = ON; PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY; \
-    PRAGMA wal_autocheckpoint = 16000;";
+    PRAGMA wal_autocheckpoint = 20000;";
 
 /// Holds the write lock from its start: the default, DEFERRED, fails at once with "database is locked" when
 /// a transaction that has read wants to write.
