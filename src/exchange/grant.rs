@@ -15,6 +15,7 @@ use crate::policy::facts::Facts;
 use crate::policy::{Denial, RecordedDecision, RecordedFacts, decide_recorded};
 use crate::shadow::Decided;
 use crate::signing::{SigningError, SigningKey};
+use crate::store::grounds::{self, Grounds};
 use crate::store::members::{Member, Role, Standing, Status};
 use crate::store::sign_ins::NewSignIn;
 use crate::store::{MemberChange, Objection, RedeemError, Redemption};
@@ -69,9 +70,9 @@ impl<'a> Case<'a> {
             let facts = self.0.facts(&standing);
             let recorded = decide_recorded(&policies.compiled, &facts);
             record.describe(&recorded, &facts);
-            let decision = &recorded.decision;
-            let decided = Decided { policies: &policies, facts: &facts, decision };
-            let permitted = match &decision.outcome {
+            keep_grounds(app, &recorded, &facts);
+            let decided = Decided { policies: &policies, facts: &facts, decision: &recorded.decision };
+            let permitted = match &recorded.decision.outcome {
                 Ok(permitted) => permitted,
                 Err(denial) => {
                     try_shadow(app, &decided, record);
@@ -164,6 +165,23 @@ impl From<RedeemError> for Ended {
     }
 }
 
+/// Writes down what sign-ins that are decided like this one have in common, if that is due. Nobody waits for it: until
+/// it is there, each row of the log holds all of it.
+fn keep_grounds(app: &App, decision: &Arc<RecordedDecision>, facts: &Facts) {
+    if !decision.grounds.is_due(facts.now) {
+        return;
+    }
+    let grounds = Grounds::new(&decision.rulings, RecordedFacts::in_common(facts), facts.now);
+    let (store, decision) = (app.store.clone(), Arc::clone(decision));
+    tokio::spawn(async move {
+        let row = grounds.clone();
+        match store.write(move |c| grounds::keep(c, &row)).await {
+            Ok(()) => decision.grounds.note(&grounds),
+            Err(error) => tracing::warn!(%error, "cannot keep what sign-ins have in common"),
+        }
+    });
+}
+
 /// Asks the shadow set, if there is one, once for each decision that took effect: not for those that are made
 /// again, nor for an assertion that turned out to be used.
 fn try_shadow(app: &App, decided: &Decided<'_>, record: &NewSignIn) {
@@ -184,9 +202,20 @@ pub(super) fn denied(denial: &Denial) -> TokenError {
 }
 
 impl NewSignIn {
+    /// Names what it has in common with others, if that is in the database already.
     fn describe(&mut self, decision: &RecordedDecision, facts: &Facts) {
-        self.decisions.clone_from(&decision.rulings);
-        self.facts = RecordedFacts::json_of(facts);
+        match decision.grounds.digest(facts.now) {
+            Some(digest) => {
+                digest.clone_into(&mut self.grounds);
+                self.decisions.clear();
+                self.facts = RecordedFacts::own(facts);
+            }
+            None => {
+                self.grounds.clear();
+                self.decisions.clone_from(&decision.rulings);
+                self.facts = RecordedFacts::whole(facts);
+            }
+        }
     }
 
     fn fill(&mut self, grant: &Grant) {

@@ -15,6 +15,7 @@ use super::set::CompiledPolicies;
 use crate::clock::UnixSeconds;
 use crate::exchange::error::Reason;
 use crate::exchange::scope::Candidates;
+use crate::store::grounds::Reference;
 use crate::store::members::Status;
 
 /// Most decisions that are kept, some 2 KiB each; when they are more it starts anew.
@@ -32,6 +33,8 @@ pub struct RecordedDecision {
     pub decision: Decision,
     /// JSON.
     pub rulings: String,
+    /// To what all who are decided on alike have in common.
+    pub grounds: Reference,
 }
 
 /// What one policy set has decided. Another set has another memo.
@@ -114,7 +117,7 @@ impl RecordedDecision {
         let decision = decide(policies, facts);
         // Plain data always serializes; the log would show the gap.
         let rulings = serde_json::to_string(&decision.rulings).unwrap_or_default();
-        Self { decision, rulings }
+        Self { decision, rulings, grounds: Reference::default() }
     }
 
     /// An error may be one of the moment, such as a stack that was too small.

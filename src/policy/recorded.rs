@@ -1,9 +1,11 @@
 //! Facts as the decision log keeps them: enough to ask other policies about a past sign-in.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::facts::Facts;
+use super::facts::{Facts, MemberFacts};
 use super::set::CompiledPolicies;
+use crate::clock::UnixSeconds;
 use crate::random::digest;
 
 /// Facts with the person's groups as digests: a policy that names a group can still be asked about it, but
@@ -12,23 +14,72 @@ use crate::random::digest;
 #[serde(transparent)]
 pub struct RecordedFacts(Facts);
 
+/// What differs from person to person and from moment to moment, whatever the policies look at.
+#[derive(Serialize)]
+struct Own<'a> {
+    now: UnixSeconds,
+    claims: OwnClaims<'a>,
+    member: &'a MemberFacts,
+}
+
+#[derive(Serialize)]
+struct OwnClaims<'a> {
+    sub: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    auth_age: Option<i64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    groups: Vec<String>,
+}
+
+fn group_digests(facts: &Facts) -> Vec<String> {
+    facts.claims.groups.iter().map(|group| digest(&facts.group_id(group))).collect()
+}
+
 impl RecordedFacts {
     /// For the log.
     pub fn of(facts: &Facts) -> Self {
         let mut kept = facts.clone();
-        for group in &mut kept.claims.groups {
-            *group = digest(&facts.group_id(group));
-        }
+        kept.claims.groups = group_digests(facts);
         Self(kept)
     }
 
     /// What the log keeps, as JSON.
-    pub fn json_of(facts: &Facts) -> String {
+    pub fn whole(facts: &Facts) -> String {
         // Plain data always serializes; the log would show the gap.
         match facts.claims.groups.is_empty() {
             true => serde_json::to_string(facts).unwrap_or_default(),
             false => serde_json::to_string(&Self::of(facts)).unwrap_or_default(),
         }
+    }
+
+    /// The same without what is one person's or one moment's ([`Own`]): for all who are decided on alike, the same.
+    pub fn in_common(facts: &Facts) -> String {
+        let mut value = serde_json::to_value(facts).unwrap_or_default();
+        let remove = |object: Option<&mut Value>, names: &[&str]| {
+            let object = object.and_then(Value::as_object_mut);
+            object.into_iter().for_each(|object| names.iter().for_each(|name| drop(object.remove(*name))));
+        };
+        remove(value.get_mut("claims"), &["sub", "email", "auth_age", "groups"]);
+        remove(Some(&mut value), &["now", "member"]);
+        value.to_string()
+    }
+
+    /// The rest of it, which goes on top.
+    pub fn own(facts: &Facts) -> String {
+        let claims = &facts.claims;
+        serde_json::to_string(&Own {
+            now: facts.now,
+            claims: OwnClaims {
+                sub: &claims.sub,
+                email: claims.email.as_deref(),
+                auth_age: claims.auth_age,
+                groups: group_digests(facts),
+            },
+            member: &facts.member,
+        })
+        .unwrap_or_default()
     }
 
     /// The facts again, with those of the groups that the policies name.

@@ -95,7 +95,7 @@ pub(super) fn difference(
         actual: json(&Outcome::of(decided.decision)),
         shadow: json(&Outcome::of(other)),
         policies: json(&policies),
-        facts: RecordedFacts::json_of(decided.facts),
+        facts: RecordedFacts::whole(decided.facts),
     }
 }
 

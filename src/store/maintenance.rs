@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use super::schema::{sign_ins, used_assertions};
-use super::{AnyConnection, StoreError, changes, policy_sets, replicas, shadow};
+use super::{AnyConnection, StoreError, changes, grounds, policy_sets, replicas, shadow};
 use crate::clock::UnixSeconds;
 
 /// How long a used assertion is kept after it has expired, in seconds. Its age is judged when a request
@@ -74,6 +74,7 @@ pub(super) fn tidy(
     sign_ins_before: UnixSeconds,
 ) -> Result<(), StoreError> {
     policy_sets::prune(connection, sign_ins_before)?;
+    grounds::prune(connection, sign_ins_before)?;
     shadow::prune(connection, sign_ins_before)?;
     changes::prune(connection, now - CHANGES)?;
     replicas::prune(connection, now)?;

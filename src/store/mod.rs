@@ -10,6 +10,7 @@ mod checkpoint;
 pub mod clients;
 pub mod connection;
 pub mod copy;
+pub mod grounds;
 pub mod identity_providers;
 pub mod known;
 pub mod ledger;

@@ -120,6 +120,16 @@ diesel::table! {
         assertion -> Text,
         token_id -> Text,
         facts -> Text,
+        grounds -> Text,
+    }
+}
+
+diesel::table! {
+    sign_in_grounds (digest) {
+        digest -> Text,
+        decisions -> Text,
+        facts -> Text,
+        used_at -> BigInt,
     }
 }
 

@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use super::schema::sign_ins;
-use super::{AnyConnection, Page, StoreError};
+use super::{AnyConnection, Page, StoreError, grounds};
 use crate::clock::UnixSeconds;
 
 /// A row to be written; texts that are not known are empty. It holds no secret and no token.
@@ -26,11 +26,13 @@ pub struct NewSignIn {
     pub resource: String,
     pub scopes_asked: String,
     pub scopes_granted: String,
-    /// JSON: each policy decision with its policies and reasons.
+    /// JSON: each policy decision with its policies and reasons; empty when the grounds have them.
     pub decisions: String,
     /// JSON: the facts that were decided on, so that other policies can be asked about them; empty when
-    /// the request was refused before.
+    /// the request was refused before. Only what the grounds lack, if there are any.
     pub facts: String,
+    /// Names what the sign-in has in common with others ([`grounds`]); mostly empty for what is rare.
+    pub grounds: String,
     /// Hash of the policy set that decided.
     pub policy_set: String,
     /// SHA-256 over issuer and jti.
@@ -39,7 +41,7 @@ pub struct NewSignIn {
     pub token_id: String,
 }
 
-/// A row of the log.
+/// A row of the log, with all that it stood on.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = sign_ins)]
 pub struct SignIn {
@@ -63,6 +65,7 @@ pub struct SignIn {
     pub assertion: String,
     pub token_id: String,
     pub facts: String,
+    pub(super) grounds: String,
 }
 
 /// Which rows to list.
@@ -92,12 +95,13 @@ pub fn list(connection: &mut AnyConnection, filter: &Filter, limit: i64) -> Resu
     if let Some(request_id) = &filter.request_id {
         query = query.filter(sign_ins::request_id.eq(request_id));
     }
-    let rows: Vec<SignIn> = query
+    let mut rows: Vec<SignIn> = query
         .filter(sign_ins::id.lt(filter.before.unwrap_or(i64::MAX)))
         .order(sign_ins::id.desc())
         .limit(limit + 1)
         .select(SignIn::as_select())
         .load(connection)?;
+    grounds::complete(connection, &mut rows)?;
     Ok(Page::of(rows, limit, |row| row.id.to_string()))
 }
 
@@ -108,5 +112,7 @@ pub fn find(connection: &mut AnyConnection, key: &str) -> Result<Option<SignIn>,
         Ok(id) => rows.filter(sign_ins::id.eq(id)).first(connection),
         Err(_) => rows.filter(sign_ins::request_id.eq(key)).first(connection),
     };
-    Ok(found.optional()?)
+    let mut found: Option<SignIn> = found.optional()?;
+    grounds::complete(connection, found.as_mut_slice())?;
+    Ok(found)
 }

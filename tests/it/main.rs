@@ -19,6 +19,7 @@ mod docs;
 mod explain;
 mod fuzz;
 mod grant;
+mod grounds;
 mod interop;
 mod issuer_keys;
 mod json;

@@ -5,7 +5,10 @@ use std::sync::{Arc, LazyLock};
 
 use cedar_policy::{Policy, PolicyId, PolicySet};
 use countersign::policy::facts::{Facts, MemberFacts};
-use countersign::policy::{CompiledPolicies, PolicySource, decide, decide_recorded};
+use countersign::policy::{
+    CompiledPolicies, PolicySource, RecordedDecision, RecordedFacts, decide, decide_recorded,
+};
+use countersign::store::grounds::put_together;
 use countersign::store::members::Status;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -226,6 +229,26 @@ proptest! {
             let (known, made) = (decide_recorded(&compiled, facts), decide(&compiled, facts));
             prop_assert_eq!(outcome(&known.decision), outcome(&made), "{:?} {:?}", &policies, facts);
             prop_assert_eq!(&known.rulings, &serde_json::to_string(&made.rulings).unwrap());
+        }
+    }
+
+    /// What the log keeps once for a remembered decision is true of each sign-in that it serves, whatever policies read.
+    #[test]
+    fn who_is_decided_on_alike_has_the_same_in_common(
+        policies in proptest::collection::vec(any_policy(), 0..4),
+        sign_ins in proptest::collection::vec(any_facts(), 1..40),
+    ) {
+        let compiled = compile(&policies);
+        let mut known: Vec<(Arc<RecordedDecision>, String)> = Vec::new();
+        for facts in &sign_ins {
+            let (decision, common) = (decide_recorded(&compiled, facts), RecordedFacts::in_common(facts));
+            let whole = put_together(&common, &RecordedFacts::own(facts)).unwrap();
+            let parsed = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+            prop_assert_eq!(parsed(&whole), parsed(&RecordedFacts::whole(facts)));
+            match known.iter().find(|(other, _)| Arc::ptr_eq(other, &decision)) {
+                Some((_, others)) => prop_assert_eq!(others, &common),
+                None => known.push((decision, common)),
+            }
         }
     }
 

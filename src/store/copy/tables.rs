@@ -44,7 +44,7 @@ const fn of_documents(name: &'static str, key: usize, columns: &'static str) -> 
 pub(super) const DECISION_LOG: &str = "sign_ins";
 
 /// Not `replicas`: these are the processes that serve the other database.
-pub const TABLES: [Table; 18] = [
+pub const TABLES: [Table; 19] = [
     table("teamspaces", 1, "id slug name plan member_limit# created_at# seats_used#"),
     table("email_domains", 1, "domain teamspace_id"),
     table(
@@ -70,8 +70,9 @@ pub const TABLES: [Table; 18] = [
         DECISION_LOG,
         1,
         "id# at# teamspace_id outcome reason detail request_id client_id issuer subject email member_id \
-         resource scopes_asked scopes_granted decisions policy_set assertion token_id facts",
+         resource scopes_asked scopes_granted decisions policy_set assertion token_id facts grounds",
     ),
+    table("sign_in_grounds", 1, "digest decisions facts used_at#"),
     table("signing_keys", 1, "kid alg private_key encrypted? public_jwk created_at# signs_from#"),
     table("admin_tokens", 1, "id name token_digest teamspace_id created_at# expires_at#"),
     table("admin_events", 1, "id# at# actor action object teamspace_id request_id old_value new_value"),

@@ -5,7 +5,7 @@ use crate::store::sign_ins::NewSignIn;
 type Column = (&'static str, fn(&NewSignIn) -> &str);
 
 /// The columns of text that are never null. Before them come `at` and `teamspace_id`.
-pub(super) const TEXTS: [Column; 17] = [
+pub(super) const TEXTS: [Column; 18] = [
     ("outcome", |row| &row.outcome),
     ("reason", |row| &row.reason),
     ("detail", |row| &row.detail),
@@ -20,6 +20,7 @@ pub(super) const TEXTS: [Column; 17] = [
     ("scopes_granted", |row| &row.scopes_granted),
     ("decisions", |row| &row.decisions),
     ("facts", |row| &row.facts),
+    ("grounds", |row| &row.grounds),
     ("policy_set", |row| &row.policy_set),
     ("assertion", |row| &row.assertion),
     ("token_id", |row| &row.token_id),

@@ -43,7 +43,7 @@ async fn sqlite_a_backup_is_put_in_place_and_served() {
     for table in report["tables"].as_array().unwrap() {
         assert_eq!(table[1], json!(rows(&source.from, table[0].as_str().unwrap())), "{table}");
     }
-    assert_eq!(report["tables"].as_array().unwrap().len(), 19);
+    assert_eq!(report["tables"].as_array().unwrap().len(), 20);
 
     let moved = Moved::start(&app, &format!("sqlite://{}", file.display())).await;
     let replay = moved.exchange(&app, &redeemed).await;
