@@ -69,6 +69,39 @@ async fn sqlite_more_requests_than_places_are_refused_at_once() {
     assert_eq!(process.exchange(&assertions[index]).await.unwrap().status, 200);
 }
 
+/// A process on one core, which others use as well, is asked for far more than it can do. Every answer is a token or a
+/// 503 that says when to come back; whoever does gets in, and every assertion was used once.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_comes_back_gets_in() {
+    const REQUESTS: usize = 1500;
+    let app = TestApp::start().await;
+    real_time(&app);
+    let process = Process::serve(&app, "taskset -pc 0 $$ >&2; renice -n 19 $$ >&2;");
+    let mut waiting: Vec<String> = (0..REQUESTS).map(|_| app.assertion(json!({}))).collect();
+    let mut turned_away = 0;
+    for _ in 0..60 {
+        let answers = futures_all(waiting.iter().map(|assertion| process.exchange(assertion))).await;
+        let answers: Vec<Answer> = answers.into_iter().map(|answer| answer.expect("an answer")).collect();
+        for answer in answers.iter().filter(|answer| answer.status != 200) {
+            let told = (answer.status, answer.header("retry-after"), answer.json["error"].as_str());
+            assert_eq!(told, (503, "1", Some("temporarily_unavailable")), "{answer:?}");
+        }
+        let refused = answers.iter().map(|answer| answer.status == 503);
+        waiting = waiting.into_iter().zip(refused).filter(|(_, refused)| *refused).map(|(a, _)| a).collect();
+        turned_away += waiting.len();
+        if waiting.is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert!(waiting.is_empty(), "{} still wait", waiting.len());
+    assert!(turned_away > 0, "it was not too much");
+    let written = app.written().await;
+    assert_eq!((written.used_assertions as usize, written.sign_ins as usize), (REQUESTS, REQUESTS));
+    let counted = format!("countersign_overload_refusals_total {turned_away}");
+    assert!(process.management("/metrics").await.body.contains(&counted));
+}
+
 /// Whoever sends a body slowly holds no place, and is told so after ten seconds.
 #[tokio::test(flavor = "multi_thread")]
 async fn slow_bodies_keep_nobody_out() {
