@@ -73,10 +73,12 @@ async fn sqlite_more_requests_than_places_are_refused_at_once() {
 /// 503 that says when to come back; whoever does gets in, and every assertion was used once.
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_comes_back_gets_in() {
-    const REQUESTS: usize = 1500;
+    const REQUESTS: usize = 700;
     let app = TestApp::start().await;
     real_time(&app);
     let process = Process::serve(&app, "taskset -pc 0 $$ >&2; renice -n 19 $$ >&2;");
+    // The issuer's keys are known then: of those who wait for them, few may.
+    assert_eq!(process.exchange(&app.assertion(json!({}))).await.unwrap().status, 200);
     let mut waiting: Vec<String> = (0..REQUESTS).map(|_| app.assertion(json!({}))).collect();
     let mut turned_away = 0;
     for _ in 0..60 {
@@ -97,7 +99,7 @@ async fn whoever_comes_back_gets_in() {
     assert!(waiting.is_empty(), "{} still wait", waiting.len());
     assert!(turned_away > 0, "it was not too much");
     let written = app.written().await;
-    assert_eq!((written.used_assertions as usize, written.sign_ins as usize), (REQUESTS, REQUESTS));
+    assert_eq!((written.used_assertions as usize, written.sign_ins as usize), (REQUESTS + 1, REQUESTS + 1));
     let counted = format!("countersign_overload_refusals_total {turned_away}");
     assert!(process.management("/metrics").await.body.contains(&counted));
 }
