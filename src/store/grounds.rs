@@ -65,7 +65,8 @@ impl Reference {
     /// Whether the grounds are to be noted, again or for the first time, by whoever asks. Not at the first use: a
     /// decision that is made once has nothing in common with others.
     pub fn is_due(&self, now: UnixSeconds) -> bool {
-        if !self.was_used.swap(true, Ordering::Relaxed) {
+        if !self.was_used.load(Ordering::Relaxed) {
+            self.was_used.store(true, Ordering::Relaxed);
             return false;
         }
         let tried_at = self.tried_at.load(Ordering::Relaxed);
@@ -109,11 +110,13 @@ pub(super) fn complete(connection: &mut AnyConnection, rows: &mut [SignIn]) -> R
         .select(Grounds::as_select())
         .load(connection)?;
     let found: HashMap<&str, &Grounds> = found.iter().map(|g| (g.digest.as_str(), g)).collect();
-    for row in rows {
-        if let Some(grounds) = found.get(row.grounds.as_str()) {
-            row.decisions.clone_from(&grounds.decisions);
-            row.facts = put_together(&grounds.facts, &row.facts)?;
-        }
+    for row in rows.iter_mut().filter(|row| !row.grounds.is_empty()) {
+        let Some(grounds) = found.get(row.grounds.as_str()) else {
+            tracing::warn!(sign_in = row.id, grounds = row.grounds, "the grounds of a sign-in are missing");
+            continue;
+        };
+        row.decisions.clone_from(&grounds.decisions);
+        row.facts = put_together(&grounds.facts, &row.facts)?;
     }
     Ok(())
 }
