@@ -55,7 +55,7 @@ pub struct Identity {
     pub member_id: String,
 }
 
-#[derive(Queryable, Selectable, Insertable, AsChangeset)]
+#[derive(Queryable, QueryableByName, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = members)]
 #[diesel(treat_none_as_null = true)]
 struct Row {
@@ -139,24 +139,33 @@ pub fn standing(connection: &mut AnyConnection, asserted: &Asserted) -> Result<O
     Ok(found.filter(|_| !names_another))
 }
 
-// Of what is unique, `get_result`: the LIMIT of `first` is a bound value, for which SQLite makes a new plan each time.
+/// The member to whom a subject is bound.
+struct FindBound;
+
+impl Fixed for FindBound {
+    const TEXT: &'static str = "SELECT m.id, m.teamspace_id, m.email, m.role, m.status, m.provisioned_by, \
+        m.created_at, m.last_sign_in_at, m.sessions_ended_at FROM identities i JOIN members m ON m.id = i.member_id \
+        WHERE i.teamspace_id = ? AND i.issuer = ? AND i.tenant = ? AND i.subject = ?";
+}
+
+struct FindByEmail;
+
+impl Fixed for FindByEmail {
+    const TEXT: &'static str = "SELECT id, teamspace_id, email, role, status, provisioned_by, created_at, \
+        last_sign_in_at, sessions_ended_at FROM members WHERE teamspace_id = ? AND email = ?";
+}
+
 fn standing_of_subject(
     connection: &mut AnyConnection,
     subject: &Identity,
     email: Option<&str>,
 ) -> Result<Option<Standing>, StoreError> {
-    let bound: Option<Row> = identities::table
-        .inner_join(members::table)
-        .filter(identities::teamspace_id.eq(&subject.teamspace_id))
-        .filter(identities::issuer.eq(&subject.issuer))
-        .filter(identities::tenant.eq(&subject.tenant))
-        .filter(identities::subject.eq(&subject.subject))
-        .select(Row::as_select())
-        .get_result(connection)
-        .optional()?;
+    let Identity { teamspace_id, issuer, tenant, subject, .. } = subject;
+    let key = [teamspace_id, issuer, tenant, subject].map(Into::into);
+    let bound: Option<Row> = Statement::<FindBound, 4>::new(key).find(connection)?;
     let by_email = match (&bound, email) {
         (Some(row), Some(email)) if row.email == email => None,
-        (_, Some(email)) => find_by_email(connection, &subject.teamspace_id, email)?,
+        (_, Some(email)) => find_by_email(connection, teamspace_id, email)?,
         (_, None) => None,
     };
     match (bound, by_email) {
@@ -169,7 +178,7 @@ fn standing_of_subject(
             Ok(free.then_some(Standing::Unbound(member)))
         }
         (None, None) => {
-            let seats_used = teamspaces::seats_used(connection, &subject.teamspace_id)?;
+            let seats_used = teamspaces::seats_used(connection, teamspace_id)?;
             Ok(Some(Standing::Absent { seats_used }))
         }
     }
@@ -197,14 +206,9 @@ pub fn find_by_email(
     teamspace_id: &str,
     email: &str,
 ) -> Result<Option<Member>, StoreError> {
-    members::table
-        .filter(members::teamspace_id.eq(teamspace_id))
-        .filter(members::email.eq(email))
-        .select(Row::as_select())
-        .get_result(connection)
-        .optional()?
-        .map(Member::try_from)
-        .transpose()
+    let found: Option<Row> =
+        Statement::<FindByEmail, 2>::new([teamspace_id.into(), email.into()]).find(connection)?;
+    found.map(Member::try_from).transpose()
 }
 
 /// A page of a teamspace's members with their identities, by email; removed ones are not listed.
@@ -299,7 +303,7 @@ fn add(connection: &mut AnyConnection, member: &Member) -> QueryResult<bool> {
         member.last_sign_in_at.into(),
         member.sessions_ended_at.into(),
     ];
-    Ok(Statement::<Add, 9>::new(values).execute(connection)? == 1)
+    Ok(Statement::<Add, 9>::new(values).run(connection)? == 1)
 }
 
 struct BindUnbound;
@@ -312,7 +316,7 @@ impl Fixed for BindUnbound {
 fn bind_unbound(connection: &mut AnyConnection, identity: &Identity) -> QueryResult<bool> {
     let Identity { teamspace_id, issuer, tenant, subject, member_id } = identity;
     let values = [teamspace_id, issuer, tenant, subject, member_id].map(Into::into);
-    Ok(Statement::<BindUnbound, 5>::new(values).execute(connection)? == 1)
+    Ok(Statement::<BindUnbound, 5>::new(values).run(connection)? == 1)
 }
 
 /// Replaces one's properties; the id stays, and its seat is taken or freed.

@@ -1,15 +1,20 @@
 //! Statements of constant text, which are prepared once for each connection. Diesel's own UPDATE is prepared each
-//! time that it runs, which costs more than running it.
+//! time that it runs, which costs more than running it; and over [`AnyConnection`] it makes the text of each of its
+//! statements anew to find the prepared one.
 
 use std::marker::PhantomData;
 
 use diesel::QueryResult;
 use diesel::backend::Backend;
 use diesel::connection::Connection;
-use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::deserialize::QueryableByName;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::query_dsl::RunQueryDsl;
 use diesel::serialize::ToSql;
-use diesel::sql_types::{BigInt, HasSqlType, Nullable, Text};
+use diesel::sql_types::{BigInt, HasSqlType, Nullable, Text, Untyped};
+use diesel::sqlite::Sqlite;
+
+use super::AnyConnection;
 
 /// A text with a `?` for each value, and no other.
 pub(super) trait Fixed: 'static {
@@ -90,4 +95,41 @@ impl<F: Fixed, const N: usize> QueryId for Statement<'_, F, N> {
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 
+impl<F: Fixed, const N: usize> Query for Statement<'_, F, N> {
+    type SqlType = Untyped;
+}
+
 impl<C: Connection, F: Fixed, const N: usize> RunQueryDsl<C> for Statement<'_, F, N> {}
+
+/// What a row of either database can be read as.
+#[cfg(feature = "postgres")]
+pub(super) trait Answer: QueryableByName<Sqlite> + QueryableByName<diesel::pg::Pg> + 'static {}
+#[cfg(feature = "postgres")]
+impl<T: QueryableByName<Sqlite> + QueryableByName<diesel::pg::Pg> + 'static> Answer for T {}
+
+/// What a row can be read as.
+#[cfg(not(feature = "postgres"))]
+pub(super) trait Answer: QueryableByName<Sqlite> + 'static {}
+#[cfg(not(feature = "postgres"))]
+impl<T: QueryableByName<Sqlite> + 'static> Answer for T {}
+
+impl<F: Fixed, const N: usize> Statement<'_, F, N> {
+    /// Runs it, and tells how many rows it changed.
+    pub fn run(self, connection: &mut AnyConnection) -> QueryResult<usize> {
+        match connection {
+            AnyConnection::Sqlite(connection) => self.execute(connection),
+            #[cfg(feature = "postgres")]
+            AnyConnection::Postgres(connection) => self.execute(connection),
+        }
+    }
+
+    /// The one row that there is, or none.
+    pub fn find<T: Answer>(self, connection: &mut AnyConnection) -> QueryResult<Option<T>> {
+        let mut rows: Vec<T> = match connection {
+            AnyConnection::Sqlite(connection) => self.load(connection)?,
+            #[cfg(feature = "postgres")]
+            AnyConnection::Postgres(connection) => self.load(connection)?,
+        };
+        Ok(rows.pop())
+    }
+}

@@ -121,8 +121,20 @@ pub fn delete(connection: &mut AnyConnection, id: &str) -> QueryResult<usize> {
 
 /// How many seats a teamspace's members take.
 pub fn seats_used(connection: &mut AnyConnection, id: &str) -> Result<i64, StoreError> {
-    let seats = teamspaces::table.filter(teamspaces::id.eq(id)).select(teamspaces::seats_used);
-    Ok(seats.get_result(connection).optional()?.unwrap_or_default())
+    let found: Option<Seats> = Statement::<CountSeats, 1>::new([id.into()]).find(connection)?;
+    Ok(found.map_or(0, |seats| seats.seats_used))
+}
+
+struct CountSeats;
+
+impl Fixed for CountSeats {
+    const TEXT: &'static str = "SELECT seats_used FROM teamspaces WHERE id = ?";
+}
+
+#[derive(QueryableByName)]
+struct Seats {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    seats_used: i64,
 }
 
 struct TakeSeat;
@@ -134,7 +146,7 @@ impl Fixed for TakeSeat {
 
 /// Takes a seat if one is free; tells whether it was. Of several who try at once no more come in than fit.
 pub(super) fn take_seat(connection: &mut AnyConnection, id: &str) -> QueryResult<bool> {
-    Ok(Statement::<TakeSeat, 1>::new([id.into()]).execute(connection)? == 1)
+    Ok(Statement::<TakeSeat, 1>::new([id.into()]).run(connection)? == 1)
 }
 
 /// Counts seats that were taken, or freed when there are fewer than none.
