@@ -1,5 +1,7 @@
 //! Growth: the same load on a database that years of use have filled, against an empty one in the same run.
 
+use std::process::Command;
+
 use crate::assertions::Who;
 use crate::figures::Figures;
 use crate::fill::{Size, fill};
@@ -13,7 +15,7 @@ const CONNECTIONS: usize = 32;
 /// PostgreSQL weigh more.
 const WEIGHTS: [f64; 4] = [700.0, 500.0, 220.0, 60.0];
 
-/// Measures an empty database, fills another, and measures that.
+/// Fills a database, measures an empty one, and then that one.
 pub async fn measure(run: &mut Run, scale: f64) -> Outcome<()> {
     let scaled = |full: f64| (full * scale) as u64;
     let size = Size {
@@ -33,6 +35,13 @@ pub async fn measure(run: &mut Run, scale: f64) -> Outcome<()> {
         exchanges: run.exchanges / 2,
         replicas: 1,
     };
+    let (filled_url, _dir) = run.database(place)?;
+    seed::seed(&filled_url, &idp::issuer())?;
+    let filled = fill(&filled_url, &size, &idp::issuer())?;
+    let weights: Vec<_> = filled.iter().map(|f| serde_json::json!([f.table, f.rows, f.bytes])).collect();
+    run.note(&serde_json::json!({ "filled": weights }))?;
+    settle(run)?;
+
     let (url, _dir) = run.database(place)?;
     seed::seed(&url, &idp::issuer())?;
     let mut empty = run.serve(&url, &plan).await?;
@@ -40,23 +49,25 @@ pub async fn measure(run: &mut Run, scale: f64) -> Outcome<()> {
     let baseline = phase(&mut empty, &plan, "growth: empty").await?;
     drop(empty);
     run.record(baseline.clone())?;
-
-    let (url, _dir) = run.database(place)?;
-    seed::seed(&url, &idp::issuer())?;
-    let filled = fill(&url, &size, &idp::issuer())?;
-    let weights: Vec<_> = filled.iter().map(|f| serde_json::json!([f.table, f.rows, f.bytes])).collect();
-    run.note(&serde_json::json!({ "filled": weights }))?;
     for (who, name) in [(Who::Regulars, "growth: 64 members"), (Who::Everybody, "growth: random members")] {
         let plan = Plan { who, ..plan };
-        let mut running = run.serve(&url, &plan).await?;
+        let mut running = run.serve(&filled_url, &plan).await?;
         let heavier = running.memory_at_start() - at_start;
         let figures = phase(&mut running, &plan, name).await?;
-        // In floors, since it was filled for a while in between.
         let ratio = figures.times_floor / baseline.times_floor;
         let each = heavier * 1024.0 * 1024.0 / size.teamspaces.max(1) as f64;
         run.record(figures.with("bytes of memory per teamspace", each).with("CPU / empty", ratio))?;
         drop(running);
     }
+    Ok(())
+}
+
+/// What is compared is to be measured without a break: all assertions are signed and all rows are on disk before.
+fn settle(run: &mut Run) -> Outcome<()> {
+    for who in [Who::Regulars, Who::Everybody] {
+        run.requests(who)?;
+    }
+    Command::new("sync").status()?;
     Ok(())
 }
 
