@@ -54,7 +54,7 @@ impl RecordedFacts {
         }
     }
 
-    /// The same without what is one person's or one moment's ([`Own`]): for all who are decided on alike, the same.
+    /// The same without what is one person's or one moment's (`Own`): for all who are decided on alike, the same.
     pub fn in_common(facts: &Facts) -> String {
         let mut value = serde_json::to_value(facts).unwrap_or_default();
         let remove = |object: Option<&mut Value>, names: &[&str]| {
