@@ -150,6 +150,43 @@ async fn sqlite_the_log_does_not_grow_for_ever() {
     assert!(log < 80 << 20, "{log}");
 }
 
+/// Of entries that are written together one cannot be: the others are, each once.
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_what_cannot_be_written_takes_nothing_along() {
+    let app = TestApp::start().await;
+    app.granted(json!({})).await;
+    let member = app.member("dana@acme.com").await.unwrap().id;
+    let (generation, before) = (app.app.snapshot().generation, app.written().await);
+    let poison = "CREATE TRIGGER poison BEFORE INSERT ON sign_ins WHEN NEW.detail = 'poison' \
+        BEGIN SELECT RAISE(ABORT, 'poison'); END";
+    app.database.connect().batch_execute(poison).unwrap();
+    let store = &app.app.store;
+    // While the writer waits, the entries queue.
+    let busy = store.write(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        Ok::<_, StoreError>(())
+    });
+    let redeem = |name: &str, detail: &str| {
+        let row = NewSignIn { detail: detail.to_owned(), ..NewSignIn::clone(&row("id-of-acme")) };
+        store.redeem(redemption(name, generation, &member), Arc::new(row))
+    };
+    let entries = async {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        tokio::join!(redeem("one", ""), redeem("two", "poison"), redeem("three", ""))
+    };
+    let commits = store.counts().commits.load(std::sync::atomic::Ordering::Relaxed);
+    let (busy, (one, two, three)) = tokio::join!(busy, entries);
+    assert!(busy.is_ok() && one.is_ok() && three.is_ok(), "{one:?} {three:?}");
+    assert!(matches!(two, Err(RedeemError::Store(_))), "{two:?}");
+    let after = app.written().await;
+    assert_eq!(after.used_assertions, before.used_assertions + 2, "what was not written is not used");
+    assert_eq!(after.sign_ins, before.sign_ins + 2);
+    let commits = store.counts().commits.load(std::sync::atomic::Ordering::Relaxed) - commits;
+    assert_eq!(commits, 2, "they were written together");
+    // Nor is it a burden later.
+    assert!(redeem("two", "").await.is_ok());
+}
+
 /// A database that is full undoes a whole transaction: nobody is told that it was written, and the next one is.
 #[tokio::test(flavor = "multi_thread")]
 async fn sqlite_a_transaction_that_is_undone_is_not_the_end() {
