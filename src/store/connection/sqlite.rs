@@ -1,5 +1,8 @@
 //! The embedded database: a file of this machine's own.
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 use diesel::SqliteConnection;
 use diesel::connection::SimpleConnection as _;
 use diesel::migration::MigrationSource;
@@ -17,6 +20,9 @@ const SETTINGS: &str = "PRAGMA busy_timeout = 2000; PRAGMA journal_mode = WAL; P
     PRAGMA foreign_keys = ON; PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY; \
     PRAGMA wal_autocheckpoint = 20000;";
 
+/// How long opening waits for another process.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// Holds the write lock from its start: the default, DEFERRED, fails at once with "database is locked" when
 /// a transaction that has read wants to write.
 pub(super) const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
@@ -27,7 +33,14 @@ pub(super) fn open(url: &str) -> Result<SqliteConnection, StoreError> {
     let path = url.strip_prefix("sqlite://").unwrap_or(url);
     let failed = |e: &dyn std::fmt::Display| StoreError::Open(format!("{path}: {e}"));
     let mut connection = SqliteConnection::establish(path).map_err(|e| failed(&e))?;
-    connection.batch_execute(SETTINGS).map_err(|e| failed(&e))?;
+    let began = Instant::now();
+    while let Err(error) = connection.batch_execute(SETTINGS) {
+        // While another process turns a new file to WAL, SQLite refuses instead of waiting for `busy_timeout`.
+        if !error.to_string().contains("locked") || began.elapsed() > PATIENCE {
+            return Err(failed(&error));
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
     Ok(connection)
 }
 
