@@ -72,8 +72,10 @@ async fn each_entry_has_its_own_outcome() {
     let nobody = store.redeem(redemption("nobody", generation, "nobody"), row("id-of-acme"));
     let refusal = store.record(row("id-of-acme"));
     let (fine, again, nobody, refusal) = tokio::join!(fine, again, nobody, refusal);
-    assert!(fine.is_ok() && refusal.is_ok(), "{fine:?} {refusal:?}");
-    assert!(matches!(again, Err(RedeemError::Objection(Objection::Replayed))), "{again:?}");
+    // PostgreSQL has several writers, any of which may be first.
+    let (used, replayed) = if fine.is_ok() { (fine, again) } else { (again, fine) };
+    assert!(used.is_ok() && refusal.is_ok(), "{used:?} {refusal:?}");
+    assert!(matches!(replayed, Err(RedeemError::Objection(Objection::Replayed))), "{replayed:?}");
     assert!(matches!(nobody, Err(RedeemError::Objection(Objection::FactsChanged))), "{nobody:?}");
     let after = app.written().await;
     assert_eq!(after.used_assertions, before.used_assertions + 1, "what was refused is not used");
@@ -113,21 +115,26 @@ async fn a_newcomer_who_meets_another_leaves_nothing_behind() {
         app.app.store.redeem(Redemption { member, ..redemption(name, generation, "") }, row("id-of-acme"))
     };
     let before = app.written().await;
-    // The writer takes the first at once, or all of them: it comes first in either case.
+    // SQLite's writer takes the first at once, or all of them: it comes first in either case.
     let first = redeem("first", "a@acme.com", "one");
     let same_subject = redeem("second", "c@acme.com", "one");
     let same_email = redeem("third", "a@acme.com", "three");
     let another = redeem("fourth", "d@acme.com", "four");
     let (first, same_subject, same_email, another) = tokio::join!(first, same_subject, same_email, another);
-    assert!(first.is_ok() && another.is_ok(), "{first:?} {another:?}");
-    for refused in [same_subject, same_email] {
+    // PostgreSQL has several writers: there the two may come in before the one whom both of them meet.
+    assert!(first.is_ok() || !app.database.url.starts_with("sqlite"), "{first:?}");
+    assert!(another.is_ok(), "{another:?}");
+    assert_eq!([same_subject.is_err(), same_email.is_err()], [first.is_ok(); 2]);
+    let all = [first, same_subject, same_email, another];
+    let granted = all.iter().filter(|outcome| outcome.is_ok()).count() as i64;
+    for refused in all.iter().filter(|outcome| outcome.is_err()) {
         assert!(matches!(refused, Err(RedeemError::Objection(Objection::FactsChanged))), "{refused:?}");
     }
     let after = app.written().await;
-    assert_eq!(after.members, before.members + 2);
-    assert_eq!(after.identities, before.identities + 2);
-    assert_eq!(after.used_assertions, before.used_assertions + 2, "what was refused is not used");
-    assert_eq!(after.sign_ins, before.sign_ins + 2);
+    assert_eq!(after.members, before.members + granted);
+    assert_eq!(after.identities, before.identities + granted);
+    assert_eq!(after.used_assertions, before.used_assertions + granted, "what was refused is not used");
+    assert_eq!(after.sign_ins, before.sign_ins + granted);
     let seats = app.app.store.read(|c| teamspaces::seats_used(c, "id-of-acme")).await.unwrap();
     assert_eq!(seats, after.members);
 }
