@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::schema::sign_in_grounds;
 use super::sign_ins::SignIn;
-use super::{AnyConnection, StoreError, is_duplicate};
+use super::{AnyConnection, StoreError, insert_unless_there};
 use crate::clock::UnixSeconds;
 use crate::random::digest;
 
@@ -88,10 +88,9 @@ pub fn keep(connection: &mut AnyConnection, grounds: &Grounds) -> Result<(), Sto
     let touched =
         diesel::update(row).set(sign_in_grounds::used_at.eq(grounds.used_at)).execute(connection)?;
     if touched == 0 {
-        let inserted = connection
-            .transaction(|c| diesel::insert_into(sign_in_grounds::table).values(grounds).execute(c));
-        // Another process was first.
-        inserted.map(drop).or_else(|error| if is_duplicate(&error) { Ok(()) } else { Err(error) })?;
+        insert_unless_there(connection, |c| {
+            diesel::insert_into(sign_in_grounds::table).values(grounds).execute(c)
+        })?;
     }
     Ok(())
 }

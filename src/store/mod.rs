@@ -33,6 +33,7 @@ mod worker;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use diesel::QueryResult;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use tokio::sync::Notify;
 
@@ -211,6 +212,15 @@ impl Store {
 /// Whether an insert met a row that holds its key already.
 pub(crate) fn is_duplicate(error: &DieselError) -> bool {
     matches!(error, DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _))
+}
+
+/// Inserts a row that another process may insert at the same moment: then it was first, which is as good.
+pub(crate) fn insert_unless_there(
+    connection: &mut AnyConnection,
+    insert: impl FnOnce(&mut AnyConnection) -> QueryResult<usize>,
+) -> QueryResult<()> {
+    let inserted = diesel::Connection::transaction(connection, insert);
+    inserted.map(drop).or_else(|error| if is_duplicate(&error) { Ok(()) } else { Err(error) })
 }
 
 /// Lists of strings are stored as JSON, since both databases then have the same column type.

@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use super::schema::policy_sets;
-use super::{AnyConnection, StoreError, is_duplicate};
+use super::{AnyConnection, StoreError, insert_unless_there};
 use crate::clock::UnixSeconds;
 
 /// How much longer than its sign-ins a set is kept, in seconds: `last_in_force_at` is brought up to date each
@@ -41,10 +41,7 @@ pub fn keep(connection: &mut AnyConnection, hash: &str, content: &str, now: Unix
             policy_sets::first_loaded_at.eq(now),
             policy_sets::last_in_force_at.eq(now),
         );
-        let inserted =
-            connection.transaction(|c| diesel::insert_into(policy_sets::table).values(row).execute(c));
-        // Another process was first.
-        inserted.map(drop).or_else(|error| if is_duplicate(&error) { Ok(()) } else { Err(error) })?;
+        insert_unless_there(connection, |c| diesel::insert_into(policy_sets::table).values(row).execute(c))?;
     }
     Ok(())
 }

@@ -31,7 +31,7 @@ pub struct NewSignIn {
     /// JSON: the facts that were decided on, so that other policies can be asked about them; empty when
     /// the request was refused before. Only what the grounds lack, if there are any.
     pub facts: String,
-    /// Names what the sign-in has in common with others ([`grounds`]); mostly empty for what is rare.
+    /// Names what the row has in common with others ([`grounds`]); empty when it holds all of it itself.
     pub grounds: String,
     /// Hash of the policy set that decided.
     pub policy_set: String,
