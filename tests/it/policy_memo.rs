@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use cedar_policy::{Policy, PolicyId, PolicySet};
-use countersign::policy::facts::{Facts, MemberFacts};
+use countersign::policy::facts::{ClaimFacts, Facts, MemberFacts};
 use countersign::policy::{
     CompiledPolicies, PolicySource, RecordedDecision, RecordedFacts, decide, decide_recorded,
 };
@@ -343,6 +343,27 @@ fn is_remembered_of(policies: &CompiledPolicies, mut facts: Facts, change: impl 
     let known = decide_recorded(policies, &facts);
     change(&mut facts);
     Arc::ptr_eq(&known, &decide_recorded(policies, &facts))
+}
+
+/// Letter for letter: its digest is the name it is found by.
+#[test]
+fn what_is_ones_own_leaves_no_trace_in_what_is_common() {
+    let changes: [fn(&mut Facts); 5] = [
+        |f| f.claims.sub.push('x'),
+        |f| f.claims.email = None,
+        |f| f.claims.groups = vec!["staff".to_owned()],
+        |f| f.claims.auth_age = Some(60),
+        |f| f.member = newcomer(3, Some(5)).member,
+    ];
+    let base = Facts {
+        claims: ClaimFacts { email_verified: None, groups: Vec::new(), auth_age: None, ..member().claims },
+        ..member()
+    };
+    for change in changes {
+        let mut facts = base.clone();
+        change(&mut facts);
+        assert_eq!(RecordedFacts::in_common(&facts), RecordedFacts::in_common(&base));
+    }
 }
 
 /// The shipped policies read nothing of a member but the email's domain: one decision serves everybody.
