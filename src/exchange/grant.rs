@@ -83,17 +83,15 @@ impl<'a> Case<'a> {
             record.fill(&grant);
             let redemption = self.redemption(app, &grant, standing);
             let token = || mint(&grant, &app.config.issuer, key);
-            match redeem(app, redemption, record, token).await {
-                Err(RedeemError::Objection(Objection::FactsChanged)) => {
-                    app.known_members.forget(&self.0.identity(""));
-                }
-                outcome => {
-                    let (committed, sealed) = outcome.map_err(Ended::from)?;
-                    try_shadow(app, &decided, record);
-                    let sealed = sealed.map_err(|error| TokenError::unavailable(Reason::INTERNAL, error))?;
-                    return Ok(sealed.open(committed));
-                }
+            let outcome = redeem(app, redemption, record, token).await;
+            if let Err(RedeemError::Objection(Objection::FactsChanged)) = outcome {
+                app.known_members.forget(&self.0.identity(""));
+                continue;
             }
+            let (committed, sealed) = outcome.map_err(Ended::from)?;
+            try_shadow(app, &decided, record);
+            let sealed = sealed.map_err(|error| TokenError::unavailable(Reason::INTERNAL, error))?;
+            return Ok(sealed.open(committed));
         }
         Err(TokenError::unavailable(Reason::INTERNAL, Objection::FactsChanged).into())
     }

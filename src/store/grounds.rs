@@ -12,7 +12,7 @@ use super::schema::sign_in_grounds;
 use super::sign_ins::SignIn;
 use super::{AnyConnection, StoreError, insert_unless_there};
 use crate::clock::UnixSeconds;
-use crate::random::digest;
+use crate::random::{digest, short};
 
 /// How long rows may name grounds after these were noted, in seconds.
 const GOOD_FOR: i64 = 24 * 3600;
@@ -39,10 +39,8 @@ pub struct Grounds {
 impl Grounds {
     /// Of decisions on facts.
     pub fn new(decisions: &str, facts: String, now: UnixSeconds) -> Self {
-        let mut digest = digest(&format!("{decisions}\0{facts}"));
-        // 132 bits, which nobody can make two texts meet in.
-        digest.truncate(22);
-        Self { digest, decisions: decisions.to_owned(), facts, used_at: now }
+        let digest = digest(&format!("{decisions}\0{facts}"));
+        Self { digest: short(&digest).to_owned(), decisions: decisions.to_owned(), facts, used_at: now }
     }
 }
 
