@@ -235,6 +235,24 @@ async fn sqlite_older_versions_redeem_nothing_any_more() {
     assert!(error.contains("newer version"), "{error}");
 }
 
+/// What was redeemed stays redeemed when the table is made anew, in both directions.
+#[tokio::test]
+async fn sqlite_used_assertions_survive_their_new_table() {
+    let app = TestApp::start().await;
+    let assertion = app.assertion(json!({}));
+    assert_eq!(app.exchange(&assertion).await.status, 200);
+    let before = app.written().await;
+    let c = &mut app.database.connect();
+    let back = std::fs::read_to_string("migrations/sqlite/0008_used_assertions_checked/down.sql").unwrap();
+    c.batch_execute(&format!("BEGIN IMMEDIATE; {back}; COMMIT")).unwrap();
+    c.batch_execute("DELETE FROM __diesel_schema_migrations WHERE version = '0008'").unwrap();
+    assert_eq!(app.written().await, before);
+    app.refused_assertion(&assertion, "invalid_grant", "replayed").await;
+    assert_eq!(Store::migrate(&app.database.url).unwrap(), ["0008"]);
+    app.refused_assertion(&assertion, "invalid_grant", "replayed").await;
+    assert_eq!(app.written().await.used_assertions, before.used_assertions);
+}
+
 /// What members and identities there are survives their being laid out anew, in both directions.
 #[tokio::test]
 async fn sqlite_members_survive_their_new_layout() {

@@ -39,10 +39,10 @@ fn sqlite_a_target_of_another_make_is_left_alone() {
     assert_eq!(number(&files.to, "(SELECT count(*) FROM sqlite_master)"), 1);
 
     let files = Files::new();
-    Store::migrate(&files.to).unwrap();
+    let applied = Store::migrate(&files.to).unwrap().len() as i64;
     run(&files.to, "DELETE FROM __diesel_schema_migrations WHERE version = '0003'");
     assert!(refused(&[&files.from, &files.to]).contains("TO is a database of an older version"));
-    assert_eq!(rows(&files.to, "__diesel_schema_migrations"), 6);
+    assert_eq!(rows(&files.to, "__diesel_schema_migrations"), applied - 1);
 }
 
 #[test]
