@@ -1,11 +1,13 @@
-//! Growth: the same load on a database that years of use have filled, against an empty one in the same run.
+//! Growth: the same loads on a database that years of use have filled, and where there is nothing else, in one run.
 
 use std::process::Command;
 
-use crate::assertions::Who;
+use tempfile::TempDir;
+
+use crate::assertions::{PEOPLE, Who};
 use crate::figures::Figures;
 use crate::fill::{Size, fill};
-use crate::run::{Run, Running};
+use crate::run::Run;
 use crate::scenario::{Load, Place, Plan};
 use crate::{Outcome, idp, machine, seed};
 
@@ -15,51 +17,62 @@ const CONNECTIONS: usize = 32;
 /// PostgreSQL weigh more.
 const WEIGHTS: [f64; 4] = [700.0, 500.0, 220.0, 60.0];
 
-/// Fills a database, measures an empty one, and then that one.
+/// Fills a database, and measures loads on it that were measured where there is nothing else just before.
 pub async fn measure(run: &mut Run, scale: f64) -> Outcome<()> {
+    let size = size(scale);
+    let place = if run.options.growth_on_postgres { Place::Postgres } else { Place::Disk };
+    check_space(run, &size, place)?;
+    let (grown, _dir) = filled(run, place, &size)?;
+    let people = Size { teamspaces: 0, members: size.members.min(PEOPLE), sign_ins: 0, assertions: 0 };
+    let (alone, _dir) = filled(run, place, &people)?;
+    let (empty, _dir) = run.database(place)?;
+    seed::seed(&empty, &idp::issuer())?;
+    settle(run)?;
+
+    let plan = |who| Plan {
+        place,
+        who,
+        load: Load::Saturated { connections: CONNECTIONS },
+        exchanges: run.exchanges / 2,
+        replicas: 1,
+    };
+    let (regulars, everybody) = (plan(Who::Regulars), plan(Who::Everybody));
+    let (before, at_start) = phase(run, &regulars, &empty, "growth: empty").await?;
+    run.record(before.clone())?;
+    let (after, heavier) = phase(run, &regulars, &grown, "growth: 64 members").await?;
+    let each = (heavier - at_start) * 1024.0 * 1024.0 / size.teamspaces.max(1) as f64;
+    let ratio = after.times_floor / before.times_floor;
+    run.record(after.with("bytes of memory per teamspace", each).with("CPU / empty", ratio))?;
+
+    let (few, _) = phase(run, &everybody, &alone, "growth: random members alone").await?;
+    run.record(few.clone())?;
+    let (many, _) = phase(run, &everybody, &grown, "growth: random members").await?;
+    let ratios = [few.times_floor, before.times_floor].map(|base| many.times_floor / base);
+    run.record(many.with("CPU / alone", ratios[0]).with("CPU / empty", ratios[1]))
+}
+
+fn size(scale: f64) -> Size {
     let scaled = |full: f64| (full * scale) as u64;
-    let size = Size {
+    Size {
         teamspaces: scaled(1e5),
         members: scaled(5e6),
         sign_ins: scaled(1e8),
         // Those of the other sign-ins have expired and were pruned: these could be of the last ten minutes at 1,600
         // sign-ins a second, a hundred times the average of these 80 days.
         assertions: scaled(1e6),
-    };
-    let place = if run.options.growth_on_postgres { Place::Postgres } else { Place::Disk };
-    check_space(run, &size, place)?;
-    let plan = Plan {
-        place,
-        who: Who::Regulars,
-        load: Load::Saturated { connections: CONNECTIONS },
-        exchanges: run.exchanges / 2,
-        replicas: 1,
-    };
-    let (filled_url, _dir) = run.database(place)?;
-    seed::seed(&filled_url, &idp::issuer())?;
-    let filled = fill(&filled_url, &size, &idp::issuer())?;
-    let weights: Vec<_> = filled.iter().map(|f| serde_json::json!([f.table, f.rows, f.bytes])).collect();
-    run.note(&serde_json::json!({ "filled": weights }))?;
-    settle(run)?;
-
-    let (url, _dir) = run.database(place)?;
-    seed::seed(&url, &idp::issuer())?;
-    let mut empty = run.serve(&url, &plan).await?;
-    let at_start = empty.memory_at_start();
-    let baseline = phase(&mut empty, &plan, "growth: empty").await?;
-    drop(empty);
-    run.record(baseline.clone())?;
-    for (who, name) in [(Who::Regulars, "growth: 64 members"), (Who::Everybody, "growth: random members")] {
-        let plan = Plan { who, ..plan };
-        let mut running = run.serve(&filled_url, &plan).await?;
-        let heavier = running.memory_at_start() - at_start;
-        let figures = phase(&mut running, &plan, name).await?;
-        let ratio = figures.times_floor / baseline.times_floor;
-        let each = heavier * 1024.0 * 1024.0 / size.teamspaces.max(1) as f64;
-        run.record(figures.with("bytes of memory per teamspace", each).with("CPU / empty", ratio))?;
-        drop(running);
     }
-    Ok(())
+}
+
+/// A database of this size, which is noted.
+fn filled(run: &mut Run, place: Place, size: &Size) -> Outcome<(String, Option<TempDir>)> {
+    let (url, dir) = run.database(place)?;
+    seed::seed(&url, &idp::issuer())?;
+    let tables = fill(&url, size, &idp::issuer())?;
+    if size.sign_ins > 0 {
+        let weights: Vec<_> = tables.iter().map(|f| serde_json::json!([f.table, f.rows, f.bytes])).collect();
+        run.note(&serde_json::json!({ "filled": weights }))?;
+    }
+    Ok((url, dir))
 }
 
 /// What is compared is to be measured without a break: all assertions are signed and all rows are on disk before.
@@ -71,11 +84,14 @@ fn settle(run: &mut Run) -> Outcome<()> {
     Ok(())
 }
 
-async fn phase(running: &mut Running, plan: &Plan, name: &str) -> Outcome<Figures> {
+/// What came of a load, and the MiB of the server when it had started.
+async fn phase(run: &mut Run, plan: &Plan, url: &str, name: &str) -> Outcome<(Figures, f64)> {
+    let mut running = run.serve(url, plan).await?;
+    let at_start = running.memory_at_start();
     let (phase, usage) = running.saturate(plan.exchanges, CONNECTIONS).await?;
     let figures = Figures::new(name, &phase, &usage);
     let start = figures.start_ms;
-    Ok(figures.with("start ms", start))
+    Ok((figures.with("start ms", start), at_start))
 }
 
 /// Before half an hour of filling ends with a full disk.
