@@ -78,6 +78,25 @@ impl Figures {
         }
     }
 
+    /// Those of several phases together.
+    pub fn of_rounds(scenario: &str, rounds: &[(Phase, Usage)]) -> Self {
+        let (mut all, mut sum) = (Phase::default(), Usage::default());
+        let add = |a: Option<f64>, b: Option<f64>| Some(a.unwrap_or_default() + b?);
+        for (phase, usage) in rounds {
+            all.latencies.extend(&phase.latencies);
+            all.took += phase.took;
+            sum.server += usage.server;
+            sum.driver += usage.driver;
+            for (sum, counts) in [(&mut sum.before, usage.before), (&mut sum.after, usage.after)] {
+                sum.commits = add(sum.commits, counts.commits);
+                sum.writes = add(sum.writes, counts.writes);
+            }
+            sum.floor += usage.floor / rounds.len() as f64;
+            (sum.memory, sum.start) = (usage.memory, usage.start);
+        }
+        Self::new(scenario, &all, &sum)
+    }
+
     /// Adds what only this scenario has.
     pub fn with(mut self, name: &str, value: f64) -> Self {
         self.more.insert(name.to_owned(), value);

@@ -13,6 +13,8 @@ use crate::{Outcome, idp, machine, seed};
 
 /// Connections of every phase.
 const CONNECTIONS: usize = 32;
+/// How often two databases take turns.
+const ROUNDS: usize = 8;
 /// Bytes of a filled teamspace, member, sign-in and used assertion, with indexes and something to spare; rows of
 /// PostgreSQL weigh more.
 const WEIGHTS: [f64; 4] = [700.0, 500.0, 220.0, 60.0];
@@ -37,18 +39,19 @@ pub async fn measure(run: &mut Run, scale: f64) -> Outcome<()> {
         replicas: 1,
     };
     let (regulars, everybody) = (plan(Who::Regulars), plan(Who::Everybody));
-    let (before, at_start) = phase(run, &regulars, &empty, "growth: empty").await?;
-    run.record(before.clone())?;
-    let (after, heavier) = phase(run, &regulars, &grown, "growth: 64 members").await?;
+    let [(before, at_start), (after, heavier)] =
+        by_turns(run, &regulars, [("growth: empty", &empty), ("growth: 64 members", &grown)]).await?;
     let each = (heavier - at_start) * 1024.0 * 1024.0 / size.teamspaces.max(1) as f64;
-    let ratio = after.times_floor / before.times_floor;
+    let ratio = after.cpu_us / before.cpu_us;
+    run.record(before)?;
     run.record(after.with("bytes of memory per teamspace", each).with("CPU / empty", ratio))?;
 
-    let (few, _) = phase(run, &everybody, &alone, "growth: random members alone").await?;
-    run.record(few.clone())?;
-    let (many, _) = phase(run, &everybody, &grown, "growth: random members").await?;
-    let ratios = [few.times_floor, before.times_floor].map(|base| many.times_floor / base);
-    run.record(many.with("CPU / alone", ratios[0]).with("CPU / empty", ratios[1]))
+    let [(few, _), (many, _)] =
+        by_turns(run, &everybody, [("growth: these alone", &alone), ("growth: random members", &grown)])
+            .await?;
+    let ratio = many.cpu_us / few.cpu_us;
+    run.record(few)?;
+    run.record(many.with("CPU / these alone", ratio))
 }
 
 fn size(scale: f64) -> Size {
@@ -84,14 +87,23 @@ fn settle(run: &mut Run) -> Outcome<()> {
     Ok(())
 }
 
-/// What came of a load, and the MiB of the server when it had started.
-async fn phase(run: &mut Run, plan: &Plan, url: &str, name: &str) -> Outcome<(Figures, f64)> {
-    let mut running = run.serve(url, plan).await?;
-    let at_start = running.memory_at_start();
-    let (phase, usage) = running.saturate(plan.exchanges, CONNECTIONS).await?;
-    let figures = Figures::new(name, &phase, &usage);
-    let start = figures.start_ms;
-    Ok((figures.with("start ms", start), at_start))
+/// One load on two databases, each with its name, by turns, since shared machines change their speed: what came of it, and
+/// the MiB of either server when it had started.
+async fn by_turns(run: &mut Run, plan: &Plan, databases: [(&str, &str); 2]) -> Outcome<[(Figures, f64); 2]> {
+    let [(one, first), (other, second)] = databases;
+    let mut servers = [run.serve(first, plan, 0).await?, run.serve(second, plan, 1).await?];
+    let mut rounds = [Vec::new(), Vec::new()];
+    for _ in 0..ROUNDS {
+        for (running, rounds) in servers.iter_mut().zip(&mut rounds) {
+            rounds.push(running.saturate(plan.exchanges / ROUNDS, CONNECTIONS).await?);
+        }
+    }
+    let [figures, others] = [(one, &rounds[0]), (other, &rounds[1])].map(|(name, rounds)| {
+        let figures = Figures::of_rounds(name, rounds);
+        let start = figures.start_ms;
+        figures.with("start ms", start)
+    });
+    Ok([(figures, servers[0].memory_at_start()), (others, servers[1].memory_at_start())])
 }
 
 /// Before half an hour of filling ends with a full disk.

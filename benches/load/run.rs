@@ -226,13 +226,13 @@ impl Run {
     pub async fn start(&mut self, plan: &Plan) -> Outcome<Running> {
         let (url, place) = self.database(plan.place)?;
         seed::seed(&url, &idp::issuer())?;
-        let mut running = self.serve(&url, plan).await?;
+        let mut running = self.serve(&url, plan, 0).await?;
         running.place = place;
         Ok(running)
     }
 
-    /// Servers of a database that is there, warmed up.
-    pub async fn serve(&mut self, url: &str, plan: &Plan) -> Outcome<Running> {
+    /// Servers of a database that is there, warmed up. The first of them is the machine's `first`, from 0.
+    pub async fn serve(&mut self, url: &str, plan: &Plan, first: u16) -> Outcome<Running> {
         let requests = self.requests(plan.who)?;
         let policies = if plan.who == Who::Apart {
             self.policies_apart()?
@@ -240,7 +240,7 @@ impl Run {
             Path::new(env!("CARGO_MANIFEST_DIR")).join("policies")
         };
         let mut servers = Vec::new();
-        for replica in 0..plan.replicas {
+        for replica in first..first + plan.replicas {
             let log = self.work.path().join(format!("log-{replica}"));
             let (policies, idp) = (&policies, &idp::issuer());
             let setup = Setup { database_url: url, log: &log, policies, idp, replica };
