@@ -29,8 +29,8 @@ pub fn digest(value: &str) -> String {
     URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, value.as_bytes()))
 }
 
-/// The beginning of a [`digest`], 132 bits of it: nobody can make two values meet in that either, and as a key it is half the
-/// size.
+/// The beginning of a [`digest()`], 132 bits of it: nobody can make two values meet in that either, and as a key it is
+/// half the size.
 pub fn short(digest: &str) -> &str {
     digest.get(..22).unwrap_or(digest)
 }
