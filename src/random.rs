@@ -31,6 +31,6 @@ pub fn digest(value: &str) -> String {
 
 /// The beginning of a [`digest()`], 132 bits of it: nobody can make two values meet in that either, and as a key it is
 /// half the size.
-pub fn short(digest: &str) -> &str {
+pub fn short_digest(digest: &str) -> &str {
     digest.get(..22).unwrap_or(digest)
 }

@@ -19,7 +19,7 @@ const ROUNDS: usize = 8;
 /// PostgreSQL weigh more.
 const WEIGHTS: [f64; 4] = [700.0, 500.0, 220.0, 60.0];
 
-/// Fills a database, and measures loads on it that were measured where there is nothing else just before.
+/// Fills a database, and measures loads on it and where there is nothing else.
 pub async fn measure(run: &mut Run, scale: f64) -> Outcome<()> {
     let size = size(scale);
     let place = if run.options.growth_on_postgres { Place::Postgres } else { Place::Disk };
@@ -46,12 +46,15 @@ pub async fn measure(run: &mut Run, scale: f64) -> Outcome<()> {
     run.record(before)?;
     run.record(after.with("bytes of memory per teamspace", each).with("CPU / empty", ratio))?;
 
-    let [(few, _), (many, _)] =
-        by_turns(run, &everybody, [("growth: these alone", &alone), ("growth: random members", &grown)])
-            .await?;
+    let [(few, _), (many, _)] = by_turns(
+        run,
+        &everybody,
+        [("growth: random members alone", &alone), ("growth: random members", &grown)],
+    )
+    .await?;
     let ratio = many.cpu_us / few.cpu_us;
     run.record(few)?;
-    run.record(many.with("CPU / these alone", ratio))
+    run.record(many.with("CPU / alone", ratio))
 }
 
 fn size(scale: f64) -> Size {
@@ -66,7 +69,7 @@ fn size(scale: f64) -> Size {
     }
 }
 
-/// A database of this size, which is noted.
+/// A database of this size. What its rows weigh is noted if there are enough of each table to tell.
 fn filled(run: &mut Run, place: Place, size: &Size) -> Outcome<(String, Option<TempDir>)> {
     let (url, dir) = run.database(place)?;
     seed::seed(&url, &idp::issuer())?;

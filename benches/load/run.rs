@@ -231,7 +231,7 @@ impl Run {
         Ok(running)
     }
 
-    /// Servers of a database that is there, warmed up. The first of them is the machine's `first`, from 0.
+    /// Servers of a database that is there, warmed up. Their numbers, which choose their ports, begin with `first`.
     pub async fn serve(&mut self, url: &str, plan: &Plan, first: u16) -> Outcome<Running> {
         let requests = self.requests(plan.who)?;
         let policies = if plan.who == Who::Apart {

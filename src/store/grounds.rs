@@ -12,7 +12,7 @@ use super::schema::sign_in_grounds;
 use super::sign_ins::SignIn;
 use super::{AnyConnection, StoreError, insert_unless_there};
 use crate::clock::UnixSeconds;
-use crate::random::{digest, short};
+use crate::random::{digest, short_digest};
 
 /// How long rows may name grounds after these were noted, in seconds.
 const GOOD_FOR: i64 = 24 * 3600;
@@ -40,7 +40,12 @@ impl Grounds {
     /// Of decisions on facts.
     pub fn new(decisions: &str, facts: String, now: UnixSeconds) -> Self {
         let digest = digest(&format!("{decisions}\0{facts}"));
-        Self { digest: short(&digest).to_owned(), decisions: decisions.to_owned(), facts, used_at: now }
+        Self {
+            digest: short_digest(&digest).to_owned(),
+            decisions: decisions.to_owned(),
+            facts,
+            used_at: now,
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use super::schema::used_assertions;
 use super::sign_ins::NewSignIn;
 use super::{AnyConnection, StoreError, changes};
 use crate::clock::UnixSeconds;
-use crate::random::short;
+use crate::random::short_digest;
 pub use entry::{MemberChange, Objection, RedeemError, Redemption};
 
 /// What one request leaves behind: a refusal its row in the log only.
@@ -36,7 +36,7 @@ type Index = usize;
 
 /// Whether an assertion was redeemed.
 pub fn is_redeemed(connection: &mut AnyConnection, assertion: &str) -> Result<bool, StoreError> {
-    let row = used_assertions::table.filter(used_assertions::assertion.eq(short(assertion)));
+    let row = used_assertions::table.filter(used_assertions::assertion.eq(short_digest(assertion)));
     Ok(row.count().get_result::<i64>(connection)? > 0)
 }
 
@@ -94,8 +94,9 @@ impl<'a> Batch<'a> {
     /// The primary key decides: of all transactions with one assertion, one gets it.
     fn consume(&mut self, connection: &mut AnyConnection) -> Result<(), StoreError> {
         let mut redemptions = self.redemptions();
-        redemptions.sort_by_key(|(_, redemption)| short(&redemption.assertion));
-        let rows: Vec<_> = redemptions.iter().map(|(_, r)| (short(&r.assertion), r.expires_at)).collect();
+        redemptions.sort_by_key(|(_, redemption)| short_digest(&redemption.assertion));
+        let rows: Vec<_> =
+            redemptions.iter().map(|(_, r)| (short_digest(&r.assertion), r.expires_at)).collect();
         if rows.is_empty() {
             return Ok(());
         }
@@ -132,7 +133,7 @@ impl<'a> Batch<'a> {
     fn release(&mut self, index: Index, objection: Objection) {
         self.object(index, objection);
         let redemption = self.entries.get(index).and_then(|entry| entry.redemption.as_ref());
-        self.released.extend(redemption.map(|redemption| short(&redemption.assertion)));
+        self.released.extend(redemption.map(|redemption| short_digest(&redemption.assertion)));
     }
 
     /// Those who are members already: when they were here last.
