@@ -17,6 +17,7 @@ use crate::app::App;
 use crate::exchange::error::{Reason, TokenError};
 use crate::policy::Policies;
 use crate::shadow::Shadow;
+use crate::telemetry;
 
 /// The content type of [`Metrics::render`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -165,6 +166,7 @@ fn state(app: &App) -> Registry {
     let counts = app.store.counts();
     for (name, help, count) in [
         ("overload_refusals", "Requests that were refused since too many were under way", app.gate.refused()),
+        ("log_lines_dropped", "Log lines that could not be written", telemetry::dropped_lines()),
         ("store_commits", "Transactions that wrote", counts.commits.load(Ordering::Relaxed)),
         ("store_writes", "Writes that these transactions carried", counts.writes.load(Ordering::Relaxed)),
     ] {

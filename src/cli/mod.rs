@@ -17,6 +17,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::config::Config;
+use crate::telemetry;
 use out::complain;
 
 /// Policy-driven authorization server for MCP's Enterprise-Managed Authorization.
@@ -88,14 +89,16 @@ type Outcome = Result<End, CannotRun>;
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let ended = cli.run().and_then(|end| Ok(out::finish().map(|()| end)?));
-    match ended {
-        Ok(End::Fine) => ExitCode::SUCCESS,
-        Ok(End::Finding) => ExitCode::from(1),
+    let code = match ended {
+        Ok(End::Fine) => 0,
+        Ok(End::Finding) => 1,
         Err(CannotRun(message)) => {
             complain!("error: {message}");
-            ExitCode::from(2)
+            2
         }
-    }
+    };
+    telemetry::flush();
+    ExitCode::from(code)
 }
 
 impl Cli {
@@ -125,5 +128,8 @@ impl Cli {
 fn block_on<T>(task: impl Future<Output = Result<T, CannotRun>>) -> Result<T, CannotRun> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     // Proofs walk through policies as deep as policies may be.
-    crate::policy::with_stack(|| runtime.block_on(task))
+    let ended = crate::policy::with_stack(|| runtime.block_on(task));
+    // What still hangs, such as a name that cannot be looked up, must not keep the command from ending.
+    runtime.shutdown_background();
+    ended
 }

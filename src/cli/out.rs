@@ -7,6 +7,8 @@ use std::sync::OnceLock;
 
 use serde::Serialize;
 
+use crate::telemetry;
+
 /// Why standard output takes nothing more.
 static LOST: OnceLock<io::Error> = OnceLock::new();
 
@@ -46,9 +48,12 @@ pub(crate) fn json(document: impl Serialize) -> serde_json::Result<()> {
     Ok(())
 }
 
-/// A text on standard error. When that is gone as well there is nobody left to tell.
+/// A text on standard error. When that is gone as well there is nobody left to tell. A service puts it into its log,
+/// since it must end also when nobody reads that.
 pub(crate) fn aside(text: Arguments<'_>) {
-    let _ = io::stderr().write_fmt(text);
+    if !telemetry::put(&text.to_string()) {
+        let _ = io::stderr().write_fmt(text);
+    }
 }
 
 /// Whether everything was printed for which there was a reader.

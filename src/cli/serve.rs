@@ -29,7 +29,7 @@ const FLUSH: Duration = Duration::from_secs(2);
 const PRUNE: Duration = Duration::from_secs(60);
 
 pub(super) async fn run(config: Config) -> Outcome {
-    telemetry::init();
+    telemetry::init()?;
     let app = start(config).await?;
     // Before it is ready: from then on a SIGHUP must not end the process, nor a SIGTERM without letting requests
     // finish.

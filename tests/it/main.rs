@@ -25,6 +25,7 @@ mod issuer_keys;
 mod json;
 mod ledger;
 mod log_stream;
+mod logging;
 mod metadata;
 mod metrics;
 #[cfg(feature = "postgres")]

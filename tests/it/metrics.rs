@@ -8,6 +8,12 @@ use serde_json::json;
 use crate::harness::TestApp;
 use crate::reload::{CLOSED, Rules, private, settle};
 
+/// One sample of the text form, by its name and labels.
+pub fn sample(text: &str, name: &str) -> f64 {
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value.unwrap_or_else(|| panic!("no {name} in {text}")).parse().unwrap()
+}
+
 /// Samples by name and labels, from the text form.
 async fn samples(app: &TestApp) -> BTreeMap<String, f64> {
     let answer = private(app, "/metrics").await;

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use countersign::exchange::request::JWT_BEARER;
 
@@ -43,22 +44,22 @@ impl Process {
         Self::serve_on(app, shell_prefix, two_free_ports())
     }
 
+    /// The same with another standard error, which nobody may be reading.
+    pub async fn serve_logging_to(app: &TestApp, log: impl Into<Stdio>) -> Self {
+        let ports = two_free_ports();
+        let child = command(app, "", ports).stderr(log).spawn().unwrap();
+        let process = Self::of(child, "", ports, Arc::default());
+        let url = format!("http://127.0.0.1:{}/readyz", ports.1);
+        let patience = Instant::now() + Duration::from_secs(60);
+        while !process.http.get(&url).send().await.is_ok_and(|answer| answer.status() == 200) {
+            assert!(Instant::now() < patience, "the process did not become ready");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        process
+    }
+
     fn serve_on(app: &TestApp, shell_prefix: &str, ports: (u16, u16)) -> Self {
-        let (port, management) = ports;
-        let program = env!("CARGO_BIN_EXE_countersign");
-        let mut child = Command::new("sh")
-            .arg("-c")
-            .arg(format!("{shell_prefix} exec {program} serve"))
-            .env("COUNTERSIGN_ISSUER", app.issuer())
-            .env("COUNTERSIGN_LISTEN", format!("127.0.0.1:{port}"))
-            .env("COUNTERSIGN_MANAGEMENT_LISTEN", format!("127.0.0.1:{management}"))
-            .env("COUNTERSIGN_DATABASE_URL", &app.app.config.database_url)
-            .env("COUNTERSIGN_FETCH__PRIVATE_ORIGINS", format!("[\"{}\"]", app.idp.issuer))
-            .env("COUNTERSIGN_RATE_LIMIT__EXCHANGES_PER_SUBJECT_PER_MINUTE", "0")
-            .env("RUST_LOG", "info")
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = command(app, shell_prefix, ports).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut before = String::new();
         let ready = lines.by_ref().map_while(Result::ok).any(|line| {
@@ -71,7 +72,11 @@ impl Process {
         std::thread::spawn(move || {
             lines.map_while(Result::ok).for_each(|line| kept.lock().unwrap().push_str(&(line + "\n")));
         });
-        let url = format!("http://127.0.0.1:{port}/oauth2/token");
+        Self::of(child, shell_prefix, ports, log)
+    }
+
+    fn of(child: Child, shell_prefix: &str, ports: (u16, u16), log: Arc<Mutex<String>>) -> Self {
+        let url = format!("http://127.0.0.1:{}/oauth2/token", ports.0);
         Self { child, url, ports, shell_prefix: shell_prefix.to_owned(), log, http: http() }
     }
 
@@ -116,6 +121,22 @@ impl Process {
         self.stop();
         Self::serve_on(app, &shell_prefix, ports)
     }
+}
+
+fn command(app: &TestApp, shell_prefix: &str, (port, management): (u16, u16)) -> Command {
+    let program = env!("CARGO_BIN_EXE_countersign");
+    let mut command = Command::new("sh");
+    command
+        .arg("-c")
+        .arg(format!("{shell_prefix} exec {program} serve"))
+        .env("COUNTERSIGN_ISSUER", app.issuer())
+        .env("COUNTERSIGN_LISTEN", format!("127.0.0.1:{port}"))
+        .env("COUNTERSIGN_MANAGEMENT_LISTEN", format!("127.0.0.1:{management}"))
+        .env("COUNTERSIGN_DATABASE_URL", &app.app.config.database_url)
+        .env("COUNTERSIGN_FETCH__PRIVATE_ORIGINS", format!("[\"{}\"]", app.idp.issuer))
+        .env("COUNTERSIGN_RATE_LIMIT__EXCHANGES_PER_SUBJECT_PER_MINUTE", "0")
+        .env("RUST_LOG", "info");
+    command
 }
 
 impl Drop for Process {
