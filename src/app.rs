@@ -2,6 +2,7 @@
 
 mod policies;
 mod presence;
+mod readiness;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,6 +29,7 @@ use crate::web::gate::Gate;
 
 pub use policies::{Followed, LastError, Look};
 pub use presence::Presence;
+pub use readiness::{Check, Readiness};
 
 /// Why the service cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +64,8 @@ pub struct App {
     pub policy_files: Followed,
     /// This process among its replicas.
     pub presence: Presence,
+    /// Whether sign-ins can be served.
+    pub readiness: Readiness,
     kept: policies::Kept,
     snapshot: ArcSwap<Snapshot>,
     policies: ArcSwap<Policies>,
@@ -110,6 +114,7 @@ impl App {
             shadow: shadow_place(&config).map(Shadow::new),
             policy_files: Followed::new("in force", watch),
             presence: Presence::new(clock.now())?,
+            readiness: Readiness::default(),
             kept: policies::Kept::default(),
             snapshot: ArcSwap::from_pointee(snapshot),
             policies: ArcSwap::from_pointee(policies),

@@ -23,6 +23,8 @@ const POLL: Duration = Duration::from_millis(500);
 const POLL_FILES: Duration = Duration::from_secs(1);
 /// How often replicas hear of each other.
 const MEET: Duration = Duration::from_secs(5);
+/// The same while the database is in doubt.
+const PROBE_AGAIN: Duration = Duration::from_secs(1);
 /// How often what the shadow set would have decided otherwise is written down.
 const FLUSH: Duration = Duration::from_secs(2);
 /// How often what has expired is deleted.
@@ -121,7 +123,7 @@ async fn until_one((mut one, mut other): (Signal, Signal)) {
 
 /// Everything that goes on beside the requests.
 fn follow(app: &Arc<App>, hangup: Signal, shadow_hangup: Signal) {
-    tokio::spawn(meet_replicas(Arc::clone(app)));
+    tokio::spawn(probe(Arc::clone(app)));
     tokio::spawn(follow_policies(Arc::clone(app), hangup));
     if app.shadow.is_some() {
         tokio::spawn(follow_shadow(Arc::clone(app), shadow_hangup));
@@ -150,14 +152,18 @@ async fn follow_changes(app: Arc<App>, changes: Arc<Notify>) {
     }
 }
 
-/// Hears of other replicas, and lets them hear of this one, for as long as the service runs.
-async fn meet_replicas(app: Arc<App>) {
-    let mut timer = tokio::time::interval(MEET);
-    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+/// Hears of other replicas and lets them hear of this one, which shows whether the database can be read and written,
+/// for as long as the service runs. It is looked at once when a sign-in has failed, and often while anything fails.
+async fn probe(app: Arc<App>) {
     loop {
-        timer.tick().await;
-        if let Err(error) = app.meet_replicas().await {
-            tracing::warn!(%error, "cannot look for other replicas");
+        app.probe().await;
+        tokio::time::sleep(PROBE_AGAIN).await;
+        if app.readiness.is_doubtful() || app.store.failures().is_failing() {
+            continue;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(MEET.saturating_sub(PROBE_AGAIN)) => {}
+            () = app.store.failures().happened() => {}
         }
     }
 }

@@ -8,7 +8,7 @@ use diesel::result::Error as DieselError;
 use super::StoreError;
 use super::connection::{AnyConnection, Kind, is_transient};
 use super::ledger::{self, Entry, RedeemError, Verdict};
-use super::worker::{Answer, Finish, Health, Job, WriteJob};
+use super::worker::{Answer, Finish, Health, Job, Start, WriteJob};
 
 /// How often a batch is written again when PostgreSQL prefers another one.
 const ATTEMPTS: usize = 4;
@@ -61,15 +61,15 @@ impl Batch {
     fn commit_at_once(self, connection: &mut AnyConnection) -> Commits {
         let jobs = (self.entries.len() + self.others.len()) as u64;
         if let Err(error) = connection.begin_fenced() {
-            // Dropped jobs drop their answers: every asker is told `Stopped`. Tell the cause once.
             tracing::error!(%error, jobs, "cannot begin a transaction");
+            self.refuse(&error.to_string());
             return Commits { transactions: 0, jobs: 0, health: Health::Doubtful };
         }
         let write_all = if self.others.is_empty() { write_alone } else { write_entries };
         let mut finishes: Vec<Finish> = Vec::with_capacity(self.others.len() + 1);
         let mut written = Ok(());
         for job in self.others {
-            let (finish, failed) = job(connection);
+            let (finish, failed) = job(Start::On(connection));
             finishes.push(finish);
             // A full disk makes SQLite undo the whole transaction, not the savepoint alone. What came
             // before is lost then, and what came after would commit by itself: stop and tell everybody.
@@ -96,6 +96,17 @@ impl Batch {
         Commits { transactions: 1, jobs, health }
     }
 
+    /// Tells everybody that nothing was begun.
+    fn refuse(self, error: &str) {
+        for answer in self.answers {
+            let _ = answer.send(Err(StoreError::Commit(error.to_owned()).into()));
+        }
+        for job in self.others {
+            let (finish, _) = job(Start::Never(error));
+            finish(Ok(()));
+        }
+    }
+
     /// PostgreSQL: the entries in one transaction, everything else in its own, so that no lock is held longer
     /// than it must be.
     fn commit_apart(self, connection: &mut AnyConnection) -> Commits {
@@ -113,7 +124,7 @@ impl Batch {
             }
         }
         for job in self.others {
-            let (finish, failed) = job(connection);
+            let (finish, failed) = job(Start::On(connection));
             finish(Ok(()));
             commits.transactions += 1;
             commits.jobs += 1;

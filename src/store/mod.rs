@@ -10,6 +10,7 @@ mod checkpoint;
 pub mod clients;
 pub mod connection;
 pub mod copy;
+mod failures;
 pub mod grounds;
 pub mod identity_providers;
 pub mod known;
@@ -40,6 +41,7 @@ use tokio::sync::Notify;
 use crate::clock::UnixSeconds;
 use crate::config::Database;
 pub use connection::AnyConnection;
+pub use failures::Failures;
 use ledger::Entry;
 pub use ledger::{MemberChange, Objection, RedeemError, Redemption};
 use sign_ins::NewSignIn;
@@ -82,10 +84,33 @@ impl From<crate::text_enum::NotAValue> for StoreError {
 /// Most steps of the sweep in one go, and with it most used assertions that are looked at: a million.
 const SWEEPS: usize = 1000;
 
+/// Characters in a row that is written to see whether it can be: a page of PostgreSQL has room for few such rows, so
+/// that the table must be able to grow.
+const REHEARSED: usize = 1800;
+
+/// How a row that is taken back ends.
+enum Rehearsal {
+    Done,
+    Failed(StoreError),
+}
+
+impl From<StoreError> for Rehearsal {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<DieselError> for Rehearsal {
+    fn from(error: DieselError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
 /// The database, as the rest of the service sees it.
 #[derive(Clone)]
 pub struct Store {
     workers: Workers,
+    failures: Arc<Failures>,
     /// Behind which key the next sweep of used assertions begins.
     swept_to: Arc<Mutex<String>>,
 }
@@ -99,7 +124,7 @@ impl Store {
         if connection::open(url, config)?.is_behind()? {
             return Err(StoreError::Behind);
         }
-        Ok(Self { workers: Workers::start(url, config)?, swept_to: Arc::default() })
+        Ok(Self { workers: Workers::start(url, config)?, failures: Arc::default(), swept_to: Arc::default() })
     }
 
     /// Applies pending migrations to the database at `url` and names them.
@@ -158,16 +183,51 @@ impl Store {
         redemption: Redemption,
         sign_in: Arc<NewSignIn>,
     ) -> impl Future<Output = Result<(), RedeemError>> {
-        self.workers.enter(Entry { redemption: Some(redemption), sign_in })
+        self.enter(Entry { redemption: Some(redemption), sign_in })
     }
 
     /// Records a refusal in the decision log.
     pub async fn record(&self, sign_in: Arc<NewSignIn>) -> Result<(), StoreError> {
-        match self.workers.enter(Entry { redemption: None, sign_in }).await {
+        match self.enter(Entry { redemption: None, sign_in }).await {
             Err(RedeemError::Store(error)) => Err(error),
             // There is nothing to object to.
             Ok(()) | Err(RedeemError::Objection(_)) => Ok(()),
         }
+    }
+
+    fn enter(&self, entry: Entry) -> impl Future<Output = Result<(), RedeemError>> {
+        let entered = self.workers.enter(entry);
+        async move {
+            let outcome = entered.await;
+            self.failures.note(&outcome);
+            outcome
+        }
+    }
+
+    /// Writes a row of the decision log as a refusal does, and takes it back: it tells whether a sign-in could be
+    /// written.
+    pub async fn rehearse(&self, now: UnixSeconds) -> Result<(), StoreError> {
+        let sign_in = NewSignIn { at: now, detail: "x".repeat(REHEARSED), ..NewSignIn::default() };
+        let entry = Entry { redemption: None, sign_in: Arc::new(sign_in) };
+        let rehearsed: Result<(), Rehearsal> = self
+            .workers
+            .write(move |c| {
+                ledger::write(c, &[entry])?;
+                Err(Rehearsal::Done)
+            })
+            .await;
+        match rehearsed {
+            Err(Rehearsal::Failed(error)) => Err(error),
+            Ok(()) | Err(Rehearsal::Done) => {
+                self.failures.note(&Ok(()));
+                Ok(())
+            }
+        }
+    }
+
+    /// What became of the last writes of sign-ins.
+    pub fn failures(&self) -> &Failures {
+        &self.failures
     }
 
     /// Where changes by other processes are heard of, by those who do not want to look all the time. Only

@@ -33,11 +33,19 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::fro
 /// What a job leaves behind: told how the commit went, it answers the waiting task.
 pub(super) type Finish = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 /// Says also whether the job failed.
-pub(super) type WriteJob = Box<dyn FnOnce(&mut AnyConnection) -> (Finish, bool) + Send>;
+pub(super) type WriteJob = Box<dyn FnOnce(Start<'_>) -> (Finish, bool) + Send>;
 /// Says whether the job failed.
 type ReadJob = Box<dyn FnOnce(&mut AnyConnection) -> bool + Send>;
 /// Where the outcome of an entry is waited for.
 pub(super) type Answer = oneshot::Sender<Result<(), RedeemError>>;
+
+/// How a job begins.
+pub(super) enum Start<'a> {
+    /// In a transaction or savepoint that it opens itself.
+    On(&'a mut AnyConnection),
+    /// Not at all, and why.
+    Never(&'a str),
+}
 
 /// What writers do.
 pub(super) enum Job {
@@ -138,12 +146,15 @@ impl Workers {
         E: From<StoreError> + From<DieselError> + Send + 'static,
     {
         let (answer, done) = oneshot::channel();
-        let job: WriteJob = Box::new(move |connection| {
+        let job: WriteJob = Box::new(move |start| {
             if answer.is_closed() {
                 // Whoever asked has been told that nothing was done.
                 return (Box::new(|_| ()), false);
             }
-            let result = diesel::Connection::transaction(connection, job);
+            let result = match start {
+                Start::On(connection) => diesel::Connection::transaction(connection, job),
+                Start::Never(error) => Err(E::from(StoreError::Commit(error.to_owned()))),
+            };
             let failed = result.is_err();
             let finish: Finish = Box::new(move |commit| {
                 // The asker may be gone: the work is done all the same.

@@ -20,6 +20,7 @@ mod explain;
 mod fuzz;
 mod grant;
 mod grounds;
+mod health;
 mod interop;
 mod issuer_keys;
 mod json;

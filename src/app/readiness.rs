@@ -1,0 +1,153 @@
+//! Whether sign-ins can be served, and if not, what is in the way.
+//!
+//! A probe in the background reads and writes the database; `/readyz` shows what it found, so that asking costs
+//! nothing and one slow answer of the database changes nothing.
+
+use std::sync::{Mutex, PoisonError};
+
+use super::App;
+use crate::clock::UnixSeconds;
+use crate::store::{StoreError, changes};
+
+/// After how many probes that fail one after the other sign-ins cannot be served. One, where a sign-in failed too.
+const FAILURES: u32 = 2;
+
+/// One thing that sign-ins need.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    pub name: &'static str,
+    /// A constant text; the cause is in the log. None when all is well.
+    pub problem: Option<&'static str>,
+}
+
+/// What a probe asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Read,
+    Write,
+}
+
+/// What the last probes found.
+#[derive(Debug, Default)]
+pub struct Readiness(Mutex<Found>);
+
+#[derive(Debug, Default)]
+struct Found {
+    failures: u32,
+    read: Option<&'static str>,
+    write: Option<&'static str>,
+    /// What was told last: the names of the checks that fail.
+    told: Vec<&'static str>,
+}
+
+impl Found {
+    fn part(&mut self, part: Part) -> &mut Option<&'static str> {
+        match part {
+            Part::Read => &mut self.read,
+            Part::Write => &mut self.write,
+        }
+    }
+}
+
+impl Readiness {
+    fn found(&self) -> std::sync::MutexGuard<'_, Found> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes note of a probe. A problem counts from the second failure on, or from the first if sign-ins fail too; it
+    /// is over with the first probe that succeeds.
+    fn note(&self, outcome: &Result<(), (Part, StoreError)>, sign_ins_fail: bool) {
+        let mut found = self.found();
+        let (part, error) = match outcome {
+            Ok(()) => {
+                (found.failures, found.read, found.write) = (0, None, None);
+                return;
+            }
+            // Too much work is no fault of the database, and would not become less elsewhere.
+            Err((_, StoreError::Overloaded)) => return,
+            Err((part, error)) => (*part, error),
+        };
+        found.failures = found.failures.saturating_add(1);
+        if found.failures >= FAILURES || sign_ins_fail {
+            (found.read, found.write) = (None, None);
+            *found.part(part) = Some(problem(error));
+        }
+    }
+
+    /// Whether the last probe failed.
+    pub fn is_doubtful(&self) -> bool {
+        self.found().failures > 0
+    }
+}
+
+/// What is wrong, in words that tell nothing about the machine.
+fn problem(error: &StoreError) -> &'static str {
+    let text = error.to_string().to_lowercase();
+    let says = |parts: &[&str]| parts.iter().any(|part| text.contains(part));
+    match error {
+        StoreError::Timeout | StoreError::Stopped | StoreError::Open(_) => "the database does not answer",
+        _ if says(&["no space left", "disk is full", "file too large", "could not extend"]) => {
+            "the disk is full"
+        }
+        _ if says(&["disk i/o error"]) => "the disk takes no writes",
+        _ if says(&["readonly", "read-only"]) => "the database is read-only",
+        _ if says(&["locked", "lock timeout"]) => "another process holds a lock of the database",
+        _ => "the database refuses",
+    }
+}
+
+impl App {
+    /// Everything that sign-ins need, in the order in which it is told.
+    pub fn checks(&self) -> Vec<Check> {
+        let (read, write) = {
+            let found = self.readiness.found();
+            (found.read, found.write)
+        };
+        let has_key = self.signer().active(self.clock.now()).is_some();
+        vec![
+            Check { name: "database_read", problem: read },
+            Check { name: "database_write", problem: write },
+            Check { name: "signing_key", problem: (!has_key).then_some("there is no signing key") },
+        ]
+    }
+
+    /// Looks whether the database can be read and written. The write is this process's sign of life; where
+    /// sign-ins have failed, it is followed by a row of the decision log that is taken back.
+    pub async fn probe(&self) {
+        let sign_ins_fail = self.store.failures().is_failing();
+        let outcome = self.try_database(sign_ins_fail, self.clock.now()).await;
+        if let Err((_, error)) = &outcome {
+            tracing::warn!(%error, "cannot read and write the database as a sign-in does");
+        }
+        self.readiness.note(&outcome, sign_ins_fail);
+        self.tell_readiness();
+    }
+
+    async fn try_database(&self, with_row: bool, now: UnixSeconds) -> Result<(), (Part, StoreError)> {
+        self.store.read(changes::current).await.map_err(|error| (Part::Read, error))?;
+        let failed = |error| (Part::Write, error);
+        self.meet_replicas().await.map_err(failed)?;
+        if with_row {
+            self.store.rehearse(now).await.map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// Says in the log when this begins and when it ends.
+    fn tell_readiness(&self) {
+        let checks = self.checks();
+        let failing: Vec<_> = checks.iter().filter(|check| check.problem.is_some()).collect();
+        let names: Vec<&str> = failing.iter().map(|check| check.name).collect();
+        let mut found = self.readiness.found();
+        if found.told == names {
+            return;
+        }
+        for Check { name, problem } in failing {
+            tracing::error!(check = name, problem, "sign-ins cannot be served");
+        }
+        if names.is_empty() {
+            tracing::info!("sign-ins can be served again");
+        }
+        found.told = names;
+    }
+}

@@ -1,0 +1,44 @@
+//! Whether sign-ins can be written, as far as the sign-ins themselves show.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::Notify;
+
+use super::StoreError;
+use super::ledger::RedeemError;
+
+/// What became of the last writes of sign-ins.
+#[derive(Debug, Default)]
+pub struct Failures {
+    /// Whether the last one failed.
+    failing: AtomicBool,
+    happened: Notify,
+}
+
+impl Failures {
+    pub(super) fn note(&self, outcome: &Result<(), RedeemError>) {
+        let failed = match outcome {
+            // Too much work is no fault of the database.
+            Err(RedeemError::Store(StoreError::Overloaded)) => return,
+            Err(RedeemError::Store(_)) => true,
+            Ok(()) | Err(RedeemError::Objection(_)) => false,
+        };
+        // Read first: a store by each request would move the line between cores.
+        if self.failing.load(Ordering::Relaxed) != failed {
+            self.failing.store(failed, Ordering::Relaxed);
+        }
+        if failed {
+            self.happened.notify_one();
+        }
+    }
+
+    /// Whether the last write failed.
+    pub fn is_failing(&self) -> bool {
+        self.failing.load(Ordering::Relaxed)
+    }
+
+    /// Waits for the next write that fails; one that failed since the last call counts.
+    pub async fn happened(&self) {
+        self.happened.notified().await;
+    }
+}
