@@ -33,7 +33,7 @@ pub struct Config {
     #[schemars(with = "String")]
     pub management_listen: SocketAddr,
     /// `sqlite://FILE`, or in a build with the `postgres` feature `postgres://USER@HOST/DATABASE`, with libpq's
-    /// parameters behind a `?`, such as `sslmode=verify-full`.
+    /// parameters behind a `?`; a server on another machine needs `sslmode`, best `sslmode=verify-full`.
     pub database_url: String,
     pub database: Database,
     /// Directory of `*.cedar` files. A change takes effect within seconds, or at once on SIGHUP.

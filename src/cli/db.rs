@@ -20,7 +20,7 @@ pub(super) enum Command {
     /// interrupted goes on. Tables are made in a database that has none. Ends with 1 if both are not the same in
     /// the end, and with 2 if TO holds anything else; nothing is changed then. FROM is never changed.
     #[command(
-        after_help = "Example:\n  countersign db copy sqlite://countersign.db postgres://countersign@db/countersign\n\n\
+        after_help = "Example:\n  countersign db copy sqlite://countersign.db postgres://countersign@localhost/countersign\n\n\
         URLs are as in `database_url`. Keep a password out of them, since others can see a command line: libpq\n\
         reads PGPASSFILE (~/.pgpass) and PGPASSWORD."
     )]

@@ -4,6 +4,7 @@ mod admin_token;
 mod config;
 mod db;
 mod demo;
+mod exposed;
 mod keys;
 mod migrate;
 pub(crate) mod out;

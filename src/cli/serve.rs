@@ -8,7 +8,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch};
 use tokio::time::MissedTickBehavior;
 
-use super::{CannotRun, End, Outcome};
+use super::{CannotRun, End, Outcome, exposed};
 use crate::app::{App, Look, StartError};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
@@ -70,6 +70,7 @@ async fn start(config: Config) -> Result<Arc<App>, CannotRun> {
             tracing::info!(version, "applied a migration");
         }
     }
+    exposed::warn(&config);
     let app = App::start(config, Arc::new(SystemClock)).await.map_err(explain)?;
     for warning in &app.policies().warnings {
         tracing::warn!(warning, "policy");

@@ -1,6 +1,8 @@
 //! Which database URLs are taken. libpq quotes the part of a URL that it does not understand, which may be a
 //! password: so what it would not understand is refused before, and never shown.
 
+mod tls;
+
 use super::validate::{ConfigError, invalid};
 
 /// Refuses a URL that cannot be used. `key` is what gives it: a key of the configuration, or an argument.
@@ -38,10 +40,11 @@ fn check_postgres(rest: &str) -> Result<(), &'static str> {
         return Err("has a port that is no number, or a user name and password without an @ behind them");
     }
     let is_pair = |pair: &str| pair.matches('=').count() == 1;
-    match query.is_none_or(|query| query.split('&').all(is_pair)) {
-        true => Ok(()),
-        false => Err("must have parameters of the form KEY=VALUE: within them write %26 for & and %3D for ="),
+    if !query.is_none_or(|query| query.split('&').all(is_pair)) {
+        return Err("must have parameters of the form KEY=VALUE: within them write %26 for & and %3D for =");
     }
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    tls::check(place, query.unwrap_or_default(), variable)
 }
 
 /// Every % is followed by two hexadecimal digits, and none means NUL.

@@ -55,7 +55,7 @@ impl Config {
         self.keys.encryption_key = secret_or_file(
             "keys.encryption_key",
             self.keys.encryption_key.take(),
-            self.keys.encryption_key_file.take().as_deref(),
+            self.keys.encryption_key_file.as_deref(),
         )?;
         if let Some(key) = &self.keys.encryption_key {
             check_encryption_key(key)?;

@@ -110,9 +110,24 @@ fn signs_with(latest_first: &[StoredKey], alg: &str, now: UnixSeconds) -> bool {
     latest_first.iter().find(|key| key.signs_from <= now).is_some_and(|key| key.alg == alg)
 }
 
+/// A configured encryption key applies to keys made from then on: an older one stays in the database as it is.
+fn warn_of_plain(stored: &[StoredKey], config: &Config) {
+    if config.keys.encryption_key.is_none() {
+        return;
+    }
+    for key in stored.iter().filter(|key| !key.encrypted) {
+        tracing::warn!(
+            kid = key.kid,
+            "this signing key is stored in plain text, though keys.encryption_key is set; run `countersign keys \
+             rotate`: the plain one is deleted when its last token has expired"
+        );
+    }
+}
+
 /// Makes sure that there is a key of the configured algorithm, and prepares all.
 pub async fn load(store: &Store, config: &Config, now: UnixSeconds) -> Result<Signer, SigningError> {
     let stored = store.read(signing_keys::all).await?;
+    warn_of_plain(&stored, config);
     let alg = config.access_token.signing_alg.as_str();
     if signs_with(&stored, alg, now) {
         return Signer::prepare(&stored, config, now);

@@ -138,12 +138,15 @@ fn configuration_is_shown_without_secrets_and_described() {
 fn database_urls_are_shown_without_passwords() {
     let dir = tempfile::tempdir().unwrap();
     for (url, shown) in [
-        ("postgres://app@h/d", "postgres://app@h/d"),
-        ("postgres://app:hunter2@h:5432/d", "postgres://app:redacted@h:5432/d"),
+        ("postgres://app@h/d?sslmode=disable", "postgres://app@h/d?sslmode=disable"),
+        ("postgres://app:hunter2@localhost:5432/d", "postgres://app:redacted@localhost:5432/d"),
         ("postgresql://app:hunter2@[::1]:5432/d", "postgresql://app:redacted@[::1]:5432/d"),
-        ("postgres://app:hunter2@a:5432,b:5432/d", "postgres://app:redacted@a:5432,b:5432/d"),
-        ("postgres://app:hunter2%40%2F@h/d", "postgres://app:redacted@h/d"),
-        ("postgres://h/d?password=hunter2", "postgres://h/d?password=redacted"),
+        (
+            "postgres://app:hunter2@[::1]:5432,localhost:1/d",
+            "postgres://app:redacted@[::1]:5432,localhost:1/d",
+        ),
+        ("postgres://app:hunter2%40%2F@localhost/d", "postgres://app:redacted@localhost/d"),
+        ("postgres://localhost/d?password=hunter2", "postgres://localhost/d?password=redacted"),
         ("postgres:///d?host=%2Frun&user=app", "postgres:///d?host=%2Frun&user=app"),
         (
             "postgres://h/d?user=app&sslpassword=hunter2&p%61ssword=hunter2&sslmode=require",

@@ -17,6 +17,7 @@ mod commands;
 mod db;
 mod docs;
 mod explain;
+mod exposed;
 mod fuzz;
 mod grant;
 mod grounds;

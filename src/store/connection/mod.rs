@@ -4,6 +4,8 @@
 mod postgres;
 mod sqlite;
 
+use std::path::PathBuf;
+
 use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
@@ -76,6 +78,11 @@ fn is_secret(key: &str) -> bool {
 /// The file of an SQLite database that does not exist; opening it would make an empty one.
 pub fn missing(url: &str) -> Option<&str> {
     url.strip_prefix("sqlite://").filter(|path| !std::path::Path::new(path).exists())
+}
+
+/// The files of a database that is one; none of a server's.
+pub fn files(url: &str) -> Vec<PathBuf> {
+    sqlite::files(url)
 }
 
 /// Opens a connection. `AnyConnection::establish` would hide the real error behind the arms it tried.

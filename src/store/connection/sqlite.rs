@@ -1,5 +1,8 @@
 //! The embedded database: a file of this machine's own.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -32,6 +35,9 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 pub(super) fn open(url: &str) -> Result<SqliteConnection, StoreError> {
     let path = url.strip_prefix("sqlite://").unwrap_or(url);
     let failed = |e: &dyn std::fmt::Display| StoreError::Open(format!("{path}: {e}"));
+    if !is_no_file(path) {
+        make_private(path.into());
+    }
     let mut connection = SqliteConnection::establish(path).map_err(|e| failed(&e))?;
     let began = Instant::now();
     while let Err(error) = connection.batch_execute(SETTINGS) {
@@ -42,6 +48,36 @@ pub(super) fn open(url: &str) -> Result<SqliteConnection, StoreError> {
         thread::sleep(Duration::from_millis(20));
     }
     Ok(connection)
+}
+
+/// The database's file, and those that SQLite keeps beside it while it is open.
+pub(super) fn files(url: &str) -> Vec<PathBuf> {
+    match url.strip_prefix("sqlite://") {
+        Some(path) if !is_no_file(path) => {
+            ["", "-wal", "-shm", "-journal"].map(|suffix| format!("{path}{suffix}").into()).into()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// What SQLite understands otherwise than as a file's name.
+fn is_no_file(path: &str) -> bool {
+    path.is_empty() || path == ":memory:" || path.starts_with("file:")
+}
+
+/// Makes a missing file, so that it is nobody else's to read: SQLite would make it with 0644, and gives `-wal` and
+/// `-shm` the mode of the database. A file that is there is not opened: closing it would take SQLite's locks off.
+fn make_private(mut path: PathBuf) {
+    const MOST_LINKS: usize = 8;
+    for _ in 0..MOST_LINKS {
+        // What cannot be made is told by SQLite.
+        if OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).is_ok() || path.exists() {
+            return;
+        }
+        // A link to a file that is not there yet.
+        let Ok(target) = path.read_link() else { return };
+        path = path.parent().unwrap_or(Path::new("")).join(target);
+    }
 }
 
 pub(super) fn migrate(connection: &mut SqliteConnection) -> Outcome<Vec<String>> {

@@ -1,0 +1,47 @@
+//! Files with secrets or people in them that others on this machine can read.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use crate::config::Config;
+use crate::store::connection;
+
+/// Everybody but the owner.
+const OTHERS: u32 = 0o077;
+/// Everybody but the owner and the group, which is how secrets are handed to containers.
+const STRANGERS: u32 = 0o007;
+
+/// Says in the log which files should have a narrower mode. A start does not fail for it: the files may be where
+/// nobody else can get to.
+pub(super) fn warn(config: &Config) {
+    for file in connection::files(&config.database_url) {
+        warn_of(&file, OTHERS);
+    }
+    if let Some(file) = &config.keys.encryption_key_file {
+        warn_of(file, STRANGERS);
+    }
+}
+
+fn warn_of(file: &Path, unwanted: u32) {
+    let Ok(found) = file.metadata() else { return };
+    let mode = found.permissions().mode() & 0o777;
+    if mode & unwanted != 0 {
+        let command = format!("chmod 600 {}", quoted(file));
+        tracing::warn!(
+            file = %file.display(),
+            mode = format!("{mode:04o}"),
+            command,
+            "others can read or write this file, which has secrets in it; run the command"
+        );
+    }
+}
+
+/// A path as a shell takes it.
+fn quoted(file: &Path) -> String {
+    let text = file.display().to_string();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+    match text.chars().all(is_plain) {
+        true => text,
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
