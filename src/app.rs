@@ -11,6 +11,7 @@ use arc_swap::ArcSwap;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::exchange::refusals::Refusals;
 use crate::idp::fetch::{Fetcher, FetcherError};
 use crate::idp::jwks::IssuerKeys;
 use crate::limits::Limits;
@@ -54,6 +55,8 @@ pub struct App {
     pub fetcher: Fetcher,
     pub issuer_keys: IssuerKeys,
     pub limits: Limits,
+    /// Which refusals get a row.
+    pub refusals: Refusals,
     pub known_members: KnownMembers,
     pub metrics: Metrics,
     /// In front of the public listener.
@@ -108,6 +111,7 @@ impl App {
         Ok(Arc::new(Self {
             issuer_keys: IssuerKeys::new(fetcher.clone(), Arc::clone(&clock), config.jwks.clone()),
             limits: Limits::new(&config.rate_limit),
+            refusals: Refusals::new(config.rate_limit.recorded_refusals_per_minute),
             known_members: KnownMembers::default(),
             metrics: Metrics::default(),
             gate: Arc::default(),
@@ -203,6 +207,19 @@ impl App {
         if after != Some(before) {
             self.issuer_keys.forget(&before.issuer);
         }
+    }
+
+    /// Writes the rows that stand for refusals which got none of their own; what cannot be written is counted on.
+    pub async fn flush_refusals(&self) -> Result<(), StoreError> {
+        let mut outcome = Ok(());
+        for row in self.refusals.take(self.clock.now()) {
+            let row = Arc::new(row);
+            if let Err(error) = self.store.record(Arc::clone(&row)).await {
+                self.refusals.give_back(&row);
+                outcome = Err(error);
+            }
+        }
+        outcome
     }
 
     /// Deletes what has expired, in small steps.

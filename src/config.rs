@@ -136,7 +136,7 @@ pub struct Policy {
     pub shadow_dir: Option<PathBuf>,
 }
 
-/// 429 with `Retry-After`; 0 switches a limit off.
+/// 429 with `Retry-After`; 0 switches a limit off. How many rows refusals write is always bounded.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RateLimit {
@@ -146,6 +146,9 @@ pub struct RateLimit {
     pub exchanges_per_subject_per_minute: u32,
     /// Off by default: most deployments stand behind a proxy.
     pub requests_per_address_per_second: u32,
+    /// Rows of the decision log for refusals of each client, issuer and reason, and for each address of callers who
+    /// have not authenticated (ten times as many for all of them). The rest is counted in one more row a minute.
+    pub recorded_refusals_per_minute: u32,
 }
 
 /// How long records are kept.
@@ -231,6 +234,7 @@ impl Default for RateLimit {
             failed_authentications_per_minute: 60,
             exchanges_per_subject_per_minute: 60,
             requests_per_address_per_second: 0,
+            recorded_refusals_per_minute: 60,
         }
     }
 }

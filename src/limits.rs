@@ -26,9 +26,6 @@ pub struct Limited {
 /// the names are the callers' own.
 type AuthenticationKey = u64;
 
-/// For each failed authentication of one client, so many refusals of strangers are recorded per address.
-const RECORDS_PER_FAILURE: u32 = 10;
-
 /// The limits in force; one that is 0 is absent.
 pub struct Limits {
     failures: Option<DefaultKeyedRateLimiter<AuthenticationKey, StateInformationMiddleware>>,
@@ -37,8 +34,6 @@ pub struct Limits {
     hasher: RandomState,
     subjects: Option<DefaultKeyedRateLimiter<(String, String, String)>>,
     addresses: Option<DefaultKeyedRateLimiter<IpAddr>>,
-    /// How many refusals on unproven words go into the decision log.
-    records: Option<DefaultKeyedRateLimiter<u64>>,
     clock: DefaultClock,
 }
 
@@ -54,8 +49,6 @@ impl Limits {
             subjects: per_minute(config.exchanges_per_subject_per_minute).map(RateLimiter::keyed),
             addresses: NonZeroU32::new(config.requests_per_address_per_second)
                 .map(|n| RateLimiter::keyed(Quota::per_second(n))),
-            records: per_minute(config.failed_authentications_per_minute.saturating_mul(RECORDS_PER_FAILURE))
-                .map(RateLimiter::keyed),
             clock: DefaultClock::default(),
         }
     }
@@ -105,21 +98,6 @@ impl Limits {
             .map_err(|not_until| wait(not_until.wait_time_from(self.clock.now())))
     }
 
-    /// Whether the refusal of a caller who has not proved who it is may be recorded: whoever is a stranger
-    /// must not be able to fill the disk.
-    pub fn may_record_stranger(&self, address: IpAddr) -> bool {
-        self.may_record(self.hasher.hash_one(budget_of(address)))
-    }
-
-    /// The same for a client's assertion that was not verified: anybody could have made it up.
-    pub fn may_record_unverified(&self, client_id: &str) -> bool {
-        self.may_record(self.hasher.hash_one(client_id))
-    }
-
-    fn may_record(&self, key: u64) -> bool {
-        self.records.as_ref().is_none_or(|records| records.check_key(&key).is_ok())
-    }
-
     /// Forgets keys whose budget is whole again.
     pub fn forget_idle(&self) {
         if let Some(limiter) = &self.failures {
@@ -131,16 +109,13 @@ impl Limits {
         if let Some(limiter) = &self.addresses {
             limiter.retain_recent();
         }
-        if let Some(limiter) = &self.records {
-            limiter.retain_recent();
-        }
         let now = Instant::now();
         self.blocked.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, until| *until > now);
     }
 }
 
 /// An IPv6 customer has a whole /64, whose addresses share one budget.
-fn budget_of(address: IpAddr) -> IpAddr {
+pub(crate) fn budget_of(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(ip) => IpAddr::V6((u128::from(ip) & !u128::from(u64::MAX)).into()),

@@ -134,6 +134,14 @@ fn check_sizes(config: &Config) -> Result<(), ConfigError> {
             return Err(invalid(key, value, "must be between 1 and 64"));
         }
     }
+    let recorded = config.rate_limit.recorded_refusals_per_minute;
+    if !(1..=100_000).contains(&recorded) {
+        return Err(invalid(
+            "rate_limit.recorded_refusals_per_minute",
+            recorded,
+            "must be between 1 and 100000",
+        ));
+    }
     let max = config.assertion.max_size;
     if !(1024..=48 * 1024).contains(&max.bytes()) {
         return Err(invalid("assertion.max_size", max, "must be between 1KiB and 48KiB"));

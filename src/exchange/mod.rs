@@ -9,6 +9,7 @@ pub mod error;
 pub mod explain;
 pub mod grant;
 pub mod json;
+pub mod refusals;
 pub mod request;
 pub mod resource;
 pub mod scope;
@@ -291,24 +292,24 @@ fn shorten(text: &str) -> String {
     text.chars().take(255).map(|c| if c == '\0' { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
-/// Refuses a caller who has not proved to be a client. Beyond the limits this is in the log lines only,
-/// or a flood of strangers would fill the disk.
-async fn refuse_stranger(app: &App, error: TokenError, record: NewSignIn, address: IpAddr) -> Exchanged {
-    let recorded = error.reason != Reason::RATE_LIMITED && app.limits.may_record_stranger(address);
-    end_refused(app, error, record, recorded).await
-}
-
-/// Refuses a client. What nobody has vouched for, since the assertion was not verified, is bounded too.
-async fn refuse(app: &App, error: TokenError, record: NewSignIn) -> Exchanged {
-    let recorded = !record.subject.is_empty() || app.limits.may_record_unverified(&record.client_id);
-    end_refused(app, error, record, recorded).await
-}
-
-/// Answers a refusal, written down if it is to be. When that fails, the caller is told to try again: an
-/// outcome that is not in the decision log did not happen.
-async fn end_refused(app: &App, error: TokenError, mut record: NewSignIn, recorded: bool) -> Exchanged {
+/// Refuses a caller who has not proved to be a client.
+async fn refuse_stranger(app: &App, error: TokenError, mut record: NewSignIn, address: IpAddr) -> Exchanged {
     describe_refusal(&mut record, &error);
-    if !recorded {
+    let is_due = app.refusals.is_due_of_stranger(&record, address);
+    end_refused(app, error, record, is_due).await
+}
+
+/// Refuses a client.
+async fn refuse(app: &App, error: TokenError, mut record: NewSignIn) -> Exchanged {
+    describe_refusal(&mut record, &error);
+    let is_due = app.refusals.is_due(&record);
+    end_refused(app, error, record, is_due).await
+}
+
+/// Answers a refusal, written down if it is due; the others of its kind are counted. When it cannot be written, the
+/// caller is told to try again: an outcome that is not in the decision log did not happen.
+async fn end_refused(app: &App, error: TokenError, record: NewSignIn, is_due: bool) -> Exchanged {
+    if !is_due {
         return Exchanged { result: Err(error), record };
     }
     let row = Arc::new(record);

@@ -26,7 +26,7 @@ const BETWEEN_BURSTS: Duration = Duration::from_millis(5);
 /// Left out, in this order, of a message that is too long.
 const LONG_FIELDS: [&str; 2] = ["facts", "decisions"];
 /// All that is left of a message that is too long without those.
-const SHORT_FIELDS: [&str; 5] = ["id", "time", "outcome", "reason", "request_id"];
+const SHORT_FIELDS: [&str; 6] = ["id", "time", "outcome", "reason", "request_id", "repeated"];
 
 /// A syslog receiver.
 pub(super) struct Syslog {

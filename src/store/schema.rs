@@ -121,6 +121,7 @@ diesel::table! {
         token_id -> Text,
         facts -> Text,
         grounds -> Text,
+        repeated -> BigInt,
     }
 }
 

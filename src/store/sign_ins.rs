@@ -39,6 +39,8 @@ pub struct NewSignIn {
     pub assertion: String,
     /// The `jti` of the access token.
     pub token_id: String,
+    /// How many further refusals like this one the row stands for.
+    pub repeated: i64,
 }
 
 /// A row of the log, with all that it stood on.
@@ -66,6 +68,7 @@ pub struct SignIn {
     pub token_id: String,
     pub facts: String,
     pub(super) grounds: String,
+    pub repeated: i64,
 }
 
 /// Which rows to list.

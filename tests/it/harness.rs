@@ -130,6 +130,7 @@ impl TestApp {
         config.fetch.private_origins = vec![idp.issuer.clone()];
         config.rate_limit.failed_authentications_per_minute = 0;
         config.rate_limit.exchanges_per_subject_per_minute = 0;
+        config.rate_limit.recorded_refusals_per_minute = 100_000;
         configure(&mut config);
         let clock = TestClock(Arc::new(AtomicI64::new(START)));
         let app = App::start(config, Arc::new(clock.clone())).await.unwrap();

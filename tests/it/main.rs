@@ -45,6 +45,7 @@ mod policy_test;
 mod protected_server;
 #[cfg(feature = "prove")]
 mod prove;
+mod refusals;
 mod reload;
 mod replay;
 mod replicas;

@@ -70,7 +70,7 @@ pub const TABLES: [Table; 19] = [
         DECISION_LOG,
         1,
         "id# at# teamspace_id outcome reason detail request_id client_id issuer subject email member_id \
-         resource scopes_asked scopes_granted decisions policy_set assertion token_id facts grounds",
+         resource scopes_asked scopes_granted decisions policy_set assertion token_id facts grounds repeated#",
     ),
     table("sign_in_grounds", 1, "digest decisions facts used_at#"),
     table("signing_keys", 1, "kid alg private_key encrypted? public_jwk created_at# signs_from#"),

@@ -4,7 +4,7 @@ use crate::store::sign_ins::NewSignIn;
 
 type Column = (&'static str, fn(&NewSignIn) -> &str);
 
-/// The columns of text that are never null. Before them come `at` and `teamspace_id`.
+/// The columns of text that are never null. Before them come `at`, `teamspace_id` and `repeated`.
 pub(super) const TEXTS: [Column; 18] = [
     ("outcome", |row| &row.outcome),
     ("reason", |row| &row.reason),

@@ -102,12 +102,13 @@ pub(super) fn touch(
 struct Record<'a> {
     at: Vec<UnixSeconds>,
     teamspace_id: Vec<Option<&'a str>>,
+    repeated: Vec<i64>,
     texts: Vec<Vec<&'a str>>,
 }
 
 impl QueryFragment<Pg> for Record<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql("INSERT INTO sign_ins (at, teamspace_id");
+        out.push_sql("INSERT INTO sign_ins (at, teamspace_id, repeated");
         for (name, _) in TEXTS {
             out.push_sql(", ");
             out.push_sql(name);
@@ -116,6 +117,8 @@ impl QueryFragment<Pg> for Record<'_> {
         out.push_bind_param::<Array<BigInt>, _>(&self.at)?;
         out.push_sql(", ");
         out.push_bind_param::<Array<Nullable<Text>>, _>(&self.teamspace_id)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<BigInt>, _>(&self.repeated)?;
         for column in &self.texts {
             out.push_sql(", ");
             out.push_bind_param::<Array<Text>, _>(column)?;
@@ -142,6 +145,7 @@ pub(super) fn record(connection: &mut PgConnection, rows: &[&NewSignIn]) -> Quer
     Record {
         at: rows.iter().map(|row| row.at).collect(),
         teamspace_id: rows.iter().map(|row| row.teamspace_id.as_deref()).collect(),
+        repeated: rows.iter().map(|row| row.repeated).collect(),
         texts: TEXTS.into_iter().map(column).collect(),
     }
     .execute(connection)?;

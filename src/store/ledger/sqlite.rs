@@ -59,7 +59,7 @@ struct Record<'a>(&'a NewSignIn);
 
 impl QueryFragment<Sqlite> for Record<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-        out.push_sql("INSERT INTO sign_ins (at, teamspace_id");
+        out.push_sql("INSERT INTO sign_ins (at, teamspace_id, repeated");
         for (name, _) in TEXTS {
             out.push_sql(", ");
             out.push_sql(name);
@@ -68,6 +68,8 @@ impl QueryFragment<Sqlite> for Record<'_> {
         out.push_bind_param::<BigInt, _>(&self.0.at)?;
         out.push_sql(", ");
         out.push_bind_param::<Nullable<Text>, _>(&self.0.teamspace_id)?;
+        out.push_sql(", ");
+        out.push_bind_param::<BigInt, _>(&self.0.repeated)?;
         for (_, text) in TEXTS {
             out.push_sql(", ");
             out.push_bind_param::<Text, _>(text(self.0))?;

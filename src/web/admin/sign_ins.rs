@@ -87,6 +87,7 @@ pub(crate) fn view(row: &SignIn, teamspace: Option<String>) -> Value {
         "policy_ids": policy_ids(&decisions),
         "decisions": decisions,
         "policy_set": row.policy_set,
+        "repeated": row.repeated,
     })
 }
 

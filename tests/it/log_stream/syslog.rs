@@ -118,7 +118,7 @@ async fn messages_are_one_line_and_bounded() {
     assert_eq!(records[2]["client_id"], "client");
     let least = json!({
         "id": 4, "time": "2026-11-22T12:00:00Z", "outcome": "refused", "reason": null, "request_id": "r-3",
-        "omitted": ["*"],
+        "repeated": 0, "omitted": ["*"],
     });
     assert_eq!(records[3], least);
 }

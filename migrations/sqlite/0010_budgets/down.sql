@@ -1,0 +1,2 @@
+DROP INDEX admin_events_by_teamspace;
+ALTER TABLE sign_ins DROP COLUMN repeated;
