@@ -11,6 +11,7 @@ use arc_swap::ArcSwap;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::disclosure::PastSets;
 use crate::exchange::refusals::Refusals;
 use crate::idp::fetch::{Fetcher, FetcherError};
 use crate::idp::jwks::IssuerKeys;
@@ -69,6 +70,8 @@ pub struct App {
     pub presence: Presence,
     /// Whether sign-ins can be served.
     pub readiness: Readiness,
+    /// What sets that are not in force any more say of themselves.
+    pub past_sets: PastSets,
     kept: policies::Kept,
     snapshot: ArcSwap<Snapshot>,
     policies: ArcSwap<Policies>,
@@ -119,6 +122,7 @@ impl App {
             policy_files: Followed::new("in force", watch),
             presence: Presence::new(clock.now())?,
             readiness: Readiness::default(),
+            past_sets: PastSets::default(),
             kept: policies::Kept::default(),
             snapshot: ArcSwap::from_pointee(snapshot),
             policies: ArcSwap::from_pointee(policies),

@@ -3,7 +3,8 @@
 //! The modules, in the order in which a request meets them: [`web`] turns bytes into types;
 //! [`exchange`] is the flow from an assertion to a token; [`idp`] fetches the issuer's keys;
 //! [`policy`] decides; [`store`] writes; [`signing`] signs. [`shadow`] asks what
-//! other policies would have decided; [`log_stream`] sends the decision log elsewhere. [`app`] holds the parts, [`config`]
+//! other policies would have decided; [`log_stream`] sends the decision log elsewhere; [`disclosure`] says what a
+//! teamspace may learn about policies. [`app`] holds the parts, [`config`]
 //! what the operator says, [`cli`] the commands, [`demo`] everything on loopback.
 
 pub mod app;
@@ -11,6 +12,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod demo;
+pub mod disclosure;
 pub mod exchange;
 pub mod idp;
 pub mod limits;

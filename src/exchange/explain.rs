@@ -12,8 +12,8 @@ use super::token::preview;
 use super::verified::Verified;
 use super::{Trusted, authenticate_assertion, candidates, expectations, resource, trusted_issuer};
 use crate::app::App;
-use crate::policy::clauses::Finding;
-use crate::policy::{self, Explained};
+use crate::disclosure::Disclosure;
+use crate::policy::{self, Explained, Permitted};
 use crate::store::clients::RegisteredClient;
 use crate::store::ledger::is_redeemed;
 use crate::store::sign_ins::NewSignIn;
@@ -29,6 +29,8 @@ pub struct Asked<'a> {
     pub resource: &'a [String],
     /// The teamspace that the asker may see: an assertion of another's issuer is unknown to it.
     pub teamspace_id: Option<&'a str>,
+    /// Whether the asker may learn no more about policies than that teamspace.
+    pub confined: bool,
 }
 
 /// The answer, for administrators: it names what the token endpoint tells nobody.
@@ -58,19 +60,6 @@ pub struct Refusal {
     pub description: String,
     pub reason: Reason,
     pub detail: String,
-}
-
-impl Explanation {
-    /// Leaves out the policies that name another teamspace, as its administrators may not see others' rules.
-    pub fn confine_to(&mut self, slug: &str) {
-        for Explained { ruling, findings } in &mut self.decisions {
-            let foreign = |finding: &Finding| finding.teamspaces.iter().any(|named| named != slug);
-            let hidden: Vec<String> =
-                findings.iter().filter(|f| foreign(f)).map(|finding| finding.policy.clone()).collect();
-            findings.retain(|finding| !hidden.contains(&finding.policy));
-            ruling.policies.retain(|policy| !hidden.contains(policy));
-        }
-    }
 }
 
 /// The checks, in the order in which they are made.
@@ -232,7 +221,13 @@ impl Walk<'_> {
         self.at = Check::Policies;
         let (decisions, outcome) = policy::explain(&policies.compiled, &verified.facts(&standing));
         self.decisions = decisions;
-        let permitted = outcome.map_err(|denial| denied(&denial))?;
+        let snapshot = self.app.snapshot();
+        let disclosure = verified.disclosure(&snapshot, policies);
+        let outcome = outcome.map_err(|denial| denied(&disclosure, &denial));
+        let permitted = match self.asked.confined {
+            true => self.confine(&disclosure, outcome)?,
+            false => outcome?,
+        };
         self.at = Check::SingleUse;
         let id = verified.id_jag.id().to_owned();
         if self.app.store.read(move |c| is_redeemed(c, &id)).await? {
@@ -240,6 +235,20 @@ impl Walk<'_> {
         }
         self.at = Check::Token;
         Ok(preview(&verified.grant(self.app, &permitted, &standing)?, &self.app.config.issuer))
+    }
+
+    /// Leaves out what the asker may not learn.
+    fn confine(
+        &mut self,
+        disclosure: &Disclosure<'_>,
+        outcome: Result<Permitted, TokenError>,
+    ) -> Result<Permitted, TokenError> {
+        let refusals = disclosure.confine_explained(&mut self.decisions);
+        outcome.map_err(|mut error| {
+            error.detail = refusals.detail(&error.detail).unwrap_or(error.detail);
+            error.reason = refusals.reason(error.reason.as_str()).map_or(error.reason, Reason::of_policy);
+            error
+        })
     }
 
     /// To an administrator of one teamspace, other teamspaces' issuers do not exist.

@@ -11,6 +11,7 @@ use super::token::{Sealed, TokenResponse, mint};
 use super::verified::Verified;
 use crate::app::App;
 use crate::clock::UnixSeconds;
+use crate::disclosure::Disclosure;
 use crate::policy::facts::Facts;
 use crate::policy::{Denial, RecordedDecision, RecordedFacts, decide_recorded};
 use crate::shadow::Decided;
@@ -76,7 +77,8 @@ impl<'a> Case<'a> {
                 Ok(permitted) => permitted,
                 Err(denial) => {
                     try_shadow(app, &decided, record);
-                    return Err(denied(denial).into());
+                    let snapshot = app.snapshot();
+                    return Err(denied(&self.0.disclosure(&snapshot, &policies), denial).into());
                 }
             };
             let grant = self.0.grant(app, permitted, &standing)?;
@@ -193,10 +195,12 @@ pub(super) fn replayed() -> TokenError {
     TokenError::invalid_grant(Reason::REPLAYED, "The assertion was used before.")
 }
 
-pub(super) fn denied(denial: &Denial) -> TokenError {
+/// The wire says what the teamspace may learn; the log has every reason.
+pub(super) fn denied(disclosure: &Disclosure<'_>, denial: &Denial) -> TokenError {
+    let told = disclosure.of_denial(denial);
     let reason = denial.reasons.first().cloned().unwrap_or(Reason::POLICY_DENIED);
-    let others = denial.reasons.iter().map(Reason::as_str).collect::<Vec<_>>().join(", ");
-    TokenError::new(denial.error, reason, denial.message.clone()).detail(others)
+    let all = denial.reasons.iter().map(Reason::as_str).collect::<Vec<_>>().join(", ");
+    TokenError::new(told.error, reason, told.message.to_owned()).detail(all)
 }
 
 impl NewSignIn {

@@ -6,14 +6,15 @@ use super::grant::Grant;
 use super::scope::Candidates;
 use crate::app::App;
 use crate::clock::UnixSeconds;
-use crate::policy::Permitted;
+use crate::disclosure::{Disclosure, Known};
 use crate::policy::facts::{ClaimFacts, ClientFacts, Facts, MemberFacts, ResourceFacts, TeamspaceFacts};
+use crate::policy::{Permitted, Policies};
 use crate::random::token;
 use crate::store::clients::{AuthMethod, RegisteredClient};
 use crate::store::identity_providers::IdentityProvider;
 use crate::store::members::{self, Asserted, Identity, Standing, Status};
 use crate::store::resources::Resource;
-use crate::store::snapshot::Tenancy;
+use crate::store::snapshot::{Snapshot, Tenancy};
 use crate::store::teamspaces::Teamspace;
 
 /// A verified assertion with everything that was found out about it.
@@ -112,6 +113,20 @@ impl Verified<'_> {
             candidates: self.candidates.clone(),
             key_bound: false,
         }
+    }
+
+    /// What the teamspace, and the client, may learn about the policies that decide.
+    pub(super) fn disclosure<'d>(&'d self, snapshot: &'d Snapshot, policies: &'d Policies) -> Disclosure<'d> {
+        let claims = self.id_jag.claims();
+        let known = Known {
+            client_id: &self.client.client_id,
+            issuer: &claims.iss,
+            tenant: claims.tenant.as_deref().unwrap_or_default(),
+            subject: &claims.sub,
+            email: claims.email.as_deref().unwrap_or_default(),
+            scopes: &self.candidates.scopes,
+        };
+        Disclosure { snapshot, tenancy: self.tenancy, known, policies: policies.compiled.annotations() }
     }
 
     fn claim_facts(&self) -> ClaimFacts {

@@ -1,14 +1,12 @@
 //! Why a policy matched or did not: its conditions clause by clause, with the values they looked at.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use cedar_policy::pst::{BinaryOp, Clause as PstClause, Expr};
 use cedar_policy::{
     Authorizer, Effect, Entities, EvalResult, Expression, Policy, PolicySet, Request, eval_expression,
 };
 use serde::Serialize;
-
-use super::facts::teamspace_of;
 
 /// What one policy had to say to one question.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -21,9 +19,6 @@ pub struct Finding {
     pub message: Option<String>,
     /// In order, up to the one that settled it.
     pub clauses: Vec<Clause>,
-    /// The slugs of the teamspaces that the policy names, by themselves or by their groups.
-    #[serde(skip)]
-    pub teamspaces: BTreeSet<String>,
 }
 
 /// Most characters of a clause, and of a value: they are for people to read.
@@ -69,7 +64,6 @@ impl Finding {
             matched,
             message: policy.annotation("message").map(str::to_owned),
             clauses,
-            teamspaces: policy.entity_literals().iter().filter_map(teamspace_of).collect(),
         }
     }
 

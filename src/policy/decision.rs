@@ -7,7 +7,7 @@ use super::clauses::Finding;
 use super::facts::{ConfigurationFacts, Facts, FactsError, MemberFacts, to_context};
 use super::set::{Action, Answer, CompiledPolicies, Denial, Question};
 use crate::exchange::error::{ErrorCode, Reason};
-use crate::exchange::scope::Candidates;
+use crate::exchange::scope::{Candidates, is_never_granted};
 
 /// One question with its answer, as the decision log keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,13 +41,16 @@ pub struct Decision {
     pub outcome: Result<Permitted, Denial>,
 }
 
+/// What is said when scopes were asked for and none is granted.
+const NO_SCOPE: (ErrorCode, &str) = (ErrorCode::InvalidScope, "None of the requested scopes can be granted.");
+
 /// Decides an exchange: trust the issuer, let the person in, then the resource, then each scope. It stops
 /// at the first no but for scopes, where the token carries those that are permitted. Whatever policies
 /// permit, nobody comes in without an email or a seat, and a request for scopes that gets none is refused.
 pub fn decide(policies: &CompiledPolicies, facts: &Facts) -> Decision {
-    let mut rulings = Vec::new();
+    let (mut rulings, mut refused) = (Vec::new(), Vec::new());
     let outcome = match Court::assemble(policies, facts) {
-        Ok(court) => court.decide(&mut rulings),
+        Ok(court) => court.decide(&mut rulings, &mut refused),
         Err(error) => {
             tracing::error!(%error, "cannot decide");
             Err(Denial::undecidable())
@@ -56,7 +59,7 @@ pub fn decide(policies: &CompiledPolicies, facts: &Facts) -> Decision {
     rulings.extend(out_of_bounds(&facts.candidates));
     let outcome = outcome.and_then(|permitted| {
         check_member(facts)?;
-        check_scopes(facts, &permitted, &rulings)?;
+        check_scopes(facts, &permitted, &rulings, || common_denial(policies, facts, &refused))?;
         Ok(permitted)
     });
     Decision { rulings, outcome }
@@ -119,14 +122,35 @@ fn check_member(facts: &Facts) -> Result<(), Denial> {
 }
 
 /// Scopes were asked for and none is granted (RFC 6749 §3.3).
-fn check_scopes(facts: &Facts, permitted: &Permitted, rulings: &[Ruling]) -> Result<(), Denial> {
+fn check_scopes(
+    facts: &Facts,
+    permitted: &Permitted,
+    rulings: &[Ruling],
+    common: impl FnOnce() -> Option<Denial>,
+) -> Result<(), Denial> {
     if !permitted.scopes().is_empty() || !facts.candidates.asked {
         return Ok(());
     }
     let scopes = rulings.iter().filter(|ruling| ruling.action == Action::GrantScope);
     let reason = scopes.flat_map(|ruling| ruling.reasons.first()).next();
     let reason = reason.cloned().unwrap_or(Reason::SCOPE_NOT_AUTHORIZED);
-    Err(Denial::of(ErrorCode::InvalidScope, reason, "None of the requested scopes can be granted."))
+    let (code, text) = NO_SCOPE;
+    let denial = common().unwrap_or_else(|| Denial::of(code, reason.clone(), text));
+    Err(Denial { reasons: vec![reason], neutral: NO_SCOPE, ..denial })
+}
+
+/// What the policies say that refuse every scope, when they alone refuse it and have something to say.
+fn common_denial(policies: &CompiledPolicies, facts: &Facts, refused: &[Denial]) -> Option<Denial> {
+    let (first, others) = refused.split_first()?;
+    if facts.candidates.refused.iter().any(|(scope, _)| !is_never_granted(scope)) {
+        return None;
+    }
+    let said = |id: &&String| policies.annotations().get(id).is_some_and(|said| said.message.is_some());
+    let in_all = |id: &&String| others.iter().all(|other| other.policies.contains(id));
+    let common: Vec<String> = first.policies.iter().filter(in_all).filter(said).cloned().collect();
+    let told = policies.annotations().get(common.first()?)?;
+    let denial = Denial::of(told.error, told.reason.clone(), told.text());
+    Some(Denial { policies: common, ..denial })
 }
 
 /// Decides whether an administrator may save an issuer on a teamspace.
@@ -189,7 +213,7 @@ impl<'a> Court<'a> {
         })
     }
 
-    fn decide(&self, rulings: &mut Vec<Ruling>) -> Result<Permitted, Denial> {
+    fn decide(&self, rulings: &mut Vec<Ruling>, refused: &mut Vec<Denial>) -> Result<Permitted, Denial> {
         let facts = self.facts;
         let member_action = match facts.member {
             MemberFacts::Absent { .. } => Action::ProvisionMember,
@@ -200,8 +224,9 @@ impl<'a> Court<'a> {
         self.ask(rulings, Action::GrantResource, facts.server())?;
         let mut scopes = Vec::new();
         for name in &facts.candidates.scopes {
-            if self.ask(rulings, Action::GrantScope, Facts::scope(name)).is_ok() {
-                scopes.push(name.clone());
+            match self.ask(rulings, Action::GrantScope, Facts::scope(name)) {
+                Ok(()) => scopes.push(name.clone()),
+                Err(denial) => refused.push(denial),
             }
         }
         Ok(Permitted { scopes })

@@ -6,6 +6,7 @@ use std::path::Path;
 use cedar_policy::{PolicyId, PolicySet, Schema, ValidationMode, ValidationWarning, Validator};
 use miette::Diagnostic;
 
+use super::annotations::AnnotatedSet;
 use super::parse::Placed;
 use super::problem::{LoadError, Problem, Rule, Severity};
 use super::set::CompiledPolicies;
@@ -55,6 +56,16 @@ impl PolicySource {
             }),
             _ => Err(LoadError(errors)),
         }
+    }
+}
+
+impl PolicySource {
+    /// What the policies say of themselves, whether they fit the schema or not.
+    pub fn annotations(&self) -> AnnotatedSet {
+        let mut problems = Vec::new();
+        let policies: Vec<Placed<'_>> =
+            self.files.iter().flat_map(|file| parse::policies(file, &mut problems)).collect();
+        depth::with_stack(|| AnnotatedSet::of(policies.iter().map(|placed| (placed.id(), &placed.policy))))
     }
 }
 

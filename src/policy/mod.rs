@@ -1,5 +1,6 @@
 //! Cedar policies: loaded, validated strictly, sliced, and asked.
 
+mod annotations;
 pub mod cases;
 pub mod check;
 pub mod clauses;
@@ -15,6 +16,7 @@ mod heads;
 mod lint;
 mod load;
 mod memo;
+mod names;
 mod parse;
 mod problem;
 #[cfg(feature = "prove")]
@@ -26,12 +28,14 @@ mod source;
 pub mod vocabulary;
 pub mod watch;
 
+pub use annotations::{AnnotatedSet, Annotations};
 pub use decision::{
     Decision, Explained, Permitted, Ruling, decide, decide_configuration, explain, explain_configuration,
 };
 pub(crate) use depth::with_stack;
 pub use load::{PolicyFile, Validated};
 pub use memo::{RecordedDecision, decide_recorded};
+pub use names::{Name, Names};
 pub(crate) use problem::counted;
 pub use problem::{LoadError, Place, Problem, Rule, Severity};
 pub use recorded::RecordedFacts;

@@ -5,7 +5,7 @@
 //! allows. That is sound because a slice only leaves out policies whose scope cannot match.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use cedar_policy::{
     AuthorizationError, Authorizer, Context, Decision, Effect, Entities, Entity, EntityUid, Policy, PolicyId,
@@ -14,6 +14,7 @@ use cedar_policy::{
 
 use serde::{Deserialize, Serialize};
 
+use super::annotations::{AnnotatedSet, Annotations};
 use super::clauses::Finding;
 use super::facts::{Facts, FactsError, Surroundings, action_uid, is_group};
 use super::heads::{applies, resource_key};
@@ -24,6 +25,9 @@ use crate::exchange::error::{ErrorCode, Reason};
 
 /// Most policies that one answer is explained by.
 const MAX_FINDINGS: usize = 50;
+
+/// Says no, and nothing about any policy.
+const NOT_PERMITTED: &str = "No policy permits this.";
 
 /// Most combinations that are kept; when they are more it starts anew.
 const MAX_SURROUNDINGS: usize = 500;
@@ -63,17 +67,6 @@ impl Action {
     }
 }
 
-/// What a policy says of itself.
-#[derive(Debug, Clone)]
-struct Annotations {
-    effect: Effect,
-    /// Whether it has a `when` or `unless`.
-    conditional: bool,
-    reason: Reason,
-    error: ErrorCode,
-    message: String,
-}
-
 #[derive(Debug, Default)]
 struct Slice {
     all: PolicySet,
@@ -86,7 +79,7 @@ type Slices = HashMap<Action, HashMap<Option<EntityUid>, Slice>>;
 #[derive(Debug)]
 pub struct CompiledPolicies {
     slices: Slices,
-    annotations: HashMap<PolicyId, Annotations>,
+    annotations: Arc<AnnotatedSet>,
     actions: HashMap<Action, EntityUid>,
     /// The action groups of the schema: without them `action in Action::"…"` would match nothing, and a
     /// forbid that is written so would be skipped.
@@ -117,6 +110,10 @@ pub struct Denial {
     pub message: String,
     /// The most telling one first.
     pub reasons: Vec<Reason>,
+    /// The policies that give the reasons, the most telling one first; none where the service itself says no.
+    pub policies: Vec<String>,
+    /// What is said to those who may learn of none of these policies.
+    pub neutral: (ErrorCode, &'static str),
 }
 
 /// An answer and the policies that determined it; when none permitted, the permits that were not met too.
@@ -129,7 +126,13 @@ pub struct Answer {
 impl Denial {
     /// For one reason.
     pub fn of(error: ErrorCode, reason: Reason, message: impl Into<String>) -> Self {
-        Self { error, message: message.into(), reasons: vec![reason] }
+        let neutral = (ErrorCode::AccessDenied, NOT_PERMITTED);
+        Self { error, message: message.into(), reasons: vec![reason], policies: Vec::new(), neutral }
+    }
+
+    /// No policy permits it, and more is not to be said.
+    pub fn unpermitted() -> Self {
+        Self::of(ErrorCode::AccessDenied, Reason::POLICY_DENIED, NOT_PERMITTED)
     }
 
     /// A policy, or our facts, could not be evaluated: refused, since skipping a forbid would open.
@@ -145,17 +148,19 @@ impl CompiledPolicies {
         let actions: HashMap<Action, EntityUid> =
             Action::ALL.into_iter().map(|action| (action, action_uid(action.name()))).collect();
         // Cedar's form of a policy that can be walked through is made recursively.
-        let (slices, reads) = depth::with_stack(|| slice_up(set, &actions, &action_entities))?;
+        let (slices, reads, annotations) = depth::with_stack(|| {
+            let annotations = AnnotatedSet::of(set.policies().map(|policy| (policy.id().clone(), policy)));
+            slice_up(set, &actions, &action_entities).map(|(slices, reads)| (slices, reads, annotations))
+        })?;
         let named_groups = set
             .policies()
             .flat_map(Policy::entity_literals)
             .filter(is_group)
             .map(|group| group.id().unescaped().to_owned())
             .collect();
-        let annotations = set.policies().map(|p| (p.id().clone(), Annotations::of(p))).collect();
         Ok(Self {
             slices,
-            annotations,
+            annotations: Arc::new(annotations),
             actions,
             action_entities,
             known_surroundings: RwLock::default(),
@@ -167,18 +172,23 @@ impl CompiledPolicies {
 
     /// Every policy.
     pub fn ids(&self) -> impl Iterator<Item = String> {
-        let ids: BTreeSet<String> = self.annotations.keys().map(ToString::to_string).collect();
+        let ids: BTreeSet<String> = self.annotations.iter().map(|(id, _)| id.to_string()).collect();
         ids.into_iter()
     }
 
     /// Whether a policy permits or forbids.
     pub fn effect(&self, id: &str) -> Option<Effect> {
-        self.annotations.get(&PolicyId::new(id)).map(|said| said.effect)
+        self.annotations.get(id).map(|said| said.effect)
     }
 
     /// Whether a policy asks for more than its scope, in a `when` or `unless`.
     pub fn is_conditional(&self, id: &str) -> bool {
-        self.annotations.get(&PolicyId::new(id)).is_some_and(|said| said.conditional)
+        self.annotations.get(id).is_some_and(|said| said.conditional)
+    }
+
+    /// What its policies say of themselves.
+    pub fn annotations(&self) -> &Arc<AnnotatedSet> {
+        &self.annotations
     }
 
     /// The permits that an action has.
@@ -199,7 +209,7 @@ impl CompiledPolicies {
 
     /// Whether a policy of the set gives this reason.
     pub fn gives_reason(&self, reason: &str) -> bool {
-        self.annotations.values().any(|annotations| annotations.reason.as_str() == reason)
+        self.annotations.iter().any(|(_, said)| said.reason.as_str() == reason)
     }
 
     /// These entities and the schema's action groups.
@@ -299,19 +309,22 @@ impl CompiledPolicies {
     fn denied(&self, mut unmet: Vec<PolicyId>, mut forbids: Vec<PolicyId>) -> Answer {
         unmet.sort();
         forbids.sort();
-        let said: Vec<&Annotations> =
-            unmet.iter().chain(&forbids).filter_map(|id| self.annotations.get(id)).collect();
+        let against: Vec<PolicyId> = unmet.into_iter().chain(forbids).collect();
+        let said: Vec<&Annotations> = against.iter().filter_map(|id| self.annotations.of_id(id)).collect();
         let mut reasons: Vec<Reason> = Vec::new();
         for annotations in &said {
             if !reasons.contains(&annotations.reason) {
                 reasons.push(annotations.reason.clone());
             }
         }
+        let policies = against.iter().map(ToString::to_string).collect();
         let denial = match said.first() {
-            Some(first) => Denial { error: first.error, message: first.message.clone(), reasons },
-            None => Denial::of(ErrorCode::AccessDenied, Reason::POLICY_DENIED, "No policy permits this."),
+            Some(first) => {
+                Denial { policies, reasons, ..Denial::of(first.error, first.reason.clone(), first.text()) }
+            }
+            None => Denial::unpermitted(),
         };
-        Answer { policies: ids(unmet.into_iter().chain(forbids).collect()), denial: Some(denial) }
+        Answer { policies: ids(against), denial: Some(denial) }
     }
 
     fn undecidable(&self, errors: Vec<PolicyId>) -> Answer {
@@ -344,22 +357,6 @@ impl Slice {
         match policy.effect() {
             Effect::Permit => self.permits.add(policy.clone()).map_err(|e| e.to_string()),
             Effect::Forbid => Ok(()),
-        }
-    }
-}
-
-impl Annotations {
-    fn of(policy: &Policy) -> Self {
-        let reason = policy.annotation("reason").or_else(|| policy.annotation("otherwise"));
-        Self {
-            effect: policy.effect(),
-            conditional: policy.has_non_scope_constraint(),
-            reason: reason.map_or(Reason::POLICY_DENIED, Reason::of_policy),
-            error: policy
-                .annotation("error")
-                .and_then(ErrorCode::from_policy)
-                .unwrap_or(ErrorCode::AccessDenied),
-            message: policy.annotation("message").unwrap_or("A policy does not permit this.").to_owned(),
         }
     }
 }

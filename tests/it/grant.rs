@@ -4,6 +4,7 @@ use countersign::store::members::Status;
 use serde_json::{Value, json};
 
 use crate::harness::{RESOURCE, TestApp, resource};
+use crate::reload::Rules;
 
 const OTHER: &str = "https://other.example.com/mcp";
 
@@ -243,6 +244,45 @@ async fn a_teams_policy_decides_with_its_own_reason() {
 }
 
 /// Rule 18: a policy that errs is a denial, not a skipped rule.
+/// What was asked for is refused by a policy that says why: so does the wire.
+#[tokio::test]
+async fn the_message_of_a_refused_scope_reaches_the_client() {
+    let rules = Rules::shipped_and(
+        r#"@id("no-write") @reason("no_write") @error("access_denied") @message("Nobody writes on Sundays.")
+        forbid (principal, action == Action::"GrantScope", resource)
+        when { ["docs.write", "docs.delete"].contains(resource.name) };
+        @id("no-delete") @reason("no_delete") @error("invalid_scope") @message("Nothing is deleted.")
+        forbid (principal, action == Action::"GrantScope", resource == Scope::"docs.delete");
+        @id("mute") @otherwise("mute")
+        permit (principal, action == Action::"GrantScope", resource == Scope::"docs.write")
+        when { context.weekday == 9 };"#,
+    );
+    let app = rules.start().await;
+    let scopes = ["docs.read", "docs.write", "docs.delete"];
+    app.change_resource(move |r| r.scopes = resource(RESOURCE, &scopes).scopes).await;
+    let all = json!({ "scope": "docs.read docs.write docs.delete openid" });
+    let none = ("invalid_scope", "None of the requested scopes can be granted.");
+    let message = ("access_denied", "Nobody writes on Sundays.");
+    for (claims, asked, (error, text), reason) in [
+        (all.clone(), Some("docs.write"), message, "no_write"),
+        (all.clone(), Some("docs.write openid"), message, "no_write"),
+        (json!({ "scope": "docs.write" }), None, message, "no_write"),
+        (all.clone(), Some("docs.delete"), ("invalid_scope", "Nothing is deleted."), "no_delete"),
+        // The policy that refuses both.
+        (all.clone(), Some("docs.write docs.delete"), message, "no_write"),
+        // One of them is refused by no policy.
+        (json!({ "scope": "docs.write" }), Some("docs.write docs.delete"), none, "no_write"),
+        (json!({}), Some("docs.write"), none, "scope_not_authorized"),
+    ] {
+        let more: Vec<_> = asked.map(|asked| ("scope", asked)).into_iter().collect();
+        let (assertion, before) = (app.assertion(claims), app.written().await);
+        let answer = app.exchange_with(&assertion, &more).await;
+        app.assert_refused(&answer, before, 400, error, reason).await;
+        assert_eq!(answer.json["error_description"], text, "{asked:?}");
+    }
+    assert_eq!(scope_of(&app, all, &[]).await, "docs.read", "a scope less is no error");
+}
+
 #[tokio::test]
 async fn a_policy_that_errs_denies() {
     let dir = tempfile::tempdir().unwrap();

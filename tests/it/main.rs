@@ -15,6 +15,7 @@ mod benchmarks;
 mod client;
 mod commands;
 mod db;
+mod disclosure;
 mod docs;
 mod explain;
 mod exposed;

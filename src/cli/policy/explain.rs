@@ -117,6 +117,7 @@ impl Explain {
             scope: scope.as_deref(),
             resource: self.resource.as_slice(),
             teamspace_id: None,
+            confined: false,
         };
         let explanation = explain(&app, &asked).await;
         match self.format {

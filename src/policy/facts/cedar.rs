@@ -73,16 +73,6 @@ pub(in crate::policy) fn is_user(uid: &EntityUid) -> bool {
     uid.type_name() == &TYPES.user
 }
 
-/// The slug that an entity names: a teamspace's own, or the one that a directory group's id begins with.
-pub(in crate::policy) fn teamspace_of(uid: &EntityUid) -> Option<String> {
-    let id = uid.id().unescaped();
-    match uid.type_name() {
-        kind if *kind == TYPES.teamspace => Some(id.to_owned()),
-        kind if *kind == TYPES.group => id.split_once('/').map(|(slug, _)| slug.to_owned()),
-        _ => None,
-    }
-}
-
 /// `Action::"…"`.
 pub fn action_uid(name: &str) -> EntityUid {
     uid(&TYPES.action, name)

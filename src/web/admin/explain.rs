@@ -35,10 +35,7 @@ pub async fn post(
         scope: scope.as_deref(),
         resource: &resource,
         teamspace_id: Some(&tenancy.teamspace.id),
+        confined: !admin.is_operator(),
     };
-    let mut explanation = explain(&admin.app, &asked).await;
-    if !admin.is_operator() {
-        explanation.confine_to(&tenancy.teamspace.slug);
-    }
-    Ok(Json(explanation))
+    Ok(Json(explain(&admin.app, &asked).await))
 }

@@ -10,7 +10,9 @@ use super::json::Params;
 use super::page::{self, PageQuery};
 use super::problem::Problem;
 use crate::clock::rfc3339;
+use crate::disclosure::{self, Disclosure, Known};
 use crate::store::sign_ins::{self, Filter, SignIn};
+use crate::store::snapshot::Snapshot;
 
 /// Which rows are asked for.
 #[derive(Deserialize)]
@@ -58,9 +60,36 @@ async fn find(
         request_id: query.request_id,
         before,
     };
-    let found = admin.app.store.list(move |c| sign_ins::list(c, &filter, limit)).await?;
+    let reason = filter.reason.clone();
+    let mut found = admin.app.store.list(move |c| sign_ins::list(c, &filter, limit)).await?;
     let snapshot = admin.app.snapshot();
+    if !admin.is_operator() {
+        for row in &mut found.items {
+            confine(admin, &snapshot, row).await?;
+        }
+        // Which rows are left must not tell what was left out of them.
+        found.items.retain(|row| reason.as_ref().is_none_or(|reason| row.reason == *reason));
+    }
     Ok(page::answer(found, |row| view(&row, row.teamspace_id.as_deref().and_then(|id| snapshot.slug_of(id)))))
+}
+
+/// Leaves out of a row what its teamspace may not learn about policies.
+async fn confine(admin: &Admin, snapshot: &Snapshot, row: &mut SignIn) -> Result<(), Problem> {
+    let tenancy = row.teamspace_id.as_deref().and_then(|id| snapshot.tenancy_by_id(id));
+    let tenancy = tenancy.ok_or_else(Problem::not_found)?;
+    let policies = disclosure::annotations(&admin.app, &row.policy_set).await?;
+    let of_row = row.clone();
+    let scopes: Vec<String> = of_row.scopes_asked.split_whitespace().map(str::to_owned).collect();
+    let known = Known {
+        client_id: &of_row.client_id,
+        issuer: &of_row.issuer,
+        subject: &of_row.subject,
+        email: &of_row.email,
+        scopes: &scopes,
+        ..Known::default()
+    };
+    Disclosure { snapshot, tenancy, known, policies: &policies }.confine_row(row);
+    Ok(())
 }
 
 /// A row as it is told to people and to receivers of the log; `teamspace` is a slug.

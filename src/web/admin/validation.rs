@@ -7,11 +7,13 @@ use axum::http::StatusCode;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::auth::Admin;
 use super::problem::Problem;
-use crate::app::App;
+use crate::disclosure::{Disclosure, Known};
+use crate::exchange::error::Reason;
 use crate::idp::issuer::{Check, ORDER, Outcome, inspect};
-use crate::policy::decide_configuration;
 use crate::policy::facts::{ConfigurationFacts, TeamspaceFacts};
+use crate::policy::{Denial, decide_configuration};
 use crate::store::identity_providers::IdentityProvider;
 use crate::store::snapshot::{Snapshot, Tenancy};
 
@@ -47,11 +49,11 @@ impl Item {
 impl Validation {
     /// Judges what a teamspace would believe. An issuer of another teamspace is a conflict, told before
     /// anything is fetched.
-    pub async fn run(app: &App, tenancy: &Tenancy, proposed: &IdentityProvider) -> Result<Self, Problem> {
-        let snapshot = app.snapshot();
+    pub async fn run(admin: &Admin, tenancy: &Tenancy, proposed: &IdentityProvider) -> Result<Self, Problem> {
+        let (app, snapshot) = (&admin.app, admin.app.snapshot());
         let mut items = Vec::with_capacity(LOCAL.len() + ORDER.len());
         let mut jwks_uri = None;
-        match check_locally(app, &snapshot, tenancy, proposed, &mut items) {
+        match check_locally(admin, &snapshot, tenancy, proposed, &mut items) {
             Err(failed) => items.push(failed),
             Ok(()) => {
                 check_free(&snapshot, tenancy, &proposed.issuer)?;
@@ -92,20 +94,22 @@ impl Validation {
 }
 
 fn check_locally(
-    app: &App,
+    admin: &Admin,
     snapshot: &Snapshot,
     tenancy: &Tenancy,
     proposed: &IdentityProvider,
     items: &mut Vec<Item>,
 ) -> Result<(), Item> {
     let facts = ConfigurationFacts {
-        now: app.clock.now(),
+        now: admin.app.clock.now(),
         issuer: proposed.issuer.clone(),
         teamspace: TeamspaceFacts::of(tenancy),
     };
-    decide_configuration(&app.policies().compiled, &facts).1.map_err(|denial| {
-        let code = denial.reasons.first().map_or("policy_denied", |reason| reason.as_str());
-        Item::new(code.to_owned(), Outcome::Failed, denial.message.clone())
+    let policies = admin.app.policies();
+    decide_configuration(&policies.compiled, &facts).1.map_err(|denial| {
+        let known = Known { issuer: &proposed.issuer, ..Known::default() };
+        let disclosure = Disclosure { snapshot, tenancy, known, policies: policies.compiled.annotations() };
+        refused(&denial, (!admin.is_operator()).then_some(&disclosure))
     })?;
     items.push(Item::new("policy", Outcome::Passed, "The policies permit this issuer."));
     if let Some(scope) = unknown_scope(snapshot, &tenancy.teamspace.slug, &proposed.scope) {
@@ -113,6 +117,18 @@ fn check_locally(
     }
     items.push(Item::new("scope", Outcome::Passed, "Every scope of the setting is known."));
     Ok(())
+}
+
+/// The policies' no, in the words that the caller may learn.
+fn refused(denial: &Denial, confined: Option<&Disclosure<'_>>) -> Item {
+    let (code, message) = match confined.map(|disclosure| disclosure.of_denial(denial)) {
+        Some(told) => (told.reason.to_string(), told.message.to_owned()),
+        None => {
+            let reason = denial.reasons.first().unwrap_or(&Reason::POLICY_DENIED);
+            (reason.to_string(), denial.message.clone())
+        }
+    };
+    Item::new(code, Outcome::Failed, message)
 }
 
 /// The first scope of a setting that no resource offered to the teamspace has. While nothing is offered

@@ -1,0 +1,255 @@
+//! What a teamspace may learn about policies. One that names another teamspace, or anybody or anything outside of
+//! this one, is not told to it: neither on the wire, nor in its decision log, nor in what is explained to it.
+//! Operators see everything.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::app::App;
+use crate::exchange::error::{ErrorCode, Reason};
+use crate::policy::{AnnotatedSet, Denial, Explained, Name, Names, PolicySource, Ruling};
+use crate::store::resources::Resource;
+use crate::store::sign_ins::SignIn;
+use crate::store::snapshot::{Snapshot, Tenancy};
+use crate::store::{StoreError, policy_sets};
+
+/// Most past sets that are kept at hand.
+const MAX_PAST_SETS: usize = 16;
+
+/// The request that something is told about. Who made it knows these; what is not known is empty.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Known<'a> {
+    pub client_id: &'a str,
+    pub issuer: &'a str,
+    pub tenant: &'a str,
+    pub subject: &'a str,
+    pub email: &'a str,
+    pub scopes: &'a [String],
+}
+
+/// What a teamspace is told about the policies of a set.
+pub struct Disclosure<'a> {
+    pub snapshot: &'a Snapshot,
+    pub tenancy: &'a Tenancy,
+    pub known: Known<'a>,
+    pub policies: &'a AnnotatedSet,
+}
+
+/// What is said of a refusal.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Told<'a> {
+    pub error: ErrorCode,
+    pub reason: Reason,
+    pub message: &'a str,
+}
+
+impl Disclosure<'_> {
+    /// What is said of a refusal: the words of the first policy behind it that may be told, else constant ones.
+    pub fn of_denial<'d>(&'d self, denial: &'d Denial) -> Told<'d> {
+        let told = denial.policies.iter().filter(|id| self.tells(id));
+        let said = told.filter_map(|id| self.policies.get(id)).next();
+        match said {
+            Some(said) => Told { error: said.error, reason: said.reason.clone(), message: said.text() },
+            None if denial.policies.is_empty() => {
+                let reason = denial.reasons.first().cloned().unwrap_or(Reason::POLICY_DENIED);
+                Told { error: denial.error, reason, message: &denial.message }
+            }
+            None => {
+                let (error, message) = denial.neutral;
+                Told { error, reason: Reason::POLICY_DENIED, message }
+            }
+        }
+    }
+
+    /// Leaves out of a row what the teamspace may not learn. The row keeps its outcome.
+    pub fn confine_row(&self, row: &mut SignIn) {
+        // Empty when the request was refused before anything was decided.
+        let Ok(mut rulings) = serde_json::from_str::<Vec<Ruling>>(&row.decisions) else { return };
+        let refusals = self.confine(rulings.iter_mut());
+        if let Some(reason) = refusals.reason(&row.reason) {
+            row.reason = reason;
+        }
+        if let Some(detail) = refusals.detail(&row.detail) {
+            row.detail = detail;
+        }
+        // Plain data always serializes; the reader would see the gap.
+        row.decisions = serde_json::to_string(&rulings).unwrap_or_default();
+    }
+
+    /// Leaves out of explained decisions what the teamspace may not learn.
+    pub fn confine_explained(&self, decisions: &mut [Explained]) -> Refusals {
+        for Explained { findings, .. } in decisions.iter_mut() {
+            findings.retain(|finding| self.tells(&finding.policy));
+        }
+        self.confine(decisions.iter_mut().map(|explained| &mut explained.ruling))
+    }
+
+    fn confine<'r>(&self, rulings: impl Iterator<Item = &'r mut Ruling>) -> Refusals {
+        let mut refusals = Refusals::default();
+        for ruling in rulings {
+            let (told, untold): (Vec<String>, Vec<String>) =
+                std::mem::take(&mut ruling.policies).into_iter().partition(|id| self.tells(id));
+            let before = ruling.reasons.clone();
+            ruling.reasons.retain(|reason| {
+                let own = Reason::ALL.contains(&reason.as_str()) && !self.any_gives(&untold, reason);
+                own || self.any_gives(&told, reason)
+            });
+            if ruling.reasons.is_empty() && !before.is_empty() {
+                ruling.reasons.push(Reason::POLICY_DENIED);
+            }
+            ruling.policies = told;
+            refusals.0.push((before, ruling.reasons.clone()));
+        }
+        refusals
+    }
+
+    fn any_gives(&self, policies: &[String], reason: &Reason) -> bool {
+        policies.iter().filter_map(|id| self.policies.get(id)).any(|said| said.reason == *reason)
+    }
+
+    /// Whether a policy may be told.
+    pub fn tells(&self, policy: &str) -> bool {
+        self.policies.get(policy).is_some_and(|said| self.may_learn(&said.names))
+    }
+
+    fn may_learn(&self, names: &Names) -> bool {
+        let confined = names.confined_to.as_ref() == Some(&self.tenancy.teamspace.slug);
+        names.all.iter().all(|name| self.is_own(name, confined))
+    }
+
+    /// Whether a name is the teamspace's own, or no news since it is that of the request.
+    fn is_own(&self, name: &Name, confined: bool) -> bool {
+        let (slug, known) = (&self.tenancy.teamspace.slug, &self.known);
+        let starts =
+            |id: &str, own: &str, with| id.strip_prefix(own).is_some_and(|rest| rest.starts_with(with));
+        match name {
+            Name::Teamspace(named) => named == slug,
+            Name::Group(id) => starts(id, slug, '/'),
+            Name::Person(id) => self.issuers().any(|issuer| starts(id, issuer, '|')),
+            Name::Issuer(issuer) => self.issuers().any(|own| own == issuer),
+            // The rest carries no teamspace. In a policy for this teamspace alone it is this one's.
+            _ if confined => true,
+            Name::Server(id) => self.offered().any(|resource| resource.identifier == *id),
+            Name::Scope(scope) => self.has_scope(scope),
+            Name::Client(id) => id == known.client_id,
+            Name::Subject(text) => matches(text, known.subject),
+            Name::Tenant(text) => matches(text, known.tenant),
+            Name::Email(text) => {
+                let domain = text.strip_prefix("*@").is_some_and(|domain| self.has_domain(domain));
+                domain || matches(text, known.email)
+            }
+            Name::EmailDomain(domain) => self.has_domain(domain),
+            Name::Url(text) => self.is_own_url(text),
+            Name::Unknown => false,
+        }
+    }
+
+    fn issuers(&self) -> impl Iterator<Item = &str> {
+        let configured = self.tenancy.identity_provider.iter().map(|provider| provider.issuer.as_str());
+        configured.chain([self.known.issuer]).filter(|issuer| !issuer.is_empty())
+    }
+
+    fn offered(&self) -> impl Iterator<Item = &Arc<Resource>> {
+        self.snapshot.resources().filter(|resource| resource.is_published_to(&self.tenancy.teamspace.slug))
+    }
+
+    fn has_scope(&self, scope: &String) -> bool {
+        let listed = |resource: &Arc<Resource>| {
+            resource.scopes.iter().any(|known| known.name == *scope)
+                || resource.default_scopes.contains(scope)
+        };
+        let setting = self.tenancy.identity_provider.as_ref().map(|provider| provider.scope.as_str());
+        self.known.scopes.contains(scope)
+            || setting.is_some_and(|setting| setting.split_whitespace().any(|known| known == scope))
+            || self.offered().any(listed)
+    }
+
+    /// Whether a domain is one of the teamspace's or of the person, or above or below one of them.
+    fn has_domain(&self, domain: &str) -> bool {
+        let domain = domain.strip_prefix("*.").unwrap_or(domain);
+        let below = |one: &str, other: &str| one.strip_suffix(other).is_some_and(|rest| rest.ends_with('.'));
+        let person = self.known.email.rsplit_once('@').map(|(_, domain)| domain);
+        let mut own = self.tenancy.teamspace.email_domains.iter().map(String::as_str).chain(person);
+        own.any(|own| own == domain || below(own, domain) || below(domain, own))
+    }
+
+    /// Whether a text that a URL is compared with names no host, or one of the teamspace's.
+    fn is_own_url(&self, text: &str) -> bool {
+        !text.contains(['.', ':'])
+            || self.issuers().any(|issuer| matches(text, issuer))
+            || self.offered().any(|resource| matches(text, &resource.identifier))
+    }
+}
+
+/// The reasons of each question that was answered, before and after something was left out of them.
+#[derive(Debug, Default)]
+pub struct Refusals(Vec<(Vec<Reason>, Vec<Reason>)>);
+
+impl Refusals {
+    /// What is told in the place of a reason that came of one of the questions.
+    pub fn reason(&self, reason: &str) -> Option<String> {
+        let first = |reasons: &[Reason]| reasons.first().map(|first| first.as_str().to_owned());
+        let (_, told) = self.0.iter().find(|(before, _)| first(before).as_deref() == Some(reason))?;
+        first(told)
+    }
+
+    /// What is told in the place of a detail, which lists the reasons of a question or is the first of them.
+    pub fn detail(&self, detail: &str) -> Option<String> {
+        let listed = |reasons: &[Reason]| reasons.iter().map(Reason::as_str).collect::<Vec<_>>().join(", ");
+        let all = self.0.iter().find(|(before, _)| !before.is_empty() && listed(before) == detail);
+        all.map(|(_, told)| listed(told)).or_else(|| self.reason(detail))
+    }
+}
+
+/// Whether a text is as a pattern says, in which `*` stands for anything.
+fn matches(pattern: &str, text: &str) -> bool {
+    let Some((start, rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(mut text) = text.strip_prefix(start) else { return false };
+    let (middle, end) = rest.rsplit_once('*').map_or((None, rest), |(middle, end)| (Some(middle), end));
+    for part in middle.into_iter().flat_map(|middle| middle.split('*')) {
+        match text.split_once(part) {
+            Some((_, after)) => text = after,
+            None => return false,
+        }
+    }
+    text.ends_with(end)
+}
+
+/// What the policies of past sets say of themselves, for those sets that were asked for lately.
+#[derive(Default)]
+pub struct PastSets(Mutex<Vec<(String, Arc<AnnotatedSet>)>>);
+
+impl PastSets {
+    fn get(&self, hash: &str) -> Option<Arc<AnnotatedSet>> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.iter().find(|(known, _)| known == hash).map(|(_, set)| Arc::clone(set))
+    }
+
+    fn put(&self, hash: String, set: &Arc<AnnotatedSet>) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MAX_PAST_SETS {
+            known.remove(0);
+        }
+        known.push((hash, Arc::clone(set)));
+    }
+}
+
+/// What the policies of a set say of themselves. In the place of a set that is not known any more stands the one in
+/// force: what it may not tell is not told of the other either.
+pub async fn annotations(app: &App, hash: &str) -> Result<Arc<AnnotatedSet>, StoreError> {
+    let policies = app.policies();
+    let in_force = || Ok(Arc::clone(policies.compiled.annotations()));
+    if policies.hash == hash || hash.is_empty() {
+        return in_force();
+    }
+    if let Some(known) = app.past_sets.get(hash) {
+        return Ok(known);
+    }
+    let wanted = hash.to_owned();
+    let Some(kept) = app.store.read(move |c| policy_sets::find(c, &wanted)).await? else { return in_force() };
+    let Ok(source) = PolicySource::from_content(&kept.content) else { return in_force() };
+    // A set may be large.
+    let parsed = tokio::task::spawn_blocking(move || source.annotations()).await;
+    let set = Arc::new(parsed.unwrap_or_default());
+    app.past_sets.put(kept.hash, &set);
+    Ok(set)
+}

@@ -1,0 +1,68 @@
+//! What policies say of themselves, and whom they name.
+
+use std::collections::HashMap;
+
+use cedar_policy::{Effect, Policy, PolicyId};
+
+use super::names::Names;
+use crate::exchange::error::{ErrorCode, Reason};
+
+/// What a policy says of itself.
+#[derive(Debug, Clone)]
+pub struct Annotations {
+    pub effect: Effect,
+    /// Whether it has a `when` or `unless`.
+    pub conditional: bool,
+    pub reason: Reason,
+    pub error: ErrorCode,
+    /// None: it has no `@message`.
+    pub message: Option<String>,
+    pub names: Names,
+}
+
+/// The annotations of a set's policies, by policy.
+#[derive(Debug, Default)]
+pub struct AnnotatedSet(HashMap<PolicyId, Annotations>);
+
+/// What is said in the place of a `@message` that a policy does not have.
+const NO_MESSAGE: &str = "A policy does not permit this.";
+
+impl Annotations {
+    fn of(policy: &Policy) -> Self {
+        let reason = policy.annotation("reason").or_else(|| policy.annotation("otherwise"));
+        let error = policy.annotation("error").and_then(ErrorCode::from_policy);
+        Self {
+            effect: policy.effect(),
+            conditional: policy.has_non_scope_constraint(),
+            reason: reason.map_or(Reason::POLICY_DENIED, Reason::of_policy),
+            error: error.unwrap_or(ErrorCode::AccessDenied),
+            message: policy.annotation("message").map(str::to_owned),
+            names: Names::of(policy),
+        }
+    }
+
+    /// Its `@message`, or what stands in its place.
+    pub fn text(&self) -> &str {
+        self.message.as_deref().unwrap_or(NO_MESSAGE)
+    }
+}
+
+impl AnnotatedSet {
+    /// Those of policies whose ids are their `@id`. The caller provides the stack.
+    pub(super) fn of<'a>(policies: impl Iterator<Item = (PolicyId, &'a Policy)>) -> Self {
+        Self(policies.map(|(id, policy)| (id, Annotations::of(policy))).collect())
+    }
+
+    /// Those of a policy.
+    pub fn get(&self, id: &str) -> Option<&Annotations> {
+        self.0.get(&PolicyId::new(id))
+    }
+
+    pub(super) fn of_id(&self, id: &PolicyId) -> Option<&Annotations> {
+        self.0.get(id)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&PolicyId, &Annotations)> {
+        self.0.iter()
+    }
+}
