@@ -162,7 +162,8 @@ pub(super) fn read_dir(dir: &Path, problems: &mut Vec<Problem>) -> Vec<SourceFil
     files
 }
 
-/// The paths of the `*.cedar` files directly in the directory, by name; at least one.
+/// The paths of the `*.cedar` files directly in the directory, by name; at least one. Names that begin with a
+/// dot are passed over.
 pub(super) fn list(dir: &Path) -> Result<Vec<PathBuf>, Problem> {
     let refuse = |message: String| Problem::new(Rule::Read, dir, message);
     let cannot = |error: std::io::Error| refuse(format!("cannot read the directory: {}", cause(dir, &error)));
@@ -173,7 +174,7 @@ pub(super) fn list(dir: &Path) -> Result<Vec<PathBuf>, Problem> {
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(cannot)? {
         let path = entry.map_err(cannot)?.path();
-        if path.extension().is_some_and(|extension| extension == "cedar") {
+        if is_listed(&path, "cedar") {
             paths.push(path);
         }
         if paths.len() > MAX_FILES {
@@ -186,6 +187,13 @@ pub(super) fn list(dir: &Path) -> Result<Vec<PathBuf>, Problem> {
     }
     paths.sort();
     Ok(paths)
+}
+
+/// Whether a file of a directory is read, by its name. Names that begin with a dot are an editor's locks and
+/// swap files, or a version control's.
+pub(super) fn is_listed(path: &Path, extension: &str) -> bool {
+    let hidden = path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
+    !hidden && path.extension().is_some_and(|found| found == extension)
 }
 
 /// The error, and that it is about a link's target where that is so.

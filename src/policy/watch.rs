@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::cases::run_directory;
+use super::source::is_listed;
 use super::{LoadError, Policies, PolicySource, Problem};
 use crate::clock::UnixSeconds;
 
@@ -130,7 +131,7 @@ fn note(files: &mut Vec<(PathBuf, Result<Stamp, ErrorKind>)>, dir: &Path, extens
     match listed {
         Err(error) => files.push((dir.to_owned(), Err(error.kind()))),
         Ok(mut paths) => {
-            paths.retain(|path| path.extension().is_some_and(|found| found == extension));
+            paths.retain(|path| is_listed(path, extension));
             paths.sort();
             files.extend(paths.into_iter().map(|path| (path.clone(), stamp(&path))));
         }

@@ -81,6 +81,17 @@ fn links_to_files_are_followed() {
     assert_eq!(load(dir.path()).unwrap().files[0].name, "y.cedar");
 }
 
+/// An editor's lock is a link that leads nowhere, and its swap file is no text.
+#[test]
+fn names_that_begin_with_a_dot_are_no_policies() {
+    let dir = one(format!("{RULE};"));
+    symlink("dana@host.1234:5678", dir.path().join(".#x.cedar")).unwrap();
+    std::fs::write(dir.path().join(".x.cedar"), b"\xff").unwrap();
+    assert_eq!(load(dir.path()).unwrap().files.len(), 1);
+    let hidden = with(&[(".x.cedar", RULE)]);
+    assert_refused(hidden.path(), Rule::Empty, &["no *.cedar file"]);
+}
+
 #[test]
 fn the_schema_is_read_as_carefully() {
     let dir = one(format!("{RULE};"));

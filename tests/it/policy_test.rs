@@ -139,6 +139,12 @@ fn mistakes_are_told_with_file_and_line() {
             "[[test]]\nname = \"n\"\nteamspace = { extends = \"acme\", plan = \"enterprize\" }\n",
             "cases.toml:13:40: unknown variant `enterprize`",
         ),
+        (
+            &expecting("{ granted = [] }\nclient = \"partner\""),
+            "there is no [client.partner], and no other fixture of client",
+        ),
+        (&format!("{test}now = 2026-01-05\n"), "cases.toml:15:7: `2026-01-05` is no time"),
+        (&format!("{test}now = 7\n"), "cases.toml:15:7: expected a time such as"),
         ("[[test]]\nname = \"n\"\nclaims = \"dana\"\nexpect.granted = []\n", "no teamspace"),
         ("[[test]]\nname = \"n\"\nteamspace = \"acme\"\nexpect.granted = []\n", "no claims"),
         (
@@ -165,6 +171,26 @@ fn mistakes_are_told_with_file_and_line() {
         assert!(found.contains(told), "{text}\n→ {found}\nnot {told}");
         assert!(found.contains("cases.toml:"), "{found}");
     }
+}
+
+/// TOML has times of its own: they may be written without quotes.
+#[test]
+fn a_time_needs_no_quotes() {
+    let test = "[[test]]\nname = \"n\"\nteamspace = \"acme\"\nclaims = \"dana\"\n";
+    for now in ["\"2026-01-05T09:30:00Z\"", "2026-01-05T09:30:00Z", "2026-01-05 10:30:00+01:00"] {
+        let dir = file(&format!("{test}now = {now}\nexpect.granted = [\"docs.read\"]\n"));
+        let cases = cases::read(dir.path()).unwrap();
+        assert_eq!(cases[0].facts().unwrap().now, 1_767_605_400, "{now}");
+    }
+}
+
+/// A lock that an editor leaves, which leads nowhere, is no case.
+#[test]
+fn names_that_begin_with_a_dot_are_no_cases() {
+    let dir = file("[[test]]\nname = \"n\"\nteamspace = \"acme\"\nclaims = \"dana\"\nexpect.granted = []\n");
+    std::os::unix::fs::symlink("dana@host.1234", dir.path().join(".#cases.toml")).unwrap();
+    std::fs::write(dir.path().join(".cases.toml"), "no TOML").unwrap();
+    assert_eq!(cases::read(dir.path()).unwrap().len(), 1);
 }
 
 #[test]
@@ -334,6 +360,13 @@ fn the_command_reports_and_ends_as_promised() {
     let human = policy_test(&["--tests", tests]);
     let text = String::from_utf8(human.stdout).unwrap();
     assert!(text.contains("cases.toml:11)") && text.contains("0 of 1 case passed"), "{text}");
+    assert!(text.contains("GrantScope docs.read: allowed by scope.pass-through\n"), "{text}");
+    let nobody =
+        "@id(\"a\")\n@otherwise(\"x\")\npermit (principal is Issuer, action, resource is Teamspace);\n";
+    let policies = crate::files::with(&[("a.cedar", nobody)]);
+    let told = policy_test(&[policies.path().to_str().unwrap(), "--tests", tests]);
+    let text = String::from_utf8(told.stdout).unwrap();
+    assert!(text.contains("acme: denied, since no policy permits it\n"), "{text}");
 }
 
 #[test]

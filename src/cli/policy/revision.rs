@@ -168,7 +168,7 @@ impl<'a> Entry<'a> {
             Some(name) => (name, ".toml"),
             None => (self.path, ".cedar"),
         };
-        !name.contains('/') && name.ends_with(extension)
+        !name.contains('/') && !name.starts_with('.') && name.ends_with(extension)
     }
 }
 

@@ -48,13 +48,11 @@ pub(super) fn human(report: &Report<'_>) -> String {
             }
             for ruling in &verdict.observed.rulings {
                 let answer = if ruling.allowed { "allowed" } else { "denied" };
-                let _ = writeln!(
-                    text,
-                    "      {:?} {}: {answer} by {}",
-                    ruling.action,
-                    ruling.resource,
-                    ruling.policies.join(", ")
-                );
+                let by = match ruling.policies.as_slice() {
+                    [] => ", since no policy permits it".to_owned(),
+                    policies => format!(" by {}", policies.join(", ")),
+                };
+                let _ = writeln!(text, "      {:?} {}: {answer}{by}", ruling.action, ruling.resource);
             }
         }
     }

@@ -305,13 +305,23 @@ impl<'de> Deserialize<'de> for Age {
     }
 }
 
-/// A time, written as in RFC 3339.
+/// A time, written as in RFC 3339, with or without quotes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Instant(pub i64);
 
 impl<'de> Deserialize<'de> for Instant {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
+        /// TOML has a form of its own for times.
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "expected a time such as 2026-01-05T09:30:00Z")]
+        enum Written {
+            Text(String),
+            Date(toml::value::Datetime),
+        }
+        let text = match Written::deserialize(deserializer)? {
+            Written::Text(text) => text,
+            Written::Date(date) => date.to_string(),
+        };
         let parsed: jiff::Timestamp = text
             .parse()
             .map_err(|_| de::Error::custom(format!("`{text}` is no time; write 2026-01-05T09:30:00Z")))?;

@@ -16,6 +16,7 @@ pub use mutation::survivors;
 pub use run::{Observed, Verdict, explain_case, run};
 
 use crate::policy::facts::{ConfigurationFacts, Facts};
+use crate::policy::source::is_listed;
 use crate::policy::{CompiledPolicies, Denial};
 use file::CaseFile;
 use resolve::Resolver;
@@ -175,7 +176,7 @@ fn list(path: &Path) -> Result<Vec<PathBuf>, CaseError> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(path).map_err(unreadable)? {
         let file = entry.map_err(unreadable)?.path();
-        if file.extension().is_some_and(|extension| extension == "toml") {
+        if is_listed(&file, "toml") {
             files.push(file);
         }
     }

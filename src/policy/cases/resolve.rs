@@ -163,7 +163,11 @@ fn resolve<T: Layer>(stated: T, fixtures: [&Fixtures<T>; 2], kind: &str) -> Resu
         let Some(name) = layer.take_base() else { return Ok(layer) };
         let Some(base) = fixtures.iter().find_map(|known| known.get(&name)) else {
             let known: Vec<&str> = fixtures.iter().flat_map(|f| f.keys()).map(String::as_str).collect();
-            return Err(format!("there is no [{kind}.{name}]; there is: {}", known.join(", ")));
+            let others = match known.as_slice() {
+                [] => format!(", and no other fixture of {kind}"),
+                known => format!("; there is: {}", known.join(", ")),
+            };
+            return Err(format!("there is no [{kind}.{name}]{others}"));
         };
         layer = layer.over(base.get_ref().clone().called(&name));
     }

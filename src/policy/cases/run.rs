@@ -41,7 +41,7 @@ pub fn explain_case(policies: &CompiledPolicies, case: &Case) -> Vec<Explained> 
 /// Decides a case and compares.
 pub fn run(policies: &CompiledPolicies, case: &Case) -> Verdict {
     let observed = observe(policies, case);
-    let failures = compare(&case.expect, &observed);
+    let failures = compare(&case.expect, &observed, |id| policies.effect(id).is_some());
     Verdict { observed, failures }
 }
 
@@ -85,7 +85,8 @@ impl Observed {
     }
 }
 
-fn compare(expect: &Expectation, observed: &Observed) -> Vec<String> {
+/// What differs; `known` tells whether there is a policy of that id.
+fn compare(expect: &Expectation, observed: &Observed, known: impl Fn(&str) -> bool) -> Vec<String> {
     let mut failures = Vec::new();
     compare_outcome(expect, observed, &mut failures);
     for (scope, reasons) in expect.denied.iter().flatten() {
@@ -103,7 +104,9 @@ fn compare(expect: &Expectation, observed: &Observed) -> Vec<String> {
     }
     let deciding = observed.deciding();
     for policy in expect.by.iter().flat_map(|by| &by.0).filter(|by| !deciding.contains(by.as_str())) {
-        failures.push(format!("expected `{policy}` to decide; those that did: {}", shown(&deciding)));
+        let unknown = if known(policy) { "" } else { ", but there is no such policy" };
+        failures
+            .push(format!("expected `{policy}` to decide{unknown}; those that did: {}", shown(&deciding)));
     }
     if let Some(expected) = expect.provision.filter(|expected| *expected != observed.provision) {
         let text = if expected {

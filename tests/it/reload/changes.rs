@@ -88,6 +88,42 @@ async fn every_way_to_change_a_file_is_noticed() {
     watched.changed("the schema").await;
 }
 
+/// While somebody edits a file, changes of the others go on coming into force.
+#[tokio::test]
+async fn an_editors_lock_stops_no_change() {
+    let mut watched = Watched::start().await;
+    symlink("dana@host.1234", watched.rules.policies().join(".#issuer.cedar")).unwrap();
+    std::fs::create_dir(watched.rules.policies().join("tests")).unwrap();
+    watched.rules.put("x.cedar", CLOSED);
+    watched.changed("beside a lock").await;
+    let before = hash(&watched.app);
+    std::fs::remove_file(watched.rules.policies().join(".#issuer.cedar")).unwrap();
+    settle(&watched.app).await;
+    assert_eq!(hash(&watched.app), before);
+}
+
+/// Kubernetes puts the files of a ConfigMap behind `..data`, a link that it swaps.
+#[tokio::test]
+async fn a_config_map_is_followed() {
+    let (first, second) = (Rules::shipped(), Rules::shipped_and(CLOSED));
+    let (mount, volume) = (tempfile::tempdir().unwrap(), Rules::shipped());
+    for (rules, name) in [(&first, "..2026_01"), (&second, "..2026_02")] {
+        std::fs::rename(rules.policies(), mount.path().join(name)).unwrap();
+    }
+    symlink("..2026_01", mount.path().join("..data")).unwrap();
+    for name in ["issuer.cedar", "members.cedar", "grants.cedar"] {
+        symlink(format!("..data/{name}"), mount.path().join(name)).unwrap();
+    }
+    std::fs::remove_dir_all(volume.policies()).unwrap();
+    symlink(mount.path(), volume.policies()).unwrap();
+    let app = volume.start().await;
+    let mut watched = Watched { last: hash(&app), rules: volume, app };
+    symlink("..2026_02", mount.path().join("..data_tmp")).unwrap();
+    std::fs::rename(mount.path().join("..data_tmp"), mount.path().join("..data")).unwrap();
+    symlink("..data/rule.cedar", mount.path().join("rule.cedar")).unwrap();
+    watched.changed("the link was swapped").await;
+}
+
 #[tokio::test]
 async fn every_way_to_change_the_directory_is_noticed() {
     let mut watched = Watched::start().await;
