@@ -3,6 +3,7 @@
 mod policies;
 mod presence;
 mod readiness;
+mod references;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,6 +33,7 @@ use crate::web::gate::Gate;
 pub use policies::{Followed, LastError, Look};
 pub use presence::Presence;
 pub use readiness::{Check, Readiness};
+pub use references::MAX_LISTED;
 
 /// Why the service cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +75,7 @@ pub struct App {
     /// What sets that are not in force any more say of themselves.
     pub past_sets: PastSets,
     kept: policies::Kept,
+    told_names: references::Told,
     snapshot: ArcSwap<Snapshot>,
     policies: ArcSwap<Policies>,
     signer: ArcSwap<Signer>,
@@ -92,6 +95,7 @@ impl App {
         // A shadow set that cannot be read stops nothing.
         app.follow_shadow(Look::Now).await;
         app.keep_sets().await;
+        app.tell_unknown_names();
         Ok(app)
     }
 
@@ -124,6 +128,7 @@ impl App {
             readiness: Readiness::default(),
             past_sets: PastSets::default(),
             kept: policies::Kept::default(),
+            told_names: references::Told::default(),
             snapshot: ArcSwap::from_pointee(snapshot),
             policies: ArcSwap::from_pointee(policies),
             signer: ArcSwap::from_pointee(signer),
@@ -165,6 +170,9 @@ impl App {
             }
             self.forget_changed(&new, changed.as_deref());
             self.snapshot.store(Arc::new(new));
+            if references::changes_names(changed.as_deref()) {
+                self.tell_unknown_names();
+            }
         }
         if self.keys_stale.load(Ordering::Relaxed) {
             self.reload_keys().await;

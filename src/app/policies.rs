@@ -185,6 +185,7 @@ impl App {
         self.keep(&new).await;
         self.policy_files.note_new(&new);
         self.policies.store(new);
+        self.tell_unknown_names();
         self.metrics.count_reload(Reload::Loaded);
     }
 

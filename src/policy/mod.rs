@@ -23,6 +23,7 @@ mod problem;
 pub mod prove;
 mod reads;
 mod recorded;
+pub mod references;
 mod set;
 mod source;
 pub mod vocabulary;

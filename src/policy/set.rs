@@ -20,6 +20,7 @@ use super::facts::{Facts, FactsError, Surroundings, action_uid, is_group};
 use super::heads::{applies, resource_key};
 use super::memo::Memo;
 use super::reads::SetReads;
+use super::references::References;
 use super::{depth, heads};
 use crate::exchange::error::{ErrorCode, Reason};
 
@@ -88,6 +89,7 @@ pub struct CompiledPolicies {
     known_surroundings: RwLock<HashMap<Surroundings, Entities>>,
     /// The ids of the directory groups that policies name.
     named_groups: BTreeSet<String>,
+    references: References,
     memo: Memo,
     authorizer: Authorizer,
 }
@@ -158,6 +160,7 @@ impl CompiledPolicies {
             .filter(is_group)
             .map(|group| group.id().unescaped().to_owned())
             .collect();
+        let references = References::of(&annotations);
         Ok(Self {
             slices,
             annotations: Arc::new(annotations),
@@ -165,6 +168,7 @@ impl CompiledPolicies {
             action_entities,
             known_surroundings: RwLock::default(),
             named_groups,
+            references,
             memo: Memo::new(reads),
             authorizer: Authorizer::new(),
         })
@@ -200,6 +204,11 @@ impl CompiledPolicies {
     /// The ids of the directory groups that policies name, `<teamspace>/<group>`.
     pub(super) fn named_groups(&self) -> &BTreeSet<String> {
         &self.named_groups
+    }
+
+    /// What its policies name of the configuration.
+    pub fn references(&self) -> &References {
+        &self.references
     }
 
     /// What it has decided.

@@ -29,6 +29,14 @@ pub struct Teamspace {
     pub created_at: UnixSeconds,
 }
 
+/// Whether a text has the form of a slug.
+pub fn is_slug(text: &str) -> bool {
+    (1..=63).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+}
+
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = teamspaces)]
 #[diesel(treat_none_as_null = true)]

@@ -68,6 +68,11 @@ pub(in crate::policy) fn is_group(uid: &EntityUid) -> bool {
     uid.type_name() == &TYPES.group
 }
 
+/// Whether an entity is a customer.
+pub(in crate::policy) fn is_teamspace(uid: &EntityUid) -> bool {
+    uid.type_name() == &TYPES.teamspace
+}
+
 /// Whether an entity is a person.
 pub(in crate::policy) fn is_user(uid: &EntityUid) -> bool {
     uid.type_name() == &TYPES.user

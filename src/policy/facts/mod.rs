@@ -5,7 +5,7 @@ mod cedar;
 use serde::{Deserialize, Serialize};
 
 pub use cedar::{FactsError, action_uid, to_context};
-pub(in crate::policy) use cedar::{is_group, is_user, weekday};
+pub(in crate::policy) use cedar::{is_group, is_teamspace, is_user, weekday};
 
 use crate::clock::UnixSeconds;
 use crate::exchange::scope::Candidates;

@@ -9,7 +9,7 @@ use super::auth::{ItemId, Operator};
 use super::json::Params;
 use super::page::{self, PageQuery};
 use super::problem::Problem;
-use crate::app::App;
+use crate::app::{App, MAX_LISTED};
 use crate::clock::rfc3339;
 use crate::shadow::report::{self, Query};
 use crate::store::policy_sets::{self, PastSetTimes};
@@ -31,6 +31,7 @@ pub async fn show(Operator(admin): Operator) -> Result<Json<Value>, Problem> {
         "hash": policies.hash,
         "loaded_at": rfc3339(policies.loaded_at),
         "files": policies.files,
+        "unknown_names": admin.app.unknown_names().into_iter().take(MAX_LISTED).collect::<Vec<_>>(),
         "last_error": admin.app.policy_files.last_error().map(|error| error.view()),
         "shadow": shadow_view(&admin.app).await?,
         "replicas": admin.app.replicas_view(),

@@ -14,10 +14,11 @@ use super::page::{self, PageQuery};
 use super::problem::Problem;
 use crate::clock::rfc3339;
 use crate::exchange::claims::is_domain;
+use crate::policy::references::Kind;
 use crate::store::AnyConnection;
 use crate::store::changes::Changed;
 use crate::store::resources::replace_teamspace;
-use crate::store::teamspaces::{self, Plan, Teamspace};
+use crate::store::teamspaces::{self, Plan, Teamspace, is_slug};
 
 /// What is needed for a new one.
 #[derive(Deserialize)]
@@ -46,6 +47,15 @@ pub struct TeamspacePatch {
     member_limit: Option<Option<i64>>,
     #[serde(default, deserialize_with = "present")]
     email_domains: Option<Vec<String>>,
+}
+
+/// How a change is made.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeQuery {
+    /// Whether to rename it though policies name its slug.
+    #[serde(default)]
+    force: bool,
 }
 
 /// `GET /teamspaces`
@@ -92,10 +102,15 @@ pub async fn create(
 /// `PATCH /teamspaces/{slug}`
 pub async fn change(
     InTeamspace { admin, tenancy }: InTeamspace,
+    Params(query): Params<ChangeQuery>,
     JsonBody(patch): JsonBody<TeamspacePatch>,
 ) -> Result<Json<Value>, Problem> {
     if patch.is_operators() {
         admin.require_operator()?;
+    }
+    let slug = &tenancy.teamspace.slug;
+    if !query.force && patch.slug.as_ref().is_some_and(|new| new != slug) {
+        refuse_if_named(&admin, slug)?;
     }
     let id = tenancy.teamspace.id.clone();
     let shown = admin
@@ -130,6 +145,18 @@ pub async fn remove(InTeamspace { admin, tenancy }: InTeamspace) -> Result<Statu
         })
         .await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Policies go by the slug: after a rename those that name it would be about nobody, or about whoever takes the
+/// slug next.
+fn refuse_if_named(admin: &Admin, slug: &str) -> Result<(), Problem> {
+    match admin.app.policies().compiled.references().to(Kind::Teamspace, slug) {
+        None => Ok(()),
+        Some(named) => {
+            let detail = "Policies name this slug. Change them first, or rename it anyway with ?force=true.";
+            Err(Problem::conflict("named_in_policies", detail).with("policies", json!(named.policies)))
+        }
+    }
 }
 
 /// The teamspace that a path named, as it is now, inside a transaction. One that has another slug by now is not
@@ -196,13 +223,6 @@ impl Teamspace {
         self.email_domains.sort();
         Ok(self)
     }
-}
-
-fn is_slug(text: &str) -> bool {
-    (1..=63).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-        && !text.starts_with('-')
-        && !text.ends_with('-')
 }
 
 /// The indexes would refuse it as well, without saying what is taken.

@@ -51,6 +51,11 @@ pub struct Harness {
 
 impl Harness {
     pub async fn start() -> Self {
+        Self::with_policies(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("policies")).await
+    }
+
+    /// With the policies of a directory.
+    pub async fn with_policies(policy_dir: std::path::PathBuf) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let database = TestDatabase::make(directory.path());
         let idp = FakeIdp::start().await;
@@ -58,7 +63,7 @@ impl Harness {
         let mut config = Config {
             issuer: "https://auth.example.com".into(),
             database_url: database.url.clone(),
-            policy_dir: root.join("policies"),
+            policy_dir,
             schema_file: root.join("schema/countersign.cedarschema"),
             ..Config::default()
         };

@@ -1,9 +1,10 @@
 //! Teamspaces.
 
 use axum::http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::harness::Harness;
+use crate::reload::Rules;
 
 #[tokio::test]
 async fn a_teamspace_from_beginning_to_end() {
@@ -75,4 +76,55 @@ async fn resources_follow_a_slug_and_are_not_inherited() {
     let next = h.teamspace("acme-inc").await;
     next.get(&path).await.problem(404, "not_found");
     assert_eq!(h.operator.get(&path).await.expect(200)["teamspaces"], json!([]));
+}
+
+/// Names a teamspace by itself and by a group, an MCP server, a scope and a client.
+const NAMING: &str = r#"@id("acme.rule") @reason("r") @error("access_denied") @message("m")
+forbid (principal in Group::"acme/blocked", action == Action::"GrantScope", resource in Teamspace::"acme")
+when { resource == Scope::"docs.write" || context.client == Client::"agent" || context.claims.resources.contains(McpServer::"https://mcp.example.com") };"#;
+
+#[tokio::test]
+async fn a_slug_that_policies_name_is_not_changed_by_accident() {
+    let rules = Rules::shipped_and(NAMING);
+    let h = Harness::with_policies(rules.policies()).await;
+    h.teamspace("acme").await;
+    h.teamspace("globex").await;
+    let patch = json!({ "slug": "acme-inc" });
+    let refusal = (409, "named_in_policies");
+    let told =
+        h.refuses(&h.operator, (Method::PATCH, "/teamspaces/acme"), Some(patch.clone()), refusal).await;
+    assert_eq!(told["policies"], json!(["acme.rule"]));
+    let not_forced = "/teamspaces/acme?force=false";
+    h.refuses(&h.operator, (Method::PATCH, not_forced), Some(patch.clone()), refusal).await;
+    h.operator.patch("/teamspaces/acme?forc=true", patch.clone()).await.problem(400, "query_invalid");
+    // Everything else is changed as before.
+    h.operator.patch("/teamspaces/acme", json!({ "slug": "acme", "name": "Acme" })).await.expect(200);
+    h.operator.patch("/teamspaces/globex", json!({ "slug": "initech" })).await.expect(200);
+    h.operator.patch("/teamspaces/acme?force=true", patch).await.expect(200);
+    h.operator.get("/teamspaces/acme-inc").await.expect(200);
+}
+
+#[tokio::test]
+async fn names_in_policies_that_nothing_has_are_listed() {
+    let rules = Rules::shipped_and(NAMING);
+    let h = Harness::with_policies(rules.policies()).await;
+    let unknown = async || {
+        let listed = h.operator.get("/policies").await.expect(200)["unknown_names"].clone();
+        let named = |named: &Value| {
+            format!("{} {}", named["kind"].as_str().unwrap(), named["name"].as_str().unwrap())
+        };
+        listed.as_array().unwrap().iter().map(named).collect::<Vec<_>>()
+    };
+    let all = ["teamspace acme", "resource https://mcp.example.com", "scope docs.write", "client agent"];
+    assert_eq!(unknown().await, all);
+    let listed = h.operator.get("/policies").await.expect(200);
+    assert_eq!(listed["unknown_names"][0]["policies"], json!(["acme.rule"]));
+    h.teamspace("acme").await;
+    let body = json!({ "identifier": "https://mcp.example.com", "name": "Docs",
+        "scopes": [{ "name": "docs.write", "description": "Write" }] });
+    let id = h.operator.post("/resources", body).await.expect(201)["id"].as_str().unwrap().to_owned();
+    assert_eq!(unknown().await, ["client agent"]);
+    h.operator.delete(&format!("/resources/{id}")).await.expect(204);
+    h.operator.delete("/teamspaces/acme").await.expect(204);
+    assert_eq!(unknown().await, all);
 }

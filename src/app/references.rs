@@ -1,0 +1,61 @@
+//! Names in the policies that nothing in the configuration has.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::{Mutex, PoisonError};
+
+use super::App;
+use crate::policy::references::{Kind, Reference};
+use crate::store::changes::Changed;
+use crate::store::snapshot::Snapshot;
+
+/// Most names that the log and an answer list.
+pub const MAX_LISTED: usize = 100;
+
+/// What the log has told.
+#[derive(Default)]
+pub(super) struct Told(Mutex<BTreeSet<(Kind, String)>>);
+
+impl App {
+    /// What the policies in force name and the configuration does not have.
+    pub fn unknown_names(&self) -> Vec<Reference> {
+        let (policies, snapshot) = (self.policies(), self.snapshot());
+        let scopes = scopes(&snapshot);
+        policies.compiled.references().without(|kind, name| match kind {
+            Kind::Teamspace => snapshot.tenancy(name).is_some(),
+            Kind::Resource => snapshot.resource_named(name).is_some(),
+            Kind::Scope => scopes.contains(name),
+            Kind::Client => snapshot.client(name).is_some(),
+        })
+    }
+
+    /// Logs the unknown names that it has not logged since they became unknown.
+    pub(super) fn tell_unknown_names(&self) {
+        let unknown = self.unknown_names();
+        let mut told = self.told_names.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = |named: &&Reference| !told.contains(&(named.kind, named.name.clone()));
+        let new: Vec<&Reference> = unknown.iter().filter(is_new).collect();
+        for Reference { kind, name, policies } in new.iter().take(MAX_LISTED) {
+            tracing::warn!(kind = kind.name(), name, ?policies, "policies name what is not configured");
+        }
+        if new.len() > MAX_LISTED {
+            tracing::warn!(
+                more = new.len() - MAX_LISTED,
+                "policies name further things that are not configured"
+            );
+        }
+        *told = unknown.into_iter().map(|named| (named.kind, named.name)).collect();
+    }
+}
+
+/// Whether a change can make a name unknown, or known.
+pub(super) fn changes_names(changed: Option<&[Changed]>) -> bool {
+    let concerns = |change: &Changed| {
+        matches!(change, Changed::Teamspace(_) | Changed::Resource(_) | Changed::Client(_))
+    };
+    changed.is_none_or(|changed| changed.iter().any(concerns))
+}
+
+fn scopes(snapshot: &Snapshot) -> HashSet<&str> {
+    let scopes = snapshot.resources().flat_map(|resource| &resource.scopes);
+    scopes.map(|scope| scope.name.as_str()).collect()
+}
