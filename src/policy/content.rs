@@ -26,6 +26,6 @@ impl PolicySource {
     /// What [`Self::content`] wrote: a set of the same hash.
     pub fn from_content(content: &str) -> Result<Self, serde_json::Error> {
         let Content { schema, files } = serde_json::from_str(content)?;
-        Ok(Self::of(schema, files))
+        Ok(Self::of(schema, files).past())
     }
 }

@@ -1,5 +1,13 @@
 //! What Cedar does not ask of a policy but a precise denial needs.
 
+mod absence;
+mod absent;
+mod attributes;
+mod ids;
+mod impossible;
+mod read;
+mod text;
+
 use std::collections::HashMap;
 
 use cedar_policy::Effect;
@@ -7,22 +15,53 @@ use cedar_policy::Effect;
 use super::heads::resource_key;
 use super::parse::Placed;
 use super::problem::{Problem, Rule};
+use super::source::SourceFile;
+use super::vocabulary::Vocabulary;
 use crate::exchange::error::ErrorCode;
+use absence::ALLOW_ABSENT;
+use read::Read;
 
-/// The annotations that have a meaning.
+pub(super) use impossible::{cannot_match, is_impossible};
+
+/// The annotations that have a meaning and that policies must have.
 const KNOWN: [&str; 5] = ["id", "reason", "otherwise", "error", "message"];
 /// Policies without a resource in their head are evaluated in every request; more are a warning.
 const MAX_UNSCOPED: usize = 100;
 
 /// Everything to say about a set of policies, but for what only a schema tells.
-pub(super) fn lint(policies: &[Placed<'_>], problems: &mut Vec<Problem>) {
+pub(super) fn lint(files: &[SourceFile], policies: &[Placed<'_>], problems: &mut Vec<Problem>) {
+    problems.extend(files.iter().flat_map(text::deceptive_texts));
     for placed in policies {
         annotations_present(placed, problems);
         annotations_sane(placed, problems);
         problems.extend(near_misses(placed));
+        problems.extend(ids::impossible_ids(placed));
     }
     problems.extend(duplicates(policies));
     problems.extend(unscoped(policies));
+}
+
+/// What the words of the schema tell of policies that Cedar does not.
+pub(super) fn lint_words(policies: &[Placed<'_>], vocabulary: &Vocabulary) -> Vec<Problem> {
+    let read: Vec<Read<'_, '_>> = policies.iter().filter_map(|placed| Read::of(placed, vocabulary)).collect();
+    let mut problems: Vec<Problem> =
+        read.iter().flat_map(|read| attributes::unknown_attributes(read, vocabulary)).collect();
+    problems.extend(read.iter().flat_map(absence::allowed_in_vain));
+    problems.extend(absence::escapes(&read));
+    problems
+}
+
+/// The name that was probably meant: one that differs by a slip of the pen, never just any of them.
+pub(super) fn nearest<'n>(written: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    let slips = match written.chars().count() {
+        ..=2 => 0,
+        3..=5 => 1,
+        6..=8 => 2,
+        _ => 3,
+    };
+    let distance = |name: &str| strsim::osa_distance(&written.to_lowercase(), &name.to_lowercase());
+    let (name, least) = names.map(|name| (name, distance(name))).min_by_key(|(_, distance)| *distance)?;
+    (least <= slips).then_some(name)
 }
 
 fn annotations_present(placed: &Placed<'_>, problems: &mut Vec<Problem>) {
@@ -68,12 +107,13 @@ fn near_misses(placed: &Placed<'_>) -> Vec<Problem> {
             let slips = if known.len() > 2 { 2 } else { 1 };
             strsim::osa_distance(&key.to_ascii_lowercase(), known) <= slips
         };
-        let meant = KNOWN.into_iter().filter(near).min_by_key(|known| strsim::osa_distance(key, known))?;
+        let known = KNOWN.into_iter().chain([ALLOW_ABSENT]);
+        let meant = known.filter(near).min_by_key(|known| strsim::osa_distance(key, known))?;
         let message = format!("{}: @{key} has no meaning", placed.id());
         Some(placed.problem(Rule::AnnotationUnknown, message).help(format!("did you mean @{meant}?")))
     };
     let keys = placed.policy.annotations().map(|(key, _)| key);
-    keys.filter(|key| !KNOWN.contains(key)).filter_map(slip).collect()
+    keys.filter(|key| *key != ALLOW_ABSENT && !KNOWN.contains(key)).filter_map(slip).collect()
 }
 
 /// Each further use of an id, with the first one.

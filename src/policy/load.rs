@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use cedar_policy::{PolicyId, PolicySet, Schema, ValidationMode, ValidationWarning, Validator};
+use cedar_policy::{PolicyId, PolicySet, Schema, ValidationMode, Validator};
 use miette::Diagnostic;
 
 use super::annotations::AnnotatedSet;
@@ -11,7 +11,8 @@ use super::parse::Placed;
 use super::problem::{LoadError, Problem, Rule, Severity};
 use super::set::CompiledPolicies;
 use super::source::{self, PolicySource, SourceFile};
-use super::{Policies, depth, lint, parse, vocabulary};
+use super::vocabulary::{self, Vocabulary};
+use super::{Policies, depth, lint, parse};
 use crate::clock::UnixSeconds;
 
 /// A file of the set.
@@ -44,8 +45,10 @@ impl PolicySource {
     /// Parses and validates strictly.
     pub fn validate(&self) -> Result<Validated, LoadError> {
         let Examined { policies, set, schema, problems } = examine(Some(&self.schema), &self.files);
-        let (errors, warnings): (Vec<_>, Vec<_>) =
-            problems.into_iter().partition(|problem| problem.rule.severity() == Severity::Error);
+        let refuses = |problem: &Problem| {
+            problem.rule.severity() == Severity::Error && !(self.is_past && problem.rule.is_about_sense())
+        };
+        let (errors, warnings): (Vec<_>, Vec<_>) = problems.into_iter().partition(refuses);
         match schema {
             Some(schema) if errors.is_empty() => Ok(Validated {
                 set,
@@ -84,11 +87,13 @@ pub(super) fn examine<'a>(schema: Option<&SourceFile>, files: &'a [SourceFile]) 
     let parsed = schema.and_then(|file| Some((file, parse::schema(file, &mut problems)?)));
     let policies: Vec<Placed<'a>> =
         files.iter().flat_map(|file| parse::policies(file, &mut problems)).collect();
-    lint::lint(&policies, &mut problems);
+    lint::lint(files, &policies, &mut problems);
     let (set, by_id) = assemble(&policies);
     let schema = parsed.map(|(file, schema)| {
         problems.extend(vocabulary::differs(file));
-        problems.extend(check_types(&set, &by_id, &schema));
+        problems.extend(check_words(file, &policies));
+        let found = check_types(&set, &by_id, &schema, &problems);
+        problems.extend(found);
         schema
     });
     Examined { policies, set, schema, problems }
@@ -107,7 +112,22 @@ fn assemble<'a>(policies: &'a [Placed<'a>]) -> (PolicySet, HashMap<PolicyId, &'a
     (set, by_id)
 }
 
-fn check_types(set: &PolicySet, by_id: &HashMap<PolicyId, &Placed<'_>>, schema: &Schema) -> Vec<Problem> {
+/// What policies ask of the words that the schema declares.
+fn check_words(schema: &SourceFile, policies: &[Placed<'_>]) -> Vec<Problem> {
+    match Vocabulary::of_file(schema) {
+        // Cedar's form of a policy that can be walked through is made recursively.
+        Ok(vocabulary) => depth::with_stack(|| lint::lint_words(policies, &vocabulary)),
+        Err(error) => vec![Problem::new(Rule::SchemaInvalid, &schema.path, error)],
+    }
+}
+
+/// What Cedar says, but for what is told already.
+fn check_types(
+    set: &PolicySet,
+    by_id: &HashMap<PolicyId, &Placed<'_>>,
+    schema: &Schema,
+    told: &[Problem],
+) -> Vec<Problem> {
     let validator = Validator::new(schema.clone());
     let result = depth::with_stack(|| validator.validate(set, ValidationMode::Strict));
     // Every policy has a place; were there one without, what is wrong with it must be told all the same.
@@ -117,23 +137,31 @@ fn check_types(set: &PolicySet, by_id: &HashMap<PolicyId, &Placed<'_>>, schema: 
     };
     let mut problems = Vec::new();
     // A policy that is wrong, or that was told once to match nothing, is not told so again.
-    let mut told = HashSet::new();
+    let mut wrong: HashSet<&PolicyId> =
+        by_id.iter().filter(|(_, placed)| asks_in_vain(placed, told)).map(|(id, _)| id).collect();
     for error in result.validation_errors() {
-        told.insert(error.policy_id());
+        wrong.insert(error.policy_id());
         problems.push(diagnosed(Rule::Type, error.policy_id(), error));
     }
     for warning in result.validation_warnings() {
-        let cannot_match = matches!(
-            warning,
-            ValidationWarning::ImpossiblePolicy(_) | ValidationWarning::InvalidActionApplication(_)
-        );
-        if !cannot_match {
-            problems.push(diagnosed(Rule::ConfusableText, warning.policy_id(), warning));
-        } else if told.insert(warning.policy_id()) {
-            problems.push(diagnosed(Rule::CannotMatch, warning.policy_id(), warning));
+        // Cedar's look at texts refuses names in most scripts; ours is `lint::deceptive_texts`.
+        if lint::is_impossible(warning) && wrong.insert(warning.policy_id()) {
+            problems.push(match by_id.get(warning.policy_id()) {
+                Some(placed) => lint::cannot_match(placed, warning, &validator),
+                None => diagnosed(Rule::CannotMatch, warning.policy_id(), warning),
+            });
         }
     }
     problems
+}
+
+/// Whether a policy was told to ask for an attribute that nothing has: that it matches nothing comes of it.
+fn asks_in_vain(placed: &Placed<'_>, told: &[Problem]) -> bool {
+    let within = |problem: &Problem| {
+        let place = problem.place.as_ref();
+        problem.file == placed.file.path && place.is_some_and(|place| placed.span.contains(&place.span.start))
+    };
+    told.iter().any(|problem| problem.rule == Rule::AttributeUnknown && within(problem))
 }
 
 fn describe(files: &[SourceFile], policies: &[Placed<'_>]) -> Vec<PolicyFile> {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::str::FromStr as _;
 
-use cedar_policy::{Policy, PolicyId, PolicySet, Schema};
+use cedar_policy::{EntityUid, Policy, PolicyId, PolicySet, Schema};
 
 use super::depth;
 use super::problem::{Problem, Rule};
@@ -25,6 +25,48 @@ impl Placed<'_> {
     /// How it is called: its `@id`, or else its place.
     pub fn id(&self) -> PolicyId {
         self.policy.annotation("id").map_or_else(|| self.place_id(), PolicyId::new)
+    }
+
+    /// Its words, strings and signs, each with its place in the file.
+    fn tokens(&self) -> Vec<(Range<usize>, &str)> {
+        let text = self.file.text.get(self.span.clone()).unwrap_or_default();
+        let written = |token: &str| !token.starts_with("//") && !token.trim().is_empty();
+        let tokens = depth::tokens(text).filter(|(_, token)| written(token));
+        tokens.map(|(at, token)| (self.span.start + at..self.span.start + at + token.len(), token)).collect()
+    }
+
+    /// The places where `has` asks for an attribute of this name, in the order of the text.
+    pub fn asked_for(&self, name: &str) -> impl Iterator<Item = Range<usize>> {
+        let (mut places, tokens) = (Vec::new(), self.tokens());
+        let mut tokens = tokens.iter().peekable();
+        while let Some((_, token)) = tokens.next() {
+            if *token != "has" {
+                continue;
+            }
+            // `has a.b.c` asks for each of them.
+            while let Some((place, token)) = tokens.next() {
+                if token.trim_matches('"') == name {
+                    places.push(place.clone());
+                }
+                if tokens.next_if(|(_, token)| *token == ".").is_none() {
+                    break;
+                }
+            }
+        }
+        places.into_iter()
+    }
+
+    /// The places where it names an entity.
+    pub fn places_of(&self, entity: &EntityUid) -> impl Iterator<Item = Range<usize>> {
+        let tokens = self.tokens();
+        let named = tokens.windows(4).filter_map(|window| match window {
+            [(kind, name), (_, ":"), (_, ":"), (id, text)] if text.starts_with('"') => {
+                let uid = EntityUid::from_str(&format!("{name}::{text}")).ok()?;
+                (uid == *entity).then_some(kind.start..id.end)
+            }
+            _ => None,
+        });
+        named.collect::<Vec<_>>().into_iter()
     }
 
     /// Where it stands, as an id.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use miette::{Diagnostic, LabeledSpan, NamedSource, Report, SourceCode};
 
+use super::lint::nearest;
 use super::source::SourceFile;
 
 /// How much a problem matters: errors keep a set from being used, warnings do not.
@@ -53,6 +54,9 @@ rules! {
     Depth = "depth", Error, "Expressions are shallow enough to be validated and evaluated.";
     Parse = "parse", Error, "Files follow Cedar's grammar.";
     Type = "type", Error, "Policies are valid against the schema in strict mode.";
+    AttributeUnknown = "lint/attribute-unknown", Error, "`has` asks for attributes that there can be.";
+    IdImpossible = "lint/id-impossible", Error,
+        "Ids have the form of their type: a group's is <teamspace>/<group>.";
     Template = "lint/template", Error, "Templates are not supported.";
     IdMissing = "lint/id-missing", Error, "Every policy has an @id.";
     IdDuplicate = "lint/id-duplicate", Error, "No two policies have the same @id.";
@@ -63,7 +67,10 @@ rules! {
     ErrorUnknown = "lint/error-unknown", Error,
         "@error is invalid_grant, invalid_scope, invalid_target or access_denied.";
     ReasonCase = "lint/reason-case", Error, "@reason and @otherwise are snake_case.";
-    CannotMatch = "lint/cannot-match", Warning, "Every policy can match some request.";
+    CannotMatch = "lint/cannot-match", Warning, "Every permit can match some request.";
+    ForbidCannotMatch = "lint/forbid-cannot-match", Error, "Every forbid can match some request.";
+    AbsentClaim = "lint/absent-claim", Warning,
+        "No forbid is escaped by an assertion that leaves a claim out.";
     ConfusableText = "lint/confusable-text", Warning, "No text looks like another text.";
     UnscopedPolicies = "lint/unscoped-policies", Warning,
         "Few policies are without a resource in their head: those are evaluated in every request.";
@@ -72,6 +79,13 @@ rules! {
     SchemaDiffers = "schema/differs", Warning,
         "The schema says what the schema of this version says, for which facts are made.";
     Format = "format", Warning, "Files are formatted as `countersign policy fmt` does.";
+}
+
+impl Rule {
+    /// Whether it is about policies that decide well enough, and not what their author meant.
+    pub(super) const fn is_about_sense(self) -> bool {
+        matches!(self, Self::AttributeUnknown | Self::IdImpossible | Self::ForbidCannotMatch)
+    }
 }
 
 /// Where in a file: lines and columns count from 1, columns in characters; the end is exclusive.
@@ -118,6 +132,7 @@ impl Problem {
         let label = said.labels().and_then(|mut labels| labels.next());
         let expected = label.as_ref().and_then(LabeledSpan::label);
         let message = expected.map_or_else(|| said.to_string(), |expected| format!("{said}: {expected}"));
+        let message = in_words(&message);
         let problem = match &label {
             Some(label) => {
                 let end = label.offset().saturating_add(label.len());
@@ -125,7 +140,23 @@ impl Problem {
             }
             None => Self::new(rule, &file.path, message),
         };
-        Self { help: said.help().map(|help| help.to_string()), ..problem }
+        let help = said.help().map(|help| in_words(&help.to_string()));
+        Self { help: help.map(|help| problem.checked(help)), ..problem }
+    }
+
+    /// A suggestion, if it is near what is written there: Cedar suggests a name however far it is.
+    fn checked(&self, help: String) -> String {
+        let suggested = help.strip_prefix("did you mean `").and_then(|rest| rest.strip_suffix("`?"));
+        let written = self.text.as_ref().zip(self.place.as_ref());
+        let written = written.and_then(|(text, place)| text.get(place.span.clone()));
+        match suggested.zip(written) {
+            Some((suggested, written))
+                if nearest(last_name(written), std::iter::once(last_name(suggested))).is_none() =>
+            {
+                "`countersign policy schema` shows what there is".to_owned()
+            }
+            _ => help,
+        }
     }
 
     /// With what to do about it.
@@ -156,6 +187,29 @@ impl Problem {
     pub fn report(self) -> Report {
         Report::new(Excerpt::of(self))
     }
+}
+
+/// What Cedar calls its own types, in words.
+fn in_words(said: &str) -> String {
+    let names = [
+        ("OpenRecord{}", "a record"),
+        ("OpenRecord", ""),
+        ("AnyEntity", "an entity"),
+        ("Any", "anything"),
+        ("Never", "nothing"),
+        ("True", "Bool"),
+        ("False", "Bool"),
+        ("Union", "one of "),
+    ];
+    names.iter().fold(said.to_owned(), |said, (name, words)| {
+        said.replace(&format!("__cedar::internal::{name}"), words)
+    })
+}
+
+/// The name at the end of a path or of an entity.
+fn last_name(text: &str) -> &str {
+    let text = text.trim_end_matches(['"', ']', ')']);
+    text.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or(text)
 }
 
 /// All of it in a line.

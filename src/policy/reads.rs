@@ -219,7 +219,7 @@ impl Walk<'_> {
 }
 
 /// Whether an expression is a directory group, or some of them, by name.
-fn names_groups(expression: &Expr) -> bool {
+pub(super) fn names_groups(expression: &Expr) -> bool {
     match expression {
         Expr::Literal(Literal::EntityUID(uid)) => uid.ty.to_string() == "Group",
         Expr::Set(items) => items.iter().all(|item| names_groups(item)),

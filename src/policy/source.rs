@@ -92,6 +92,8 @@ impl SourceFile {
 pub struct PolicySource {
     pub(super) schema: SourceFile,
     pub(super) files: Vec<SourceFile>,
+    /// Whether it decides nothing any more, and is only looked at.
+    pub(super) is_past: bool,
 }
 
 impl PolicySource {
@@ -101,7 +103,7 @@ impl PolicySource {
         let schema = SourceFile::read(schema).map_err(|problem| problems.push(problem)).ok();
         let files = read_dir(dir, &mut problems);
         match schema {
-            Some(schema) if problems.is_empty() => Ok(Self { schema, files }),
+            Some(schema) if problems.is_empty() => Ok(Self { schema, files, is_past: false }),
             _ => Err(LoadError(problems)),
         }
     }
@@ -122,7 +124,12 @@ impl PolicySource {
     pub fn of(schema: String, files: Vec<(String, String)>) -> Self {
         let file = |(name, text): (String, String)| SourceFile::new(name.into(), text);
         let schema = file(("countersign.cedarschema".to_owned(), schema));
-        Self { schema, files: files.into_iter().map(file).collect() }
+        Self { schema, files: files.into_iter().map(file).collect(), is_past: false }
+    }
+
+    /// The same as it was in force once: rules that cannot work were no errors then.
+    pub fn past(self) -> Self {
+        Self { is_past: true, ..self }
     }
 }
 

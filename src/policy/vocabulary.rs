@@ -1,8 +1,10 @@
 //! The words that policies are written in: what a schema declares, without the ways to declare it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use cedar_policy::{CedarSchemaError, Schema, SchemaFragment};
 use serde::Serialize;
@@ -117,6 +119,19 @@ impl Vocabulary {
         Ok(declared::read(json)?)
     }
 
+    /// What a schema file that was found valid declares.
+    pub(super) fn of_file(file: &SourceFile) -> Result<Cow<'static, Self>, NoVocabulary> {
+        static OF_SHIPPED: OnceLock<Vocabulary> = OnceLock::new();
+        if *file.text != *SHIPPED {
+            return depth::with_stack(|| Self::of(&file.text)).map(Cow::Owned);
+        }
+        if let Some(known) = OF_SHIPPED.get() {
+            return Ok(Cow::Borrowed(known));
+        }
+        let shipped = Self::shipped()?;
+        Ok(Cow::Borrowed(OF_SHIPPED.get_or_init(|| shipped)))
+    }
+
     /// What the schema of this version declares.
     pub fn shipped() -> Result<Self, NoVocabulary> {
         depth::with_stack(|| Self::of(SHIPPED))
@@ -136,6 +151,22 @@ impl Vocabulary {
     pub fn members_of(&self, group: &str) -> impl Iterator<Item = &str> {
         let within = move |(_, words): &(&String, &ActionWords)| words.groups.contains(group);
         self.actions.iter().filter(within).map(|(name, _)| name.as_str())
+    }
+
+    /// Whether an action is the one of this name, or in the group of this name.
+    pub(super) fn is_within(&self, action: &str, name: &str) -> bool {
+        let groups = self.actions.get(action).map(|words| &words.groups);
+        action == name || groups.into_iter().flatten().any(|group| self.is_within(group, name))
+    }
+
+    /// The names of all attributes, whatever has them.
+    pub(super) fn attribute_names(&self) -> Vec<&str> {
+        let mut found = Vec::new();
+        let contexts = self.actions.values().map(|action| &action.context);
+        for attributes in contexts.chain(self.entities.values().map(|entity| &entity.attributes)) {
+            collect_names(attributes, &mut found);
+        }
+        found
     }
 
     /// The records that have a name.
@@ -158,6 +189,15 @@ impl Vocabulary {
             drop_docs(&mut entity.attributes);
         }
         self
+    }
+}
+
+fn collect_names<'a>(attributes: &'a Attributes, found: &mut Vec<&'a str>) {
+    for (name, attribute) in attributes {
+        found.push(name);
+        if let Type::Record { record, .. } = attribute.kind.element() {
+            collect_names(record, found);
+        }
     }
 }
 

@@ -39,6 +39,7 @@ mod policy_check;
 mod policy_diff;
 mod policy_fmt;
 mod policy_limits;
+mod policy_lint;
 mod policy_memo;
 mod policy_schema;
 mod policy_source;

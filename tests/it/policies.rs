@@ -249,7 +249,7 @@ fn permits_for_others_give_no_reasons() {
         )
     };
     for (head, named) in [
-        ("principal == User::\"nobody\"", false),
+        ("principal == User::\"x||nobody\"", false),
         ("principal in Group::\"acme/board\"", false),
         ("principal is User in Group::\"acme/board\"", false),
         (&format!("principal == {}", dana().user()) as &str, true),

@@ -56,7 +56,7 @@ async fn reloaded(app: &TestApp) -> Option<String> {
 async fn a_set_that_passes_comes_into_force() {
     let place = Place::shipped();
     let app = place.start(true).await;
-    let rule = "@id(\"more\") @otherwise(\"x\") permit (principal == User::\"nobody\", action, resource);";
+    let rule = "@id(\"more\") @otherwise(\"x\") permit (principal == User::\"x||nobody\", action, resource);";
     std::fs::write(place.path("more.cedar"), rule).unwrap();
     assert_eq!(reloaded(&app).await, None);
 }

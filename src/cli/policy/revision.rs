@@ -38,7 +38,9 @@ impl Side {
     }
 
     fn of(name: &str, dir: &Path, schema: &Path) -> Result<Self, CannotRun> {
-        let source = PolicySource::read(dir, schema).map_err(|error| format!("{name}: {}", render(error)))?;
+        // What is wrong with the sense of a side is told by `check`, and may be what the other side mends.
+        let source =
+            PolicySource::read(dir, schema).map_err(|error| format!("{name}: {}", render(error)))?.past();
         let cases = cases::read(&dir.join("tests")).map_err(|error| format!("{name}: {error}"))?;
         Self::of_source(name, &source, cases)
     }
