@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwapOption;
 use jsonwebtoken::Algorithm;
-use serde_json::Value;
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 
 use super::discovery::{DiscoveryError, check_jwks_uri, discover};
 use super::fetch::{FetchError, Fetcher};
 use super::key::VerificationKey;
+use super::key_set::{KeySet, NoUsableKey};
 use crate::clock::{Clock, UnixSeconds};
 use crate::config::Jwks;
 use crate::store::identity_providers::IdentityProvider;
@@ -18,9 +18,9 @@ use crate::store::identity_providers::IdentityProvider;
 /// Why there is no key to verify an assertion with.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    /// The issuer publishes no key of this id that fits the algorithm.
-    #[error("the issuer publishes no fitting key of this kid")]
-    Unknown,
+    /// The issuer publishes no key of this id that fits the algorithm; the text says what it publishes.
+    #[error("{0}")]
+    Unknown(String),
     /// Nothing usable is cached, and the issuer cannot be asked.
     #[error("the issuer's keys cannot be had")]
     Unreachable,
@@ -36,50 +36,19 @@ pub enum RefreshError {
     Discovery(#[from] DiscoveryError),
     #[error("jwks_uri {0}")]
     Fetch(#[from] FetchError),
-    #[error(
-        "the key set has no usable public signing key (RS256, PS256, ES256, ES384 or EdDSA; RSA of 2048 bits or more)"
-    )]
-    NoUsableKey,
+    #[error(transparent)]
+    NoUsableKey(#[from] NoUsableKey),
 }
 
-/// Most keys that are read of one set, and most that are tried for one kid: checking signatures against
-/// a thousand keys would be one customer's way to take everybody's CPU.
-const MAX_KEYS: usize = 100;
-const MAX_CANDIDATES: usize = 4;
 /// Most requests that wait for the keys of one issuer. Each of them holds a place among all that are worked on at
 /// once: an issuer that does not answer must not take everybody's.
 const MAX_WAITING: usize = 64;
 
-/// A set of prepared keys.
-pub struct KeySet {
-    keys: Vec<Arc<VerificationKey>>,
+/// Keys, and how long they are good.
+struct Cached {
+    keys: KeySet,
     fresh_until: UnixSeconds,
     usable_until: UnixSeconds,
-}
-
-impl KeySet {
-    /// From a JWK Set (RFC 7517 §5); keys that we cannot use are skipped.
-    pub fn parse(json: &Value) -> Result<Vec<Arc<VerificationKey>>, RefreshError> {
-        let keys = json.get("keys").and_then(Value::as_array).ok_or(RefreshError::NoUsableKey)?;
-        let keys = keys.iter().take(MAX_KEYS);
-        let usable: Vec<_> = keys.filter_map(VerificationKey::from_jwk).map(Arc::new).collect();
-        if usable.is_empty() { Err(RefreshError::NoUsableKey) } else { Ok(usable) }
-    }
-
-    /// The keys to try: those of that kid; without a kid, the only one that fits.
-    fn candidates(&self, kid: Option<&str>, algorithm: Algorithm) -> Vec<Arc<VerificationKey>> {
-        let fitting = self.keys.iter().filter(|key| key.fits(algorithm));
-        match kid {
-            Some(kid) => {
-                let named = fitting.filter(|key| key.kid.as_deref() == Some(kid));
-                named.take(MAX_CANDIDATES).cloned().collect()
-            }
-            None => {
-                let all: Vec<_> = fitting.cloned().collect();
-                if all.len() == 1 { all } else { Vec::new() }
-            }
-        }
-    }
 }
 
 /// What is cached of one issuer.
@@ -87,7 +56,7 @@ struct Entry {
     /// Where its keys come from: a request that began under an older configuration must not leave keys
     /// of the old place behind for the new one.
     jwks_uri: String,
-    keys: ArcSwapOption<KeySet>,
+    keys: ArcSwapOption<Cached>,
     /// When keys were last asked for; held while asking, so that there is one request at a time.
     asked_at: Arc<AsyncMutex<Option<UnixSeconds>>>,
     waiting: Semaphore,
@@ -123,8 +92,8 @@ impl IssuerKeys {
         let now = self.clock.now();
         match entry.keys.load_full().filter(|set| now < set.usable_until) {
             None => Err(KeyError::Unreachable),
-            Some(set) => match set.candidates(kid, algorithm) {
-                found if found.is_empty() => Err(KeyError::Unknown),
+            Some(set) => match set.keys.candidates(kid, algorithm) {
+                found if found.is_empty() => Err(KeyError::Unknown(set.keys.why_none(kid, algorithm))),
                 found => Ok(found),
             },
         }
@@ -154,7 +123,7 @@ impl IssuerKeys {
     fn cached(&self, entry: &Entry, kid: Option<&str>, alg: Algorithm) -> Option<Vec<Arc<VerificationKey>>> {
         let set = entry.keys.load();
         let set = set.as_ref().filter(|set| self.clock.now() < set.fresh_until)?;
-        let found = set.candidates(kid, alg);
+        let found = set.keys.candidates(kid, alg);
         (!found.is_empty()).then_some(found)
     }
 
@@ -200,12 +169,13 @@ impl IssuerKeys {
 
     fn has_usable(&self, entry: &Entry, kid: Option<&str>, alg: Algorithm) -> bool {
         let set = entry.keys.load();
-        set.as_ref()
-            .is_some_and(|set| self.clock.now() < set.usable_until && !set.candidates(kid, alg).is_empty())
+        set.as_ref().is_some_and(|set| {
+            self.clock.now() < set.usable_until && !set.keys.candidates(kid, alg).is_empty()
+        })
     }
 
     /// Metadata first: an issuer that has become another, or moved its keys, is not followed silently.
-    async fn fetch(&self, provider: &IdentityProvider) -> Result<KeySet, RefreshError> {
+    async fn fetch(&self, provider: &IdentityProvider) -> Result<Cached, RefreshError> {
         let metadata = discover(&self.fetcher, &provider.issuer).await?;
         if metadata.jwks_uri.as_deref() != Some(&provider.jwks_uri) {
             tracing::warn!(
@@ -220,6 +190,6 @@ impl IssuerKeys {
         let longest = self.config.max_age.as_secs();
         let age = fetched.max_age.map_or(longest, |age| age.clamp(60, longest));
         let fresh_until = self.clock.now() + age;
-        Ok(KeySet { keys, fresh_until, usable_until: fresh_until + self.config.max_stale.as_secs() })
+        Ok(Cached { keys, fresh_until, usable_until: fresh_until + self.config.max_stale.as_secs() })
     }
 }
