@@ -2,6 +2,7 @@
 
 mod database_url;
 mod log_stream;
+mod private_origin;
 mod types;
 mod validate;
 
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use database_url::check_database_url;
 pub use log_stream::{Destination, LogStream};
+pub use private_origin::{ConfinedOrigin, PrivateOrigin};
 pub use types::{ByteSize, Duration, Secret, SigningAlg};
 pub use validate::ConfigError;
 pub(crate) use validate::is_loopback;
@@ -94,8 +96,9 @@ pub struct Database {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Fetch {
-    /// Exact origins excused from https and from the public-address rule.
-    pub private_origins: Vec<String>,
+    /// Exact origins excused from https and from the public-address rule, for every teamspace or for those that are
+    /// named.
+    pub private_origins: Vec<PrivateOrigin>,
     /// Extra roots, PEM.
     pub ca_file: Option<PathBuf>,
     /// Deadline of one whole fetch.

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use url::{Host, Url};
 
-use super::{Config, Database, Duration, Secret, check_database_url, log_stream};
+use super::{Config, Database, Duration, PrivateOrigin, Secret, check_database_url, log_stream};
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -153,15 +153,10 @@ fn check_sizes(config: &Config) -> Result<(), ConfigError> {
     Ok(())
 }
 
-fn check_private_origins(origins: &[String]) -> Result<(), ConfigError> {
+fn check_private_origins(origins: &[PrivateOrigin]) -> Result<(), ConfigError> {
     for origin in origins {
-        let exact = Url::parse(origin).is_ok_and(|url| url.origin().ascii_serialization() == *origin);
-        if !exact {
-            return Err(invalid(
-                "fetch.private_origins",
-                origin,
-                "must be an origin such as https://idp.internal:8443",
-            ));
+        if let Some(why) = origin.problem() {
+            return Err(invalid("fetch.private_origins", origin.origin(), why));
         }
     }
     Ok(())
