@@ -2,7 +2,8 @@
 
 mod database_url;
 mod log_stream;
-mod private_origin;
+mod problem;
+mod sources;
 mod types;
 mod validate;
 
@@ -10,16 +11,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use axum_client_ip::ClientIpSource;
-use figment::Figment;
-use figment::providers::{Env, Format, Serialized, Toml};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sources::Sources;
 
 pub(crate) use database_url::check_database_url;
 pub use log_stream::{Destination, LogStream};
-pub use private_origin::{ConfinedOrigin, PrivateOrigin};
+pub use problem::{ConfigError, ConfigErrors};
 pub use types::{ByteSize, Duration, Secret, SigningAlg};
-pub use validate::ConfigError;
 pub(crate) use validate::is_loopback;
 
 /// Everything the service can be told. Unknown keys are errors.
@@ -30,13 +29,17 @@ pub struct Config {
     pub issuer: String,
     /// Where the public endpoints and the admin API listen.
     #[schemars(with = "String")]
+    #[serde(deserialize_with = "types::listen_address")]
     pub listen: SocketAddr,
     /// Where `/healthz`, `/readyz` and `/metrics` listen; keep it private.
     #[schemars(with = "String")]
+    #[serde(deserialize_with = "types::listen_address")]
     pub management_listen: SocketAddr,
     /// `sqlite://FILE`, or in a build with the `postgres` feature `postgres://USER@HOST/DATABASE`, with libpq's
     /// parameters behind a `?`; a server on another machine needs `sslmode`, best `sslmode=verify-full`.
     pub database_url: String,
+    /// The same, read from a file: a PostgreSQL URL may hold a password.
+    pub database_url_file: Option<PathBuf>,
     pub database: Database,
     /// Directory of `*.cedar` files. A change takes effect within seconds, or at once on SIGHUP.
     pub policy_dir: PathBuf,
@@ -51,7 +54,7 @@ pub struct Config {
     pub fetch: Fetch,
     pub jwks: Jwks,
     pub keys: Keys,
-    /// Where the decision log is sent. A list: the environment cannot set it.
+    /// Where the decision log is sent.
     pub log_stream: Vec<LogStream>,
     pub policy: Policy,
     pub rate_limit: RateLimit,
@@ -96,9 +99,8 @@ pub struct Database {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Fetch {
-    /// Exact origins excused from https and from the public-address rule, for every teamspace or for those that are
-    /// named.
-    pub private_origins: Vec<PrivateOrigin>,
+    /// Exact origins excused from https and from the public-address rule.
+    pub private_origins: Vec<String>,
     /// Extra roots, PEM.
     pub ca_file: Option<PathBuf>,
     /// Deadline of one whole fetch.
@@ -171,6 +173,7 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             management_listen: SocketAddr::from(([127, 0, 0, 1], 8081)),
             database_url: "sqlite://countersign.db".into(),
+            database_url_file: None,
             database: Database::default(),
             policy_dir: "policies".into(),
             schema_file: "schema/countersign.cedarschema".into(),
@@ -253,15 +256,10 @@ pub const DEFAULT_FILE: &str = "countersign.toml";
 
 impl Config {
     /// Reads and validates. `file` must exist when it is named.
-    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
-        let mut figment = Figment::from(Serialized::defaults(Self::default()));
-        match file {
-            Some(path) if !path.is_file() => return Err(ConfigError::NoFile(path.to_owned())),
-            Some(path) => figment = figment.merge(Toml::file_exact(path)),
-            None => figment = figment.merge(Toml::file(DEFAULT_FILE)),
-        }
-        let config: Self = figment.merge(Env::prefixed("COUNTERSIGN_").split("__")).extract()?;
-        config.validated()
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigErrors> {
+        let mut sources = Sources::read(file)?;
+        let (config, errors) = sources.extract();
+        config.validated(&sources, errors)
     }
 
     /// The JSON Schema of this configuration, for editors.

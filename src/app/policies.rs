@@ -19,6 +19,8 @@ use crate::store::{StoreError, policy_sets};
 
 /// How long a reading is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// What comes of a set that cannot be read while there is one in force.
+const LAST_GOOD_STAY: &str = "the last good ones stay";
 
 /// When files are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,14 +116,14 @@ impl Followed {
         Ok(answered)
     }
 
-    /// Remembers a failure, and logs it unless it is still the last one.
-    fn note_failure(&self, failure: Failure, now: UnixSeconds) {
+    /// Remembers a failure, and logs it unless it is still the last one, with what comes of it.
+    fn note_failure(&self, failure: Failure, now: UnixSeconds, so: &str) {
         let known = self.last_error.load();
         if known.as_ref().is_some_and(|last| last.failure == failure) {
             return;
         }
         let (set, Failure { file, message: problem }) = (self.name, &failure);
-        tracing::error!(set, file, problem, "cannot take over the policies; the last good ones stay");
+        tracing::error!(set, file, problem, "cannot read the policies; {so}");
         self.last_error.store(Some(Arc::new(LastError { at: now, failure })));
     }
 
@@ -174,7 +176,7 @@ impl App {
             Some(Ok(new)) => new,
             Some(Err(failure)) => {
                 self.metrics.count_reload(Reload::Failed);
-                return self.policy_files.note_failure(failure, now);
+                return self.policy_files.note_failure(failure, now, LAST_GOOD_STAY);
             }
         };
         self.policy_files.note_success();
@@ -197,7 +199,11 @@ impl App {
         let new = match shadow.files.read(look, now).await {
             None => return,
             Some(Ok(new)) => Arc::new(new),
-            Some(Err(failure)) => return shadow.files.note_failure(failure, now),
+            Some(Err(failure)) => {
+                let is_first = shadow.policies().is_none();
+                let so = if is_first { "nothing is tried until they can be read" } else { LAST_GOOD_STAY };
+                return shadow.files.note_failure(failure, now, so);
+            }
         };
         shadow.files.note_success();
         if shadow.policies().is_none_or(|policies| policies.hash != new.hash) {

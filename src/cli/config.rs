@@ -1,17 +1,21 @@
 //! `countersign config`.
 
+mod check;
+
 use std::path::Path;
 
 use clap::Subcommand;
 
 use super::out::{self, say};
+use super::serve::now;
 use super::{End, Outcome};
 use crate::config::Config;
 use crate::store::connection::shown;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Read and validate the configuration.
+    /// Validate the configuration and open all that `serve` opens: policies, database, keys, addresses. Tells every
+    /// problem at once; 0 if there is none, else 2.
     Check,
     /// Print the configuration in force, without secrets.
     Show,
@@ -23,8 +27,11 @@ impl Command {
     pub(super) fn run(self, file: Option<&Path>) -> Outcome {
         match self {
             Self::Check => {
-                Config::load(file)?;
-                say!("The configuration is valid.");
+                let problems = check::problems(&Config::load(file)?, now());
+                if !problems.is_empty() {
+                    return Err(problems.join("\n").into());
+                }
+                say!("The configuration is valid, and all that it names can be opened.");
             }
             Self::Show => {
                 let mut config = Config::load(file)?;

@@ -3,7 +3,7 @@
 
 mod tls;
 
-use super::validate::{ConfigError, invalid};
+use super::problem::{ConfigError, invalid};
 
 /// Refuses a URL that cannot be used. `key` is what gives it: a key of the configuration, or an argument.
 pub(crate) fn check_database_url(key: &'static str, url: &str) -> Result<(), ConfigError> {
@@ -14,11 +14,19 @@ pub(crate) fn check_database_url(key: &'static str, url: &str) -> Result<(), Con
 fn check(url: &str) -> Result<(), (&str, &'static str)> {
     let (scheme, rest) = url.split_once("://").unwrap_or(("[redacted]", ""));
     let why = match scheme {
+        "sqlite" if rest.starts_with(":memory:") => {
+            "must name a file: each connection would have a database of its own in memory"
+        }
+        "sqlite" if rest.contains('?') => "must name a file and nothing else: sqlite:// takes no parameters",
         "sqlite" if !rest.is_empty() => return Ok(()),
         "postgres" | "postgresql" if cfg!(feature = "postgres") => {
             return check_postgres(rest).map_err(|why| (scheme, why));
         }
         "postgres" | "postgresql" => "needs a build with the `postgres` feature; use sqlite://FILE",
+        "mysql" | "mariadb" => "is not supported: use sqlite://FILE or postgres://USER@HOST/DATABASE",
+        _ if url.starts_with("sqlite:") => {
+            "must begin with sqlite:// and name a file, such as sqlite://countersign.db"
+        }
         _ => "must begin with sqlite:// and name a file",
     };
     let is_scheme = scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));

@@ -12,7 +12,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use url::Url;
 
 use super::Secret;
-use super::validate::{ConfigError, invalid, is_loopback};
+use super::problem::{ConfigError, invalid};
+use super::validate::is_loopback;
 
 /// A place that every row of the decision log is sent to.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -33,6 +34,9 @@ pub struct LogStream {
     /// OTLP only: HTTP headers with secret values, such as `authorization`.
     #[serde(default)]
     pub headers: BTreeMap<String, Secret>,
+    /// OTLP only: headers whose values are read from files.
+    #[serde(default)]
+    pub header_files: BTreeMap<String, PathBuf>,
 }
 
 /// The receiver of a stream.
@@ -131,42 +135,44 @@ impl JsonSchema for Destination {
 }
 
 /// What streams must satisfy beyond their types.
-pub(super) fn check(streams: &[LogStream]) -> Result<(), ConfigError> {
+pub(super) fn check(streams: &[LogStream]) -> Vec<ConfigError> {
     let mut names = HashSet::new();
-    for stream in streams {
+    let mut errors = Vec::new();
+    for (index, stream) in streams.iter().enumerate() {
         let name = &stream.name;
+        let key = |key: &str| format!("log_stream.{index}.{key}");
         let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
         if !(1..=64).contains(&name.len()) || !name.bytes().all(plain) {
             let why = "must be 1 to 64 lower-case letters, digits, `-` and `_`";
-            return Err(invalid("log_stream.name", name, why));
+            errors.push(invalid(&key("name"), name, why));
         }
         if !names.insert(name) {
-            return Err(invalid("log_stream.name", name, "must be the name of one stream only"));
+            errors.push(invalid(&key("name"), name, "must be the name of one stream only"));
         }
         if stream.facts && !stream.email {
             let why = "needs `email = true`, since facts hold the email";
-            return Err(invalid("log_stream.facts", format!("true (of {name})"), why));
+            errors.push(invalid(&key("facts"), format!("true (of {name})"), why));
         }
-        check_headers(stream)?;
+        errors.extend(check_headers(stream, &key("headers")));
     }
-    Ok(())
+    errors
 }
 
-fn check_headers(stream: &LogStream) -> Result<(), ConfigError> {
-    let bad =
-        |header: &str, why| Err(invalid("log_stream.headers", format!("{header} (of {})", stream.name), why));
-    for (name, value) in &stream.headers {
-        match &stream.to {
+fn check_headers(stream: &LogStream, key: &str) -> Vec<ConfigError> {
+    let wrong = stream.headers.iter().filter_map(|(name, value)| {
+        let why = match &stream.to {
             // OPS-02: no secret leaves this machine in clear text.
             Destination::Otlp(url) if url.scheme() != "https" && !is_loopback(url) => {
-                return bad(name, "needs otlp+https; http is for loopback only");
+                "needs otlp+https; http is for loopback only"
             }
-            Destination::Otlp(_) => {}
-            _ => return bad(name, "is for OTLP only"),
-        }
-        if HeaderName::from_str(name).is_err() || HeaderValue::from_str(value.expose()).is_err() {
-            return bad(name, "is no HTTP header");
-        }
-    }
-    Ok(())
+            Destination::Otlp(_) => match (HeaderName::from_str(name), HeaderValue::from_str(value.expose()))
+            {
+                (Ok(_), Ok(_)) => return None,
+                _ => "is no HTTP header",
+            },
+            _ => "is for OTLP only",
+        };
+        Some(invalid(key, format!("{name} (of {})", stream.name), why))
+    });
+    wrong.collect()
 }

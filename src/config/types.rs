@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::net::SocketAddr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use secrecy::{ExposeSecret, SecretString};
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A duration in whole seconds, written as `1h`, `10m`, `30s`.
@@ -65,8 +67,42 @@ impl Serialize for Duration {
 
 impl<'de> Deserialize<'de> for Duration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        match Written::deserialize(deserializer)? {
+            Written::Text(text) => text.parse().map_err(D::Error::custom),
+            Written::Number(n) => Err(D::Error::custom(match i64::try_from(n) {
+                Ok(n) if Self(n).to_string() != format!("{n}s") => {
+                    format!("has no unit; write it as {} or {n}s", Self(n))
+                }
+                _ => format!("has no unit; write it as {n}s"),
+            })),
+        }
     }
+}
+
+/// A value that is a text or a number.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a text such as \"10m\" or a number")]
+enum Written {
+    Number(usize),
+    Text(String),
+}
+
+/// Reads an address to listen on. A host name would be several addresses, or another one tomorrow.
+pub(super) fn listen_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let why = match Written::deserialize(deserializer)? {
+        Written::Number(port) => format!("must be an address and a port, such as 127.0.0.1:{port}"),
+        Written::Text(text) => match (text.parse(), text.rsplit_once(':')) {
+            (Ok(address), _) => return Ok(address),
+            (Err(_), Some((host, port))) if port.parse::<u16>().is_ok() && !host.contains([':', '/']) => {
+                let here = if host.is_empty() || host == "*" { "0.0.0.0" } else { "127.0.0.1" };
+                format!("must be an IP address and a port; write it as {here}:{port}")
+            }
+            (Err(_), _) => {
+                "must be an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080".to_owned()
+            }
+        },
+    };
+    Err(D::Error::custom(why))
 }
 
 impl JsonSchema for Duration {
@@ -133,15 +169,9 @@ impl Serialize for ByteSize {
 
 impl<'de> Deserialize<'de> for ByteSize {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Written {
-            Bytes(usize),
-            Text(String),
-        }
         match Written::deserialize(deserializer)? {
-            Written::Bytes(n) => Ok(Self(n)),
-            Written::Text(text) => text.parse().map_err(serde::de::Error::custom),
+            Written::Number(n) => Ok(Self(n)),
+            Written::Text(text) => text.parse().map_err(D::Error::custom),
         }
     }
 }

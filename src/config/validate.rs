@@ -6,61 +6,87 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use url::{Host, Url};
 
-use super::{Config, Database, Duration, PrivateOrigin, Secret, check_database_url, log_stream};
+use super::problem::{ConfigError, ConfigErrors, invalid};
+use super::sources::Sources;
+use super::{Config, Database, Duration, Secret, check_database_url, log_stream};
 
-/// Why a configuration cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    #[error("there is no configuration file {}", .0.display())]
-    NoFile(PathBuf),
-    /// The figment error names the key and the file or variable it was read from.
-    #[error("{0}")]
-    Unreadable(#[from] Box<figment::Error>),
-    #[error("`{key}` = `{value}`: {why}")]
-    Invalid { key: &'static str, value: String, why: &'static str },
-    #[error("`{key}`: cannot read {}: {source}", .path.display())]
-    File { key: &'static str, path: PathBuf, source: std::io::Error },
-    #[error("`{0}` and `{0}_file` are both set; keep one")]
-    Both(&'static str),
+/// What was found so far, each problem with the place where its key was set.
+struct Findings<'a> {
+    sources: &'a Sources,
+    errors: ConfigErrors,
 }
 
-impl From<figment::Error> for ConfigError {
-    fn from(error: figment::Error) -> Self {
-        Self::Unreadable(Box::new(error))
+impl Findings<'_> {
+    fn add(&mut self, error: ConfigError) {
+        let key: Vec<String> = error.key().unwrap_or_default().split('.').map(str::to_owned).collect();
+        self.errors.add(self.sources.place(&key), error);
+    }
+
+    fn note<T>(&mut self, result: Result<T, ConfigError>) -> Option<T> {
+        result.map_err(|error| self.add(error)).ok()
+    }
+
+    fn note_all(&mut self, errors: Vec<ConfigError>) {
+        errors.into_iter().for_each(|error| self.add(error));
     }
 }
 
-pub(super) fn invalid(key: &'static str, value: impl ToString, why: &'static str) -> ConfigError {
-    ConfigError::Invalid { key, value: value.to_string(), why }
-}
-
 impl Config {
-    pub(super) fn validated(mut self) -> Result<Self, ConfigError> {
-        check_issuer(&self.issuer)?;
-        check_durations(&self)?;
-        check_sizes(&self)?;
-        check_private_origins(&self.fetch.private_origins)?;
-        check_database_url("database_url", &self.database_url)?;
-        log_stream::check(&self.log_stream)?;
+    /// Checks everything, and reads the secrets that are in files. `errors` are those found before.
+    pub(super) fn validated(mut self, sources: &Sources, errors: ConfigErrors) -> Result<Self, ConfigErrors> {
+        let mut found = Findings { sources, errors };
+        found.note(check_issuer(&self.issuer));
+        found.note_all(check_durations(&self));
+        found.note_all(check_sizes(&self));
+        found.note_all(check_private_origins(&self.fetch.private_origins));
+        self.read_secrets(&mut found);
+        found.note(check_database_url("database_url", &self.database_url));
+        found.note_all(log_stream::check(&self.log_stream));
+        found.note_all(self.check_places());
+        if let Some(key) = &self.keys.encryption_key {
+            found.note(check_encryption_key(key));
+        }
+        if found.errors.is_empty() { Ok(self) } else { Err(found.errors) }
+    }
+
+    /// What must not be the same as something else.
+    fn check_places(&self) -> Vec<ConfigError> {
+        let mut errors = Vec::new();
         if self.listen == self.management_listen {
-            return Err(invalid("management_listen", self.management_listen, "must not be `listen` as well"));
+            let why = "must not be `listen` as well";
+            errors.push(invalid("management_listen", self.management_listen, why));
         }
         if self.policy.shadow_dir.as_ref() == Some(&self.policy_dir) {
-            return Err(invalid(
-                "policy.shadow_dir",
-                self.policy_dir.display(),
-                "must not be `policy_dir` as well",
-            ));
+            let why = "must not be `policy_dir` as well";
+            errors.push(invalid("policy.shadow_dir", self.policy_dir.display(), why));
         }
-        self.keys.encryption_key = secret_or_file(
-            "keys.encryption_key",
-            self.keys.encryption_key.take(),
-            self.keys.encryption_key_file.as_deref(),
-        )?;
-        if let Some(key) = &self.keys.encryption_key {
-            check_encryption_key(key)?;
+        errors
+    }
+
+    fn read_secrets(&mut self, found: &mut Findings<'_>) {
+        if let Some(path) = self.database_url_file.take() {
+            match found.sources.sets("database_url") {
+                true => found.add(ConfigError::Both("database_url")),
+                false => {
+                    let url = found.note(read_secret("database_url_file", &path));
+                    self.database_url = url.map_or_else(String::new, |url| url.expose().to_owned());
+                }
+            }
         }
-        Ok(self)
+        match (&self.keys.encryption_key, &self.keys.encryption_key_file) {
+            (Some(_), Some(_)) => found.add(ConfigError::Both("keys.encryption_key")),
+            (None, Some(path)) => {
+                self.keys.encryption_key = found.note(read_secret("keys.encryption_key_file", path));
+            }
+            (_, None) => {}
+        }
+        for stream in &mut self.log_stream {
+            for (header, path) in std::mem::take(&mut stream.header_files) {
+                if let Some(value) = found.note(read_secret("log_stream.header_files", &path)) {
+                    stream.headers.insert(header, value);
+                }
+            }
+        }
     }
 }
 
@@ -105,7 +131,7 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
     }
 }
 
-fn check_durations(config: &Config) -> Result<(), ConfigError> {
+fn check_durations(config: &Config) -> Vec<ConfigError> {
     const DAY: i64 = 86_400;
     let rules: [(&'static str, Duration, i64, i64, &'static str); 10] = [
         ("database.timeout", config.database.timeout, 1, 25, "must be between 1s and 25s"),
@@ -119,64 +145,46 @@ fn check_durations(config: &Config) -> Result<(), ConfigError> {
         ("retention.sign_ins", config.retention.sign_ins, DAY, 36_500 * DAY, "must be 1d or more"),
         ("retention.unsent", config.retention.unsent, 0, 36_500 * DAY, "must be 36500d at the most"),
     ];
-    for (key, value, least, most, why) in rules {
-        if !(least..=most).contains(&value.as_secs()) {
-            return Err(invalid(key, value, why));
-        }
-    }
-    Ok(())
+    let wrong =
+        rules.into_iter().filter(|(_, value, least, most, _)| !(*least..=*most).contains(&value.as_secs()));
+    wrong.map(|(key, value, _, _, why)| invalid(key, value, why)).collect()
 }
 
-fn check_sizes(config: &Config) -> Result<(), ConfigError> {
+fn check_sizes(config: &Config) -> Vec<ConfigError> {
     let Database { writers, readers, .. } = config.database;
+    let mut errors = Vec::new();
     for (key, value) in [("database.writers", writers), ("database.readers", readers)] {
         if !(1..=64).contains(&value) {
-            return Err(invalid(key, value, "must be between 1 and 64"));
+            errors.push(invalid(key, value, "must be between 1 and 64"));
         }
     }
     let recorded = config.rate_limit.recorded_refusals_per_minute;
     if !(1..=100_000).contains(&recorded) {
-        return Err(invalid(
-            "rate_limit.recorded_refusals_per_minute",
-            recorded,
-            "must be between 1 and 100000",
-        ));
+        let why = "must be between 1 and 100000";
+        errors.push(invalid("rate_limit.recorded_refusals_per_minute", recorded, why));
     }
     let max = config.assertion.max_size;
     if !(1024..=48 * 1024).contains(&max.bytes()) {
-        return Err(invalid("assertion.max_size", max, "must be between 1KiB and 48KiB"));
+        errors.push(invalid("assertion.max_size", max, "must be between 1KiB and 48KiB"));
     }
     let max = config.fetch.max_size;
     if !(1024..=16 * 1024 * 1024).contains(&max.bytes()) {
-        return Err(invalid("fetch.max_size", max, "must be between 1KiB and 16MiB"));
+        errors.push(invalid("fetch.max_size", max, "must be between 1KiB and 16MiB"));
     }
-    Ok(())
+    errors
 }
 
-fn check_private_origins(origins: &[PrivateOrigin]) -> Result<(), ConfigError> {
-    for origin in origins {
-        if let Some(why) = origin.problem() {
-            return Err(invalid("fetch.private_origins", origin.origin(), why));
-        }
-    }
-    Ok(())
+fn check_private_origins(origins: &[String]) -> Vec<ConfigError> {
+    let is_exact =
+        |origin: &str| Url::parse(origin).is_ok_and(|url| url.origin().ascii_serialization() == origin);
+    let wrong = origins.iter().filter(|origin| !is_exact(origin));
+    let why = "must be an origin such as https://idp.internal:8443";
+    wrong.map(|origin| invalid("fetch.private_origins", origin, why)).collect()
 }
 
-fn secret_or_file(
-    key: &'static str,
-    value: Option<Secret>,
-    file: Option<&Path>,
-) -> Result<Option<Secret>, ConfigError> {
-    match (value, file) {
-        (Some(_), Some(_)) => Err(ConfigError::Both(key)),
-        (value, None) => Ok(value),
-        (None, Some(path)) => {
-            let text = std::fs::read_to_string(path).map_err(|source| ConfigError::File {
-                key,
-                path: path.to_owned(),
-                source,
-            })?;
-            Ok(Some(Secret::from(text.trim_end().to_owned())))
-        }
-    }
+/// A secret from a file, without the line end that editors add.
+fn read_secret(key: &str, path: &Path) -> Result<Secret, ConfigError> {
+    let failed = |source| ConfigError::File { key: key.to_owned(), path: PathBuf::from(path), source };
+    let text = std::fs::read_to_string(path).map_err(failed)?;
+    Ok(Secret::from(text.trim_end().to_owned()))
 }

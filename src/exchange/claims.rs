@@ -156,11 +156,9 @@ impl Claims {
         names.take(MAX_GROUPS).map(str::to_owned).collect()
     }
 
-    /// The earliest time, by our clock, at which the person can have signed in at the provider, whose clock may be
-    /// ahead by the skew. An `auth_time` after `iat` tells nothing.
-    pub fn signed_in_at(&self, clock_skew: i64) -> UnixSeconds {
-        let issued_at = self.iat as UnixSeconds;
-        self.auth_time.map_or(issued_at, |at| at.min(issued_at)).saturating_sub(clock_skew)
+    /// When the person signed in at the provider, as far as the assertion tells.
+    pub fn signed_in_at(&self) -> UnixSeconds {
+        self.auth_time.unwrap_or(self.iat as UnixSeconds)
     }
 
     /// From when on the assertion is refused for its age alone.

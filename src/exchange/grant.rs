@@ -28,9 +28,7 @@ const ATTEMPTS: usize = 4;
 #[derive(Debug, Clone)]
 pub struct Grant {
     pub member_id: String,
-    /// Its slug, which may become another teamspace's.
     pub teamspace: String,
-    pub teamspace_id: String,
     pub client_id: String,
     pub resource: String,
     pub scopes: Vec<String>,
@@ -69,7 +67,7 @@ impl<'a> Case<'a> {
         record.policy_set.clone_from(&policies.hash);
         for _ in 0..ATTEMPTS {
             let standing = self.0.standing(app).await?;
-            self.0.check_session(app, &standing)?;
+            self.0.check_session(&standing)?;
             let facts = self.0.facts(&standing);
             let recorded = decide_recorded(&policies.compiled, &facts);
             record.describe(&recorded, &facts);
@@ -102,7 +100,7 @@ impl<'a> Case<'a> {
 
     fn redemption(&self, app: &App, grant: &Grant, standing: Standing) -> Redemption {
         let claims = self.0.id_jag.claims();
-        let signed_in_at = self.0.signed_in_at(app);
+        let signed_in_at = claims.signed_in_at();
         let member = match standing {
             Standing::Bound(member) if member.status != Status::Invited => {
                 MemberChange::Known { member_id: member.id }

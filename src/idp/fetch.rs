@@ -13,7 +13,7 @@ use serde_json::Value;
 use url::{Host, Url};
 
 use super::address::is_public;
-use crate::config::{Fetch, PrivateOrigin};
+use crate::config::Fetch;
 
 /// Why something was not fetched. The text never repeats what the other side answered.
 #[derive(Debug, thiserror::Error)]
@@ -32,9 +32,6 @@ pub enum FetchError {
     Unreachable(&'static str),
     #[error("did not answer in time")]
     Timeout,
-    /// Any of the three before.
-    #[error("cannot be reached at a public address")]
-    NotReached,
     #[error("answered with status {0}")]
     Status(u16),
     #[error("redirects to another place, which is not followed")]
@@ -43,16 +40,6 @@ pub enum FetchError {
     NotJson,
     #[error("answered with more than {0} bytes")]
     TooLarge(usize),
-}
-
-impl FetchError {
-    /// The same without what would tell which names there are behind the firewall.
-    pub fn confined(self) -> Self {
-        match self {
-            Self::PrivateAddress | Self::Unreachable(_) | Self::Timeout => Self::NotReached,
-            other => other,
-        }
-    }
 }
 
 /// The HTTP client could not be set up.
@@ -68,16 +55,13 @@ pub struct Fetched {
     pub max_age: Option<i64>,
 }
 
-/// Fetches JSON documents from outside: from public addresses, until [`Fetcher::on_behalf_of`] says for whom.
+/// Fetches JSON documents from outside.
 #[derive(Clone)]
 pub struct Fetcher {
     /// Resolves names to public addresses only.
     public: Client,
     /// For the origins that the operator excused.
     private: Client,
-    /// All that the operator excused, for one teamspace or another.
-    excused: Arc<[PrivateOrigin]>,
-    /// Those of them that may be asked.
     private_origins: Arc<HashSet<String>>,
     timeout: Duration,
     max_size: usize,
@@ -90,18 +74,10 @@ impl Fetcher {
         Ok(Self {
             public: client(guarded(config)?.dns_resolver(Arc::new(PublicResolver)))?,
             private: client(guarded(config)?)?,
-            excused: config.private_origins.clone().into(),
-            private_origins: Arc::default(),
+            private_origins: Arc::new(config.private_origins.iter().cloned().collect()),
             timeout: config.timeout.std(),
             max_size: config.max_size.bytes(),
         })
-    }
-
-    /// The same, with the private origins that are excused for a teamspace.
-    pub fn on_behalf_of(&self, teamspace: &str) -> Self {
-        let its = self.excused.iter().filter(|excused| excused.is_for(teamspace));
-        let private_origins = its.map(|excused| excused.origin().to_owned()).collect();
-        Self { private_origins: Arc::new(private_origins), ..self.clone() }
     }
 
     /// Whether an origin is excused from https and from the public-address rule.
@@ -163,9 +139,7 @@ impl Fetcher {
             }
             body.extend_from_slice(&chunk);
         }
-        // Some servers begin with a byte order mark, which RFC 8259 §8.1 lets readers ignore.
-        let text = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&body);
-        let json = serde_json::from_slice(text).map_err(|_| FetchError::NotJson)?;
+        let json = serde_json::from_slice(&body).map_err(|_| FetchError::NotJson)?;
         Ok(Fetched { json, max_age })
     }
 }
@@ -180,9 +154,11 @@ fn guarded(config: &Fetch) -> Result<ClientBuilder, FetcherError> {
     if let Some(path) = &config.ca_file {
         let fail = |e: &dyn std::fmt::Display| FetcherError(format!("{}: {e}", path.display()));
         let pem = std::fs::read(path).map_err(|e| fail(&e))?;
-        for certificate in Certificate::from_pem_bundle(&pem).map_err(|e| fail(&e))? {
-            builder = builder.add_root_certificate(certificate);
+        let certificates = Certificate::from_pem_bundle(&pem).map_err(|e| fail(&e))?;
+        if certificates.is_empty() {
+            return Err(fail(&"holds no certificate; expected PEM"));
         }
+        builder = certificates.into_iter().fold(builder, ClientBuilder::add_root_certificate);
     }
     Ok(builder)
 }
@@ -197,12 +173,7 @@ fn is_json(response: &Response) -> bool {
 
 fn max_age(response: &Response) -> Option<i64> {
     let header = response.headers().get(CACHE_CONTROL)?.to_str().ok()?;
-    // Names of directives have no case, and a number may stand in quotes (RFC 9111 §5.2).
-    header.split(',').find_map(|part| {
-        let (name, value) = part.split_once('=')?;
-        let is_max_age = name.trim().eq_ignore_ascii_case("max-age");
-        is_max_age.then(|| value.trim().trim_matches('"').parse().ok())?
-    })
+    header.split(',').find_map(|part| part.trim().strip_prefix("max-age=")?.parse().ok())
 }
 
 /// A constant text for what went wrong: the library's own would repeat the URL and the addresses.

@@ -3,9 +3,9 @@
 use serde::Serialize;
 use url::Url;
 
-use super::discovery::{DiscoveryError, Metadata, check_jwks_uri, discover};
+use super::discovery::{Metadata, check_jwks_uri, discover};
 use super::fetch::{FetchError, Fetcher};
-use super::key_set::KeySet;
+use super::jwks::KeySet;
 use crate::store::identity_providers::Provider;
 
 /// How one check came out.
@@ -48,29 +48,10 @@ impl Inspection {
 pub const ORDER: [&str; 6] =
     ["issuer_url", "issuer_not_self", "org_authorization_server", "metadata", "jwks", "id_jag_supported"];
 
-/// An issuer as it was typed, and who did.
-#[derive(Debug, Clone, Copy)]
-pub struct Proposed<'a> {
-    pub provider: Provider,
-    pub issuer: &'a str,
-    /// Our own issuer identifier.
-    pub own: &'a str,
-    /// Whether who asks may learn no more about the network than that something cannot be reached.
-    pub confined: bool,
-}
-
-impl Proposed<'_> {
-    /// The error as it is told to who asks; operators find it in the log.
-    fn told(&self, error: FetchError) -> FetchError {
-        tracing::info!(issuer = self.issuer, %error, "cannot check an identity provider");
-        if self.confined { error.confined() } else { error }
-    }
-}
-
-/// Judges an issuer. The fetcher is that of its teamspace.
-pub async fn inspect(fetcher: &Fetcher, proposed: Proposed<'_>) -> Inspection {
+/// Judges an issuer as it was typed. `own` is our own issuer identifier.
+pub async fn inspect(fetcher: &Fetcher, provider: Provider, issuer: &str, own: &str) -> Inspection {
     let mut inspection = Inspection { checks: Vec::with_capacity(ORDER.len()), jwks_uri: None };
-    if let Err(failed) = run(fetcher, proposed, &mut inspection).await {
+    if let Err(failed) = run(fetcher, provider, issuer, own, &mut inspection).await {
         inspection.checks.push(failed);
         inspection.jwks_uri = None;
     }
@@ -85,20 +66,22 @@ fn check(code: &'static str, outcome: Outcome, message: impl Into<String>) -> Ch
     Check { code, outcome, message: message.into() }
 }
 
-async fn run(fetcher: &Fetcher, proposed: Proposed<'_>, inspection: &mut Inspection) -> Result<(), Check> {
-    let (checks, issuer) = (&mut inspection.checks, proposed.issuer);
+async fn run(
+    fetcher: &Fetcher,
+    provider: Provider,
+    issuer: &str,
+    own: &str,
+    inspection: &mut Inspection,
+) -> Result<(), Check> {
+    let checks = &mut inspection.checks;
     checks.push(check_url(fetcher, issuer)?);
-    checks.push(check_not_self(issuer, proposed.own)?);
-    checks.push(check_org_server(proposed.provider, issuer)?);
-    let metadata = discover(fetcher, issuer).await.map_err(|error| {
-        let error = match error {
-            DiscoveryError::Fetch(error) => proposed.told(error).into(),
-            other => other,
-        };
-        check("metadata", Outcome::Failed, format!("The issuer's metadata: {error}."))
-    })?;
+    checks.push(check_not_self(issuer, own)?);
+    checks.push(check_org_server(provider, issuer)?);
+    let metadata = discover(fetcher, issuer)
+        .await
+        .map_err(|e| check("metadata", Outcome::Failed, format!("The issuer's metadata: {e}.")))?;
     checks.push(check("metadata", Outcome::Passed, "The metadata names exactly this issuer."));
-    let (jwks_uri, passed) = check_jwks(fetcher, proposed, &metadata).await?;
+    let (jwks_uri, passed) = check_jwks(fetcher, &metadata).await?;
     checks.push(passed);
     checks.push(check_id_jag(&metadata));
     inspection.jwks_uri = Some(jwks_uri);
@@ -146,30 +129,22 @@ fn check_org_server(provider: Provider, issuer: &str) -> Result<Check, Check> {
     Ok(check(code, Outcome::Passed, "The issuer is not a custom authorization server."))
 }
 
-async fn check_jwks(
-    fetcher: &Fetcher,
-    proposed: Proposed<'_>,
-    metadata: &Metadata,
-) -> Result<(String, Check), Check> {
+async fn check_jwks(fetcher: &Fetcher, metadata: &Metadata) -> Result<(String, Check), Check> {
     let fail = |why: String| check("jwks", Outcome::Failed, why);
     let uri = metadata.jwks_uri.clone().ok_or_else(|| fail("The metadata has no jwks_uri.".into()))?;
-    let unfetched = |e: FetchError| fail(format!("The issuer's jwks_uri {}.", proposed.told(e)));
+    let unfetched = |e: FetchError| fail(format!("The issuer's jwks_uri {e}."));
     check_jwks_uri(fetcher, &metadata.issuer, &uri).map_err(unfetched)?;
     let fetched = fetcher.get(&uri).await.map_err(unfetched)?;
     let keys = KeySet::parse(&fetched.json).map_err(|e| fail(format!("At jwks_uri, {e}.")))?;
-    let found = format!("{} usable signing key(s) found.", keys.usable());
-    let outcome = if keys.lacks_signing_keys() { Outcome::Warning } else { Outcome::Passed };
-    let message = match keys.left_out_shown() {
-        None => found,
-        Some(left_out) => format!("{found} Left out: {left_out}."),
-    };
-    Ok((uri, check("jwks", outcome, message)))
+    let passed = check("jwks", Outcome::Passed, format!("{} usable signing key(s) found.", keys.len()));
+    Ok((uri, passed))
 }
 
 /// Identity providers need not say that they issue ID-JAGs, so this only warns.
 fn check_id_jag(metadata: &Metadata) -> Check {
+    const ID_JAG: &str = "urn:ietf:params:oauth:token-type:id-jag";
     let code = "id_jag_supported";
-    match metadata.announces_id_jags {
+    match metadata.identity_chaining_requested_token_types_supported.iter().any(|t| t == ID_JAG) {
         true => check(code, Outcome::Passed, "The issuer announces ID-JAGs."),
         false => check(
             code,

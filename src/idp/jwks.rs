@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwapOption;
 use jsonwebtoken::Algorithm;
+use serde_json::Value;
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 
 use super::discovery::{DiscoveryError, check_jwks_uri, discover};
 use super::fetch::{FetchError, Fetcher};
 use super::key::VerificationKey;
-use super::key_set::{KeySet, NoUsableKey};
 use crate::clock::{Clock, UnixSeconds};
 use crate::config::Jwks;
 use crate::store::identity_providers::IdentityProvider;
@@ -18,9 +18,9 @@ use crate::store::identity_providers::IdentityProvider;
 /// Why there is no key to verify an assertion with.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    /// The issuer publishes no key of this id that fits the algorithm; the text says what it publishes.
-    #[error("{0}")]
-    Unknown(String),
+    /// The issuer publishes no key of this id that fits the algorithm.
+    #[error("the issuer publishes no fitting key of this kid")]
+    Unknown,
     /// Nothing usable is cached, and the issuer cannot be asked.
     #[error("the issuer's keys cannot be had")]
     Unreachable,
@@ -36,29 +36,58 @@ pub enum RefreshError {
     Discovery(#[from] DiscoveryError),
     #[error("jwks_uri {0}")]
     Fetch(#[from] FetchError),
-    #[error(transparent)]
-    NoUsableKey(#[from] NoUsableKey),
+    #[error(
+        "the key set has no usable public signing key (RS256, PS256, ES256, ES384 or EdDSA; RSA of 2048 bits or more)"
+    )]
+    NoUsableKey,
 }
 
+/// Most keys that are read of one set, and most that are tried for one kid: checking signatures against
+/// a thousand keys would be one customer's way to take everybody's CPU.
+const MAX_KEYS: usize = 100;
+const MAX_CANDIDATES: usize = 4;
 /// Most requests that wait for the keys of one issuer. Each of them holds a place among all that are worked on at
 /// once: an issuer that does not answer must not take everybody's.
 const MAX_WAITING: usize = 64;
 
-/// Keys, and how long they are good.
-struct Cached {
-    keys: KeySet,
+/// A set of prepared keys.
+pub struct KeySet {
+    keys: Vec<Arc<VerificationKey>>,
     fresh_until: UnixSeconds,
     usable_until: UnixSeconds,
 }
 
+impl KeySet {
+    /// From a JWK Set (RFC 7517 §5); keys that we cannot use are skipped.
+    pub fn parse(json: &Value) -> Result<Vec<Arc<VerificationKey>>, RefreshError> {
+        let keys = json.get("keys").and_then(Value::as_array).ok_or(RefreshError::NoUsableKey)?;
+        let keys = keys.iter().take(MAX_KEYS);
+        let usable: Vec<_> = keys.filter_map(VerificationKey::from_jwk).map(Arc::new).collect();
+        if usable.is_empty() { Err(RefreshError::NoUsableKey) } else { Ok(usable) }
+    }
+
+    /// The keys to try: those of that kid; without a kid, the only one that fits.
+    fn candidates(&self, kid: Option<&str>, algorithm: Algorithm) -> Vec<Arc<VerificationKey>> {
+        let fitting = self.keys.iter().filter(|key| key.fits(algorithm));
+        match kid {
+            Some(kid) => {
+                let named = fitting.filter(|key| key.kid.as_deref() == Some(kid));
+                named.take(MAX_CANDIDATES).cloned().collect()
+            }
+            None => {
+                let all: Vec<_> = fitting.cloned().collect();
+                if all.len() == 1 { all } else { Vec::new() }
+            }
+        }
+    }
+}
+
 /// What is cached of one issuer.
 struct Entry {
-    /// The slug of the teamspace that believes it: which private origins may be asked depends on it.
-    teamspace: String,
     /// Where its keys come from: a request that began under an older configuration must not leave keys
     /// of the old place behind for the new one.
     jwks_uri: String,
-    keys: ArcSwapOption<Cached>,
+    keys: ArcSwapOption<KeySet>,
     /// When keys were last asked for; held while asking, so that there is one request at a time.
     asked_at: Arc<AsyncMutex<Option<UnixSeconds>>>,
     waiting: Semaphore,
@@ -82,12 +111,11 @@ impl IssuerKeys {
     /// The keys that may have signed an assertion of a configured issuer.
     pub async fn find(
         &self,
-        teamspace: &str,
         provider: &IdentityProvider,
         kid: Option<&str>,
         algorithm: Algorithm,
     ) -> Result<Vec<Arc<VerificationKey>>, KeyError> {
-        let entry = self.entry(teamspace, provider);
+        let entry = self.entry(provider);
         if let Some(found) = self.cached(&entry, kid, algorithm) {
             return Ok(found);
         }
@@ -95,8 +123,8 @@ impl IssuerKeys {
         let now = self.clock.now();
         match entry.keys.load_full().filter(|set| now < set.usable_until) {
             None => Err(KeyError::Unreachable),
-            Some(set) => match set.keys.candidates(kid, algorithm) {
-                found if found.is_empty() => Err(KeyError::Unknown(set.keys.why_none(kid, algorithm))),
+            Some(set) => match set.candidates(kid, algorithm) {
+                found if found.is_empty() => Err(KeyError::Unknown),
                 found => Ok(found),
             },
         }
@@ -107,15 +135,12 @@ impl IssuerKeys {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner).remove(issuer);
     }
 
-    fn entry(&self, teamspace: &str, provider: &IdentityProvider) -> Arc<Entry> {
+    fn entry(&self, provider: &IdentityProvider) -> Arc<Entry> {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_same =
-            |entry: &&Arc<Entry>| entry.jwks_uri == provider.jwks_uri && entry.teamspace == teamspace;
-        if let Some(entry) = entries.get(&provider.issuer).filter(is_same) {
+        if let Some(entry) = entries.get(&provider.issuer).filter(|e| e.jwks_uri == provider.jwks_uri) {
             return Arc::clone(entry);
         }
         let new = Arc::new(Entry {
-            teamspace: teamspace.to_owned(),
             jwks_uri: provider.jwks_uri.clone(),
             keys: ArcSwapOption::empty(),
             asked_at: Arc::default(),
@@ -129,7 +154,7 @@ impl IssuerKeys {
     fn cached(&self, entry: &Entry, kid: Option<&str>, alg: Algorithm) -> Option<Vec<Arc<VerificationKey>>> {
         let set = entry.keys.load();
         let set = set.as_ref().filter(|set| self.clock.now() < set.fresh_until)?;
-        let found = set.keys.candidates(kid, alg);
+        let found = set.candidates(kid, alg);
         (!found.is_empty()).then_some(found)
     }
 
@@ -159,7 +184,7 @@ impl IssuerKeys {
         let (cache, entry, provider) = (self.clone(), Arc::clone(entry), provider.clone());
         // In a task of its own: a client that goes away must not take along what others wait for.
         let asking = tokio::spawn(async move {
-            match cache.fetch(&entry.teamspace, &provider).await {
+            match cache.fetch(&provider).await {
                 Ok(set) => entry.keys.store(Some(Arc::new(set))),
                 Err(error) => {
                     tracing::warn!(issuer = provider.issuer, %error, "cannot refresh an issuer's keys");
@@ -175,15 +200,13 @@ impl IssuerKeys {
 
     fn has_usable(&self, entry: &Entry, kid: Option<&str>, alg: Algorithm) -> bool {
         let set = entry.keys.load();
-        set.as_ref().is_some_and(|set| {
-            self.clock.now() < set.usable_until && !set.keys.candidates(kid, alg).is_empty()
-        })
+        set.as_ref()
+            .is_some_and(|set| self.clock.now() < set.usable_until && !set.candidates(kid, alg).is_empty())
     }
 
     /// Metadata first: an issuer that has become another, or moved its keys, is not followed silently.
-    async fn fetch(&self, teamspace: &str, provider: &IdentityProvider) -> Result<Cached, RefreshError> {
-        let fetcher = self.fetcher.on_behalf_of(teamspace);
-        let metadata = discover(&fetcher, &provider.issuer).await?;
+    async fn fetch(&self, provider: &IdentityProvider) -> Result<KeySet, RefreshError> {
+        let metadata = discover(&self.fetcher, &provider.issuer).await?;
         if metadata.jwks_uri.as_deref() != Some(&provider.jwks_uri) {
             tracing::warn!(
                 issuer = provider.issuer,
@@ -191,12 +214,12 @@ impl IssuerKeys {
                 "the issuer's metadata names another jwks_uri; the saved one is used until it is saved again"
             );
         }
-        check_jwks_uri(&fetcher, &provider.issuer, &provider.jwks_uri)?;
-        let fetched = fetcher.get(&provider.jwks_uri).await?;
+        check_jwks_uri(&self.fetcher, &provider.issuer, &provider.jwks_uri)?;
+        let fetched = self.fetcher.get(&provider.jwks_uri).await?;
         let keys = KeySet::parse(&fetched.json)?;
         let longest = self.config.max_age.as_secs();
         let age = fetched.max_age.map_or(longest, |age| age.clamp(60, longest));
         let fresh_until = self.clock.now() + age;
-        Ok(Cached { keys, fresh_until, usable_until: fresh_until + self.config.max_stale.as_secs() })
+        Ok(KeySet { keys, fresh_until, usable_until: fresh_until + self.config.max_stale.as_secs() })
     }
 }

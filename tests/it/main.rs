@@ -14,6 +14,7 @@ mod assertion;
 mod benchmarks;
 mod client;
 mod commands;
+mod configuration;
 mod db;
 mod disclosure;
 mod docs;

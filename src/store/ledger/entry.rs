@@ -24,8 +24,7 @@ pub struct Redemption {
 pub enum MemberChange {
     /// Nobody: becomes a member while a seat is free.
     Provision { member: Member, identity: Identity },
-    /// Invited or unlinked: is active from now on, and bound to the subject unless it is already. `signed_in_at` is
-    /// the earliest time at which that can have been.
+    /// Invited or unlinked: is active from now on, and bound to the subject unless it is already.
     Accept { member: Member, signed_in_at: UnixSeconds, identity: Option<Identity> },
     /// A member already.
     Known { member_id: String },

@@ -60,14 +60,12 @@ pub async fn put(
     let proposed = new.proposed(&tenancy, admin.app.clock.now())?;
     let validation = Validation::run(&admin, &tenancy, &proposed).await?;
     let proposed = IdentityProvider { jwks_uri: validation.jwks_uri()?, ..proposed };
-    let taken = issuer_taken(&admin);
     let shown = admin
         .change(move |c| {
             let teamspace = find_named(c, &tenancy.teamspace)?;
             let old = identity_providers::find(c, &proposed.teamspace_id)?;
             let created_at = old.as_ref().map_or(proposed.created_at, |old| old.created_at);
-            let new = IdentityProvider { created_at, ..proposed };
-            save(c, &teamspace.slug, old.as_ref(), &new, taken)
+            save(c, &teamspace.slug, old.as_ref(), &IdentityProvider { created_at, ..proposed })
         })
         .await?;
     Ok(Json(with_checks(shown, &validation)))
@@ -89,8 +87,7 @@ pub async fn change(
         check_scope(&admin, &tenancy, &proposed.scope)?;
     }
     let jwks_uri = validation.as_ref().map(Validation::jwks_uri).transpose()?;
-    let taken = issuer_taken(&admin);
-    let amendment = Amendment { patch, proposed, jwks_uri, now: admin.app.clock.now(), taken };
+    let amendment = Amendment { patch, proposed, jwks_uri, now: admin.app.clock.now() };
     let shown = admin.change(move |c| amendment.perform(c, &tenancy.teamspace)).await?;
     Ok(Json(match &validation {
         Some(validation) => with_checks(shown, validation),
@@ -123,7 +120,6 @@ struct Amendment {
     proposed: IdentityProvider,
     jwks_uri: Option<String>,
     now: UnixSeconds,
-    taken: Problem,
 }
 
 impl Amendment {
@@ -142,19 +138,17 @@ impl Amendment {
             }
         }
         new.updated_at = self.now;
-        save(connection, &teamspace.slug, Some(&old), &new, self.taken)
+        save(connection, &teamspace.slug, Some(&old), &new)
     }
 }
 
-/// `taken` is the problem that another teamspace's issuer is.
 fn save(
     connection: &mut AnyConnection,
     slug: &str,
     old: Option<&IdentityProvider>,
     new: &IdentityProvider,
-    taken: Problem,
 ) -> Result<(Value, Change), Problem> {
-    identity_providers::put(connection, new).map_err(|e| taken.if_duplicate(e))?;
+    identity_providers::put(connection, new).map_err(|e| issuer_taken().if_duplicate(e))?;
     let shown = view(new);
     let changed = Changed::Teamspace(new.teamspace_id.clone());
     let change =

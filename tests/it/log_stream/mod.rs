@@ -50,6 +50,7 @@ pub fn stream(name: &str, to: &str) -> LogStream {
         email: false,
         facts: false,
         headers: BTreeMap::new(),
+        header_files: BTreeMap::new(),
     }
 }
 

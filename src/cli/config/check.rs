@@ -1,0 +1,78 @@
+//! `countersign config check`: opens all that `serve` opens, and leaves it as it is.
+
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+
+use crate::config::{Config, Destination};
+use crate::idp::fetch::Fetcher;
+use crate::policy::PolicySource;
+use crate::signing::Signer;
+use crate::store::connection::{self, Kind};
+use crate::store::{StoreError, signing_keys};
+
+/// What `serve` could not open, each with its key and what to do.
+pub(super) fn problems(config: &Config, now: i64) -> Vec<String> {
+    let policies = [Some(("policy_dir", &config.policy_dir)), shadow(config)];
+    let policies = policies.into_iter().flatten();
+    let mut problems: Vec<String> =
+        policies.filter_map(|(key, dir)| read_policies(key, dir, &config.schema_file).err()).collect();
+    problems.extend(Fetcher::new(&config.fetch).err().map(|error| format!("`fetch.ca_file`: {error}")));
+    problems.extend(open_database(config, now).err());
+    for (key, address) in [("listen", config.listen), ("management_listen", config.management_listen)] {
+        problems.extend(listen(key, address).err());
+    }
+    problems.extend(config.log_stream.iter().filter_map(|stream| match &stream.to {
+        Destination::File(path) => {
+            missing_directory(path).map(|why| format!("log stream `{}`: {why}", stream.name))
+        }
+        _ => None,
+    }));
+    problems
+}
+
+fn shadow(config: &Config) -> Option<(&'static str, &std::path::PathBuf)> {
+    config.policy.shadow_dir.as_ref().map(|dir| ("policy.shadow_dir", dir))
+}
+
+fn read_policies(key: &str, dir: &Path, schema: &Path) -> Result<(), String> {
+    if !dir.is_dir() {
+        return Err(format!("`{key}` = `{}`: there is no such directory", dir.display()));
+    }
+    if !schema.is_file() {
+        return Err(format!("`schema_file` = `{}`: there is no such file", schema.display()));
+    }
+    let validated = PolicySource::read(dir, schema).and_then(|source| source.validate());
+    validated.map(drop).map_err(|error| format!("`{key}`: {}", crate::cli::policy::render(error)))
+}
+
+/// A database file that is not there will be made, and migrations that are pending on it will be applied.
+fn open_database(config: &Config, now: i64) -> Result<(), String> {
+    let url = &config.database_url;
+    let failed = |error: StoreError| format!("`database_url`: {error}");
+    if let Some(path) = connection::missing(url) {
+        return missing_directory(Path::new(path))
+            .map_or(Ok(()), |why| Err(format!("`database_url`: {why}")));
+    }
+    let mut connection = connection::open(url, &config.database).map_err(failed)?;
+    match connection.is_behind().map_err(failed)? {
+        true if Kind::of(url) == Some(Kind::Sqlite) => return Ok(()),
+        true => return Err(failed(StoreError::Behind)),
+        false => {}
+    }
+    let keys = signing_keys::all(&mut connection).map_err(failed)?;
+    Signer::prepare(&keys, config, now).map(drop).map_err(|error| error.to_string())
+}
+
+fn missing_directory(path: &Path) -> Option<String> {
+    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty())?;
+    (!directory.is_dir()).then(|| format!("there is no directory {}; make it first", directory.display()))
+}
+
+/// An address that is in use is taken for the running service's.
+fn listen(key: &str, address: SocketAddr) -> Result<(), String> {
+    match TcpListener::bind(address) {
+        Err(error) if error.kind() != ErrorKind::AddrInUse => Err(format!("`{key}` = `{address}`: {error}")),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,104 @@
+//! What is wrong with a configuration: every problem at once, each with its place, key, value and what was expected.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// One thing that is wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("there is no configuration file {}", .0.display())]
+    NoFile(PathBuf),
+    #[error("{} is no file; expected a configuration file in TOML", .0.display())]
+    NotAFile(PathBuf),
+    #[error("cannot read {}: {source}", .path.display())]
+    Unreadable { path: PathBuf, source: std::io::Error },
+    #[error("is not TOML: {0}")]
+    NotToml(String),
+    #[error("`{key}` is no key of the configuration{hint}")]
+    Unknown { key: String, hint: String },
+    #[error("`{key}` = `{value}`: {why}")]
+    Invalid { key: String, value: String, why: String },
+    #[error("`{key}`: cannot read {}: {source}", .path.display())]
+    File { key: String, path: PathBuf, source: std::io::Error },
+    #[error("`{0}` and `{0}_file` are both set; keep one")]
+    Both(&'static str),
+}
+
+pub(super) fn invalid(key: &str, value: impl ToString, why: impl ToString) -> ConfigError {
+    ConfigError::Invalid { key: key.to_owned(), value: value.to_string(), why: why.to_string() }
+}
+
+impl ConfigError {
+    /// The key that it is about, with dots between section and key.
+    pub(super) fn key(&self) -> Option<&str> {
+        match self {
+            Self::Unknown { key, .. } | Self::Invalid { key, .. } | Self::File { key, .. } => Some(key),
+            Self::Both(key) => Some(key),
+            Self::NoFile(_) | Self::NotAFile(_) | Self::Unreadable { .. } | Self::NotToml(_) => None,
+        }
+    }
+
+    /// Takes the positions in lists out of the key: its place tells which one is meant.
+    pub(super) fn without_positions(mut self) -> Self {
+        if let Self::Unknown { key, .. } | Self::Invalid { key, .. } | Self::File { key, .. } = &mut self {
+            let is_name = |part: &&str| part.parse::<usize>().is_err();
+            *key = key.split('.').filter(is_name).collect::<Vec<_>>().join(".");
+        }
+        self
+    }
+}
+
+/// Where a key was set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    /// A line of the configuration file, counted from 1.
+    Line(PathBuf, usize),
+    Variable(String),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line(file, line) => write!(f, "{}:{line}", file.display()),
+            Self::Variable(name) => f.write_str(name),
+        }
+    }
+}
+
+/// All that is wrong with a configuration.
+#[derive(Debug, Default, thiserror::Error)]
+pub struct ConfigErrors(Vec<(Option<Place>, ConfigError)>);
+
+impl ConfigErrors {
+    pub(super) fn add(&mut self, place: Option<Place>, error: ConfigError) {
+        self.0.push((place, error.without_positions()));
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl From<ConfigError> for ConfigErrors {
+    fn from(error: ConfigError) -> Self {
+        Self(vec![(None, error)])
+    }
+}
+
+/// One problem is a line; several are a line each below their number.
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let several = self.0.len() > 1;
+        if several {
+            write!(f, "the configuration has {} problems:", self.0.len())?;
+        }
+        for (place, error) in &self.0 {
+            f.write_str(if several { "\n  " } else { "" })?;
+            if let Some(place) = place {
+                write!(f, "{place}: ")?;
+            }
+            write!(f, "{error}")?;
+        }
+        Ok(())
+    }
+}

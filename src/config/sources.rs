@@ -1,0 +1,276 @@
+//! What the configuration is read from, the file and the environment, and where in them each key was set.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use figment::Figment;
+use figment::error::Kind;
+use figment::providers::Serialized;
+use figment::value::Value;
+use toml::de::{DeTable, DeValue};
+
+use super::problem::{ConfigError, ConfigErrors, Place, invalid};
+use super::{Config, DEFAULT_FILE};
+
+const PREFIX: &str = "COUNTERSIGN_";
+/// Keys below these are shown without their value: it is, or may be, a secret.
+const SECRET: [&str; 3] = ["database_url", "keys", "log_stream"];
+
+/// The file, if there is one, and the environment, which overrides it.
+pub(super) struct Sources {
+    file: Option<File>,
+    variables: Vec<Variable>,
+}
+
+struct File {
+    path: PathBuf,
+    text: String,
+    table: toml::Table,
+}
+
+/// An environment variable that sets a key.
+struct Variable {
+    name: String,
+    key: Vec<String>,
+    text: String,
+}
+
+impl Sources {
+    /// Reads the file that is named, or else the default one if it exists, and the environment.
+    pub(super) fn read(named: Option<&Path>) -> Result<Self, ConfigErrors> {
+        let path = named.unwrap_or(Path::new(DEFAULT_FILE));
+        let file = match path.metadata() {
+            Ok(found) if !found.is_file() => return Err(ConfigError::NotAFile(path.to_owned()).into()),
+            Err(error) if error.kind() == ErrorKind::NotFound && named.is_none() => None,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Err(ConfigError::NoFile(path.to_owned()).into());
+            }
+            _ => Some(File::read(path)?),
+        };
+        Ok(Self { file, variables: variables() })
+    }
+
+    /// Reads every key with its type. What cannot be read is told, and has its default in what is returned.
+    pub(super) fn extract(&mut self) -> (Config, ConfigErrors) {
+        let mut errors = ConfigErrors::default();
+        loop {
+            let error = match self.figment().extract::<Config>() {
+                Ok(config) => return (config, errors),
+                Err(error) => error,
+            };
+            let mut key = error.path.clone();
+            if let Kind::UnknownField(name, _) = &error.kind
+                && key.last() != Some(name)
+            {
+                key.push(name.clone());
+            }
+            errors.add(self.place(&key), self.describe(&key, &error.kind));
+            if !self.remove(&key) {
+                return (Config::default(), errors);
+            }
+        }
+    }
+
+    fn figment(&self) -> Figment {
+        let mut figment = Figment::from(Serialized::defaults(Config::default()));
+        if let Some(file) = &self.file {
+            figment = figment.merge(Serialized::defaults(&file.table));
+        }
+        self.variables.iter().fold(figment, |figment, variable| {
+            // Never an error: a text that is nothing else is a string.
+            let value = variable.text.parse::<Value>().unwrap_or_else(|_| variable.text.clone().into());
+            figment.merge(Serialized::default(&variable.key.join("."), value))
+        })
+    }
+
+    /// Whether a key is set, and not left to its default.
+    pub(super) fn sets(&self, key: &str) -> bool {
+        let key: Vec<String> = key.split('.').map(str::to_owned).collect();
+        self.variable(&key).is_some()
+            || self.file.as_ref().is_some_and(|file| lookup(&file.table, &key).is_some())
+    }
+
+    /// Where a key was set; nothing where the default is in force.
+    pub(super) fn place(&self, key: &[String]) -> Option<Place> {
+        if let Some(variable) = self.variable(key) {
+            return Some(Place::Variable(variable.name.clone()));
+        }
+        let file = self.file.as_ref()?;
+        Some(Place::Line(file.path.clone(), line_of(&file.text, key)?))
+    }
+
+    fn variable(&self, key: &[String]) -> Option<&Variable> {
+        self.variables.iter().find(|variable| overlap(&variable.key, key))
+    }
+
+    fn describe(&self, key: &[String], kind: &Kind) -> ConfigError {
+        let name = key.join(".");
+        let is_secret = key.first().is_some_and(|first| SECRET.contains(&first.as_str()));
+        let value = match (is_secret, self.variable(key), &self.file) {
+            (true, ..) => "[redacted]".to_owned(),
+            (false, Some(variable), _) => variable.text.clone(),
+            (false, None, Some(file)) => {
+                lookup(&file.table, key).map(toml::Value::to_string).unwrap_or_default()
+            }
+            (false, None, None) => String::new(),
+        };
+        let value = value.trim_matches('"');
+        match kind {
+            Kind::UnknownField(unknown, known) => {
+                ConfigError::Unknown { key: name, hint: did_you_mean(unknown, known) }
+            }
+            Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) => {
+                invalid(&name, value, expectation(&name, expected))
+            }
+            Kind::UnknownVariant(_, known) => {
+                invalid(&name, value, format!("must be one of {}", known.join(", ")))
+            }
+            // A text of ours, or the library's, which may quote the value.
+            other if is_secret => invalid(&name, value, redacted(other)),
+            other => invalid(&name, value, other),
+        }
+    }
+
+    /// Takes a key out of the source that is in force for it.
+    fn remove(&mut self, key: &[String]) -> bool {
+        if let Some(index) = self.variables.iter().position(|variable| overlap(&variable.key, key)) {
+            self.variables.remove(index);
+            return true;
+        }
+        self.file.as_mut().is_some_and(|file| remove(&mut file.table, key))
+    }
+}
+
+impl File {
+    fn read(path: &Path) -> Result<Self, ConfigErrors> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+        match text.parse() {
+            Ok(table) => Ok(Self { path: path.to_owned(), text, table }),
+            Err(error) => {
+                let line = line_at(&text, error.span().map_or(0, |span| span.start));
+                let mut errors = ConfigErrors::default();
+                let place = Place::Line(path.to_owned(), line);
+                errors.add(Some(place), ConfigError::NotToml(error.message().to_owned()));
+                Err(errors)
+            }
+        }
+    }
+}
+
+/// The variables that are meant for us. An empty one is an unset one: that is how container platforms leave out
+/// what has no value.
+fn variables() -> Vec<Variable> {
+    let all = std::env::vars_os().filter_map(|(name, text)| {
+        let (name, text) = (name.into_string().ok()?, text.to_string_lossy().into_owned());
+        let key = name.strip_prefix(PREFIX)?.to_owned();
+        let meant = !text.is_empty() && !key.is_empty() && !is_service_link(&key, &text);
+        let key = key.to_ascii_lowercase().split("__").map(str::to_owned).collect();
+        meant.then_some(Variable { name, key, text })
+    });
+    let mut variables: Vec<_> = all.collect();
+    variables.sort_by(|a, b| a.name.cmp(&b.name));
+    variables
+}
+
+/// Whether Kubernetes set a variable since there is a Service whose name begins with `countersign`:
+/// `COUNTERSIGN_SERVICE_HOST`, `COUNTERSIGN_PORT=tcp://…`, `COUNTERSIGN_PORT_8080_TCP_ADDR`,
+/// `COUNTERSIGN_INTERNAL_SERVICE_PORT_HTTP`. No key of ours has such a name.
+fn is_service_link(key: &str, text: &str) -> bool {
+    const PROTOCOLS: [&str; 3] = ["TCP", "UDP", "SCTP"];
+    let words: Vec<&str> = key.split('_').collect();
+    let is_number = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit());
+    words.ends_with(&["SERVICE", "HOST"])
+        || words.windows(2).any(|pair| pair == ["SERVICE", "PORT"])
+        || words.windows(3).any(|three| {
+            matches!(three, ["PORT", number, protocol] if is_number(number) && PROTOCOLS.contains(protocol))
+        })
+        || words.ends_with(&["PORT"]) && text.contains("://")
+}
+
+/// Whether one key is the other, or a section that holds it.
+fn overlap(one: &[String], other: &[String]) -> bool {
+    one.iter().zip(other).all(|(one, other)| one == other)
+}
+
+fn lookup<'a>(table: &'a toml::Table, key: &[String]) -> Option<&'a toml::Value> {
+    let (first, rest) = key.split_first()?;
+    let mut value = table.get(first)?;
+    for part in rest {
+        value = match value {
+            toml::Value::Table(table) => table.get(part)?,
+            toml::Value::Array(items) => items.get(part.parse::<usize>().ok()?)?,
+            _ => return Some(value),
+        };
+    }
+    Some(value)
+}
+
+/// Removes a key, or the list or value that takes the place of one of its sections.
+fn remove(table: &mut toml::Table, key: &[String]) -> bool {
+    let Some((first, rest)) = key.split_first() else { return false };
+    if let Some(toml::Value::Table(inner)) = table.get_mut(first)
+        && remove(inner, rest)
+    {
+        return true;
+    }
+    table.remove(first).is_some()
+}
+
+/// The line of a key, or of the innermost section of it that is there.
+fn line_of(text: &str, key: &[String]) -> Option<usize> {
+    let mut value = DeValue::Table(DeTable::parse(text).ok()?.into_inner());
+    let mut start = None;
+    for part in key {
+        let (at, inner) = match value {
+            DeValue::Table(table) => match table.into_iter().find(|(name, _)| name.get_ref() == part) {
+                Some((name, inner)) => (name.span().start, inner),
+                None => break,
+            },
+            DeValue::Array(items) => match part.parse().ok().and_then(|n| items.into_iter().nth(n)) {
+                Some(inner) => (inner.span().start, inner),
+                None => break,
+            },
+            _ => break,
+        };
+        start = Some(at);
+        value = inner.into_inner();
+    }
+    start.map(|start| line_at(text, start))
+}
+
+/// The line, counted from 1, of a byte.
+fn line_at(text: &str, byte: usize) -> usize {
+    text.bytes().take(byte).filter(|b| *b == b'\n').count() + 1
+}
+
+fn did_you_mean(unknown: &str, known: &[&str]) -> String {
+    let near = known.iter().map(|name| (strsim::damerau_levenshtein(unknown, name), name));
+    match near.min().filter(|(distance, _)| *distance <= 2.max(unknown.len() / 4)) {
+        Some((_, name)) => format!("; did you mean `{name}`?"),
+        None if known.is_empty() => String::new(),
+        None => format!("; expected one of {}", known.join(", ")),
+    }
+}
+
+/// What a value should have been, said without Rust's names of types.
+fn expectation(key: &str, expected: &str) -> String {
+    let variable = format!("{PREFIX}{}__…", key.to_ascii_uppercase());
+    match expected {
+        section if section.starts_with("struct ") => {
+            format!("is a section; write [{key}] with its keys below, or set {variable}")
+        }
+        "u8" | "u16" | "u32" | "u64" | "usize" => "must be a whole number, 0 or more".to_owned(),
+        "a sequence" => "must be a list, such as [\"a\", \"b\"]".to_owned(),
+        other => format!("must be {other}"),
+    }
+}
+
+/// What is wrong with a value that must not be quoted. Our own texts about it do not do so.
+fn redacted(kind: &Kind) -> String {
+    match kind {
+        Kind::Message(text) => text.clone(),
+        Kind::MissingField(name) => format!("lacks `{name}`"),
+        _ => "cannot be read".to_owned(),
+    }
+}
