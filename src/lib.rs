@@ -24,5 +24,6 @@ pub mod shadow;
 pub mod signing;
 pub mod store;
 pub mod telemetry;
+mod terminal;
 mod text_enum;
 pub mod web;

@@ -1,5 +1,7 @@
 //! What commands print. The reader of standard output may go away at any time (`| head -1`): then the rest is not
 //! printed, and the command does its work and ends as it would have. Any other failure is told at the end.
+//!
+//! Much of what is printed was written by strangers: a character that a terminal would obey is shown as an escape.
 
 use std::fmt::{Arguments, Display};
 use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
@@ -8,6 +10,7 @@ use std::sync::OnceLock;
 use serde::Serialize;
 
 use crate::telemetry;
+use crate::terminal::{escaped, for_json, for_people};
 
 /// Why standard output takes nothing more.
 static LOST: OnceLock<io::Error> = OnceLock::new();
@@ -31,9 +34,18 @@ pub(crate) fn line(line: Arguments<'_>) {
 
 /// A text on standard output, with the line ends that it has.
 pub(crate) fn text(text: impl Display) {
+    results(&escaped(&text.to_string(), for_people));
+}
+
+fn results(text: &str) {
     if LOST.get().is_none() {
-        note(write!(io::stdout(), "{text}"));
+        note(io::stdout().write_all(text.as_bytes()));
     }
+}
+
+/// A stranger's text within a line: it cannot begin another one.
+pub(crate) fn inline(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { for_people(c) } else { c.to_string() }).collect()
 }
 
 /// A line that is of no use unless somebody reads it.
@@ -44,15 +56,21 @@ pub(crate) fn whole(line: &str) -> io::Result<()> {
 
 /// A document on standard output.
 pub(crate) fn json(document: impl Serialize) -> serde_json::Result<()> {
-    line(format_args!("{:#}", serde_json::to_value(document)?));
+    let text = format!("{:#}\n", serde_json::to_value(document)?);
+    results(&escaped(&text, for_json));
     Ok(())
 }
 
 /// A text on standard error. When that is gone as well there is nobody left to tell. A service puts it into its log,
 /// since it must end also when nobody reads that.
 pub(crate) fn aside(text: Arguments<'_>) {
-    if !telemetry::put(&text.to_string()) {
-        let _ = io::stderr().write_fmt(text);
+    coloured(&escaped(&text.to_string(), for_people));
+}
+
+/// The same with colours of ours: strangers' texts in it have no control characters any more.
+pub(crate) fn coloured(text: &str) {
+    if !telemetry::put(text) {
+        let _ = io::stderr().write_all(text.as_bytes());
     }
 }
 
@@ -91,7 +109,8 @@ impl Progress {
     pub(super) fn show(&mut self, text: Arguments<'_>) {
         if io::stderr().is_terminal() {
             self.shown = true;
-            aside(format_args!("\r{text}"));
+            coloured("\r");
+            aside(text);
         }
     }
 }

@@ -5,10 +5,13 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use miette::{Diagnostic, LabeledSpan, NamedSource, Report, SourceCode};
+use miette::{
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, Report, SourceCode,
+};
 
 use super::lint::nearest;
 use super::source::SourceFile;
+use crate::terminal::marked;
 
 /// How much a problem matters: errors keep a set from being used, warnings do not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -187,6 +190,15 @@ impl Problem {
     pub fn report(self) -> Report {
         Report::new(Excerpt::of(self))
     }
+
+    /// The same without colours.
+    pub fn plain(self) -> String {
+        let mut text = String::new();
+        let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor()).with_width(80);
+        // Writing to a String cannot fail.
+        let _ = handler.render_report(&mut text, &Excerpt::of(self));
+        text
+    }
 }
 
 /// What Cedar calls its own types, in words.
@@ -242,8 +254,10 @@ impl Excerpt {
             problem.message = line.unwrap_or_default() + &problem.message;
             problem.text = None;
         }
-        let name = problem.file.display().to_string();
-        let text = problem.text.take().map(|text| NamedSource::new(name, text));
+        problem.message = marked(&problem.message);
+        problem.help = problem.help.map(|help| marked(&help));
+        let name = marked(&problem.file.display().to_string());
+        let text = problem.text.take().map(|text| NamedSource::new(name, marked(&text).into()));
         let other = problem.other.take().map(|other| Box::new(Self { beside: true, ..Self::of(*other) }));
         Self { problem, text, other, beside: false }
     }
@@ -254,7 +268,7 @@ impl fmt::Display for Excerpt {
         match &self.problem.place {
             // The excerpt names the file.
             Some(_) => f.write_str(&self.problem.message),
-            None => write!(f, "{}: {}", self.problem.file.display(), self.problem.message),
+            None => write!(f, "{}: {}", marked(&self.problem.file.display().to_string()), self.problem.message),
         }
     }
 }

@@ -313,6 +313,28 @@ async fn past_sign_ins_are_replayed() {
     assert_eq!(policy_explain(&["--config", &config, "99999"]).status.code(), Some(2));
 }
 
+/// What a stranger sent as a client's id neither moves the cursor of the operator's terminal nor begins a line.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_strangers_text_is_shown_with_escapes() {
+    let (app, config) = database(|_| {}).await;
+    let name = "\u{1b}]0;owned\u{7}a\u{9b}2J\u{202e}b\nSign-in 9: granted\r";
+    let form = [("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"), ("assertion", "x"), ("client_id", name)];
+    let request = app.http.post(app.token_url()).form(&[&form[..], &[("client_secret", "x")]].concat());
+    assert_eq!(request.send().await.unwrap().status(), 401);
+    let row = app.last_sign_in().await;
+    assert_eq!(row.client_id, name);
+    let id = row.id.to_string();
+    let told = String::from_utf8(policy_explain(&["--config", &config, &id]).stdout).unwrap();
+    let shown = r"client \u{1b}]0;owned\u{7}a\u{9b}2J\u{202e}b\u{a}Sign-in 9: granted\u{d}, issuer unknown";
+    assert!(told.contains(shown), "{told:?}");
+    let json = policy_explain(&["--config", &config, "--format", "json", &id]).stdout;
+    let json = String::from_utf8(json).unwrap();
+    for text in [&told, &json] {
+        assert!(!text.contains(|c: char| c.is_control() && c != '\n' || c == '\u{202e}'), "{text:?}");
+    }
+    assert_eq!(serde_json::from_str::<Value>(&json).unwrap()["sign_in"]["client_id"], name);
+}
+
 /// The command verifies a real assertion as the service does, and leaves it good.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_assertion_is_explained_by_the_command() {

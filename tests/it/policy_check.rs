@@ -337,3 +337,17 @@ fn code_scanning_gets_a_log() {
     let clean = run(Path::new(env!("CARGO_MANIFEST_DIR")), &["policy", "check", "--format", "sarif"]);
     assert_eq!((clean.status.code(), sarif(&clean).len()), (Some(0), 0));
 }
+
+/// A file from elsewhere, such as a pull request's, does not reach the terminal as it is.
+#[test]
+fn control_characters_of_files_are_not_printed() {
+    let content = "// \u{1b}[2J\u{202e}\r\npermit (principal, action, resource) when { \u{1b}[31m };\n";
+    let dir = with(&[("x.cedar", content)]);
+    for arguments in [["check"], ["test"]] {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_countersign"));
+        let output = command.arg("policy").args(arguments).arg(dir.path()).output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(told.contains("x.cedar"), "{told:?}");
+        assert!(!told.contains(['\u{1b}', '\u{202e}']), "{told:?}");
+    }
+}

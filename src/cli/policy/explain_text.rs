@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use crate::cli::out::inline;
 use crate::clock::rfc3339;
 use crate::exchange::error::Reason;
 use crate::exchange::explain::Explanation;
@@ -35,7 +36,10 @@ pub(super) fn decisions(decisions: &[Explained]) -> String {
 }
 
 fn listed(reasons: &[Reason]) -> String {
-    reasons.iter().map(Reason::as_str).collect::<Vec<_>>().join(", ")
+    match reasons {
+        [] => "without a reason".to_owned(),
+        reasons => reasons.iter().map(Reason::as_str).collect::<Vec<_>>().join(", "),
+    }
 }
 
 fn finding(finding: &Finding) -> String {
@@ -76,10 +80,15 @@ pub(super) fn sign_in_head(row: &SignIn) -> String {
     let mut text = format!("Sign-in {} at {}: {}", row.id, rfc3339(row.at), row.outcome);
     let _ = match row.outcome.as_str() {
         "granted" => writeln!(text, " [{}]", row.scopes_granted),
-        _ => writeln!(text, ", {}. {}", row.reason, row.detail),
+        _ if row.detail.is_empty() => writeln!(text, ", {}", row.reason),
+        _ => writeln!(text, ", {}. {}", row.reason, inline(&row.detail)),
     };
-    let _ = writeln!(text, "  client {}, issuer {}, email {}", row.client_id, row.issuer, row.email);
-    let _ = writeln!(text, "  request {}, policy set {}", row.request_id, row.policy_set);
+    // Texts of strangers; empty when they were not known.
+    let told = |text: &str| if text.is_empty() { "unknown".to_owned() } else { inline(text) };
+    let (client, issuer, email) = (told(&row.client_id), told(&row.issuer), told(&row.email));
+    let _ = writeln!(text, "  client {client}, issuer {issuer}, email {email}");
+    let policy_set = if row.policy_set.is_empty() { "none" } else { &row.policy_set };
+    let _ = writeln!(text, "  request {}, policy set {policy_set}", row.request_id);
     text
 }
 
@@ -112,8 +121,16 @@ pub(super) fn difference(difference: &Difference) -> String {
 fn said(said: Option<&Said>) -> String {
     match said {
         None => "not asked".to_owned(),
-        Some(said) if said.allowed => format!("allowed by {}", said.policies.join(", ")),
-        Some(said) => format!("denied, {} ({})", listed(&said.reasons), said.policies.join(", ")),
+        Some(said) if said.allowed => format!("allowed by {}", by(&said.policies)),
+        Some(said) => format!("denied, {} ({})", listed(&said.reasons), by(&said.policies)),
+    }
+}
+
+/// Policies, or that there was none.
+fn by(policies: &[String]) -> String {
+    match policies {
+        [] => "no policy".to_owned(),
+        policies => policies.join(", "),
     }
 }
 

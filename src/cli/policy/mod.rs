@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
-use super::out::complain;
+use super::out;
 use super::{CannotRun, Outcome};
 use crate::config::{Config, Duration};
 use crate::policy::{LoadError, PolicySource, Problem};
@@ -129,11 +129,11 @@ impl Command {
 /// How many problems there are, then each with an excerpt.
 pub(super) fn render(error: LoadError) -> String {
     let count = error.to_string();
-    let all = error.0.into_iter().map(|problem| format!("\n{:?}", problem.report()));
+    let all = error.0.into_iter().map(|problem| format!("\n{}", problem.plain()));
     std::iter::once(count).chain(all).collect()
 }
 
 /// Every problem on standard error, with an excerpt.
 fn tell(problems: Vec<Problem>) {
-    problems.into_iter().for_each(|problem| complain!("{:?}", problem.report()));
+    problems.into_iter().for_each(|problem| out::coloured(&format!("{:?}\n", problem.report())));
 }

@@ -25,7 +25,7 @@ pub(in crate::cli) struct Schema {
 impl Schema {
     pub(super) fn run(self) -> Outcome {
         let words = match &self.schema {
-            Some(file) => Vocabulary::read(file).map_err(|e| CannotRun(format!("{:?}", e.report())))?,
+            Some(file) => Vocabulary::read(file).map_err(|e| CannotRun(e.plain()))?,
             None => Vocabulary::shipped()?,
         };
         let examples = example::questions()?;
