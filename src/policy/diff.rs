@@ -3,20 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 
-use cedar_policy::{Policy, PolicySet};
 use serde::Serialize;
 
 use super::cases::{self, Case};
 use super::compare::{Difference, differences};
-use super::{Action, CompiledPolicies, RecordedFacts, Validated, decide};
-
-/// Policies by what became of them; their ids.
-#[derive(Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Edits {
-    pub added: Vec<String>,
-    pub removed: Vec<String>,
-    pub changed: Vec<String>,
-}
+use super::edits::Exercised;
+use super::{Action, CompiledPolicies, RecordedFacts, decide};
 
 /// A case or a kind of sign-in whose answers differ.
 #[derive(Debug, Serialize)]
@@ -35,6 +27,9 @@ pub struct Replayed {
     /// Sign-ins of a time when facts were not recorded, or refused before policies were asked.
     pub without_facts: usize,
     pub changed: Vec<Changed>,
+    /// What took part in it.
+    #[serde(skip)]
+    pub exercised: Exercised,
 }
 
 impl Replayed {
@@ -103,33 +98,18 @@ impl Widening {
     }
 }
 
-/// What became of each policy. A policy is the same as long as its Cedar text is.
-pub fn edits(old: &Validated, new: &Validated) -> Edits {
-    let (old, new) = (texts(&old.set), texts(&new.set));
-    let without = |these: &BTreeMap<String, String>, others: &BTreeMap<String, String>| {
-        these.keys().filter(|id| !others.contains_key(*id)).cloned().collect()
-    };
-    let differs = |(id, text): &(&String, &String)| old.get(*id).is_some_and(|before| before != *text);
-    Edits {
-        added: without(&new, &old),
-        removed: without(&old, &new),
-        changed: new.iter().filter(differs).map(|(id, _)| id.clone()).collect(),
-    }
-}
-
-fn texts(set: &PolicySet) -> BTreeMap<String, String> {
-    let text = |policy: &Policy| policy.to_cedar().unwrap_or_default();
-    set.policies().map(|policy| (policy.id().to_string(), text(policy))).collect()
-}
-
 /// The cases whose answers differ.
 pub fn replay_cases(old: &CompiledPolicies, new: &CompiledPolicies, cases: &[Case]) -> Replayed {
-    let changed = cases.iter().filter_map(|case| {
+    let mut replayed = Replayed { total: cases.len(), ..Replayed::default() };
+    for case in cases {
         let (before, after) = (cases::run(old, case).observed, cases::run(new, case).observed);
+        replayed.exercised.note((old, &before.rulings), (new, &after.rulings));
         let differences = differences(&before.rulings, &after.rulings);
-        (!differences.is_empty()).then(|| Changed { example: case.name.clone(), count: 1, differences })
-    });
-    Replayed { total: cases.len(), without_facts: 0, changed: changed.collect() }
+        if !differences.is_empty() {
+            replayed.changed.push(Changed { example: case.name.clone(), count: 1, differences });
+        }
+    }
+    replayed
 }
 
 /// Replays recorded sign-ins one by one and gathers those whose answers differ in the same way.
@@ -156,6 +136,7 @@ impl<'a> SignInReplay<'a> {
         };
         let before = decide(self.old, &recorded.clone().recall(self.old)).rulings;
         let after = decide(self.new, &recorded.recall(self.new)).rulings;
+        self.replayed.exercised.note((self.old, &before), (self.new, &after));
         let differences = differences(&before, &after);
         if differences.is_empty() {
             return;

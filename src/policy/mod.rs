@@ -9,6 +9,7 @@ mod content;
 pub mod decision;
 mod depth;
 pub mod diff;
+pub mod edits;
 pub mod example;
 pub mod facts;
 pub mod format;

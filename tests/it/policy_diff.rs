@@ -106,6 +106,50 @@ fn a_case_can_show_that_a_change_widens() {
     assert!(text.contains("case `seats are for new people: full`"), "{text}");
 }
 
+/// Without a solver, what could permit more and is covered by no case is not decided, and is named.
+#[test]
+fn a_change_that_no_case_covers_is_not_decided() {
+    let rule = |message: &str, scope: &str| {
+        format!(
+            "@id(\"uncovered\") @reason(\"r\") @error(\"invalid_scope\") @message({message:?})
+            forbid (principal, action == Action::\"GrantScope\", resource == Scope::{scope:?});"
+        )
+    };
+    let permit = "@id(\"uncovered\") @otherwise(\"o\")
+        permit (principal, action == Action::\"GrantScope\", resource == Scope::\"docs.nobody\");";
+    let repository = Repository::new();
+    let file = repository.path("policies/uncovered.cedar");
+    let before = rule("m", "docs.nobody");
+    for (old, new, untested) in [
+        (Some(&before), None, Some("the removed forbid `uncovered`")),
+        (Some(&before), Some(rule("m", "docs.else")), Some("the changed forbid `uncovered`")),
+        (Some(&before), Some(rule("another message", "docs.nobody")), None),
+        (None, Some(before.clone()), None),
+        (None, Some(permit.to_owned()), Some("the added permit `uncovered`")),
+        (Some(&before), Some(permit.to_owned()), Some("the changed forbid `uncovered`")),
+        (Some(&rule("m", "docs.read")), None, None),
+    ] {
+        let put = |text: Option<&String>| match text {
+            Some(text) => std::fs::write(&file, text).unwrap(),
+            None => drop(std::fs::remove_file(&file)),
+        };
+        put(old);
+        repository.commit();
+        put(new.as_ref());
+        let output = repository.diff(&["HEAD", "--without-solver"]);
+        let (told, error) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        let wider = told.contains("⚠️");
+        assert_eq!(output.status.code(), Some(if wider { 1 } else if untested.is_some() { 2 } else { 0 }), "{told}{error}");
+        if let Some(untested) = untested {
+            assert!(error.contains("is not decided") && error.contains(untested), "{error}");
+            assert!(told.contains(&format!("No case and no recorded sign-in tests {untested}")), "{told}");
+        } else {
+            assert_eq!(error, "");
+            assert_eq!(wider, old.is_some_and(|old| old.contains("docs.read")), "a case shows it");
+        }
+    }
+}
+
 #[test]
 fn without_an_answer_of_the_solver_nothing_is_called_proved() {
     let repository = Repository::new();

@@ -12,7 +12,8 @@ use crate::cli::{CannotRun, End, Outcome, block_on};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Database;
 use crate::config::{Config, Duration};
-use crate::policy::diff::{Changed, Edits, Replayed, SignInReplay, Widening, cases_of, edits, replay_cases};
+use crate::policy::diff::{Changed, Replayed, SignInReplay, Widening, cases_of, replay_cases};
+use crate::policy::edits::{Edits, Exercised, Loosening, edits};
 use crate::store::Store;
 use crate::store::sign_ins::{self, Filter};
 
@@ -24,7 +25,7 @@ Examples:
   countersign policy diff set:CNkNLyVK --days 7    a set that was in force, by its hash in the decision log
 The report is Markdown, to be posted on a pull request as it is.
 Exit: 0 nothing is wider; 1 NEW permits something that OLD did not, whatever could not be decided beside it;
-2 nothing wider was found, and something could not be decided";
+2 nothing wider was found, and something could not be decided, or a side could not be read";
 
 /// Rows of the decision log that are read at once.
 const PAGE: i64 = 500;
@@ -60,6 +61,8 @@ pub(super) struct Found {
     pub sign_ins: Option<Replayed>,
     /// None: not asked for.
     pub solver: Option<Widening>,
+    /// Without a solver: the changes that could permit more and that no case and no sign-in has put to the test.
+    pub untested: Vec<Loosening>,
 }
 
 impl Diff {
@@ -70,7 +73,7 @@ impl Diff {
     async fn compare(self, config: Config) -> Outcome {
         let new = self.new.unwrap_or_else(|| config.policy_dir.display().to_string());
         let (old, new) = (Side::read(&self.old, &config).await?, Side::read(&new, &config).await?);
-        let sign_ins = match self.days {
+        let mut sign_ins = match self.days {
             Some(days) => Some(replay_sign_ins(&config.database_url, days, &old, &new).await?),
             None => None,
         };
@@ -79,9 +82,16 @@ impl Diff {
             false => Some(widening::ask(&old.validated, &new.validated, self.timeout).await),
         };
         let cases = cases_of(old.cases, new.cases);
+        let mut cases = replay_cases(&old.compiled, &new.compiled, &cases);
+        let mut exercised = std::mem::take(&mut cases.exercised);
+        exercised.and(sign_ins.as_mut().map_or_else(Exercised::default, |s| std::mem::take(&mut s.exercised)));
         let found = Found {
             edits: edits(&old.validated, &new.validated),
-            cases: replay_cases(&old.compiled, &new.compiled, &cases),
+            untested: match solver {
+                Some(_) => Vec::new(),
+                None => exercised.unexercised(&old.validated, &new.validated),
+            },
+            cases,
             old: old.name,
             new: new.name,
             sign_ins,
@@ -117,6 +127,11 @@ impl Found {
                 Err("nothing was looked at: no solver, no case, no sign-in".into())
             }
             Some(why) => Err(format!("whether it widens could not be decided: {why}").into()),
+            None if !self.untested.is_empty() => {
+                let named: Vec<String> = self.untested.iter().map(Loosening::to_string).collect();
+                let what = "whether it widens is not decided: no case and no recorded sign-in tests";
+                Err(format!("{what} {}; add a case, or ask the solver", named.join(", ")).into())
+            }
             None => Ok(End::Fine),
         }
     }

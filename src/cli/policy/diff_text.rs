@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use super::diff::Found;
 use super::explain_text::difference;
-use crate::policy::diff::{Direction, Edits, Example, Replayed, Widening};
+use crate::policy::diff::{Direction, Example, Replayed, Widening};
+use crate::policy::edits::{Edits, Loosening};
 
 /// Changes that are shown in full; beyond them only their number.
 const SHOWN: usize = 20;
@@ -17,10 +18,12 @@ pub(super) fn markdown(found: &Found) -> String {
         (true, _) => "⚠️ **This change permits something that was not permitted.**",
         (false, Some(None)) => "✅ Proved: this change permits nothing that was not permitted.",
         (false, Some(Some(_))) => "❓ Whether this change widens anything could not be decided.",
+        (false, None) if !found.untested.is_empty() => "❓ Whether this change widens anything is not decided.",
         (false, None) => "Nothing that was looked at is wider. No solver was asked, so this is no proof.",
     };
     let mut text = format!("## Policies: `{}` → `{}`\n\n{verdict}\n", found.old, found.new);
     text.push_str(&edited(&found.edits));
+    text.push_str(&untested(&found.untested));
     if let Some(solver) = &found.solver {
         text.push_str(&solved(solver));
     }
@@ -40,6 +43,14 @@ fn edited(edits: &Edits) -> String {
         }
     }
     if text.is_empty() { "\nThe policies are the same.\n".to_owned() } else { format!("{text}\n") }
+}
+
+fn untested(untested: &[Loosening]) -> String {
+    let mut text = String::new();
+    for loosening in untested {
+        let _ = writeln!(text, "- No case and no recorded sign-in tests {loosening}.");
+    }
+    if text.is_empty() { text } else { format!("\n{text}") }
 }
 
 fn solved(solver: &Widening) -> String {
