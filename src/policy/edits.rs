@@ -81,8 +81,9 @@ pub fn edits(old: &Validated, new: &Validated) -> Edits {
     let without = |these: &BTreeMap<String, &Policy>, others: &BTreeMap<String, &Policy>| {
         these.keys().filter(|id| !others.contains_key(*id)).cloned().collect()
     };
-    let differs =
-        |(id, policy): &(&String, &&Policy)| old.get(*id).is_some_and(|old| old.to_cedar() != policy.to_cedar());
+    let differs = |(id, policy): &(&String, &&Policy)| {
+        old.get(*id).is_some_and(|old| old.to_cedar() != policy.to_cedar())
+    };
     Edits {
         added: without(&new, &old),
         removed: without(&old, &new),
@@ -97,10 +98,9 @@ fn by_id(set: &PolicySet) -> BTreeMap<String, &Policy> {
 fn loosenings(old: &Validated, new: &Validated) -> Vec<Loosening> {
     let (old, new) = (by_id(&old.set), by_id(&new.set));
     let mut found = Vec::new();
-    for (these, others, effect, gone) in [
-        (&old, &new, Effect::Forbid, "removed"),
-        (&new, &old, Effect::Permit, "added"),
-    ] {
+    for (these, others, effect, gone) in
+        [(&old, &new, Effect::Forbid, "removed"), (&new, &old, Effect::Permit, "added")]
+    {
         for (id, policy) in these.iter().filter(|(_, policy)| policy.effect() == effect) {
             let change = match others.get(id) {
                 None => gone,

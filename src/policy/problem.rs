@@ -268,7 +268,9 @@ impl fmt::Display for Excerpt {
         match &self.problem.place {
             // The excerpt names the file.
             Some(_) => f.write_str(&self.problem.message),
-            None => write!(f, "{}: {}", marked(&self.problem.file.display().to_string()), self.problem.message),
+            None => {
+                write!(f, "{}: {}", marked(&self.problem.file.display().to_string()), self.problem.message)
+            }
         }
     }
 }

@@ -318,7 +318,11 @@ async fn past_sign_ins_are_replayed() {
 async fn a_strangers_text_is_shown_with_escapes() {
     let (app, config) = database(|_| {}).await;
     let name = "\u{1b}]0;owned\u{7}a\u{9b}2J\u{202e}b\nSign-in 9: granted\r";
-    let form = [("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"), ("assertion", "x"), ("client_id", name)];
+    let form = [
+        ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"),
+        ("assertion", "x"),
+        ("client_id", name),
+    ];
     let request = app.http.post(app.token_url()).form(&[&form[..], &[("client_secret", "x")]].concat());
     assert_eq!(request.send().await.unwrap().status(), 401);
     let row = app.last_sign_in().await;

@@ -120,7 +120,7 @@ fn a_change_that_no_case_covers_is_not_decided() {
     let repository = Repository::new();
     let file = repository.path("policies/uncovered.cedar");
     let before = rule("m", "docs.nobody");
-    for (old, new, untested) in [
+    for (step, (old, new, untested)) in [
         (Some(&before), None, Some("the removed forbid `uncovered`")),
         (Some(&before), Some(rule("m", "docs.else")), Some("the changed forbid `uncovered`")),
         (Some(&before), Some(rule("another message", "docs.nobody")), None),
@@ -128,18 +128,33 @@ fn a_change_that_no_case_covers_is_not_decided() {
         (None, Some(permit.to_owned()), Some("the added permit `uncovered`")),
         (Some(&before), Some(permit.to_owned()), Some("the changed forbid `uncovered`")),
         (Some(&rule("m", "docs.read")), None, None),
-    ] {
+    ]
+    .into_iter()
+    .enumerate()
+    {
         let put = |text: Option<&String>| match text {
             Some(text) => std::fs::write(&file, text).unwrap(),
             None => drop(std::fs::remove_file(&file)),
         };
         put(old);
+        std::fs::write(repository.path("step"), step.to_string()).unwrap();
         repository.commit();
         put(new.as_ref());
         let output = repository.diff(&["HEAD", "--without-solver"]);
-        let (told, error) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        let (told, error) =
+            (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
         let wider = told.contains("⚠️");
-        assert_eq!(output.status.code(), Some(if wider { 1 } else if untested.is_some() { 2 } else { 0 }), "{told}{error}");
+        assert_eq!(
+            output.status.code(),
+            Some(if wider {
+                1
+            } else if untested.is_some() {
+                2
+            } else {
+                0
+            }),
+            "{told}{error}"
+        );
         if let Some(untested) = untested {
             assert!(error.contains("is not decided") && error.contains(untested), "{error}");
             assert!(told.contains(&format!("No case and no recorded sign-in tests {untested}")), "{told}");

@@ -84,7 +84,8 @@ impl Diff {
         let cases = cases_of(old.cases, new.cases);
         let mut cases = replay_cases(&old.compiled, &new.compiled, &cases);
         let mut exercised = std::mem::take(&mut cases.exercised);
-        exercised.and(sign_ins.as_mut().map_or_else(Exercised::default, |s| std::mem::take(&mut s.exercised)));
+        exercised
+            .and(sign_ins.as_mut().map_or_else(Exercised::default, |s| std::mem::take(&mut s.exercised)));
         let found = Found {
             edits: edits(&old.validated, &new.validated),
             untested: match solver {

@@ -18,7 +18,9 @@ pub(super) fn markdown(found: &Found) -> String {
         (true, _) => "⚠️ **This change permits something that was not permitted.**",
         (false, Some(None)) => "✅ Proved: this change permits nothing that was not permitted.",
         (false, Some(Some(_))) => "❓ Whether this change widens anything could not be decided.",
-        (false, None) if !found.untested.is_empty() => "❓ Whether this change widens anything is not decided.",
+        (false, None) if !found.untested.is_empty() => {
+            "❓ Whether this change widens anything is not decided."
+        }
         (false, None) => "Nothing that was looked at is wider. No solver was asked, so this is no proof.",
     };
     let mut text = format!("## Policies: `{}` → `{}`\n\n{verdict}\n", found.old, found.new);
