@@ -1,5 +1,6 @@
 //! The parts of the running service, and what keeps them up to date.
 
+mod clock_watch;
 mod policies;
 mod presence;
 mod readiness;
@@ -30,6 +31,7 @@ use crate::store::snapshot::{Snapshot, Tenancy};
 use crate::store::{AnyConnection, Store, StoreError};
 use crate::web::gate::Gate;
 
+pub use clock_watch::ClockWatch;
 pub use policies::{Followed, LastError, Look};
 pub use presence::Presence;
 pub use readiness::{Check, Readiness};
@@ -54,6 +56,7 @@ pub enum StartError {
 pub struct App {
     pub config: Config,
     pub clock: Arc<dyn Clock>,
+    pub clock_watch: ClockWatch,
     pub store: Store,
     pub fetcher: Fetcher,
     pub issuer_keys: IssuerKeys,
@@ -124,6 +127,7 @@ impl App {
             gate: Arc::default(),
             shadow: shadow_place(&config).map(Shadow::new),
             policy_files: Followed::new("in force", watch),
+            clock_watch: ClockWatch::new(&*clock),
             presence: Presence::new(clock.now())?,
             readiness: Readiness::default(),
             past_sets: PastSets::default(),
@@ -195,7 +199,7 @@ impl App {
     fn forget_changed(&self, new: &Snapshot, changed: Option<&[Changed]>) {
         let old = self.snapshot();
         let Some(changed) = changed else {
-            self.known_members.forget_all(new.generation);
+            self.known_members.forget_all(new.generation.number);
             return old.tenancies().for_each(|before| self.forget_issuer(before, new));
         };
         for change in changed {
@@ -206,7 +210,7 @@ impl App {
                     }
                 }
                 Changed::Members(teamspace_id) => {
-                    self.known_members.forget_teamspace(teamspace_id, new.generation);
+                    self.known_members.forget_teamspace(teamspace_id, new.generation.number);
                 }
                 Changed::Client(_) | Changed::Resource(_) | Changed::SigningKeys => {}
             }
@@ -234,14 +238,19 @@ impl App {
         outcome
     }
 
-    /// Deletes what has expired, in small steps.
+    /// Deletes what has expired, in small steps. A clock that may be ahead deletes nothing.
     pub async fn prune(&self) -> Result<(), StoreError> {
         // First: it must happen also while the database cannot be written.
         self.limits.forget_idle();
+        let database_time = self.store.read(|c| Ok(c.time()?)).await?;
+        self.clock_watch.look(&*self.clock, database_time);
         let now = self.clock.now();
         let before = log_stream::deletable_before(&self.store, &self.config, now).await?;
         self.forget_kept_sets();
         self.keep_sets().await;
+        if !self.clock_watch.may_delete(&*self.clock) {
+            return Ok(());
+        }
         self.store.prune(now, before).await?;
         signing::prune(&self.store, now).await
     }

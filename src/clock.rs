@@ -1,14 +1,27 @@
 //! Time comes from one injected place, so that tests can set it and nothing reads it twice.
 
+use std::sync::LazyLock;
+use std::time::Instant;
+
 use jiff::Timestamp;
 
 /// Seconds since 1970-01-01T00:00:00Z, the `NumericDate` of RFC 7519 §2 without fraction.
 pub type UnixSeconds = i64;
 
+/// The largest difference between two clocks that still counts as the same time, in seconds.
+pub const MAX_DIFFERENCE: i64 = 60;
+
+/// By how many seconds the clock may move against the ticks without having been set: both are cut to whole seconds,
+/// and NTP slews.
+const SLEW: i64 = 5;
+
 /// Where the service takes the time from.
 pub trait Clock: Send + Sync + 'static {
-    /// The current time in whole seconds.
+    /// The current time in whole seconds. Somebody may set it, also back.
     fn now(&self) -> UnixSeconds;
+
+    /// Whole seconds from some beginning, which nobody sets.
+    fn ticks(&self) -> i64;
 }
 
 /// The machine's clock; it must be kept by NTP, since assertions live for minutes only.
@@ -19,6 +32,47 @@ impl Clock for SystemClock {
     #[allow(clippy::disallowed_methods)] // the one place that may ask the machine
     fn now(&self) -> UnixSeconds {
         Timestamp::now().as_second()
+    }
+
+    fn ticks(&self) -> i64 {
+        static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
+        BEGINNING.elapsed().as_secs().try_into().unwrap_or(i64::MAX)
+    }
+}
+
+/// A moment in the life of this process.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    at: UnixSeconds,
+    ticks: i64,
+}
+
+impl Moment {
+    /// The current one.
+    pub fn now(clock: &dyn Clock) -> Self {
+        Self { at: clock.now(), ticks: clock.ticks() }
+    }
+
+    /// Its ticks.
+    pub fn ticks(self) -> i64 {
+        self.ticks
+    }
+
+    /// How many seconds ago it was. The larger number counts: a clock may have been set back, and ticks stand still
+    /// while a machine sleeps.
+    pub fn age(self, clock: &dyn Clock) -> i64 {
+        (clock.now() - self.at).max(clock.ticks() - self.ticks)
+    }
+
+    /// By how many seconds the clock was set since then, back when it is negative; none when it was not.
+    pub fn step_since(self, clock: &dyn Clock) -> Option<i64> {
+        let step = (clock.now() - self.at) - (clock.ticks() - self.ticks);
+        (step.abs() > SLEW).then_some(step)
+    }
+
+    /// Whether the clock was set back since then.
+    pub fn is_before_step_back(self, clock: &dyn Clock) -> bool {
+        self.step_since(clock).is_some_and(|step| step < 0)
     }
 }
 

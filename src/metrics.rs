@@ -163,6 +163,7 @@ fn state(app: &App) -> Registry {
     let mut registry = Registry::with_prefix("countersign");
     add_policies(&mut registry, app);
     add_replicas(&mut registry, app);
+    add_clock(&mut registry, app);
     let counts = app.store.counts();
     for (name, help, count) in [
         ("overload_refusals", "Requests that were refused since too many were under way", app.gate.refused()),
@@ -197,6 +198,14 @@ fn add_replicas(registry: &mut Registry, app: &App) {
     ] {
         registry.register(name, help, ConstGauge::new(i64::try_from(number).unwrap_or(i64::MAX)));
     }
+}
+
+fn add_clock(registry: &mut Registry, app: &App) {
+    let difference = ConstGauge::new(app.clock_watch.difference());
+    let help = "This machine's time minus the database's; 0 where they are the same clock";
+    registry.register_with_unit("clock_difference", help, Unit::Seconds, difference);
+    let steps = ConstCounter::new(app.clock_watch.steps());
+    registry.register("clock_steps", "How often this machine's clock was set while the process ran", steps);
 }
 
 fn add_shadow(registry: &mut Registry, shadow: &Shadow) {

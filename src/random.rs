@@ -18,6 +18,13 @@ pub fn token<const N: usize>() -> Result<String, NoEntropy> {
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
+/// A random number.
+pub fn number() -> Result<i64, NoEntropy> {
+    let mut bytes = [0u8; 8];
+    fill(&mut bytes).map_err(|_| NoEntropy)?;
+    Ok(i64::from_ne_bytes(bytes))
+}
+
 /// A secret of 256 bits.
 pub fn secret() -> Result<String, NoEntropy> {
     token::<32>()

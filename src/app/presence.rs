@@ -11,9 +11,6 @@ use crate::random::{NoEntropy, token};
 use crate::store::StoreError;
 use crate::store::replicas::{self, Replica};
 
-/// In seconds. Used assertions are kept five minutes longer than they are valid.
-const MAX_CLOCK_DIFFERENCE: i64 = 60;
-
 /// Who this process is, and who else was there when it looked last.
 pub struct Presence {
     id: String,
@@ -53,9 +50,14 @@ impl App {
             seen_at: self.clock.now(),
         };
         let policy_set = own.policy_set.clone();
-        let met = self.store.write(move |c| Ok::<_, StoreError>((replicas::meet(c, &own)?, c.time()?)));
+        let met = self.store.write(move |c| {
+            let database_time = c.time()?;
+            // Who runs is told by one clock.
+            let own = Replica { seen_at: database_time.unwrap_or(own.seen_at), ..own };
+            Ok::<_, StoreError>((replicas::meet(c, &own)?, database_time))
+        });
         let (others, database_time) = met.await?;
-        self.compare_clocks(database_time);
+        self.clock_watch.look(&*self.clock, database_time);
         let differing = |others: &[Replica]| -> Vec<(String, String)> {
             let other = others.iter().filter(|other| other.policy_set != policy_set);
             other.map(|other| (other.name.clone(), other.policy_set.clone())).collect()
@@ -69,14 +71,6 @@ impl App {
         }
         self.presence.others.store(Arc::new(others));
         Ok(())
-    }
-
-    /// What is valid, and what may be forgotten, is told by clocks.
-    fn compare_clocks(&self, database_time: Option<UnixSeconds>) {
-        let difference = database_time.map_or(0, |theirs| self.clock.now() - theirs);
-        if difference.abs() > MAX_CLOCK_DIFFERENCE {
-            tracing::error!(seconds = difference, "this machine's clock differs from the database's");
-        }
     }
 
     /// Tells the other processes that this one is about to end.

@@ -107,6 +107,7 @@ impl App {
         vec![
             Check { name: "database_read", problem: read },
             Check { name: "database_write", problem: write },
+            Check { name: "clock", problem: self.clock_watch.problem() },
             Check { name: "signing_key", problem: (!has_key).then_some("there is no signing key") },
         ]
     }

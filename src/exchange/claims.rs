@@ -161,6 +161,11 @@ impl Claims {
         self.auth_time.unwrap_or(self.iat as UnixSeconds)
     }
 
+    /// When it was issued; the fraction is cut.
+    pub fn issued_at(&self) -> UnixSeconds {
+        self.iat as UnixSeconds
+    }
+
     /// From when on the assertion is refused for its age alone.
     pub fn dead_at(&self, clock_skew: i64) -> UnixSeconds {
         (self.exp.ceil() as UnixSeconds).saturating_add(clock_skew).saturating_add(1)

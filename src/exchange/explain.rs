@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::assertion::UnverifiedAssertion;
 use super::error::{ErrorCode, Reason, TokenError};
-use super::grant::{denied, replayed};
+use super::grant::{denied, not_redeemed};
 use super::request::JWT_BEARER;
 use super::token::preview;
 use super::verified::Verified;
@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::disclosure::Disclosure;
 use crate::policy::{self, Explained, Permitted};
 use crate::store::clients::RegisteredClient;
-use crate::store::ledger::is_redeemed;
+use crate::store::ledger::use_objection;
 use crate::store::sign_ins::NewSignIn;
 use crate::store::snapshot::Snapshot;
 
@@ -229,9 +229,12 @@ impl Walk<'_> {
             false => outcome?,
         };
         self.at = Check::SingleUse;
-        let id = verified.id_jag.id().to_owned();
-        if self.app.store.read(move |c| is_redeemed(c, &id)).await? {
-            return Err(replayed());
+        let (id, claims) = (verified.id_jag.id().to_owned(), verified.id_jag.claims());
+        let issued_at = claims.issued_at();
+        let expires_at = claims.dead_at(self.app.config.assertion.clock_skew.as_secs());
+        let objection = self.app.store.read(move |c| use_objection(c, &id, issued_at, expires_at)).await?;
+        if let Some(objection) = objection {
+            return Err(not_redeemed(objection));
         }
         self.at = Check::Token;
         Ok(preview(&verified.grant(self.app, &permitted, &standing)?, &self.app.config.issuer))

@@ -86,8 +86,11 @@ impl<'a> Case<'a> {
             let redemption = self.redemption(app, &grant, standing);
             let token = || mint(&grant, &app.config.issuer, key);
             let outcome = redeem(app, redemption, record, token).await;
-            if let Err(RedeemError::Objection(Objection::FactsChanged)) = outcome {
+            if let Err(RedeemError::Objection(Objection::FactsChanged | Objection::ConfigurationChanged)) = outcome
+            {
                 app.known_members.forget(&self.0.identity(""));
+            }
+            if let Err(RedeemError::Objection(Objection::FactsChanged)) = outcome {
                 continue;
             }
             let (committed, sealed) = outcome.map_err(Ended::from)?;
@@ -114,6 +117,7 @@ impl<'a> Case<'a> {
         };
         Redemption {
             assertion: self.0.id_jag.id().to_owned(),
+            issued_at: claims.issued_at(),
             expires_at: claims.dead_at(app.config.assertion.clock_skew.as_secs()),
             generation: self.0.generation,
             member,
@@ -155,11 +159,8 @@ async fn redeem(
 impl From<RedeemError> for Ended {
     fn from(error: RedeemError) -> Self {
         match error {
-            RedeemError::Objection(Objection::Replayed) => replayed().into(),
             RedeemError::Objection(Objection::ConfigurationChanged) => Self::ConfigurationChanged,
-            RedeemError::Objection(objection @ Objection::FactsChanged) => {
-                TokenError::unavailable(Reason::INTERNAL, objection).into()
-            }
+            RedeemError::Objection(objection) => not_redeemed(objection).into(),
             RedeemError::Store(error) => TokenError::from(error).into(),
         }
     }
@@ -190,9 +191,20 @@ fn try_shadow(app: &App, decided: &Decided<'_>, record: &NewSignIn) {
     }
 }
 
-/// EMA §7.4.2: single use.
-pub(super) fn replayed() -> TokenError {
-    TokenError::invalid_grant(Reason::REPLAYED, "The assertion was used before.")
+/// EMA §7.4.2: single use, also where it cannot be told any more whether an assertion was used.
+pub(super) fn not_redeemed(objection: Objection) -> TokenError {
+    match objection {
+        Objection::Replayed => {
+            TokenError::invalid_grant(Reason::REPLAYED, "The assertion was used before.")
+        }
+        Objection::ExpiresTooEarly { .. } | Objection::IssuedTooEarly { .. } => {
+            TokenError::invalid_grant(Reason::EXPIRED, "The assertion is too old; ask for a new one.")
+                .detail(objection.to_string())
+        }
+        Objection::FactsChanged | Objection::ConfigurationChanged => {
+            TokenError::unavailable(Reason::INTERNAL, objection)
+        }
+    }
 }
 
 /// The wire says what the teamspace may learn; the log has every reason.

@@ -15,6 +15,7 @@ use crate::store::identity_providers::IdentityProvider;
 use crate::store::members::{self, Asserted, Identity, Standing, Status};
 use crate::store::resources::Resource;
 use crate::store::snapshot::{Snapshot, Tenancy};
+use crate::store::state::Generation;
 use crate::store::teamspaces::Teamspace;
 
 /// A verified assertion with everything that was found out about it.
@@ -28,7 +29,7 @@ pub struct Verified<'a> {
     pub resource: &'a Resource,
     pub candidates: &'a Candidates,
     /// The configuration that all of this stands on.
-    pub generation: i64,
+    pub generation: Generation,
     pub now: UnixSeconds,
 }
 
@@ -64,7 +65,7 @@ impl Verified<'_> {
         if let Standing::Bound(member) = &standing
             && member.status == Status::Active
         {
-            app.known_members.note(&subject, self.generation, member);
+            app.known_members.note(&subject, self.generation.number, member);
         }
         Ok(standing)
     }

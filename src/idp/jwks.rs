@@ -11,7 +11,7 @@ use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use super::discovery::{DiscoveryError, check_jwks_uri, discover};
 use super::fetch::{FetchError, Fetcher};
 use super::key::VerificationKey;
-use crate::clock::{Clock, UnixSeconds};
+use crate::clock::{Clock, Moment};
 use crate::config::Jwks;
 use crate::store::identity_providers::IdentityProvider;
 
@@ -53,8 +53,9 @@ const MAX_WAITING: usize = 64;
 /// A set of prepared keys.
 pub struct KeySet {
     keys: Vec<Arc<VerificationKey>>,
-    fresh_until: UnixSeconds,
-    usable_until: UnixSeconds,
+    fetched: Moment,
+    /// For how many seconds they are used without asking again.
+    max_age: i64,
 }
 
 impl KeySet {
@@ -64,6 +65,11 @@ impl KeySet {
         let keys = keys.iter().take(MAX_KEYS);
         let usable: Vec<_> = keys.filter_map(VerificationKey::from_jwk).map(Arc::new).collect();
         if usable.is_empty() { Err(RefreshError::NoUsableKey) } else { Ok(usable) }
+    }
+
+    /// Whether nobody need be asked. After a step back of the clock their age is doubtful.
+    fn is_fresh(&self, clock: &dyn Clock) -> bool {
+        self.fetched.age(clock) < self.max_age && !self.fetched.is_before_step_back(clock)
     }
 
     /// The keys to try: those of that kid; without a kid, the only one that fits.
@@ -89,7 +95,7 @@ struct Entry {
     jwks_uri: String,
     keys: ArcSwapOption<KeySet>,
     /// When keys were last asked for; held while asking, so that there is one request at a time.
-    asked_at: Arc<AsyncMutex<Option<UnixSeconds>>>,
+    asked_at: Arc<AsyncMutex<Option<Moment>>>,
     waiting: Semaphore,
 }
 
@@ -120,8 +126,7 @@ impl IssuerKeys {
             return Ok(found);
         }
         self.refresh(&entry, provider, kid, algorithm).await?;
-        let now = self.clock.now();
-        match entry.keys.load_full().filter(|set| now < set.usable_until) {
+        match entry.keys.load_full().filter(|set| self.is_usable(set)) {
             None => Err(KeyError::Unreachable),
             Some(set) => match set.candidates(kid, algorithm) {
                 found if found.is_empty() => Err(KeyError::Unknown),
@@ -153,7 +158,7 @@ impl IssuerKeys {
     /// Keys that are fresh and known.
     fn cached(&self, entry: &Entry, kid: Option<&str>, alg: Algorithm) -> Option<Vec<Arc<VerificationKey>>> {
         let set = entry.keys.load();
-        let set = set.as_ref().filter(|set| self.clock.now() < set.fresh_until)?;
+        let set = set.as_ref().filter(|set| set.is_fresh(&*self.clock))?;
         let found = set.candidates(kid, alg);
         (!found.is_empty()).then_some(found)
     }
@@ -175,12 +180,12 @@ impl IssuerKeys {
                 Arc::clone(&entry.asked_at).lock_owned().await
             }
         };
-        let now = self.clock.now();
         let interval = self.config.min_refresh_interval.as_secs();
-        if self.cached(entry, kid, alg).is_some() || asked_at.is_some_and(|at| now < at + interval) {
+        let was_asked = asked_at.is_some_and(|at| at.age(&*self.clock) < interval);
+        if was_asked || self.cached(entry, kid, alg).is_some() {
             return Ok(());
         }
-        *asked_at = Some(now);
+        *asked_at = Some(Moment::now(&*self.clock));
         let (cache, entry, provider) = (self.clone(), Arc::clone(entry), provider.clone());
         // In a task of its own: a client that goes away must not take along what others wait for.
         let asking = tokio::spawn(async move {
@@ -200,8 +205,12 @@ impl IssuerKeys {
 
     fn has_usable(&self, entry: &Entry, kid: Option<&str>, alg: Algorithm) -> bool {
         let set = entry.keys.load();
-        set.as_ref()
-            .is_some_and(|set| self.clock.now() < set.usable_until && !set.candidates(kid, alg).is_empty())
+        set.as_ref().is_some_and(|set| self.is_usable(set) && !set.candidates(kid, alg).is_empty())
+    }
+
+    /// Whether the keys may be used when the issuer cannot be asked.
+    fn is_usable(&self, set: &KeySet) -> bool {
+        set.fetched.age(&*self.clock) < set.max_age + self.config.max_stale.as_secs()
     }
 
     /// Metadata first: an issuer that has become another, or moved its keys, is not followed silently.
@@ -218,8 +227,7 @@ impl IssuerKeys {
         let fetched = self.fetcher.get(&provider.jwks_uri).await?;
         let keys = KeySet::parse(&fetched.json)?;
         let longest = self.config.max_age.as_secs();
-        let age = fetched.max_age.map_or(longest, |age| age.clamp(60, longest));
-        let fresh_until = self.clock.now() + age;
-        Ok(KeySet { keys, fresh_until, usable_until: fresh_until + self.config.max_stale.as_secs() })
+        let max_age = fetched.max_age.map_or(longest, |age| age.clamp(60, longest));
+        Ok(KeySet { keys, fetched: Moment::now(&*self.clock), max_age })
     }
 }

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::app::App;
-use crate::clock::{UnixSeconds, rfc3339};
+use crate::clock::{MAX_DIFFERENCE, UnixSeconds, rfc3339};
 use crate::config::{Config, Destination, LogStream};
 use crate::metrics::StreamMetrics;
 use crate::store::log_streams::{self, Lease, Position, Unsent, View};
@@ -261,7 +261,8 @@ impl Stream {
     async fn hold(&self, position: &Position) -> Result<bool, StoreError> {
         let lease = self.lease();
         let (left, is_mine) = (position.held_until - lease.now, position.holder == self.holder);
-        if left > 0 && (!is_mine || left >= LEAST_LEASE) {
+        let runs = (1..=LEASE + MAX_DIFFERENCE).contains(&left);
+        if runs && (!is_mine || left >= LEAST_LEASE) {
             return Ok(is_mine);
         }
         let name = self.config.name.clone();

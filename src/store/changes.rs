@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 
 use super::schema::{changes, generation};
+use super::state::{Generation, State};
 use super::{AnyConnection, StoreError};
 use crate::clock::UnixSeconds;
 
@@ -63,24 +64,27 @@ impl Changed {
     }
 }
 
-/// The number that every change of configuration raises.
-pub fn current(connection: &mut AnyConnection) -> Result<i64, StoreError> {
-    Ok(generation::table.filter(generation::id.eq(1)).select(generation::value).get_result(connection)?)
+/// The generation of the configuration as it is now.
+pub fn current(connection: &mut AnyConnection) -> Result<Generation, StoreError> {
+    Ok(State::read(connection)?.generation)
 }
 
 /// Marks the configuration as changed, for every process on this database. The transaction holds the lock of
 /// the configuration from here on, if not from its start.
 pub fn note(connection: &mut AnyConnection, changed: &Changed, at: UnixSeconds) -> Result<(), StoreError> {
     connection.lock_configuration()?;
+    let before = current(connection)?;
+    let new = before.next()?;
     diesel::update(generation::table.filter(generation::id.eq(1)))
-        .set(generation::value.eq(generation::value + 1))
+        .set((generation::value.eq(new.number), generation::tag.eq(new.tag)))
         .execute(connection)?;
     let (kind, object) = changed.parts();
     let row = (
-        changes::generation.eq(current(connection)?),
+        changes::generation.eq(new.number),
         changes::kind.eq(kind),
         changes::object.eq(object),
         changes::at.eq(at),
+        changes::follows.eq(before.tag),
     );
     diesel::insert_into(changes::table).values(row).execute(connection)?;
     connection.announce()?;
@@ -88,53 +92,82 @@ pub fn note(connection: &mut AnyConnection, changed: &Changed, at: UnixSeconds) 
 }
 
 /// What has changed since a generation, and which is the last one.
-pub fn since(connection: &mut AnyConnection, known: i64) -> Result<(i64, News), StoreError> {
-    let Steps { latest, steps } = after(connection, known)?;
-    let news = match steps {
+pub fn since(
+    connection: &mut AnyConnection,
+    known: Generation,
+) -> Result<(Generation, News), StoreError> {
+    let latest = current(connection)?;
+    let steps = between(connection, known, latest)?;
+    let news = match steps.after(known) {
         _ if latest == known => News::Nothing,
-        Some(steps) => News::Some(steps.into_iter().map(|(_, changed)| changed).collect()),
+        Some(steps) => News::Some(steps.iter().map(|step| step.changed.clone()).collect()),
         None => News::Everything,
     };
     Ok((latest, news))
 }
 
-/// What has changed after a generation, step by step.
+/// One change.
+#[derive(Debug)]
+struct Step {
+    number: i64,
+    /// The tag of the generation before.
+    follows: i64,
+    changed: Changed,
+}
+
+/// What has changed up to a generation, step by step.
 #[derive(Debug)]
 pub struct Steps {
-    latest: i64,
+    latest: Generation,
     /// None when it cannot be told any more.
-    steps: Option<Vec<(i64, Changed)>>,
+    steps: Option<Vec<Step>>,
 }
 
 impl Steps {
     /// Whether anything after a generation may matter to a sign-in of a teamspace.
-    pub fn concern(&self, generation: i64, teamspace: Option<&str>) -> bool {
+    pub fn concern(&self, generation: Generation, teamspace: Option<&str>) -> bool {
         if generation == self.latest {
             return false;
         }
-        let Some(steps) = self.steps.as_ref().filter(|_| generation < self.latest) else { return true };
-        let mut after = steps.iter().filter(|(step, _)| *step > generation);
+        let Some(after) = self.after(generation) else { return true };
         // What is no teamspace's matter is everybody's.
-        after.any(|(_, changed)| changed.teamspace_id().is_none_or(|id| Some(id) == teamspace))
+        let mut owners = after.iter().map(|step| step.changed.teamspace_id());
+        owners.any(|owner| owner.is_none_or(|id| Some(id) == teamspace))
+    }
+
+    /// The steps that follow a generation. None when they cannot be told, or when this database never was at that
+    /// generation: another one was put in its place.
+    fn after(&self, generation: Generation) -> Option<&[Step]> {
+        let steps = self.steps.as_deref()?;
+        let after = steps.get(steps.partition_point(|step| step.number <= generation.number)..)?;
+        let first = after.first()?;
+        (first.number == generation.number + 1 && first.follows == generation.tag).then_some(after)
     }
 }
 
-/// What has changed after a generation.
-pub fn after(connection: &mut AnyConnection, known: i64) -> Result<Steps, StoreError> {
-    let latest = current(connection)?;
+/// What has changed from one generation to another, of which the second is the current one.
+pub fn between(
+    connection: &mut AnyConnection,
+    known: Generation,
+    latest: Generation,
+) -> Result<Steps, StoreError> {
+    let number = latest.number - known.number;
     // Less than before: another database was put in its place.
-    if !(1..=MAX_STEPS).contains(&(latest - known)) {
+    if !(1..=MAX_STEPS).contains(&number) {
         return Ok(Steps { latest, steps: None });
     }
-    let rows: Vec<(i64, String, String)> = changes::table
-        .filter(changes::generation.gt(known))
-        .filter(changes::generation.le(latest))
+    let rows: Vec<(i64, String, String, i64)> = changes::table
+        .filter(changes::generation.gt(known.number))
+        .filter(changes::generation.le(latest.number))
         .order(changes::generation.asc())
-        .select((changes::generation, changes::kind, changes::object))
+        .select((changes::generation, changes::kind, changes::object, changes::follows))
         .load(connection)?;
-    let complete = i64::try_from(rows.len()) == Ok(latest - known);
-    let steps = rows.into_iter().map(|(step, kind, object)| Some((step, Changed::of((kind, object))?)));
-    Ok(Steps { latest, steps: steps.collect::<Option<Vec<_>>>().filter(|_| complete) })
+    let complete = i64::try_from(rows.len()) == Ok(number);
+    let step = |(number, kind, object, follows)| {
+        Some(Step { number, follows, changed: Changed::of((kind, object))? })
+    };
+    let steps = rows.into_iter().map(step).collect::<Option<Vec<_>>>().filter(|_| complete);
+    Ok(Steps { latest, steps })
 }
 
 /// Deletes what every process has taken over long ago.

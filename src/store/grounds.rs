@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::schema::sign_in_grounds;
 use super::sign_ins::SignIn;
 use super::{AnyConnection, StoreError, insert_unless_there};
-use crate::clock::UnixSeconds;
+use crate::clock::{MAX_DIFFERENCE, UnixSeconds};
 use crate::random::{digest, short_digest};
 
 /// How long rows may name grounds after these were noted, in seconds.
@@ -61,7 +61,7 @@ pub struct Reference {
 impl Reference {
     /// What rows may name. None before [`Self::note`], and when that is too long ago.
     pub fn digest(&self, now: UnixSeconds) -> Option<&str> {
-        let is_good = now < self.noted_at.load(Ordering::Acquire).saturating_add(GOOD_FOR);
+        let is_good = is_within(now, self.noted_at.load(Ordering::Acquire), GOOD_FOR);
         self.digest.get().filter(|_| is_good).map(String::as_str)
     }
 
@@ -73,8 +73,8 @@ impl Reference {
             return false;
         }
         let tried_at = self.tried_at.load(Ordering::Relaxed);
-        now >= self.noted_at.load(Ordering::Relaxed).saturating_add(REFRESH)
-            && now >= tried_at.saturating_add(PAUSE)
+        !is_within(now, self.noted_at.load(Ordering::Relaxed), REFRESH)
+            && !is_within(now, tried_at, PAUSE)
             && self.tried_at.compare_exchange(tried_at, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
@@ -83,6 +83,11 @@ impl Reference {
         let _ = self.digest.set(grounds.digest.clone());
         self.noted_at.store(grounds.used_at, Ordering::Release);
     }
+}
+
+/// Whether it is not longer ago than so many seconds, and not in the future either: the clock may have been set back.
+fn is_within(now: UnixSeconds, at: UnixSeconds, seconds: i64) -> bool {
+    (-MAX_DIFFERENCE..seconds).contains(&now.saturating_sub(at))
 }
 
 /// Notes that grounds are in use.

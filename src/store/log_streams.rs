@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use super::schema::{log_streams, sign_ins};
 use super::sign_ins::SignIn;
 use super::{AnyConnection, StoreError, grounds};
-use crate::clock::UnixSeconds;
+use crate::clock::{MAX_DIFFERENCE, UnixSeconds};
 
 /// How far a stream is, and who sends it. A stream that is not in the table has sent nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Queryable, Selectable)]
@@ -105,7 +105,10 @@ fn position(connection: &mut AnyConnection, name: &str) -> Result<Position, Stor
 
 /// Takes or renews the lease on a stream; false while another process has it.
 pub fn claim(connection: &mut AnyConnection, name: &str, lease: &Lease) -> Result<bool, StoreError> {
-    let free = log_streams::holder.eq(&lease.holder).or(log_streams::held_until.le(lease.now));
+    // Nobody takes one for so long: whoever has it had a clock that was ahead.
+    let is_wrong = log_streams::held_until.gt(lease.until + MAX_DIFFERENCE);
+    let free =
+        log_streams::holder.eq(&lease.holder).or(log_streams::held_until.le(lease.now)).or(is_wrong);
     let taken = diesel::update(log_streams::table.filter(log_streams::name.eq(name).and(free)))
         .set((log_streams::holder.eq(&lease.holder), log_streams::held_until.eq(lease.until)))
         .execute(connection)?;

@@ -3,12 +3,14 @@
 use diesel::prelude::*;
 
 use super::schema::{sign_ins, used_assertions};
-use super::{AnyConnection, StoreError, changes, grounds, policy_sets, replicas, shadow};
+use super::{AnyConnection, StoreError, changes, grounds, policy_sets, replicas, shadow, state};
 use crate::clock::UnixSeconds;
 
 /// How long a used assertion is kept after it has expired, in seconds. Its age is judged when a request
 /// begins; the request may then wait for keys and for the writer, and replicas' clocks differ.
 const MARGIN: i64 = 300;
+/// By how much later an assertion may expire than when it was used, since `assertion.clock_skew` may be raised.
+const MOST_SKEW: i64 = 60;
 /// Most sign-ins that one step deletes.
 const STEP: i64 = 250;
 /// Used assertions that one step looks at.
@@ -41,30 +43,32 @@ pub(super) fn is_full_step(deleted: usize) -> bool {
 
 /// Deletes the expired ones among the used assertions that come after a key; tells where it ended, and
 /// nothing when it has come to the end of all. Neighbours by key are on the same page: one write for many.
+///
+/// A clock that is ahead deletes what others still take for valid. So it is noted, before they are deleted, up to
+/// which time they expire: no assertion that expires before is redeemed any more.
 pub(super) fn sweep_assertions(
     connection: &mut AnyConnection,
     after: &str,
     now: UnixSeconds,
 ) -> Result<Option<String>, StoreError> {
-    // A process whose clock is ahead must not delete what the others still take for valid.
-    let now = connection.time()?.map_or(now, |theirs| theirs.min(now));
-    let last: Option<String> = used_assertions::table
+    let looked_at: Vec<(String, UnixSeconds)> = used_assertions::table
         .filter(used_assertions::assertion.gt(after))
         .order(used_assertions::assertion.asc())
-        .select(used_assertions::assertion)
-        .offset(SWEEP - 1)
-        .first(connection)
-        .optional()?;
-    let expired = used_assertions::table
-        .filter(used_assertions::assertion.gt(after))
-        .filter(used_assertions::expires_at.lt(now - MARGIN));
-    match &last {
-        Some(last) => {
-            diesel::delete(expired.filter(used_assertions::assertion.le(last))).execute(connection)?
-        }
-        None => diesel::delete(expired).execute(connection)?,
-    };
-    Ok(last)
+        .select((used_assertions::assertion, used_assertions::expires_at))
+        .limit(SWEEP)
+        .load(connection)?;
+    let is_last = i64::try_from(looked_at.len()).is_ok_and(|number| number < SWEEP);
+    let expired = looked_at.iter().map(|(_, expires_at)| *expires_at).filter(|at| *at < now - MARGIN);
+    let last = looked_at.last().map(|(key, _)| key.clone());
+    if let (Some(highest), Some(last)) = (expired.max(), &last) {
+        state::raise_horizon(connection, highest + MOST_SKEW + 1)?;
+        let expired = used_assertions::table
+            .filter(used_assertions::assertion.gt(after))
+            .filter(used_assertions::assertion.le(last))
+            .filter(used_assertions::expires_at.le(highest));
+        diesel::delete(expired).execute(connection)?;
+    }
+    Ok(last.filter(|_| !is_last))
 }
 
 /// Deletes what is small.

@@ -28,6 +28,7 @@ pub mod shadow;
 pub mod sign_ins;
 pub mod signing_keys;
 pub mod snapshot;
+pub mod state;
 mod statement;
 pub mod teamspaces;
 mod worker;
@@ -69,6 +70,8 @@ pub enum StoreError {
     Timeout,
     #[error("several policy sets have a hash that begins with {0}")]
     AmbiguousSet(String),
+    #[error(transparent)]
+    NoEntropy(#[from] crate::random::NoEntropy),
     #[error("a stored value is damaged: {0}")]
     Damaged(String),
     #[error("database: {0}")]

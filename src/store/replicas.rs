@@ -18,6 +18,7 @@ pub struct Replica {
     /// The hash of its policies.
     pub policy_set: String,
     pub started_at: UnixSeconds,
+    /// By the database's clock, if it has one.
     pub seen_at: UnixSeconds,
 }
 
@@ -40,6 +41,7 @@ pub fn meet(connection: &mut AnyConnection, own: &Replica) -> Result<Vec<Replica
 
 /// The processes that serve this database, as far as they have said so.
 pub(super) fn running(connection: &mut AnyConnection, now: UnixSeconds) -> QueryResult<Vec<Replica>> {
+    let now = connection.time()?.unwrap_or(now);
     let alive = replicas::table.filter(replicas::seen_at.gt(now - ALIVE)).order(replicas::name.asc());
     alive.select(Replica::as_select()).load(connection)
 }
@@ -52,5 +54,6 @@ pub fn leave(connection: &mut AnyConnection, id: &str) -> Result<(), StoreError>
 
 /// Deletes processes that ended without a word.
 pub(super) fn prune(connection: &mut AnyConnection, now: UnixSeconds) -> QueryResult<usize> {
+    let now = connection.time()?.unwrap_or(now);
     diesel::delete(replicas::table.filter(replicas::seen_at.lt(now - 20 * ALIVE))).execute(connection)
 }

@@ -175,6 +175,9 @@ diesel::table! {
     generation (id) {
         id -> BigInt,
         value -> BigInt,
+        tag -> BigInt,
+        sweep_horizon -> BigInt,
+        issued_from -> BigInt,
     }
 }
 
@@ -220,6 +223,7 @@ diesel::table! {
         kind -> Text,
         object -> Text,
         at -> BigInt,
+        follows -> BigInt,
     }
 }
 

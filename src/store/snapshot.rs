@@ -15,6 +15,7 @@ use super::changes::{self, Changed};
 use super::clients::{self, RegisteredClient};
 use super::identity_providers::{self, IdentityProvider};
 use super::resources::{self, Resource};
+use super::state::Generation;
 use super::teamspaces::{self, Teamspace};
 use super::{AnyConnection, StoreError};
 
@@ -103,7 +104,7 @@ keys! {
 /// What was configured at one generation.
 #[derive(Default, Clone)]
 pub struct Snapshot {
-    pub generation: i64,
+    pub generation: Generation,
     by_slug: OrdSet<By<Slug, Tenancy>>,
     by_id: OrdSet<By<Id, Tenancy>>,
     by_issuer: OrdSet<By<Issuer, Tenancy>>,
@@ -128,7 +129,7 @@ impl Snapshot {
     pub fn with(
         &self,
         connection: &mut AnyConnection,
-        generation: i64,
+        generation: Generation,
         changed: &[Changed],
     ) -> Result<Self, StoreError> {
         let mut new = Self { generation, ..self.clone() };

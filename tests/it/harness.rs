@@ -30,18 +30,38 @@ pub const RESOURCE: &str = "https://mcp.example.com/mcp";
 /// 2026-11-22T12:00:00Z
 pub const START: i64 = 1_795_348_800;
 
-#[derive(Clone)]
-pub struct TestClock(Arc<AtomicI64>);
+#[derive(Clone, Default)]
+pub struct TestClock {
+    now: Arc<AtomicI64>,
+    ticks: Arc<AtomicI64>,
+}
 
 impl TestClock {
+    pub fn at(now: i64) -> Self {
+        let clock = Self::default();
+        clock.set(now);
+        clock
+    }
+
+    /// Time passes.
     pub fn advance(&self, seconds: i64) {
-        self.0.fetch_add(seconds, Ordering::SeqCst);
+        self.now.fetch_add(seconds, Ordering::SeqCst);
+        self.ticks.fetch_add(seconds, Ordering::SeqCst);
+    }
+
+    /// Somebody sets the clock; no time passes.
+    pub fn set(&self, now: i64) {
+        self.now.store(now, Ordering::SeqCst);
     }
 }
 
 impl Clock for TestClock {
     fn now(&self) -> i64 {
-        self.0.load(Ordering::SeqCst)
+        self.now.load(Ordering::SeqCst)
+    }
+
+    fn ticks(&self) -> i64 {
+        self.ticks.load(Ordering::SeqCst)
     }
 }
 
@@ -132,7 +152,7 @@ impl TestApp {
         config.rate_limit.exchanges_per_subject_per_minute = 0;
         config.rate_limit.recorded_refusals_per_minute = 100_000;
         configure(&mut config);
-        let clock = TestClock(Arc::new(AtomicI64::new(START)));
+        let clock = TestClock::at(START);
         let app = App::start(config, Arc::new(clock.clone())).await.unwrap();
         tokio::spawn(server::serve(
             listener,

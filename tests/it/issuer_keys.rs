@@ -13,7 +13,7 @@ use countersign::exchange::request::JWT_BEARER;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::harness::{Answer, CLIENT, SECRET, TestApp};
+use crate::harness::{Answer, CLIENT, SECRET, START, TestApp};
 use crate::idp::{FakeIdp, Key};
 
 /// How often metadata and keys were asked for.
@@ -385,6 +385,31 @@ async fn a_stalled_issuer_ends_in_a_deadline() {
     let started = Instant::now();
     unreachable(&app, &app.assertion(json!({}))).await;
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+}
+
+/// ADM-07: after the clock was set back, keys are not taken for fresh until it has caught up; and the issuer is not
+/// asked more often than otherwise.
+#[tokio::test]
+async fn a_clock_that_is_set_back_has_the_issuer_asked_again() {
+    let app = TestApp::start_with(|c| c.fetch.timeout = "1s".parse().unwrap()).await;
+    for _ in 0..2 {
+        app.granted(json!({})).await;
+    }
+    assert_eq!(asked(&app.idp), (1, 1));
+    app.clock.advance(40);
+    app.clock.set(START - 3600);
+    for _ in 0..2 {
+        app.granted(json!({})).await;
+    }
+    assert_eq!(asked(&app.idp), (2, 2));
+    // While they cannot be asked, keys are as old as they are.
+    app.idp.change(|b| b.delay = Duration::from_secs(60));
+    app.clock.advance(600 + 3600 - 1);
+    app.clock.set(START - 7200);
+    let answer = app.exchange(&app.assertion(json!({}))).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    app.clock.advance(31);
+    unreachable(&app, &app.assertion(json!({}))).await;
 }
 
 /// ADM-07: the issuer's max-age counts within our bounds.

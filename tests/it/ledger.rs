@@ -5,6 +5,7 @@ use std::sync::Arc;
 use countersign::store::changes::{self, Changed};
 use countersign::store::members::{Identity, Member, Role, Status};
 use countersign::store::sign_ins::NewSignIn;
+use countersign::store::state::Generation;
 use countersign::store::teamspaces;
 use countersign::store::{MemberChange, Objection, RedeemError, Redemption, Store, StoreError};
 use diesel::connection::SimpleConnection as _;
@@ -18,9 +19,10 @@ fn row(teamspace_id: &str) -> Arc<NewSignIn> {
     Arc::new(NewSignIn { outcome: "granted".to_owned(), ..row })
 }
 
-fn redemption(assertion: &str, generation: i64, member_id: &str) -> Redemption {
+fn redemption(assertion: &str, generation: Generation, member_id: &str) -> Redemption {
     Redemption {
         assertion: format!("{assertion:0<43}"),
+        issued_at: START,
         expires_at: START + 300,
         generation,
         member: MemberChange::Known { member_id: member_id.to_owned() },

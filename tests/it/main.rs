@@ -13,6 +13,7 @@ mod admin;
 mod assertion;
 mod benchmarks;
 mod client;
+mod clocks;
 mod commands;
 mod configuration;
 mod db;

@@ -159,8 +159,10 @@ impl Side {
     /// Whether the generation is as the migrations make it.
     pub(super) fn is_at_first_generation(&mut self) -> Result<bool, CopyError> {
         let (rows, _) = self.read(&GENERATION, &[], 2)?;
-        let first: Row = FIRST_GENERATION.iter().map(|text| Some((*text).to_owned())).collect();
-        Ok(rows == [first])
+        let is_first = |row: &Row| {
+            row.iter().zip(FIRST_GENERATION).all(|(found, first)| found.as_deref() == Some(first))
+        };
+        Ok(matches!(rows.as_slice(), [row] if is_first(row)))
     }
 
     pub(super) fn marks(&mut self) -> Result<Marks, CopyError> {

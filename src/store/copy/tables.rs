@@ -83,13 +83,13 @@ pub const TABLES: [Table; 19] = [
         "id# at# request_id teamspace_id policy_set shadow_set actual shadow policies facts",
     ),
     table("shadow_runs", 2, "shadow_set policy_set since# until# evaluated# different# dropped#"),
-    table("changes", 1, "generation# kind object at#"),
+    table("changes", 1, "generation# kind object at# follows#"),
     table("log_streams", 1, "name last_id# updated_at# holder held_until#"),
 ];
 
 /// The one row of each database that its migrations make: it is replaced when all others are there.
-pub const GENERATION: Table = table("generation", 1, "id# value#");
-/// As the migrations make it.
+pub const GENERATION: Table = table("generation", 1, "id# value# tag# sweep_horizon# issued_from#");
+/// Its first columns as the migrations make them; the tag is random.
 pub(super) const FIRST_GENERATION: [&str; 2] = ["1", "1"];
 
 /// The tables whose ids the database gives, rising and never twice.

@@ -3,8 +3,9 @@
 use diesel::prelude::*;
 use diesel::result::Error as DieselError;
 
-use crate::clock::UnixSeconds;
+use crate::clock::{UnixSeconds, rfc3339};
 use crate::store::members::{self, Identity, Member};
+use crate::store::state::Generation;
 use crate::store::{AnyConnection, StoreError, is_duplicate};
 
 /// Consumes an assertion and keeps the member.
@@ -12,10 +13,11 @@ use crate::store::{AnyConnection, StoreError, is_duplicate};
 pub struct Redemption {
     /// SHA-256 over issuer and jti.
     pub assertion: String,
+    pub issued_at: UnixSeconds,
     /// From when on the assertion is refused for its age alone (exp and skew).
     pub expires_at: UnixSeconds,
     /// The configuration that the decision stood on.
-    pub generation: i64,
+    pub generation: Generation,
     pub member: MemberChange,
 }
 
@@ -36,6 +38,12 @@ pub enum Objection {
     /// RFC 7523 §3 point 7: it was redeemed before.
     #[error("the assertion was redeemed before")]
     Replayed,
+    /// Used assertions that expire so early may have been deleted, by a clock that is or was ahead.
+    #[error("used assertions that expire before {} may be forgotten; compare the clocks", rfc3339(*horizon))]
+    ExpiresTooEarly { horizon: UnixSeconds },
+    /// The database is a restored backup, which does not know what was used between backup and restore.
+    #[error("issued before {}, when a restored backup went into service", rfc3339(*from))]
+    IssuedTooEarly { from: UnixSeconds },
     /// Somebody else's write came between decision and commit: read the facts again and decide again.
     #[error("the facts changed under the decision")]
     FactsChanged,

@@ -16,6 +16,7 @@ use diesel::prelude::*;
 
 use super::schema::used_assertions;
 use super::sign_ins::NewSignIn;
+use super::state::State;
 use super::{AnyConnection, StoreError, changes};
 use crate::clock::UnixSeconds;
 use crate::random::short_digest;
@@ -34,10 +35,17 @@ pub type Verdict = Result<(), Objection>;
 /// An entry's place among the others of its batch.
 type Index = usize;
 
-/// Whether an assertion was redeemed.
-pub fn is_redeemed(connection: &mut AnyConnection, assertion: &str) -> Result<bool, StoreError> {
+/// Why an assertion cannot be redeemed, whoever it is about: it was used, or that cannot be told any more.
+pub fn use_objection(
+    connection: &mut AnyConnection,
+    assertion: &str,
+    issued_at: UnixSeconds,
+    expires_at: UnixSeconds,
+) -> Result<Option<Objection>, StoreError> {
     let row = used_assertions::table.filter(used_assertions::assertion.eq(short_digest(assertion)));
-    Ok(row.count().get_result::<i64>(connection)? > 0)
+    let is_used = row.count().get_result::<i64>(connection)? > 0;
+    let untold = State::read(connection)?.objection(issued_at, expires_at);
+    Ok(untold.or(is_used.then_some(Objection::Replayed)))
 }
 
 /// Writes a batch, inside a transaction of [`AnyConnection::begin_fenced`]. The order is the same in every
@@ -45,7 +53,7 @@ pub fn is_redeemed(connection: &mut AnyConnection, assertion: &str) -> Result<bo
 /// other on PostgreSQL, which ends one of them then. On an error the transaction must be given up.
 pub(super) fn write(connection: &mut AnyConnection, entries: &[Entry]) -> Result<Vec<Verdict>, StoreError> {
     let mut batch = Batch { entries, verdicts: vec![Ok(()); entries.len()], released: Vec::new() };
-    batch.check_generation(connection)?;
+    batch.check_state(connection)?;
     batch.consume(connection)?;
     batch.admit(connection)?;
     batch.touch(connection)?;
@@ -75,17 +83,22 @@ impl<'a> Batch<'a> {
     }
 
     /// What was decided under another configuration must be decided again, unless all that changed is about other
-    /// teamspaces. Members are part of it: whoever is suspended or unlinked since is noticed here.
-    fn check_generation(&mut self, connection: &mut AnyConnection) -> Result<(), StoreError> {
+    /// teamspaces. Members are part of it: whoever is suspended or unlinked since is noticed here. What may have been
+    /// used without a trace is refused.
+    fn check_state(&mut self, connection: &mut AnyConnection) -> Result<(), StoreError> {
         let redemptions = self.redemptions();
-        let Some(oldest) = redemptions.iter().map(|(_, redemption)| redemption.generation).min() else {
+        let generations = redemptions.iter().map(|(_, redemption)| redemption.generation);
+        let Some(oldest) = generations.min_by_key(|generation| generation.number) else {
             return Ok(());
         };
-        let steps = changes::after(connection, oldest)?;
+        let state = State::read(connection)?;
+        let steps = changes::between(connection, oldest, state.generation)?;
         for (index, redemption) in redemptions {
             let teamspace = self.entries.get(index).and_then(|entry| entry.sign_in.teamspace_id.as_deref());
             if steps.concern(redemption.generation, teamspace) {
                 self.object(index, Objection::ConfigurationChanged);
+            } else if let Some(objection) = state.objection(redemption.issued_at, redemption.expires_at) {
+                self.object(index, objection);
             }
         }
         Ok(())

@@ -36,6 +36,10 @@ impl Clock for TestClock {
     fn now(&self) -> UnixSeconds {
         self.0.load(Ordering::SeqCst)
     }
+
+    fn ticks(&self) -> i64 {
+        self.now()
+    }
 }
 
 pub struct Harness {
@@ -121,7 +125,7 @@ impl Harness {
         problem
     }
 
-    pub async fn generation(&self) -> i64 {
+    pub async fn generation(&self) -> store::state::Generation {
         self.app.store.read(store::changes::current).await.unwrap()
     }
 }

@@ -71,7 +71,7 @@ fn sqlite_a_backup_is_one_state_while_others_write() {
                 &source.from,
                 &format!(
                     "BEGIN IMMEDIATE; INSERT INTO used_assertions VALUES ('{n}', 1); \
-                     INSERT INTO changes VALUES ({n}, 'x', 'y', 1); COMMIT"
+                     INSERT INTO changes VALUES ({n}, 'x', 'y', 1, 0); COMMIT"
                 ),
             );
         }

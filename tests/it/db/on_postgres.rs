@@ -63,7 +63,7 @@ fn keys_are_ordered_by_bytes_on_both() {
     }
     copied(&files.from, &server.url);
     // Numbers are not ordered as texts.
-    let ids = "INSERT INTO changes VALUES (2, 'x', 'y', 1), (10, 'x', 'y', 1), (100, 'x', 'y', 1)";
+    let ids = "INSERT INTO changes VALUES (2, 'x', 'y', 1, 0), (10, 'x', 'y', 1, 0), (100, 'x', 'y', 1, 0)";
     run(&files.from, ids);
     copied(&files.from, &server.url);
 }

@@ -1,0 +1,89 @@
+//! The state of the database as a whole: one row, which every write of an exchange reads first.
+
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+
+use super::ledger::Objection;
+use super::schema::generation;
+use super::statement::{Fixed, Statement};
+use super::{AnyConnection, StoreError};
+use crate::clock::UnixSeconds;
+use crate::random::{NoEntropy, number};
+
+/// One state of the configuration.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Generation {
+    /// Raised by every change.
+    pub number: i64,
+    /// Random. After a failover that lost changes, or with a restored backup, the same number comes again with
+    /// another tag.
+    pub tag: i64,
+}
+
+impl Generation {
+    /// The generation that a change makes.
+    pub(super) fn next(self) -> Result<Self, NoEntropy> {
+        Ok(Self { number: self.number + 1, tag: number()? })
+    }
+}
+
+/// The row.
+#[derive(Debug, Clone, Copy)]
+pub struct State {
+    pub generation: Generation,
+    /// Used assertions that expire before this may have been deleted.
+    sweep_horizon: UnixSeconds,
+    /// Assertions that were issued before this may have been used without this database knowing.
+    issued_from: UnixSeconds,
+}
+
+#[derive(QueryableByName)]
+struct Row {
+    #[diesel(sql_type = BigInt)]
+    value: i64,
+    #[diesel(sql_type = BigInt)]
+    tag: i64,
+    #[diesel(sql_type = BigInt)]
+    sweep_horizon: i64,
+    #[diesel(sql_type = BigInt)]
+    issued_from: i64,
+}
+
+struct Read;
+
+impl Fixed for Read {
+    const TEXT: &'static str = "SELECT value, tag, sweep_horizon, issued_from FROM generation WHERE id = 1";
+}
+
+impl State {
+    /// Reads it. In a transaction of the ledger it stays as it is until that ends.
+    pub fn read(connection: &mut AnyConnection) -> Result<Self, StoreError> {
+        let row: Option<Row> = Statement::<Read, 0>::new([]).find(connection)?;
+        let row = row.ok_or_else(|| StoreError::Damaged("`generation` has no row".to_owned()))?;
+        Ok(Self {
+            generation: Generation { number: row.value, tag: row.tag },
+            sweep_horizon: row.sweep_horizon,
+            issued_from: row.issued_from,
+        })
+    }
+
+    /// Why an assertion of these times is refused: it may have been used without a trace.
+    pub(super) fn objection(&self, issued_at: UnixSeconds, expires_at: UnixSeconds) -> Option<Objection> {
+        if expires_at < self.sweep_horizon {
+            return Some(Objection::ExpiresTooEarly { horizon: self.sweep_horizon });
+        }
+        (issued_at < self.issued_from).then_some(Objection::IssuedTooEarly { from: self.issued_from })
+    }
+}
+
+/// Notes that used assertions which expire before a time may be deleted. It comes before they are, and waits
+/// for every transaction of the ledger that has read the old horizon.
+pub(super) fn raise_horizon(connection: &mut AnyConnection, horizon: UnixSeconds) -> Result<(), StoreError> {
+    if State::read(connection)?.sweep_horizon >= horizon {
+        return Ok(());
+    }
+    connection.lock_configuration()?;
+    let lower = generation::table.filter(generation::id.eq(1)).filter(generation::sweep_horizon.lt(horizon));
+    diesel::update(lower).set(generation::sweep_horizon.eq(horizon)).execute(connection)?;
+    Ok(())
+}
