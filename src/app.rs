@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::disclosure::PastSets;
 use crate::exchange::refusals::Refusals;
+use crate::exchange::turns::Turns;
 use crate::idp::fetch::{Fetcher, FetcherError};
 use crate::idp::jwks::IssuerKeys;
 use crate::limits::Limits;
@@ -64,6 +65,7 @@ pub struct App {
     /// Which refusals get a row.
     pub refusals: Refusals,
     pub known_members: KnownMembers,
+    pub turns: Turns,
     pub metrics: Metrics,
     /// In front of the public listener.
     pub gate: Arc<Gate>,
@@ -123,6 +125,7 @@ impl App {
             limits: Limits::new(&config.rate_limit),
             refusals: Refusals::new(config.rate_limit.recorded_refusals_per_minute),
             known_members: KnownMembers::default(),
+            turns: Turns::default(),
             metrics: Metrics::default(),
             gate: Arc::default(),
             shadow: shadow_place(&config).map(Shadow::new),
@@ -242,8 +245,7 @@ impl App {
     pub async fn prune(&self) -> Result<(), StoreError> {
         // First: it must happen also while the database cannot be written.
         self.limits.forget_idle();
-        let database_time = self.store.read(|c| Ok(c.time()?)).await?;
-        self.clock_watch.look(&*self.clock, database_time);
+        self.clock_watch.look(&*self.clock, None);
         let now = self.clock.now();
         let before = log_stream::deletable_before(&self.store, &self.config, now).await?;
         self.forget_kept_sets();

@@ -45,10 +45,9 @@ impl ClockWatch {
         let seconds = clock.now() - theirs;
         let before = self.difference.swap(seconds, Ordering::Relaxed);
         match (before.abs() > MAX_DIFFERENCE, seconds.abs() > MAX_DIFFERENCE) {
-            (false, true) => tracing::error!(
-                seconds,
-                "this machine's clock differs from the database's; set it right"
-            ),
+            (false, true) => {
+                tracing::error!(seconds, "this machine's clock differs from the database's; set it right")
+            }
             (true, false) => tracing::info!(seconds, "this machine's clock agrees with the database's again"),
             _ => {}
         }

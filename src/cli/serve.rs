@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch};
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use super::{CannotRun, End, Outcome, exposed};
 use crate::app::{App, Look, StartError};
@@ -242,7 +242,8 @@ async fn flush_refusals(app: &App) {
 
 /// Deletes what has expired, for as long as the service runs.
 async fn prune(app: Arc<App>) {
-    let mut timer = tokio::time::interval(PRUNE);
+    // Not before the clocks were compared.
+    let mut timer = tokio::time::interval_at(Instant::now() + MEET, PRUNE);
     loop {
         timer.tick().await;
         if let Err(error) = app.prune().await {

@@ -8,12 +8,13 @@ use super::Ended;
 use super::client::Client;
 use super::error::{Reason, TokenError};
 use super::token::{Sealed, TokenResponse, mint};
+use super::turns::Turn;
 use super::verified::Verified;
 use crate::app::App;
 use crate::clock::UnixSeconds;
 use crate::disclosure::Disclosure;
 use crate::policy::facts::Facts;
-use crate::policy::{Denial, RecordedDecision, RecordedFacts, decide_recorded};
+use crate::policy::{Denial, Policies, RecordedDecision, RecordedFacts, decide_recorded};
 use crate::shadow::Decided;
 use crate::signing::{SigningError, SigningKey};
 use crate::store::grounds::{self, Grounds};
@@ -23,6 +24,8 @@ use crate::store::{MemberChange, Objection, RedeemError, Redemption};
 
 /// How often a decision is made again when its facts changed before it was written.
 const ATTEMPTS: usize = 4;
+/// The same for a newcomer in turn, whom only those of other replicas can forestall.
+const ATTEMPTS_IN_TURN: usize = 64;
 
 /// What the token will say. It needs what the policies permitted, so there is none without a decision.
 #[derive(Debug, Clone)]
@@ -65,13 +68,12 @@ impl<'a> Case<'a> {
     ) -> Result<TokenResponse, Ended> {
         let policies = app.policies();
         record.policy_set.clone_from(&policies.hash);
-        for _ in 0..ATTEMPTS {
-            let standing = self.0.standing(app).await?;
+        let (mut turn, mut attempts) = (None, 0);
+        while attempts < if turn.is_some() { ATTEMPTS_IN_TURN } else { ATTEMPTS } {
+            attempts += 1;
+            let standing = self.standing(app, &policies, &mut turn).await?;
             self.0.check_session(&standing)?;
-            let facts = self.0.facts(&standing);
-            let recorded = decide_recorded(&policies.compiled, &facts);
-            record.describe(&recorded, &facts);
-            keep_grounds(app, &recorded, &facts);
+            let (facts, recorded) = self.decide(app, &policies, &standing, record);
             let decided = Decided { policies: &policies, facts: &facts, decision: &recorded.decision };
             let permitted = match &recorded.decision.outcome {
                 Ok(permitted) => permitted,
@@ -83,10 +85,11 @@ impl<'a> Case<'a> {
             };
             let grant = self.0.grant(app, permitted, &standing)?;
             record.fill(&grant);
-            let redemption = self.redemption(app, &grant, standing);
+            let redemption = self.redemption(app, &grant, standing, policies.compiled.reads_seats_used());
             let token = || mint(&grant, &app.config.issuer, key);
             let outcome = redeem(app, redemption, record, token).await;
-            if let Err(RedeemError::Objection(Objection::FactsChanged | Objection::ConfigurationChanged)) = outcome
+            if let Err(RedeemError::Objection(Objection::FactsChanged | Objection::ConfigurationChanged)) =
+                outcome
             {
                 app.known_members.forget(&self.0.identity(""));
             }
@@ -101,7 +104,39 @@ impl<'a> Case<'a> {
         Err(TokenError::unavailable(Reason::INTERNAL, Objection::FactsChanged).into())
     }
 
-    fn redemption(&self, app: &App, grant: &Grant, standing: Standing) -> Redemption {
+    /// Who the person is. A newcomer waits for a turn where it matters how many seats are taken.
+    async fn standing(
+        &self,
+        app: &App,
+        policies: &Policies,
+        turn: &mut Option<Turn>,
+    ) -> Result<Standing, TokenError> {
+        let standing = self.0.standing(app).await?;
+        let is_newcomer = matches!(standing, Standing::Absent { .. });
+        if turn.is_some() || !is_newcomer || !policies.compiled.reads_seats_used() {
+            return Ok(standing);
+        }
+        *turn = Some(app.turns.take(&self.0.teamspace().id).await?);
+        // Others have come in meanwhile.
+        self.0.standing(app).await
+    }
+
+    /// Decides on the facts as they are now, for the row of the log as well.
+    fn decide(
+        &self,
+        app: &App,
+        policies: &Policies,
+        standing: &Standing,
+        record: &mut NewSignIn,
+    ) -> (Facts, Arc<RecordedDecision>) {
+        let facts = self.0.facts(standing);
+        let recorded = decide_recorded(&policies.compiled, &facts);
+        record.describe(&recorded, &facts);
+        keep_grounds(app, &recorded, &facts);
+        (facts, recorded)
+    }
+
+    fn redemption(&self, app: &App, grant: &Grant, standing: Standing, counts_seats: bool) -> Redemption {
         let claims = self.0.id_jag.claims();
         let signed_in_at = claims.signed_in_at();
         let member = match standing {
@@ -113,7 +148,7 @@ impl<'a> Case<'a> {
                 let identity = self.0.identity(&member.id);
                 MemberChange::Accept { member, signed_in_at, identity: Some(identity) }
             }
-            Standing::Absent { .. } => self.provisioning(grant),
+            Standing::Absent { seats_used } => self.provisioning(grant, counts_seats.then_some(seats_used)),
         };
         Redemption {
             assertion: self.0.id_jag.id().to_owned(),
@@ -124,7 +159,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    fn provisioning(&self, grant: &Grant) -> MemberChange {
+    fn provisioning(&self, grant: &Grant, seats_counted: Option<i64>) -> MemberChange {
         let member = Member {
             id: grant.member_id.clone(),
             teamspace_id: self.0.teamspace().id.clone(),
@@ -137,7 +172,7 @@ impl<'a> Case<'a> {
             sessions_ended_at: None,
         };
         let identity = self.0.identity(&grant.member_id);
-        MemberChange::Provision { member, identity }
+        MemberChange::Provision { member, identity, seats_counted }
     }
 }
 
@@ -194,9 +229,7 @@ fn try_shadow(app: &App, decided: &Decided<'_>, record: &NewSignIn) {
 /// EMA §7.4.2: single use, also where it cannot be told any more whether an assertion was used.
 pub(super) fn not_redeemed(objection: Objection) -> TokenError {
     match objection {
-        Objection::Replayed => {
-            TokenError::invalid_grant(Reason::REPLAYED, "The assertion was used before.")
-        }
+        Objection::Replayed => TokenError::invalid_grant(Reason::REPLAYED, "The assertion was used before."),
         Objection::ExpiresTooEarly { .. } | Objection::IssuedTooEarly { .. } => {
             TokenError::invalid_grant(Reason::EXPIRED, "The assertion is too old; ask for a new one.")
                 .detail(objection.to_string())

@@ -14,6 +14,7 @@ pub mod request;
 pub mod resource;
 pub mod scope;
 pub mod token;
+pub mod turns;
 pub mod verified;
 
 use std::net::IpAddr;

@@ -135,6 +135,10 @@ impl Memo {
         Self { reads, known: RwLock::default(), hasher: RandomState::default() }
     }
 
+    pub fn reads(&self) -> &SetReads {
+        &self.reads
+    }
+
     fn keep(&self, hash: u64, facts: &Facts, decision: &Arc<RecordedDecision>) {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MAX_DECISIONS {

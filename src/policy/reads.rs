@@ -29,6 +29,11 @@ impl SetReads {
         }
     }
 
+    /// Whether it matters to a newcomer how many seats are taken, beyond whether one is free.
+    pub fn seats_used(&self) -> bool {
+        self.newcomers.seats_used
+    }
+
     /// What they read of such a person.
     pub fn of(&self, member: &MemberFacts) -> Reads {
         match member {

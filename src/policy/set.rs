@@ -216,6 +216,11 @@ impl CompiledPolicies {
         &self.memo
     }
 
+    /// Whether a decision on a newcomer depends on how many seats are taken, beyond whether one is free.
+    pub fn reads_seats_used(&self) -> bool {
+        self.memo.reads().seats_used()
+    }
+
     /// Whether a policy of the set gives this reason.
     pub fn gives_reason(&self, reason: &str) -> bool {
         self.annotations.iter().any(|(_, said)| said.reason.as_str() == reason)

@@ -92,10 +92,7 @@ pub fn note(connection: &mut AnyConnection, changed: &Changed, at: UnixSeconds) 
 }
 
 /// What has changed since a generation, and which is the last one.
-pub fn since(
-    connection: &mut AnyConnection,
-    known: Generation,
-) -> Result<(Generation, News), StoreError> {
+pub fn since(connection: &mut AnyConnection, known: Generation) -> Result<(Generation, News), StoreError> {
     let latest = current(connection)?;
     let steps = between(connection, known, latest)?;
     let news = match steps.after(known) {

@@ -107,8 +107,7 @@ fn position(connection: &mut AnyConnection, name: &str) -> Result<Position, Stor
 pub fn claim(connection: &mut AnyConnection, name: &str, lease: &Lease) -> Result<bool, StoreError> {
     // Nobody takes one for so long: whoever has it had a clock that was ahead.
     let is_wrong = log_streams::held_until.gt(lease.until + MAX_DIFFERENCE);
-    let free =
-        log_streams::holder.eq(&lease.holder).or(log_streams::held_until.le(lease.now)).or(is_wrong);
+    let free = log_streams::holder.eq(&lease.holder).or(log_streams::held_until.le(lease.now)).or(is_wrong);
     let taken = diesel::update(log_streams::table.filter(log_streams::name.eq(name).and(free)))
         .set((log_streams::holder.eq(&lease.holder), log_streams::held_until.eq(lease.until)))
         .execute(connection)?;

@@ -260,8 +260,8 @@ pub fn insert(connection: &mut AnyConnection, member: &Member) -> QueryResult<()
     Ok(())
 }
 
-/// Adds one who is bound to a subject and takes a seat. False, and nothing is added, when no seat is free or
-/// somebody has the email or the subject already.
+/// Adds one who is bound to a subject and takes a seat. False, and nothing is added, when no seat is free, when
+/// others are taken than were counted, or when somebody has the email or the subject already.
 ///
 /// The teamspace is locked before the member, as everywhere. What was begun is taken back by statements, not by
 /// a savepoint: SQLite copies each page that changes within one, and it is seldom needed.
@@ -269,8 +269,9 @@ pub(super) fn provision(
     connection: &mut AnyConnection,
     member: &Member,
     identity: &Identity,
+    counted: Option<i64>,
 ) -> QueryResult<bool> {
-    if !teamspaces::take_seat(connection, &member.teamspace_id)? {
+    if !teamspaces::take_seat(connection, &member.teamspace_id, counted)? {
         return Ok(false);
     }
     if add(connection, member)? {

@@ -152,9 +152,21 @@ impl Fixed for TakeSeat {
         WHERE id = ? AND (member_limit IS NULL OR member_limit > seats_used)";
 }
 
-/// Takes a seat if one is free; tells whether it was. Of several who try at once no more come in than fit.
-pub(super) fn take_seat(connection: &mut AnyConnection, id: &str) -> QueryResult<bool> {
-    Ok(Statement::<TakeSeat, 1>::new([id.into()]).run(connection)? == 1)
+struct TakeNextSeat;
+
+impl Fixed for TakeNextSeat {
+    const TEXT: &'static str = "UPDATE teamspaces SET seats_used = seats_used + 1 \
+        WHERE id = ? AND seats_used = ? AND (member_limit IS NULL OR member_limit > seats_used)";
+}
+
+/// Takes a seat if one is free, and if so many are taken as were counted, where that matters; tells whether it was.
+/// Of several who try at once no more come in than fit.
+pub(super) fn take_seat(connection: &mut AnyConnection, id: &str, counted: Option<i64>) -> QueryResult<bool> {
+    let taken = match counted {
+        None => Statement::<TakeSeat, 1>::new([id.into()]).run(connection)?,
+        Some(counted) => Statement::<TakeNextSeat, 2>::new([id.into(), counted.into()]).run(connection)?,
+    };
+    Ok(taken == 1)
 }
 
 /// Counts seats that were taken, or freed when there are fewer than none.

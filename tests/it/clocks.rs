@@ -16,13 +16,13 @@ use crate::reload::private;
 use crate::subject::futures_all;
 
 /// Another replica on the same database, with a clock of its own.
-struct Replica {
-    app: Arc<App>,
+pub struct Replica {
+    pub app: Arc<App>,
     url: String,
 }
 
 impl Replica {
-    async fn start(app: &TestApp, now: i64) -> Self {
+    pub async fn start(app: &TestApp, now: i64) -> Self {
         let replica = App::start(app.app.config.clone(), Arc::new(TestClock::at(now))).await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/oauth2/token", listener.local_addr().unwrap());
@@ -31,7 +31,7 @@ impl Replica {
         Self { app: replica, url }
     }
 
-    async fn exchange(&self, app: &TestApp, assertion: &str) -> Answer {
+    pub async fn exchange(&self, app: &TestApp, assertion: &str) -> Answer {
         let form = [("grant_type", JWT_BEARER), ("assertion", assertion)];
         let request = app.http.post(&self.url).basic_auth(CLIENT, Some(SECRET)).form(&form);
         Answer::of(request.send().await.unwrap()).await
@@ -55,13 +55,8 @@ async fn a_sweep_by_a_clock_that_is_ahead_makes_nothing_good_twice() {
     ahead.app.prune().await.unwrap();
     assert_eq!(app.written().await.used_assertions, 0, "it was deleted");
     assert_too_old(&app, &app.exchange(&assertion).await).await;
-    let asked = Asked {
-        assertion: &assertion,
-        client_id: CLIENT,
-        scope: None,
-        resource: &[],
-        teamspace_id: None,
-    };
+    let asked =
+        Asked { assertion: &assertion, client_id: CLIENT, scope: None, resource: &[], teamspace_id: None };
     let error = explain(&app.app, &asked).await.error.unwrap();
     assert_eq!(error.reason.as_str(), "expired");
     assert!(error.detail.contains("compare the clocks"), "{}", error.detail);

@@ -55,6 +55,7 @@ mod replay;
 mod replicas;
 mod request;
 mod requirements;
+mod seats;
 mod shadow;
 mod subject;
 mod test_on_reload;

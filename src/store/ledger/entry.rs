@@ -25,7 +25,12 @@ pub struct Redemption {
 #[derive(Debug, Clone)]
 pub enum MemberChange {
     /// Nobody: becomes a member while a seat is free.
-    Provision { member: Member, identity: Identity },
+    Provision {
+        member: Member,
+        identity: Identity,
+        /// How many seats were taken, where the decision stood on that.
+        seats_counted: Option<i64>,
+    },
     /// Invited or unlinked: is active from now on, and bound to the subject unless it is already.
     Accept { member: Member, signed_in_at: UnixSeconds, identity: Option<Identity> },
     /// A member already.
@@ -99,10 +104,12 @@ impl MemberChange {
     /// Does it, or nothing where the facts are others.
     pub(super) fn apply(&self, connection: &mut AnyConnection, now: UnixSeconds) -> Result<(), RedeemError> {
         match self {
-            Self::Provision { member, identity } => match members::provision(connection, member, identity)? {
-                true => Ok(()),
-                false => Err(Objection::FactsChanged.into()),
-            },
+            Self::Provision { member, identity, seats_counted } => {
+                match members::provision(connection, member, identity, *seats_counted)? {
+                    true => Ok(()),
+                    false => Err(Objection::FactsChanged.into()),
+                }
+            }
             Self::Accept { member, signed_in_at, identity } => connection.transaction(|connection| {
                 // The member's row is locked from here on.
                 if !members::accept(connection, &member.id, now, *signed_in_at)? {
