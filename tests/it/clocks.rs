@@ -55,8 +55,14 @@ async fn a_sweep_by_a_clock_that_is_ahead_makes_nothing_good_twice() {
     ahead.app.prune().await.unwrap();
     assert_eq!(app.written().await.used_assertions, 0, "it was deleted");
     assert_too_old(&app, &app.exchange(&assertion).await).await;
-    let asked =
-        Asked { assertion: &assertion, client_id: CLIENT, scope: None, resource: &[], teamspace_id: None };
+    let asked = Asked {
+        assertion: &assertion,
+        client_id: CLIENT,
+        scope: None,
+        resource: &[],
+        teamspace_id: None,
+        confined: false,
+    };
     let error = explain(&app.app, &asked).await.error.unwrap();
     assert_eq!(error.reason.as_str(), "expired");
     assert!(error.detail.contains("compare the clocks"), "{}", error.detail);

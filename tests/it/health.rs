@@ -19,6 +19,7 @@ async fn what_fails_is_told_by_name() {
         config.database.timeout = countersign::config::Duration::from_secs(1);
     })
     .await;
+    real_time(&app);
     app.app.probe().await;
     let ready = private(&app, "/readyz").await;
     assert_eq!((ready.status, &ready.json["status"]), (200, &json!("ready")));
@@ -41,6 +42,7 @@ async fn what_fails_is_told_by_name() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sign_in_that_fails_is_noticed_by_the_next_probe() {
     let app = TestApp::start().await;
+    real_time(&app);
     app.granted(json!({})).await;
     let failures = app.app.store.failures();
     let sqlite = app.database.url.starts_with("sqlite");

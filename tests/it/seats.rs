@@ -41,7 +41,8 @@ async fn of_sixty_newcomers_at_once_as_many_come_in_as_the_policy_permits() {
 /// The same over two replicas, whose newcomers do not wait for each other.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_count_holds_over_replicas() {
-    let app = Rules::shipped_and(FIVE).start().await;
+    let rules = Rules::shipped_and(FIVE);
+    let app = rules.start().await;
     let other = Replica::start(&app, START).await;
     let assertions: Vec<String> = (0..60).map(|i| newcomer(&app, i)).collect();
     let (ours, theirs) = assertions.split_at(30);
