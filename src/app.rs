@@ -127,7 +127,7 @@ impl App {
             known_members: KnownMembers::default(),
             turns: Turns::default(),
             metrics: Metrics::default(),
-            gate: Arc::default(),
+            gate: Arc::new(Gate::new(&config)),
             shadow: shadow_place(&config).map(Shadow::new),
             policy_files: Followed::new("in force", watch),
             clock_watch: ClockWatch::new(&*clock),

@@ -49,8 +49,11 @@ pub struct Config {
     /// such as `RightmostXForwardedFor`.
     #[schemars(with = "String")]
     pub client_ip_source: ClientIpSource,
+    /// How long requests are still taken after SIGTERM while `/readyz` already says 503, so that a balancer notices.
+    pub stop_delay: Duration,
     pub access_token: AccessToken,
     pub assertion: Assertion,
+    pub connections: Connections,
     pub fetch: Fetch,
     pub jwks: Jwks,
     pub keys: Keys,
@@ -80,6 +83,16 @@ pub struct Assertion {
     pub clock_skew: Duration,
     /// Longest accepted assertion in bytes.
     pub max_size: ByteSize,
+}
+
+/// Connections to the public listener.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Connections {
+    /// Most that are open at once; fewer where the limit of open files has no room for them.
+    pub max: usize,
+    /// Most of one address (of a /64 of IPv6). 0 is off: behind a proxy all come from one address.
+    pub per_address: usize,
 }
 
 /// How the database is used.
@@ -178,8 +191,10 @@ impl Default for Config {
             policy_dir: "policies".into(),
             schema_file: "schema/countersign.cedarschema".into(),
             client_ip_source: ClientIpSource::ConnectInfo,
+            stop_delay: Duration::from_secs(0),
             access_token: AccessToken::default(),
             assertion: Assertion::default(),
+            connections: Connections::default(),
             fetch: Fetch::default(),
             jwks: Jwks::default(),
             keys: Keys::default(),
@@ -188,6 +203,12 @@ impl Default for Config {
             rate_limit: RateLimit::default(),
             retention: Retention::default(),
         }
+    }
+}
+
+impl Default for Connections {
+    fn default() -> Self {
+        Self { max: 10_000, per_address: 0 }
     }
 }
 

@@ -164,8 +164,19 @@ fn state(app: &App) -> Registry {
     add_policies(&mut registry, app);
     add_replicas(&mut registry, app);
     add_clock(&mut registry, app);
+    for (name, help, number) in [
+        ("connections", "Open connections to the public listener", app.gate.connections.open()),
+        ("connections_max", "How many of them there may be", app.gate.connections.most()),
+    ] {
+        registry.register(name, help, ConstGauge::new(i64::try_from(number).unwrap_or(i64::MAX)));
+    }
     let counts = app.store.counts();
     for (name, help, count) in [
+        (
+            "connections_refused",
+            "Connections that were closed at once since too many were open",
+            app.gate.connections.refused(),
+        ),
         ("overload_refusals", "Requests that were refused since too many were under way", app.gate.refused()),
         ("log_lines_dropped", "Log lines that could not be written", telemetry::dropped_lines()),
         ("store_commits", "Transactions that wrote", counts.commits.load(Ordering::Relaxed)),

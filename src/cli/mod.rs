@@ -106,7 +106,10 @@ impl Cli {
     fn run(self) -> Outcome {
         let file = self.config.as_deref();
         match self.command {
-            Command::Serve => block_on(serve::run(Config::load(file)?)),
+            Command::Serve => block_on(async {
+                let signals = serve::Signals::listen()?;
+                serve::run(Config::load(file)?, signals).await
+            }),
             Command::Demo(args) => block_on(demo::run(args)),
             Command::Migrate => migrate::run(&Config::load(file)?),
             Command::Db(command) => command.run(file),

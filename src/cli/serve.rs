@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, oneshot, watch};
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::{CannotRun, End, Outcome, exposed};
@@ -15,6 +17,8 @@ use crate::config::Config;
 use crate::log_stream;
 use crate::store::Store;
 use crate::telemetry;
+use crate::web::connections::raise_descriptor_limit;
+use crate::web::gate::Gate;
 use crate::web::{self, server};
 
 /// How often it is looked for changes that other processes made, if none is heard of.
@@ -33,13 +37,46 @@ const COUNT: Duration = Duration::from_secs(60);
 /// How often what has expired is deleted.
 const PRUNE: Duration = Duration::from_secs(60);
 
-pub(super) async fn run(config: Config) -> Outcome {
+/// The signals that the service heeds. Listened to before anything else, so that none of them kills it.
+pub(super) struct Signals {
+    stop: StopSignals,
+    hangup: Signal,
+    shadow_hangup: Signal,
+}
+
+struct StopSignals(Signal, Signal);
+
+impl Signals {
+    /// From now on they are noted.
+    pub(super) fn listen() -> std::io::Result<Self> {
+        let stop = StopSignals(signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let [hangup, shadow_hangup] = [signal(SignalKind::hangup())?, signal(SignalKind::hangup())?];
+        Ok(Self { stop, hangup, shadow_hangup })
+    }
+}
+
+impl StopSignals {
+    async fn recv(&mut self) {
+        tokio::select! {
+            _ = self.0.recv() => {}
+            _ = self.1.recv() => {}
+        }
+    }
+}
+
+pub(super) async fn run(config: Config, signals: Signals) -> Outcome {
+    let Signals { mut stop, hangup, shadow_hangup } = signals;
     telemetry::init()?;
-    let app = start(config).await?;
-    // Before it is ready: from then on a SIGHUP must not end the process, nor a SIGTERM without letting requests
-    // finish.
-    let stop_signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let (hangup, shadow_hangup) = (signal(SignalKind::hangup())?, signal(SignalKind::hangup())?);
+    raise_descriptor_limit();
+    // On a thread of its own: it waits for files and the database, and a signal must end that.
+    let starting = spawn_blocking(move || Handle::current().block_on(start(config)));
+    let app = tokio::select! {
+        app = starting => app??,
+        () = stop.recv() => {
+            tracing::info!("stopped before it was ready");
+            return Ok(End::Fine);
+        }
+    };
     let public = listen(app.config.listen, "listen").await?;
     let management = listen(app.config.management_listen, "management_listen").await?;
     tracing::info!(
@@ -54,7 +91,7 @@ pub(super) async fn run(config: Config) -> Outcome {
     tokio::spawn(follow_changes(Arc::clone(&app), changes));
     let (stop_streams, streams_stopped) = watch::channel(false);
     let streams = log_stream::start(&app, &streams_stopped)?;
-    answer(&app, public, management, until_one(stop_signals)).await?;
+    answer(&app, public, management, stop).await?;
     flush_shadow(&app).await;
     flush_refusals(&app).await;
     if let Err(error) = app.leave_replicas().await {
@@ -83,24 +120,35 @@ async fn start(config: Config) -> Result<Arc<App>, CannotRun> {
     Ok(app)
 }
 
-/// Answers requests until `stop` resolves, and to the end those that are under way then.
+/// Answers requests until a signal comes, and to the end those that are under way then. A second signal ends the
+/// process at once.
 async fn answer(
     app: &Arc<App>,
     public: TcpListener,
     management: TcpListener,
-    stop: impl Future<Output = ()>,
+    mut stop: StopSignals,
 ) -> Result<(), CannotRun> {
-    let (stopping, stopped) = watch::channel(());
-    let wait = |mut stopped: watch::Receiver<()>| async move {
+    let (stopping, stopped) = oneshot::channel();
+    let wait = async {
         // An error means that the sender is gone, which is a stop as well.
-        let _ = stopped.changed().await;
+        let _ = stopped.await;
     };
     let router = web::management_router(Arc::clone(app));
-    let private = tokio::spawn(server::serve(management, router, Arc::default(), wait(stopped.clone())));
+    // To the very end: it is asked whether the process is stopping.
+    let private = server::serve(management, router, Arc::new(Gate::private()), std::future::pending());
+    let private = tokio::spawn(private);
     let router = web::router(Arc::clone(app));
-    let served = tokio::spawn(server::serve(public, router, Arc::clone(&app.gate), wait(stopped)));
-    stop.await;
+    let served = tokio::spawn(server::serve(public, router, Arc::clone(&app.gate), wait));
+    stop.recv().await;
     tracing::info!("stopping");
+    app.gate.stop();
+    tokio::spawn(async move {
+        stop.recv().await;
+        tracing::warn!("ended at once, since a second signal came");
+        telemetry::flush();
+        std::process::exit(1);
+    });
+    tokio::time::sleep(app.config.stop_delay.std()).await;
     let _ = stopping.send(());
     served.await?;
     private.abort();
@@ -117,13 +165,6 @@ fn warm_up(app: &App) -> Result<(), CannotRun> {
 
 async fn listen(address: std::net::SocketAddr, key: &str) -> Result<TcpListener, CannotRun> {
     TcpListener::bind(address).await.map_err(|e| CannotRun::from(format!("`{key}` = {address}: {e}")))
-}
-
-async fn until_one((mut one, mut other): (Signal, Signal)) {
-    tokio::select! {
-        _ = one.recv() => {}
-        _ = other.recv() => {}
-    }
 }
 
 /// Everything that goes on beside the requests.

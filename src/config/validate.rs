@@ -133,7 +133,8 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
 
 fn check_durations(config: &Config) -> Vec<ConfigError> {
     const DAY: i64 = 86_400;
-    let rules: [(&'static str, Duration, i64, i64, &'static str); 10] = [
+    let rules: [(&'static str, Duration, i64, i64, &'static str); 11] = [
+        ("stop_delay", config.stop_delay, 0, 300, "must be 5m at the most"),
         ("database.timeout", config.database.timeout, 1, 25, "must be between 1s and 25s"),
         ("access_token.lifetime", config.access_token.lifetime, 1, 3600, "must be between 1s and 1h"),
         ("assertion.max_lifetime", config.assertion.max_lifetime, 1, 3600, "must be between 1s and 1h"),
@@ -162,6 +163,10 @@ fn check_sizes(config: &Config) -> Vec<ConfigError> {
     if !(1..=100_000).contains(&recorded) {
         let why = "must be between 1 and 100000";
         errors.push(invalid("rate_limit.recorded_refusals_per_minute", recorded, why));
+    }
+    let most = config.connections.max;
+    if !(1..=1_000_000).contains(&most) {
+        errors.push(invalid("connections.max", most, "must be between 1 and 1000000"));
     }
     let max = config.assertion.max_size;
     if !(1024..=48 * 1024).contains(&max.bytes()) {

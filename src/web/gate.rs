@@ -1,57 +1,147 @@
 //! How many requests are worked on at once. Beyond that a request is refused at once, which costs little.
 //!
+//! Nobody takes the place of somebody else: exchanges, operators, teamspaces' tokens and strangers at the admin API
+//! each have their own. Documents need none, since they take no time.
+//!
 //! When many places are taken, whoever gets one first lets all others who are waiting come as far (see
 //! [`super::server`]): that is how the bound also counts those who wait for the processor.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
 
 use axum::body::Body;
+use axum::extract::Request;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA, RETRY_AFTER};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::admin::auth::bearer;
+use super::connections::Connections;
+use super::issuer_path;
+use crate::config::Config;
+use crate::random::digest;
 
 /// Exchanges at once for each core: some twenty milliseconds of work.
 const EXCHANGES_PER_CORE: usize = 256;
 /// So many exchanges for each core are many.
 const MANY_PER_CORE: usize = 48;
-/// Other requests at once. Documents take no time; so these are, in effect, the administrators'.
-const OTHERS: usize = 128;
+/// Requests at once of operators, and as many of teamspaces' tokens.
+const ADMINISTRATORS: usize = 128;
+/// Requests at once to the admin API with a token that has not been found good yet. Each of them looks into the
+/// database.
+const STRANGERS: usize = 64;
 /// Bodies that are being read at once, of 64 KiB at the most.
 const BODIES: usize = 4096;
+/// Connections at once to the private listener.
+const PRIVATE_CONNECTIONS: usize = 64;
 
 /// The same words as for everything else that is out of order for now.
 const BODY: &str =
     r#"{"error":"temporarily_unavailable","error_description":"Temporarily unavailable; try again later."}"#;
 
+/// Who presents a token to the admin API, as far as its places are concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Caller {
+    Operator,
+    Teamspace,
+}
+
+/// No place is free.
+#[derive(Debug)]
+pub struct Full;
+
 /// In front of a listener.
 pub struct Gate {
+    pub connections: Arc<Connections>,
+    token_path: String,
+    admin_path: String,
     exchanges: Arc<Semaphore>,
-    others: Arc<Semaphore>,
+    operators: Arc<Semaphore>,
+    teamspaces: Arc<Semaphore>,
+    strangers: Arc<Semaphore>,
     bodies: Arc<Semaphore>,
+    /// Digests of admin tokens that were good when they were last used. Only the choice of a place depends on it.
+    known: RwLock<HashMap<String, Caller>>,
     /// With so many places left, or fewer, many exchanges are under way.
     few_left: usize,
     refused: AtomicU64,
+    stopping: AtomicBool,
 }
 
 impl Default for Gate {
+    /// A gate with the default limits, for an issuer without a path.
     fn default() -> Self {
-        let cores = thread::available_parallelism().map_or(1, usize::from);
-        let [exchanges, others, bodies] =
-            [EXCHANGES_PER_CORE * cores, OTHERS, BODIES].map(|places| Arc::new(Semaphore::new(places)));
-        let few_left = (EXCHANGES_PER_CORE - MANY_PER_CORE) * cores;
-        Self { exchanges, others, bodies, few_left, refused: AtomicU64::new(0) }
+        Self::new(&Config::default())
     }
 }
 
 impl Gate {
-    /// A place for one request to this path, if one is free; it is given back when it is dropped. Exchanges have
-    /// their own, so that no number of them locks administrators out.
-    pub fn enter(&self, path: &str) -> Option<OwnedSemaphorePermit> {
-        let is_exchange = path.ends_with("/oauth2/token");
-        self.take(if is_exchange { &self.exchanges } else { &self.others })
+    /// In front of the public listener.
+    pub fn new(config: &Config) -> Self {
+        Self::with(Connections::new(&config.connections), &issuer_path(&config.issuer))
+    }
+
+    /// In front of the private listener, whose few connections are not at the expense of the others.
+    pub fn private() -> Self {
+        Self::with(Connections::with_limits(PRIVATE_CONNECTIONS, 0), "")
+    }
+
+    fn with(connections: Connections, issuer_path: &str) -> Self {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let places = |places| Arc::new(Semaphore::new(places));
+        Self {
+            connections: Arc::new(connections),
+            token_path: format!("{issuer_path}/oauth2/token"),
+            admin_path: format!("{issuer_path}/api/v1/"),
+            exchanges: places(EXCHANGES_PER_CORE * cores),
+            operators: places(ADMINISTRATORS),
+            teamspaces: places(ADMINISTRATORS),
+            strangers: places(STRANGERS),
+            bodies: places(BODIES),
+            known: RwLock::default(),
+            few_left: (EXCHANGES_PER_CORE - MANY_PER_CORE) * cores,
+            refused: AtomicU64::new(0),
+            stopping: AtomicBool::new(false),
+        }
+    }
+
+    /// A place for one request, if it needs one and one is free; it is given back when it is dropped.
+    pub fn enter(&self, request: &Request) -> Result<Option<OwnedSemaphorePermit>, Full> {
+        let path = request.uri().path();
+        if path == self.token_path {
+            return self.take(&self.exchanges).map(Some);
+        }
+        if !path.starts_with(&self.admin_path) {
+            return Ok(None);
+        }
+        let places = match self.caller(request.headers()) {
+            Some(Caller::Operator) => &self.operators,
+            Some(Caller::Teamspace) => &self.teamspaces,
+            None => &self.strangers,
+        };
+        self.take(places).map(Some)
+    }
+
+    /// Whose token it was when it was last found good.
+    fn caller(&self, headers: &HeaderMap) -> Option<Caller> {
+        let digest = digest(bearer(headers)?);
+        self.known.read().unwrap_or_else(PoisonError::into_inner).get(&digest).copied()
+    }
+
+    /// Notes what was found about a token: whose it is, or that it is not good. There are never more than there are
+    /// good tokens, and those that were deleted since.
+    pub fn note_token(&self, digest: &str, caller: Option<Caller>) {
+        if self.known.read().unwrap_or_else(PoisonError::into_inner).get(digest).copied() == caller {
+            return;
+        }
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        match caller {
+            Some(caller) => known.insert(digest.to_owned(), caller),
+            None => known.remove(digest),
+        };
     }
 
     /// Whether so many exchanges are under way that others may be waiting to be looked at.
@@ -60,21 +150,30 @@ impl Gate {
     }
 
     /// A place for one body to be read, if one is free. There are many: a slow sender costs memory only.
-    pub fn receive(&self) -> Option<OwnedSemaphorePermit> {
+    pub fn receive(&self) -> Result<OwnedSemaphorePermit, Full> {
         self.take(&self.bodies)
     }
 
-    fn take(&self, places: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
-        let place = Arc::clone(places).try_acquire_owned().ok();
-        if place.is_none() {
+    fn take(&self, places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Full> {
+        Arc::clone(places).try_acquire_owned().map_err(|_| {
             self.refused.fetch_add(1, Ordering::Relaxed);
-        }
-        place
+            Full
+        })
     }
 
     /// How many requests found no place so far.
     pub fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
+    }
+
+    /// From now on answers say that their connection is closed, and the service is not ready.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the service is about to end.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
     }
 
     /// What whoever found no place is told. There is no log line: writing it would be the larger part of the work.

@@ -15,8 +15,11 @@ pub async fn healthy() -> Json<Value> {
 }
 
 /// Sign-ins can be served; if not, what is in the way. Policies that cannot be read do not change that, since the
-/// last good ones stay in force; they are told.
+/// last good ones stay in force; they are told. A service that is about to end wants no new ones.
 pub async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Value>) {
+    if app.gate.is_stopping() {
+        return (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "stopping" })));
+    }
     let checks = app.checks();
     let failing: Vec<&str> =
         checks.iter().filter(|check| check.problem.is_some()).map(|check| check.name).collect();

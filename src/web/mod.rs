@@ -4,12 +4,14 @@ mod access_log;
 mod address;
 pub mod admin;
 mod body;
+pub mod connections;
 mod error;
 pub mod gate;
 mod health;
 mod metadata;
 mod metrics;
 pub mod server;
+mod stream;
 mod token;
 
 use std::sync::Arc;

@@ -9,28 +9,37 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
+use axum::http::HeaderValue;
+use axum::http::header::CONNECTION;
 use axum::response::Response;
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tower::ServiceExt as _;
 
 use super::body;
+use super::connections::Place;
 use super::gate::Gate;
+use super::stream::{HEAD_TIMEOUT, IDLE_TIMEOUT, TimedStream};
 
-/// How long a client may take for its request's head.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Most bytes of a request's head.
 const MAX_HEAD: usize = 32 * 1024;
-/// How long requests may take to finish after a stop.
-pub const DRAIN: Duration = Duration::from_secs(10);
-
-/// Serves until `stop` resolves, then lets open requests finish.
+/// How long kept connections may still bring requests after a stop. Closing them at once would cut off those that are
+/// under way.
+const LINGER: Duration = Duration::from_secs(2);
+/// How long requests may take to finish after that.
+const DRAIN: Duration = Duration::from_secs(10);
+/// Serves until `stop` resolves, then lets open requests finish. From then on every answer says that the connection
+/// is closed after it.
 pub async fn serve(listener: TcpListener, router: Router, gate: Arc<Gate>, stop: impl Future<Output = ()>) {
-    let graceful = GracefulShutdown::new();
+    let (closing, closed) = watch::channel(());
+    let accept = |(stream, peer)| {
+        let served = Served { router: router.clone(), gate: Arc::clone(&gate), peer };
+        spawn_connection(stream, served, closed.clone());
+    };
     let mut stop = std::pin::pin!(stop);
     loop {
         let accepted = tokio::select! {
@@ -38,10 +47,7 @@ pub async fn serve(listener: TcpListener, router: Router, gate: Arc<Gate>, stop:
             () = &mut stop => break,
         };
         match accepted {
-            Ok((stream, peer)) => {
-                let served = Served { router: router.clone(), gate: Arc::clone(&gate), peer };
-                spawn_connection(stream, served, &graceful);
-            }
+            Ok(connection) => accept(connection),
             Err(error) => {
                 // Out of file descriptors, mostly: wait for some to be freed instead of spinning.
                 tracing::warn!(%error, "cannot accept a connection");
@@ -49,8 +55,32 @@ pub async fn serve(listener: TcpListener, router: Router, gate: Arc<Gate>, stop:
             }
         }
     }
-    drop(listener);
-    if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
+    gate.stop();
+    while let Some(connection) = waiting(&listener).await {
+        accept(connection);
+    }
+    drop((listener, closed));
+    drain(closing).await;
+}
+
+/// A connection that was made before the stop and is not accepted yet.
+async fn waiting(listener: &TcpListener) -> Option<(TcpStream, SocketAddr)> {
+    tokio::select! {
+        biased;
+        accepted = listener.accept() => accepted.ok(),
+        () = tokio::task::yield_now() => None,
+    }
+}
+
+/// Waits for all connections to end, each of which has a receiver.
+async fn drain(closing: watch::Sender<()>) {
+    let all_closed = async {
+        if tokio::time::timeout(LINGER, closing.closed()).await.is_err() {
+            let _ = closing.send(());
+            closing.closed().await;
+        }
+    };
+    if tokio::time::timeout(LINGER + DRAIN, all_closed).await.is_err() {
         tracing::warn!("some requests did not finish in time");
     }
 }
@@ -63,34 +93,69 @@ struct Served {
     peer: SocketAddr,
 }
 
-fn spawn_connection(stream: TcpStream, served: Served, graceful: &GracefulShutdown) {
-    let peer = served.peer;
+fn spawn_connection(stream: TcpStream, served: Served, closing: watch::Receiver<()>) {
+    // Without a word: some clients do not get over an answer that comes before their request.
+    let Some(place) = served.gate.connections.enter(served.peer.ip()) else { return };
     // Small answers must not wait for the client's acknowledgement of the one before.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
-    let service = service_fn(move |request| answer(served.clone(), request));
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), service);
-    let connection = graceful.watch(connection);
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, %peer, "a connection ended");
+    tokio::spawn(run_connection(TimedStream::new(stream), served, closing, place));
+}
+
+/// Runs a connection to its end; when it is told so, to the end of the request that it is at.
+async fn run_connection(
+    stream: TimedStream,
+    served: Served,
+    mut closing: watch::Receiver<()>,
+    _place: Place,
+) {
+    let (peer, phase) = (served.peer, stream.phase());
+    let service = service_fn(move |request| {
+        phase.begin();
+        let (served, phase) = (served.clone(), phase.clone());
+        async move {
+            let response = answer(served, request).await;
+            phase.end();
+            response
         }
     });
+    let connection = http1::Builder::new()
+        // The stream has the deadlines; with this one the library looks whether they have passed.
+        .timer(TokioTimer::new())
+        .header_read_timeout(IDLE_TIMEOUT + 2 * HEAD_TIMEOUT)
+        .max_buf_size(MAX_HEAD)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        _ = closing.changed() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, %peer, "a connection ended");
+    }
 }
 
 async fn answer(served: Served, request: Request<Incoming>) -> Result<Response, Infallible> {
+    let gate = Arc::clone(&served.gate);
+    let mut response = admit(served, request).await?;
+    if gate.is_stopping() {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
+}
+
+async fn admit(served: Served, request: Request<Incoming>) -> Result<Response, Infallible> {
     let mut request = if request.body().is_end_stream() {
         request.map(Body::new)
     } else {
-        let Some(_place) = served.gate.receive() else { return Ok(Gate::refusal()) };
+        let Ok(_place) = served.gate.receive() else { return Ok(Gate::refusal()) };
         body::received(request).await
     };
-    let Some(_place) = served.gate.enter(request.uri().path()) else { return Ok(Gate::refusal()) };
+    let Ok(_place) = served.gate.enter(&request) else { return Ok(Gate::refusal()) };
     // The work comes after everybody who has sent a request by now was let in or refused: otherwise, with more
     // requests than the processor can do, the queue would grow in the sockets, where nobody counts it.
     if served.gate.is_crowded() {

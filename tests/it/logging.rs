@@ -1,13 +1,12 @@
 //! A log that cannot be written: requests are answered, nothing is lost but lines, and those are counted.
 
 use std::io::pipe;
-use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use crate::harness::TestApp;
 use crate::metrics::sample;
-use crate::process::{Process, real_time};
+use crate::process::{Process, real_time, until};
 
 /// Everything that a process must do without its log: answer, count what it did not write, and end.
 async fn does_its_work(app: &TestApp, mut process: Process) {
@@ -24,20 +23,12 @@ async fn does_its_work(app: &TestApp, mut process: Process) {
         assert_eq!(process.management(path).await.status, 200, "{path}");
     }
     assert_eq!(app.written().await.used_assertions, 3);
-    let patience = Instant::now() + Duration::from_secs(20);
-    while sample(&process.management("/metrics").await.body, "countersign_log_lines_dropped_total") < 1.0 {
-        assert!(Instant::now() < patience, "no dropped line was counted");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    process.signal("TERM");
-    let patience = Instant::now() + Duration::from_secs(30);
-    let ended = loop {
-        if let Some(status) = process.child.try_wait().unwrap() {
-            break status;
-        }
-        assert!(Instant::now() < patience, "it does not end");
-        tokio::time::sleep(Duration::from_millis(50)).await;
+    let dropped = async || {
+        sample(&process.management("/metrics").await.body, "countersign_log_lines_dropped_total") > 0.0
     };
+    until("a dropped line is counted", dropped).await;
+    process.signal("TERM");
+    let ended = process.ended().await;
     assert!(ended.success(), "{ended}");
 }
 

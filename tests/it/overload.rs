@@ -140,3 +140,40 @@ async fn slow_bodies_keep_nobody_out() {
     }
     assert!(process.management("/metrics").await.body.contains("countersign_overload_refusals_total 0"));
 }
+
+/// Whoever has no good token, or one teamspace's, keeps no operator out, and nobody keeps the documents from others.
+#[tokio::test]
+async fn nobody_takes_the_places_of_others() {
+    let app = TestApp::start().await;
+    let (operator, of_teamspace) = (admin(&app, None).await, admin(&app, Some("id-of-acme")).await);
+    let ask = async |token: &str| {
+        let request = app.http.get(format!("{}/api/v1/teamspaces/acme", app.issuer())).bearer_auth(token);
+        request.send().await.unwrap().status().as_u16()
+    };
+    let take_all = |token: &str| {
+        let request = axum::http::Request::get("/api/v1/teamspaces").header("authorization", token);
+        let request = request.body(axum::body::Body::empty()).unwrap();
+        let places: Vec<_> = std::iter::from_fn(|| app.app.gate.enter(&request).ok()).take(1000).collect();
+        assert!(places.len() < 1000, "there is a bound");
+        places
+    };
+    // From then on it is known whose they are.
+    assert_eq!((ask(&operator).await, ask(&of_teamspace).await, ask("wrong").await), (200, 200, 401));
+    let strangers = take_all("Bearer wrong");
+    assert_eq!((ask(&operator).await, ask(&of_teamspace).await, ask("wrong").await), (200, 200, 503));
+    let teamspaces = take_all(&format!("Bearer {of_teamspace}"));
+    assert_eq!((ask(&operator).await, ask(&of_teamspace).await), (200, 503));
+    let operators = take_all(&format!("bearer  {operator}"));
+    assert_eq!(ask(&operator).await, 503);
+    for path in [
+        "/oauth2/jwks",
+        "/.well-known/oauth-authorization-server",
+        "/resources/none/protected-resource-metadata",
+        "/oauth2/authorize",
+    ] {
+        assert_ne!(app.get(path).await.status, 503, "{path}");
+    }
+    app.granted(json!({})).await;
+    drop((strangers, teamspaces, operators));
+    assert_eq!((ask(&operator).await, ask("wrong").await), (200, 401));
+}

@@ -1,7 +1,8 @@
 //! Real processes of the service, to be stopped, killed and started again.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::net::SocketAddr;
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -32,6 +33,15 @@ fn two_free_ports() -> (u16, u16) {
     (one, other)
 }
 
+/// Waits for something that must come, however slow the machine is.
+pub async fn until(what: &str, come: impl AsyncFn() -> bool) {
+    let patience = Instant::now() + Duration::from_secs(60);
+    while !come().await {
+        assert!(Instant::now() < patience, "in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 /// Real processes use the real time.
 pub fn real_time(app: &TestApp) {
     use countersign::clock::{Clock as _, SystemClock};
@@ -49,13 +59,22 @@ impl Process {
         let ports = two_free_ports();
         let child = command(app, "", ports).stderr(log).spawn().unwrap();
         let process = Self::of(child, "", ports, Arc::default());
-        let url = format!("http://127.0.0.1:{}/readyz", ports.1);
-        let patience = Instant::now() + Duration::from_secs(60);
-        while !process.http.get(&url).send().await.is_ok_and(|answer| answer.status() == 200) {
-            assert!(Instant::now() < patience, "the process did not become ready");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        process.ready().await;
         process
+    }
+
+    /// The same, not waiting for it to be ready.
+    pub fn start(app: &TestApp) -> Self {
+        let ports = two_free_ports();
+        let child = command(app, "", ports).stderr(Stdio::null()).spawn().unwrap();
+        Self::of(child, "", ports, Arc::default())
+    }
+
+    /// Waits until it is ready.
+    pub async fn ready(&self) {
+        let url = format!("http://127.0.0.1:{}/readyz", self.ports.1);
+        let ready = async || self.http.get(&url).send().await.is_ok_and(|answer| answer.status() == 200);
+        until("it is ready", ready).await;
     }
 
     fn serve_on(app: &TestApp, shell_prefix: &str, ports: (u16, u16)) -> Self {
@@ -107,6 +126,18 @@ impl Process {
     pub fn signal(&self, name: &str) {
         let status = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
         assert!(status.unwrap().success());
+    }
+
+    /// Waits until it has ended, and tells how.
+    pub async fn ended(&mut self) -> ExitStatus {
+        let child = std::sync::Mutex::new(&mut self.child);
+        until("it ends", async || child.lock().unwrap().try_wait().unwrap().is_some()).await;
+        self.child.wait().unwrap()
+    }
+
+    /// The address of the public listener.
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.ports.0))
     }
 
     /// Asks it to end, and waits until it has.

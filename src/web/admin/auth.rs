@@ -17,6 +17,7 @@ use crate::random::digest;
 use crate::store::admin_tokens::{self, AdminToken};
 use crate::store::snapshot::Tenancy;
 use crate::web::RequestId;
+use crate::web::gate::Caller;
 
 /// A request of a known caller.
 pub struct Admin {
@@ -51,9 +52,11 @@ pub async fn authenticate(
         return Err(Problem::unauthorized("Bearer", "An admin token is needed: Authorization: Bearer …"));
     };
     let presented = digest(presented);
+    let of_token = presented.clone();
     let token = app.store.read(move |c| admin_tokens::find(c, &presented)).await?;
     let now = app.clock.now();
     let live = token.filter(|token| token.expires_at.is_none_or(|at| now < at));
+    app.gate.note_token(&of_token, live.as_ref().map(AdminToken::caller));
     let Some(token) = live else {
         let challenge = r#"Bearer error="invalid_token""#;
         return Err(Problem::unauthorized(challenge, "The admin token is unknown or has expired."));
@@ -63,11 +66,18 @@ pub async fn authenticate(
 }
 
 /// The token of the one Authorization header, whose scheme is case-insensitive (RFC 9110 §11.1).
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub(in crate::web) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return None };
     let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
     (scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty()).then(|| token.trim())
+}
+
+impl AdminToken {
+    /// Whose places its requests take.
+    fn caller(&self) -> Caller {
+        if self.teamspace_id.is_none() { Caller::Operator } else { Caller::Teamspace }
+    }
 }
 
 impl Admin {

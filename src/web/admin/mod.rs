@@ -1,7 +1,7 @@
 //! The admin API: JSON under `/api/v1`, with an admin token, errors as RFC 9457 problems.
 
 mod audit;
-mod auth;
+pub(super) mod auth;
 mod change;
 mod check;
 mod clients;
