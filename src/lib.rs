@@ -13,6 +13,7 @@ pub mod clock;
 pub mod config;
 pub mod demo;
 pub mod disclosure;
+pub mod email;
 pub mod exchange;
 pub mod idp;
 pub mod limits;

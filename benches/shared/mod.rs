@@ -13,7 +13,11 @@ pub fn scopes() -> Vec<String> {
 /// A member whose identity provider says no more than it must.
 pub fn facts() -> Facts {
     let mut facts = Facts {
-        member: MemberFacts::Present { status: Status::Active, linking: false },
+        member: MemberFacts::Present {
+            status: Status::Active,
+            linking: false,
+            email_domain: Some("acme.com".to_owned()),
+        },
         candidates: Candidates { scopes: scopes(), ..Candidates::default() },
         key_bound: false,
         ..maximal()

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::assertion::UnverifiedAssertion;
 use super::error::{ErrorCode, Reason, TokenError};
-use super::grant::{denied, not_redeemed};
+use super::grant::not_redeemed;
 use super::request::JWT_BEARER;
 use super::token::preview;
 use super::verified::Verified;
@@ -223,7 +223,7 @@ impl Walk<'_> {
         self.decisions = decisions;
         let snapshot = self.app.snapshot();
         let disclosure = verified.disclosure(&snapshot, policies);
-        let outcome = outcome.map_err(|denial| denied(&disclosure, &denial));
+        let outcome = outcome.map_err(|denial| verified.denied(&disclosure, &denial));
         let permitted = match self.asked.confined {
             true => self.confine(&disclosure, outcome)?,
             false => outcome?,

@@ -12,9 +12,8 @@ use super::turns::Turn;
 use super::verified::Verified;
 use crate::app::App;
 use crate::clock::UnixSeconds;
-use crate::disclosure::Disclosure;
 use crate::policy::facts::Facts;
-use crate::policy::{Denial, Policies, RecordedDecision, RecordedFacts, decide_recorded};
+use crate::policy::{Policies, RecordedDecision, RecordedFacts, decide_recorded};
 use crate::shadow::Decided;
 use crate::signing::{SigningError, SigningKey};
 use crate::store::grounds::{self, Grounds};
@@ -80,7 +79,7 @@ impl<'a> Case<'a> {
                 Err(denial) => {
                     try_shadow(app, &decided, record);
                     let snapshot = app.snapshot();
-                    return Err(denied(&self.0.disclosure(&snapshot, &policies), denial).into());
+                    return Err(self.0.denied(&self.0.disclosure(&snapshot, &policies), denial).into());
                 }
             };
             let grant = self.0.grant(app, permitted, &standing)?;
@@ -132,6 +131,9 @@ impl<'a> Case<'a> {
         let facts = self.0.facts(standing);
         let recorded = decide_recorded(&policies.compiled, &facts);
         record.describe(&recorded, &facts);
+        if !facts.claims.not_known.is_empty() {
+            record.detail = format!("not known, and not needed: {}", self.0.faults());
+        }
         keep_grounds(app, &recorded, &facts);
         (facts, recorded)
     }
@@ -163,7 +165,7 @@ impl<'a> Case<'a> {
         let member = Member {
             id: grant.member_id.clone(),
             teamspace_id: self.0.teamspace().id.clone(),
-            email: self.0.id_jag.claims().email.clone().unwrap_or_default(),
+            email: self.0.id_jag.claims().email.known().cloned().unwrap_or_default(),
             role: Role::Developer,
             status: Status::Active,
             provisioned_by: "sign-in".to_owned(),
@@ -238,14 +240,6 @@ pub(super) fn not_redeemed(objection: Objection) -> TokenError {
             TokenError::unavailable(Reason::INTERNAL, objection)
         }
     }
-}
-
-/// The wire says what the teamspace may learn; the log has every reason.
-pub(super) fn denied(disclosure: &Disclosure<'_>, denial: &Denial) -> TokenError {
-    let told = disclosure.of_denial(denial);
-    let reason = denial.reasons.first().cloned().unwrap_or(Reason::POLICY_DENIED);
-    let all = denial.reasons.iter().map(Reason::as_str).collect::<Vec<_>>().join(", ");
-    TokenError::new(told.error, reason, told.message.to_owned()).detail(all)
 }
 
 impl NewSignIn {

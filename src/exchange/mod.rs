@@ -269,22 +269,20 @@ fn candidates(
     resource: &Resource,
 ) -> Result<Candidates, TokenError> {
     let setting = provider.scope_setting();
-    ScopeRequest {
-        claimed: id_jag.claims().scope.as_deref(),
-        requested,
-        setting: setting.as_deref(),
-        resource,
-    }
-    .candidates()
+    let scope = &id_jag.claims().scope;
+    // A claim that cannot be read does not matter where the setting replaces it.
+    let claimed = if setting.is_some() { scope.known() } else { scope.needed()? };
+    ScopeRequest { claimed: claimed.map(Vec::as_slice), requested, setting: setting.as_deref(), resource }
+        .candidates()
 }
 
 fn describe(record: &mut NewSignIn, authentic: &AuthenticAssertion) {
     let claims = authentic.claims();
     record.subject.clone_from(&claims.sub);
-    record.email = claims.email.clone().unwrap_or_default();
+    record.email = claims.email.known().cloned().unwrap_or_default();
     record.assertion = authentic.id().to_owned();
     if record.scopes_asked.is_empty() {
-        record.scopes_asked = shorten(&claims.scope.as_deref().unwrap_or_default().join(" "));
+        record.scopes_asked = shorten(&claims.scope.known().map_or(String::new(), |scopes| scopes.join(" ")));
     }
 }
 

@@ -63,9 +63,15 @@ impl ScopeRequest<'_> {
         Ok(candidates)
     }
 
-    /// EMA §7.6.2: an authorized scope that the resource does not know is a fault of the assertion.
+    /// EMA §7.6.2: an authorized scope that the resource does not know is a fault of the assertion, where that
+    /// scope would be used: where no setting replaces it, and the request does not ask for less.
     fn check_claimed(&self) -> Result<(), TokenError> {
-        let unknown = |scope: &&String| !is_never_granted(scope) && !self.resource.has_scope(scope);
+        if self.setting.is_some() {
+            return Ok(());
+        }
+        let used = |scope: &String| self.requested.is_none_or(|requested| requested.contains(scope));
+        let unknown =
+            |scope: &&String| used(scope) && !is_never_granted(scope) && !self.resource.has_scope(scope);
         match self.claimed.unwrap_or_default().iter().find(unknown) {
             None => Ok(()),
             Some(scope) => Err(TokenError::invalid_grant(

@@ -1,18 +1,22 @@
 //! A verified assertion beside what we know: what the decision stands on, and the grant it leads to.
 
 use super::assertion::IdJag;
+use super::claims::{Claims, Fault, Said};
 use super::error::{Reason, TokenError};
 use super::grant::Grant;
 use super::scope::Candidates;
 use crate::app::App;
 use crate::clock::UnixSeconds;
 use crate::disclosure::{Disclosure, Known};
-use crate::policy::facts::{ClaimFacts, ClientFacts, Facts, MemberFacts, ResourceFacts, TeamspaceFacts};
-use crate::policy::{Permitted, Policies};
+use crate::email::domain_of;
+use crate::policy::facts::{
+    ClaimFacts, ClientFacts, Facts, MemberFacts, OptionalClaim, ResourceFacts, TeamspaceFacts,
+};
+use crate::policy::{Denial, Permitted, Policies};
 use crate::random::token;
 use crate::store::clients::{AuthMethod, RegisteredClient};
 use crate::store::identity_providers::IdentityProvider;
-use crate::store::members::{self, Asserted, Identity, Standing, Status};
+use crate::store::members::{self, Asserted, Identity, Member, Standing, Status};
 use crate::store::resources::Resource;
 use crate::store::snapshot::{Snapshot, Tenancy};
 use crate::store::state::Generation;
@@ -53,7 +57,7 @@ impl Verified<'_> {
         let claims = self.id_jag.claims();
         let asserted = Asserted {
             subject: self.identity(""),
-            email: claims.email.clone(),
+            email: claims.email.known().cloned(),
             account: claims.aud_sub.clone(),
         };
         if let Some(member) = app.known_members.find(&asserted) {
@@ -99,8 +103,8 @@ impl Verified<'_> {
             },
             claims: self.claim_facts(),
             member: match standing {
-                Standing::Bound(member) => MemberFacts::Present { status: member.status, linking: false },
-                Standing::Unbound(member) => MemberFacts::Present { status: member.status, linking: true },
+                Standing::Bound(member) => MemberFacts::of(member, false),
+                Standing::Unbound(member) => MemberFacts::of(member, true),
                 Standing::Absent { seats_used } => MemberFacts::Absent {
                     seats_used: *seats_used,
                     seats_limit: self.teamspace().member_limit,
@@ -124,7 +128,7 @@ impl Verified<'_> {
             issuer: &claims.iss,
             tenant: claims.tenant.as_deref().unwrap_or_default(),
             subject: &claims.sub,
-            email: claims.email.as_deref().unwrap_or_default(),
+            email: claims.email.known().map(String::as_str).unwrap_or_default(),
             scopes: &self.candidates.scopes,
         };
         Disclosure { snapshot, tenancy: self.tenancy, known, policies: policies.compiled.annotations() }
@@ -138,20 +142,42 @@ impl Verified<'_> {
                 || super::resource::normalize(named).as_ref() == Some(&self.resource.normalized)
         };
         let named = |r: &String| if same(r) { self.resource.identifier.clone() } else { r.clone() };
+        let groups = claims.groups(&self.provider.groups_claim);
         ClaimFacts {
+            not_known: not_known(claims, &groups).map(|(claim, _)| claim).collect(),
             iss: claims.iss.clone(),
             sub: claims.sub.clone(),
             tenant: claims.tenant.clone(),
             aud_tenant: claims.aud_tenant.clone(),
-            email: claims.email.clone(),
-            email_verified: claims.email_verified,
+            email: claims.email.known().cloned(),
+            email_verified: claims.email_verified.known().copied(),
             amr: claims.amr.clone(),
             acr: claims.acr.clone(),
             auth_age: claims.auth_time.map(|at| self.now.saturating_sub(at)),
-            scopes: claims.scope.clone(),
+            scopes: claims.scope.known().cloned(),
             resources: claims.resource.iter().map(named).collect(),
-            groups: claims.groups(&self.provider.groups_claim),
+            groups: groups.into_known(),
         }
+    }
+
+    /// What the claims that are not known should have been, and what came; empty when all are known.
+    pub(super) fn faults(&self) -> String {
+        let claims = self.id_jag.claims();
+        let groups = claims.groups(&self.provider.groups_claim);
+        let faults = not_known(claims, &groups).map(|(_, fault)| fault.to_string());
+        faults.collect::<Vec<_>>().join("; ")
+    }
+
+    /// A denial as an error. The wire says what the teamspace may learn; the log has every reason, or, for a claim that
+    /// is not known, which one and why.
+    pub(super) fn denied(&self, disclosure: &Disclosure<'_>, denial: &Denial) -> TokenError {
+        let told = disclosure.of_denial(denial);
+        let reason = denial.reasons.first().cloned().unwrap_or(Reason::POLICY_DENIED);
+        let detail = match reason == Reason::CLAIM_MALFORMED {
+            true => self.faults(),
+            false => denial.reasons.iter().map(Reason::as_str).collect::<Vec<_>>().join(", "),
+        };
+        TokenError::new(told.error, reason, told.message.to_owned()).detail(detail)
     }
 
     pub(super) fn grant(
@@ -191,6 +217,20 @@ impl Verified<'_> {
     }
 }
 
+/// The optional claims that are there and cannot be taken whole.
+fn not_known<'c>(
+    claims: &'c Claims,
+    groups: &'c Said<Vec<String>>,
+) -> impl Iterator<Item = (OptionalClaim, &'c Fault)> {
+    let faults = [
+        (OptionalClaim::Groups, groups.fault()),
+        (OptionalClaim::Email, claims.email.fault()),
+        (OptionalClaim::EmailVerified, claims.email_verified.fault()),
+        (OptionalClaim::Scope, claims.scope.fault()),
+    ];
+    faults.into_iter().filter_map(|(claim, fault)| Some((claim, fault?)))
+}
+
 /// One person must not become another.
 fn conflict() -> TokenError {
     let text = "The assertion's subject and email belong to different members.";
@@ -198,6 +238,14 @@ fn conflict() -> TokenError {
         "the email or aud_sub names a member to whom another subject is bound; an administrator can unlink \
          the member",
     )
+}
+
+impl MemberFacts {
+    /// Those of a member whom the sign-in is about.
+    fn of(member: &Member, linking: bool) -> Self {
+        let email_domain = domain_of(&member.email).map(str::to_owned);
+        Self::Present { status: member.status, linking, email_domain }
+    }
 }
 
 impl TeamspaceFacts {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::clauses::Finding;
 use super::facts::{ConfigurationFacts, Facts, FactsError, MemberFacts, to_context};
+use super::not_known::check_known;
 use super::set::{Action, Answer, CompiledPolicies, Denial, Question};
 use crate::exchange::error::{ErrorCode, Reason};
 use crate::exchange::scope::{Candidates, is_never_granted};
@@ -49,6 +50,9 @@ const NO_SCOPE: (ErrorCode, &str) = (ErrorCode::InvalidScope, "None of the reque
 /// permit, nobody comes in without an email or a seat, and a request for scopes that gets none is refused.
 pub fn decide(policies: &CompiledPolicies, facts: &Facts) -> Decision {
     let (mut rulings, mut refused) = (Vec::new(), Vec::new());
+    if let Err(denial) = check_known(policies, facts) {
+        return Decision { rulings, outcome: Err(denial) };
+    }
     let outcome = match Court::assemble(policies, facts) {
         Ok(court) => court.decide(&mut rulings, &mut refused),
         Err(error) => {
@@ -215,12 +219,8 @@ impl<'a> Court<'a> {
 
     fn decide(&self, rulings: &mut Vec<Ruling>, refused: &mut Vec<Denial>) -> Result<Permitted, Denial> {
         let facts = self.facts;
-        let member_action = match facts.member {
-            MemberFacts::Absent { .. } => Action::ProvisionMember,
-            MemberFacts::Present { .. } => Action::AdmitMember,
-        };
         self.ask(rulings, Action::TrustIssuer, facts.teamspace())?;
-        self.ask(rulings, member_action, facts.teamspace())?;
+        self.ask(rulings, facts.member_action(), facts.teamspace())?;
         self.ask(rulings, Action::GrantResource, facts.server())?;
         let mut scopes = Vec::new();
         for name in &facts.candidates.scopes {

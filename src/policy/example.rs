@@ -73,7 +73,8 @@ fn claims(server: &str, scopes: &[String]) -> ClaimFacts {
         auth_age: Some(900),
         scopes: Some(scopes.to_vec()),
         resources: vec![server.to_owned()],
-        groups: vec!["docs-editors".to_owned()],
+        groups: Some(vec!["docs-editors".to_owned()]),
+        not_known: Vec::new(),
     }
 }
 
@@ -86,9 +87,9 @@ pub fn question(action: Action, facts: &Facts) -> Result<Option<Example>, FactsE
         Action::TrustIssuer => (facts.issuer(), facts.teamspace(), facts.context()?),
         Action::ProvisionMember if absent => (facts.user(), facts.teamspace(), facts.member_context()?),
         Action::AdmitMember if !absent => (facts.user(), facts.teamspace(), facts.member_context()?),
-        Action::GrantResource => (facts.user(), facts.server(), facts.context()?),
+        Action::GrantResource => (facts.user(), facts.server(), facts.person_context()?),
         Action::GrantScope => match facts.candidates.scopes.first() {
-            Some(name) => (facts.user(), Facts::scope(name), facts.context()?),
+            Some(name) => (facts.user(), Facts::scope(name), facts.person_context()?),
             None => return Ok(None),
         },
         Action::ProvisionMember | Action::AdmitMember => return Ok(None),
@@ -109,7 +110,8 @@ fn configuration(facts: &Facts) -> Result<Example, FactsError> {
 /// An example of each action.
 pub fn questions() -> Result<Vec<Example>, FactsError> {
     let first = maximal();
-    let member = MemberFacts::Present { status: Status::Invited, linking: true };
+    let email_domain = Some("acme.com".to_owned());
+    let member = MemberFacts::Present { status: Status::Invited, linking: true, email_domain };
     let later = Facts { member, ..first.clone() };
     let mut examples = Vec::new();
     for action in Action::ALL {

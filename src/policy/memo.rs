@@ -9,7 +9,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use foldhash::quality::RandomState;
 
 use super::decision::{Decision, decide};
-use super::facts::{ClaimFacts, ClientFacts, Facts, MemberFacts, ResourceFacts, TeamspaceFacts, weekday};
+use super::facts::{
+    ClaimFacts, ClientFacts, Facts, MemberFacts, OptionalClaim, ResourceFacts, TeamspaceFacts, weekday,
+};
 use super::reads::{Groups, Reads, SetReads};
 use super::set::CompiledPolicies;
 use crate::clock::UnixSeconds;
@@ -54,14 +56,14 @@ struct Seen<'a> {
     teamspace: &'a TeamspaceFacts,
     client: &'a ClientFacts,
     claims: SeenClaims<'a>,
-    member: SeenMember,
+    member: SeenMember<'a>,
     resource: &'a ResourceFacts,
     candidates: &'a Candidates,
     key_bound: bool,
 }
 
 #[derive(PartialEq, Eq, Hash)]
-enum SeenMember {
+enum SeenMember<'a> {
     /// One newcomer meets the same seats as the next, until none is free.
     Absent {
         limit: Option<i64>,
@@ -71,6 +73,7 @@ enum SeenMember {
     Present {
         status: Status,
         linking: bool,
+        email_domain: Option<&'a str>,
     },
 }
 
@@ -89,13 +92,15 @@ struct SeenClaims<'a> {
     auth_age: Option<i64>,
     scopes: Option<&'a [String]>,
     resources: &'a [String],
+    has_groups: Option<bool>,
     groups: Vec<&'a str>,
+    not_known: &'a [OptionalClaim],
 }
 
 /// Decides, or says again what was decided about the same.
 pub fn decide_recorded(policies: &CompiledPolicies, facts: &Facts) -> Arc<RecordedDecision> {
     let (memo, groups) = (policies.memo(), policies.named_groups());
-    let reads = memo.reads.of(&facts.member);
+    let reads = memo.reads.of(facts);
     let Some(seen) = Seen::of(facts, reads, groups) else {
         return Arc::new(RecordedDecision::of(policies, facts));
     };
@@ -158,9 +163,9 @@ impl<'a> Seen<'a> {
             Groups::Unread => Vec::new(),
             Groups::Named => {
                 let named = |group: &&String| named_groups.contains(&facts.group_id(group));
-                claims.groups.iter().filter(named).map(String::as_str).collect()
+                facts.groups().iter().filter(named).map(String::as_str).collect()
             }
-            Groups::All => claims.groups.iter().map(String::as_str).collect(),
+            Groups::All => facts.groups().iter().map(String::as_str).collect(),
         };
         TIMES.contains(now).then_some(Self {
             now: reads.now.then_some(*now),
@@ -176,10 +181,12 @@ impl<'a> Seen<'a> {
     }
 }
 
-impl SeenMember {
-    fn of(member: &MemberFacts, reads: Reads) -> Option<Self> {
+impl<'a> SeenMember<'a> {
+    fn of(member: &'a MemberFacts, reads: Reads) -> Option<Self> {
         Some(match *member {
-            MemberFacts::Present { status, linking } => Self::Present { status, linking },
+            MemberFacts::Present { status, linking, ref email_domain } => {
+                Self::Present { status, linking, email_domain: email_domain.as_deref() }
+            }
             MemberFacts::Absent { seats_used, seats_limit } => {
                 let plain =
                     SEATS.contains(&seats_used) && seats_limit.is_none_or(|limit| SEATS.contains(&limit));
@@ -205,7 +212,8 @@ impl<'a> SeenClaims<'a> {
             auth_age,
             scopes,
             resources,
-            groups: _,
+            groups,
+            not_known,
         } = claims;
         Self {
             iss,
@@ -221,7 +229,9 @@ impl<'a> SeenClaims<'a> {
             auth_age: auth_age.filter(|_| reads.auth_age),
             scopes: scopes.as_deref(),
             resources,
+            has_groups: reads.has_groups.then_some(groups.is_some()),
             groups: seen_groups,
+            not_known,
         }
     }
 }

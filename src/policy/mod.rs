@@ -18,6 +18,7 @@ mod lint;
 mod load;
 mod memo;
 mod names;
+mod not_known;
 mod parse;
 mod problem;
 #[cfg(feature = "prove")]

@@ -1,50 +1,98 @@
 //! Which facts about the person and the moment the policies of a set can read at all.
 
-use cedar_policy::pst::{BinaryOp, Clause, Expr, Literal, Var};
+use cedar_policy::pst::{BinaryOp, Clause, Expr, Literal, UnaryOp, Var};
 use cedar_policy::{Policy, PrincipalConstraint};
 
-use super::facts::{MemberFacts, is_group, is_user};
+use super::facts::{Facts, MemberFacts, is_group, is_user};
 use super::set::Action;
 
-/// What a set's policies read of each kind of person: different actions are asked about them.
+/// What a set's policies read in each situation: different actions are asked about, and different parts of a
+/// condition are evaluated.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct SetReads {
-    members: Reads,
-    newcomers: Reads,
+    newcomers: BySetting,
+    linking: BySetting,
+    bound: BySetting,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct BySetting {
+    without: Reads,
+    with: Reads,
+}
+
+/// What is known of a sign-in whatever its claims say.
+#[derive(Debug, Clone, Copy)]
+struct Situation {
+    person: Person,
+    /// Whether the teamspace has a scope setting.
+    has_setting: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Person {
+    Newcomer,
+    /// Becomes known by this sign-in as the member who has the email.
+    Linking,
+    Bound,
 }
 
 impl SetReads {
     /// Adds what a policy reads when it is asked about these actions.
     pub fn add(&mut self, policy: &Policy, actions: &[Action]) {
-        // Of saving an issuer nothing is remembered.
-        let alike = [Action::TrustIssuer, Action::GrantResource, Action::GrantScope];
-        for (reads, own) in
-            [(&mut self.members, Action::AdmitMember), (&mut self.newcomers, Action::ProvisionMember)]
-        {
-            let about: Vec<Action> =
-                actions.iter().copied().filter(|action| *action == own || alike.contains(action)).collect();
-            if !about.is_empty() {
-                reads.add(policy, about.iter().any(|action| *action != Action::TrustIssuer));
+        for person in [Person::Newcomer, Person::Linking, Person::Bound] {
+            let about = || actions.iter().filter(|action| person.is_asked_about(**action));
+            if about().next().is_none() {
+                continue;
+            }
+            let of_person = about().any(|action| *action != Action::TrustIssuer);
+            let BySetting { without, with } = self.of_kind(person);
+            for (has_setting, reads) in [(false, without), (true, with)] {
+                reads.add(policy, of_person, Situation { person, has_setting });
             }
         }
     }
 
     /// Whether it matters to a newcomer how many seats are taken, beyond whether one is free.
     pub fn seats_used(&self) -> bool {
-        self.newcomers.seats_used
+        let BySetting { without, with } = self.newcomers;
+        without.seats_used || with.seats_used
     }
 
-    /// What they read of such a person.
-    pub fn of(&self, member: &MemberFacts) -> Reads {
-        match member {
-            MemberFacts::Present { .. } => self.members,
+    fn of_kind(&mut self, person: Person) -> &mut BySetting {
+        match person {
+            Person::Newcomer => &mut self.newcomers,
+            Person::Linking => &mut self.linking,
+            Person::Bound => &mut self.bound,
+        }
+    }
+
+    /// What they read at such a sign-in.
+    pub fn of(&self, facts: &Facts) -> Reads {
+        let of_kind = match &facts.member {
             MemberFacts::Absent { .. } => self.newcomers,
+            MemberFacts::Present { linking: true, .. } => self.linking,
+            MemberFacts::Present { linking: false, .. } => self.bound,
+        };
+        if facts.teamspace.scope_setting.is_some() { of_kind.with } else { of_kind.without }
+    }
+}
+
+impl Person {
+    fn is_asked_about(self, action: Action) -> bool {
+        match action {
+            // Of saving an issuer nothing is remembered.
+            Action::ConfigureIssuer => false,
+            Action::ProvisionMember => self == Self::Newcomer,
+            Action::AdmitMember => self != Self::Newcomer,
+            Action::TrustIssuer | Action::GrantResource | Action::GrantScope => true,
         }
     }
 }
 
-/// The facts that differ from sign-in to sign-in. Too many is only slow, one too few is a wrong decision: what
-/// is not understood counts as reading everything, and all other facts are taken for read in any case.
+/// The facts that differ from sign-in to sign-in, and those that may be not known. Too many is only slow, or refuses
+/// what need not be refused; one too few is a wrong decision. What is not understood counts as reading everything,
+/// and all other facts are taken for read in any case.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Reads {
     pub now: bool,
@@ -52,6 +100,12 @@ pub(super) struct Reads {
     pub auth_age: bool,
     pub subject: bool,
     pub email: bool,
+    /// Anything of the email that is asserted: whether there is one, or its domain.
+    pub email_claim: bool,
+    pub email_verified: bool,
+    pub scopes: bool,
+    /// Whether there is a groups claim.
+    pub has_groups: bool,
     pub groups: Groups,
     /// How many seats are taken; whether all are is taken for read anyway.
     pub seats_used: bool,
@@ -75,23 +129,24 @@ enum Access {
     Presence,
 }
 
-/// One policy's way through.
+/// One policy's way through, in the order in which it is evaluated.
 struct Walk<'r> {
     reads: &'r mut Reads,
     /// Whether the principal is a person; else it is the issuer, which is taken for read anyway.
     of_person: bool,
+    situation: Situation,
 }
 
 impl Reads {
-    fn add(&mut self, policy: &Policy, of_person: bool) {
+    fn add(&mut self, policy: &Policy, of_person: bool, situation: Situation) {
         // A person that is named is looked up, and found only if it is the one who signs in.
         if policy.entity_literals().iter().any(is_user) {
             self.add_person();
         }
-        let mut walk = Walk { reads: self, of_person };
+        let mut walk = Walk { reads: self, of_person, situation };
         walk.head(&policy.principal_constraint());
         match policy.to_pst() {
-            Ok(pst) => pst.body().clauses().iter().for_each(|clause| walk.clause(clause)),
+            Ok(pst) => walk.clauses(pst.body().clauses()),
             Err(_) => self.add_everything(),
         }
     }
@@ -108,6 +163,10 @@ impl Reads {
             auth_age: true,
             subject: true,
             email: true,
+            email_claim: true,
+            email_verified: true,
+            scopes: true,
+            has_groups: true,
             groups: Groups::All,
             seats_used: true,
         };
@@ -125,13 +184,62 @@ impl Walk<'_> {
         }
     }
 
-    fn clause(&mut self, clause: &Clause) {
-        match clause {
-            Clause::When(expression) | Clause::Unless(expression) => self.expression(expression),
+    /// They are one condition: the first that is not met ends it.
+    fn clauses(&mut self, clauses: &[Clause]) {
+        for clause in clauses {
+            let (expression, met) = match clause {
+                Clause::When(expression) => (expression, true),
+                Clause::Unless(expression) => (expression, false),
+            };
+            if self.expression(expression) == Some(!met) {
+                return;
+            }
         }
     }
 
-    fn expression(&mut self, expression: &Expr) {
+    fn expressions<'e>(&mut self, all: impl IntoIterator<Item = &'e Expr>) {
+        for expression in all {
+            self.expression(expression);
+        }
+    }
+
+    /// Notes what an expression reads. The answer is its value, where the situation alone decides it: what cannot be
+    /// reached then is not read.
+    fn expression(&mut self, expression: &Expr) -> Option<bool> {
+        match expression {
+            Expr::Literal(Literal::Bool(value)) => return Some(*value),
+            Expr::UnaryOp { op: UnaryOp::Not, expr } => return self.expression(expr).map(|value| !value),
+            Expr::BinaryOp { op: BinaryOp::And, left, right } => return self.either(left, right, false),
+            Expr::BinaryOp { op: BinaryOp::Or, left, right } => return self.either(left, right, true),
+            Expr::IfThenElse { cond, then_expr, else_expr } => match self.expression(cond) {
+                Some(true) => return self.expression(then_expr),
+                Some(false) => return self.expression(else_expr),
+                None => self.expressions([&**then_expr, &**else_expr]),
+            },
+            other if asks_for_setting(other) => return Some(self.situation.has_setting),
+            other if asks_for_linking(other) => match self.situation.person {
+                Person::Newcomer => {}
+                person => return Some(person == Person::Linking),
+            },
+            other => self.read(other),
+        }
+        None
+    }
+
+    /// `&&` and `||`: where the left side has the value that ends it, the right one is not evaluated.
+    fn either(&mut self, left: &Expr, right: &Expr, ends_with: bool) -> Option<bool> {
+        match self.expression(left) {
+            Some(value) if value == ends_with => Some(value),
+            Some(_) => self.expression(right),
+            None => {
+                self.expression(right);
+                None
+            }
+        }
+    }
+
+    /// An expression that has no value before the facts are known.
+    fn read(&mut self, expression: &Expr) {
         match expression {
             Expr::Literal(_) | Expr::Var(Var::Action | Var::Resource) => {}
             Expr::Var(Var::Principal) => self.principal(),
@@ -148,15 +256,9 @@ impl Walk<'_> {
             Expr::UnaryOp { expr, .. } | Expr::Like { expr, .. } | Expr::Is { expr, .. } => {
                 self.expression(expr);
             }
-            Expr::BinaryOp { left, right, .. } => {
-                self.expression(left);
-                self.expression(right);
-            }
-            Expr::IfThenElse { cond, then_expr, else_expr } => {
-                [cond, then_expr, else_expr].into_iter().for_each(|part| self.expression(part));
-            }
-            Expr::Set(items) => items.iter().for_each(|item| self.expression(item)),
-            Expr::Record(fields) => fields.values().for_each(|field| self.expression(field)),
+            Expr::BinaryOp { left, right, .. } => self.expressions([&**left, &**right]),
+            Expr::Set(items) => self.expressions(items.iter().map(|item| &**item)),
+            Expr::Record(fields) => self.expressions(fields.values().map(|field| &**field)),
             // The context as a whole, and whatever else Cedar has or will have.
             _ => self.reads.add_everything(),
         }
@@ -168,8 +270,7 @@ impl Walk<'_> {
         if matches!(left, Expr::Var(Var::Principal)) && names_groups(right) {
             self.in_groups();
         } else {
-            self.expression(left);
-            self.expression(right);
+            self.expressions([left, right]);
         }
     }
 
@@ -184,7 +285,7 @@ impl Walk<'_> {
         names.reverse();
         match root {
             Expr::Var(Var::Context) => self.context(&names, access),
-            other => self.expression(other),
+            other => self.expressions([other]),
         }
     }
 
@@ -192,20 +293,20 @@ impl Walk<'_> {
         let reads = &mut *self.reads;
         match names {
             // Whether there is an email, and a number of seats, is taken for read anyway.
-            ["claims", "email"] | ["seats_used"] if access == Access::Presence => {}
+            ["seats_used"] if access == Access::Presence => {}
+            ["claims", "email"] if access == Access::Presence => reads.email_claim = true,
             ["seats_used", ..] => reads.seats_used = true,
             ["now", ..] => reads.now = true,
             ["weekday", ..] => reads.weekday = true,
             ["claims", "auth_age", ..] => reads.auth_age = true,
             ["claims", "sub", ..] => reads.subject = true,
-            ["claims", "email", ..] => reads.email = true,
-            ["client" | "key_bound" | "status" | "linking" | "seats_limit", ..] => {}
-            [
-                "claims",
-                "tenant" | "aud_tenant" | "email_domain" | "email_verified" | "amr" | "acr" | "scopes"
-                | "resources",
-                ..,
-            ] => {}
+            ["claims", "email", ..] => (reads.email, reads.email_claim) = (true, true),
+            ["claims", "email_domain", ..] => reads.email_claim = true,
+            ["claims", "email_verified", ..] => reads.email_verified = true,
+            ["claims", "scopes", ..] => reads.scopes = true,
+            ["claims", "groups", ..] => reads.has_groups = true,
+            ["client" | "key_bound" | "status" | "linking" | "seats_limit" | "member_domain", ..] => {}
+            ["claims", "tenant" | "aud_tenant" | "amr" | "acr" | "resources", ..] => {}
             _ => reads.add_everything(),
         }
     }
@@ -244,4 +345,22 @@ fn tells_fullness(op: BinaryOp, left: &Expr, right: &Expr) -> bool {
         BinaryOp::LessEq | BinaryOp::Greater => named(left, "seats_limit") && named(right, "seats_used"),
         _ => false,
     }
+}
+
+/// `resource has scope_setting`, `resource.teamspace has scope_setting`: there is one teamspace in a sign-in.
+fn asks_for_setting(expression: &Expr) -> bool {
+    let Expr::HasAttr { expr, attrs } = expression else { return false };
+    let names: Vec<&str> = attrs.iter().map(|attr| attr.as_str()).collect();
+    let is_resource = |expr: &Expr| matches!(expr, Expr::Var(Var::Resource));
+    match (&**expr, names.as_slice()) {
+        (Expr::GetAttr { expr, attr }, ["scope_setting"]) => attr == "teamspace" && is_resource(expr),
+        (expr, ["scope_setting"] | ["teamspace", "scope_setting"]) => is_resource(expr),
+        _ => false,
+    }
+}
+
+/// `context.linking`.
+fn asks_for_linking(expression: &Expr) -> bool {
+    matches!(expression, Expr::GetAttr { expr, attr }
+        if attr == "linking" && matches!(**expr, Expr::Var(Var::Context)))
 }

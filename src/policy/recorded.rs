@@ -29,12 +29,13 @@ struct OwnClaims<'a> {
     email: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     auth_age: Option<i64>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    groups: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    groups: Option<Vec<String>>,
 }
 
-fn group_digests(facts: &Facts) -> Vec<String> {
-    facts.claims.groups.iter().map(|group| digest(&facts.group_id(group))).collect()
+fn group_digests(facts: &Facts) -> Option<Vec<String>> {
+    let groups = facts.claims.groups.as_ref()?;
+    Some(groups.iter().map(|group| digest(&facts.group_id(group))).collect())
 }
 
 impl RecordedFacts {
@@ -48,7 +49,7 @@ impl RecordedFacts {
     /// What the log keeps, as JSON.
     pub fn whole(facts: &Facts) -> String {
         // Plain data always serializes; the log would show the gap.
-        match facts.claims.groups.is_empty() {
+        match facts.groups().is_empty() {
             true => serde_json::to_string(facts).unwrap_or_default(),
             false => serde_json::to_string(&Self::of(facts)).unwrap_or_default(),
         }
@@ -88,10 +89,11 @@ impl RecordedFacts {
     /// The facts again, with those of the groups that the policies name.
     pub fn recall(self, policies: &CompiledPolicies) -> Facts {
         let mut facts = self.0;
-        let digests = std::mem::take(&mut facts.claims.groups);
+        let Some(digests) = facts.claims.groups.take() else { return facts };
         let own = format!("{}/", facts.teamspace.slug);
         let named = policies.named_groups().iter().filter(|id| digests.contains(&digest(id)));
-        facts.claims.groups = named.filter_map(|id| id.strip_prefix(&own)).map(str::to_owned).collect();
+        let groups = named.filter_map(|id| id.strip_prefix(&own)).map(str::to_owned);
+        facts.claims.groups = Some(groups.collect());
         facts
     }
 }

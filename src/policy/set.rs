@@ -19,9 +19,10 @@ use super::clauses::Finding;
 use super::facts::{Facts, FactsError, Surroundings, action_uid, is_group};
 use super::heads::{applies, resource_key};
 use super::memo::Memo;
-use super::reads::SetReads;
+use super::reads::{Reads, SetReads};
 use super::references::References;
 use super::{depth, heads};
+use crate::exchange::claims::MALFORMED;
 use crate::exchange::error::{ErrorCode, Reason};
 
 /// Most policies that one answer is explained by.
@@ -72,6 +73,7 @@ impl Action {
 struct Slice {
     all: PolicySet,
     permits: PolicySet,
+    reads: SetReads,
 }
 
 type Slices = HashMap<Action, HashMap<Option<EntityUid>, Slice>>;
@@ -135,6 +137,12 @@ impl Denial {
     /// No policy permits it, and more is not to be said.
     pub fn unpermitted() -> Self {
         Self::of(ErrorCode::AccessDenied, Reason::POLICY_DENIED, NOT_PERMITTED)
+    }
+
+    /// A claim that policies read is there and cannot be taken whole: if it counted as absent, the way in which a
+    /// provider spells it could switch a forbid off.
+    pub fn not_known() -> Self {
+        Self::of(ErrorCode::InvalidGrant, Reason::CLAIM_MALFORMED, MALFORMED)
     }
 
     /// A policy, or our facts, could not be evaluated: refused, since skipping a forbid would open.
@@ -221,6 +229,19 @@ impl CompiledPolicies {
         self.memo.reads().seats_used()
     }
 
+    /// What the policies read that the questions about these facts meet.
+    pub(super) fn reads_about(&self, facts: &Facts) -> Vec<Reads> {
+        let scopes = &facts.candidates.scopes;
+        let named =
+            [facts.teamspace(), facts.server()].into_iter().chain(scopes.iter().map(|s| Facts::scope(s)));
+        let keys: Vec<Option<EntityUid>> = std::iter::once(None).chain(named.map(Some)).collect();
+        let asked = |action: &&Action| **action != Action::GrantScope || !scopes.is_empty();
+        let actions = facts.actions();
+        let by_resource = actions.iter().filter(asked).filter_map(|action| self.slices.get(action));
+        let slices = by_resource.flat_map(|slices| keys.iter().filter_map(|key| slices.get(key)));
+        slices.map(|slice| slice.reads.of(facts)).collect()
+    }
+
     /// Whether a policy of the set gives this reason.
     pub fn gives_reason(&self, reason: &str) -> bool {
         self.annotations.iter().any(|(_, said)| said.reason.as_str() == reason)
@@ -248,7 +269,7 @@ impl CompiledPolicies {
                 made
             }
         };
-        if facts.claims.groups.is_empty() {
+        if facts.groups().is_empty() {
             // A person has no attributes; one that is in no group is the same as one that is not there.
             return Ok(surroundings);
         }
@@ -359,7 +380,9 @@ fn slice_up(
         let about: Vec<Action> = about.map(|(action, _)| *action).collect();
         reads.add(policy, &about);
         for action in about {
-            slices.entry(action).or_default().entry(resource_key(policy)).or_default().add(policy)?;
+            let slice = slices.entry(action).or_default().entry(resource_key(policy)).or_default();
+            slice.add(policy)?;
+            slice.reads.add(policy, &[action]);
         }
     }
     Ok((slices, reads))

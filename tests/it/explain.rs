@@ -100,7 +100,7 @@ async fn a_failing_assertion_is_explained_at_its_check() {
         (json!({}), json!({ "client_id": "nobody" }), "client", "client_unknown"),
         (json!({ "iss": stranger.issuer }), json!({}), "issuer", "issuer_unknown"),
         (json!({ "jti": null }), json!({}), "claims", "claim_missing"),
-        (json!({ "email": 7 }), json!({}), "claims", "claim_malformed"),
+        (json!({ "acr": 7 }), json!({}), "claims", "claim_malformed"),
         (json!({ "cnf": {} }), json!({}), "claims", "proof_missing"),
         (json!({ "aud": "https://other" }), json!({}), "audience", "aud_mismatch"),
         (json!({ "client_id": "other" }), json!({}), "client_binding", "client_id_mismatch"),
@@ -112,6 +112,7 @@ async fn a_failing_assertion_is_explained_at_its_check() {
         (json!({}), json!({ "resource": "https://nowhere" }), "resource", "resource_not_allowed"),
         (json!({ "scope": "unheard.of" }), json!({}), "scopes", "scope_unknown"),
         (json!({ "email": null }), json!({}), "policies", "email_missing"),
+        (json!({ "email": 7 }), json!({}), "policies", "claim_malformed"),
         (json!({ "session_expiry": START - 1 }), json!({}), "token", "expired"),
     ] {
         let answer = ask(app.assertion(changes), more).await;

@@ -99,7 +99,7 @@ async fn the_capping_policy_caps_the_setting() {
     let app = TestApp::start_with(move |config| config.policy_dir = policies).await;
     app.change_provider(|p| p.scope = "docs.read docs.write".into()).await;
     assert_eq!(scope_of(&app, json!({}), &[]).await, "docs.read");
-    assert_eq!(scope_of(&app, json!({ "scope": null }), &[]).await, "docs.read docs.write");
+    assert_eq!(scope_of(&app, json!({ "scope": null }), &[]).await, "");
     invalid(&app, json!({ "scope": "" }), &[("scope", "docs.read")], "invalid_scope", "scope_not_authorized")
         .await;
 }

@@ -20,6 +20,7 @@ mod connections;
 mod db;
 mod disclosure;
 mod docs;
+mod email;
 mod explain;
 mod exposed;
 mod fuzz;
@@ -34,6 +35,7 @@ mod log_stream;
 mod logging;
 mod metadata;
 mod metrics;
+mod not_known;
 #[cfg(feature = "postgres")]
 mod on_postgres;
 mod overload;

@@ -47,7 +47,7 @@ pub fn dana() -> Facts {
     let mut facts = maximal();
     facts.candidates.scopes = vec!["docs.read".to_owned()];
     facts.client.groups.clear();
-    facts.claims.groups.clear();
+    facts.claims.groups = None;
     facts
 }
 
@@ -103,15 +103,15 @@ fn recorded_facts_are_recalled() {
         "@id(\"g\") @otherwise(\"x\") permit (principal in Group::\"acme/editors\", action, resource);";
     let p = load(with(&[("g.cedar", rule)]).path()).unwrap();
     let mut facts = dana();
-    facts.claims.groups = vec!["editors".into(), "secret-project".into()];
+    facts.claims.groups = Some(vec!["editors".into(), "secret-project".into()]);
     let kept = serde_json::to_string(&RecordedFacts::of(&facts)).unwrap();
     assert!(!kept.contains("editors") && !kept.contains("secret-project"), "{kept}");
     let recalled = serde_json::from_str::<RecordedFacts>(&kept).unwrap().recall(&p.compiled);
-    facts.claims.groups = vec!["editors".into()];
+    facts.claims.groups = Some(vec!["editors".into()]);
     assert_eq!(recalled, facts);
     // A group of that name in another teamspace is another group.
     facts.teamspace.slug = "globex".into();
-    assert!(RecordedFacts::of(&facts).recall(&p.compiled).claims.groups.is_empty());
+    assert!(RecordedFacts::of(&facts).recall(&p.compiled).claims.groups.unwrap().is_empty());
 }
 
 /// Without a permit there is no way in, whatever the facts are.
@@ -178,9 +178,9 @@ fn fits_the_schema(facts: &Facts) {
     };
     ask(facts.issuer(), "TrustIssuer", facts.teamspace(), facts.context().unwrap());
     ask(facts.user(), member, facts.teamspace(), facts.member_context().unwrap());
-    ask(facts.user(), "GrantResource", facts.server(), facts.context().unwrap());
+    ask(facts.user(), "GrantResource", facts.server(), facts.person_context().unwrap());
     for scope in &facts.candidates.scopes {
-        ask(facts.user(), "GrantScope", Facts::scope(scope), facts.context().unwrap());
+        ask(facts.user(), "GrantScope", Facts::scope(scope), facts.person_context().unwrap());
     }
     let saved = ConfigurationFacts {
         now: facts.now,
@@ -203,12 +203,14 @@ pub fn any_facts() -> impl Strategy<Value = Facts> {
         proptest::option::of(any::<i64>()),
         proptest::option::of(texts()),
         texts(),
-        texts(),
+        proptest::option::of(texts()),
     );
     let member = prop_oneof![
         (any::<i64>(), proptest::option::of(any::<i64>()))
             .prop_map(|(seats_used, seats_limit)| MemberFacts::Absent { seats_used, seats_limit }),
-        any::<bool>().prop_map(|linking| MemberFacts::Present { status: Status::Invited, linking }),
+        (any::<bool>(), text()).prop_map(|(linking, email_domain)| {
+            MemberFacts::Present { status: Status::Invited, linking, email_domain }
+        }),
     ];
     (".{0,12}", claims, member, proptest::option::of(texts()), texts(), texts()).prop_map(
         |(sub, claims, member, scope_setting, candidates, groups)| {
@@ -265,7 +267,7 @@ fn permits_for_others_give_no_reasons() {
             ])
             .path(),
         );
-        let outcome = decided(&p.unwrap(), |f| f.claims.groups = vec!["staff".into()]);
+        let outcome = decided(&p.unwrap(), |f| f.claims.groups = Some(vec!["staff".into()]));
         let reason = if named { "other" } else { "policy_denied" };
         assert_eq!(outcome, refused(ErrorCode::AccessDenied, &[reason]), "{head}");
     }

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use cedar_policy::{Policy, PolicyId, PolicySet};
-use countersign::policy::facts::{ClaimFacts, Facts, MemberFacts};
+use countersign::exchange::error::Reason;
+use countersign::policy::facts::{ClaimFacts, Facts, MemberFacts, OptionalClaim};
 use countersign::policy::{
     CompiledPolicies, PolicySource, RecordedDecision, RecordedFacts, decide, decide_recorded,
 };
@@ -89,6 +90,21 @@ const CONDITIONS: &[&str] = &[
     "resource in principal",
     "Group::\"acme/staff\" in principal",
     "context.linking",
+    "context.linking && context.claims.sub == \"a\"",
+    "context.now > datetime(\"2026-11-22\") && context.linking",
+    "!(context.linking || context.claims.sub == \"a\")",
+    "(if context.linking then context.claims.sub else \"a\") == \"a\"",
+    "if context.linking && true then principal in Group::\"acme/staff\" else context.now > datetime(\"2026-11-22\")",
+    "!(resource.teamspace has scope_setting) && context.claims.sub == \"a\"",
+    "resource has teamspace.scope_setting || principal in Group::\"acme/staff\"",
+    "resource has scope_setting && context.claims.sub == \"a\"",
+    "context.claims has groups",
+    "context has claims.groups",
+    "context.claims has groups && !(principal in Group::\"acme/board\")",
+    "context.claims.groups == {}",
+    "context.member_domain == \"acme.com\"",
+    "context.member_domain like \"*.com\"",
+    "context.claims has scopes && context.claims.scopes.contains(Scope::\"docs.read\")",
     "context.status == MemberStatus::\"invited\"",
     "context.client.auth_method == \"client_secret_basic\"",
     "context.client in ClientGroup::\"desktop\"",
@@ -175,7 +191,7 @@ fn any_facts() -> impl Strategy<Value = Facts> {
         select(&["a", "b"][..]),
         select(&[None, Some("t")][..]),
         select(&[None, Some("a@acme.com"), Some("b@acme.com"), Some("a@else.com"), Some("a")][..]),
-        subsequence(vec!["staff", "board", "other"], 0..=3),
+        proptest::option::of(subsequence(vec!["staff", "board", "other"], 0..=3)),
         select(&[None, Some(-1), Some(60), Some(3000), Some(7200)][..]),
     );
     let claims = (
@@ -184,10 +200,11 @@ fn any_facts() -> impl Strategy<Value = Facts> {
         select(&[None, Some("loa2")][..]),
         any::<bool>(),
         subsequence(vec!["docs.read", "docs.write"], 0..=2),
+        (any::<bool>(), select(&[None, Some("docs.read"), Some("docs.write")][..])),
     );
     let member = prop_oneof![
         6 => (select(&[Status::Active, Status::Invited, Status::Suspended][..]), any::<bool>())
-            .prop_map(|(status, linking)| MemberFacts::Present { status, linking }),
+            .prop_map(|(status, linking)| stored(status, linking)),
         3 => (select(&[0, 4, 5, 6, i64::MAX][..]), select(&[None, Some(5), Some(6), Some(i64::MAX)][..]))
             .prop_map(|(seats_used, seats_limit)| MemberFacts::Absent { seats_used, seats_limit }),
     ];
@@ -199,16 +216,42 @@ fn any_facts() -> impl Strategy<Value = Facts> {
             facts.claims.sub = person.0.to_owned();
             facts.claims.tenant = person.1.map(str::to_owned);
             facts.claims.email = person.2.map(str::to_owned);
-            facts.claims.groups = owned(person.3);
+            facts.claims.groups = person.3.map(owned);
             facts.claims.auth_age = person.4;
             facts.claims.email_verified = claims.0;
             facts.claims.amr = owned(claims.1);
             facts.claims.acr = claims.2.map(str::to_owned);
             (facts.candidates.asked, facts.candidates.scopes) = (claims.3, owned(claims.4));
+            facts.teamspace.scope_setting = facts.teamspace.scope_setting.filter(|_| claims.5.0);
+            facts.claims.scopes = claims.5.1.map(|scope| vec![scope.to_owned()]);
             facts
         },
     )
 }
+
+fn stored(status: Status, linking: bool) -> MemberFacts {
+    MemberFacts::Present { status, linking, email_domain: Some("acme.com".to_owned()) }
+}
+
+fn bound(status: Status) -> MemberFacts {
+    stored(status, false)
+}
+
+/// The same facts with a claim that cannot be taken whole.
+fn without(claim: OptionalClaim, mut facts: Facts) -> Facts {
+    let claims = &mut facts.claims;
+    match claim {
+        OptionalClaim::Groups => claims.groups = None,
+        OptionalClaim::Email => claims.email = None,
+        OptionalClaim::EmailVerified => claims.email_verified = None,
+        OptionalClaim::Scope => claims.scopes = None,
+    }
+    claims.not_known = vec![claim];
+    facts
+}
+
+const OPTIONAL: [OptionalClaim; 4] =
+    [OptionalClaim::Groups, OptionalClaim::Email, OptionalClaim::EmailVerified, OptionalClaim::Scope];
 
 /// What was decided, whole.
 fn outcome(decision: &countersign::policy::Decision) -> String {
@@ -252,6 +295,34 @@ proptest! {
         }
     }
 
+    /// A claim that is not known refuses, or its value would have made no difference.
+    #[test]
+    fn what_is_not_known_and_not_refused_does_not_matter(
+        policies in proptest::collection::vec(any_policy(), 0..3),
+        facts in any_facts(),
+        others in proptest::collection::vec(any_facts(), 8),
+    ) {
+        let compiled = compile(&policies);
+        for claim in OPTIONAL {
+            let unknown = without(claim, facts.clone());
+            let decision = decide(&compiled, &unknown);
+            if decision.outcome.as_ref().is_err_and(|d| d.reasons == [Reason::CLAIM_MALFORMED]) {
+                continue;
+            }
+            for other in &others {
+                let mut known = Facts { claims: ClaimFacts { not_known: Vec::new(), ..unknown.claims.clone() }, ..unknown.clone() };
+                match claim {
+                    OptionalClaim::Groups => known.claims.groups.clone_from(&other.claims.groups),
+                    OptionalClaim::Email => known.claims.email.clone_from(&other.claims.email),
+                    OptionalClaim::EmailVerified => known.claims.email_verified = other.claims.email_verified,
+                    OptionalClaim::Scope => known.claims.scopes.clone_from(&other.claims.scopes),
+                }
+                let made = decide(&compiled, &known);
+                prop_assert_eq!(outcome(&decision), outcome(&made), "{:?} {:?} {:?}", claim, &policies, &known);
+            }
+        }
+    }
+
     /// The same with one policy, and with sign-ins that differ in one fact.
     #[test]
     fn one_fact_that_is_read_makes_another_decision(
@@ -259,7 +330,7 @@ proptest! {
         (first, second) in (any_facts(), any_facts()),
     ) {
         let compiled = compile(std::slice::from_ref(&policy));
-        let mut changed = vec![first.clone(); 7];
+        let mut changed = vec![first.clone(); 9];
         changed[0].now = second.now;
         changed[1].claims.sub = second.claims.sub;
         changed[2].claims.email = second.claims.email;
@@ -267,6 +338,8 @@ proptest! {
         changed[4].claims.auth_age = second.claims.auth_age;
         changed[5].claims.tenant = second.claims.tenant;
         changed[6].member = second.member;
+        changed[7].claims.scopes = second.claims.scopes;
+        changed[8].claims.not_known = vec![OptionalClaim::Groups];
         decide_recorded(&compiled, &first);
         for facts in &changed {
             let (known, made) = (decide_recorded(&compiled, facts), decide(&compiled, facts));
@@ -277,22 +350,19 @@ proptest! {
 
 /// Every combination of what differs from sign-in to sign-in, two values of each.
 fn grid() -> Vec<Facts> {
-    let base = Facts {
-        member: MemberFacts::Present { status: Status::Active, linking: false },
-        now: 1_795_305_600 - 60,
-        ..dana()
-    };
+    let base = Facts { member: bound(Status::Active), now: 1_795_305_600 - 60, ..dana() };
     let mut all = vec![base];
     all[0].claims.sub = "a".to_owned();
     all[0].claims.email = Some("a@acme.com".to_owned());
     all[0].claims.auth_age = Some(60);
     (all[0].claims.tenant, all[0].claims.amr) = (None, Vec::new());
-    let changes: [fn(&mut Facts); 6] = [
+    let changes: [fn(&mut Facts); 7] = [
+        |f| f.teamspace.scope_setting = None,
         |f| f.member = MemberFacts::Absent { seats_used: 5, seats_limit: Some(5) },
         |f| f.now += 86_400,
         |f| f.claims.sub = "b".to_owned(),
         |f| f.claims.email = Some("b@acme.com".to_owned()),
-        |f| f.claims.groups = vec!["staff".to_owned()],
+        |f| f.claims.groups = Some(vec!["staff".to_owned()]),
         |f| f.claims.auth_age = Some(7200),
     ];
     for change in changes {
@@ -302,6 +372,23 @@ fn grid() -> Vec<Facts> {
     }
     for (seats_used, seats_limit) in [(4, Some(5)), (5, Some(6)), (6, Some(6)), (5, None), (4, None)] {
         all.push(Facts { member: MemberFacts::Absent { seats_used, seats_limit }, ..all[0].clone() });
+    }
+    let base = all[0].clone();
+    let changes: [fn(&mut Facts); 5] = [
+        |f| f.claims.groups = Some(Vec::new()),
+        |f| f.claims.scopes = None,
+        |f| f.member = MemberFacts::Present { status: Status::Active, linking: false, email_domain: None },
+        |f| f.claims.not_known = vec![OptionalClaim::Groups],
+        |f| (f.claims.email_verified, f.claims.not_known) = (None, vec![OptionalClaim::EmailVerified]),
+    ];
+    for change in changes {
+        for linking in [false, true] {
+            let mut changed = Facts { member: stored(Status::Active, linking), ..base.clone() };
+            all.push(changed.clone());
+            changed.claims.sub.push('x');
+            change(&mut changed);
+            all.push(changed);
+        }
     }
     all
 }
@@ -327,7 +414,7 @@ fn every_reading_is_noticed() {
 }
 
 fn member() -> Facts {
-    Facts { member: MemberFacts::Present { status: Status::Active, linking: false }, ..dana() }
+    Facts { member: bound(Status::Active), ..dana() }
 }
 
 fn newcomer(seats_used: i64, seats_limit: Option<i64>) -> Facts {
@@ -351,12 +438,12 @@ fn what_is_ones_own_leaves_no_trace_in_what_is_common() {
     let changes: [fn(&mut Facts); 5] = [
         |f| f.claims.sub.push('x'),
         |f| f.claims.email = None,
-        |f| f.claims.groups = vec!["staff".to_owned()],
+        |f| f.claims.groups = Some(vec!["staff".to_owned()]),
         |f| f.claims.auth_age = Some(60),
         |f| f.member = newcomer(3, Some(5)).member,
     ];
     let base = Facts {
-        claims: ClaimFacts { email_verified: None, groups: Vec::new(), auth_age: None, ..member().claims },
+        claims: ClaimFacts { email_verified: None, groups: None, auth_age: None, ..member().claims },
         ..member()
     };
     for change in changes {
@@ -375,13 +462,13 @@ fn what_policies_do_not_read_does_not_matter() {
     assert!(is_remembered(p, |f| f.claims.sub.push('x')));
     assert!(is_remembered(p, |f| f.claims.email = Some("else@acme.com".to_owned())));
     assert!(is_remembered(p, |f| f.claims.auth_age = None));
-    assert!(is_remembered(p, |f| f.claims.groups = vec!["staff".to_owned()]));
+    assert!(is_remembered(p, |f| f.claims.groups = Some(vec!["staff".to_owned()])));
 }
 
 #[test]
 fn every_other_fact_is_looked_at() {
     type Change = fn(&mut Facts);
-    let changes: [Change; 20] = [
+    let changes: [Change; 22] = [
         |f| f.teamspace.slug.push('x'),
         |f| f.teamspace.issuer = None,
         |f| f.teamspace.email_domains.clear(),
@@ -398,7 +485,9 @@ fn every_other_fact_is_looked_at() {
         |f| f.claims.acr = None,
         |f| f.claims.scopes = None,
         |f| f.claims.resources.clear(),
-        |f| f.member = MemberFacts::Present { status: Status::Suspended, linking: false },
+        |f| f.claims.not_known = vec![OptionalClaim::Groups],
+        |f| f.member = MemberFacts::Present { status: Status::Active, linking: false, email_domain: None },
+        |f| f.member = bound(Status::Suspended),
         |f| f.resource.published = false,
         |f| f.candidates.asked = !f.candidates.asked,
         |f| f.key_bound = false,
@@ -463,9 +552,14 @@ fn a_fact_that_is_read_is_looked_at() {
         )])
     };
     let groups = reading("principal in Group::\"acme/staff\"");
-    assert!(is_remembered(&groups, |f| f.claims.groups = vec!["other".to_owned()]));
+    assert!(is_remembered(&groups, |f| f.claims.groups = Some(vec!["other".to_owned()])));
     assert!(is_remembered(&groups, |f| f.claims.sub.push('x')));
-    assert!(!is_remembered(&groups, |f| f.claims.groups = vec!["staff".to_owned()]));
+    assert!(!is_remembered(&groups, |f| f.claims.groups = Some(vec!["staff".to_owned()])));
+    let told = reading("context.claims has groups");
+    assert!(!is_remembered(&told, |f| f.claims.groups = Some(Vec::new())));
+    assert!(is_remembered(&reading("context.linking && context.claims has groups"), |f| {
+        f.claims.groups = Some(Vec::new());
+    }));
     let weekday = reading("context.weekday == 7");
     assert!(is_remembered(&weekday, |f| f.now += 1));
     assert!(!is_remembered(&weekday, |f| f.now += 86_400));
@@ -474,7 +568,7 @@ fn a_fact_that_is_read_is_looked_at() {
         let set = reading(everything);
         assert!(!is_remembered(&set, |f| f.now += 1), "{everything}");
         assert!(!is_remembered(&set, |f| f.claims.sub.push('x')), "{everything}");
-        assert!(!is_remembered(&set, |f| f.claims.groups.push("other".to_owned())), "{everything}");
+        assert!(!is_remembered(&set, |f| f.claims.groups = Some(vec!["other".to_owned()])), "{everything}");
         assert!(!is_remembered(&set, |f| f.claims.auth_age = Some(1)), "{everything}");
         assert!(!is_remembered(&set, |f| f.claims.email = Some("x@acme.com".to_owned())), "{everything}");
     }

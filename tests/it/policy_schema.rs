@@ -25,7 +25,10 @@ fn minimal() -> Facts {
 }
 
 fn as_member(facts: Facts) -> Facts {
-    Facts { member: MemberFacts::Present { status: Status::Active, linking: false }, ..facts }
+    Facts {
+        member: MemberFacts::Present { status: Status::Active, linking: false, email_domain: None },
+        ..facts
+    }
 }
 
 /// What was produced under a name: in all cases, or in some.

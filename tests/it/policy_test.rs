@@ -1,10 +1,11 @@
 //! `policy test`: the shipped cases, mistakes in case files, expectations that fail, gaps.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use countersign::policy::cases::{self, coverage, run, survivors};
-use countersign::policy::{CompiledPolicies, PolicySource, Validated};
+use countersign::policy::cases::{self, Case, coverage, run, survivors};
+use countersign::policy::facts::{ClaimFacts, Facts, MemberFacts};
+use countersign::policy::{CompiledPolicies, PolicySource, Validated, decide};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -66,22 +67,29 @@ fn the_shipped_cases_pass_and_leave_no_gap() {
     assert_eq!(survivors(&validated, &cases, |_| {}).unwrap(), Vec::<String>::new());
 }
 
+/// Each ready example beside the shipped policies, and its cases.
+fn examples() -> Vec<(String, Validated, CompiledPolicies, Vec<Case>)> {
+    let examples = Path::new("policies/examples");
+    let paths = std::fs::read_dir(examples).unwrap().map(|entry| entry.unwrap().path());
+    let is_policy = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "cedar");
+    let example = |path: PathBuf| {
+        let source = PolicySource::read(Path::new("policies"), Path::new("schema/countersign.cedarschema"));
+        let validated = source.unwrap().with(std::slice::from_ref(&path)).unwrap().validate().unwrap();
+        let compiled = CompiledPolicies::compile(&validated.set, &validated.schema).unwrap();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let cases = cases::read(&examples.join("tests").join(format!("{name}.toml"))).unwrap();
+        (name, validated, compiled, cases)
+    };
+    let examples: Vec<_> = paths.filter(is_policy).map(example).collect();
+    assert_eq!(examples.len(), 10);
+    examples
+}
+
 /// Each ready example passes its own cases beside the shipped policies, which miss it when it is dropped.
 #[test]
 fn every_example_is_covered_by_its_cases() {
-    let examples = Path::new("policies/examples");
-    let mut count = 0;
-    for entry in std::fs::read_dir(examples).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_none_or(|extension| extension != "cedar") {
-            continue;
-        }
-        let source = PolicySource::read(Path::new("policies"), Path::new("schema/countersign.cedarschema"));
-        let validated = source.unwrap().with(std::slice::from_ref(&path)).unwrap().validate().unwrap();
+    for (name, validated, compiled, cases) in examples() {
         assert_eq!(validated.warnings, Vec::<String>::new());
-        let compiled = CompiledPolicies::compile(&validated.set, &validated.schema).unwrap();
-        let name = path.file_stem().unwrap().to_str().unwrap();
-        let cases = cases::read(&examples.join("tests").join(format!("{name}.toml"))).unwrap();
         assert!(!cases.is_empty(), "{name}");
         for case in &cases {
             assert_eq!(run(&compiled, case).failures, Vec::<String>::new(), "{name}: {}", case.name);
@@ -91,9 +99,49 @@ fn every_example_is_covered_by_its_cases() {
         let unnoticed: Vec<_> =
             survivors(&validated, &cases, |_| {}).unwrap().into_iter().filter(own).collect();
         assert_eq!(unnoticed, Vec::<String>::new(), "{name}");
-        count += 1;
     }
-    assert_eq!(count, 10);
+}
+
+/// A claim that is left out never opens what an example refused.
+#[test]
+fn no_example_is_switched_off_by_a_claim_that_is_left_out() {
+    let leave_out: [fn(&mut ClaimFacts); 8] = [
+        |c| c.email = None,
+        |c| c.email_verified = None,
+        |c| c.amr.clear(),
+        |c| c.acr = None,
+        |c| c.auth_age = None,
+        |c| c.scopes = None,
+        |c| c.resources.clear(),
+        |c| c.groups = None,
+    ];
+    let mut refused = 0;
+    for (name, _, compiled, cases) in examples() {
+        for facts in cases.iter().filter_map(Case::facts) {
+            let mut facts = facts.clone();
+            if let MemberFacts::Present { email_domain, .. } = &mut facts.member {
+                // The member has an email, whatever the assertion says.
+                let asserted = facts.claims.email_domain().unwrap_or("acme.com");
+                email_domain.get_or_insert_with(|| asserted.to_owned());
+            }
+            for change in leave_out {
+                let mut less = facts.clone();
+                change(&mut less.claims);
+                let allowed = |facts: &Facts| {
+                    let outcome = decide(&compiled, facts).outcome;
+                    outcome.map(|permitted| permitted.scopes().to_vec()).unwrap_or_default()
+                };
+                let (before, after) = (allowed(&facts), allowed(&less));
+                // Without a scope claim the server's default scopes apply.
+                let default = &less.resource.default_scopes;
+                let is_new = |scope: &&String| !before.contains(scope) && !default.contains(scope);
+                let opened: Vec<_> = after.iter().filter(is_new).collect();
+                assert!(opened.is_empty(), "{name}: {opened:?} {facts:?} {less:?}");
+                refused += usize::from(after.len() < less.candidates.scopes.len());
+            }
+        }
+    }
+    assert!(refused > 100, "{refused}");
 }
 
 /// Every mistake is told with the line that it is in (the fixtures take ten lines).

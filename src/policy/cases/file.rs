@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
 use crate::config::Duration;
+use crate::policy::facts::OptionalClaim;
 use crate::store::clients::AuthMethod;
 use crate::store::members::Status;
 use crate::store::teamspaces::Plan;
@@ -133,6 +134,8 @@ layer! {
         scope: String,
         resource: OneOrMore,
         groups: Vec<String>,
+        /// Claims that are there but cannot be taken whole.
+        not_known: Vec<OptionalClaim>,
     }
 }
 
@@ -165,6 +168,8 @@ pub(super) struct Row {
     pub client: Option<Stated<Client>>,
     pub request: Option<Request>,
     pub member: Option<Membership>,
+    /// The member's email as it is stored; the asserted one, when it is not stated.
+    pub member_email: Option<String>,
     /// Whether the subject is bound to the member by this sign-in.
     pub linking: Option<bool>,
     pub key_bound: Option<bool>,

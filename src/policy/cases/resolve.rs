@@ -6,12 +6,14 @@ use super::file::{
     CaseFile, Claims, Client, Expectation, Fixtures, Layer, Request, Row, Server, Stated, Teamspace,
 };
 use super::{Case, Matter};
+use crate::email::domain_of;
 use crate::exchange::error::ErrorCode;
 use crate::exchange::request::split_scope;
 use crate::exchange::scope::ScopeRequest;
 use crate::policy::Denial;
 use crate::policy::facts::{
-    ClaimFacts, ClientFacts, ConfigurationFacts, Facts, MemberFacts, ResourceFacts, TeamspaceFacts,
+    ClaimFacts, ClientFacts, ConfigurationFacts, Facts, MemberFacts, OptionalClaim, ResourceFacts,
+    TeamspaceFacts,
 };
 use crate::store::clients::AuthMethod;
 use crate::store::resources::{Resource, ResourceScope};
@@ -76,6 +78,9 @@ impl Resolver<'_> {
         let resource = self.resource(&teamspace, &claims, &request)?;
         let requested = request.scope.as_deref().map(scopes).transpose()?;
         let teamspace_facts = teamspace_facts(&teamspace)?;
+        if teamspace_facts.scope_setting.is_none() && claims.not_known.contains(&OptionalClaim::Scope) {
+            return Ok(Matter::Unfit(Denial::not_known()));
+        }
         let resource = match resource.scopes.is_empty() {
             // No scopes are stated: it has whatever is named.
             true => with_scopes(resource, [&claims.scopes, &requested, &teamspace_facts.scope_setting]),
@@ -192,6 +197,7 @@ impl Row {
             client: stacked(self.client, &test.client),
             request,
             member: self.member.or(test.member),
+            member_email: self.member_email.or_else(|| test.member_email.clone()),
             linking: self.linking.or(test.linking),
             key_bound: self.key_bound.or(test.key_bound),
             now: self.now.or(test.now),
@@ -227,7 +233,7 @@ fn claim_facts(stated: &Claims, teamspace: &Teamspace) -> Result<ClaimFacts> {
     // A text claim is never empty: an empty one here says that there is none.
     let text = |value: &Option<String>| value.clone().filter(|text| !text.is_empty());
     let iss = text(&stated.iss).or_else(|| teamspace.issuer.clone());
-    Ok(ClaimFacts {
+    let mut facts = ClaimFacts {
         iss: iss.ok_or("the claims have no iss, and the teamspace no issuer")?,
         sub: text(&stated.sub).unwrap_or_else(|| "subject".to_owned()),
         tenant: text(&stated.tenant),
@@ -239,8 +245,18 @@ fn claim_facts(stated: &Claims, teamspace: &Teamspace) -> Result<ClaimFacts> {
         auth_age: stated.auth_age.map(|age| age.0),
         scopes: stated.scope.as_deref().map(scopes).transpose()?,
         resources: stated.resource.clone().unwrap_or_default().0,
-        groups: stated.groups.clone().unwrap_or_default(),
-    })
+        groups: stated.groups.clone(),
+        not_known: stated.not_known.clone().unwrap_or_default(),
+    };
+    for claim in facts.not_known.clone() {
+        match claim {
+            OptionalClaim::Groups => facts.groups = None,
+            OptionalClaim::Email => facts.email = None,
+            OptionalClaim::EmailVerified => facts.email_verified = None,
+            OptionalClaim::Scope => facts.scopes = None,
+        }
+    }
+    Ok(facts)
 }
 
 fn scopes(text: &str) -> Result<Vec<String>> {
@@ -259,8 +275,13 @@ fn client_facts(stated: Client) -> ClientFacts {
 fn member_facts(row: &Row, teamspace: &Teamspace) -> Result<MemberFacts> {
     let linking = row.linking.unwrap_or(false);
     match row.member.and_then(super::file::Membership::status) {
-        Some(status) => Ok(MemberFacts::Present { status, linking }),
+        Some(status) => {
+            let stored = row.member_email.as_deref().and_then(domain_of);
+            let email_domain = stored.map(str::to_ascii_lowercase);
+            Ok(MemberFacts::Present { status, linking, email_domain })
+        }
         None if linking => Err("`linking` needs a member".into()),
+        None if row.member_email.is_some() => Err("`member_email` needs a member".into()),
         None => Ok(MemberFacts::Absent {
             seats_used: teamspace.seats_used.unwrap_or(0),
             seats_limit: teamspace.seats_limit,

@@ -223,7 +223,7 @@ impl Facts {
     }
 
     pub(in crate::policy) fn user_entity(&self) -> Result<Entity> {
-        let groups = self.claims.groups.iter().map(|group| uid(&TYPES.group, self.group_id(group)));
+        let groups = self.groups().iter().map(|group| uid(&TYPES.group, self.group_id(group)));
         entity(self.user(), [], groups)
     }
 
@@ -249,7 +249,7 @@ impl Facts {
         self.candidates.scopes.iter().map(scope).collect()
     }
 
-    /// What every action at the token endpoint sees.
+    /// What `TrustIssuer` sees.
     pub fn context(&self) -> Result<Vec<(String, Expr)>> {
         Ok(vec![
             ("now".into(), datetime(self.now)),
@@ -260,16 +260,23 @@ impl Facts {
         ])
     }
 
+    /// The same, with what the grant actions see of the person besides.
+    pub fn person_context(&self) -> Result<Vec<(String, Expr)>> {
+        let mut pairs = self.context()?;
+        pairs.push(("member_domain".into(), text(self.member_domain())));
+        Ok(pairs)
+    }
+
     /// The same, with what the member actions see besides.
     pub fn member_context(&self) -> Result<Vec<(String, Expr)>> {
-        let mut pairs = self.context()?;
+        let mut pairs = self.person_context()?;
         match &self.member {
             MemberFacts::Absent { seats_used, seats_limit } => {
                 let seats = |number: i64| Expr::new_long(number.clamp(0, MOST_SEATS));
                 pairs.push(("seats_used".into(), seats(*seats_used)));
                 pairs.extend(seats_limit.map(|limit| ("seats_limit".into(), seats(limit))));
             }
-            MemberFacts::Present { status, linking } => {
+            MemberFacts::Present { status, linking, .. } => {
                 let status = uid(&TYPES.status, status.as_str());
                 pairs.push(("status".into(), Expr::new_entity_uid(status)));
                 pairs.push(("linking".into(), Expr::new_bool(*linking)));
@@ -299,6 +306,8 @@ impl ClaimFacts {
         optional("email", self.email.as_deref().map(text));
         optional("email_domain", self.email_domain().map(text));
         optional("email_verified", self.email_verified.map(Expr::new_bool));
+        // Which groups these are say the person's parents.
+        optional("groups", self.groups.as_ref().and_then(|_| Expr::new_record([]).ok()));
         optional("acr", self.acr.as_deref().map(text));
         optional(
             "auth_age",

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 pub use cedar::{FactsError, action_uid, to_context};
 pub(in crate::policy) use cedar::{is_group, is_teamspace, is_user, weekday};
 
+use super::set::Action;
 use crate::clock::UnixSeconds;
+use crate::email::domain_of;
 use crate::exchange::scope::Candidates;
 use crate::store::clients::AuthMethod;
 use crate::store::members::Status;
@@ -64,16 +66,40 @@ pub struct ClaimFacts {
     /// Empty: no resource claim.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resources: Vec<String>,
+    /// None: no groups claim. A present and empty one says that the person is in no group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<Vec<String>>,
+    /// The claims that are there but cannot be taken whole; above they look absent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub groups: Vec<String>,
+    pub not_known: Vec<OptionalClaim>,
+}
+
+/// A claim whose value only policies need, at least at some sign-ins: one that cannot be taken whole is not known
+/// then, instead of refusing the assertion whatever the policies are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OptionalClaim {
+    Groups,
+    Email,
+    EmailVerified,
+    Scope,
 }
 
 /// Facts about the person's membership.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MemberFacts {
-    Absent { seats_used: i64, seats_limit: Option<i64> },
-    Present { status: Status, linking: bool },
+    Absent {
+        seats_used: i64,
+        seats_limit: Option<i64>,
+    },
+    Present {
+        status: Status,
+        linking: bool,
+        /// Of the email that is stored; none in facts of older versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        email_domain: Option<String>,
+    },
 }
 
 /// Facts about the MCP server that the token would be for.
@@ -125,6 +151,34 @@ impl Facts {
         format!("{}/{group}", self.teamspace.slug)
     }
 
+    /// The questions that a sign-in with these facts can meet.
+    pub(in crate::policy) fn actions(&self) -> [Action; 4] {
+        [Action::TrustIssuer, self.member_action(), Action::GrantResource, Action::GrantScope]
+    }
+
+    /// The one of the two member actions that is asked about.
+    pub(in crate::policy) fn member_action(&self) -> Action {
+        match self.member {
+            MemberFacts::Absent { .. } => Action::ProvisionMember,
+            MemberFacts::Present { .. } => Action::AdmitMember,
+        }
+    }
+
+    /// The person's groups; none is known without a claim.
+    pub(in crate::policy) fn groups(&self) -> &[String] {
+        self.claims.groups.as_deref().unwrap_or_default()
+    }
+
+    /// The domain of the member's email as it is stored: a claim that is left out does not change who a member is.
+    /// At a first sign-in that of the asserted email; empty where there is none.
+    pub(in crate::policy) fn member_domain(&self) -> &str {
+        let stored = match &self.member {
+            MemberFacts::Present { email_domain, .. } => email_domain.as_deref(),
+            MemberFacts::Absent { .. } => None,
+        };
+        stored.or_else(|| self.claims.email_domain()).unwrap_or_default()
+    }
+
     /// What the entities other than the person depend on.
     pub(in crate::policy) fn surroundings(&self) -> Surroundings {
         Surroundings {
@@ -138,8 +192,8 @@ impl Facts {
 }
 
 impl ClaimFacts {
-    /// The part of the email after its last @.
+    /// The part of the email after its `@`.
     pub fn email_domain(&self) -> Option<&str> {
-        self.email.as_deref()?.rsplit_once('@').map(|(_, domain)| domain)
+        domain_of(self.email.as_deref()?)
     }
 }

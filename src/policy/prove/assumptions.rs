@@ -12,11 +12,15 @@ use serde_json::{Value, json};
 use super::solver::Undecided;
 
 /// Conditions, each for the actions where its attributes exist.
-const ALWAYS: [&str; 7] = [
+const ALWAYS: [&str; 8] = [
     // A scope and a server are in the hierarchy under the very teamspace that their attribute names.
     "resource in resource.teamspace",
     // Cut from the email.
     "if context.claims has email_domain then context.claims has email else true",
+    // At a first sign-in the member's domain is the asserted one. (The seats keep this to that question.)
+    "context.seats_used >= 0 && \
+     (if context.claims has email_domain then context.member_domain == context.claims.email_domain \
+     else context.member_domain == \"\")",
     // Clamped to a hundred years.
     "if context.claims has auth_age then context.claims.auth_age >= duration(\"0s\") && \
      context.claims.auth_age <= duration(\"36500d\") else true",

@@ -15,7 +15,7 @@ use super::page::{self, PageQuery};
 use super::problem::Problem;
 use super::teamspaces::{find as find_teamspace, find_named};
 use crate::clock::{UnixSeconds, rfc3339};
-use crate::exchange::claims::is_email;
+use crate::email::{domain_of, plain_address};
 use crate::store::AnyConnection;
 use crate::store::changes::Changed;
 use crate::store::members::{self, Identity, Member, Role, Status};
@@ -58,10 +58,10 @@ pub async fn invite(
     InTeamspace { admin, tenancy }: InTeamspace,
     JsonBody(new): JsonBody<NewMember>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    let email = new.email.to_ascii_lowercase();
-    if !is_email(&email) {
-        return Err(Problem::invalid("email_invalid", "This is no email address."));
-    }
+    let email = plain_address(&new.email).ok_or_else(|| {
+        let detail = "Write a plain email address such as dana@example.com, without comments or quotes.";
+        Problem::invalid("email_invalid", detail)
+    })?;
     let invitation =
         Invitation { tenancy, email, role: new.role.unwrap_or(Role::Developer), now: admin.app.clock.now() };
     let shown = admin.change(move |c| invitation.perform(c)).await?;
@@ -231,7 +231,7 @@ fn next_status(old: Status, wanted: Option<Status>) -> Result<Status, Problem> {
 }
 
 fn check_domain(teamspace: &Teamspace, email: &str) -> Result<(), Problem> {
-    let domain = email.rsplit_once('@').map(|(_, domain)| domain).unwrap_or_default();
+    let domain = domain_of(email).unwrap_or_default();
     match teamspace.email_domains.is_empty() || teamspace.email_domains.iter().any(|own| own == domain) {
         true => Ok(()),
         false => {

@@ -13,7 +13,7 @@ use super::json::{JsonBody, Params, nullable, present};
 use super::page::{self, PageQuery};
 use super::problem::Problem;
 use crate::clock::rfc3339;
-use crate::exchange::claims::is_domain;
+use crate::email::is_domain;
 use crate::policy::references::Kind;
 use crate::store::AnyConnection;
 use crate::store::changes::Changed;

@@ -82,6 +82,9 @@ async fn invitations_that_cannot_be_are_refused() {
         (json!({ "email": "bob" }), (422, "email_invalid")),
         (json!({ "email": "a@evil.com@acme.com" }), (422, "email_invalid")),
         (json!({ "email": "bób@acme.com" }), (422, "email_invalid")),
+        (json!({ "email": "bob(x)@acme.com" }), (422, "email_invalid")),
+        (json!({ "email": "\"bob\"@acme.com" }), (422, "email_invalid")),
+        (json!({ "email": "bob.@acme.com" }), (422, "email_invalid")),
         (json!({ "email": "c@acme.com", "role": "king" }), (422, "body_invalid")),
         (json!({ "email": "c@acme.com", "status": "active" }), (422, "body_invalid")),
     ] {

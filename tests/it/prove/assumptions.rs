@@ -22,11 +22,12 @@ static ASSUMPTIONS: LazyLock<BTreeMap<String, Assumptions>> = LazyLock::new(|| {
 /// One that does not fit the schema is left out in silence, so what is expected stands here.
 #[test]
 fn each_action_has_the_assumptions_about_what_it_sees() {
-    const ALL: [&str; 5] = ["9999", "auth_age", "email_domain", "resource.teamspace", "seats_used"];
+    const ALL: [&str; 6] =
+        ["9999", "auth_age", "email_domain", "member_domain", "resource.teamspace", "seats_used"];
     for (action, expected) in [
         ("ConfigureIssuer", &["9999"][..]),
         ("TrustIssuer", &["9999", "auth_age", "email_domain"]),
-        ("ProvisionMember", &["9999", "auth_age", "email_domain", "seats_used"]),
+        ("ProvisionMember", &["9999", "auth_age", "email_domain", "member_domain", "seats_used"]),
         ("AdmitMember", &["9999", "auth_age", "email_domain"]),
         ("GrantResource", &["9999", "auth_age", "email_domain", "resource.teamspace"]),
         ("GrantScope", &["9999", "auth_age", "email_domain", "resource.teamspace"]),
@@ -56,8 +57,8 @@ fn assert_possible(facts: &Facts) {
         MemberFacts::Present { .. } => "AdmitMember",
     };
     let (person, teamspace) = (facts.user(), facts.teamspace());
-    let common = context(facts.context().unwrap());
-    holds((facts.issuer(), teamspace.clone()), "TrustIssuer", common.clone());
+    let common = context(facts.person_context().unwrap());
+    holds((facts.issuer(), teamspace.clone()), "TrustIssuer", context(facts.context().unwrap()));
     holds((person.clone(), teamspace), member, context(facts.member_context().unwrap()));
     holds((person.clone(), facts.server()), "GrantResource", common.clone());
     for scope in &facts.candidates.scopes {

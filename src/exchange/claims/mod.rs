@@ -1,0 +1,238 @@
+//! The claims of an ID-JAG: read with exact types, then checked.
+//!
+//! A claim is known, absent (null is absent too), or there and not to be taken whole. What decides by itself, or
+//! goes into the token, refuses the assertion then. What only policies look at, and an email or a scope that may
+//! turn out not to be needed, is kept as not known ([`Said`]): it refuses where it is read, and never counts as absent.
+
+mod groups;
+mod reader;
+
+use serde_json::{Map, Value};
+
+use super::assertion::{Expectations, shown};
+use super::error::{Reason, TokenError};
+use super::request::split_scope;
+use super::resource::is_resource_identifier;
+use crate::clock::UnixSeconds;
+use crate::email::plain_address;
+pub use groups::read as read_groups;
+pub use reader::{Fault, MALFORMED, Said};
+use reader::{Read, Reader, missing};
+
+/// The claims we know; others are ignored (draft §3.1), but for those that would have to be obeyed.
+#[derive(Debug, Clone, Default)]
+pub struct Claims {
+    pub iss: String,
+    pub sub: String,
+    pub aud: Vec<String>,
+    pub client_id: String,
+    pub jti: String,
+    pub exp: f64,
+    pub iat: f64,
+    pub nbf: Option<f64>,
+    /// A present and empty one authorizes nothing.
+    pub scope: Said<Vec<String>>,
+    /// Empty: no claim.
+    pub resource: Vec<String>,
+    /// Lower case.
+    pub email: Said<String>,
+    pub email_verified: Said<bool>,
+    pub tenant: Option<String>,
+    pub aud_tenant: Option<String>,
+    pub aud_sub: Option<String>,
+    pub auth_time: Option<UnixSeconds>,
+    pub acr: Option<String>,
+    pub amr: Vec<String>,
+    /// RFC 8693 §4.1: who acts for the subject; told on, never a right.
+    pub act: Option<Value>,
+    /// OpenID Connect Enterprise Extensions: the token must not outlive the session at the provider.
+    pub session_expiry: Option<UnixSeconds>,
+    /// Every claim, for those whose name is configured (groups).
+    rest: Map<String, Value>,
+}
+
+/// Deepest chain of actors; `read_actor` tells it.
+const MAX_ACTORS: usize = 4;
+
+type Result<T> = std::result::Result<T, TokenError>;
+
+impl Claims {
+    /// Reads the claims of an assertion whose signature is good.
+    pub(super) fn read(mut payload: Map<String, Value>) -> Result<Self> {
+        payload.retain(|_, value| !value.is_null());
+        let claims = Reader::new(&payload)?;
+        refuse_what_must_be_obeyed(&payload)?;
+        Ok(Self {
+            iss: claims.required_text("iss", 512)?,
+            sub: claims.required_text("sub", 255)?,
+            aud: claims.one_or_more("aud")?.ok_or_else(|| missing("aud"))?,
+            client_id: claims.required_text("client_id", 512)?,
+            jti: claims.required_text("jti", 256)?,
+            exp: claims.required_time("exp")?,
+            iat: claims.required_time("iat")?,
+            nbf: claims.time("nbf")?,
+            scope: read_scope(&claims).into(),
+            resource: read_resource(&claims)?.unwrap_or_default(),
+            email: read_email(&claims).into(),
+            email_verified: claims.flag("email_verified").into(),
+            tenant: claims.text("tenant", 255)?,
+            aud_tenant: claims.text("aud_tenant", 255)?,
+            aud_sub: claims.text("aud_sub", 255)?,
+            auth_time: claims.seconds("auth_time")?,
+            acr: claims.text("acr", 512)?,
+            amr: claims.list("amr")?.unwrap_or_default(),
+            act: read_actor(&claims)?,
+            session_expiry: claims.seconds("session_expiry")?,
+            rest: payload,
+        })
+    }
+
+    /// The names in the groups claim, whatever it is called.
+    pub fn groups(&self, claim: &str) -> Said<Vec<String>> {
+        groups::read(&self.rest, claim).into()
+    }
+
+    /// When the person signed in at the provider, as far as the assertion tells.
+    pub fn signed_in_at(&self) -> UnixSeconds {
+        self.auth_time.unwrap_or(self.iat as UnixSeconds)
+    }
+
+    /// When it was issued; the fraction is cut.
+    pub fn issued_at(&self) -> UnixSeconds {
+        self.iat as UnixSeconds
+    }
+
+    /// From when on the assertion is refused for its age alone.
+    pub fn dead_at(&self, clock_skew: i64) -> UnixSeconds {
+        (self.exp.ceil() as UnixSeconds).saturating_add(clock_skew).saturating_add(1)
+    }
+
+    pub(super) fn check(&self, expected: &Expectations) -> Result<()> {
+        self.check_audience(&expected.audience)?;
+        if self.client_id != expected.client_id {
+            return Err(TokenError::invalid_grant(
+                Reason::CLIENT_ID_MISMATCH,
+                "The assertion was issued to another client.",
+            )
+            .detail(expectation("client_id", &expected.client_id, &self.client_id)));
+        }
+        self.check_times(expected)?;
+        self.check_tenant(&expected.teamspace)
+    }
+
+    /// Exactly our issuer, alone (draft §4.4.1): never the token endpoint, never a prefix.
+    fn check_audience(&self, audience: &str) -> Result<()> {
+        if self.aud.len() == 1 && self.aud.first().is_some_and(|aud| aud == audience) {
+            return Ok(());
+        }
+        Err(TokenError::invalid_grant(Reason::AUD_MISMATCH, "The assertion's audience is another one.")
+            .detail(expectation("aud", audience, &self.aud.join(" "))))
+    }
+
+    fn check_times(&self, expected: &Expectations) -> Result<()> {
+        let (now, skew) = (expected.now as f64, expected.clock_skew as f64);
+        let max_lifetime = expected.max_lifetime as f64;
+        let refuse =
+            |reason, text, detail: String| Err(TokenError::invalid_grant(reason, text).detail(detail));
+        if now >= self.exp + skew {
+            return refuse(
+                Reason::EXPIRED,
+                "The assertion has expired.",
+                format!("expired {:.0} s ago", now - self.exp),
+            );
+        }
+        let start = self.nbf.map_or(self.iat, |nbf| nbf.max(self.iat));
+        if start > now + skew {
+            let detail = format!("valid in {:.0} s; compare the clocks", start - now);
+            return refuse(Reason::NOT_YET_VALID, "The assertion is not valid yet.", detail);
+        }
+        // From now as well, so that an old `iat` cannot stretch it.
+        if self.exp - self.iat > max_lifetime || self.exp - now > max_lifetime + skew || self.exp <= self.iat
+        {
+            let detail = format!("lives {:.0} s; at most {max_lifetime} s", self.exp - self.iat);
+            return refuse(Reason::LIFETIME_TOO_LONG, "The assertion lives too long.", detail);
+        }
+        Ok(())
+    }
+
+    /// `aud_tenant` names the customer here, who must be the one that the issuer leads to (draft §6.3).
+    fn check_tenant(&self, teamspace: &str) -> Result<()> {
+        match &self.aud_tenant {
+            Some(tenant) if tenant != teamspace => Err(TokenError::invalid_grant(
+                Reason::TENANT_MISMATCH,
+                "The assertion is for another teamspace.",
+            )
+            .detail(expectation("aud_tenant", teamspace, tenant))),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn expectation(claim: &str, expected: &str, found: &str) -> String {
+    let slash = match expected.trim_end_matches('/') == found.trim_end_matches('/') {
+        true => "; they differ only by a trailing slash",
+        false => "",
+    };
+    format!("{claim}: expected {}, got {}{slash}", shown(expected), shown(found))
+}
+
+/// A bound assertion without its proof, and details that nobody processes, must not become a plain
+/// token (draft §9.8, §4.4.1; RFC 9396 §5).
+fn refuse_what_must_be_obeyed(payload: &Map<String, Value>) -> Result<()> {
+    if payload.contains_key("cnf") {
+        return Err(TokenError::invalid_grant(
+            Reason::PROOF_MISSING,
+            "The assertion is bound to a key; proof of possession is not supported.",
+        ));
+    }
+    if payload.contains_key("authorization_details") {
+        return Err(TokenError::invalid_grant(
+            Reason::DETAILS_UNSUPPORTED,
+            "authorization_details are not supported.",
+        ));
+    }
+    Ok(())
+}
+
+fn read_scope(claims: &Reader<'_>) -> Read<Vec<String>> {
+    let expected = "one string of at most 100 scopes, separated by spaces";
+    claims.taken("scope", expected, |value| split_scope(value.as_str()?).ok())
+}
+
+fn read_resource(claims: &Reader<'_>) -> Read<Vec<String>> {
+    let sound = |list: &Vec<String>| {
+        (1..=20).contains(&list.len()) && list.iter().all(|resource| is_resource_identifier(resource))
+    };
+    match claims.one_or_more("resource")? {
+        Some(list) if !sound(&list) => {
+            let got = format!("{}, not all of them such", list.len());
+            Err(Fault::new("resource", "1 to 20 absolute URIs without fragment", &got))
+        }
+        read => Ok(read),
+    }
+}
+
+fn read_email(claims: &Reader<'_>) -> Read<String> {
+    claims.taken("email", "a plain email address", |value| plain_address(value.as_str()?))
+}
+
+/// RFC 8693 §4.1, as it stands.
+fn read_actor(claims: &Reader<'_>) -> Read<Value> {
+    claims.taken("act", "an object with a string sub, at most 4 actors deep", |act| {
+        is_actor_chain(act).then(|| act.clone())
+    })
+}
+
+fn is_actor_chain(act: &Value) -> bool {
+    let mut actor = act;
+    for _ in 0..MAX_ACTORS {
+        if !actor.get("sub").is_some_and(Value::is_string) {
+            return false;
+        }
+        match actor.get("act") {
+            None | Some(Value::Null) => return true,
+            Some(inner) => actor = inner,
+        }
+    }
+    false
+}

@@ -1,0 +1,45 @@
+//! Claims that are there and cannot be taken whole: what is not known must not count as absent.
+
+use super::facts::{Facts, MemberFacts, OptionalClaim};
+use super::reads::{Groups, Reads};
+use super::set::{CompiledPolicies, Denial};
+
+/// Refuses facts of which something is not known that a policy reads, or that a first sign-in needs.
+pub(super) fn check_known(policies: &CompiledPolicies, facts: &Facts) -> Result<(), Denial> {
+    let not_known = &facts.claims.not_known;
+    if not_known.is_empty() {
+        return Ok(());
+    }
+    let is_first = matches!(facts.member, MemberFacts::Absent { .. });
+    let reads = policies.reads_about(facts);
+    let own_group = names_group_of(policies, &facts.teamspace.slug);
+    let is_needed = |claim: &OptionalClaim| {
+        (is_first && *claim == OptionalClaim::Email)
+            || reads.iter().any(|reads| reads.include(*claim, own_group))
+    };
+    if not_known.iter().any(is_needed) { Err(Denial::not_known()) } else { Ok(()) }
+}
+
+/// Whether a policy names a group of this teamspace: nobody of it can be in another's.
+fn names_group_of(policies: &CompiledPolicies, slug: &str) -> bool {
+    let prefix = format!("{slug}/");
+    policies.named_groups().range(prefix.clone()..).next().is_some_and(|id| id.starts_with(&prefix))
+}
+
+impl Reads {
+    fn include(&self, claim: OptionalClaim, own_group: bool) -> bool {
+        match claim {
+            OptionalClaim::Email => self.email_claim,
+            OptionalClaim::EmailVerified => self.email_verified,
+            OptionalClaim::Scope => self.scopes,
+            OptionalClaim::Groups => {
+                self.has_groups
+                    || match self.groups {
+                        Groups::Unread => false,
+                        Groups::Named => own_group,
+                        Groups::All => true,
+                    }
+            }
+        }
+    }
+}
