@@ -233,3 +233,33 @@ fn every_example_and_proof_is_linked_and_every_link_leads_somewhere() {
         assert!(found, "{link} leads nowhere");
     }
 }
+
+/// Each `policy` command tells in its help the exit codes that the guide has, and the other way round.
+#[test]
+fn exit_codes_are_those_of_the_help() {
+    let help = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_countersign"));
+        String::from_utf8(command.arg("policy").args(arguments).output().unwrap().stdout).unwrap()
+    };
+    let guide = std::fs::read_to_string("docs/policies.md").unwrap();
+    let rows = guide.lines().filter_map(|line| line.strip_prefix("| `policy ")?.split_once("` | "));
+    let mut known = Vec::new();
+    for (command, cells) in rows {
+        let told: Vec<&str> = cells.trim_end_matches('|').split('|').map(str::trim).collect();
+        assert_eq!(told.len(), 3, "{command}");
+        let text = help(&[command, "--help"]);
+        let (_, exits) = text.split_once("Exit: ").unwrap_or_else(|| panic!("{command}: {text}"));
+        for (code, cell) in told.iter().enumerate() {
+            let in_help = exits.split([' ', '\n']).any(|word| word == code.to_string());
+            assert_eq!(in_help, !cell.is_empty(), "{command} {code}: {exits}");
+        }
+        known.push(command.to_owned());
+    }
+    let listed = help(&["--help"]);
+    let (_, listed) = listed.split_once("Commands:\n").unwrap();
+    let commands = listed.lines().take_while(|line| !line.is_empty());
+    let commands: Vec<&str> = commands.filter_map(|line| line.split_whitespace().next()).collect();
+    for command in commands.into_iter().filter(|command| *command != "help") {
+        assert!(known.iter().any(|known| known == command), "{command} is not in the guide");
+    }
+}
