@@ -5,6 +5,7 @@ mod policies;
 mod presence;
 mod readiness;
 mod references;
+mod replaced;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -95,6 +96,7 @@ impl App {
     pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StartError> {
         let policies = Watch::begin(policy_place(&config), clock.now())?;
         let store = Store::open(&config.database_url, &config.database)?;
+        replaced::begin_to_serve(&store, &config, &*clock).await?;
         let signer = signing::load(&store, &config, clock.now()).await?;
         let app = Self::assemble(config, clock, policies, store, signer).await?;
         // A shadow set that cannot be read stops nothing.
@@ -172,6 +174,9 @@ impl App {
         let _one_at_a_time = self.reloading.lock().await;
         let old = self.snapshot();
         if let Some((new, changed)) = self.store.read(move |c| catch_up(c, &old)).await? {
+            if changed.is_none() {
+                replaced::begin_to_serve(&self.store, &self.config, &*self.clock).await?;
+            }
             if changed.as_ref().is_none_or(|changed| changed.contains(&Changed::SigningKeys)) {
                 self.keys_stale.store(true, Ordering::Relaxed);
             }

@@ -1,15 +1,15 @@
 //! This process among those that serve the same database: all of them must decide by the same policies.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use serde_json::{Value, json};
 
 use super::App;
-use crate::clock::{UnixSeconds, rfc3339};
+use crate::clock::{Clock, Moment, UnixSeconds, rfc3339};
 use crate::random::{NoEntropy, token};
 use crate::store::StoreError;
-use crate::store::replicas::{self, Replica};
+use crate::store::replicas::{self, Met, Replica};
 
 /// Who this process is, and who else was there when it looked last.
 pub struct Presence {
@@ -17,6 +17,8 @@ pub struct Presence {
     name: String,
     started_at: UnixSeconds,
     others: ArcSwap<Vec<Replica>>,
+    /// What the database should know of this process, and since when.
+    seen: Mutex<Option<(UnixSeconds, Moment)>>,
 }
 
 impl Presence {
@@ -28,6 +30,17 @@ impl Presence {
             name: format!("{host}/{}", std::process::id()),
             started_at: now,
             others: ArcSwap::default(),
+            seen: Mutex::default(),
+        })
+    }
+
+    /// Notes what the database knows of this process now. Whether it had forgotten what was noted last: then it is not
+    /// the database that it was.
+    fn is_forgotten(&self, before: Option<UnixSeconds>, seen_at: UnixSeconds, clock: &dyn Clock) -> bool {
+        let now = Some((seen_at, Moment::now(clock)));
+        let last = std::mem::replace(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner), now);
+        last.is_some_and(|(noted, at)| {
+            at.age(clock) < replicas::FORGOTTEN_AFTER && before.is_none_or(|before| before < noted)
         })
     }
 
@@ -50,14 +63,25 @@ impl App {
             seen_at: self.clock.now(),
         };
         let policy_set = own.policy_set.clone();
+        let by_our_clock = own.seen_at;
         let met = self.store.write(move |c| {
             let database_time = c.time()?;
             // Who runs is told by one clock.
             let own = Replica { seen_at: database_time.unwrap_or(own.seen_at), ..own };
             Ok::<_, StoreError>((replicas::meet(c, &own)?, database_time))
         });
-        let (others, database_time) = met.await?;
+        let (Met { others, own_before }, database_time) = met.await?;
         self.clock_watch.look(&*self.clock, database_time);
+        let seen_at = database_time.unwrap_or(by_our_clock);
+        if self.presence.is_forgotten(own_before, seen_at, &*self.clock) {
+            self.forget_database().await?;
+        }
+        self.compare_policies(others, &policy_set);
+        Ok(())
+    }
+
+    /// Takes notice of the other processes, and tells whose policies differ.
+    fn compare_policies(&self, others: Vec<Replica>, policy_set: &str) {
         let differing = |others: &[Replica]| -> Vec<(String, String)> {
             let other = others.iter().filter(|other| other.policy_set != policy_set);
             other.map(|other| (other.name.clone(), other.policy_set.clone())).collect()
@@ -70,7 +94,6 @@ impl App {
             tracing::info!(policies = policy_set, "all replicas decide by the same policies");
         }
         self.presence.others.store(Arc::new(others));
-        Ok(())
     }
 
     /// Tells the other processes that this one is about to end.

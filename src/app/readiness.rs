@@ -86,6 +86,7 @@ fn problem(error: &StoreError) -> &'static str {
     let says = |parts: &[&str]| parts.iter().any(|part| text.contains(part));
     match error {
         StoreError::Timeout | StoreError::Stopped | StoreError::Open(_) => "the database does not answer",
+        _ if says(&["deleted or replaced"]) => "the database file was deleted or replaced",
         _ if says(&["no space left", "disk is full", "file too large", "could not extend"]) => {
             "the disk is full"
         }

@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use super::out::{self, complain, say};
 use super::{End, Outcome, serve::now};
 use crate::config::{Config, check_database_url};
+use crate::store::Store;
 use crate::store::backup::back_up;
 use crate::store::copy::{Copy, CopyError, Doing, Progress, Report};
 
@@ -32,7 +33,8 @@ pub(super) enum Command {
     /// checked, and appears under its name when it is complete.
     #[command(after_help = "Example:\n  countersign db backup /backups/countersign-$(date +%F).db\n\n\
         To restore, stop the service and put the file in the place of the database; remove the files that are\n\
-        named like the database with -wal and -shm behind. For PostgreSQL use pg_dump.")]
+        named like the database with -wal and -shm behind. The first start then refuses assertions that were issued\n\
+        before it. For PostgreSQL use pg_dump, and `countersign db mark-restored` after restoring.")]
     Backup {
         /// The file to make; it must not exist.
         file: PathBuf,
@@ -40,6 +42,14 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Mark the database as restored from a backup: run it before you serve it.
+    ///
+    /// A restored database does not know which assertions were used since the backup. With the mark, the next start of
+    /// the service refuses those that were issued before it; clients ask their identity provider for new ones. The
+    /// files of `countersign db backup` have the mark already; what pg_dump, a server's own backups or a copy of the
+    /// files bring back has not.
+    #[command(after_help = "Example:\n  countersign db mark-restored")]
+    MarkRestored,
 }
 
 #[derive(Debug, Args)]
@@ -62,6 +72,7 @@ impl Command {
         match self {
             Self::Copy(args) => copy(args),
             Self::Backup { file: to, json } => backup(&Config::load(file)?.database_url, &to, json),
+            Self::MarkRestored => mark_restored(&Config::load(file)?),
         }
     }
 }
@@ -127,6 +138,18 @@ fn backup(url: &str, file: &Path, json: bool) -> Outcome {
         say!("{table:<20} {rows:>12} rows");
     }
     say!("\n{}: {} bytes, checked.", report.file, report.bytes);
+    if !report.marked {
+        say!(
+            "The database is of an older version, whose backups are not marked. After restoring this one, run \
+             `countersign migrate` and `countersign db mark-restored` before you serve it."
+        );
+    }
+    Ok(End::Fine)
+}
+
+fn mark_restored(config: &Config) -> Outcome {
+    Store::mark_restored(&config.database_url, &config.database)?;
+    say!("The next start of the service refuses assertions that were issued before it.");
     Ok(End::Fine)
 }
 

@@ -15,7 +15,7 @@ use crate::app::{App, Look, StartError};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::log_stream;
-use crate::store::Store;
+use crate::store::{Store, connection};
 use crate::telemetry;
 use crate::web::connections::raise_descriptor_limit;
 use crate::web::gate::Gate;
@@ -107,6 +107,12 @@ pub(super) async fn run(config: Config, signals: Signals) -> Outcome {
 /// Everything that must be in order before there is a service.
 async fn start(config: Config) -> Result<Arc<App>, CannotRun> {
     if config.database_url.starts_with("sqlite://") {
+        if let Some(path) = connection::missing(&config.database_url) {
+            tracing::warn!(
+                path,
+                "there is no database here, and a new one is made; if there was one before, stop the service and put it back"
+            );
+        }
         for version in Store::migrate(&config.database_url)? {
             tracing::info!(version, "applied a migration");
         }

@@ -232,7 +232,7 @@ fn try_shadow(app: &App, decided: &Decided<'_>, record: &NewSignIn) {
 pub(super) fn not_redeemed(objection: Objection) -> TokenError {
     match objection {
         Objection::Replayed => TokenError::invalid_grant(Reason::REPLAYED, "The assertion was used before."),
-        Objection::ExpiresTooEarly { .. } | Objection::IssuedTooEarly { .. } => {
+        Objection::ExpiresTooEarly { .. } | Objection::IssuedTooEarly { .. } | Objection::NotServedYet => {
             TokenError::invalid_grant(Reason::EXPIRED, "The assertion is too old; ask for a new one.")
                 .detail(objection.to_string())
         }

@@ -140,6 +140,10 @@ impl Memo {
         Self { reads, known: RwLock::default(), hasher: RandomState::default() }
     }
 
+    pub fn forget(&self) {
+        self.known.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     pub fn reads(&self) -> &SetReads {
         &self.reads
     }

@@ -224,6 +224,11 @@ impl CompiledPolicies {
         &self.memo
     }
 
+    /// Forgets its decisions, and with them what the database is believed to have of them.
+    pub fn forget_decisions(&self) {
+        self.memo.forget();
+    }
+
     /// Whether a decision on a newcomer depends on how many seats are taken, beyond whether one is free.
     pub fn reads_seats_used(&self) -> bool {
         self.memo.reads().seats_used()

@@ -13,7 +13,7 @@ use diesel::sql_types::{BigInt, Text};
 
 use super::connection::{self, Kind};
 use super::copy::tables::{Table, all};
-use super::{AnyConnection, StoreError};
+use super::{AnyConnection, StoreError, state};
 use crate::config::Database;
 
 /// Why there is no backup.
@@ -44,6 +44,8 @@ pub struct Report {
     pub bytes: u64,
     /// Rows of each table.
     pub tables: Vec<(&'static str, i64)>,
+    /// Whether whoever serves it will know that it is a backup. The database of an older version has no place for that.
+    pub marked: bool,
 }
 
 /// How many bytes are written, of about how many.
@@ -93,13 +95,14 @@ pub fn back_up(url: &str, file: &Path, tell: Tell<'_>) -> Result<Report, BackupE
         .map_err(failed)?;
     let mut source = connection::open(url, &Database::default())?;
     write(&mut source, partial.path(), tell)?;
-    let tables = check(partial.path())?;
+    let marked = !source.is_behind()?;
+    let tables = check(partial.path(), marked)?;
     let bytes = partial.as_file().metadata().map_err(failed)?.len();
     partial.as_file().sync_all().map_err(failed)?;
     // Whoever has made a file of this name meanwhile keeps it.
     partial.persist_noclobber(file).map_err(|e| failed(e.error))?;
     File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed)?;
-    Ok(Report { file: file.display().to_string(), bytes, tables })
+    Ok(Report { file: file.display().to_string(), bytes, tables, marked })
 }
 
 fn write(source: &mut AnyConnection, partial: &Path, tell: Tell<'_>) -> Result<(), BackupError> {
@@ -128,8 +131,9 @@ fn follow(partial: &Path, total: u64, until: &Receiver<()>, tell: Tell<'_>) {
     }
 }
 
-/// Checks a backup, and counts its rows. It is opened as it is: the settings of a service would change it.
-fn check(file: &Path) -> Result<Vec<(&'static str, i64)>, BackupError> {
+/// Checks a backup, counts its rows, and marks it if it can be. It is opened as it is: the settings of a service would
+/// change it.
+fn check(file: &Path, mark: bool) -> Result<Vec<(&'static str, i64)>, BackupError> {
     let path = file.display().to_string();
     let opened = diesel::SqliteConnection::establish(&path);
     let mut connection = AnyConnection::Sqlite(opened.map_err(|e| StoreError::Open(format!("{path}: {e}")))?);
@@ -138,6 +142,9 @@ fn check(file: &Path) -> Result<Vec<(&'static str, i64)>, BackupError> {
         [only] if only.quick_check == "ok" => {}
         [first, ..] => return Err(BackupError::Damaged(first.quick_check.clone())),
         [] => return Err(BackupError::Damaged("it cannot be checked".to_owned())),
+    }
+    if mark {
+        state::mark_restored(&mut connection)?;
     }
     let count = |table: &'static Table| {
         let rows = number(&mut connection, &format!("SELECT count(*) AS n FROM {}", table.name))?;

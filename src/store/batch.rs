@@ -62,8 +62,8 @@ impl Batch {
         let jobs = (self.entries.len() + self.others.len()) as u64;
         if let Err(error) = connection.begin_fenced() {
             tracing::error!(%error, jobs, "cannot begin a transaction");
-            self.refuse(&error.to_string());
-            return Commits { transactions: 0, jobs: 0, health: Health::Doubtful };
+            let refused = self.refuse(&error.to_string());
+            return Commits { health: Health::Doubtful, ..refused };
         }
         let write_all = if self.others.is_empty() { write_alone } else { write_entries };
         let mut finishes: Vec<Finish> = Vec::with_capacity(self.others.len() + 1);
@@ -97,7 +97,7 @@ impl Batch {
     }
 
     /// Tells everybody that nothing was begun.
-    fn refuse(self, error: &str) {
+    pub(super) fn refuse(self, error: &str) -> Commits {
         for answer in self.answers {
             let _ = answer.send(Err(StoreError::Commit(error.to_owned()).into()));
         }
@@ -105,6 +105,7 @@ impl Batch {
             let (finish, _) = job(Start::Never(error));
             finish(Ok(()));
         }
+        Commits { transactions: 0, jobs: 0, health: Health::Sound }
     }
 
     /// PostgreSQL: the entries in one transaction, everything else in its own, so that no lock is held longer

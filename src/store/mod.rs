@@ -12,6 +12,7 @@ pub mod connection;
 pub mod copy;
 mod failures;
 pub mod grounds;
+mod home;
 pub mod identity_providers;
 pub mod known;
 pub mod ledger;
@@ -58,6 +59,11 @@ pub enum StoreError {
     Migrate(String),
     #[error("there is no database at {0}; run `countersign migrate`")]
     Missing(String),
+    #[error(
+        "the database file {0} was deleted or replaced while it was open; stop the service, put the file in its place, \
+         and start the service again"
+    )]
+    Moved(String),
     #[error("the database is behind this version; run `countersign migrate`")]
     Behind,
     #[error("cannot commit: {0}")]
@@ -121,13 +127,26 @@ pub struct Store {
 impl Store {
     /// Opens a database whose migrations are applied; a file that is not there is not made.
     pub fn open(url: &str, config: &Database) -> Result<Self, StoreError> {
+        Self::open_migrated(url, config)?;
+        Ok(Self { workers: Workers::start(url, config)?, failures: Arc::default(), swept_to: Arc::default() })
+    }
+
+    /// Marks the database at `url` as restored from a backup.
+    pub fn mark_restored(url: &str, config: &Database) -> Result<(), StoreError> {
+        let mut connection = Self::open_migrated(url, config)?;
+        Ok(diesel::Connection::transaction(&mut connection, state::mark_restored)?)
+    }
+
+    /// A connection to a database whose migrations are applied.
+    fn open_migrated(url: &str, config: &Database) -> Result<AnyConnection, StoreError> {
         if let Some(path) = connection::missing(url) {
             return Err(StoreError::Missing(path.to_owned()));
         }
-        if connection::open(url, config)?.is_behind()? {
-            return Err(StoreError::Behind);
+        let mut connection = connection::open(url, config)?;
+        match connection.is_behind()? {
+            true => Err(StoreError::Behind),
+            false => Ok(connection),
         }
-        Ok(Self { workers: Workers::start(url, config)?, failures: Arc::default(), swept_to: Arc::default() })
     }
 
     /// Applies pending migrations to the database at `url` and names them.

@@ -24,19 +24,31 @@ pub struct Replica {
 
 /// How long a process that says nothing is taken for one that runs, in seconds.
 const ALIVE: i64 = 15;
+/// After how long it is forgotten.
+pub const FORGOTTEN_AFTER: i64 = 20 * ALIVE;
+
+/// Who was met.
+pub struct Met {
+    pub others: Vec<Replica>,
+    /// When this process had said last that it runs; none when the database knows nothing of it.
+    pub own_before: Option<UnixSeconds>,
+}
 
 /// Says that this process runs, and tells who else does.
-pub fn meet(connection: &mut AnyConnection, own: &Replica) -> Result<Vec<Replica>, StoreError> {
-    let known = diesel::update(replicas::table.find(&own.id)).set(own).execute(connection)?;
-    if known == 0 {
-        diesel::insert_into(replicas::table).values(own).execute(connection)?;
-    }
-    Ok(replicas::table
+pub fn meet(connection: &mut AnyConnection, own: &Replica) -> Result<Met, StoreError> {
+    let row = replicas::table.find(&own.id);
+    let own_before = row.select(replicas::seen_at).first(connection).optional()?;
+    match own_before {
+        Some(_) => diesel::update(row).set(own).execute(connection)?,
+        None => diesel::insert_into(replicas::table).values(own).execute(connection)?,
+    };
+    let others = replicas::table
         .filter(replicas::id.ne(&own.id))
         .filter(replicas::seen_at.gt(own.seen_at - ALIVE))
         .order(replicas::name.asc())
         .select(Replica::as_select())
-        .load(connection)?)
+        .load(connection)?;
+    Ok(Met { others, own_before })
 }
 
 /// The processes that serve this database, as far as they have said so.
@@ -55,5 +67,5 @@ pub fn leave(connection: &mut AnyConnection, id: &str) -> Result<(), StoreError>
 /// Deletes processes that ended without a word.
 pub(super) fn prune(connection: &mut AnyConnection, now: UnixSeconds) -> QueryResult<usize> {
     let now = connection.time()?.unwrap_or(now);
-    diesel::delete(replicas::table.filter(replicas::seen_at.lt(now - 20 * ALIVE))).execute(connection)
+    diesel::delete(replicas::table.filter(replicas::seen_at.lt(now - FORGOTTEN_AFTER))).execute(connection)
 }

@@ -27,6 +27,9 @@ impl Generation {
     }
 }
 
+/// Stands in `issued_from` of a restored database that was not served yet.
+const RESTORED: UnixSeconds = UnixSeconds::MAX;
+
 /// The row.
 #[derive(Debug, Clone, Copy)]
 pub struct State {
@@ -72,7 +75,15 @@ impl State {
         if expires_at < self.sweep_horizon {
             return Some(Objection::ExpiresTooEarly { horizon: self.sweep_horizon });
         }
-        (issued_at < self.issued_from).then_some(Objection::IssuedTooEarly { from: self.issued_from })
+        match self.issued_from {
+            RESTORED => Some(Objection::NotServedYet),
+            from => (issued_at < from).then_some(Objection::IssuedTooEarly { from }),
+        }
+    }
+
+    /// Whether it is a restored database that was not served yet.
+    pub fn is_restored(&self) -> bool {
+        self.issued_from == RESTORED
     }
 }
 
@@ -86,4 +97,22 @@ pub(super) fn raise_horizon(connection: &mut AnyConnection, horizon: UnixSeconds
     let lower = generation::table.filter(generation::id.eq(1)).filter(generation::sweep_horizon.lt(horizon));
     diesel::update(lower).set(generation::sweep_horizon.eq(horizon)).execute(connection)?;
     Ok(())
+}
+
+/// Marks the database as a copy that does not know what was used since it was made. No assertion is redeemed with it
+/// before [`serve_from`].
+pub fn mark_restored(connection: &mut AnyConnection) -> QueryResult<()> {
+    connection.lock_configuration()?;
+    let row = generation::table.filter(generation::id.eq(1));
+    diesel::update(row).set(generation::issued_from.eq(RESTORED)).execute(connection)?;
+    Ok(())
+}
+
+/// Begins to serve a restored database: assertions that were issued before a time stay refused. Tells whether it was
+/// one; of several processes that begin at once the first decides.
+pub fn serve_from(connection: &mut AnyConnection, from: UnixSeconds) -> QueryResult<bool> {
+    connection.lock_configuration()?;
+    let restored =
+        generation::table.filter(generation::id.eq(1)).filter(generation::issued_from.eq(RESTORED));
+    Ok(diesel::update(restored).set(generation::issued_from.eq(from)).execute(connection)? == 1)
 }

@@ -18,6 +18,7 @@ use super::StoreError;
 use super::batch::{self, Batch};
 use super::checkpoint::Checkpoints;
 use super::connection::{AnyConnection, Kind, open};
+use super::home::Home;
 use super::ledger::{Entry, RedeemError};
 use crate::config::Database;
 
@@ -94,6 +95,7 @@ struct Post {
     url: String,
     config: Database,
     kind: Kind,
+    home: Home,
     state: Arc<State>,
     counts: Arc<Counts>,
 }
@@ -117,11 +119,12 @@ impl Workers {
             Kind::Sqlite => (1, Duration::from_secs(10)),
             Kind::Postgres => (config.writers, config.timeout.std()),
         };
-        let counts = Arc::<Counts>::default();
+        let (counts, home) = (Arc::<Counts>::default(), Home::of(url));
         let post = || Post {
             url: url.to_owned(),
             config: config.clone(),
             kind,
+            home: home.clone(),
             state: Arc::default(),
             counts: Arc::clone(&counts),
         };
@@ -280,7 +283,11 @@ impl Post {
             // early one. Where nobody waits for the core, this takes no time.
             thread::yield_now();
             let queued = std::iter::once(first).chain(jobs.try_iter().take(BATCH - 1));
-            let commits = Batch::of(queued).commit(connection, self.kind);
+            let batch = Batch::of(queued);
+            let commits = match self.home.check() {
+                Ok(()) => batch.commit(connection, self.kind),
+                Err(error) => batch.refuse(&error.to_string()),
+            };
             self.counts.commits.fetch_add(commits.transactions, Ordering::Relaxed);
             self.counts.writes.fetch_add(commits.jobs, Ordering::Relaxed);
             if let Some(checkpoints) = checkpoints.as_ref().filter(|_| commits.health == Health::Sound) {
@@ -332,7 +339,8 @@ impl Post {
     fn connect<J>(&self, jobs: &Receiver<J>) -> Option<AnyConnection> {
         let mut pause = BACK_OFF.0;
         loop {
-            match open(&self.url, &self.config) {
+            // Opening would make a new file.
+            match self.home.check().and_then(|()| open(&self.url, &self.config)) {
                 Ok(connection) => {
                     self.state.connected.fetch_add(1, Ordering::Relaxed);
                     return Some(connection);

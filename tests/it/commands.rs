@@ -49,6 +49,7 @@ fn help_and_completions_are_there() {
         &["config", "--help"],
         &["db", "copy", "--help"],
         &["db", "backup", "--help"],
+        &["db", "mark-restored", "--help"],
         &["--version"],
     ] {
         let out = countersign(dir.path(), args, &[]);

@@ -54,6 +54,7 @@ mod protected_server;
 mod prove;
 mod refusals;
 mod reload;
+mod replaced;
 mod replay;
 mod replicas;
 mod request;

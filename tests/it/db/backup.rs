@@ -45,9 +45,24 @@ async fn sqlite_a_backup_is_put_in_place_and_served() {
     }
     assert_eq!(report["tables"].as_array().unwrap().len(), 20);
 
+    // What was used after the backup is not in it.
+    let since = app.assertion(json!({}));
+    assert_eq!(app.exchange(&since).await.status, 200);
+    app.clock.advance(20);
     let moved = Moved::start(&app, &format!("sqlite://{}", file.display())).await;
-    let replay = moved.exchange(&app, &redeemed).await;
-    assert_eq!(replay.json["error"], "invalid_grant", "{replay:?}");
+    for used in [&redeemed, &since] {
+        let replay = moved.exchange(&app, used).await;
+        assert_eq!((replay.status, &replay.json["error"]), (400, &json!("invalid_grant")), "{replay:?}");
+    }
+    let row = moved.last_sign_in().await;
+    assert_eq!(row.reason, "expired");
+    assert!(row.detail.contains("restored backup"), "{row:?}");
+    // So is what an issuer whose clock is ahead may have issued before the start.
+    app.clock.advance(30);
+    assert_eq!(moved.exchange(&app, &app.assertion(json!({}))).await.json["error"], "invalid_grant");
+    app.clock.advance(1);
+    // The second start is like any other.
+    let moved = Moved::start(&app, &format!("sqlite://{}", file.display())).await;
     assert_eq!(moved.exchange(&app, &app.assertion(json!({}))).await.status, 200);
 }
 

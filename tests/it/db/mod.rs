@@ -16,6 +16,7 @@ use countersign::exchange::request::JWT_BEARER;
 use countersign::store::AnyConnection;
 use countersign::store::connection;
 use countersign::store::members::Status;
+use countersign::store::sign_ins::{self, SignIn};
 use countersign::web::{self, server};
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
@@ -108,7 +109,12 @@ impl Moved {
         Self { app: moved, url }
     }
 
-    async fn exchange(&self, app: &TestApp, assertion: &str) -> Answer {
+    pub async fn last_sign_in(&self) -> SignIn {
+        let newest = self.app.store.read(|c| sign_ins::list(c, &Default::default(), 1));
+        newest.await.unwrap().items.remove(0)
+    }
+
+    pub async fn exchange(&self, app: &TestApp, assertion: &str) -> Answer {
         let form = [("grant_type", JWT_BEARER), ("assertion", assertion)];
         let request = app.http.post(format!("{}/oauth2/token", self.url)).basic_auth(CLIENT, Some(SECRET));
         Answer::of(request.form(&form).send().await.unwrap()).await
@@ -139,8 +145,7 @@ pub async fn everything_is_carried_over(from: &str, to: &str) {
     crate::token::verify(before.access_token(), &Answer::of(keys).await.json);
     let replay = moved.exchange(&app, &redeemed).await;
     assert_eq!((replay.status, &replay.json["error"]), (400, &json!("invalid_grant")), "{replay:?}");
-    let newest = moved.app.store.read(|c| countersign::store::sign_ins::list(c, &Default::default(), 1));
-    let row = newest.await.unwrap().items.remove(0);
+    let row = moved.last_sign_in().await;
     assert_eq!((row.reason.as_str(), row.id > last), ("replayed", true), "{row:?}, behind {last}");
     let after = moved.exchange(&app, &app.assertion(json!({}))).await;
     assert_eq!(after.claims()["sub"], before.claims()["sub"], "the same member");

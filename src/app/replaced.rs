@@ -1,0 +1,38 @@
+//! Databases that are not what they were: restored from a backup, or without the last writes after a failover.
+
+use super::App;
+use crate::clock::{Clock, rfc3339};
+use crate::config::Config;
+use crate::store::state::{self, State};
+use crate::store::{Store, StoreError};
+
+/// Begins to serve a database. A restored one does not know which assertions were used since its backup: those that
+/// were issued before now are refused from here on.
+pub(super) async fn begin_to_serve(
+    store: &Store,
+    config: &Config,
+    clock: &dyn Clock,
+) -> Result<(), StoreError> {
+    if !store.read(State::read).await?.is_restored() {
+        return Ok(());
+    }
+    // An issuer's clock may be ahead by as much.
+    let from = clock.now() + config.assertion.clock_skew.as_secs() + 1;
+    if store.configure(move |c| Ok::<_, StoreError>(state::serve_from(c, from)?)).await? {
+        let from = rfc3339(from);
+        tracing::warn!(from, "the database was restored: assertions issued before this time are refused");
+    }
+    Ok(())
+}
+
+impl App {
+    /// Forgets what this process believes to be in the database. The configuration is not part of it: its
+    /// generations tell by themselves.
+    pub(super) async fn forget_database(&self) -> Result<(), StoreError> {
+        tracing::error!("the database is not the one it was; all that was remembered of it is read again");
+        self.known_members.forget_all(self.snapshot().generation.number);
+        self.forget_kept_sets();
+        self.policies().compiled.forget_decisions();
+        begin_to_serve(&self.store, &self.config, &*self.clock).await
+    }
+}

@@ -1,0 +1,61 @@
+//! The file of the embedded database. Whoever deletes or replaces it while it is open gets no error from SQLite: all that
+//! is written from then on goes into a file without a name, and is lost with the process.
+
+use std::fs::metadata;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::{StoreError, connection};
+
+/// Where the database was opened; nowhere when it is a server's.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Home(Option<Arc<Place>>);
+
+#[derive(Debug)]
+struct Place {
+    path: PathBuf,
+    file: Option<FileId>,
+    is_lost: AtomicBool,
+}
+
+/// Device and inode.
+type FileId = (u64, u64);
+
+fn file_at(path: &Path) -> Option<FileId> {
+    metadata(path).ok().map(|found| (found.dev(), found.ino()))
+}
+
+impl Home {
+    /// The file of a database that is open.
+    pub fn of(url: &str) -> Self {
+        let path = connection::files(url).into_iter().next();
+        Self(path.map(|path| Arc::new(Place { file: file_at(&path), path, is_lost: AtomicBool::new(false) })))
+    }
+
+    /// Whether the file is still in its place.
+    pub fn check(&self) -> Result<(), StoreError> {
+        let Some(place) = &self.0 else { return Ok(()) };
+        let is_lost = file_at(&place.path) != place.file;
+        let was_lost = place.is_lost.load(Ordering::Relaxed);
+        if is_lost != was_lost {
+            place.is_lost.store(is_lost, Ordering::Relaxed);
+        }
+        let path = place.path.display();
+        match (was_lost, is_lost) {
+            (_, true) => {
+                let error = StoreError::Moved(path.to_string());
+                if !was_lost {
+                    tracing::error!(%error, "nothing is written any more");
+                }
+                Err(error)
+            }
+            (true, false) => {
+                tracing::info!(%path, "the database file is in its place again");
+                Ok(())
+            }
+            (false, false) => Ok(()),
+        }
+    }
+}
