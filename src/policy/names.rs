@@ -169,9 +169,7 @@ fn compared_with(attribute: &str, text: &str) -> Option<Name> {
         "url" => Some(Name::Url(text)),
         // A pattern such as `*.write` is about scopes of a kind.
         "name" if !text.contains('*') => Some(Name::Scope(text)),
-        _ if attribute.ends_with("email_domain") || attribute == "email_domains" => {
-            Some(Name::EmailDomain(text))
-        }
+        _ if attribute.ends_with("_domain") || attribute == "email_domains" => Some(Name::EmailDomain(text)),
         _ => None,
     }
 }

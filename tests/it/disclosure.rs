@@ -257,6 +257,7 @@ async fn whatever_a_policy_names_is_looked_at() {
         ("resource) when { context.claims.email_domain == \"acme.com\" }", true),
         ("resource) when { context.claims.email_domain like \"*.acme.com\" }", true),
         ("resource) when { context.claims.email_domain == \"zeta.example\" }", false),
+        ("resource) when { context.member_domain == \"zeta.example\" }", false),
         ("resource) when { resource.email_domains.contains(\"zeta.example\") }", false),
         ("resource) when { context.claims == { \"sub\": \"carol\" } }", false),
         ("resource) when { if context.key_bound then context.claims.sub == \"carol\" else true }", false),
