@@ -31,6 +31,7 @@ use crate::store::changes::{self, Changed, News};
 use crate::store::known::KnownMembers;
 use crate::store::snapshot::{Snapshot, Tenancy};
 use crate::store::{AnyConnection, Store, StoreError};
+use crate::web::admin::budget::Budgets;
 use crate::web::gate::Gate;
 
 pub use clock_watch::ClockWatch;
@@ -63,6 +64,8 @@ pub struct App {
     pub fetcher: Fetcher,
     pub issuer_keys: IssuerKeys,
     pub limits: Limits,
+    /// What the tokens of the admin API may do.
+    pub admin_budgets: Budgets,
     /// Which refusals get a row.
     pub refusals: Refusals,
     pub known_members: KnownMembers,
@@ -125,6 +128,7 @@ impl App {
         Ok(Arc::new(Self {
             issuer_keys: IssuerKeys::new(fetcher.clone(), Arc::clone(&clock), config.jwks.clone()),
             limits: Limits::new(&config.rate_limit),
+            admin_budgets: Budgets::new(&config.admin),
             refusals: Refusals::new(config.rate_limit.recorded_refusals_per_minute),
             known_members: KnownMembers::default(),
             turns: Turns::default(),
@@ -250,6 +254,7 @@ impl App {
     pub async fn prune(&self) -> Result<(), StoreError> {
         // First: it must happen also while the database cannot be written.
         self.limits.forget_idle();
+        self.admin_budgets.forget_idle();
         self.clock_watch.look(&*self.clock, None);
         let now = self.clock.now();
         let before = log_stream::deletable_before(&self.store, &self.config, now).await?;
@@ -259,6 +264,10 @@ impl App {
             return Ok(());
         }
         self.store.prune(now, before).await?;
+        let kept_for = self.config.retention.audit.as_secs();
+        if kept_for > 0 {
+            self.store.prune_audit(now - kept_for).await?;
+        }
         signing::prune(&self.store, now).await
     }
 }

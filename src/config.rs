@@ -52,6 +52,7 @@ pub struct Config {
     /// How long requests are still taken after SIGTERM while `/readyz` already says 503, so that a balancer notices.
     pub stop_delay: Duration,
     pub access_token: AccessToken,
+    pub admin: Admin,
     pub assertion: Assertion,
     pub connections: Connections,
     pub fetch: Fetch,
@@ -71,6 +72,22 @@ pub struct AccessToken {
     /// At most one hour; clients such as Claude Code renew within the last five minutes.
     pub lifetime: Duration,
     pub signing_alg: SigningAlg,
+}
+
+/// How much of the admin API one token may use: 429 with `Retry-After` beyond it; 0 switches a rate off.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Admin {
+    /// Requests of a teamspace's token.
+    pub requests_per_minute: u32,
+    /// Those of them that are no GET.
+    pub changes_per_minute: u32,
+    /// Requests of a teamspace's token that are under way.
+    pub requests_at_once: usize,
+    /// Requests of an operator's token.
+    pub operator_requests_per_minute: u32,
+    /// Requests of an operator's token that are under way.
+    pub operator_requests_at_once: usize,
 }
 
 /// What we accept.
@@ -175,6 +192,8 @@ pub struct RateLimit {
 pub struct Retention {
     /// The decision log's rows; older ones are deleted in the background.
     pub sign_ins: Duration,
+    /// The audit log's rows; `0s` keeps them for ever.
+    pub audit: Duration,
     /// How much longer rows are kept that a configured log stream has not sent yet.
     pub unsent: Duration,
 }
@@ -193,6 +212,7 @@ impl Default for Config {
             client_ip_source: ClientIpSource::ConnectInfo,
             stop_delay: Duration::from_secs(0),
             access_token: AccessToken::default(),
+            admin: Admin::default(),
             assertion: Assertion::default(),
             connections: Connections::default(),
             fetch: Fetch::default(),
@@ -221,6 +241,18 @@ impl Default for Database {
 impl Default for AccessToken {
     fn default() -> Self {
         Self { lifetime: Duration::from_secs(3600), signing_alg: SigningAlg::Es256 }
+    }
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self {
+            requests_per_minute: 600,
+            changes_per_minute: 120,
+            requests_at_once: 8,
+            operator_requests_per_minute: 12_000,
+            operator_requests_at_once: 32,
+        }
     }
 }
 
@@ -268,7 +300,12 @@ impl Default for RateLimit {
 
 impl Default for Retention {
     fn default() -> Self {
-        Self { sign_ins: Duration::from_secs(90 * 24 * 3600), unsent: Duration::from_secs(7 * 24 * 3600) }
+        const DAY: i64 = 24 * 3600;
+        Self {
+            sign_ins: Duration::from_secs(90 * DAY),
+            audit: Duration::from_secs(400 * DAY),
+            unsent: Duration::from_secs(7 * DAY),
+        }
     }
 }
 

@@ -21,6 +21,7 @@ pub mod log_stream;
 pub mod metrics;
 pub mod policy;
 pub mod random;
+pub mod request_id;
 pub mod shadow;
 pub mod signing;
 pub mod store;

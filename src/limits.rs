@@ -122,6 +122,7 @@ pub(crate) fn budget_of(address: IpAddr) -> IpAddr {
     }
 }
 
-fn wait(left: Duration) -> Limited {
+/// Tells to come again when so much time is over.
+pub(crate) fn wait(left: Duration) -> Limited {
     Limited { retry_after: left.as_secs() + 1 }
 }

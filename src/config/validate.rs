@@ -8,7 +8,7 @@ use url::{Host, Url};
 
 use super::problem::{ConfigError, ConfigErrors, invalid};
 use super::sources::Sources;
-use super::{Config, Database, Duration, Secret, check_database_url, log_stream};
+use super::{Admin, Config, Database, Duration, Secret, check_database_url, log_stream};
 
 /// What was found so far, each problem with the place where its key was set.
 struct Findings<'a> {
@@ -148,7 +148,13 @@ fn check_durations(config: &Config) -> Vec<ConfigError> {
     ];
     let wrong =
         rules.into_iter().filter(|(_, value, least, most, _)| !(*least..=*most).contains(&value.as_secs()));
-    wrong.map(|(key, value, _, _, why)| invalid(key, value, why)).collect()
+    let mut errors: Vec<ConfigError> =
+        wrong.map(|(key, value, _, _, why)| invalid(key, value, why)).collect();
+    let audit = config.retention.audit;
+    if audit.as_secs() != 0 && !(DAY..=36_500 * DAY).contains(&audit.as_secs()) {
+        errors.push(invalid("retention.audit", audit, "must be 1d or more, or 0s to keep everything"));
+    }
+    errors
 }
 
 fn check_sizes(config: &Config) -> Vec<ConfigError> {
@@ -157,6 +163,15 @@ fn check_sizes(config: &Config) -> Vec<ConfigError> {
     for (key, value) in [("database.writers", writers), ("database.readers", readers)] {
         if !(1..=64).contains(&value) {
             errors.push(invalid(key, value, "must be between 1 and 64"));
+        }
+    }
+    let Admin { requests_at_once, operator_requests_at_once, .. } = config.admin;
+    for (key, value) in [
+        ("admin.requests_at_once", requests_at_once),
+        ("admin.operator_requests_at_once", operator_requests_at_once),
+    ] {
+        if !(1..=1024).contains(&value) {
+            errors.push(invalid(key, value, "must be between 1 and 1024"));
         }
     }
     let recorded = config.rate_limit.recorded_refusals_per_minute;

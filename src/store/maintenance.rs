@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::schema::{sign_ins, used_assertions};
+use super::schema::{admin_events, sign_ins, used_assertions};
 use super::{AnyConnection, StoreError, changes, grounds, policy_sets, replicas, shadow, state};
 use crate::clock::UnixSeconds;
 
@@ -34,6 +34,20 @@ pub(super) fn prune_sign_ins(
         return Ok(0);
     }
     Ok(diesel::delete(sign_ins::table.filter(sign_ins::id.eq_any(old))).execute(connection)?)
+}
+
+/// The same for the audit log.
+pub(super) fn prune_audit(connection: &mut AnyConnection, before: UnixSeconds) -> QueryResult<usize> {
+    let oldest: Vec<(i64, i64)> = admin_events::table
+        .order(admin_events::id.asc())
+        .select((admin_events::id, admin_events::at))
+        .limit(STEP)
+        .load(connection)?;
+    let old: Vec<i64> = oldest.iter().filter(|(_, at)| *at < before).map(|(id, _)| *id).collect();
+    if old.is_empty() {
+        return Ok(0);
+    }
+    diesel::delete(admin_events::table.filter(admin_events::id.eq_any(old))).execute(connection)
 }
 
 /// Whether a step was full: then there may be more.

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 
 use super::schema::{identities, members};
 use super::statement::{Fixed, Statement};
-use super::{AnyConnection, Page, StoreError, teamspaces};
+use super::{AnyConnection, Page, StoreError, WINDOW, teamspaces};
 use crate::clock::UnixSeconds;
 use crate::text_enum::text_enum;
 
@@ -211,21 +211,24 @@ pub fn find_by_email(
     found.map(Member::try_from).transpose()
 }
 
-/// A page of a teamspace's members with their identities, by email; removed ones are not listed.
+/// A page of a teamspace's members with their identities, by email. Removed ones are not listed, so a page may be short
+/// though there is a next one.
 pub fn list(
     connection: &mut AnyConnection,
     teamspace_id: &str,
     limit: i64,
     after_email: Option<&str>,
 ) -> Result<Page<(Member, Vec<Identity>)>, StoreError> {
-    let rows: Vec<Row> = members::table
+    let all = members::table
         .filter(members::teamspace_id.eq(teamspace_id))
-        .filter(members::status.ne(Status::Removed.as_str()))
         .filter(members::email.gt(after_email.unwrap_or_default()))
-        .order(members::email.asc())
-        .limit(limit + 1)
-        .select(Row::as_select())
-        .load(connection)?;
+        .order(members::email.asc());
+    let end: Option<String> = all.select(members::email).offset(WINDOW - 1).first(connection).optional()?;
+    let mut listed = all.filter(members::status.ne(Status::Removed.as_str())).into_boxed();
+    if let Some(end) = &end {
+        listed = listed.filter(members::email.le(end));
+    }
+    let rows: Vec<Row> = listed.limit(limit + 1).select(Row::as_select()).load(connection)?;
     let ids: Vec<String> = rows.iter().map(|row| row.id.clone()).collect();
     let mut identities: HashMap<String, Vec<Identity>> = HashMap::new();
     for identity in identities_of(connection, &ids)? {
@@ -238,7 +241,9 @@ pub fn list(
             Ok((Member::try_from(row)?, own))
         })
         .collect::<Result<Vec<_>, StoreError>>()?;
-    Ok(Page::of(items, limit, |(member, _)| member.email.clone()))
+    let mut page = Page::of(items, limit, |(member, _)| member.email.clone());
+    page.next_cursor = page.next_cursor.or(end);
+    Ok(page)
 }
 
 /// The identities bound to these members.

@@ -90,6 +90,9 @@ impl From<crate::text_enum::NotAValue> for StoreError {
     }
 }
 
+/// Most rows that a page of a list looks at where no index leads to those that are wanted.
+pub const WINDOW: i64 = 10_000;
+
 /// Most steps of the sweep in one go, and with it most used assertions that are looked at: a million.
 const SWEEPS: usize = 1000;
 
@@ -266,6 +269,14 @@ impl Store {
     /// How often was committed so far, and how much.
     pub fn counts(&self) -> &Counts {
         self.workers.counts()
+    }
+
+    /// Deletes rows of the audit log, in steps between which others write.
+    pub async fn prune_audit(&self, before: UnixSeconds) -> Result<(), StoreError> {
+        while maintenance::is_full_step(
+            self.write::<_, StoreError, _>(move |c| Ok(maintenance::prune_audit(c, before)?)).await?,
+        ) {}
+        Ok(())
     }
 
     /// Deletes what has expired, in steps between which others write.

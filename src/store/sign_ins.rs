@@ -3,8 +3,17 @@
 use diesel::prelude::*;
 
 use super::schema::sign_ins;
-use super::{AnyConnection, Page, StoreError, grounds};
+use super::{AnyConnection, Page, StoreError, WINDOW, grounds};
 use crate::clock::UnixSeconds;
+use crate::request_id;
+
+/// Rows that one page looks at for a request's id.
+const SEARCHED: i64 = 100_000;
+/// How much earlier than its request a row near it may say that it began, in seconds: a request takes 30 s at the most,
+/// and replicas' clocks may differ by a minute.
+const EARLIER: i64 = 90;
+/// How much later than its request's time a row may be written, in seconds: those that count refusals wait for a minute.
+const LATER: i64 = 300;
 
 /// A row to be written; texts that are not known are empty. It holds no secret and no token.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -79,43 +88,133 @@ pub struct Filter {
     pub outcome: Option<String>,
     pub reason: Option<String>,
     pub request_id: Option<String>,
-    /// Rows before this id.
-    pub before: Option<i64>,
+    /// Where the page begins, as the one before has told.
+    pub cursor: Option<i64>,
 }
 
-/// A page of rows, newest first.
+type Query<'a> = sign_ins::BoxedQuery<'a, <AnyConnection as diesel::Connection>::Backend>;
+
+impl Filter {
+    /// The rows that fit, but for their place.
+    fn query(&self) -> Query<'_> {
+        let mut query = self.of_teamspace();
+        if let Some(outcome) = &self.outcome {
+            query = query.filter(sign_ins::outcome.eq(outcome));
+        }
+        if let Some(reason) = &self.reason {
+            query = query.filter(sign_ins::reason.eq(reason));
+        }
+        if let Some(request_id) = &self.request_id {
+            query = query.filter(sign_ins::request_id.eq(request_id));
+        }
+        query
+    }
+
+    /// The rows that an index leads to.
+    fn of_teamspace(&self) -> Query<'_> {
+        let query = sign_ins::table.into_boxed();
+        match &self.teamspace_id {
+            Some(id) => query.filter(sign_ins::teamspace_id.eq(id)),
+            None => query,
+        }
+    }
+
+    fn needs_looking(&self) -> bool {
+        self.outcome.is_some() || self.reason.is_some() || self.request_id.is_some()
+    }
+}
+
+/// A page of rows, newest first. Where no index leads to them, a page looks at [`WINDOW`] rows at the most: it may be
+/// short or empty though there is a next one.
 pub fn list(connection: &mut AnyConnection, filter: &Filter, limit: i64) -> Result<Page<SignIn>, StoreError> {
-    let mut query = sign_ins::table.into_boxed();
-    if let Some(id) = &filter.teamspace_id {
-        query = query.filter(sign_ins::teamspace_id.eq(id));
+    if let Some(began_at) = filter.request_id.as_deref().and_then(request_id::began_at) {
+        return search(connection, filter, began_at);
     }
-    if let Some(outcome) = &filter.outcome {
-        query = query.filter(sign_ins::outcome.eq(outcome));
-    }
-    if let Some(reason) = &filter.reason {
-        query = query.filter(sign_ins::reason.eq(reason));
-    }
-    if let Some(request_id) = &filter.request_id {
-        query = query.filter(sign_ins::request_id.eq(request_id));
-    }
-    let mut rows: Vec<SignIn> = query
-        .filter(sign_ins::id.lt(filter.before.unwrap_or(i64::MAX)))
+    let before = filter.cursor.unwrap_or(i64::MAX);
+    let end = if filter.needs_looking() { end_of_window(connection, filter, before)? } else { None };
+    let mut rows: Vec<SignIn> = filter
+        .query()
+        .filter(sign_ins::id.lt(before))
+        .filter(sign_ins::id.ge(end.unwrap_or(i64::MIN)))
         .order(sign_ins::id.desc())
         .limit(limit + 1)
         .select(SignIn::as_select())
         .load(connection)?;
     grounds::complete(connection, &mut rows)?;
-    Ok(Page::of(rows, limit, |row| row.id.to_string()))
+    let mut page = Page::of(rows, limit, |row| row.id.to_string());
+    page.next_cursor = page.next_cursor.or_else(|| end.map(|end| end.to_string()));
+    Ok(page)
+}
+
+/// The last row that a page may look at; none when there are fewer.
+fn end_of_window(
+    connection: &mut AnyConnection,
+    filter: &Filter,
+    before: i64,
+) -> Result<Option<i64>, StoreError> {
+    let rows = filter.of_teamspace().filter(sign_ins::id.lt(before)).order(sign_ins::id.desc());
+    Ok(rows.select(sign_ins::id).offset(WINDOW - 1).first(connection).optional()?)
+}
+
+/// The row of a request, looked for where rows of its time are, oldest first.
+fn search(
+    connection: &mut AnyConnection,
+    filter: &Filter,
+    began_at: UnixSeconds,
+) -> Result<Page<SignIn>, StoreError> {
+    let from = match filter.cursor {
+        Some(cursor) => cursor,
+        None => first_since(connection, began_at - EARLIER)?,
+    };
+    let here = sign_ins::id.ge(from).and(sign_ins::id.lt(from.saturating_add(SEARCHED)));
+    let rows = filter.query().filter(here).order(sign_ins::id.asc()).limit(1);
+    let mut items: Vec<SignIn> = rows.select(SignIn::as_select()).load(connection)?;
+    grounds::complete(connection, &mut items)?;
+    if !items.is_empty() {
+        return Ok(Page { items, next_cursor: None });
+    }
+    let next = place(connection, from.saturating_add(SEARCHED))?;
+    let next = next.filter(|(_, at)| *at <= began_at + LATER);
+    Ok(Page { items, next_cursor: next.map(|(id, _)| id.to_string()) })
+}
+
+/// The first row whose time is not before `at`. Times rise with ids, nearly: a row has the time at which its request
+/// began, and its id from when that ended.
+fn first_since(connection: &mut AnyConnection, at: UnixSeconds) -> Result<i64, StoreError> {
+    let Some((mut low, _)) = place(connection, i64::MIN)? else { return Ok(0) };
+    let newest: Option<i64> = sign_ins::table.select(diesel::dsl::max(sign_ins::id)).first(connection)?;
+    let mut high = newest.unwrap_or(low).saturating_add(1);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        match place(connection, middle)? {
+            Some((id, time)) if time < at => low = id.saturating_add(1),
+            _ => high = middle,
+        }
+    }
+    Ok(low)
+}
+
+/// The first row from an id on, and its time.
+fn place(connection: &mut AnyConnection, from: i64) -> Result<Option<(i64, UnixSeconds)>, StoreError> {
+    let rows = sign_ins::table.filter(sign_ins::id.ge(from)).order(sign_ins::id.asc());
+    Ok(rows.select((sign_ins::id, sign_ins::at)).first(connection).optional()?)
 }
 
 /// A row by its id, or by the id of its request.
 pub fn find(connection: &mut AnyConnection, key: &str) -> Result<Option<SignIn>, StoreError> {
-    let rows = sign_ins::table.select(SignIn::as_select());
-    let found = match key.parse::<i64>() {
-        Ok(id) => rows.filter(sign_ins::id.eq(id)).first(connection),
-        Err(_) => rows.filter(sign_ins::request_id.eq(key)).first(connection),
-    };
-    let mut found: Option<SignIn> = found.optional()?;
-    grounds::complete(connection, found.as_mut_slice())?;
-    Ok(found)
+    if let Ok(id) = key.parse::<i64>() {
+        let row = sign_ins::table.select(SignIn::as_select()).filter(sign_ins::id.eq(id)).first(connection);
+        let mut found: Option<SignIn> = row.optional()?;
+        grounds::complete(connection, found.as_mut_slice())?;
+        return Ok(found);
+    }
+    let mut filter = Filter { request_id: Some(key.to_owned()), ..Filter::default() };
+    loop {
+        let mut page = list(connection, &filter, 1)?;
+        if let Some(row) = page.items.pop() {
+            return Ok(Some(row));
+        }
+        let Some(cursor) = page.next_cursor.and_then(|cursor| cursor.parse().ok()) else { return Ok(None) };
+        filter.cursor = Some(cursor);
+    }
 }

@@ -13,7 +13,7 @@ use super::error::Cause;
 use super::{RequestId, address};
 use crate::app::App;
 use crate::exchange::error::TokenError;
-use crate::random::token;
+use crate::request_id;
 use crate::store::sign_ins::NewSignIn;
 
 /// How long a request may be worked on, from when its body is there.
@@ -22,7 +22,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Names the request, runs it unless its caller comes too often, logs it. An id that the caller sends is not taken over: it could be
 /// another request's, or text made to mislead whoever reads the log.
 pub async fn log(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
-    let id = token::<12>().unwrap_or_default();
+    let id = request_id::new(app.clock.now());
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     request.extensions_mut().insert(RequestId(id.clone()));
     let started = Instant::now();

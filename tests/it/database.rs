@@ -60,6 +60,11 @@ impl TestDatabase {
         diesel::sql_query(every).get_result::<Rows>(&mut self.connect()).unwrap().rows.into_bytes()
     }
 
+    /// Runs a statement that both databases understand.
+    pub fn execute(&self, statement: &str) {
+        diesel::sql_query(statement).execute(&mut self.connect()).unwrap();
+    }
+
     /// A connection of its own, as another process has one.
     pub fn connect(&self) -> AnyConnection {
         connection::open(&self.url, &Database::default()).unwrap()

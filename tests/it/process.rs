@@ -166,6 +166,7 @@ fn command(app: &TestApp, shell_prefix: &str, (port, management): (u16, u16)) ->
         .env("COUNTERSIGN_DATABASE_URL", &app.app.config.database_url)
         .env("COUNTERSIGN_FETCH__PRIVATE_ORIGINS", format!("[\"{}\"]", app.idp.issuer))
         .env("COUNTERSIGN_RATE_LIMIT__EXCHANGES_PER_SUBJECT_PER_MINUTE", "0")
+        .env("COUNTERSIGN_RATE_LIMIT__RECORDED_REFUSALS_PER_MINUTE", "100000")
         .env("RUST_LOG", "info");
     command
 }

@@ -144,7 +144,7 @@ async fn replay_sign_ins(url: &str, days: u32, old: &Side, new: &Side) -> Result
     let mut replay = SignInReplay::new(&old.compiled, &new.compiled);
     let (mut before, mut progress) = (None, Progress::new());
     loop {
-        let filter = Filter { before, ..Filter::default() };
+        let filter = Filter { cursor: before, ..Filter::default() };
         let page = store.read(move |c| sign_ins::list(c, &filter, PAGE)).await?;
         for row in page.items.iter().filter(|row| row.at >= since) {
             replay.add(&row.id.to_string(), &row.facts);

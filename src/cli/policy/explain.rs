@@ -20,6 +20,7 @@ use crate::exchange::request::split_scope;
 use crate::policy::cases::{self, Case};
 use crate::policy::compare::differences;
 use crate::policy::{self, Policies, RecordedFacts, Ruling};
+use crate::request_id;
 use crate::store::Store;
 use crate::store::sign_ins::{self, SignIn};
 
@@ -92,7 +93,7 @@ impl Explain {
             return explain_case(&case, &policies, format);
         }
         let no_case = format!("no case in {} is named so", tests.display());
-        if !is_number && !is_request_id(&what) {
+        if !is_number && !request_id::is_possible(&what) {
             return Err(no_case.into());
         }
         let found = block_on(find_sign_in(&Config::load(file)?.database_url, what));
@@ -126,12 +127,6 @@ impl Explain {
         }
         Ok(if explanation.error.is_none() { End::Fine } else { End::Finding })
     }
-}
-
-/// An id as requests get: 16 characters of base64url.
-fn is_request_id(what: &str) -> bool {
-    let url_safe = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-    what.len() == 16 && what.bytes().all(url_safe)
 }
 
 /// The one case of a name, or else the one whose name contains it. Several of them are an error.

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use axum::RequestPartsExt as _;
 use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
+use super::budget::Place;
 use super::problem::Problem;
 use crate::app::App;
 use crate::random::digest;
@@ -42,7 +43,7 @@ pub struct ItemId(pub String);
 /// The `{secret_id}` of the path.
 pub struct SecretId(pub String);
 
-/// Lets a request pass that carries a live token, and notes whose it is.
+/// Lets a request pass that carries a live token and is within its budget, and notes whose it is.
 pub async fn authenticate(
     State(app): State<Arc<App>>,
     mut request: Request,
@@ -52,6 +53,7 @@ pub async fn authenticate(
         return Err(Problem::unauthorized("Bearer", "An admin token is needed: Authorization: Bearer …"));
     };
     let presented = digest(presented);
+    app.admin_budgets.check_blocked(&presented)?;
     let of_token = presented.clone();
     let token = app.store.read(move |c| admin_tokens::find(c, &presented)).await?;
     let now = app.clock.now();
@@ -61,6 +63,8 @@ pub async fn authenticate(
         let challenge = r#"Bearer error="invalid_token""#;
         return Err(Problem::unauthorized(challenge, "The admin token is unknown or has expired."));
     };
+    let is_change = !matches!(*request.method(), Method::GET | Method::HEAD);
+    let _place = app.admin_budgets.enter(&token, is_change)?;
     request.extensions_mut().insert(Arc::new(token));
     Ok(next.run(request).await)
 }
@@ -104,6 +108,11 @@ impl Admin {
     /// Whether the caller reaches a teamspace.
     pub fn reaches(&self, teamspace_id: &str) -> bool {
         self.confined_to().is_none_or(|own| own == teamspace_id)
+    }
+
+    /// A place for something slow or heavy, of which a teamspace may have few under way.
+    pub fn enter_heavy(&self) -> Result<Place, Problem> {
+        Ok(self.app.admin_budgets.enter_heavy(&self.token)?)
     }
 
     /// The slug of the teamspace that the caller is confined to.

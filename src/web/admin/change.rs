@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::auth::Admin;
+use super::difference;
 use super::problem::Problem;
 use crate::store::AnyConnection;
 use crate::store::admin_events::{self, NewAdminEvent};
@@ -49,7 +50,8 @@ impl Change {
 }
 
 impl Admin {
-    /// Runs `job` and records the change that it tells of, in one transaction: an `Err` leaves nothing.
+    /// Runs `job` and records what differs by the change that it tells of, in one transaction: an `Err` leaves nothing.
+    /// Where nothing differs there is nothing to record.
     /// What is to be changed must be read inside. Returns once the change is in force in this process.
     pub async fn change<T, F>(&self, job: F) -> Result<T, Problem>
     where
@@ -60,17 +62,19 @@ impl Admin {
         let (at, actor, request_id) = (app.clock.now(), self.actor().to_owned(), self.request_id.clone());
         let write = move |connection: &mut AnyConnection| -> Result<T, Problem> {
             let (value, change) = job(connection)?;
-            let event = NewAdminEvent {
-                at,
-                actor,
-                action: change.action.to_owned(),
-                object: change.object,
-                teamspace_id: change.changed.teamspace_id().map(str::to_owned),
-                request_id,
-                old_value: change.old.map(|value| value.to_string()),
-                new_value: change.new.map(|value| value.to_string()),
-            };
-            admin_events::append(connection, &event)?;
+            if let Some((old, new)) = difference::of(change.old, change.new) {
+                let event = NewAdminEvent {
+                    at,
+                    actor,
+                    action: change.action.to_owned(),
+                    object: change.object,
+                    teamspace_id: change.changed.teamspace_id().map(str::to_owned),
+                    request_id,
+                    old_value: old.map(|value| value.to_string()),
+                    new_value: new.map(|value| value.to_string()),
+                };
+                admin_events::append(connection, &event)?;
+            }
             changes::note(connection, &change.changed, at)?;
             Ok(value)
         };

@@ -26,6 +26,7 @@ pub async fn post(
     InTeamspace { admin, tenancy }: InTeamspace,
     JsonBody(body): JsonBody<ExplainBody>,
 ) -> Result<Json<Explanation>, Problem> {
+    let _place = admin.enter_heavy()?;
     let scope = body.scope.as_deref().map(split_scope).transpose();
     let scope = scope.map_err(|_| Problem::invalid("scope_invalid", "scope is no list of scopes."))?;
     let resource: Vec<String> = body.resource.into_iter().collect();

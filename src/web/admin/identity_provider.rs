@@ -58,7 +58,7 @@ pub async fn put(
     JsonBody(new): JsonBody<NewProvider>,
 ) -> Result<Json<Value>, Problem> {
     let proposed = new.proposed(&tenancy, admin.app.clock.now())?;
-    let validation = Validation::run(&admin, &tenancy, &proposed).await?;
+    let validation = validate(&admin, &tenancy, &proposed).await?;
     let proposed = IdentityProvider { jwks_uri: validation.jwks_uri()?, ..proposed };
     let shown = admin
         .change(move |c| {
@@ -80,7 +80,7 @@ pub async fn change(
     let current = configured(&tenancy)?;
     let proposed = patch.apply(current)?;
     let validation = match is_to_be_validated(current, &proposed) {
-        true => Some(Validation::run(&admin, &tenancy, &proposed).await?),
+        true => Some(validate(&admin, &tenancy, &proposed).await?),
         false => None,
     };
     if validation.is_none() && patch.scope.is_some() {
@@ -110,8 +110,18 @@ pub async fn remove(InTeamspace { admin, tenancy }: InTeamspace) -> Result<Statu
 
 /// `POST /teamspaces/{slug}/identity-provider/check`: validates what is configured, and saves nothing.
 pub async fn check(InTeamspace { admin, tenancy }: InTeamspace) -> Result<Json<Value>, Problem> {
-    let validation = Validation::run(&admin, &tenancy, configured(&tenancy)?).await?;
+    let validation = validate(&admin, &tenancy, configured(&tenancy)?).await?;
     Ok(Json(json!({ "ok": validation.is_ok(), "checks": validation.checks() })))
+}
+
+/// Asks the issuer, which may take long: a teamspace has few such requests under way at once.
+async fn validate(
+    admin: &Admin,
+    tenancy: &Tenancy,
+    proposed: &IdentityProvider,
+) -> Result<Validation, Problem> {
+    let _place = admin.enter_heavy()?;
+    Validation::run(admin, tenancy, proposed).await
 }
 
 /// A change that was validated on what was known, to be made on what is there.

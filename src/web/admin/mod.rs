@@ -2,9 +2,11 @@
 
 mod audit;
 pub(super) mod auth;
+pub(crate) mod budget;
 mod change;
 mod check;
 mod clients;
+mod difference;
 mod explain;
 mod identity_provider;
 mod json;

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use diesel::result::Error as DieselError;
 use serde_json::{Value, json};
 
+use crate::limits::Limited;
 use crate::random::NoEntropy;
 use crate::store::{StoreError, is_duplicate};
 
@@ -19,7 +20,7 @@ pub struct Problem {
     detail: Cow<'static, str>,
     /// An extension member (RFC 9457 §3.2).
     member: Option<Box<(&'static str, Value)>>,
-    header: Option<(Header, &'static str)>,
+    header: Option<(Header, Cow<'static, str>)>,
 }
 
 /// What a problem says in a header besides.
@@ -92,8 +93,8 @@ impl Problem {
         self
     }
 
-    fn header(mut self, header: Header, value: &'static str) -> Self {
-        self.header = Some((header, value));
+    fn header(mut self, header: Header, value: impl Into<Cow<'static, str>>) -> Self {
+        self.header = Some((header, value.into()));
         self
     }
 
@@ -103,6 +104,15 @@ impl Problem {
             StoreError::Database(error) if is_duplicate(&error) => self,
             other => other.into(),
         }
+    }
+}
+
+impl From<Limited> for Problem {
+    fn from(limited: Limited) -> Self {
+        let detail =
+            "This token, or its teamspace, has used up its budget, or has too many requests under way.";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail)
+            .header(Header::RetryAfter, limited.retry_after.to_string())
     }
 }
 
@@ -138,8 +148,10 @@ impl IntoResponse for Problem {
         }
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Some((header, value)) = self.header {
-            headers.insert(header.name(), HeaderValue::from_static(value));
+        let header =
+            self.header.and_then(|(header, value)| Some((header, HeaderValue::try_from(&*value).ok()?)));
+        if let Some((header, value)) = header {
+            headers.insert(header.name(), value);
         }
         (self.status, headers, body.to_string()).into_response()
     }

@@ -52,13 +52,13 @@ async fn find(
         return Err(Problem::new(StatusCode::BAD_REQUEST, "query_invalid", detail));
     }
     let page = PageQuery { limit: query.limit, cursor: query.cursor };
-    let (limit, before) = (page.limit()?, page.before()?);
+    let (limit, cursor) = (page.limit()?, page.before()?);
     let filter = Filter {
         teamspace_id,
         outcome: query.outcome,
         reason: query.reason,
         request_id: query.request_id,
-        before,
+        cursor,
     };
     let reason = filter.reason.clone();
     let mut found = admin.app.store.list(move |c| sign_ins::list(c, &filter, limit)).await?;

@@ -55,11 +55,15 @@ pub struct Harness {
 
 impl Harness {
     pub async fn start() -> Self {
-        Self::with_policies(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("policies")).await
+        Self::start_with(|_| {}).await
     }
 
     /// With the policies of a directory.
     pub async fn with_policies(policy_dir: std::path::PathBuf) -> Self {
+        Self::start_with(|config| config.policy_dir = policy_dir).await
+    }
+
+    pub async fn start_with(configure: impl FnOnce(&mut Config)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let database = TestDatabase::make(directory.path());
         let idp = FakeIdp::start().await;
@@ -67,12 +71,13 @@ impl Harness {
         let mut config = Config {
             issuer: "https://auth.example.com".into(),
             database_url: database.url.clone(),
-            policy_dir,
+            policy_dir: root.join("policies"),
             schema_file: root.join("schema/countersign.cedarschema"),
             ..Config::default()
         };
         config.fetch.timeout = Duration::from_secs(1);
         config.fetch.private_origins = vec![idp.base.clone(), idp.dripping.clone()];
+        configure(&mut config);
         let clock = Arc::new(TestClock(AtomicI64::new(NOW)));
         let app = App::start(config, clock.clone()).await.unwrap();
         let operator = Api { app: Arc::clone(&app), token: None };

@@ -154,7 +154,7 @@ async fn sessions_are_ended_now() {
 /// Twenty invitations at once for three seats: three succeed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_seat_limit_holds_under_parallel_invitations() {
-    let h = Harness::start().await;
+    let h = Harness::start_with(|config| config.admin.requests_at_once = 20).await;
     let acme = h.teamspace("acme").await;
     h.operator.patch("/teamspaces/acme", json!({ "member_limit": 3 })).await.expect(200);
     let invite = |n: usize| {

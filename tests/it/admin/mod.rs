@@ -1,11 +1,14 @@
 //! The admin API, noun by noun.
 
 mod access;
+mod audit;
+mod budget;
 mod clients;
 mod effect;
 mod harness;
 mod identity_provider;
 mod logs;
+mod long_lists;
 mod members;
 mod resources;
 mod teamspaces;

@@ -1,0 +1,149 @@
+//! How much of the admin API one token may use: requests and changes in a minute, requests at once, and for a teamspace
+//! what is slow or heavy (checks of an identity provider, explanations) at once.
+
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use governor::clock::{Clock as _, DefaultClock};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+
+use crate::config;
+use crate::limits::{Limited, wait};
+use crate::store::admin_tokens::AdminToken;
+
+/// Checks and explanations of one teamspace, or of one operator's token, that may be under way at once.
+const HEAVY_AT_ONCE: usize = 2;
+const HEAVY_AT_ONCE_OF_OPERATOR: usize = 16;
+/// When whoever has too many requests under way may come again, in seconds.
+const SOON: u64 = 1;
+
+type Rate = DefaultKeyedRateLimiter<String>;
+
+/// What one kind of token may do.
+struct Allowance {
+    requests: Option<Rate>,
+    changes: Option<Rate>,
+    at_once: usize,
+}
+
+/// The budgets of all tokens, in this process.
+pub struct Budgets {
+    teamspace: Allowance,
+    operator: Allowance,
+    under_way: Arc<Places>,
+    heavy: Arc<Places>,
+    /// Until when a token that has used up its requests is not even looked up, by its digest.
+    blocked: Mutex<HashMap<String, Instant>>,
+    clock: DefaultClock,
+}
+
+/// How many requests are under way, by whose they are.
+#[derive(Debug, Default)]
+struct Places(Mutex<HashMap<String, usize>>);
+
+/// A place for one request; it is given back when it is dropped.
+#[derive(Debug)]
+pub struct Place {
+    places: Arc<Places>,
+    whose: String,
+}
+
+impl Allowance {
+    fn new(requests: u32, changes: u32, at_once: usize) -> Self {
+        let per_minute = |n| NonZeroU32::new(n).map(Quota::per_minute).map(RateLimiter::keyed);
+        Self { requests: per_minute(requests), changes: per_minute(changes), at_once }
+    }
+
+    fn rates(&self) -> impl Iterator<Item = &Rate> {
+        self.requests.iter().chain(&self.changes)
+    }
+}
+
+impl Budgets {
+    /// The configured budgets.
+    pub fn new(config: &config::Admin) -> Self {
+        let config::Admin { requests_per_minute, changes_per_minute, requests_at_once, .. } = *config;
+        let (operator_requests, operator_at_once) =
+            (config.operator_requests_per_minute, config.operator_requests_at_once);
+        Self {
+            teamspace: Allowance::new(requests_per_minute, changes_per_minute, requests_at_once),
+            operator: Allowance::new(operator_requests, 0, operator_at_once),
+            under_way: Arc::default(),
+            heavy: Arc::default(),
+            blocked: Mutex::default(),
+            clock: DefaultClock::default(),
+        }
+    }
+
+    /// Refuses a token that has used up its requests, before the database is asked for it.
+    pub fn check_blocked(&self, digest: &str) -> Result<(), Limited> {
+        let mut blocked = self.blocked.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(until) = blocked.get(digest) else { return Ok(()) };
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            blocked.remove(digest);
+            return Ok(());
+        }
+        Err(wait(left))
+    }
+
+    /// A place for a token's request.
+    pub fn enter(&self, token: &AdminToken, is_change: bool) -> Result<Place, Limited> {
+        let allowance = if token.teamspace_id.is_some() { &self.teamspace } else { &self.operator };
+        let place = self.under_way.take(&token.id, allowance.at_once)?;
+        let (now, key) = (self.clock.now(), &token.id);
+        if let Some(Err(not_until)) = allowance.requests.as_ref().map(|rate| rate.check_key(key)) {
+            let left = not_until.wait_time_from(now);
+            let mut blocked = self.blocked.lock().unwrap_or_else(PoisonError::into_inner);
+            blocked.insert(token.token_digest.clone(), Instant::now() + left);
+            return Err(wait(left));
+        }
+        let changes = allowance.changes.as_ref().filter(|_| is_change);
+        match changes.map(|rate| rate.check_key(key)) {
+            Some(Err(not_until)) => Err(wait(not_until.wait_time_from(now))),
+            _ => Ok(place),
+        }
+    }
+
+    /// A place for something slow or heavy. Those of a teamspace share theirs, whatever token they have; operators have
+    /// their own, so that no teamspace keeps them from looking at it.
+    pub fn enter_heavy(&self, token: &AdminToken) -> Result<Place, Limited> {
+        match &token.teamspace_id {
+            Some(teamspace_id) => self.heavy.take(teamspace_id, HEAVY_AT_ONCE),
+            None => self.heavy.take(&token.id, HEAVY_AT_ONCE_OF_OPERATOR),
+        }
+    }
+
+    /// Forgets tokens whose budget is whole again.
+    pub fn forget_idle(&self) {
+        self.teamspace.rates().chain(self.operator.rates()).for_each(Rate::retain_recent);
+        let now = Instant::now();
+        self.blocked.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, until| *until > now);
+    }
+}
+
+impl Places {
+    fn take(self: &Arc<Self>, whose: &str, most: usize) -> Result<Place, Limited> {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(whose.to_owned()).or_default();
+        if *count >= most {
+            return Err(Limited { retry_after: SOON });
+        }
+        *count += 1;
+        Ok(Place { places: Arc::clone(self), whose: whose.to_owned() })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut counts = self.places.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.whose) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.whose);
+            }
+        }
+    }
+}
