@@ -123,6 +123,8 @@ pub struct Database {
     pub writers: usize,
     /// Connections that read.
     pub readers: usize,
+    /// After what time a connection to PostgreSQL is replaced, when it has nothing to do.
+    pub max_connection_age: Duration,
 }
 
 /// Everything fetched from outside: issuer metadata and keys.
@@ -234,7 +236,8 @@ impl Default for Connections {
 
 impl Default for Database {
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(5), writers: 2, readers: 2 }
+        let max_connection_age = Duration::from_secs(1800);
+        Self { timeout: Duration::from_secs(5), writers: 2, readers: 2, max_connection_age }
     }
 }
 

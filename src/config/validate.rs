@@ -133,9 +133,16 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
 
 fn check_durations(config: &Config) -> Vec<ConfigError> {
     const DAY: i64 = 86_400;
-    let rules: [(&'static str, Duration, i64, i64, &'static str); 11] = [
+    let rules: [(&'static str, Duration, i64, i64, &'static str); 12] = [
         ("stop_delay", config.stop_delay, 0, 300, "must be 5m at the most"),
         ("database.timeout", config.database.timeout, 1, 25, "must be between 1s and 25s"),
+        (
+            "database.max_connection_age",
+            config.database.max_connection_age,
+            1,
+            86_400,
+            "must be between 1s and 24h",
+        ),
         ("access_token.lifetime", config.access_token.lifetime, 1, 3600, "must be between 1s and 1h"),
         ("assertion.max_lifetime", config.assertion.max_lifetime, 1, 3600, "must be between 1s and 1h"),
         ("assertion.clock_skew", config.assertion.clock_skew, 0, 60, "must be 60s at the most"),

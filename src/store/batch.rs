@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use diesel::Connection as _;
-use diesel::result::Error as DieselError;
 
 use super::StoreError;
 use super::connection::{AnyConnection, Kind, is_transient};
 use super::ledger::{self, Entry, RedeemError, Verdict};
+use super::link::Link;
 use super::worker::{Answer, Finish, Health, Job, Start, WriteJob};
 
 /// How often a batch is written again when PostgreSQL prefers another one.
@@ -50,10 +50,10 @@ impl Batch {
     }
 
     /// Writes everything and answers.
-    pub(super) fn commit(self, connection: &mut AnyConnection, kind: Kind) -> Commits {
+    pub(super) fn commit(self, link: &mut Link, kind: Kind) -> Commits {
         match kind {
-            Kind::Sqlite => self.commit_at_once(connection),
-            Kind::Postgres => self.commit_apart(connection),
+            Kind::Sqlite => self.commit_at_once(&mut link.connection),
+            Kind::Postgres => self.commit_apart(link),
         }
     }
 
@@ -69,7 +69,7 @@ impl Batch {
         let mut finishes: Vec<Finish> = Vec::with_capacity(self.others.len() + 1);
         let mut written = Ok(());
         for job in self.others {
-            let (finish, failed) = job(Start::On(connection));
+            let (finish, failed) = job(Start::Among(connection));
             finishes.push(finish);
             // A full disk makes SQLite undo the whole transaction, not the savepoint alone. What came
             // before is lost then, and what came after would commit by itself: stop and tell everybody.
@@ -110,12 +110,12 @@ impl Batch {
 
     /// PostgreSQL: the entries in one transaction, everything else in its own, so that no lock is held longer
     /// than it must be.
-    fn commit_apart(self, connection: &mut AnyConnection) -> Commits {
+    fn commit_apart(self, link: &mut Link) -> Commits {
         let mut commits = Commits { transactions: 0, jobs: 0, health: Health::Sound };
         if !self.entries.is_empty() {
             commits.transactions += 1;
             commits.jobs += self.entries.len() as u64;
-            let verdicts = commit_entries(connection, &self.entries, &self.answers);
+            let verdicts = commit_entries(link, &self.entries, &self.answers);
             if verdicts.iter().any(|verdict| matches!(verdict, Err(RedeemError::Store(_)))) {
                 commits.health = Health::Doubtful;
             }
@@ -125,7 +125,7 @@ impl Batch {
             }
         }
         for job in self.others {
-            let (finish, failed) = job(Start::On(connection));
+            let (finish, failed) = job(Start::Alone(link));
             finish(Ok(()));
             commits.transactions += 1;
             commits.jobs += 1;
@@ -134,23 +134,6 @@ impl Batch {
             }
         }
         commits
-    }
-}
-
-/// Runs `job` where all its reads see one state of the database.
-pub(super) fn read<T, E, F>(connection: &mut AnyConnection, job: F) -> Result<T, E>
-where
-    F: FnOnce(&mut AnyConnection) -> Result<T, E>,
-    E: From<DieselError>,
-{
-    connection.begin_read()?;
-    let result = job(connection);
-    match result {
-        Ok(value) => connection.commit().map(|()| value).map_err(E::from),
-        Err(error) => {
-            connection.roll_back();
-            Err(error)
-        }
     }
 }
 
@@ -222,11 +205,11 @@ fn write_entries(connection: &mut AnyConnection, entries: &[Entry]) -> Result<Ve
 }
 
 /// The same in transactions of their own.
-fn commit_entries(connection: &mut AnyConnection, entries: &[Entry], answers: &[Answer]) -> Vec<Outcome> {
+fn commit_entries(link: &mut Link, entries: &[Entry], answers: &[Answer]) -> Vec<Outcome> {
     let mut attempt = 1;
     let started = Instant::now();
     let error = loop {
-        match commit_ledger(connection, entries) {
+        match link.transaction(AnyConnection::begin_fenced, |c| ledger::write(c, entries)) {
             Ok(verdicts) => return outcomes(verdicts),
             Err(StoreError::Database(error)) if attempt < ATTEMPTS && is_transient(&error) => attempt += 1,
             Err(error) => break error,
@@ -236,29 +219,14 @@ fn commit_entries(connection: &mut AnyConnection, entries: &[Entry], answers: &[
         return vec![Err(error.into())];
     }
     // What is slow for all of them is slow for each of them.
-    if started.elapsed() > SLOW || !connection.is_usable() {
+    if started.elapsed() > SLOW || !link.connection.is_usable() {
         return failed(entries, &error);
     }
     let each = entries.iter().zip(answers).map(|(entry, answer)| match answer.is_closed() {
         true => vec![Err(StoreError::Timeout.into())],
-        false => commit_entries(connection, std::slice::from_ref(entry), std::slice::from_ref(answer)),
+        false => commit_entries(link, std::slice::from_ref(entry), std::slice::from_ref(answer)),
     });
     each.flatten().collect()
-}
-
-fn commit_ledger(connection: &mut AnyConnection, entries: &[Entry]) -> Result<Vec<Verdict>, StoreError> {
-    if let Err(error) = connection.begin_fenced() {
-        connection.clear();
-        return Err(error.into());
-    }
-    let written = ledger::write(connection, entries).and_then(|verdicts| {
-        connection.commit()?;
-        Ok(verdicts)
-    });
-    if written.is_err() {
-        connection.roll_back();
-    }
-    written
 }
 
 fn failed(entries: &[Entry], error: &StoreError) -> Vec<Outcome> {

@@ -13,7 +13,7 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
 use super::connection::{AnyConnection, open};
-use super::{StoreError, worker};
+use super::{StoreError, watchdog};
 use crate::config::Database;
 
 /// So many pages in the log are carried over: some forty megabytes. While they are, commits take longer; so it is better
@@ -48,7 +48,7 @@ impl Checkpoints {
         let (begin, begun) = bounded(1);
         let state = Arc::new(AtomicU8::new(IDLE));
         let (url, config, done) = (url.to_owned(), config.clone(), Arc::clone(&state));
-        worker::spawn("store-checkpoint", move || work(&url, &config, &begun, &done))?;
+        watchdog::spawn("store-checkpoint", move || work(&url, &config, &begun, &done))?;
         Ok(Self { begin, state, jobs: Cell::new(0) })
     }
 

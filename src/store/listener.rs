@@ -1,18 +1,24 @@
 //! Hearing at once that another process has changed something. Whoever hears nothing, since the connection
 //! broke or goes through a pooler that delivers no notifications, finds out by looking.
 
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Weak};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use diesel::QueryResult;
 use tokio::sync::Notify;
 
 use super::StoreError;
-use super::connection::{AnyConnection, open};
+use super::connection::AnyConnection;
+use super::link::Place;
+use super::watchdog::{Call, Watchdog};
 use crate::config::Database;
 
 /// How often the connection is asked: nothing goes over the network for it.
 const TICK: Duration = Duration::from_millis(20);
+/// How often the server is asked whether it is there: one that is frozen or cut off says nothing either.
+const ASK: Duration = Duration::from_secs(5);
 /// Between attempts to connect.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -20,25 +26,25 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(super) fn start(url: &str, config: &Database) -> Result<Arc<Notify>, StoreError> {
     let notify = Arc::new(Notify::new());
     let (wanted, url, config) = (Arc::downgrade(&notify), url.to_owned(), config.clone());
-    let run = move || {
-        while wanted.strong_count() > 0 {
-            match open(&url, &config) {
+    let run = move |call: &Arc<Call>| {
+        let place = Place { url: url.clone(), config: config.clone(), call: Arc::clone(call) };
+        while wanted.strong_count() > 0 && !call.is_given_up() {
+            match place.open() {
                 Ok(connection) => listen(connection, &wanted),
                 Err(error) => tracing::debug!(%error, "cannot listen for changes"),
             }
             thread::sleep(PAUSE);
         }
     };
-    let started = thread::Builder::new().name("store-listener".into()).spawn(run);
-    started.map_err(|e| StoreError::Open(format!("cannot start a thread: {e}")))?;
+    Watchdog::start()?.run("store-listener", &Arc::<AtomicUsize>::default(), run)?;
     Ok(notify)
 }
 
 /// Until the connection breaks, or nobody wants to know any more.
 fn listen(mut connection: AnyConnection, wanted: &Weak<Notify>) {
-    let mut listening = false;
+    let (mut listening, mut asked) = (false, Instant::now());
     loop {
-        let news = connection.has_news(&mut listening);
+        let news = hear(&mut connection, &mut listening, &mut asked);
         let Some(notify) = wanted.upgrade() else { return };
         match news {
             Ok(true) => notify.notify_one(),
@@ -50,4 +56,12 @@ fn listen(mut connection: AnyConnection, wanted: &Weak<Notify>) {
         }
         thread::sleep(TICK);
     }
+}
+
+fn hear(connection: &mut AnyConnection, listening: &mut bool, asked: &mut Instant) -> QueryResult<bool> {
+    if asked.elapsed() > ASK {
+        *asked = Instant::now();
+        connection.time()?;
+    }
+    connection.has_news(listening)
 }

@@ -16,6 +16,7 @@ mod home;
 pub mod identity_providers;
 pub mod known;
 pub mod ledger;
+mod link;
 #[cfg(feature = "postgres")]
 mod listener;
 pub mod log_streams;
@@ -32,6 +33,7 @@ pub mod snapshot;
 pub mod state;
 mod statement;
 pub mod teamspaces;
+mod watchdog;
 mod worker;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -66,6 +68,11 @@ pub enum StoreError {
     Moved(String),
     #[error("the database is behind this version; run `countersign migrate`")]
     Behind,
+    #[error(
+        "the database is of a newer version: this one does not know its migrations {0}; run a version that does, or \
+         restore a backup that was taken before them"
+    )]
+    Ahead(String),
     #[error("cannot commit: {0}")]
     Commit(String),
     #[error("too many requests are waiting for the database")]
@@ -145,16 +152,25 @@ impl Store {
         if let Some(path) = connection::missing(url) {
             return Err(StoreError::Missing(path.to_owned()));
         }
-        let mut connection = connection::open(url, config)?;
-        match connection.is_behind()? {
-            true => Err(StoreError::Behind),
-            false => Ok(connection),
-        }
+        let (place, settings) = (url.to_owned(), config.clone());
+        let opened = move || {
+            connection::check_sessions(&place, &settings)?;
+            let mut connection = connection::open(&place, &settings)?;
+            connection.check_version().map(|()| connection)
+        };
+        watchdog::in_time(3 * connection::patience(url, config), opened)
     }
 
     /// Applies pending migrations to the database at `url` and names them.
     pub fn migrate(url: &str) -> Result<Vec<String>, StoreError> {
-        connection::open(url, &Database::default())?.migrate()
+        let config = Database::default();
+        connection::check_sessions(url, &config)?;
+        let mut connection = connection::open(url, &config)?;
+        let unknown = connection.unknown_migrations()?;
+        match unknown.is_empty() {
+            true => connection.migrate(),
+            false => Err(StoreError::Ahead(unknown.join(", "))),
+        }
     }
 
     /// Reads on a reader's connection; all reads of `job` see one state of the database.
@@ -199,6 +215,11 @@ impl Store {
                 job(connection)
             })
             .await
+    }
+
+    /// Does what one request asks for: all its waits for the database together take no longer than one may.
+    pub async fn for_one_request<T>(&self, work: impl Future<Output = T>) -> T {
+        self.workers.for_one_request(work).await
     }
 
     /// Redeems an assertion, with its row in the decision log: everything or nothing.

@@ -4,6 +4,7 @@
 //! One durable commit costs one fsync whether it carries one exchange or two hundred, so a writer takes
 //! whatever has queued while the last commit ran and answers all of it after the COMMIT.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -15,11 +16,13 @@ use diesel::result::Error as DieselError;
 use tokio::sync::oneshot;
 
 use super::StoreError;
-use super::batch::{self, Batch};
+use super::batch::Batch;
 use super::checkpoint::Checkpoints;
-use super::connection::{AnyConnection, Kind, open};
+use super::connection::{AnyConnection, Kind, patience as patience_to_open};
 use super::home::Home;
 use super::ledger::{Entry, RedeemError};
+use super::link::{Link, Place};
+use super::watchdog::{Call, Watchdog};
 use crate::config::Database;
 
 /// Jobs waiting for a thread; a full queue is overload, answered with 503 instead of a longer queue.
@@ -36,14 +39,16 @@ pub(super) type Finish = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 /// Says also whether the job failed.
 pub(super) type WriteJob = Box<dyn FnOnce(Start<'_>) -> (Finish, bool) + Send>;
 /// Says whether the job failed.
-type ReadJob = Box<dyn FnOnce(&mut AnyConnection) -> bool + Send>;
+type ReadJob = Box<dyn FnOnce(&mut Link) -> bool + Send>;
 /// Where the outcome of an entry is waited for.
 pub(super) type Answer = oneshot::Sender<Result<(), RedeemError>>;
 
 /// How a job begins.
 pub(super) enum Start<'a> {
-    /// In a transaction or savepoint that it opens itself.
-    On(&'a mut AnyConnection),
+    /// In a transaction of its own.
+    Alone(&'a mut Link),
+    /// In a savepoint of a transaction with others.
+    Among(&'a mut AnyConnection),
     /// Not at all, and why.
     Never(&'a str),
 }
@@ -76,7 +81,7 @@ struct State {
     /// Whether a caller has waited in vain since something was done last.
     stalled: AtomicBool,
     /// How many threads have a connection.
-    connected: AtomicUsize,
+    connected: Arc<AtomicUsize>,
 }
 
 /// Where jobs are handed over.
@@ -98,6 +103,7 @@ struct Post {
     home: Home,
     state: Arc<State>,
     counts: Arc<Counts>,
+    watchdog: Arc<Watchdog>,
 }
 
 /// What is to be thought of a connection after some work.
@@ -120,6 +126,8 @@ impl Workers {
             Kind::Postgres => (config.writers, config.timeout.std()),
         };
         let (counts, home) = (Arc::<Counts>::default(), Home::of(url));
+        let until = Instant::now() + patience_to_open(url, config);
+        let watchdog = Watchdog::start()?;
         let post = || Post {
             url: url.to_owned(),
             config: config.clone(),
@@ -127,13 +135,24 @@ impl Workers {
             home: home.clone(),
             state: Arc::default(),
             counts: Arc::clone(&counts),
+            watchdog: Arc::clone(&watchdog),
         };
-        Ok(Self {
+        let this = Self {
             writes: Lane::start("store-writer", writers, patience, post(), Post::write_until_closed)?,
             reads: Lane::start("store-reader", config.readers, patience, post(), Post::read_until_closed)?,
             lists: Lane::start("store-lister", 1, patience, post(), Post::read_until_closed)?,
             counts,
-        })
+        };
+        // The first request is not to wait for a connection.
+        match this.writes.is_connected_before(until) && this.reads.is_connected_before(until) {
+            true => Ok(this),
+            false => Err(StoreError::Timeout),
+        }
+    }
+
+    /// Does what one request asks for: all its waits for the database together take no longer than one may.
+    pub async fn for_one_request<T>(&self, work: impl Future<Output = T>) -> T {
+        LEFT.scope(Cell::new(self.writes.patience), work).await
     }
 
     /// How often was committed so far.
@@ -155,7 +174,8 @@ impl Workers {
                 return (Box::new(|_| ()), false);
             }
             let result = match start {
-                Start::On(connection) => diesel::Connection::transaction(connection, job),
+                Start::Alone(link) => link.transaction(AnyConnection::begin_write, job),
+                Start::Among(connection) => diesel::Connection::transaction(connection, job),
                 Start::Never(error) => Err(E::from(StoreError::Commit(error.to_owned()))),
             };
             let failed = result.is_err();
@@ -208,11 +228,11 @@ impl Lane<ReadJob> {
         E: From<StoreError> + From<DieselError> + Send + 'static,
     {
         let (answer, done) = oneshot::channel();
-        let job: ReadJob = Box::new(move |connection| {
+        let job: ReadJob = Box::new(move |link| {
             if answer.is_closed() {
                 return false;
             }
-            let result = batch::read(connection, job);
+            let result = link.transaction(AnyConnection::begin_read, job);
             let failed = result.is_err();
             let _ = answer.send(result);
             failed
@@ -235,13 +255,13 @@ impl<J: Send + 'static> Lane<J> {
         threads: usize,
         patience: Duration,
         post: Post,
-        work: fn(&Post, &Receiver<J>),
+        work: fn(&Post, &Receiver<J>, &Arc<Call>),
     ) -> Result<Self, StoreError> {
         let (queue, jobs) = bounded(QUEUE);
-        let state = Arc::clone(&post.state);
+        let (state, watchdog) = (Arc::clone(&post.state), Arc::clone(&post.watchdog));
         for _ in 0..threads.max(1) {
             let (post, jobs) = (post.clone(), jobs.clone());
-            spawn(name, move || work(&post, &jobs))?;
+            watchdog.run(name, &state.connected, move |call| work(&post, &jobs, call))?;
         }
         Ok(Self { queue, patience, state })
     }
@@ -258,40 +278,56 @@ impl<J: Send + 'static> Lane<J> {
     async fn wait<T>(&self, done: oneshot::Receiver<T>) -> Result<T, StoreError> {
         let stalled = self.state.stalled.load(Ordering::Relaxed);
         let patience = if stalled { SHORT_PATIENCE.min(self.patience) } else { self.patience };
-        match tokio::time::timeout(patience, done).await {
+        let left = LEFT.try_with(Cell::get).unwrap_or(patience);
+        let (patience, began) = (patience.min(left.max(SHORT_PATIENCE)), Instant::now());
+        let answer = tokio::time::timeout(patience, done).await;
+        // Outside of such a request there is nothing to count.
+        let _ = LEFT.try_with(|left| left.set(left.get().saturating_sub(began.elapsed())));
+        match answer {
             Ok(answer) => answer.map_err(|_| StoreError::Stopped),
             Err(_) => {
-                if !stalled {
+                if patience == self.patience {
                     self.state.stalled.store(true, Ordering::Relaxed);
                 }
                 Err(StoreError::Timeout)
             }
         }
     }
+
+    /// Waits until a thread has a connection; false when none has in time.
+    fn is_connected_before(&self, until: Instant) -> bool {
+        while self.state.connected.load(Ordering::Relaxed) == 0 {
+            if Instant::now() >= until {
+                return false;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        true
+    }
 }
 
-pub(super) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), StoreError> {
-    let started = thread::Builder::new().name(name.into()).spawn(run);
-    started.map(drop).map_err(|e| StoreError::Open(format!("cannot start a thread: {e}")))
+tokio::task_local! {
+    /// How long a request may still wait for the database.
+    static LEFT: Cell<Duration>;
 }
 
 impl Post {
-    fn write_until_closed(&self, jobs: &Receiver<Job>) {
+    fn write_until_closed(&self, jobs: &Receiver<Job>, call: &Arc<Call>) {
         let checkpoints = self.checkpoints();
-        self.work(jobs, |connection, first| {
+        self.work(jobs, call, |link, first| {
             // Whoever is about to queue another job on this core comes first: a fuller batch is worth more than an
             // early one. Where nobody waits for the core, this takes no time.
             thread::yield_now();
             let queued = std::iter::once(first).chain(jobs.try_iter().take(BATCH - 1));
             let batch = Batch::of(queued);
             let commits = match self.home.check() {
-                Ok(()) => batch.commit(connection, self.kind),
+                Ok(()) => batch.commit(link, self.kind),
                 Err(error) => batch.refuse(&error.to_string()),
             };
             self.counts.commits.fetch_add(commits.transactions, Ordering::Relaxed);
             self.counts.writes.fetch_add(commits.jobs, Ordering::Relaxed);
             if let Some(checkpoints) = checkpoints.as_ref().filter(|_| commits.health == Health::Sound) {
-                checkpoints.follow(connection, commits.jobs);
+                checkpoints.follow(&mut link.connection, commits.jobs);
             }
             commits.health
         });
@@ -303,17 +339,19 @@ impl Post {
         started.inspect_err(|error| tracing::warn!(%error, "checkpoints are made by the writer")).ok()
     }
 
-    fn read_until_closed(&self, jobs: &Receiver<ReadJob>) {
-        self.work(jobs, |connection, job| if job(connection) { Health::Doubtful } else { Health::Sound });
+    fn read_until_closed(&self, jobs: &Receiver<ReadJob>, call: &Arc<Call>) {
+        self.work(jobs, call, |link, job| if job(link) { Health::Doubtful } else { Health::Sound });
     }
 
     /// Takes jobs until there will be no more, and replaces the connection when it is of no use any more.
-    fn work<J>(&self, jobs: &Receiver<J>, run: impl Fn(&mut AnyConnection, J) -> Health) {
-        let Some(mut connection) = self.connect(jobs) else { return };
+    fn work<J>(&self, jobs: &Receiver<J>, call: &Arc<Call>, run: impl Fn(&mut Link, J) -> Health) {
+        let place = Place { url: self.url.clone(), config: self.config.clone(), call: Arc::clone(call) };
+        let Some(mut link) = self.connect(jobs, &place) else { return };
         while let Ok(job) = jobs.recv() {
-            let sound = match catch_unwind(AssertUnwindSafe(|| run(&mut connection, job))) {
+            link.test_after_idleness();
+            let sound = match catch_unwind(AssertUnwindSafe(|| run(&mut link, job))) {
                 Ok(Health::Sound) => true,
-                Ok(Health::Doubtful) => connection.is_usable(),
+                Ok(Health::Doubtful) => link.connection.is_usable(),
                 Ok(Health::Broken) => false,
                 Err(_) => {
                     // The state of its transaction is unknown.
@@ -321,29 +359,39 @@ impl Post {
                     false
                 }
             };
+            call.end();
+            if call.is_given_up() {
+                return;
+            }
             if sound {
                 self.state.stalled.store(false, Ordering::Relaxed);
+                link.rest();
                 continue;
             }
             tracing::warn!("the connection to the database is of no use any more; opening a new one");
-            self.state.connected.fetch_sub(1, Ordering::Relaxed);
-            match self.connect(jobs) {
-                Some(new) => connection = new,
+            call.set_connected(false);
+            drop(link);
+            match self.connect(jobs, &place) {
+                Some(new) => link = new,
                 None => return,
             }
         }
-        self.state.connected.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Opens a connection, trying again until there is one. None when there will be no more jobs.
-    fn connect<J>(&self, jobs: &Receiver<J>) -> Option<AnyConnection> {
+    /// Opens a connection, trying again until there is one. None when there will be no more jobs, or the thread was
+    /// given up meanwhile.
+    fn connect<J>(&self, jobs: &Receiver<J>, place: &Place) -> Option<Link> {
         let mut pause = BACK_OFF.0;
         loop {
             // Opening would make a new file.
-            match self.home.check().and_then(|()| open(&self.url, &self.config)) {
+            let opened = self.home.check().and_then(|()| place.open());
+            if place.call.is_given_up() {
+                return None;
+            }
+            match opened {
                 Ok(connection) => {
-                    self.state.connected.fetch_add(1, Ordering::Relaxed);
-                    return Some(connection);
+                    place.call.set_connected(true);
+                    return Some(Link::new(connection, place));
                 }
                 Err(error) => tracing::warn!(%error, "cannot connect to the database; trying again"),
             }

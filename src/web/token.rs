@@ -28,13 +28,17 @@ pub async fn token(State(app): State<Arc<App>>, request: Request) -> Response {
     let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
     let caller = parts.extensions.get::<CallerAddress>().map(|caller| caller.0);
     let address = caller.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-    let exchanged = match read_form(&parts, body).await {
-        Err(error) => refuse_early(&app, error, &request_id, address).await,
-        Ok(body) => {
-            let authorization = parts.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
-            exchange(&app, TokenCall { authorization, body: &body, address, request_id: &request_id }).await
+    let exchanged = app.store.for_one_request(async {
+        match read_form(&parts, body).await {
+            Err(error) => refuse_early(&app, error, &request_id, address).await,
+            Ok(body) => {
+                let authorization = parts.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
+                let call = TokenCall { authorization, body: &body, address, request_id: &request_id };
+                exchange(&app, call).await
+            }
         }
-    };
+    });
+    let exchanged = exchanged.await;
     app.metrics.count_exchange(exchanged.result.as_ref().err(), started.elapsed(), &app.policies());
     let mut response = match exchanged.result {
         Ok(token) => granted(&token),

@@ -1,17 +1,28 @@
 //! One connection type over the databases that we speak; the arm is chosen by the URL's scheme.
 
 #[cfg(feature = "postgres")]
+mod pooler;
+#[cfg(feature = "postgres")]
 mod postgres;
 mod sqlite;
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 use super::StoreError;
+use super::watchdog::Call;
+#[cfg(feature = "postgres")]
+use super::watchdog::EachStatement;
 use crate::config::Database;
+
+/// How much longer than the server's own limit a statement is waited for.
+#[cfg(feature = "postgres")]
+const GRACE: Duration = Duration::from_secs(1);
 
 /// A connection to whichever database is configured.
 #[derive(diesel::MultiConnection)]
@@ -100,7 +111,40 @@ pub fn open(url: &str, config: &Database) -> Result<AnyConnection, StoreError> {
     }
 }
 
+/// Whether what is opened at `url` keeps its sessions: whatever a connection has set, prepared or listens to.
+pub fn check_sessions(url: &str, config: &Database) -> Result<(), StoreError> {
+    #[cfg(feature = "postgres")]
+    if Kind::of(url) == Some(Kind::Postgres) {
+        return postgres::check_sessions(url, config);
+    }
+    let _ = (url, config);
+    Ok(())
+}
+
+/// How long opening a connection may take, with all that is asked then.
+pub(super) fn patience(url: &str, config: &Database) -> Duration {
+    match Kind::of(url) {
+        #[cfg(feature = "postgres")]
+        Some(Kind::Postgres) => postgres::patience(url, config),
+        _ => config.timeout.std(),
+    }
+}
+
 impl AnyConnection {
+    /// Makes each statement a call that must return soon after `limit`, which is when the server itself ends it.
+    pub(super) fn watch(&mut self, call: &Arc<Call>, limit: Duration) {
+        match self {
+            Self::Sqlite(_) => {
+                let _ = (call, limit);
+            }
+            #[cfg(feature = "postgres")]
+            Self::Postgres(connection) => {
+                connection
+                    .set_instrumentation(EachStatement { call: Arc::clone(call), limit: limit + GRACE });
+            }
+        }
+    }
+
     /// Applies what is pending and names it. Of several processes that do so at once, one does the work.
     pub fn migrate(&mut self) -> Result<Vec<String>, StoreError> {
         match self {
@@ -121,14 +165,23 @@ impl AnyConnection {
         .map_err(|e| StoreError::Migrate(e.to_string()))
     }
 
-    /// Whether a newer version has made tables or columns that this one knows nothing of.
-    pub fn is_ahead(&mut self) -> Result<bool, StoreError> {
+    /// The migrations of a newer version, which has made tables or columns that this one knows nothing of.
+    pub fn unknown_migrations(&mut self) -> Result<Vec<String>, StoreError> {
         match self {
-            Self::Sqlite(connection) => sqlite::is_ahead(connection),
+            Self::Sqlite(connection) => sqlite::unknown_migrations(connection),
             #[cfg(feature = "postgres")]
-            Self::Postgres(connection) => postgres::is_ahead(connection),
+            Self::Postgres(connection) => postgres::unknown_migrations(connection),
         }
         .map_err(|e| StoreError::Migrate(e.to_string()))
+    }
+
+    /// Whether the database is one that this version can serve.
+    pub fn check_version(&mut self) -> Result<(), StoreError> {
+        let unknown = self.unknown_migrations()?;
+        if !unknown.is_empty() {
+            return Err(StoreError::Ahead(unknown.join(", ")));
+        }
+        if self.is_behind()? { Err(StoreError::Behind) } else { Ok(()) }
     }
 
     /// Takes the limits off that keep a request from waiting: for work on whole tables.

@@ -1,5 +1,8 @@
 //! PostgreSQL: the database that many replicas share.
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 use diesel::PgConnection;
 use diesel::connection::SimpleConnection as _;
 use diesel::dsl::sql;
@@ -8,7 +11,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
 
-use super::StoreError;
+use super::{StoreError, pooler};
 use crate::config::Database;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgres");
@@ -22,8 +25,15 @@ const OLDEST: i32 = 150_000;
 pub(super) const BEGIN_FENCED: &str =
     "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock_shared(7161, 1)";
 pub(super) const LOCK_CONFIGURATION: &str = "SELECT pg_advisory_xact_lock(7161, 1)";
-const LOCK_MIGRATIONS: &str = "SELECT pg_advisory_lock(7161, 2)";
-const UNLOCK_MIGRATIONS: &str = "SELECT pg_advisory_unlock(7161, 2)";
+/// One process migrates at a time. The lock ends with the transaction, whatever becomes of the process.
+const BEGIN_MIGRATION: &str = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '1s'; \
+    SET LOCAL idle_in_transaction_session_timeout = '60s'; SELECT pg_advisory_xact_lock(7161, 2)";
+/// How long a migration begins again that does not get its locks.
+const MIGRATION_PATIENCE: Duration = Duration::from_secs(300);
+/// In between, those who waited behind it go on.
+const MIGRATION_PAUSE: Duration = Duration::from_secs(1);
+const LOCKED: &str = "another transaction holds a lock of these tables, or another process migrates; look at \
+    pg_stat_activity for what has run for long, end it, and run this again";
 
 pub(super) const LIFT_TIMEOUTS: &str =
     "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0";
@@ -37,7 +47,9 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// Opens a connection to a server that takes writes.
 pub(super) fn open(url: &str, config: &Database) -> Result<PgConnection, StoreError> {
-    let failed = |e: &dyn std::fmt::Display| StoreError::Open(format!("{}: {e}", super::shown(url)));
+    let failed = |e: &dyn std::fmt::Display| {
+        StoreError::Open(format!("{}: {}", super::shown(url), pooler::explain(e)))
+    };
     let mut connection = PgConnection::establish(&with_defaults(url, config)).map_err(|e| failed(&e))?;
     // What a server, a user or a pooler has set as its default must not change what our transactions mean.
     let millis = config.timeout.std().as_millis();
@@ -63,13 +75,38 @@ pub(super) fn open(url: &str, config: &Database) -> Result<PgConnection, StoreEr
     }
 }
 
+/// The least that libpq takes for a limit on connecting, in seconds.
+const LEAST_CONNECT: u64 = 2;
+
+/// How many servers a URL names: they are tried one after the other.
+fn servers(url: &str) -> u64 {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let authority = place.split('/').next().unwrap_or_default();
+    let hosts = authority.rsplit_once('@').map_or(authority, |(_, hosts)| hosts);
+    let named = query.split('&').filter_map(|pair| pair.split_once('='));
+    let named = named.filter(|(key, _)| ["host", "hostaddr"].contains(key)).map(|(_, value)| value);
+    let commas = |hosts: &str| hosts.matches(',').count() + hosts.to_lowercase().matches("%2c").count();
+    named.chain([hosts]).map(commas).max().unwrap_or_default() as u64 + 1
+}
+
+/// How long connecting to one server may take, in seconds: all of them together get the time-out.
+fn connect_timeout(url: &str, config: &Database) -> u64 {
+    config.timeout.std().as_secs().div_ceil(servers(url)).max(LEAST_CONNECT)
+}
+
+/// How long opening a connection may take: connecting to each server, and what is asked then.
+pub(super) fn patience(url: &str, config: &Database) -> Duration {
+    Duration::from_secs(connect_timeout(url, config) * servers(url)) + config.timeout.std() + super::GRACE
+}
+
 /// What a URL does not say itself. Without these, libpq would wait for hours for a server that is gone.
 fn with_defaults(url: &str, config: &Database) -> String {
     let seconds = config.timeout.std().as_secs().max(2);
     let query = url.split_once('?').map(|(_, query)| query).unwrap_or_default();
     let mut result = url.to_owned();
     for (key, value) in [
-        ("connect_timeout", seconds.to_string()),
+        ("connect_timeout", connect_timeout(url, config).to_string()),
         ("tcp_user_timeout", (seconds * 1000).to_string()),
         ("keepalives_idle", seconds.to_string()),
         ("keepalives_interval", "1".to_owned()),
@@ -84,30 +121,75 @@ fn with_defaults(url: &str, config: &Database) -> String {
     result
 }
 
+/// Applies what is pending, each migration in a transaction of its own. One that needs a lock which it does not get
+/// soon begins again later: while it waits, everybody else who wants to write would wait behind it.
 pub(super) fn migrate(connection: &mut PgConnection) -> Outcome<Vec<String>> {
-    // A large table takes its time; and so may the process that is migrating now.
-    connection.batch_execute("SET statement_timeout = 0; SET lock_timeout = 0")?;
-    connection.batch_execute(LOCK_MIGRATIONS)?;
-    let applied = connection
-        .run_pending_migrations(MIGRATIONS)
-        .map(|versions| versions.iter().map(ToString::to_string).collect());
-    connection.batch_execute(UNLOCK_MIGRATIONS)?;
-    applied
+    let (mut applied, began) = (Vec::new(), Instant::now());
+    loop {
+        match connection.transaction(apply_next) {
+            Ok(None) => return Ok(applied),
+            Ok(Some(version)) => applied.push(version),
+            Err(Failure(error)) if is_lock_timeout(&*error) && began.elapsed() < MIGRATION_PATIENCE => {
+                tracing::info!("a migration waits for a lock that another transaction holds");
+                thread::sleep(MIGRATION_PAUSE);
+            }
+            Err(Failure(error)) if is_lock_timeout(&*error) => return Err(LOCKED.into()),
+            Err(Failure(error)) => return Err(error),
+        }
+    }
 }
 
-/// Which of our migrations the database has not, and whether it has others. Diesel itself would make its table for
+/// Applies the next one of our migrations, if any is pending, and names it.
+fn apply_next(connection: &mut PgConnection) -> Result<Option<String>, Failure> {
+    // A large table takes its time.
+    connection.batch_execute(BEGIN_MIGRATION)?;
+    if !connection.has_pending_migration(MIGRATIONS).map_err(Failure)? {
+        return Ok(None);
+    }
+    let version = connection.run_next_migration(MIGRATIONS).map_err(Failure)?;
+    Ok(Some(version.to_string()))
+}
+
+fn is_lock_timeout(error: &(dyn std::error::Error + 'static)) -> bool {
+    // The server may speak another language; the name of the setting is the same in all.
+    let text = error.to_string();
+    text.contains("lock timeout") || text.contains("lock_timeout")
+}
+
+/// What a transaction of migrations fails with.
+struct Failure(Box<dyn std::error::Error + Send + Sync>);
+
+impl From<diesel::result::Error> for Failure {
+    fn from(error: diesel::result::Error) -> Self {
+        Self(error.into())
+    }
+}
+
+/// Refuses a pooler that takes sessions away.
+pub(super) fn check_sessions(url: &str, config: &Database) -> Result<(), StoreError> {
+    let (mut one, mut other) = (open(url, config)?, open(url, config)?);
+    let failed = |e: &dyn std::fmt::Display| StoreError::Open(format!("{}: {e}", super::shown(url)));
+    match pooler::keeps_sessions(&mut one, &mut other) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(failed(&pooler::UNFIT)),
+        Err(error) => Err(failed(&pooler::explain(&error))),
+    }
+}
+
+/// Which of our migrations the database has not, and which others it has. Diesel itself would make its table for
 /// asking, which a user who may only use tables cannot.
-fn compare(connection: &mut PgConnection) -> Outcome<(bool, bool)> {
+fn compare(connection: &mut PgConnection) -> Outcome<(bool, Vec<String>)> {
     let known: bool = diesel::select(sql::<Bool>("to_regclass('__diesel_schema_migrations') IS NOT NULL"))
         .first(connection)?;
-    let versions = "SELECT version::text FROM __diesel_schema_migrations";
+    let versions = "SELECT version::text FROM __diesel_schema_migrations ORDER BY version";
     let applied: Vec<Version> =
         if known { diesel::sql_query(versions).load(connection)? } else { Vec::new() };
     let ours = MigrationSource::<diesel::pg::Pg>::migrations(&MIGRATIONS)?;
     let is_applied = |ours: &String| applied.iter().any(|applied| applied.version == *ours);
     let ours: Vec<String> = ours.iter().map(|migration| migration.name().version().to_string()).collect();
-    let missing = ours.iter().any(|ours| !is_applied(ours));
-    Ok((missing, applied.iter().any(|applied| !ours.contains(&applied.version))))
+    let missing = !ours.iter().all(is_applied);
+    let others = applied.into_iter().map(|applied| applied.version).filter(|version| !ours.contains(version));
+    Ok((missing, others.collect()))
 }
 
 #[derive(QueryableByName)]
@@ -120,7 +202,7 @@ pub(super) fn is_behind(connection: &mut PgConnection) -> Outcome<bool> {
     compare(connection).map(|(missing, _)| missing)
 }
 
-pub(super) fn is_ahead(connection: &mut PgConnection) -> Outcome<bool> {
+pub(super) fn unknown_migrations(connection: &mut PgConnection) -> Outcome<Vec<String>> {
     compare(connection).map(|(_, others)| others)
 }
 

@@ -94,9 +94,13 @@ pub(super) fn is_behind(connection: &mut SqliteConnection) -> Outcome<bool> {
     connection.has_pending_migration(MIGRATIONS)
 }
 
-pub(super) fn is_ahead(connection: &mut SqliteConnection) -> Outcome<bool> {
-    let known = MigrationSource::<diesel::sqlite::Sqlite>::migrations(&MIGRATIONS)?.len();
-    Ok(connection.applied_migrations()?.len() > known)
+pub(super) fn unknown_migrations(connection: &mut SqliteConnection) -> Outcome<Vec<String>> {
+    let ours = MigrationSource::<diesel::sqlite::Sqlite>::migrations(&MIGRATIONS)?;
+    let ours: Vec<String> = ours.iter().map(|migration| migration.name().version().to_string()).collect();
+    let applied = connection.applied_migrations()?.into_iter().map(|version| version.to_string());
+    let mut unknown: Vec<String> = applied.filter(|version| !ours.contains(version)).collect();
+    unknown.sort();
+    Ok(unknown)
 }
 
 /// What a transaction of migrations fails with.

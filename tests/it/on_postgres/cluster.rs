@@ -51,6 +51,26 @@ impl Cluster {
         script("", &format!("promote '{}'", self.dir.display())).unwrap();
     }
 
+    /// Freezes every process of the server: its connections stay open, and nothing is answered.
+    pub fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets a frozen server go on.
+    pub fn thaw(&self) {
+        self.signal("CONT");
+    }
+
+    /// To the server's main process and its children.
+    fn signal(&self, name: &str) {
+        let pid = std::fs::read_to_string(self.dir.join("data/postmaster.pid")).unwrap();
+        let pid = pid.lines().next().unwrap();
+        // The main process first, or it would start others in their place.
+        let command = format!("kill -{name} {pid}; pkill -{name} -P {pid}");
+        let status = Command::new("sh").args(["-c", &command]).status();
+        assert!(status.unwrap().success());
+    }
+
     /// As a crash would.
     pub fn crash(&self) {
         script("", &format!("stop '{}' --immediate", self.dir.display())).unwrap();
@@ -74,7 +94,10 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        // It may be stopped already.
+        // It may be stopped already, or frozen.
+        if self.dir.join("data/postmaster.pid").exists() {
+            self.thaw();
+        }
         let _ = script("", &format!("stop '{}' --immediate", self.dir.display()));
         let _ = std::fs::remove_dir_all(&self.dir);
     }

@@ -157,3 +157,32 @@ async fn a_slow_database_is_not_a_dead_one() {
         sleep(0.3).await.unwrap();
     }
 }
+
+/// A migration that needs a lock which somebody holds does not keep all writers waiting behind it, and is done as soon
+/// as it can be.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_migration_lets_others_pass() {
+    let cluster = Cluster::start();
+    Store::migrate(&cluster.url).unwrap();
+    let mut other = connection::open(&cluster.url, &Database::default()).unwrap();
+    let back = std::fs::read_to_string("migrations/postgres/0004_sign_in_grounds/down.sql").unwrap();
+    let undo =
+        format!("BEGIN; {back}; DELETE FROM __diesel_schema_migrations WHERE version = '0004'; COMMIT");
+    other.batch_execute(&undo).unwrap();
+    // As a long report does.
+    other.batch_execute("BEGIN; SELECT count(*) FROM sign_ins").unwrap();
+    let url = cluster.url.clone();
+    let migration = std::thread::spawn(move || Store::migrate(&url));
+    let mut writer = connection::open(&cluster.url, &Database::default()).unwrap();
+    let mut slowest = std::time::Duration::ZERO;
+    for _ in 0..30 {
+        let started = std::time::Instant::now();
+        writer.batch_execute("DELETE FROM sign_ins WHERE id < 0").unwrap();
+        slowest = slowest.max(started.elapsed());
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    assert!(slowest < std::time::Duration::from_secs(3), "{slowest:?}");
+    assert!(!migration.is_finished(), "nothing was in its way");
+    other.batch_execute("COMMIT").unwrap();
+    assert_eq!(migration.join().unwrap().unwrap(), ["0004"]);
+}

@@ -3,5 +3,8 @@
 mod cluster;
 mod connection;
 mod faults;
+mod hung;
 mod log_stream;
+mod pooler;
 mod proxy;
+mod stale;

@@ -1,0 +1,127 @@
+//! A thread's connection to the database, and how it gets another one.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use diesel::QueryResult;
+use diesel::result::Error as DieselError;
+
+use super::StoreError;
+use super::connection::{AnyConnection, Kind, open, patience};
+use super::watchdog::Call;
+use crate::config::Database;
+
+/// After so long without work it is looked whether a connection still leads to a server that takes writes.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// Where a thread connects to.
+#[derive(Clone)]
+pub(super) struct Place {
+    pub url: String,
+    pub config: Database,
+    pub call: Arc<Call>,
+}
+
+impl Place {
+    /// Opens a connection whose every statement is watched.
+    pub fn open(&self) -> Result<AnyConnection, StoreError> {
+        if Kind::of(&self.url) != Some(Kind::Postgres) {
+            return open(&self.url, &self.config);
+        }
+        self.call.begin(patience(&self.url, &self.config));
+        let mut opened = open(&self.url, &self.config);
+        self.call.end();
+        if let Ok(connection) = &mut opened {
+            connection.watch(&self.call, self.config.timeout.std());
+        }
+        opened
+    }
+}
+
+/// A connection that is replaced when it turns out to be dead before anything was begun.
+pub(super) struct Link {
+    pub connection: AnyConnection,
+    place: Place,
+    used_at: Instant,
+    /// From when on it is replaced when there is nothing to do.
+    old_at: Instant,
+}
+
+impl Link {
+    pub fn new(connection: AnyConnection, place: &Place) -> Self {
+        let now = Instant::now();
+        Self { connection, place: place.clone(), used_at: now, old_at: old_at(now, &place.config) }
+    }
+
+    /// Puts another connection in its place, if there is one to be had.
+    fn renew(&mut self) -> bool {
+        match self.place.open() {
+            Ok(connection) => {
+                *self = Self::new(connection, &self.place);
+                true
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot open another connection to the database");
+                false
+            }
+        }
+    }
+
+    fn can_be_renewed(&self) -> bool {
+        !matches!(self.connection, AnyConnection::Sqlite(_))
+    }
+
+    /// Finds out before a job what became of the connection while there was none.
+    pub fn test_after_idleness(&mut self) {
+        if self.can_be_renewed() && self.used_at.elapsed() > IDLE && !self.connection.is_usable() {
+            self.renew();
+        }
+    }
+
+    /// After a job: a connection that is old is replaced before anybody waits for it. A server that was added, or
+    /// has moved, would otherwise never be asked.
+    pub fn rest(&mut self) {
+        self.used_at = Instant::now();
+        if self.can_be_renewed() && self.used_at >= self.old_at && !self.renew() {
+            self.old_at = old_at(self.used_at, &self.place.config);
+        }
+    }
+
+    /// Begins a transaction. On a dead connection nothing has begun: a new one does it then.
+    pub fn begin(&mut self, begin: impl Fn(&mut AnyConnection) -> QueryResult<()>) -> QueryResult<()> {
+        let Err(error) = begin(&mut self.connection) else { return Ok(()) };
+        self.connection.clear();
+        if !self.can_be_renewed() || self.connection.is_usable() || !self.renew() {
+            return Err(error);
+        }
+        begin(&mut self.connection).inspect_err(|_| self.connection.clear())
+    }
+
+    /// Runs `job` in a transaction.
+    pub fn transaction<T, E>(
+        &mut self,
+        begin: impl Fn(&mut AnyConnection) -> QueryResult<()>,
+        job: impl FnOnce(&mut AnyConnection) -> Result<T, E>,
+    ) -> Result<T, E>
+    where
+        E: From<DieselError>,
+    {
+        self.begin(begin)?;
+        let result = job(&mut self.connection).and_then(|value| {
+            self.connection.commit()?;
+            Ok(value)
+        });
+        if result.is_err() {
+            self.connection.roll_back();
+        }
+        result
+    }
+}
+
+/// Not all at the same time: processes that were started together do not connect together.
+fn old_at(now: Instant, config: &Database) -> Instant {
+    let age = config.max_connection_age.std();
+    let jitter = RandomState::new().hash_one(now) % 1000;
+    now + age - age.mul_f64(jitter as f64 / 10_000.0)
+}
