@@ -39,23 +39,27 @@ pub(super) enum Command {
 impl Command {
     pub(super) async fn run(self, config: Config) -> Outcome {
         let store = Store::open(&config.database_url, &config.database)?;
-        match self {
+        let done = match self {
             Self::Create { name, teamspace, expires } => create(&store, name, teamspace, expires).await,
             Self::List => list(&store).await,
-            Self::Delete { id } => {
-                if !store.read(admin_tokens::all).await?.iter().any(|token| token.id == id) {
-                    return Err("there is no such token".into());
-                }
-                let event = NewAdminEvent::of_command(now(), "admin_token.delete", &id, None);
-                let delete = move |c: &mut AnyConnection| {
-                    admin_events::append(c, &event)?;
-                    Ok::<_, StoreError>(admin_tokens::delete(c, &id)?)
-                };
-                store.write(delete).await?;
-                Ok(End::Fine)
-            }
-        }
+            Self::Delete { id } => delete(&store, id).await,
+        };
+        store.close();
+        done
     }
+}
+
+async fn delete(store: &Store, id: String) -> Outcome {
+    if !store.read(admin_tokens::all).await?.iter().any(|token| token.id == id) {
+        return Err("there is no such token".into());
+    }
+    let event = NewAdminEvent::of_command(now(), "admin_token.delete", &id, None);
+    let delete = move |c: &mut AnyConnection| {
+        admin_events::append(c, &event)?;
+        Ok::<_, StoreError>(admin_tokens::delete(c, &id)?)
+    };
+    store.write(delete).await?;
+    Ok(End::Fine)
 }
 
 async fn create(

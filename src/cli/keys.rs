@@ -34,11 +34,13 @@ pub(super) enum Command {
 impl Command {
     pub(super) async fn run(self, config: Config) -> Outcome {
         let store = Store::open(&config.database_url, &config.database)?;
-        match self {
+        let done = match self {
             Self::List => list(&store).await,
             Self::Rotate { now: at_once } => rotate(&store, &config, at_once).await,
             Self::Remove { kid } => remove(&store, kid).await,
-        }
+        };
+        store.close();
+        done
     }
 }
 

@@ -37,7 +37,12 @@ pub struct Cli {
 enum Command {
     /// Run the service.
     #[command(after_help = "Example: countersign serve --config /etc/countersign.toml")]
-    Serve,
+    Serve {
+        /// Do not apply pending migrations to an SQLite database, nor make one: with any pending, say so and end. On
+        /// PostgreSQL it is always so.
+        #[arg(long)]
+        no_migrate: bool,
+    },
     /// Run everything on loopback in a temporary directory and show a whole exchange.
     #[command(
         after_help = "Examples:\n  countersign demo          keep running, with curl commands to copy\n  \
@@ -106,9 +111,9 @@ impl Cli {
     fn run(self) -> Outcome {
         let file = self.config.as_deref();
         match self.command {
-            Command::Serve => block_on(async {
+            Command::Serve { no_migrate } => block_on(async {
                 let signals = serve::Signals::listen()?;
-                serve::run(Config::load(file)?, signals).await
+                serve::run(Config::load(file)?, signals, !no_migrate).await
             }),
             Command::Demo(args) => block_on(demo::run(args)),
             Command::Migrate => migrate::run(&Config::load(file)?),

@@ -64,12 +64,13 @@ impl StopSignals {
     }
 }
 
-pub(super) async fn run(config: Config, signals: Signals) -> Outcome {
+/// Serves until a signal comes; `migrates` says whether pending migrations are applied to a database file first.
+pub(super) async fn run(config: Config, signals: Signals, migrates: bool) -> Outcome {
     let Signals { mut stop, hangup, shadow_hangup } = signals;
     telemetry::init()?;
     raise_descriptor_limit();
     // On a thread of its own: it waits for files and the database, and a signal must end that.
-    let starting = spawn_blocking(move || Handle::current().block_on(start(config)));
+    let starting = spawn_blocking(move || Handle::current().block_on(start(config, migrates)));
     let app = tokio::select! {
         app = starting => app??,
         () = stop.recv() => {
@@ -100,13 +101,25 @@ pub(super) async fn run(config: Config, signals: Signals) -> Outcome {
     // After the last request, whose row they may still send.
     let _ = stop_streams.send(true);
     streams.join_all().await;
+    settle(&app.store).await;
     tracing::info!("stopped");
     Ok(End::Fine)
 }
 
+/// Whoever copies the database file of a service that has stopped has all of it.
+async fn settle(store: &Store) {
+    match store.settle().await {
+        Ok(true) => {}
+        Ok(false) => {
+            tracing::warn!("another process uses the database: its file is not complete without -wal")
+        }
+        Err(error) => tracing::warn!(%error, "the database file is not complete without -wal"),
+    }
+}
+
 /// Everything that must be in order before there is a service.
-async fn start(config: Config) -> Result<Arc<App>, CannotRun> {
-    if config.database_url.starts_with("sqlite://") {
+async fn start(config: Config, migrates: bool) -> Result<Arc<App>, CannotRun> {
+    if migrates && config.database_url.starts_with("sqlite://") {
         if let Some(path) = connection::missing(&config.database_url) {
             tracing::warn!(
                 path,

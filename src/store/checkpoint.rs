@@ -100,6 +100,22 @@ fn work(url: &str, config: &Database, begun: &Receiver<()>, state: &AtomicU8) {
     }
 }
 
+#[derive(QueryableByName)]
+struct Outcome {
+    #[diesel(sql_type = BigInt)]
+    busy: i64,
+}
+
+/// Carries everything over and empties the log: from then on the file alone is the whole database. False when another
+/// process is in the way. PostgreSQL has no such file.
+pub(super) fn finish(connection: &mut AnyConnection) -> QueryResult<bool> {
+    if !matches!(connection, AnyConnection::Sqlite(_)) {
+        return Ok(true);
+    }
+    let outcome: Outcome = diesel::sql_query("PRAGMA wal_checkpoint(TRUNCATE)").get_result(connection)?;
+    Ok(outcome.busy == 0)
+}
+
 /// As far as nobody is in the way.
 fn carry_over(connection: &mut AnyConnection) -> QueryResult<()> {
     diesel::sql_query("PRAGMA wal_checkpoint(PASSIVE)").execute(connection)?;

@@ -271,6 +271,17 @@ impl Store {
         }
     }
 
+    /// Leaves everything in the database file, and nothing in SQLite's log; false when another process is in the way.
+    pub async fn settle(&self) -> Result<bool, StoreError> {
+        self.workers.settle().await
+    }
+
+    /// Closes the connections, as far as nobody else holds the store. Whoever closes an SQLite database last leaves
+    /// everything in its file.
+    pub fn close(self) {
+        self.workers.close();
+    }
+
     /// What became of the last writes of sign-ins.
     pub fn failures(&self) -> &Failures {
         &self.failures

@@ -6,8 +6,8 @@
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 
 use super::StoreError;
 use super::batch::Batch;
-use super::checkpoint::Checkpoints;
+use super::checkpoint::{self, Checkpoints};
 use super::connection::{AnyConnection, Kind, patience as patience_to_open};
 use super::home::Home;
 use super::ledger::{Entry, RedeemError};
@@ -29,6 +29,8 @@ use crate::config::Database;
 const QUEUE: usize = 4096;
 /// Most jobs in one commit: bounds what a failed commit takes with it and how long readers wait.
 const BATCH: usize = 256;
+/// How long it is waited for threads to end.
+const CLOSING: Duration = Duration::from_secs(2);
 /// How long a caller waits while the database is known not to answer.
 const SHORT_PATIENCE: Duration = Duration::from_millis(200);
 /// Between attempts to connect, at first and at most.
@@ -92,6 +94,7 @@ pub struct Workers {
     /// Reads that may take long, such as lists: no sign-in waits behind them.
     lists: Lane<ReadJob>,
     counts: Arc<Counts>,
+    watchdog: Weak<Watchdog>,
 }
 
 /// What a thread needs besides its jobs.
@@ -142,11 +145,35 @@ impl Workers {
             reads: Lane::start("store-reader", config.readers, patience, post(), Post::read_until_closed)?,
             lists: Lane::start("store-lister", 1, patience, post(), Post::read_until_closed)?,
             counts,
+            watchdog: Arc::downgrade(&watchdog),
         };
         // The first request is not to wait for a connection.
         match this.writes.is_connected_before(until) && this.reads.is_connected_before(until) {
             true => Ok(this),
             false => Err(StoreError::Timeout),
+        }
+    }
+
+    /// Leaves everything in the database file, and nothing in SQLite's log; false when another process is in the way.
+    pub async fn settle(&self) -> Result<bool, StoreError> {
+        let (answer, done) = oneshot::channel();
+        // Not in a transaction.
+        self.lists.submit(Box::new(move |link| {
+            let settled = checkpoint::finish(&mut link.connection);
+            let failed = settled.is_err();
+            let _ = answer.send(settled);
+            failed
+        }))?;
+        Ok(self.lists.wait(done).await??)
+    }
+
+    /// Waits until the threads have ended, for a while: until then their connections are open. Others who hold this
+    /// keep them going.
+    pub fn close(self) {
+        let (watchdog, until) = (self.watchdog.clone(), Instant::now() + CLOSING);
+        drop(self);
+        while watchdog.strong_count() > 0 && Instant::now() < until {
+            thread::sleep(Duration::from_millis(5));
         }
     }
 

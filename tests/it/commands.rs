@@ -457,3 +457,25 @@ fn a_failure_is_called_an_error_once_and_counted() {
         assert!(error.contains("--timeout") && error.contains("must be longer than 0s"), "{error}");
     }
 }
+
+/// Commands that write leave everything in the database file; `serve` does not migrate where it is not to.
+#[test]
+fn sqlite_commands_leave_a_file_that_is_complete() {
+    let dir = workplace();
+    for args in [&["migrate"][..], &["admin-token", "create", "--name", "ci"], &["keys", "rotate"]] {
+        assert_eq!(countersign(dir.path(), args, &[]).status.code(), Some(0), "{args:?}");
+        let log = std::fs::metadata(dir.path().join("countersign.db-wal"));
+        assert!(log.map_or(0, |log| log.len()) == 0, "{args:?} leaves a log");
+    }
+    let empty = tempfile::tempdir().unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (policies, schema) = (root.join("policies"), root.join("schema/countersign.cedarschema"));
+    let settings = [
+        ("COUNTERSIGN_POLICY_DIR", policies.to_str().unwrap()),
+        ("COUNTERSIGN_SCHEMA_FILE", schema.to_str().unwrap()),
+    ];
+    let out = countersign(empty.path(), &["serve", "--no-migrate"], &settings);
+    assert_eq!(out.status.code(), Some(2));
+    assert!(text(&out.stderr).contains("countersign migrate"), "{}", text(&out.stderr));
+    assert!(!empty.path().join("countersign.db").exists(), "nothing is made");
+}

@@ -102,3 +102,18 @@ fn template(cluster: &str) -> &'static str {
         name
     })
 }
+
+/// A version that knows less than the database serves nothing, and says what it does not know.
+#[tokio::test]
+async fn a_newer_database_is_not_served() {
+    let dir = tempfile::tempdir().unwrap();
+    let database = TestDatabase::make(dir.path());
+    let insert = "INSERT INTO __diesel_schema_migrations (version) VALUES ('9001'), ('9002')";
+    diesel::sql_query(insert).execute(&mut database.connect()).unwrap();
+    for error in [
+        Store::open(&database.url, &Database::default()).err().unwrap().to_string(),
+        Store::migrate(&database.url).err().unwrap().to_string(),
+    ] {
+        assert!(error.contains("newer version") && error.contains("9001, 9002"), "{error}");
+    }
+}

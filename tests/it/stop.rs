@@ -91,3 +91,23 @@ async fn sqlite_signals_are_heeded_while_starting() {
     assert!(process.ended().await.success(), "it was asked to end");
     lock.batch_execute("ROLLBACK").unwrap();
 }
+
+/// The file of a service that was stopped, copied alone, has what was signed in last.
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_a_stopped_service_leaves_a_file_that_is_complete() {
+    let app = TestApp::start().await;
+    real_time(&app);
+    let process = Process::serve(&app, "");
+    for i in 0..5 {
+        let claims = json!({ "sub": format!("{i}"), "email": format!("p{i}@acme.com") });
+        assert_eq!(process.exchange(&app.assertion(claims)).await.unwrap().status, 200);
+    }
+    let before = app.written().await;
+    process.stop();
+    let copy = app.dir.path().join("copy.db");
+    std::fs::copy(app.database.url.strip_prefix("sqlite://").unwrap(), &copy).unwrap();
+    let url = format!("sqlite://{}", copy.display());
+    let mut copied =
+        countersign::store::connection::open(&url, &countersign::config::Database::default()).unwrap();
+    assert_eq!(crate::harness::written(&mut copied), before);
+}

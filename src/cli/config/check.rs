@@ -54,11 +54,11 @@ fn open_database(config: &Config, now: i64) -> Result<(), String> {
         return missing_directory(Path::new(path))
             .map_or(Ok(()), |why| Err(format!("`database_url`: {why}")));
     }
+    connection::check_sessions(url, &config.database).map_err(failed)?;
     let mut connection = connection::open(url, &config.database).map_err(failed)?;
-    match connection.is_behind().map_err(failed)? {
-        true if Kind::of(url) == Some(Kind::Sqlite) => return Ok(()),
-        true => return Err(failed(StoreError::Behind)),
-        false => {}
+    match connection.check_version() {
+        Err(StoreError::Behind) if Kind::of(url) == Some(Kind::Sqlite) => return Ok(()),
+        checked => checked.map_err(failed)?,
     }
     let keys = signing_keys::all(&mut connection).map_err(failed)?;
     Signer::prepare(&keys, config, now).map(drop).map_err(|error| error.to_string())
