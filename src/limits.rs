@@ -32,7 +32,8 @@ pub struct Limits {
     /// Until when a key that has used up its budget is not even heard.
     blocked: Mutex<HashMap<AuthenticationKey, Instant>>,
     hasher: RandomState,
-    subjects: Option<DefaultKeyedRateLimiter<(String, String, String)>>,
+    /// By client, issuer, tenant and subject.
+    subjects: Option<DefaultKeyedRateLimiter<[String; 4]>>,
     addresses: Option<DefaultKeyedRateLimiter<IpAddr>>,
     clock: DefaultClock,
 }
@@ -86,7 +87,8 @@ impl Limits {
     /// Counts an exchange of a client for a verified subject.
     pub fn check_subject(&self, client: &RegisteredClient, claims: &Claims) -> Result<(), Limited> {
         let Some(subjects) = &self.subjects else { return Ok(()) };
-        let key = (client.client_id.clone(), claims.iss.clone(), claims.sub.clone());
+        let tenant = claims.tenant.clone().unwrap_or_default();
+        let key = [client.client_id.clone(), claims.iss.clone(), tenant, claims.sub.clone()];
         subjects.check_key(&key).map_err(|not_until| wait(not_until.wait_time_from(self.clock.now())))
     }
 

@@ -242,6 +242,37 @@ proptest! {
     }
 }
 
+fn user_id(parts: &(String, String, String)) -> String {
+    let mut facts = dana();
+    let (issuer, tenant, subject) = parts.clone();
+    (facts.claims.iss, facts.claims.tenant, facts.claims.sub) = (issuer, Some(tenant), subject);
+    facts.user().id().unescaped().to_owned()
+}
+
+proptest! {
+    /// Whatever a provider calls people: two of them never have one id.
+    #[test]
+    fn no_two_people_have_one_id(
+        one in ("[ab|%7C]{1,4}", "[ab|%7C]{0,4}", "[ab|%7C]{1,4}"),
+        other in ("[ab|%7C]{1,4}", "[ab|%7C]{0,4}", "[ab|%7C]{1,4}"),
+    ) {
+        prop_assert_eq!(one == other, user_id(&one) == user_id(&other));
+    }
+}
+
+#[test]
+fn a_persons_id_is_readable() {
+    for (issuer, tenant, subject, id) in [
+        ("https://acme.okta.com", "", "00u1abc", "https://acme.okta.com||00u1abc"),
+        ("https://acme.eu.auth0.com/", "", "auth0|5f7c%", "https://acme.eu.auth0.com/||auth0|5f7c%"),
+        ("https://idp.example.com", "a|b", "c", "https://idp.example.com|a%7Cb|c"),
+        ("https://idp.example.com", "a", "b|c", "https://idp.example.com|a|b|c"),
+        ("https://idp.example.com/x%20y", "50%", "c", "https://idp.example.com/x%2520y|50%25|c"),
+    ] {
+        assert_eq!(user_id(&(issuer.into(), tenant.into(), subject.into())), id);
+    }
+}
+
 /// A permit for others was not unmet: it says nothing of why somebody is refused.
 #[test]
 fn permits_for_others_give_no_reasons() {

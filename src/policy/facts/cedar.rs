@@ -1,5 +1,6 @@
 //! The facts as Cedar entities and contexts. What it makes fits the schema by its types: a test checks it.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::sync::LazyLock;
 
@@ -130,6 +131,19 @@ fn issuer_entities(iss: &str, teamspace: &TeamspaceFacts) -> Result<Vec<Entity>>
     std::iter::once(iss).chain(other).map(issuer_entity).collect()
 }
 
+/// `iss|tenant|sub`. Subjects often have a `|`, and stay as they are: with the other two escaped, the second `|` is
+/// where the subject begins, so that nobody gets another's id.
+fn user_id(iss: &str, tenant: &str, sub: &str) -> String {
+    format!("{}|{}|{sub}", escaped(iss), escaped(tenant))
+}
+
+fn escaped(part: &str) -> Cow<'_, str> {
+    match part.contains(['|', '%']) {
+        true => Cow::Owned(part.replace('%', "%25").replace('|', "%7C")),
+        false => Cow::Borrowed(part),
+    }
+}
+
 impl TeamspaceFacts {
     fn uid(&self) -> EntityUid {
         uid(&TYPES.teamspace, &self.slug)
@@ -180,7 +194,7 @@ impl Facts {
     /// The principal of the member and grant actions.
     pub fn user(&self) -> EntityUid {
         let tenant = self.claims.tenant.as_deref().unwrap_or_default();
-        uid(&TYPES.user, format!("{}|{tenant}|{}", self.claims.iss, self.claims.sub))
+        uid(&TYPES.user, user_id(&self.claims.iss, tenant, &self.claims.sub))
     }
 
     /// The resource of the issuer and member actions.
