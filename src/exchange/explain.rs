@@ -217,7 +217,7 @@ impl Walk<'_> {
         self.at = Check::Member;
         let standing = verified.standing(self.app).await?;
         self.at = Check::Session;
-        verified.check_session(&standing)?;
+        verified.check_session(self.app, &standing)?;
         self.at = Check::Policies;
         let (decisions, outcome) = policy::explain(&policies.compiled, &verified.facts(&standing));
         self.decisions = decisions;

@@ -30,7 +30,9 @@ const ATTEMPTS_IN_TURN: usize = 64;
 #[derive(Debug, Clone)]
 pub struct Grant {
     pub member_id: String,
+    /// Its slug, which may become another teamspace's.
     pub teamspace: String,
+    pub teamspace_id: String,
     pub client_id: String,
     pub resource: String,
     pub scopes: Vec<String>,
@@ -71,7 +73,7 @@ impl<'a> Case<'a> {
         while attempts < if turn.is_some() { ATTEMPTS_IN_TURN } else { ATTEMPTS } {
             attempts += 1;
             let standing = self.standing(app, &policies, &mut turn).await?;
-            self.0.check_session(&standing)?;
+            self.0.check_session(app, &standing)?;
             let (facts, recorded) = self.decide(app, &policies, &standing, record);
             let decided = Decided { policies: &policies, facts: &facts, decision: &recorded.decision };
             let permitted = match &recorded.decision.outcome {
@@ -140,7 +142,7 @@ impl<'a> Case<'a> {
 
     fn redemption(&self, app: &App, grant: &Grant, standing: Standing, counts_seats: bool) -> Redemption {
         let claims = self.0.id_jag.claims();
-        let signed_in_at = claims.signed_in_at();
+        let signed_in_at = self.0.signed_in_at(app);
         let member = match standing {
             Standing::Bound(member) if member.status != Status::Invited => {
                 MemberChange::Known { member_id: member.id }

@@ -20,6 +20,7 @@ struct AccessTokenClaims<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<&'a str>,
     teamspace: &'a str,
+    teamspace_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     auth_time: Option<UnixSeconds>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,6 +55,7 @@ impl<'a> AccessTokenClaims<'a> {
             jti: &grant.token_id,
             scope: (!scope.is_empty()).then_some(scope),
             teamspace: &grant.teamspace,
+            teamspace_id: &grant.teamspace_id,
             auth_time: grant.auth_time,
             acr: grant.acr.as_deref(),
             amr: (!grant.amr.is_empty()).then_some(grant.amr.as_slice()),

@@ -74,17 +74,24 @@ impl Verified<'_> {
         Ok(standing)
     }
 
+    /// The earliest time of the person's sign-in at the identity provider, by our clock.
+    pub(super) fn signed_in_at(&self, app: &App) -> UnixSeconds {
+        self.id_jag.claims().signed_in_at(app.config.assertion.clock_skew.as_secs())
+    }
+
     /// What no policy may allow: an ended session going on.
-    pub(super) fn check_session(&self, standing: &Standing) -> Result<(), TokenError> {
+    pub(super) fn check_session(&self, app: &App, standing: &Standing) -> Result<(), TokenError> {
         let member = match standing {
             Standing::Absent { .. } => return Ok(()),
             Standing::Bound(member) | Standing::Unbound(member) => member,
         };
-        let signed_in_at = self.id_jag.claims().signed_in_at();
+        let signed_in_at = self.signed_in_at(app);
         match member.sessions_ended_at.is_some_and(|ended| signed_in_at <= ended) {
             false => Ok(()),
             true => {
-                let text = "The session was ended; sign in again at the identity provider.";
+                // Somebody who has done so already was too quick for the clocks to tell.
+                let text =
+                    "The session was ended. Wait a minute, then sign in again at the identity provider.";
                 Err(TokenError::invalid_grant(Reason::SESSION_REVOKED, text))
             }
         }
@@ -203,6 +210,7 @@ impl Verified<'_> {
         Ok(Grant {
             member_id,
             teamspace: self.teamspace().slug.clone(),
+            teamspace_id: self.teamspace().id.clone(),
             client_id: self.client.client_id.clone(),
             resource: self.resource.identifier.clone(),
             scopes: permitted.scopes().to_vec(),

@@ -1,6 +1,8 @@
 //! Step 8, the person: who a subject is here, and who becomes a member.
 
+use countersign::store::changes::Changed;
 use countersign::store::members::{self, Status};
+use countersign::store::teamspaces::{self, Teamspace};
 use serde_json::json;
 
 use crate::harness::{START, TestApp};
@@ -203,8 +205,71 @@ async fn ended_sessions_need_a_new_sign_in() {
     app.clock.advance(60);
     app.refused(json!({ "auth_time": START - 10 }), "invalid_grant", "session_revoked").await;
     app.refused(json!({ "iat": START, "exp": START + 300 }), "invalid_grant", "session_revoked").await;
-    app.granted(json!({ "auth_time": START + 30 })).await;
+    app.granted(json!({ "auth_time": START + 31 })).await;
     app.granted(json!({})).await;
+}
+
+/// The provider's clock may be ahead by the tolerated difference: what was signed in before the end must not pass for
+/// something newer. Nor does an `auth_time` that lies in the future.
+#[tokio::test]
+async fn ended_sessions_do_not_live_on_a_clock_that_is_ahead() {
+    let app = TestApp::start().await;
+    let issued_ahead = |seconds: i64| json!({ "iat": START + seconds, "exp": START + 300 });
+    app.granted(issued_ahead(25)).await;
+    app.change_member("dana@acme.com", |m| m.sessions_ended_at = Some(START)).await;
+    for seconds in [0, 25, 30] {
+        app.refused(issued_ahead(seconds), "invalid_grant", "session_revoked").await;
+    }
+    let claims = json!({ "auth_time": START + 100_000 });
+    app.refused(claims, "invalid_grant", "session_revoked").await;
+    app.clock.advance(31);
+    app.refused(issued_ahead(30), "invalid_grant", "session_revoked").await;
+    app.granted(issued_ahead(31)).await;
+}
+
+/// The same where the write finds out: the sessions of an invited member were ended since the decision.
+#[tokio::test]
+async fn an_invitation_is_not_accepted_with_a_session_that_was_ended() {
+    let app = TestApp::start().await;
+    app.granted(json!({})).await;
+    let (invited, ended) = (Status::Invited, Some(START));
+    app.change_member("dana@acme.com", move |m| (m.status, m.sessions_ended_at) = (invited, ended)).await;
+    let ahead = json!({ "iat": START + 25, "exp": START + 300 });
+    app.refused(ahead, "invalid_grant", "session_revoked").await;
+    assert_eq!(app.member("dana@acme.com").await.unwrap().status, Status::Invited);
+    app.clock.advance(31);
+    app.granted(json!({})).await;
+}
+
+/// A slug may become another customer's; an id never does.
+#[tokio::test]
+async fn after_a_rename_and_reuse_tokens_tell_two_teamspaces_apart() {
+    let idp = FakeIdp::start(Key::rsa("globex", 1)).await;
+    let origin = idp.issuer.clone();
+    let app = TestApp::start_with(|config| config.fetch.private_origins.push(origin)).await;
+    let before = app.granted(json!({})).await.claims();
+    app.change_teamspace(|t| t.slug = "acme-old".into()).await;
+    app.put_teamspace("globex").await;
+    app.put_provider("globex", &idp).await;
+    let globex = app.app.snapshot().tenancy("globex").unwrap().teamspace.clone();
+    let renamed = Teamspace { slug: "acme".into(), ..globex };
+    app.configure(Changed::Teamspace(renamed.id.clone()), move |c| Ok(teamspaces::update(c, &renamed)?))
+        .await;
+    let claims = app.claims_with(json!({ "iss": idp.issuer }));
+    let after = app.exchange(&idp.key.assertion(&claims)).await.claims();
+    assert_eq!((&before["teamspace"], &after["teamspace"]), (&json!("acme"), &json!("acme")));
+    assert!(before["teamspace_id"].is_string() && after["teamspace_id"].is_string());
+    assert_ne!(before["teamspace_id"], after["teamspace_id"]);
+}
+
+/// Two tenants of one issuer have people of one name, who do not use up each other's rate.
+#[tokio::test]
+async fn a_subjects_rate_is_its_tenants_own() {
+    let app = TestApp::start_with(|config| config.rate_limit.exchanges_per_subject_per_minute = 1).await;
+    app.granted(json!({ "tenant": "one" })).await;
+    let other = json!({ "tenant": "two", "email": "other@acme.com" });
+    app.granted(other.clone()).await;
+    assert_eq!(app.exchange(&app.assertion(other)).await.status, 429);
 }
 
 /// SUB-12: what is kept of a person.

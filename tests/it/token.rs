@@ -49,11 +49,16 @@ async fn the_token_is_an_rfc_9068_jwt_for_one_resource() {
     let answer = app.granted(json!({})).await;
     let (header, claims) = verified(&app, answer.access_token()).await;
     assert_eq!((&header["typ"], &header["alg"]), (&json!("at+jwt"), &json!("ES256")));
-    assert_eq!(names(&claims), ["aud", "client_id", "exp", "iat", "iss", "jti", "scope", "sub", "teamspace"]);
+    assert_eq!(
+        names(&claims),
+        ["aud", "client_id", "exp", "iat", "iss", "jti", "scope", "sub", "teamspace", "teamspace_id"]
+    );
     assert_eq!(claims["iss"], json!(app.issuer()));
     assert_eq!((&claims["aud"], &claims["client_id"]), (&json!(RESOURCE), &json!(CLIENT)));
     assert_eq!((&claims["iat"], &claims["exp"]), (&json!(START), &json!(START + 3600)));
     assert_eq!((&claims["scope"], &claims["teamspace"]), (&json!("docs.read"), &json!("acme")));
+    let teamspace = app.app.snapshot().tenancy("acme").unwrap().teamspace.id.clone();
+    assert_eq!(claims["teamspace_id"], json!(teamspace));
     assert!(!claims.to_string().contains("dana@"), "no email in tokens");
     assert_ne!(claims["sub"], json!("00u1dana"));
 }

@@ -57,8 +57,10 @@ pub struct AccessToken {
     pub client_id: String,
     /// Granted scopes, separated by spaces.
     pub scope: Option<String>,
-    /// The slug of the teamspace, a claim of Countersign's own.
+    /// The slug of the teamspace, a claim of Countersign's own: for people to read, since a teamspace can be renamed.
     pub teamspace: Option<String>,
+    /// The id of the teamspace, which never becomes another's: what data is kept under.
+    pub teamspace_id: Option<String>,
 }
 
 /// RFC 7519 section 4.1.3 allows a string or an array. More than one audience would let

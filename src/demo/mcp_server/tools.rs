@@ -17,6 +17,7 @@ struct Caller {
     sub: String,
     client_id: String,
     teamspace: Option<String>,
+    teamspace_id: Option<String>,
     scope: Option<String>,
 }
 
@@ -45,6 +46,7 @@ impl Tools {
             sub: token.sub.clone(),
             client_id: token.client_id.clone(),
             teamspace: token.teamspace.clone(),
+            teamspace_id: token.teamspace_id.clone(),
             scope: token.scope.clone(),
         }))
     }

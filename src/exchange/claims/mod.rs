@@ -92,9 +92,11 @@ impl Claims {
         groups::read(&self.rest, claim).into()
     }
 
-    /// When the person signed in at the provider, as far as the assertion tells.
-    pub fn signed_in_at(&self) -> UnixSeconds {
-        self.auth_time.unwrap_or(self.iat as UnixSeconds)
+    /// The earliest time, by our clock, at which the person can have signed in at the provider, whose clock may be
+    /// ahead by the skew. An `auth_time` after `iat` tells nothing.
+    pub fn signed_in_at(&self, clock_skew: i64) -> UnixSeconds {
+        let issued_at = self.issued_at();
+        self.auth_time.map_or(issued_at, |at| at.min(issued_at)).saturating_sub(clock_skew)
     }
 
     /// When it was issued; the fraction is cut.

@@ -31,7 +31,8 @@ pub enum MemberChange {
         /// How many seats were taken, where the decision stood on that.
         seats_counted: Option<i64>,
     },
-    /// Invited or unlinked: is active from now on, and bound to the subject unless it is already.
+    /// Invited or unlinked: is active from now on, and bound to the subject unless it is already. `signed_in_at` is
+    /// the earliest time at which that can have been.
     Accept { member: Member, signed_in_at: UnixSeconds, identity: Option<Identity> },
     /// A member already.
     Known { member_id: String },

@@ -29,6 +29,7 @@ fn view(event: AdminEvent, slug_of: impl Fn(&str) -> Option<String>) -> Value {
         "action": event.action,
         "object": event.object,
         "teamspace": event.teamspace_id.as_deref().and_then(slug_of),
+        "teamspace_id": event.teamspace_id,
         "request_id": event.request_id,
         "old": value(event.old_value),
         "new": value(event.new_value),

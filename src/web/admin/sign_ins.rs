@@ -101,6 +101,7 @@ pub(crate) fn view(row: &SignIn, teamspace: Option<String>) -> Value {
         "id": row.id,
         "time": rfc3339(row.at),
         "teamspace": teamspace,
+        "teamspace_id": row.teamspace_id,
         "outcome": row.outcome,
         "reason": known(&row.reason),
         "detail": row.detail,
