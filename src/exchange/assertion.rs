@@ -13,7 +13,7 @@ use super::claims::Claims;
 use super::error::{Reason, TokenError};
 use super::json::parse_object;
 use crate::clock::UnixSeconds;
-use crate::idp::key::{VerificationKey, allowed_algorithm};
+use crate::idp::key::{ALLOWED_ALGORITHMS, VerificationKey, allowed_algorithm};
 use crate::random::digest;
 
 /// The media type of an ID-JAG (§3.1 of the draft), which keeps it apart from every other JWT.
@@ -163,7 +163,7 @@ fn check_header(header: &Map<String, Value>) -> Result<(Algorithm, Option<String
     let alg = header.get("alg").and_then(Value::as_str).ok_or_else(|| malformed("alg is missing"))?;
     let Some(algorithm) = allowed_algorithm(alg) else {
         return Err(TokenError::unverified(Reason::ALG_NOT_ALLOWED)
-            .detail(format!("alg is {}; RS256, PS256, ES256, ES384 and EdDSA are allowed", shown(alg))));
+            .detail(format!("alg is {}; {ALLOWED_ALGORITHMS} are allowed", shown(alg))));
     };
     let typ = header.get("typ").and_then(Value::as_str).unwrap_or_default();
     if !is_id_jag(typ) {

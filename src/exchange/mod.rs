@@ -240,7 +240,7 @@ async fn authenticate_assertion(
 ) -> Result<AuthenticAssertion, TokenError> {
     let keys = app.issuer_keys.find(provider, unverified.kid(), unverified.algorithm()).await;
     let keys = keys.map_err(|error| match error {
-        KeyError::Unknown => TokenError::unverified(Reason::KID_UNKNOWN),
+        KeyError::Unknown(detail) => TokenError::unverified(Reason::KID_UNKNOWN).detail(detail),
         KeyError::Busy => TokenError::unavailable(Reason::ISSUER_UNREACHABLE, error),
         KeyError::Unreachable => {
             let mut unavailable = TokenError::unavailable(Reason::ISSUER_UNREACHABLE, error);

@@ -1,18 +1,39 @@
 //! An issuer's metadata: OpenID Connect Discovery §4, or RFC 8414 §3 where that is all there is.
 
-use serde::Deserialize;
+use serde_json::Value;
 use url::Url;
 
 use super::fetch::{FetchError, Fetcher};
 
-/// What we need of the metadata.
-#[derive(Debug, Clone, Deserialize)]
+/// What we need of the metadata. A member that is `null` is as good as none.
+#[derive(Debug, Clone)]
 pub struct Metadata {
     pub issuer: String,
     pub jwks_uri: Option<String>,
-    /// Which tokens the token endpoint exchanges for (draft-ietf-oauth-identity-assertion-authz-grant §7.1).
-    #[serde(default)]
-    pub identity_chaining_requested_token_types_supported: Vec<String>,
+    /// Whether the token endpoint says that it exchanges for ID-JAGs.
+    pub announces_id_jags: bool,
+}
+
+impl Metadata {
+    /// What is needed must have its type; what only warns may be of any form.
+    fn read(json: &Value) -> Option<Self> {
+        const ID_JAG: &str = "urn:ietf:params:oauth:token-type:id-jag";
+        let jwks_uri = match json.get("jwks_uri") {
+            None | Some(Value::Null) => None,
+            Some(uri) => Some(uri.as_str()?.to_owned()),
+        };
+        // draft-ietf-oauth-identity-assertion-authz-grant §7.1
+        let announced = match json.get("identity_chaining_requested_token_types_supported") {
+            Some(Value::Array(types)) => types.iter().any(|announced| announced == ID_JAG),
+            Some(announced) => announced == ID_JAG,
+            None => false,
+        };
+        Some(Self {
+            issuer: json.get("issuer")?.as_str()?.to_owned(),
+            jwks_uri,
+            announces_id_jags: announced,
+        })
+    }
 }
 
 /// Why there is no usable metadata.
@@ -44,7 +65,7 @@ pub async fn discover(fetcher: &Fetcher, issuer: &str) -> Result<Metadata, Disco
         }
         other => other?,
     };
-    let metadata: Metadata = serde_json::from_value(fetched.json).map_err(|_| DiscoveryError::Malformed)?;
+    let metadata = Metadata::read(&fetched.json).ok_or(DiscoveryError::Malformed)?;
     if metadata.issuer != issuer {
         let found = metadata.issuer.chars().take(200).collect();
         return Err(DiscoveryError::IssuerDiffers { expected: issuer.to_owned(), found });

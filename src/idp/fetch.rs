@@ -139,7 +139,9 @@ impl Fetcher {
             }
             body.extend_from_slice(&chunk);
         }
-        let json = serde_json::from_slice(&body).map_err(|_| FetchError::NotJson)?;
+        // Some servers begin with a byte order mark, which RFC 8259 §8.1 lets readers ignore.
+        let text = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&body);
+        let json = serde_json::from_slice(text).map_err(|_| FetchError::NotJson)?;
         Ok(Fetched { json, max_age })
     }
 }
@@ -173,7 +175,12 @@ fn is_json(response: &Response) -> bool {
 
 fn max_age(response: &Response) -> Option<i64> {
     let header = response.headers().get(CACHE_CONTROL)?.to_str().ok()?;
-    header.split(',').find_map(|part| part.trim().strip_prefix("max-age=")?.parse().ok())
+    // Names of directives have no case, and a number may stand in quotes (RFC 9111 §5.2).
+    header.split(',').find_map(|part| {
+        let (name, value) = part.split_once('=')?;
+        let is_max_age = name.trim().eq_ignore_ascii_case("max-age");
+        is_max_age.then(|| value.trim().trim_matches('"').parse().ok())?
+    })
 }
 
 /// A constant text for what went wrong: the library's own would repeat the URL and the addresses.

@@ -5,7 +5,7 @@ use url::Url;
 
 use super::discovery::{Metadata, check_jwks_uri, discover};
 use super::fetch::{FetchError, Fetcher};
-use super::jwks::KeySet;
+use super::key_set::KeySet;
 use crate::store::identity_providers::Provider;
 
 /// How one check came out.
@@ -136,15 +136,19 @@ async fn check_jwks(fetcher: &Fetcher, metadata: &Metadata) -> Result<(String, C
     check_jwks_uri(fetcher, &metadata.issuer, &uri).map_err(unfetched)?;
     let fetched = fetcher.get(&uri).await.map_err(unfetched)?;
     let keys = KeySet::parse(&fetched.json).map_err(|e| fail(format!("At jwks_uri, {e}.")))?;
-    let passed = check("jwks", Outcome::Passed, format!("{} usable signing key(s) found.", keys.len()));
-    Ok((uri, passed))
+    let found = format!("{} usable signing key(s) found.", keys.usable());
+    let outcome = if keys.lacks_signing_keys() { Outcome::Warning } else { Outcome::Passed };
+    let message = match keys.left_out_shown() {
+        None => found,
+        Some(left_out) => format!("{found} Left out: {left_out}."),
+    };
+    Ok((uri, check("jwks", outcome, message)))
 }
 
 /// Identity providers need not say that they issue ID-JAGs, so this only warns.
 fn check_id_jag(metadata: &Metadata) -> Check {
-    const ID_JAG: &str = "urn:ietf:params:oauth:token-type:id-jag";
     let code = "id_jag_supported";
-    match metadata.identity_chaining_requested_token_types_supported.iter().any(|t| t == ID_JAG) {
+    match metadata.announces_id_jags {
         true => check(code, Outcome::Passed, "The issuer announces ID-JAGs."),
         false => check(
             code,

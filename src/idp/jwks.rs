@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwapOption;
 use jsonwebtoken::Algorithm;
-use serde_json::Value;
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 
 use super::discovery::{DiscoveryError, check_jwks_uri, discover};
 use super::fetch::{FetchError, Fetcher};
 use super::key::VerificationKey;
+use super::key_set::{KeySet, NoUsableKey};
 use crate::clock::{Clock, Moment};
 use crate::config::Jwks;
 use crate::store::identity_providers::IdentityProvider;
@@ -18,9 +18,9 @@ use crate::store::identity_providers::IdentityProvider;
 /// Why there is no key to verify an assertion with.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    /// The issuer publishes no key of this id that fits the algorithm.
-    #[error("the issuer publishes no fitting key of this kid")]
-    Unknown,
+    /// The issuer publishes no key of this id that fits the algorithm; the text says what it publishes.
+    #[error("{0}")]
+    Unknown(String),
     /// Nothing usable is cached, and the issuer cannot be asked.
     #[error("the issuer's keys cannot be had")]
     Unreachable,
@@ -36,55 +36,26 @@ pub enum RefreshError {
     Discovery(#[from] DiscoveryError),
     #[error("jwks_uri {0}")]
     Fetch(#[from] FetchError),
-    #[error(
-        "the key set has no usable public signing key (RS256, PS256, ES256, ES384 or EdDSA; RSA of 2048 bits or more)"
-    )]
-    NoUsableKey,
+    #[error(transparent)]
+    NoUsableKey(#[from] NoUsableKey),
 }
 
-/// Most keys that are read of one set, and most that are tried for one kid: checking signatures against
-/// a thousand keys would be one customer's way to take everybody's CPU.
-const MAX_KEYS: usize = 100;
-const MAX_CANDIDATES: usize = 4;
 /// Most requests that wait for the keys of one issuer. Each of them holds a place among all that are worked on at
 /// once: an issuer that does not answer must not take everybody's.
 const MAX_WAITING: usize = 64;
 
-/// A set of prepared keys.
-pub struct KeySet {
-    keys: Vec<Arc<VerificationKey>>,
+/// Keys, and how long they are good.
+struct Cached {
+    keys: KeySet,
     fetched: Moment,
     /// For how many seconds they are used without asking again.
     max_age: i64,
 }
 
-impl KeySet {
-    /// From a JWK Set (RFC 7517 §5); keys that we cannot use are skipped.
-    pub fn parse(json: &Value) -> Result<Vec<Arc<VerificationKey>>, RefreshError> {
-        let keys = json.get("keys").and_then(Value::as_array).ok_or(RefreshError::NoUsableKey)?;
-        let keys = keys.iter().take(MAX_KEYS);
-        let usable: Vec<_> = keys.filter_map(VerificationKey::from_jwk).map(Arc::new).collect();
-        if usable.is_empty() { Err(RefreshError::NoUsableKey) } else { Ok(usable) }
-    }
-
+impl Cached {
     /// Whether nobody need be asked. After a step back of the clock their age is doubtful.
     fn is_fresh(&self, clock: &dyn Clock) -> bool {
         self.fetched.age(clock) < self.max_age && !self.fetched.is_before_step_back(clock)
-    }
-
-    /// The keys to try: those of that kid; without a kid, the only one that fits.
-    fn candidates(&self, kid: Option<&str>, algorithm: Algorithm) -> Vec<Arc<VerificationKey>> {
-        let fitting = self.keys.iter().filter(|key| key.fits(algorithm));
-        match kid {
-            Some(kid) => {
-                let named = fitting.filter(|key| key.kid.as_deref() == Some(kid));
-                named.take(MAX_CANDIDATES).cloned().collect()
-            }
-            None => {
-                let all: Vec<_> = fitting.cloned().collect();
-                if all.len() == 1 { all } else { Vec::new() }
-            }
-        }
     }
 }
 
@@ -93,7 +64,7 @@ struct Entry {
     /// Where its keys come from: a request that began under an older configuration must not leave keys
     /// of the old place behind for the new one.
     jwks_uri: String,
-    keys: ArcSwapOption<KeySet>,
+    keys: ArcSwapOption<Cached>,
     /// When keys were last asked for; held while asking, so that there is one request at a time.
     asked_at: Arc<AsyncMutex<Option<Moment>>>,
     waiting: Semaphore,
@@ -128,8 +99,8 @@ impl IssuerKeys {
         self.refresh(&entry, provider, kid, algorithm).await?;
         match entry.keys.load_full().filter(|set| self.is_usable(set)) {
             None => Err(KeyError::Unreachable),
-            Some(set) => match set.candidates(kid, algorithm) {
-                found if found.is_empty() => Err(KeyError::Unknown),
+            Some(set) => match set.keys.candidates(kid, algorithm) {
+                found if found.is_empty() => Err(KeyError::Unknown(set.keys.why_none(kid, algorithm))),
                 found => Ok(found),
             },
         }
@@ -159,7 +130,7 @@ impl IssuerKeys {
     fn cached(&self, entry: &Entry, kid: Option<&str>, alg: Algorithm) -> Option<Vec<Arc<VerificationKey>>> {
         let set = entry.keys.load();
         let set = set.as_ref().filter(|set| set.is_fresh(&*self.clock))?;
-        let found = set.candidates(kid, alg);
+        let found = set.keys.candidates(kid, alg);
         (!found.is_empty()).then_some(found)
     }
 
@@ -205,16 +176,16 @@ impl IssuerKeys {
 
     fn has_usable(&self, entry: &Entry, kid: Option<&str>, alg: Algorithm) -> bool {
         let set = entry.keys.load();
-        set.as_ref().is_some_and(|set| self.is_usable(set) && !set.candidates(kid, alg).is_empty())
+        set.as_ref().is_some_and(|set| self.is_usable(set) && !set.keys.candidates(kid, alg).is_empty())
     }
 
     /// Whether the keys may be used when the issuer cannot be asked.
-    fn is_usable(&self, set: &KeySet) -> bool {
+    fn is_usable(&self, set: &Cached) -> bool {
         set.fetched.age(&*self.clock) < set.max_age + self.config.max_stale.as_secs()
     }
 
     /// Metadata first: an issuer that has become another, or moved its keys, is not followed silently.
-    async fn fetch(&self, provider: &IdentityProvider) -> Result<KeySet, RefreshError> {
+    async fn fetch(&self, provider: &IdentityProvider) -> Result<Cached, RefreshError> {
         let metadata = discover(&self.fetcher, &provider.issuer).await?;
         if metadata.jwks_uri.as_deref() != Some(&provider.jwks_uri) {
             tracing::warn!(
@@ -228,6 +199,6 @@ impl IssuerKeys {
         let keys = KeySet::parse(&fetched.json)?;
         let longest = self.config.max_age.as_secs();
         let max_age = fetched.max_age.map_or(longest, |age| age.clamp(60, longest));
-        Ok(KeySet { keys, fetched: Moment::now(&*self.clock), max_age })
+        Ok(Cached { keys, fetched: Moment::now(&*self.clock), max_age })
     }
 }

@@ -5,20 +5,57 @@ use aws_lc_rs::signature::{
     RSA_PSS_2048_8192_SHA256, RsaPublicKeyComponents, VerificationAlgorithm,
 };
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::alphabet::URL_SAFE;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use jsonwebtoken::Algorithm;
 use serde_json::{Map, Value};
 
 /// The algorithms an assertion may be signed with: asymmetric ones only, since a public key taken for
-/// an HMAC secret would let everybody sign (RFC 8725 §3.1).
+/// an HMAC secret would let everybody sign (RFC 8725 §3.1). `Ed25519` is the newer name of EdDSA with the one curve
+/// that we have keys of (RFC 9864 §2.2).
 pub fn allowed_algorithm(alg: &str) -> Option<Algorithm> {
     match alg {
         "RS256" => Some(Algorithm::RS256),
         "PS256" => Some(Algorithm::PS256),
         "ES256" => Some(Algorithm::ES256),
         "ES384" => Some(Algorithm::ES384),
-        "EdDSA" => Some(Algorithm::EdDSA),
+        "EdDSA" | "Ed25519" => Some(Algorithm::EdDSA),
         _ => None,
+    }
+}
+
+/// Their names, for people.
+pub const ALLOWED_ALGORITHMS: &str = "RS256, PS256, ES256, ES384 and EdDSA (Ed25519)";
+
+/// Why a key of a set is left out: told after "the key".
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unusable {
+    #[error("is no JSON object")]
+    NotAnObject,
+    #[error("is a private key, which nobody should publish")]
+    Private,
+    #[error("is not for verifying signatures (`use` or `key_ops`)")]
+    OtherUse,
+    #[error("is of another kind than RSA, P-256, P-384 and Ed25519 (`kty`, `crv`)")]
+    Kind,
+    #[error("has an `alg` that is not for signatures of its kind")]
+    Alg,
+    #[error("has no `{0}` in base64url")]
+    Missing(&'static str),
+    #[error("is RSA of {0} bits; 2048 to 8192 are taken")]
+    RsaSize(usize),
+    #[error("has an `e` that is even, 1, or longer than 8 bytes")]
+    Exponent,
+    #[error("has an `{name}` of {found} bytes; its curve takes {wanted}")]
+    Length { name: &'static str, found: usize, wanted: usize },
+    #[error("is no point of its curve")]
+    OffCurve,
+}
+
+impl Unusable {
+    /// Whether it was never meant for signatures: providers publish such keys beside the others.
+    pub fn is_for_something_else(&self) -> bool {
+        *self == Self::OtherUse
     }
 }
 
@@ -31,23 +68,25 @@ pub struct VerificationKey {
 }
 
 impl VerificationKey {
-    /// From a JWK (RFC 7517); none when it is not a public signing key that we can use. A set with such
-    /// keys stays usable: providers publish encryption keys and new kinds beside the ones we need.
-    pub fn from_jwk(jwk: &Value) -> Option<Self> {
-        let jwk = jwk.as_object()?;
-        if jwk.contains_key("d") || !is_for_verification(jwk) {
-            return None;
+    /// From a JWK (RFC 7517). A set with keys that cannot be used stays usable: providers publish encryption keys
+    /// and new kinds beside the ones we need.
+    pub fn from_jwk(jwk: &Value) -> Result<Self, Unusable> {
+        let jwk = Jwk(jwk.as_object().ok_or(Unusable::NotAnObject)?);
+        if jwk.get("d").is_some() {
+            return Err(Unusable::Private);
         }
-        let mut prepared = prepare(jwk)?;
-        match jwk.get("alg") {
-            None => {}
-            Some(alg) => {
-                let only = allowed_algorithm(alg.as_str()?)?;
-                prepared.retain(|(algorithm, _)| *algorithm == only);
-            }
+        if !jwk.is_for_verification() {
+            return Err(Unusable::OtherUse);
         }
-        let kid = text(jwk, "kid").map(str::to_owned);
-        (!prepared.is_empty()).then_some(Self { kid, prepared })
+        let mut prepared = jwk.prepare()?;
+        if let Some(alg) = jwk.get("alg") {
+            let only = alg.as_str().and_then(allowed_algorithm).ok_or(Unusable::Alg)?;
+            prepared.retain(|(algorithm, _)| *algorithm == only);
+        }
+        match prepared.is_empty() {
+            true => Err(Unusable::Alg),
+            false => Ok(Self { kid: jwk.text("kid").map(str::to_owned), prepared }),
+        }
     }
 
     /// Whether the key's type, curve and `alg` fit a header's algorithm.
@@ -66,49 +105,97 @@ impl VerificationKey {
     }
 }
 
-fn text<'a>(jwk: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
-    jwk.get(key).and_then(Value::as_str)
-}
+/// The members of a key. One that is `null` is as good as none: some providers write all that they know of.
+struct Jwk<'a>(&'a Map<String, Value>);
 
-fn is_for_verification(jwk: &Map<String, Value>) -> bool {
-    let for_signatures = jwk.get("use").is_none_or(|value| value == "sig");
-    let verifies = match jwk.get("key_ops") {
-        None => true,
-        Some(Value::Array(operations)) => operations.iter().any(|operation| operation == "verify"),
-        Some(_) => false,
-    };
-    for_signatures && verifies
-}
-
-fn prepare(jwk: &Map<String, Value>) -> Option<Vec<(Algorithm, ParsedPublicKey)>> {
-    match (text(jwk, "kty")?, text(jwk, "crv")) {
-        ("RSA", _) => rsa(&decoded(text(jwk, "n")?)?, &decoded(text(jwk, "e")?)?),
-        ("EC", Some("P-256")) => Some(vec![(Algorithm::ES256, elliptic(jwk, 32, &ECDSA_P256_SHA256_FIXED)?)]),
-        ("EC", Some("P-384")) => Some(vec![(Algorithm::ES384, elliptic(jwk, 48, &ECDSA_P384_SHA384_FIXED)?)]),
-        ("OKP", Some("Ed25519")) => {
-            let x = decoded(text(jwk, "x")?)?;
-            (x.len() == 32).then_some(())?;
-            Some(vec![(Algorithm::EdDSA, ParsedPublicKey::new(&ED25519, x).ok()?)])
-        }
-        _ => None,
+impl<'a> Jwk<'a> {
+    fn get(&self, name: &str) -> Option<&'a Value> {
+        self.0.get(name).filter(|value| !value.is_null())
     }
-}
 
-fn decoded(value: &str) -> Option<Vec<u8>> {
-    URL_SAFE_NO_PAD.decode(value).ok()
+    fn text(&self, name: &str) -> Option<&'a str> {
+        self.get(name).and_then(Value::as_str)
+    }
+
+    fn is_for_verification(&self) -> bool {
+        let for_signatures = self.get("use").is_none_or(|value| value == "sig");
+        let verifies = match self.get("key_ops") {
+            None => true,
+            Some(Value::Array(operations)) => operations.iter().any(|operation| operation == "verify"),
+            Some(_) => false,
+        };
+        for_signatures && verifies
+    }
+
+    fn prepare(&self) -> Result<Vec<(Algorithm, ParsedPublicKey)>, Unusable> {
+        match (self.text("kty"), self.text("crv")) {
+            (Some("RSA"), _) => rsa(&self.bytes("n")?, &self.bytes("e")?),
+            (Some("EC"), Some("P-256")) => {
+                Ok(vec![(Algorithm::ES256, self.point(32, &ECDSA_P256_SHA256_FIXED)?)])
+            }
+            (Some("EC"), Some("P-384")) => {
+                Ok(vec![(Algorithm::ES384, self.point(48, &ECDSA_P384_SHA384_FIXED)?)])
+            }
+            (Some("OKP"), Some("Ed25519")) => {
+                let x = self.bytes("x")?;
+                if x.len() != 32 {
+                    return Err(Unusable::Length { name: "x", found: x.len(), wanted: 32 });
+                }
+                let key = ParsedPublicKey::new(&ED25519, x).map_err(|_| Unusable::OffCurve)?;
+                Ok(vec![(Algorithm::EdDSA, key)])
+            }
+            _ => Err(Unusable::Kind),
+        }
+    }
+
+    /// A member in base64url. RFC 7515 §2 has no padding; libraries that add it mean the same bytes.
+    fn bytes(&self, name: &'static str) -> Result<Vec<u8>, Unusable> {
+        const PADDING: GeneralPurposeConfig =
+            GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+        const ENGINE: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, PADDING);
+        let text = self.text(name).filter(|text| !text.is_empty());
+        text.and_then(|text| ENGINE.decode(text).ok()).ok_or(Unusable::Missing(name))
+    }
+
+    /// A point that is on the curve: parsing it checks that.
+    fn point(
+        &self,
+        size: usize,
+        curve: &'static dyn VerificationAlgorithm,
+    ) -> Result<ParsedPublicKey, Unusable> {
+        let (x, y) = (self.coordinate("x", size)?, self.coordinate("y", size)?);
+        let uncompressed: Vec<u8> = std::iter::once(4).chain(x).chain(y).collect();
+        ParsedPublicKey::new(curve, uncompressed).map_err(|_| Unusable::OffCurve)
+    }
+
+    /// A number of `size` bytes. RFC 7518 §6.2.1.2 writes leading zeros; libraries that write numbers leave them out,
+    /// or put one more before a number that would look negative.
+    fn coordinate(&self, name: &'static str, size: usize) -> Result<Vec<u8>, Unusable> {
+        let written = self.bytes(name)?;
+        let number = without_leading_zeros(&written);
+        let too_long = Unusable::Length { name, found: written.len(), wanted: size };
+        let missing = size.checked_sub(number.len()).ok_or(too_long)?;
+        Ok(std::iter::repeat_n(0, missing).chain(number.iter().copied()).collect())
+    }
 }
 
 /// 2048 to 8192 bits (RFC 7518 §3.3 sets the lower bound, CPU the upper), and an odd exponent above 1:
 /// with an exponent of 1 anything is a valid signature.
-fn rsa(n: &[u8], e: &[u8]) -> Option<Vec<(Algorithm, ParsedPublicKey)>> {
+fn rsa(n: &[u8], e: &[u8]) -> Result<Vec<(Algorithm, ParsedPublicKey)>, Unusable> {
     let (n, e) = (without_leading_zeros(n), without_leading_zeros(e));
     let bits = n.len() * 8 - n.first().map_or(0, |byte| byte.leading_zeros() as usize);
-    let odd_above_one = e.last().is_some_and(|last| last % 2 == 1) && e != [1];
-    ((2048..=8192).contains(&bits) && odd_above_one && e.len() <= 8).then_some(())?;
+    if !(2048..=8192).contains(&bits) {
+        return Err(Unusable::RsaSize(bits));
+    }
+    let is_odd = e.last().is_some_and(|last| last % 2 == 1);
+    if !is_odd || e == [1] || e.len() > 8 {
+        return Err(Unusable::Exponent);
+    }
     let components = RsaPublicKeyComponents { n, e };
-    Some(vec![
-        (Algorithm::RS256, components.to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256).ok()?),
-        (Algorithm::PS256, components.to_parsed_public_key(&RSA_PSS_2048_8192_SHA256).ok()?),
+    let unsound = |_| Unusable::Missing("n");
+    Ok(vec![
+        (Algorithm::RS256, components.to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256).map_err(unsound)?),
+        (Algorithm::PS256, components.to_parsed_public_key(&RSA_PSS_2048_8192_SHA256).map_err(unsound)?),
     ])
 }
 
@@ -117,17 +204,4 @@ fn without_leading_zeros(mut number: &[u8]) -> &[u8] {
         number = rest;
     }
     number
-}
-
-/// Coordinates of exactly `size` bytes (RFC 7518 §6.2.1.2), of a point that is on the curve: parsing it
-/// checks that.
-fn elliptic(
-    jwk: &Map<String, Value>,
-    size: usize,
-    algorithm: &'static dyn VerificationAlgorithm,
-) -> Option<ParsedPublicKey> {
-    let (x, y) = (decoded(text(jwk, "x")?)?, decoded(text(jwk, "y")?)?);
-    (x.len() == size && y.len() == size).then_some(())?;
-    let uncompressed: Vec<u8> = std::iter::once(4).chain(x).chain(y).collect();
-    ParsedPublicKey::new(algorithm, uncompressed).ok()
 }

@@ -7,3 +7,10 @@ pub mod fetch;
 pub mod issuer;
 pub mod jwks;
 pub mod key;
+pub mod key_set;
+
+/// Another side's text in a message: short, and in one line of printable ASCII.
+fn shown(text: &str) -> String {
+    let cut: String = text.chars().take(100).collect();
+    format!("\"{}\"", cut.escape_default())
+}

@@ -66,6 +66,11 @@ async fn every_allowed_algorithm_is_accepted() {
     header["alg"] = json!("PS256");
     let pss = keys[0].sign(&header.to_string(), &Value::Object(app.claims()).to_string());
     assert_eq!(app.exchange(&pss).await.status, 200);
+    // RFC 9864: EdDSA by the name that says the curve.
+    let mut header = keys[3].header();
+    header["alg"] = json!("Ed25519");
+    let ed25519 = keys[3].sign(&header.to_string(), &Value::Object(app.claims()).to_string());
+    assert_eq!(app.exchange(&ed25519).await.status, 200);
 }
 
 /// JAG-02: `none`, HMAC with the public key, algorithms off the list.

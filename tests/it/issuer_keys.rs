@@ -200,13 +200,43 @@ async fn without_a_kid_exactly_one_key_must_fit() {
     for key in [&elliptic, &other] {
         app.refused_assertion(&without_kid(key), "invalid_grant", "kid_unknown").await;
     }
-    // A key without kid in the set is for assertions without one.
+    // A key without kid that is alone in its set is the one that is meant, whether the assertion names one or not.
     let mut nameless = elliptic.jwk();
     nameless.as_object_mut().unwrap().remove("kid");
     app.idp.change(|b| b.jwks = json!({ "keys": [nameless] }));
     app.clock.advance(600);
     assert_eq!(app.exchange(&without_kid(&elliptic)).await.status, 200);
-    refused_with(&app, &elliptic, "kid_unknown").await;
+    granted_with(&app, &elliptic).await;
+    refused_with(&app, &other, "signature_bad").await;
+}
+
+async fn detail(app: &TestApp) -> String {
+    app.last_sign_in().await.detail
+}
+
+/// Whoever runs the identity provider learns what is wrong with the key, not only that there is none.
+#[tokio::test]
+async fn an_unknown_kid_says_what_is_published() {
+    let app = TestApp::start().await;
+    let (weak, fine, other) = (Key::rsa("weak", 0), Key::es256("fine"), Key::es256("other"));
+    let mut weak_jwk = weak.jwk();
+    weak_jwk["n"] = json!(crate::idp::b64([0xff; 128]));
+    let mut nameless = other.jwk();
+    nameless["kid"] = Value::Null;
+    let cases = [
+        (vec![weak_jwk.clone(), fine.jwk()], &weak, "\"weak\" is there, but is RSA of 1024 bits"),
+        (vec![fine.jwk(), nameless.clone()], &other, "no key \"other\"; it has \"fine\", 1 without kid"),
+        (vec![fine.jwk()], &Key::rsa("fine", 0), "\"fine\" is there, but is not for the alg"),
+        // A sole key without kid is not taken for one that is there and cannot be used.
+        (vec![weak_jwk, nameless], &weak, "\"weak\" is there, but is RSA of 1024 bits"),
+    ];
+    for (published, signer, expected) in cases {
+        app.clock.advance(600);
+        app.idp.change(|b| b.jwks = json!({ "keys": published }));
+        refused_with(&app, signer, "kid_unknown").await;
+        let detail = detail(&app).await;
+        assert!(detail.contains(expected), "{detail}");
+    }
 }
 
 /// ADM-08
@@ -541,6 +571,17 @@ async fn what_is_no_key_set_is_refused() {
     let app = TestApp::start_with(|c| c.fetch.private_origins.push(private)).await;
     app.change_provider(move |p| p.jwks_uri = format!("{origin}/keys")).await;
     granted_with(&app, &key).await;
+    // A byte order mark before the text, and a max-age in other letters.
+    let headers = [("content-type", "application/json"), ("cache-control", "public, Max-Age=\"60\"")];
+    let (origin, requests) = odd_keys(ok, &headers, format!("\u{feff}{set}")).await;
+    let private = origin.clone();
+    let app = TestApp::start_with(|c| c.fetch.private_origins.push(private)).await;
+    app.change_provider(move |p| p.jwks_uri = format!("{origin}/keys")).await;
+    for (passed, asked) in [(0, 1), (59, 1), (1, 2)] {
+        app.clock.advance(passed);
+        granted_with(&app, &key).await;
+        assert_eq!(requests.load(Ordering::SeqCst), asked, "{passed}");
+    }
 }
 
 /// ADM-07: a bad answer does not take the place of good keys.

@@ -2,8 +2,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use countersign::idp::key::{VerificationKey, allowed_algorithm};
+use countersign::idp::key::{Unusable, VerificationKey, allowed_algorithm};
+use countersign::idp::key_set::KeySet;
 use jsonwebtoken::Algorithm;
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::idp::Key;
@@ -187,10 +189,117 @@ fn unsound_keys_are_none() {
         ("for encryption", changed(&rsa, "use", json!("enc"))),
         ("for signing only", changed(&rsa, "key_ops", json!(["sign"]))),
     ] {
-        assert!(VerificationKey::from_jwk(&jwk).is_none(), "{name}: {jwk}");
+        assert!(VerificationKey::from_jwk(&jwk).is_err(), "{name}: {jwk}");
     }
     let mut n = URL_SAFE_NO_PAD.decode(rsa.jwk()["n"].as_str().unwrap()).unwrap();
     n.insert(0, 0);
     let (message, signature) = signed(&rsa, "RS256");
     assert!(verifies(&key(&changed(&rsa, "n", b64(&n))), "RS256", &message, &signature), "a leading zero");
+}
+
+/// The bytes of a member of a key.
+fn member(jwk: &Value, name: &str) -> Vec<u8> {
+    URL_SAFE_NO_PAD.decode(jwk[name].as_str().unwrap()).unwrap()
+}
+
+/// A key of the curve whose member begins with a zero byte: one in 128 has one.
+fn with_a_zero_first(make: fn(&str) -> Key) -> (Key, &'static str) {
+    loop {
+        let made = make("k");
+        if let Some(name) = ["x", "y"].into_iter().find(|name| member(&made.jwk(), name)[0] == 0) {
+            return (made, name);
+        }
+    }
+}
+
+/// RFC 7518 §6.2.1.2 has leading zeros; libraries for numbers leave them out, or write one more as a sign.
+#[test]
+fn coordinates_are_numbers() {
+    for (make, size) in [(Key::es256 as fn(&str) -> Key, 32), (Key::es384, 48)] {
+        let (signer, name) = with_a_zero_first(make);
+        let (message, signature) = signed(&signer, signer.alg());
+        let whole = member(&signer.jwk(), name);
+        assert_eq!(whole.len(), size);
+        let shortened: Vec<u8> = whole.iter().copied().skip_while(|byte| *byte == 0).collect();
+        for written in [shortened, [vec![0], whole.clone()].concat()] {
+            let mut jwk = signer.jwk();
+            jwk[name] = json!(URL_SAFE_NO_PAD.encode(&written));
+            assert!(verifies(&key(&jwk), signer.alg(), &message, &signature), "{} bytes", written.len());
+        }
+        let mut jwk = signer.jwk();
+        jwk[name] = json!(URL_SAFE_NO_PAD.encode([&[1], whole.as_slice()].concat()));
+        let why = VerificationKey::from_jwk(&jwk).err().unwrap();
+        assert_eq!(why, Unusable::Length { name, found: size + 1, wanted: size });
+    }
+}
+
+/// A member that is null is as good as none, and padding is no part of a number.
+#[test]
+fn padded_and_null_members_mean_the_same() {
+    for (alg, signer, _) in signers() {
+        let (message, signature) = signed(&signer, alg);
+        let mut jwk = signer.jwk();
+        for name in ["n", "e", "x", "y"] {
+            if let Some(text) = jwk[name].as_str() {
+                let padding = ["", "", "==", "="][text.len() % 4];
+                jwk[name] = json!(format!("{text}{padding}"));
+            }
+        }
+        for name in ["d", "alg", "use", "key_ops", "x5c", "x5t", "kid"] {
+            jwk[name] = Value::Null;
+        }
+        assert!(verifies(&key(&jwk), alg, &message, &signature), "{jwk}");
+        assert_eq!(key(&jwk).kid, None);
+    }
+}
+
+/// RFC 9864 §2.2: the name says the curve as well.
+#[test]
+fn ed25519_has_two_names() {
+    let signer = Key::ed25519("k");
+    let mut jwk = signer.jwk();
+    jwk["alg"] = json!("Ed25519");
+    let (message, signature) = signed(&signer, "Ed25519");
+    for alg in ["Ed25519", "EdDSA"] {
+        assert!(verifies(&key(&jwk), alg, &message, &signature), "{alg}");
+    }
+    assert!(allowed_algorithm("Ed448").is_none());
+    jwk["alg"] = json!("Ed448");
+    assert_eq!(VerificationKey::from_jwk(&jwk).err(), Some(Unusable::Alg));
+}
+
+/// Anything that may stand in a key.
+fn any_member() -> impl Strategy<Value = Value> {
+    const WORDS: &[&str] =
+        &["RSA", "EC", "OKP", "P-256", "P-384", "Ed25519", "sig", "enc", "RS256", "ES256", "verify", "AQAB"];
+    prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        "[A-Za-z0-9_=+/-]{0,70}".prop_map(Value::from),
+        proptest::sample::select(WORDS).prop_map(Value::from),
+        proptest::collection::vec("[a-z]{0,7}", 0..3).prop_map(Value::from),
+    ]
+}
+
+proptest! {
+    /// No key is taken that makes a signature out of nothing, and no text ends in a panic.
+    #[test]
+    fn whatever_is_published_is_read_or_left_out(
+        members in proptest::collection::btree_map(
+            proptest::sample::select(&["kty", "crv", "n", "e", "x", "y", "d", "alg", "use", "key_ops", "kid"][..]),
+            any_member(),
+            0..11,
+        ),
+    ) {
+        let jwk = json!(members);
+        match VerificationKey::from_jwk(&jwk) {
+            Err(why) => prop_assert!(!why.to_string().is_empty()),
+            Ok(key) => prop_assert!(ALL.iter().all(|alg| !verifies(&key, alg, "x", &[]))),
+        }
+        let set = json!({ "keys": [jwk, Key::ed25519("sound").jwk()] });
+        let set = KeySet::parse(&set).unwrap();
+        let (found, left_out) = (set.usable(), set.left_out_shown());
+        prop_assert_eq!(found == 1, left_out.is_some());
+    }
 }

@@ -287,6 +287,12 @@ async fn metadata(State(idp): State<IdpState>, Path(name): Path<String>) -> Resp
         "moved" => {
             return (StatusCode::FOUND, [(header::LOCATION, format!("{}/good", idp.base))]).into_response();
         }
+        "odd" => {
+            metadata["identity_chaining_requested_token_types_supported"] = Value::Null;
+            metadata["scopes_supported"] = Value::Null;
+            let json = [(header::CONTENT_TYPE, "application/json")];
+            return (json, format!("\u{feff}{metadata}")).into_response();
+        }
         "html" => return axum::response::Html("<h1>internal secret page</h1>").into_response(),
         _ => {}
     }
@@ -300,10 +306,13 @@ async fn jwks(State(idp): State<IdpState>, Path(name): Path<String>) -> Response
         "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0" });
     let mut encryption = key.clone();
     encryption["use"] = "enc".into();
+    let n = crate::idp::b64([0xff; 128]);
+    let weak = json!({ "kty": "RSA", "kid": "old\u{1b}", "e": "AQAB", "n": n });
     let symmetric = json!({ "kty": "oct", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0" });
     match name.as_str() {
         "no-key" => axum::Json(json!({ "keys": [symmetric, encryption] })).into_response(),
-        _ => axum::Json(json!({ "keys": [symmetric, encryption, key] })).into_response(),
+        "left-out" => axum::Json(json!({ "keys": [symmetric, encryption, weak, key] })).into_response(),
+        _ => axum::Json(json!({ "keys": [encryption, key] })).into_response(),
     }
 }
 

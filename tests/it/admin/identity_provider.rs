@@ -88,6 +88,33 @@ async fn a_usable_key_is_needed() {
     }
 }
 
+/// A key that is left out is told with its reason, on saving and on checking.
+#[tokio::test]
+async fn keys_that_are_left_out_are_told() {
+    let h = Harness::start().await;
+    let acme = h.teamspace("acme").await;
+    let made = acme.put(PATH, body(&h.idp.issuer("left-out"))).await.expect(200);
+    let checked = acme.call(Method::POST, &format!("{PATH}/check"), None).await.expect(200);
+    for answer in [made, checked] {
+        assert_eq!(codes(&answer)[6], ("jwks", "warning"));
+        let message = answer["checks"][6]["message"].as_str().unwrap();
+        let weak = "the key \"old\\u{1b}\" is RSA of 1024 bits; 2048 to 8192 are taken";
+        assert!(message.starts_with("1 usable") && message.contains(weak), "{message}");
+    }
+    let problem = refuses(&h, &acme, &h.idp.issuer("no-key"), "jwks").await;
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.contains("a key without kid is of another kind"), "{detail}");
+}
+
+/// What need not be there may be null, or of any form; a byte order mark is no part of the document.
+#[tokio::test]
+async fn metadata_is_read_for_what_it_means() {
+    let h = Harness::start().await;
+    let acme = h.teamspace("acme").await;
+    let made = acme.put(PATH, body(&h.idp.issuer("odd"))).await.expect(200);
+    assert_eq!(codes(&made)[7], ("id_jag_supported", "warning"));
+}
+
 /// ADM-04
 #[tokio::test]
 async fn id_jags_come_from_the_org_server() {
