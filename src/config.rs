@@ -2,6 +2,7 @@
 
 mod database_url;
 mod log_stream;
+mod private_origin;
 mod problem;
 mod sources;
 mod types;
@@ -17,6 +18,7 @@ use sources::Sources;
 
 pub(crate) use database_url::check_database_url;
 pub use log_stream::{Destination, LogStream};
+pub use private_origin::{ConfinedOrigin, PrivateOrigin};
 pub use problem::{ConfigError, ConfigErrors};
 pub use types::{ByteSize, Duration, Secret, SigningAlg};
 pub(crate) use validate::is_loopback;
@@ -131,8 +133,9 @@ pub struct Database {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Fetch {
-    /// Exact origins excused from https and from the public-address rule.
-    pub private_origins: Vec<String>,
+    /// Exact origins excused from https and from the public-address rule, for every teamspace or for those that are
+    /// named.
+    pub private_origins: Vec<PrivateOrigin>,
     /// Extra roots, PEM.
     pub ca_file: Option<PathBuf>,
     /// Deadline of one whole fetch.

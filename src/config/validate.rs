@@ -8,7 +8,7 @@ use url::{Host, Url};
 
 use super::problem::{ConfigError, ConfigErrors, invalid};
 use super::sources::Sources;
-use super::{Admin, Config, Database, Duration, Secret, check_database_url, log_stream};
+use super::{Admin, Config, Database, Duration, PrivateOrigin, Secret, check_database_url, log_stream};
 
 /// What was found so far, each problem with the place where its key was set.
 struct Findings<'a> {
@@ -201,12 +201,9 @@ fn check_sizes(config: &Config) -> Vec<ConfigError> {
     errors
 }
 
-fn check_private_origins(origins: &[String]) -> Vec<ConfigError> {
-    let is_exact =
-        |origin: &str| Url::parse(origin).is_ok_and(|url| url.origin().ascii_serialization() == origin);
-    let wrong = origins.iter().filter(|origin| !is_exact(origin));
-    let why = "must be an origin such as https://idp.internal:8443";
-    wrong.map(|origin| invalid("fetch.private_origins", origin, why)).collect()
+fn check_private_origins(origins: &[PrivateOrigin]) -> Vec<ConfigError> {
+    let wrong = origins.iter().filter_map(|excused| Some((excused.origin(), excused.problem()?)));
+    wrong.map(|(origin, why)| invalid("fetch.private_origins", origin, why)).collect()
 }
 
 /// A secret from a file, without the line end that editors add.

@@ -109,7 +109,7 @@ async fn start_app(dir: &Path, issuer: &str, private_origins: &[String]) -> Resu
         schema_file: dir.join("countersign.cedarschema"),
         ..Config::default()
     };
-    config.fetch.private_origins = private_origins.to_vec();
+    config.fetch.private_origins = private_origins.iter().cloned().map(Into::into).collect();
     Store::migrate(&config.database_url)?;
     Ok(App::start(config, Arc::new(SystemClock)).await?)
 }

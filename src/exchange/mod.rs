@@ -128,7 +128,7 @@ async fn perform(
     let unverified = UnverifiedAssertion::peek(&asked.assertion, app.config.assertion.max_size.bytes())?;
     record.issuer = shorten(unverified.issuer());
     let (tenancy, provider) = trusted_issuer(snapshot, unverified.issuer(), record)?;
-    let authentic = authenticate_assertion(app, unverified, provider).await?;
+    let authentic = authenticate_assertion(app, unverified, &tenancy, provider).await?;
     describe(record, &authentic);
     let registered = client.registered();
     let id_jag = authentic.check(&expectations(app, &tenancy, &registered.client_id, now))?;
@@ -236,9 +236,11 @@ fn expectations(app: &App, tenancy: &Tenancy, client_id: &str, now: UnixSeconds)
 async fn authenticate_assertion(
     app: &App,
     unverified: UnverifiedAssertion<'_>,
+    tenancy: &Tenancy,
     provider: &IdentityProvider,
 ) -> Result<AuthenticAssertion, TokenError> {
-    let keys = app.issuer_keys.find(provider, unverified.kid(), unverified.algorithm()).await;
+    let (teamspace, kid, algorithm) = (&tenancy.teamspace.slug, unverified.kid(), unverified.algorithm());
+    let keys = app.issuer_keys.find(teamspace, provider, kid, algorithm).await;
     let keys = keys.map_err(|error| match error {
         KeyError::Unknown(detail) => TokenError::unverified(Reason::KID_UNKNOWN).detail(detail),
         KeyError::Busy => TokenError::unavailable(Reason::ISSUER_UNREACHABLE, error),

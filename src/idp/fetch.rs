@@ -13,7 +13,7 @@ use serde_json::Value;
 use url::{Host, Url};
 
 use super::address::is_public;
-use crate::config::Fetch;
+use crate::config::{Fetch, PrivateOrigin};
 
 /// Why something was not fetched. The text never repeats what the other side answered.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +32,9 @@ pub enum FetchError {
     Unreachable(&'static str),
     #[error("did not answer in time")]
     Timeout,
+    /// Any of the three before.
+    #[error("cannot be reached at a public address")]
+    NotReached,
     #[error("answered with status {0}")]
     Status(u16),
     #[error("redirects to another place, which is not followed")]
@@ -40,6 +43,16 @@ pub enum FetchError {
     NotJson,
     #[error("answered with more than {0} bytes")]
     TooLarge(usize),
+}
+
+impl FetchError {
+    /// The same without what would tell which names there are behind the firewall.
+    pub fn confined(self) -> Self {
+        match self {
+            Self::PrivateAddress | Self::Unreachable(_) | Self::Timeout => Self::NotReached,
+            other => other,
+        }
+    }
 }
 
 /// The HTTP client could not be set up.
@@ -55,13 +68,16 @@ pub struct Fetched {
     pub max_age: Option<i64>,
 }
 
-/// Fetches JSON documents from outside.
+/// Fetches JSON documents from outside: from public addresses, until [`Fetcher::on_behalf_of`] says for whom.
 #[derive(Clone)]
 pub struct Fetcher {
     /// Resolves names to public addresses only.
     public: Client,
     /// For the origins that the operator excused.
     private: Client,
+    /// All that the operator excused, for one teamspace or another.
+    excused: Arc<[PrivateOrigin]>,
+    /// Those of them that may be asked.
     private_origins: Arc<HashSet<String>>,
     timeout: Duration,
     max_size: usize,
@@ -74,10 +90,18 @@ impl Fetcher {
         Ok(Self {
             public: client(guarded(config)?.dns_resolver(Arc::new(PublicResolver)))?,
             private: client(guarded(config)?)?,
-            private_origins: Arc::new(config.private_origins.iter().cloned().collect()),
+            excused: config.private_origins.clone().into(),
+            private_origins: Arc::default(),
             timeout: config.timeout.std(),
             max_size: config.max_size.bytes(),
         })
+    }
+
+    /// The same, with the private origins that are excused for a teamspace.
+    pub fn on_behalf_of(&self, teamspace: &str) -> Self {
+        let its = self.excused.iter().filter(|excused| excused.is_for(teamspace));
+        let private_origins = its.map(|excused| excused.origin().to_owned()).collect();
+        Self { private_origins: Arc::new(private_origins), ..self.clone() }
     }
 
     /// Whether an origin is excused from https and from the public-address rule.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use url::Url;
 
-use super::discovery::{Metadata, check_jwks_uri, discover};
+use super::discovery::{DiscoveryError, Metadata, check_jwks_uri, discover};
 use super::fetch::{FetchError, Fetcher};
 use super::key_set::KeySet;
 use crate::store::identity_providers::Provider;
@@ -48,10 +48,29 @@ impl Inspection {
 pub const ORDER: [&str; 6] =
     ["issuer_url", "issuer_not_self", "org_authorization_server", "metadata", "jwks", "id_jag_supported"];
 
-/// Judges an issuer as it was typed. `own` is our own issuer identifier.
-pub async fn inspect(fetcher: &Fetcher, provider: Provider, issuer: &str, own: &str) -> Inspection {
+/// An issuer as it was typed, and who did.
+#[derive(Debug, Clone, Copy)]
+pub struct Proposed<'a> {
+    pub provider: Provider,
+    pub issuer: &'a str,
+    /// Our own issuer identifier.
+    pub own: &'a str,
+    /// Whether who asks may learn no more about the network than that something cannot be reached.
+    pub confined: bool,
+}
+
+impl Proposed<'_> {
+    /// The error as it is told to who asks; operators find it in the log.
+    fn told(&self, error: FetchError) -> FetchError {
+        tracing::info!(issuer = self.issuer, %error, "cannot check an identity provider");
+        if self.confined { error.confined() } else { error }
+    }
+}
+
+/// Judges an issuer. The fetcher is that of its teamspace.
+pub async fn inspect(fetcher: &Fetcher, proposed: Proposed<'_>) -> Inspection {
     let mut inspection = Inspection { checks: Vec::with_capacity(ORDER.len()), jwks_uri: None };
-    if let Err(failed) = run(fetcher, provider, issuer, own, &mut inspection).await {
+    if let Err(failed) = run(fetcher, proposed, &mut inspection).await {
         inspection.checks.push(failed);
         inspection.jwks_uri = None;
     }
@@ -66,22 +85,20 @@ fn check(code: &'static str, outcome: Outcome, message: impl Into<String>) -> Ch
     Check { code, outcome, message: message.into() }
 }
 
-async fn run(
-    fetcher: &Fetcher,
-    provider: Provider,
-    issuer: &str,
-    own: &str,
-    inspection: &mut Inspection,
-) -> Result<(), Check> {
-    let checks = &mut inspection.checks;
+async fn run(fetcher: &Fetcher, proposed: Proposed<'_>, inspection: &mut Inspection) -> Result<(), Check> {
+    let (checks, issuer) = (&mut inspection.checks, proposed.issuer);
     checks.push(check_url(fetcher, issuer)?);
-    checks.push(check_not_self(issuer, own)?);
-    checks.push(check_org_server(provider, issuer)?);
-    let metadata = discover(fetcher, issuer)
-        .await
-        .map_err(|e| check("metadata", Outcome::Failed, format!("The issuer's metadata: {e}.")))?;
+    checks.push(check_not_self(issuer, proposed.own)?);
+    checks.push(check_org_server(proposed.provider, issuer)?);
+    let metadata = discover(fetcher, issuer).await.map_err(|error| {
+        let error = match error {
+            DiscoveryError::Fetch(error) => proposed.told(error).into(),
+            other => other,
+        };
+        check("metadata", Outcome::Failed, format!("The issuer's metadata: {error}."))
+    })?;
     checks.push(check("metadata", Outcome::Passed, "The metadata names exactly this issuer."));
-    let (jwks_uri, passed) = check_jwks(fetcher, &metadata).await?;
+    let (jwks_uri, passed) = check_jwks(fetcher, proposed, &metadata).await?;
     checks.push(passed);
     checks.push(check_id_jag(&metadata));
     inspection.jwks_uri = Some(jwks_uri);
@@ -129,10 +146,14 @@ fn check_org_server(provider: Provider, issuer: &str) -> Result<Check, Check> {
     Ok(check(code, Outcome::Passed, "The issuer is not a custom authorization server."))
 }
 
-async fn check_jwks(fetcher: &Fetcher, metadata: &Metadata) -> Result<(String, Check), Check> {
+async fn check_jwks(
+    fetcher: &Fetcher,
+    proposed: Proposed<'_>,
+    metadata: &Metadata,
+) -> Result<(String, Check), Check> {
     let fail = |why: String| check("jwks", Outcome::Failed, why);
     let uri = metadata.jwks_uri.clone().ok_or_else(|| fail("The metadata has no jwks_uri.".into()))?;
-    let unfetched = |e: FetchError| fail(format!("The issuer's jwks_uri {e}."));
+    let unfetched = |e: FetchError| fail(format!("The issuer's jwks_uri {}.", proposed.told(e)));
     check_jwks_uri(fetcher, &metadata.issuer, &uri).map_err(unfetched)?;
     let fetched = fetcher.get(&uri).await.map_err(unfetched)?;
     let keys = KeySet::parse(&fetched.json).map_err(|e| fail(format!("At jwks_uri, {e}.")))?;

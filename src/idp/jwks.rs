@@ -61,6 +61,8 @@ impl Cached {
 
 /// What is cached of one issuer.
 struct Entry {
+    /// The slug of the teamspace that believes it: which private origins may be asked depends on it.
+    teamspace: String,
     /// Where its keys come from: a request that began under an older configuration must not leave keys
     /// of the old place behind for the new one.
     jwks_uri: String,
@@ -88,11 +90,12 @@ impl IssuerKeys {
     /// The keys that may have signed an assertion of a configured issuer.
     pub async fn find(
         &self,
+        teamspace: &str,
         provider: &IdentityProvider,
         kid: Option<&str>,
         algorithm: Algorithm,
     ) -> Result<Vec<Arc<VerificationKey>>, KeyError> {
-        let entry = self.entry(provider);
+        let entry = self.entry(teamspace, provider);
         if let Some(found) = self.cached(&entry, kid, algorithm) {
             return Ok(found);
         }
@@ -111,12 +114,15 @@ impl IssuerKeys {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner).remove(issuer);
     }
 
-    fn entry(&self, provider: &IdentityProvider) -> Arc<Entry> {
+    fn entry(&self, teamspace: &str, provider: &IdentityProvider) -> Arc<Entry> {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(entry) = entries.get(&provider.issuer).filter(|e| e.jwks_uri == provider.jwks_uri) {
+        let is_same =
+            |entry: &&Arc<Entry>| entry.jwks_uri == provider.jwks_uri && entry.teamspace == teamspace;
+        if let Some(entry) = entries.get(&provider.issuer).filter(is_same) {
             return Arc::clone(entry);
         }
         let new = Arc::new(Entry {
+            teamspace: teamspace.to_owned(),
             jwks_uri: provider.jwks_uri.clone(),
             keys: ArcSwapOption::empty(),
             asked_at: Arc::default(),
@@ -160,7 +166,7 @@ impl IssuerKeys {
         let (cache, entry, provider) = (self.clone(), Arc::clone(entry), provider.clone());
         // In a task of its own: a client that goes away must not take along what others wait for.
         let asking = tokio::spawn(async move {
-            match cache.fetch(&provider).await {
+            match cache.fetch(&entry.teamspace, &provider).await {
                 Ok(set) => entry.keys.store(Some(Arc::new(set))),
                 Err(error) => {
                     tracing::warn!(issuer = provider.issuer, %error, "cannot refresh an issuer's keys");
@@ -185,8 +191,9 @@ impl IssuerKeys {
     }
 
     /// Metadata first: an issuer that has become another, or moved its keys, is not followed silently.
-    async fn fetch(&self, provider: &IdentityProvider) -> Result<Cached, RefreshError> {
-        let metadata = discover(&self.fetcher, &provider.issuer).await?;
+    async fn fetch(&self, teamspace: &str, provider: &IdentityProvider) -> Result<Cached, RefreshError> {
+        let fetcher = self.fetcher.on_behalf_of(teamspace);
+        let metadata = discover(&fetcher, &provider.issuer).await?;
         if metadata.jwks_uri.as_deref() != Some(&provider.jwks_uri) {
             tracing::warn!(
                 issuer = provider.issuer,
@@ -194,8 +201,8 @@ impl IssuerKeys {
                 "the issuer's metadata names another jwks_uri; the saved one is used until it is saved again"
             );
         }
-        check_jwks_uri(&self.fetcher, &provider.issuer, &provider.jwks_uri)?;
-        let fetched = self.fetcher.get(&provider.jwks_uri).await?;
+        check_jwks_uri(&fetcher, &provider.issuer, &provider.jwks_uri)?;
+        let fetched = fetcher.get(&provider.jwks_uri).await?;
         let keys = KeySet::parse(&fetched.json)?;
         let longest = self.config.max_age.as_secs();
         let max_age = fetched.max_age.map_or(longest, |age| age.clamp(60, longest));

@@ -87,6 +87,18 @@ fn bad_configuration_names_key_place_and_cause() {
         ("[database]\ntimeout = \"2m\"", &["database.timeout", "25s"]),
         ("[retention]\nsign_ins = \"0s\"", &["retention.sign_ins", "1d"]),
         ("[fetch]\nprivate_origins = [\"https://idp.internal/path\"]", &["private_origins", "origin"]),
+        (
+            "[fetch]\nprivate_origins = [{ origin = \"https://idp.internal/path\", teamspaces = [\"acme\"] }]",
+            &["private_origins", "origin"],
+        ),
+        (
+            "[fetch]\nprivate_origins = [{ origin = \"https://idp.internal\", teamspaces = [] }]",
+            &["private_origins", "teamspaces"],
+        ),
+        (
+            "[fetch]\nprivate_origins = [{ origin = \"https://idp.internal\", teamspace = \"acme\" }]",
+            &["private_origins", "teamspaces"],
+        ),
         ("[keys]\nencryption_key = \"x\"\nencryption_key_file = \"y\"", &["keys.encryption_key", "both"]),
         ("[keys]\nencryption_key = \"abc\"", &["keys.encryption_key", "32 bytes"]),
         ("[keys]\nencryption_key_file = \"not-there\"", &["keys.encryption_key", "not-there"]),
@@ -131,6 +143,26 @@ fn configuration_is_shown_without_secrets_and_described() {
     let example = root.join("examples/config.toml");
     let out = countersign(dir.path(), &["config", "show", "--config", example.to_str().unwrap()], &[]);
     assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
+}
+
+/// An origin by itself is for all, a table for some; the environment takes both.
+#[test]
+fn private_origins_are_for_all_or_for_some() {
+    let dir = tempfile::tempdir().unwrap();
+    let written =
+        r#"["https://a.internal", { origin = "https://b.internal:8443", teamspaces = ["acme", "globex"] }]"#;
+    write(dir.path(), "countersign.toml", &format!("[fetch]\nprivate_origins = {written}\n"));
+    let from_file = countersign(dir.path(), &["config", "show"], &[]);
+    std::fs::remove_file(dir.path().join("countersign.toml")).unwrap();
+    let env = [("COUNTERSIGN_FETCH__PRIVATE_ORIGINS", written.replace(" = ", "="))];
+    let env = env.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let from_environment = countersign(dir.path(), &["config", "show"], &env);
+    assert_eq!(from_file.status.code(), Some(0), "{}", text(&from_file.stderr));
+    assert_eq!(text(&from_file.stdout), text(&from_environment.stdout), "{}", text(&from_environment.stderr));
+    let shown: toml::Table = text(&from_file.stdout).parse().unwrap();
+    let origins = &shown["fetch"]["private_origins"];
+    assert_eq!(origins[0].as_str(), Some("https://a.internal"));
+    assert_eq!(origins[1]["teamspaces"].as_array().unwrap().len(), 2);
 }
 
 /// Passwords of database URLs: what is shown of those that are taken.

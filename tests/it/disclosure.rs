@@ -39,7 +39,7 @@ async fn two_teamspaces(rules: &Rules) -> (TestApp, FakeIdp) {
     let (policies, schema, origin) = (rules.policies(), rules.schema(), zeta.issuer.clone());
     let app = TestApp::start_with(|config| {
         (config.policy_dir, config.schema_file) = (policies, schema);
-        config.fetch.private_origins.push(origin);
+        config.fetch.private_origins.push(origin.into());
     })
     .await;
     app.put_teamspace("zeta").await;

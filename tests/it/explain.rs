@@ -154,6 +154,28 @@ async fn the_order_of_the_checks_is_the_order_of_the_exchange() {
     }
 }
 
+/// Which clients there are is not told to a teamspace, unless its own identity provider has issued for one.
+#[tokio::test]
+async fn a_teamspace_cannot_ask_which_clients_there_are() {
+    let app = TestApp::start().await;
+    let token = admin(&app, Some("id-of-acme")).await;
+    let ask = async |assertion: &str, client: &str| {
+        let body = json!({ "assertion": assertion, "client_id": client });
+        explain(&app, &token, "acme", body).await
+    };
+    let other = app.assertion(json!({ "client_id": "other" }));
+    let expired = app.assertion(json!({ "exp": START - 100, "iat": START - 200, "client_id": "other" }));
+    let altered = format!("{}AAAA", &other[..other.len() - 4]);
+    for assertion in [other.as_str(), &expired, &altered, "x.y"] {
+        let (known, unknown) = (ask(assertion, CLIENT).await, ask(assertion, "nobody").await);
+        assert_eq!(known.body.replace(CLIENT, "nobody"), unknown.body);
+    }
+    let issued = app.assertion(json!({ "client_id": "nobody" }));
+    let answer = ask(&issued, "nobody").await;
+    assert_failed_at(&answer, "client");
+    assert_eq!(answer.json["error"]["reason"], "client_unknown");
+}
+
 /// To a teamspace's administrator another teamspace's issuer is as unknown as any, down to its slash.
 #[tokio::test]
 async fn other_teamspaces_stay_hidden() {

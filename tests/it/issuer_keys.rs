@@ -9,10 +9,12 @@ use axum::Router;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use countersign::config::{ConfinedOrigin, PrivateOrigin};
 use countersign::exchange::request::JWT_BEARER;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
+use crate::explain::admin;
 use crate::harness::{Answer, CLIENT, SECRET, START, TestApp};
 use crate::idp::{FakeIdp, Key};
 
@@ -334,7 +336,7 @@ async fn without_any_keys_the_client_comes_again() {
 async fn a_slow_issuer_delays_nobody_else() {
     let other = FakeIdp::start(Key::es256("other")).await;
     let origin = other.issuer.clone();
-    let app = TestApp::start_with(|c| c.fetch.private_origins.push(origin)).await;
+    let app = TestApp::start_with(|c| c.fetch.private_origins.push(origin.into())).await;
     app.put_teamspace("globex").await;
     app.put_provider("globex", &other).await;
     app.idp.change(|b| b.delay = Duration::from_secs(3));
@@ -495,7 +497,7 @@ async fn an_issuer_that_has_become_another_is_not_followed() {
 async fn a_moved_jwks_uri_is_not_followed() {
     let elsewhere = FakeIdp::start(Key::es256("elsewhere")).await;
     let origin = elsewhere.issuer.clone();
-    let app = TestApp::start_with(|c| c.fetch.private_origins.push(origin)).await;
+    let app = TestApp::start_with(|c| c.fetch.private_origins.push(origin.into())).await;
     let uri = elsewhere.jwks_uri();
     app.change_provider(|p| p.jwks_uri = uri).await;
     // The metadata names the issuer's own place, the saved one is elsewhere: that one counts.
@@ -553,7 +555,7 @@ async fn what_is_no_key_set_is_refused() {
     ] {
         let (origin, requests) = odd_keys(status, &headers, body).await;
         let origins = [origin.clone(), target.issuer.clone()];
-        let app = TestApp::start_with(|c| c.fetch.private_origins.extend(origins)).await;
+        let app = TestApp::start_with(|c| c.fetch.private_origins.extend(origins.map(Into::into))).await;
         app.change_provider(move |p| p.jwks_uri = format!("{origin}/keys")).await;
         let assertion = key.assertion(&app.claims());
         unreachable(&app, &assertion).await;
@@ -568,14 +570,14 @@ async fn what_is_no_key_set_is_refused() {
     let jwk_set = ("content-type", "application/jwk-set+json; charset=utf-8");
     let (origin, _) = odd_keys(ok, &[jwk_set], set.to_string()).await;
     let private = origin.clone();
-    let app = TestApp::start_with(|c| c.fetch.private_origins.push(private)).await;
+    let app = TestApp::start_with(|c| c.fetch.private_origins.push(private.into())).await;
     app.change_provider(move |p| p.jwks_uri = format!("{origin}/keys")).await;
     granted_with(&app, &key).await;
     // A byte order mark before the text, and a max-age in other letters.
     let headers = [("content-type", "application/json"), ("cache-control", "public, Max-Age=\"60\"")];
     let (origin, requests) = odd_keys(ok, &headers, format!("\u{feff}{set}")).await;
     let private = origin.clone();
-    let app = TestApp::start_with(|c| c.fetch.private_origins.push(private)).await;
+    let app = TestApp::start_with(|c| c.fetch.private_origins.push(private.into())).await;
     app.change_provider(move |p| p.jwks_uri = format!("{origin}/keys")).await;
     for (passed, asked) in [(0, 1), (59, 1), (1, 2)] {
         app.clock.advance(passed);
@@ -683,4 +685,52 @@ async fn key_sets_are_bounded() {
     app.idp.change(|behaviour| behaviour.jwks = json!({ "keys": keys }));
     app.change_provider(|provider| provider.updated_at += 1).await;
     app.refused_assertion(&good.assertion(&app.claims()), "invalid_grant", "kid_unknown").await;
+}
+
+/// Excuses every origin for one teamspace only.
+fn confine(config: &mut countersign::config::Config, slug: &str) {
+    for excused in &mut config.fetch.private_origins {
+        let (origin, teamspaces) = (excused.origin().to_owned(), vec![slug.to_owned()]);
+        *excused = PrivateOrigin::ForSome(ConfinedOrigin { origin, teamspaces });
+    }
+}
+
+/// What is behind the firewall is for the teamspaces that the operator names, by the slug that they have now.
+#[tokio::test]
+async fn a_private_origin_may_be_for_some_teamspaces() {
+    let other = FakeIdp::start(Key::es256("other")).await;
+    let origin = other.issuer.clone();
+    let app = TestApp::start_with(|config| {
+        config.fetch.private_origins.push(origin.into());
+        confine(config, "acme");
+    })
+    .await;
+    app.granted(json!({})).await;
+    app.put_teamspace("globex").await;
+    app.put_provider("globex", &other).await;
+    let claims = app.claims_with(json!({ "iss": other.issuer }));
+    unreachable(&app, &other.key.assertion(&claims)).await;
+    assert_eq!(asked(&other), (0, 0));
+    let before = asked(&app.idp);
+    app.change_teamspace(|teamspace| teamspace.slug = "renamed".into()).await;
+    unreachable(&app, &app.assertion(json!({}))).await;
+    assert_eq!(asked(&app.idp), before);
+}
+
+/// The same when an identity provider is saved.
+#[tokio::test]
+async fn a_private_origin_of_another_teamspace_cannot_be_saved() {
+    let app = TestApp::start_with(|config| confine(config, "acme")).await;
+    app.put_teamspace("globex").await;
+    let (acme, globex) = (admin(&app, Some("id-of-acme")).await, admin(&app, Some("id-of-globex")).await);
+    let save = async |slug: &str, token: &str| {
+        let url = format!("{}/api/v1/teamspaces/{slug}/identity-provider", app.issuer());
+        let body = json!({ "provider": "oidc", "issuer": app.idp.issuer });
+        Answer::of(app.http.put(url).bearer_auth(token).json(&body).send().await.unwrap()).await
+    };
+    let refused = save("globex", &globex).await;
+    assert_eq!((refused.status, &refused.json["code"]), (422, &json!("issuer_url")), "{refused:?}");
+    assert_eq!(asked(&app.idp), (0, 0));
+    let taken = save("acme", &acme).await;
+    assert_eq!(taken.status, 200, "{taken:?}");
 }

@@ -40,7 +40,7 @@ async fn of_64_parallel_presentations_one_succeeds() {
 async fn refusals_burn_nothing_and_issuers_do_not_share_ids() {
     let idp = crate::idp::FakeIdp::start(crate::idp::Key::rsa("two", 1)).await;
     let origin = idp.issuer.clone();
-    let app = TestApp::start_with(|config| config.fetch.private_origins.push(origin)).await;
+    let app = TestApp::start_with(|config| config.fetch.private_origins.push(origin.into())).await;
     app.put_teamspace("globex").await;
     app.put_provider("globex", &idp).await;
     app.change_teamspace(|t| t.member_limit = Some(0)).await;

@@ -76,7 +76,7 @@ async fn aud_sub_must_be_the_same_member() {
 async fn teamspaces_do_not_see_each_others_members() {
     let idp = FakeIdp::start(Key::rsa("globex", 1)).await;
     let origin = idp.issuer.clone();
-    let app = TestApp::start_with(|config| config.fetch.private_origins.push(origin)).await;
+    let app = TestApp::start_with(|config| config.fetch.private_origins.push(origin.into())).await;
     app.put_teamspace("globex").await;
     app.put_provider("globex", &idp).await;
     let ours = app.granted(json!({})).await.claims();
@@ -246,7 +246,7 @@ async fn an_invitation_is_not_accepted_with_a_session_that_was_ended() {
 async fn after_a_rename_and_reuse_tokens_tell_two_teamspaces_apart() {
     let idp = FakeIdp::start(Key::rsa("globex", 1)).await;
     let origin = idp.issuer.clone();
-    let app = TestApp::start_with(|config| config.fetch.private_origins.push(origin)).await;
+    let app = TestApp::start_with(|config| config.fetch.private_origins.push(origin.into())).await;
     let before = app.granted(json!({})).await.claims();
     app.change_teamspace(|t| t.slug = "acme-old".into()).await;
     app.put_teamspace("globex").await;

@@ -60,12 +60,14 @@ pub async fn put(
     let proposed = new.proposed(&tenancy, admin.app.clock.now())?;
     let validation = validate(&admin, &tenancy, &proposed).await?;
     let proposed = IdentityProvider { jwks_uri: validation.jwks_uri()?, ..proposed };
+    let taken = issuer_taken(&admin);
     let shown = admin
         .change(move |c| {
             let teamspace = find_named(c, &tenancy.teamspace)?;
             let old = identity_providers::find(c, &proposed.teamspace_id)?;
             let created_at = old.as_ref().map_or(proposed.created_at, |old| old.created_at);
-            save(c, &teamspace.slug, old.as_ref(), &IdentityProvider { created_at, ..proposed })
+            let new = IdentityProvider { created_at, ..proposed };
+            save(c, &teamspace.slug, old.as_ref(), &new, taken)
         })
         .await?;
     Ok(Json(with_checks(shown, &validation)))
@@ -87,7 +89,8 @@ pub async fn change(
         check_scope(&admin, &tenancy, &proposed.scope)?;
     }
     let jwks_uri = validation.as_ref().map(Validation::jwks_uri).transpose()?;
-    let amendment = Amendment { patch, proposed, jwks_uri, now: admin.app.clock.now() };
+    let taken = issuer_taken(&admin);
+    let amendment = Amendment { patch, proposed, jwks_uri, now: admin.app.clock.now(), taken };
     let shown = admin.change(move |c| amendment.perform(c, &tenancy.teamspace)).await?;
     Ok(Json(match &validation {
         Some(validation) => with_checks(shown, validation),
@@ -130,6 +133,7 @@ struct Amendment {
     proposed: IdentityProvider,
     jwks_uri: Option<String>,
     now: UnixSeconds,
+    taken: Problem,
 }
 
 impl Amendment {
@@ -148,17 +152,19 @@ impl Amendment {
             }
         }
         new.updated_at = self.now;
-        save(connection, &teamspace.slug, Some(&old), &new)
+        save(connection, &teamspace.slug, Some(&old), &new, self.taken)
     }
 }
 
+/// `taken` is the problem that another teamspace's issuer is.
 fn save(
     connection: &mut AnyConnection,
     slug: &str,
     old: Option<&IdentityProvider>,
     new: &IdentityProvider,
+    taken: Problem,
 ) -> Result<(Value, Change), Problem> {
-    identity_providers::put(connection, new).map_err(|e| issuer_taken().if_duplicate(e))?;
+    identity_providers::put(connection, new).map_err(|e| taken.if_duplicate(e))?;
     let shown = view(new);
     let changed = Changed::Teamspace(new.teamspace_id.clone());
     let change =

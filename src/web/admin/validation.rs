@@ -11,7 +11,7 @@ use super::auth::Admin;
 use super::problem::Problem;
 use crate::disclosure::{Disclosure, Known};
 use crate::exchange::error::Reason;
-use crate::idp::issuer::{Check, ORDER, Outcome, inspect};
+use crate::idp::issuer::{Check, ORDER, Outcome, Proposed, inspect};
 use crate::policy::facts::{ConfigurationFacts, TeamspaceFacts};
 use crate::policy::{Denial, decide_configuration};
 use crate::store::identity_providers::IdentityProvider;
@@ -47,8 +47,8 @@ impl Item {
 }
 
 impl Validation {
-    /// Judges what a teamspace would believe. An issuer of another teamspace is a conflict, told before
-    /// anything is fetched.
+    /// Judges what a teamspace would believe. That an issuer is another teamspace's is told last: only who names one
+    /// that works learns anything.
     pub async fn run(admin: &Admin, tenancy: &Tenancy, proposed: &IdentityProvider) -> Result<Self, Problem> {
         let (app, snapshot) = (&admin.app, admin.app.snapshot());
         let mut items = Vec::with_capacity(LOCAL.len() + ORDER.len());
@@ -56,9 +56,19 @@ impl Validation {
         match check_locally(admin, &snapshot, tenancy, proposed, &mut items) {
             Err(failed) => items.push(failed),
             Ok(()) => {
-                check_free(&snapshot, tenancy, &proposed.issuer)?;
-                let own = &app.config.issuer;
-                let inspection = inspect(&app.fetcher, proposed.provider, &proposed.issuer, own).await;
+                let inspection = inspect(
+                    &app.fetcher.on_behalf_of(&tenancy.teamspace.slug),
+                    Proposed {
+                        provider: proposed.provider,
+                        issuer: &proposed.issuer,
+                        own: &app.config.issuer,
+                        confined: !admin.is_operator(),
+                    },
+                )
+                .await;
+                if inspection.failure().is_none() {
+                    check_free(admin, &snapshot, tenancy, &proposed.issuer)?;
+                }
                 jwks_uri = inspection.jwks_uri;
                 items.extend(inspection.checks.into_iter().map(Item::from));
             }
@@ -145,14 +155,27 @@ pub fn scope_unknown(scope: &str) -> String {
 }
 
 /// An issuer leads to one teamspace, or an administrator could claim another's people.
-fn check_free(snapshot: &Snapshot, tenancy: &Tenancy, issuer: &str) -> Result<(), Problem> {
+fn check_free(admin: &Admin, snapshot: &Snapshot, tenancy: &Tenancy, issuer: &str) -> Result<(), Problem> {
     match snapshot.tenancy_of_issuer(issuer) {
-        Some(other) if other.teamspace.id != tenancy.teamspace.id => Err(issuer_taken()),
+        Some(other) if other.teamspace.id != tenancy.teamspace.id => {
+            // Who tries many of them looks for customers.
+            tracing::warn!(
+                teamspace = tenancy.teamspace.slug,
+                issuer,
+                "a teamspace would save an issuer that another has"
+            );
+            Err(issuer_taken(admin))
+        }
         _ => Ok(()),
     }
 }
 
-/// Another teamspace believes this issuer.
-pub fn issuer_taken() -> Problem {
-    Problem::conflict("issuer_taken", "Another teamspace has configured this issuer.")
+/// Another teamspace believes this issuer. Which issuers are customers' is told to operators only.
+pub fn issuer_taken(admin: &Admin) -> Problem {
+    match admin.is_operator() {
+        true => Problem::conflict("issuer_taken", "Another teamspace has configured this issuer."),
+        false => {
+            Problem::conflict("issuer_unavailable", "This issuer cannot be saved here; ask the operator.")
+        }
+    }
 }

@@ -76,7 +76,7 @@ impl Harness {
             ..Config::default()
         };
         config.fetch.timeout = Duration::from_secs(1);
-        config.fetch.private_origins = vec![idp.base.clone(), idp.dripping.clone()];
+        config.fetch.private_origins = vec![idp.base.clone().into(), idp.dripping.clone().into()];
         configure(&mut config);
         let clock = Arc::new(TestClock(AtomicI64::new(NOW)));
         let app = App::start(config, clock.clone()).await.unwrap();

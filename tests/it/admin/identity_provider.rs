@@ -1,7 +1,8 @@
 //! Identity providers, and what an issuer must be to be saved.
 
 use axum::http::Method;
-use countersign::store::identity_providers::{IdentityProvider, Provider};
+use countersign::store::StoreError;
+use countersign::store::identity_providers::{self, IdentityProvider, Provider};
 use serde_json::{Value, json};
 
 use super::harness::{Api, Harness};
@@ -18,7 +19,11 @@ fn codes(answer: &Value) -> Vec<(&str, &str)> {
 }
 
 fn saved(h: &Harness) -> Option<IdentityProvider> {
-    h.app.snapshot().tenancy("acme").unwrap().identity_provider.clone()
+    saved_of(h, "acme")
+}
+
+fn saved_of(h: &Harness, slug: &str) -> Option<IdentityProvider> {
+    h.app.snapshot().tenancy(slug).unwrap().identity_provider.clone()
 }
 
 async fn refuses(h: &Harness, api: &Api, issuer: &str, code: &str) -> Value {
@@ -157,9 +162,23 @@ async fn only_public_https_addresses_are_asked() {
         refuses(&h, &acme, issuer, "issuer_url").await;
     }
     // A name of a private address is found out when it is resolved.
-    let problem = refuses(&h, &acme, "https://localhost", "metadata").await;
+    let problem = refuses(&h, &h.operator, "https://localhost", "metadata").await;
     assert!(problem["detail"].as_str().unwrap().contains("not public"), "{problem}");
     refuses(&h, &acme, "https://auth.example.com", "issuer_not_self").await;
+}
+
+/// A teamspace does not learn which names there are behind the firewall: private, unknown and silent are one answer.
+#[tokio::test]
+async fn a_teamspace_cannot_ask_which_names_there_are() {
+    let h = Harness::start().await;
+    let acme = h.teamspace("acme").await;
+    for issuer in ["https://localhost", "https://no-such-name.invalid", &h.idp.dripping] {
+        let problem = refuses(&h, &acme, issuer, "metadata").await;
+        let expected = "The issuer's metadata: cannot be reached at a public address.";
+        assert_eq!(problem["detail"], expected, "{issuer}");
+    }
+    let problem = refuses(&h, &acme, &h.idp.issuer("internal-jwks"), "jwks").await;
+    assert_eq!(problem["detail"], "The issuer's jwks_uri cannot be reached at a public address.");
 }
 
 /// ADM-05, ADM-06: nothing that the other side answered is repeated.
@@ -173,7 +192,7 @@ async fn answers_that_are_no_metadata_are_refused() {
         assert!(text.contains(why) && !text.contains("secret page"), "{text}");
     }
     let begun = std::time::Instant::now();
-    let problem = refuses(&h, &acme, &h.idp.dripping, "metadata").await;
+    let problem = refuses(&h, &h.operator, &h.idp.dripping, "metadata").await;
     assert!(problem["detail"].as_str().unwrap().contains("in time"), "{problem}");
     assert!(begun.elapsed() < std::time::Duration::from_secs(3));
 }
@@ -198,13 +217,21 @@ async fn an_issuer_belongs_to_one_teamspace() {
     let (acme, globex) = (h.teamspace("acme").await, h.teamspace("globex").await);
     let issuer = h.idp.issuer("good");
     globex.put("/teamspaces/globex/identity-provider", body(&issuer)).await.expect(200);
-    let asked = h.idp.hits();
-    let problem = h.refuses(&acme, (Method::PUT, PATH), Some(body(&issuer)), (409, "issuer_taken")).await;
+    let taken = (409, "issuer_taken");
+    let problem = h.refuses(&h.operator, (Method::PUT, PATH), Some(body(&issuer)), taken).await;
     assert!(!problem.to_string().contains("globex"));
-    assert_eq!(h.idp.hits(), asked, "it is told before anything is fetched");
+    // Who is a customer is not told to others, and anything less only to who names an issuer that works.
+    let unavailable = (409, "issuer_unavailable");
+    let problem = h.refuses(&acme, (Method::PUT, PATH), Some(body(&issuer)), unavailable).await;
+    assert_eq!(problem["detail"], "This issuer cannot be saved here; ask the operator.");
+    let mut broken = saved_of(&h, "globex").unwrap();
+    broken.issuer = h.idp.issuer("html");
+    h.app.store.write(move |c| Ok::<_, StoreError>(identity_providers::put(c, &broken)?)).await.unwrap();
+    refuses(&h, &acme, &h.idp.issuer("html"), "metadata").await;
+    globex.put("/teamspaces/globex/identity-provider", body(&issuer)).await.expect(200);
     acme.put(PATH, body(&h.idp.issuer("other"))).await.expect(200);
     let patch = Some(json!({ "issuer": issuer }));
-    h.refuses(&acme, (Method::PATCH, PATH), patch, (409, "issuer_taken")).await;
+    h.refuses(&acme, (Method::PATCH, PATH), patch, unavailable).await;
     globex.delete("/teamspaces/globex/identity-provider").await.expect(204);
     acme.patch(PATH, json!({ "issuer": issuer })).await.expect(200);
 }
@@ -223,7 +250,7 @@ async fn an_issuer_saved_twice_at_once_is_saved_once() {
     for task in tasks {
         match task.await.unwrap() {
             answer if answer.status == 200 => made += 1,
-            answer => drop(answer.problem(409, "issuer_taken")),
+            answer => drop(answer.problem(409, "issuer_unavailable")),
         }
     }
     assert_eq!(made, 1);

@@ -1,0 +1,67 @@
+//! Origins that the operator excuses from https and from the public-address rule.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+/// An exact origin, for identity providers of every teamspace or of some.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(
+    untagged,
+    expecting = "an origin such as \"https://idp.internal:8443\", or { origin = \"https://idp.internal:8443\", \
+                 teamspaces = [\"acme\"] }"
+)]
+pub enum PrivateOrigin {
+    /// For every teamspace.
+    ForAll(String),
+    /// For the teamspaces that are named.
+    ForSome(ConfinedOrigin),
+}
+
+/// An origin with the teamspaces that it is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConfinedOrigin {
+    pub origin: String,
+    /// Their slugs, at least one. A teamspace that is renamed needs its new one here.
+    pub teamspaces: Vec<String>,
+}
+
+impl From<String> for PrivateOrigin {
+    fn from(origin: String) -> Self {
+        Self::ForAll(origin)
+    }
+}
+
+impl PrivateOrigin {
+    /// The origin itself.
+    pub fn origin(&self) -> &str {
+        match self {
+            Self::ForAll(origin) => origin,
+            Self::ForSome(confined) => &confined.origin,
+        }
+    }
+
+    /// Whether identity providers of a teamspace may be there.
+    pub fn is_for(&self, teamspace: &str) -> bool {
+        match self {
+            Self::ForAll(_) => true,
+            Self::ForSome(confined) => confined.teamspaces.iter().any(|slug| slug == teamspace),
+        }
+    }
+
+    /// What is wrong with it.
+    pub(super) fn problem(&self) -> Option<&'static str> {
+        let origin = self.origin();
+        let is_exact = Url::parse(origin).is_ok_and(|url| url.origin().ascii_serialization() == origin);
+        if !is_exact {
+            return Some("must be an origin such as https://idp.internal:8443");
+        }
+        match self {
+            Self::ForSome(confined) if confined.teamspaces.is_empty() => {
+                Some("has no teamspaces: name some, or write the origin alone for all")
+            }
+            _ => None,
+        }
+    }
+}
