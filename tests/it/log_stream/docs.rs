@@ -65,7 +65,7 @@ fn the_examples_are_valid_and_each_kind_of_place_is_told() {
     let blocks = blocks();
     assert!(blocks.len() > 2);
     write(dir.path(), "countersign.toml", &blocks.concat());
-    let out = countersign(dir.path(), &["config", "check"], &[]);
+    let out = countersign(dir.path(), &["config", "show"], &[]);
     assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
     for scheme in
         ["file:///", "syslog+udp://", "syslog+tcp://", "syslog+unix:///", "otlp+http://", "otlp+https://"]
