@@ -94,9 +94,23 @@ pub(super) fn examine<'a>(schema: Option<&SourceFile>, files: &'a [SourceFile]) 
         problems.extend(check_words(file, &policies));
         let found = check_types(&set, &by_id, &schema, &problems);
         problems.extend(found);
+        forget_claims_of_dead_forbids(&mut problems);
         schema
     });
     Examined { policies, set, schema, problems }
+}
+
+/// Of a forbid that can never match, that is told alone: no claim that is left out makes a difference to it.
+fn forget_claims_of_dead_forbids(problems: &mut Vec<Problem>) {
+    let dead = problems.iter().filter(|problem| problem.rule == Rule::ForbidCannotMatch);
+    let dead: Vec<_> =
+        dead.filter_map(|problem| Some((problem.file.clone(), problem.place.as_ref()?.span.start))).collect();
+    problems.retain(|problem| {
+        let about = |(file, start): &(_, usize)| {
+            *file == problem.file && problem.place.as_ref().is_some_and(|place| place.span.contains(start))
+        };
+        problem.rule != Rule::AbsentClaim || !dead.iter().any(about)
+    });
 }
 
 /// One set, in which each policy's id is its `@id`. One without, or with another's, is refused elsewhere;

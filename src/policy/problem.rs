@@ -59,7 +59,7 @@ rules! {
     Type = "type", Error, "Policies are valid against the schema in strict mode.";
     AttributeUnknown = "lint/attribute-unknown", Error, "`has` asks for attributes that there can be.";
     IdImpossible = "lint/id-impossible", Error,
-        "Ids have the form of their type: a group's is <teamspace>/<group>.";
+        "Ids have the form of their type: a group's is TEAMSPACE/GROUP.";
     Template = "lint/template", Error, "Templates are not supported.";
     IdMissing = "lint/id-missing", Error, "Every policy has an @id.";
     IdDuplicate = "lint/id-duplicate", Error, "No two policies have the same @id.";

@@ -79,6 +79,7 @@ impl Call {
 }
 
 /// Makes each statement of a connection a call that must return in time.
+#[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "SQLite bounds its waits by itself"))]
 pub(super) struct EachStatement {
     pub call: Arc<Call>,
     pub limit: Duration,

@@ -7,6 +7,7 @@ use std::process::Command;
 use countersign::config::Database;
 use countersign::store::{Store, connection};
 
+#[cfg(feature = "postgres")]
 use crate::commands::{countersign, text};
 use crate::harness::TestApp;
 use crate::process::Process;

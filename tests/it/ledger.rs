@@ -170,21 +170,30 @@ async fn sqlite_what_cannot_be_written_takes_nothing_along() {
         BEGIN SELECT RAISE(ABORT, 'poison'); END";
     app.database.connect().batch_execute(poison).unwrap();
     let store = &app.app.store;
-    // While the writer waits, the entries queue.
-    let busy = store.write(|_| {
-        std::thread::sleep(std::time::Duration::from_millis(200));
-        Ok::<_, StoreError>(())
+    let commits = store.counts().commits.load(std::sync::atomic::Ordering::Relaxed);
+    // The writer is held until all entries are queued.
+    let (started, has_started) = tokio::sync::oneshot::channel();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let busy = tokio::spawn({
+        let store = store.clone();
+        async move {
+            let hold = move |_: &mut countersign::store::AnyConnection| {
+                let _ = started.send(());
+                let _ = released.recv();
+                Ok::<_, StoreError>(())
+            };
+            store.write(hold).await
+        }
     });
+    has_started.await.unwrap();
     let redeem = |name: &str, detail: &str| {
         let row = NewSignIn { detail: detail.to_owned(), ..NewSignIn::clone(&row("id-of-acme")) };
         store.redeem(redemption(name, generation, &member), Arc::new(row))
     };
-    let entries = async {
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        tokio::join!(redeem("one", ""), redeem("two", "poison"), redeem("three", ""))
-    };
-    let commits = store.counts().commits.load(std::sync::atomic::Ordering::Relaxed);
-    let (busy, (one, two, three)) = tokio::join!(busy, entries);
+    let entries = (redeem("one", ""), redeem("two", "poison"), redeem("three", ""));
+    release.send(()).unwrap();
+    let (busy, one, two, three) = tokio::join!(busy, entries.0, entries.1, entries.2);
+    let busy = busy.unwrap();
     assert!(busy.is_ok() && one.is_ok() && three.is_ok(), "{one:?} {three:?}");
     assert!(matches!(two, Err(RedeemError::Store(_))), "{two:?}");
     let after = app.written().await;
