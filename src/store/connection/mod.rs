@@ -24,6 +24,14 @@ use crate::config::Database;
 #[cfg(feature = "postgres")]
 const GRACE: Duration = Duration::from_secs(1);
 
+/// An error's text, with its cause where a pooler is.
+fn explain(error: &(dyn std::error::Error + Send + Sync)) -> String {
+    #[cfg(feature = "postgres")]
+    return pooler::explain(error);
+    #[cfg(not(feature = "postgres"))]
+    error.to_string()
+}
+
 /// A connection to whichever database is configured.
 #[derive(diesel::MultiConnection)]
 pub enum AnyConnection {
@@ -152,7 +160,7 @@ impl AnyConnection {
             #[cfg(feature = "postgres")]
             Self::Postgres(connection) => postgres::migrate(connection),
         }
-        .map_err(|e| StoreError::Migrate(e.to_string()))
+        .map_err(|e| StoreError::Migrate(explain(&*e)))
     }
 
     /// Whether migrations are pending.
@@ -162,7 +170,7 @@ impl AnyConnection {
             #[cfg(feature = "postgres")]
             Self::Postgres(connection) => postgres::is_behind(connection),
         }
-        .map_err(|e| StoreError::Migrate(e.to_string()))
+        .map_err(|e| StoreError::Migrate(explain(&*e)))
     }
 
     /// The migrations of a newer version, which has made tables or columns that this one knows nothing of.
@@ -172,7 +180,7 @@ impl AnyConnection {
             #[cfg(feature = "postgres")]
             Self::Postgres(connection) => postgres::unknown_migrations(connection),
         }
-        .map_err(|e| StoreError::Migrate(e.to_string()))
+        .map_err(|e| StoreError::Migrate(explain(&*e)))
     }
 
     /// Whether the database is one that this version can serve.

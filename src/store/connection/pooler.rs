@@ -11,8 +11,8 @@ use diesel::sql_types::Text;
 pub(super) const UNFIT: &str = "a pooler gives each transaction another connection of the server, as PgBouncer does \
     with pool_mode = transaction; write pool_mode = session for this database, or connect to the server directly";
 
-/// How often it is tried: other clients of a pooler may be in between.
-const ROUNDS: usize = 3;
+/// How often it is tried: other clients of a pooler may be in between, and hide it in one round or another.
+const ROUNDS: usize = 6;
 
 #[derive(QueryableByName)]
 struct Session {
@@ -20,34 +20,41 @@ struct Session {
     id: String,
 }
 
-/// Which session of the server answers. In a transaction, since a pooler may even come between a statement's parts.
-fn session(connection: &mut PgConnection) -> QueryResult<String> {
+/// Begins a transaction and tells which session of the server it is in. A pooler may even come between the parts of a
+/// statement that is in none.
+fn begin(connection: &mut PgConnection) -> QueryResult<String> {
     connection.batch_execute("BEGIN")?;
     // Of several servers two may give the same number to a process.
     let id = "SELECT pg_backend_pid() || ' since ' || pg_postmaster_start_time() AS id";
     Ok(diesel::sql_query(id).get_result::<Session>(connection)?.id)
 }
 
-/// Whether two connections keep a session of the server each. While one has nothing to do, a pooler gives the other
-/// one its session; and another one to the first as long as the other's transaction goes on.
+/// The session of a whole transaction.
+fn session(connection: &mut PgConnection) -> QueryResult<String> {
+    let id = begin(connection)?;
+    connection.batch_execute("COMMIT")?;
+    Ok(id)
+}
+
+/// Whether each of two connections keeps a session of the server to itself, however their transactions follow each
+/// other. A pooler gives the session that was freed last to whoever comes next, or all sessions in turn; and it gives
+/// a client another session while somebody else's transaction is in the one that it had.
 pub(super) fn keeps_sessions(one: &mut PgConnection, other: &mut PgConnection) -> QueryResult<bool> {
     // One with pool_mode = statement ends a connection with its first transaction; libpq does not tell the cause.
     if one.batch_execute("BEGIN").is_err() && one.batch_execute("SELECT 1").is_err() {
         return Ok(false);
     }
     one.batch_execute("COMMIT")?;
+    let (ours, theirs) = (session(one)?, session(other)?);
+    if ours == theirs {
+        return Ok(false);
+    }
     for _ in 0..ROUNDS {
-        let first = session(one)?;
-        one.batch_execute("COMMIT")?;
-        // Held until the end of the round.
-        let theirs = session(other)?;
-        let same = theirs == first || {
-            let again = session(one)?;
-            one.batch_execute("COMMIT")?;
-            again != first
-        };
+        let is_kept = session(one)? == ours && session(one)? == ours;
+        // Its transaction goes on while the first one has another.
+        let is_kept = is_kept && begin(other)? == theirs && session(one)? == ours;
         other.batch_execute("COMMIT")?;
-        if same {
+        if !is_kept {
             return Ok(false);
         }
     }
