@@ -13,7 +13,7 @@ use super::verified::Verified;
 use super::{Trusted, authenticate_assertion, candidates, expectations, resource, trusted_issuer};
 use crate::app::App;
 use crate::disclosure::Disclosure;
-use crate::policy::{self, Explained, Permitted};
+use crate::policy::{self, Explained, NotApplied, Permitted};
 use crate::store::clients::RegisteredClient;
 use crate::store::ledger::use_objection;
 use crate::store::sign_ins::NewSignIn;
@@ -31,6 +31,8 @@ pub struct Asked<'a> {
     pub teamspace_id: Option<&'a str>,
     /// Whether the asker may learn no more about policies than that teamspace.
     pub confined: bool,
+    /// Whether to say of the other policies why they did not apply.
+    pub all: bool,
 }
 
 /// The answer, for administrators: it names what the token endpoint tells nobody.
@@ -38,6 +40,9 @@ pub struct Asked<'a> {
 pub struct Explanation {
     pub checks: Vec<Checked>,
     pub decisions: Vec<Explained>,
+    /// Where it was asked for, and policies were asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_applied: Option<NotApplied>,
     /// Hash of the policy set that decided.
     pub policy_set: String,
     /// The claims of the token that would be issued; member id and `jti` of a new member are made up.
@@ -136,7 +141,7 @@ impl Check {
 /// Explains an assertion.
 pub async fn explain(app: &App, asked: &Asked<'_>) -> Explanation {
     let policies = app.policies();
-    let mut walk = Walk { app, asked, at: Check::Client, decisions: Vec::new() };
+    let mut walk = Walk { app, asked, at: Check::Client, decisions: Vec::new(), not_applied: None };
     let outcome = walk.whole(&policies).await;
     let failed = outcome.as_ref().err().map(|error| walk.at.within(&error.reason));
     let outcome_of = |check: Check| match failed {
@@ -152,6 +157,7 @@ pub async fn explain(app: &App, asked: &Asked<'_>) -> Explanation {
     Explanation {
         checks: checks.collect(),
         decisions: walk.decisions,
+        not_applied: walk.not_applied,
         policy_set: policies.hash.clone(),
         token,
         error,
@@ -176,6 +182,7 @@ struct Walk<'a> {
     asked: &'a Asked<'a>,
     at: Check,
     decisions: Vec<Explained>,
+    not_applied: Option<NotApplied>,
 }
 
 impl Walk<'_> {
@@ -220,10 +227,15 @@ impl Walk<'_> {
         self.at = Check::Session;
         verified.check_session(self.app, &standing)?;
         self.at = Check::Policies;
-        let (decisions, outcome) = policy::explain(&policies.compiled, &verified.facts(&standing));
-        self.decisions = decisions;
+        let facts = verified.facts(&standing);
+        let (decisions, outcome) = policy::explain(&policies.compiled, &facts);
         let snapshot = self.app.snapshot();
         let disclosure = verified.disclosure(&snapshot, policies);
+        if self.asked.all {
+            let tells = |policy: &str| !self.asked.confined || disclosure.tells(policy);
+            self.not_applied = Some(policy::not_applied(&policies.compiled, &facts, &decisions, tells));
+        }
+        self.decisions = decisions;
         let outcome = outcome.map_err(|denial| verified.denied(&disclosure, &denial));
         let permitted = match self.asked.confined {
             true => self.confine(&disclosure, outcome)?,

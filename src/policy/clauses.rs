@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use cedar_policy::pst::{BinaryOp, Clause as PstClause, Expr};
-use cedar_policy::{
-    Authorizer, Effect, Entities, EvalResult, Expression, Policy, PolicySet, Request, eval_expression,
-};
+use cedar_policy::{Effect, Entities, EvalResult, Expression, ParseErrors, Policy, Request, eval_expression};
 use serde::Serialize;
+
+use super::heads;
 
 /// What one policy had to say to one question.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -17,7 +17,7 @@ pub struct Finding {
     pub matched: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// In order, up to the one that settled it.
+    /// In order, up to the one that settled it: the part of the head that the request does not fit, or clauses.
     pub clauses: Vec<Clause>,
 }
 
@@ -27,37 +27,31 @@ const MAX_TEXT: usize = 2000;
 /// A part of a condition, as it is joined to the others by `&&`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Clause {
-    /// `when`; `unless`, which keeps a policy from matching when all of its clauses hold; `scope`, the head.
+    /// `when`; `unless`, which keeps a policy from matching when all of its clauses hold; `principal`, `action` or
+    /// `resource`, a part of the head.
     pub kind: &'static str,
     pub text: String,
     /// None: it could not be evaluated.
     pub holds: Option<bool>,
+    /// Why it could not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
     /// What it looked at; `absent` is an optional fact that is not there.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub values: BTreeMap<String, String>,
 }
 
 impl Finding {
-    /// Evaluates a policy's conditions.
+    /// Compares a policy's head with the request, and evaluates its conditions.
     pub fn of(policy: &Policy, request: &Request, entities: &Entities) -> Self {
-        let conditions = policy.to_pst().map(|pst| pst.body().clauses().to_vec()).unwrap_or_default();
-        let (mut clauses, mut matched) = (Vec::new(), true);
-        for condition in &conditions {
-            let (kind, expression, wanted) = match condition {
-                PstClause::When(expression) => ("when", expression, true),
-                PstClause::Unless(expression) => ("unless", expression, false),
-            };
-            let all_hold = evaluate(kind, expression, request, entities, &mut clauses);
-            if all_hold != Some(wanted) {
-                matched = false;
-                break;
-            }
-        }
-        if matched && !applies(policy, request, entities) {
-            let text = "principal, action and resource are as the policy's head asks".to_owned();
-            clauses.push(Clause { kind: "scope", text, holds: Some(false), values: BTreeMap::new() });
-            matched = false;
-        }
+        let (matched, clauses) = match heads::unmet(policy, request, entities) {
+            Some(part) => (false, vec![Clause::of_head(part.variable(), part.text())]),
+            None => conditions(policy, request, entities),
+        };
+        Self::new(policy, matched, clauses)
+    }
+
+    pub(super) fn new(policy: &Policy, matched: bool, clauses: Vec<Clause>) -> Self {
         Self {
             policy: policy.id().to_string(),
             effect: if policy.effect() == Effect::Permit { "permit" } else { "forbid" },
@@ -67,10 +61,34 @@ impl Finding {
         }
     }
 
-    /// The clause that settled the matter: the false one, if there is one.
+    /// The clause that settled the matter: where the policy did not match, the last that was looked at.
     pub fn telling(&self) -> Option<&Clause> {
-        self.clauses.iter().find(|clause| clause.holds != Some(true)).or(self.clauses.last())
+        let unmet = || self.clauses.iter().find(|clause| clause.holds != Some(true));
+        if self.matched { unmet().or(self.clauses.last()) } else { self.clauses.last() }
     }
+}
+
+impl Clause {
+    /// A part of a head that the request does not fit.
+    pub(super) fn of_head(kind: &'static str, text: String) -> Self {
+        Self { kind, text: shortened(text), holds: Some(false), error: None, values: BTreeMap::new() }
+    }
+}
+
+/// Whether a policy whose head fits matches, and the clauses up to the one that settles it.
+fn conditions(policy: &Policy, request: &Request, entities: &Entities) -> (bool, Vec<Clause>) {
+    let conditions = policy.to_pst().map(|pst| pst.body().clauses().to_vec()).unwrap_or_default();
+    let mut clauses = Vec::new();
+    for condition in &conditions {
+        let (kind, expression, wanted) = match condition {
+            PstClause::When(expression) => ("when", expression, true),
+            PstClause::Unless(expression) => ("unless", expression, false),
+        };
+        if evaluate(kind, expression, request, entities, &mut clauses) != Some(wanted) {
+            return (false, clauses);
+        }
+    }
+    (true, clauses)
 }
 
 fn shortened(text: impl ToString) -> String {
@@ -79,13 +97,6 @@ fn shortened(text: impl ToString) -> String {
         None => text,
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
     }
-}
-
-/// Whether a policy, head and conditions, matches.
-fn applies(policy: &Policy, request: &Request, entities: &Entities) -> bool {
-    let alone = PolicySet::from_policies([policy.clone()]).unwrap_or_default();
-    let response = Authorizer::new().is_authorized(request, &alone, entities);
-    response.diagnostics().reason().next().is_some()
 }
 
 /// Evaluates the parts of a condition up to the first that does not hold, as Cedar does.
@@ -99,17 +110,18 @@ fn evaluate(
     let mut parts = Vec::new();
     conjuncts(expression, &mut parts);
     for part in parts {
-        let holds = match value(part, request, entities) {
-            Some(EvalResult::Bool(holds)) => Some(holds),
-            _ => None,
+        let (holds, error) = match value(part, request, entities) {
+            Ok(EvalResult::Bool(holds)) => (Some(holds), None),
+            Ok(other) => (None, Some(shortened(format!("{other} is neither true nor false")))),
+            Err(error) => (None, Some(shortened(error))),
         };
         let mut paths = Vec::new();
         paths_in(part, &mut paths);
         let values = paths.into_iter().map(|path| {
             let value = value(path, request, entities);
-            (shortened(path), value.map_or("absent".to_owned(), shortened))
+            (shortened(path), value.map_or_else(|_| "absent".to_owned(), shortened))
         });
-        clauses.push(Clause { kind, text: shortened(part), holds, values: values.collect() });
+        clauses.push(Clause { kind, text: shortened(part), holds, error, values: values.collect() });
         if holds != Some(true) {
             return holds;
         }
@@ -127,9 +139,10 @@ fn conjuncts<'a>(expression: &'a Expr, parts: &mut Vec<&'a Expr>) {
     }
 }
 
-fn value(expression: &Expr, request: &Request, entities: &Entities) -> Option<EvalResult> {
-    let parsed: Expression = expression.to_string().parse().ok()?;
-    eval_expression(request, entities, &parsed).ok()
+/// An expression's value, or why it has none.
+fn value(expression: &Expr, request: &Request, entities: &Entities) -> Result<EvalResult, String> {
+    let parsed: Expression = expression.to_string().parse().map_err(|e: ParseErrors| e.to_string())?;
+    eval_expression(request, entities, &parsed).map_err(|e| e.to_string())
 }
 
 /// The facts that an expression reads: attribute paths, and variables that stand by themselves.

@@ -4,9 +4,10 @@ use cedar_policy::{Context, Entities, EntityUid};
 use serde::{Deserialize, Serialize};
 
 use super::clauses::Finding;
+use super::denial::{Answer, Denial};
 use super::facts::{ConfigurationFacts, Facts, FactsError, MemberFacts, to_context};
 use super::not_known::check_known;
-use super::set::{Action, Answer, CompiledPolicies, Denial, Question};
+use super::set::{Action, CompiledPolicies, Question};
 use crate::exchange::error::{ErrorCode, Reason};
 use crate::exchange::scope::{Candidates, is_never_granted};
 
@@ -162,7 +163,7 @@ pub fn decide_configuration(
     policies: &CompiledPolicies,
     facts: &ConfigurationFacts,
 ) -> (Ruling, Result<(), Denial>) {
-    let answer = with_configuration(policies, facts, |question| policies.ask(question));
+    let answer = with_configuration(policies, facts, |question| policies.ask(&question));
     let answer = answer.unwrap_or_else(|error| {
         tracing::error!(%error, "cannot decide");
         Answer { policies: Vec::new(), denial: Some(Denial::undecidable()) }
@@ -175,30 +176,30 @@ pub fn decide_configuration(
 pub fn explain_configuration(policies: &CompiledPolicies, facts: &ConfigurationFacts) -> Explained {
     let (ruling, _) = decide_configuration(policies, facts);
     let findings =
-        with_configuration(policies, facts, |question| policies.findings(question, &ruling.policies));
+        with_configuration(policies, facts, |question| policies.findings(&question, &ruling.policies));
     // Then the ruling says that nothing could be decided.
     Explained { findings: findings.unwrap_or_default(), ruling }
 }
 
-fn with_configuration<T>(
+pub(super) fn with_configuration<T>(
     policies: &CompiledPolicies,
     facts: &ConfigurationFacts,
-    ask: impl FnOnce(&Question<'_>) -> T,
+    ask: impl FnOnce(Question<'_>) -> T,
 ) -> Result<T, FactsError> {
     let entities = policies.world(facts.entities()?)?;
     let context = to_context(facts.context())?;
-    Ok(ask(&Question {
+    Ok(ask(Question {
         action: Action::ConfigureIssuer,
         principal: facts.issuer(),
         resource: facts.teamspace(),
-        ancestors: &[],
+        ancestors: Vec::new(),
         context: &context,
         entities: &entities,
     }))
 }
 
 /// The facts as Cedar wants them, built once for all questions of an exchange.
-struct Court<'a> {
+pub(super) struct Court<'a> {
     policies: &'a CompiledPolicies,
     facts: &'a Facts,
     entities: Entities,
@@ -208,7 +209,7 @@ struct Court<'a> {
 }
 
 impl<'a> Court<'a> {
-    fn assemble(policies: &'a CompiledPolicies, facts: &'a Facts) -> Result<Self, FactsError> {
+    pub(super) fn assemble(policies: &'a CompiledPolicies, facts: &'a Facts) -> Result<Self, FactsError> {
         Ok(Self {
             policies,
             facts,
@@ -234,8 +235,7 @@ impl<'a> Court<'a> {
 
     fn ask(&self, rulings: &mut Vec<Ruling>, action: Action, resource: EntityUid) -> Result<(), Denial> {
         let shown = resource.id().unescaped().to_owned();
-        let ancestors = self.ancestors(action);
-        let answer = self.policies.ask(&self.question(action, resource, &ancestors));
+        let answer = self.policies.ask(&self.question(action, resource));
         rulings.push(Ruling::of(action, shown, &answer));
         answer.denial.map_or(Ok(()), Err)
     }
@@ -248,24 +248,24 @@ impl<'a> Court<'a> {
         }
     }
 
-    fn question<'q>(
-        &'q self,
-        action: Action,
-        resource: EntityUid,
-        ancestors: &'q [EntityUid],
-    ) -> Question<'q> {
+    fn question(&self, action: Action, resource: EntityUid) -> Question<'_> {
         let principal = if action == Action::TrustIssuer { self.facts.issuer() } else { self.facts.user() };
-        Question { action, principal, resource, ancestors, context: &self.context, entities: &self.entities }
+        let (context, entities) = (&self.context, &self.entities);
+        Question { action, principal, resource, ancestors: self.ancestors(action), context, entities }
     }
 
-    fn explain(&self, ruling: Ruling) -> Explained {
+    /// The question that a ruling answers.
+    pub(super) fn question_of(&self, ruling: &Ruling) -> Question<'_> {
         let resource = match ruling.action {
             Action::GrantScope => Facts::scope(&ruling.resource),
             Action::GrantResource => self.facts.server(),
             _ => self.facts.teamspace(),
         };
-        let ancestors = self.ancestors(ruling.action);
-        let question = self.question(ruling.action, resource, &ancestors);
+        self.question(ruling.action, resource)
+    }
+
+    fn explain(&self, ruling: Ruling) -> Explained {
+        let question = self.question_of(&ruling);
         Explained { findings: self.policies.findings(&question, &ruling.policies), ruling }
     }
 }

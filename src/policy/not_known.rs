@@ -1,8 +1,9 @@
 //! Claims that are there and cannot be taken whole: what is not known must not count as absent.
 
+use super::denial::Denial;
 use super::facts::{Facts, MemberFacts, OptionalClaim};
 use super::reads::{Groups, Reads};
-use super::set::{CompiledPolicies, Denial};
+use super::set::CompiledPolicies;
 
 /// Refuses facts of which something is not known that a policy reads, or that a first sign-in needs.
 pub(super) fn check_known(policies: &CompiledPolicies, facts: &Facts) -> Result<(), Denial> {

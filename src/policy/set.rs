@@ -1,35 +1,27 @@
-//! A policy set in force, cut into slices so that a question meets only the policies that can match it.
-//!
-//! A slice is keyed by action and by the entity in the policy's resource scope, or none. A question asks
-//! the slices of {none, the resource, its ancestors} and combines them: any forbid denies, else any permit
-//! allows. That is sound because a slice only leaves out policies whose scope cannot match.
+//! A policy set in force, ready to be asked.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use cedar_policy::{
     AuthorizationError, Authorizer, Context, Decision, Effect, Entities, Entity, EntityUid, Policy, PolicyId,
     PolicySet, Request, Schema,
 };
-
 use serde::{Deserialize, Serialize};
 
 use super::annotations::{AnnotatedSet, Annotations};
 use super::clauses::Finding;
+use super::denial::{Answer, Denial};
 use super::facts::{Facts, FactsError, Surroundings, action_uid, is_group};
-use super::heads::{applies, resource_key};
 use super::memo::Memo;
-use super::reads::{Reads, SetReads};
+use super::reads::Reads;
 use super::references::References;
+use super::slices::{Slice, Slices, slice_up};
 use super::{depth, heads};
-use crate::exchange::claims::MALFORMED;
-use crate::exchange::error::{ErrorCode, Reason};
+use crate::exchange::error::Reason;
 
 /// Most policies that one answer is explained by.
 const MAX_FINDINGS: usize = 50;
-
-/// Says no, and nothing about any policy.
-const NOT_PERMITTED: &str = "No policy permits this.";
 
 /// Most combinations that are kept; when they are more it starts anew.
 const MAX_SURROUNDINGS: usize = 500;
@@ -69,15 +61,6 @@ impl Action {
     }
 }
 
-#[derive(Debug, Default)]
-struct Slice {
-    all: PolicySet,
-    permits: PolicySet,
-    reads: SetReads,
-}
-
-type Slices = HashMap<Action, HashMap<Option<EntityUid>, Slice>>;
-
 /// A validated policy set, ready to be asked.
 #[derive(Debug)]
 pub struct CompiledPolicies {
@@ -102,53 +85,9 @@ pub struct Question<'a> {
     pub principal: EntityUid,
     pub resource: EntityUid,
     /// The resource's ancestors.
-    pub ancestors: &'a [EntityUid],
+    pub ancestors: Vec<EntityUid>,
     pub context: &'a Context,
     pub entities: &'a Entities,
-}
-
-/// Why an answer is no: what goes on the wire, and every reason for the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Denial {
-    pub error: ErrorCode,
-    pub message: String,
-    /// The most telling one first.
-    pub reasons: Vec<Reason>,
-    /// The policies that give the reasons, the most telling one first; none where the service itself says no.
-    pub policies: Vec<String>,
-    /// What is said to those who may learn of none of these policies.
-    pub neutral: (ErrorCode, &'static str),
-}
-
-/// An answer and the policies that determined it; when none permitted, the permits that were not met too.
-#[derive(Debug, Clone)]
-pub struct Answer {
-    pub policies: Vec<String>,
-    pub denial: Option<Denial>,
-}
-
-impl Denial {
-    /// For one reason.
-    pub fn of(error: ErrorCode, reason: Reason, message: impl Into<String>) -> Self {
-        let neutral = (ErrorCode::AccessDenied, NOT_PERMITTED);
-        Self { error, message: message.into(), reasons: vec![reason], policies: Vec::new(), neutral }
-    }
-
-    /// No policy permits it, and more is not to be said.
-    pub fn unpermitted() -> Self {
-        Self::of(ErrorCode::AccessDenied, Reason::POLICY_DENIED, NOT_PERMITTED)
-    }
-
-    /// A claim that policies read is there and cannot be taken whole: if it counted as absent, the way in which a
-    /// provider spells it could switch a forbid off.
-    pub fn not_known() -> Self {
-        Self::of(ErrorCode::InvalidGrant, Reason::CLAIM_MALFORMED, MALFORMED)
-    }
-
-    /// A policy, or our facts, could not be evaluated: refused, since skipping a forbid would open.
-    pub fn undecidable() -> Self {
-        Self::of(ErrorCode::AccessDenied, Reason::POLICY_ERROR, "The request could not be decided.")
-    }
 }
 
 impl CompiledPolicies {
@@ -315,7 +254,14 @@ impl CompiledPolicies {
         named.iter().filter_map(policy).take(MAX_FINDINGS).map(finding).collect()
     }
 
-    fn request(&self, question: &Question<'_>) -> Option<Request> {
+    /// Every policy about an action, by id.
+    pub(super) fn about(&self, action: Action) -> BTreeMap<&PolicyId, &Policy> {
+        let slices = self.slices.get(&action).into_iter().flat_map(HashMap::values);
+        slices.flat_map(|slice| slice.all.policies()).map(|policy| (policy.id(), policy)).collect()
+    }
+
+    /// The question as Cedar takes it.
+    pub(super) fn request(&self, question: &Question<'_>) -> Option<Request> {
         let action = self.actions.get(&question.action)?.clone();
         let context = question.context.clone();
         // No schema: the facts' types guarantee what a check would find; a test checks them.
@@ -324,7 +270,7 @@ impl CompiledPolicies {
 
     fn slices_of(&self, question: &Question<'_>) -> Vec<&Slice> {
         let Some(by_resource) = self.slices.get(&question.action) else { return Vec::new() };
-        let literals = std::iter::once(&question.resource).chain(question.ancestors);
+        let literals = std::iter::once(&question.resource).chain(&question.ancestors);
         let keys = std::iter::once(None).chain(literals.map(|uid| Some(uid.clone())));
         keys.filter_map(|key| by_resource.get(&key)).collect()
     }
@@ -339,9 +285,7 @@ impl CompiledPolicies {
             return Vec::new();
         }
         let permits = slices.iter().flat_map(|slice| slice.permits.policies());
-        let about = permits.filter(|permit| {
-            heads::is_about(permit, &question.principal, &question.resource, question.entities)
-        });
+        let about = permits.filter(|permit| heads::unmet(permit, request, question.entities).is_none());
         about.map(|permit| permit.id().clone()).collect()
     }
 
@@ -369,37 +313,6 @@ impl CompiledPolicies {
 
     fn undecidable(&self, errors: Vec<PolicyId>) -> Answer {
         Answer { policies: ids(errors), denial: Some(Denial::undecidable()) }
-    }
-}
-
-/// The slices of a set, and what its policies read.
-fn slice_up(
-    set: &PolicySet,
-    actions: &HashMap<Action, EntityUid>,
-    action_entities: &Entities,
-) -> Result<(Slices, SetReads), String> {
-    let (mut slices, mut reads) = (Slices::new(), SetReads::default());
-    for policy in set.policies() {
-        let constraint = policy.action_constraint();
-        let about = actions.iter().filter(|(_, uid)| applies(&constraint, uid, action_entities));
-        let about: Vec<Action> = about.map(|(action, _)| *action).collect();
-        reads.add(policy, &about);
-        for action in about {
-            let slice = slices.entry(action).or_default().entry(resource_key(policy)).or_default();
-            slice.add(policy)?;
-            slice.reads.add(policy, &[action]);
-        }
-    }
-    Ok((slices, reads))
-}
-
-impl Slice {
-    fn add(&mut self, policy: &Policy) -> Result<(), String> {
-        self.all.add(policy.clone()).map_err(|e| e.to_string())?;
-        match policy.effect() {
-            Effect::Permit => self.permits.add(policy.clone()).map_err(|e| e.to_string()),
-            Effect::Forbid => Ok(()),
-        }
     }
 }
 

@@ -62,6 +62,7 @@ async fn a_sweep_by_a_clock_that_is_ahead_makes_nothing_good_twice() {
         resource: &[],
         teamspace_id: None,
         confined: false,
+        all: false,
     };
     let error = explain(&app.app, &asked).await.error.unwrap();
     assert_eq!(error.reason.as_str(), "expired");

@@ -34,7 +34,7 @@ async fn explained(app: &TestApp, token: &str, slug: &str, assertion: &str) -> V
 }
 
 /// Two teamspaces, `acme` and `zeta`, under the shipped policies and some more.
-async fn two_teamspaces(rules: &Rules) -> (TestApp, FakeIdp) {
+pub async fn two_teamspaces(rules: &Rules) -> (TestApp, FakeIdp) {
     let zeta = FakeIdp::start(Key::rsa("idp-2", 1)).await;
     let (policies, schema, origin) = (rules.policies(), rules.schema(), zeta.issuer.clone());
     let app = TestApp::start_with(|config| {
@@ -47,7 +47,7 @@ async fn two_teamspaces(rules: &Rules) -> (TestApp, FakeIdp) {
     (app, zeta)
 }
 
-fn assertion_of(app: &TestApp, idp: &FakeIdp, changes: Value) -> String {
+pub fn assertion_of(app: &TestApp, idp: &FakeIdp, changes: Value) -> String {
     let mut claims = app.claims_with(changes);
     claims.insert("iss".into(), idp.issuer.clone().into());
     idp.key.assertion(&claims)

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::harness::{Answer, CLIENT, RESOURCE, START, TestApp};
 use crate::idp::{FakeIdp, Key};
 
-fn policy_explain(arguments: &[&str]) -> Output {
+pub fn policy_explain(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
     command.args(["policy", "explain"]).args(arguments).output().unwrap()
 }
@@ -35,7 +35,7 @@ pub async fn admin(app: &TestApp, teamspace_id: Option<&str>) -> String {
     token
 }
 
-async fn explain(app: &TestApp, token: &str, slug: &str, body: Value) -> Answer {
+pub async fn explain(app: &TestApp, token: &str, slug: &str, body: Value) -> Answer {
     let url = format!("{}/api/v1/teamspaces/{slug}/explain", app.issuer());
     Answer::of(crate::harness::http().post(url).bearer_auth(token).json(&body).send().await.unwrap()).await
 }
@@ -280,7 +280,7 @@ async fn deep_clauses_are_explained() {
     }
 }
 
-async fn database(configure: impl FnOnce(&mut countersign::config::Config)) -> (TestApp, String) {
+pub async fn database(configure: impl FnOnce(&mut countersign::config::Config)) -> (TestApp, String) {
     let app = TestApp::start_with(configure).await;
     let url = app.app.config.database_url.clone();
     let config = app.dir.path().join("explain.toml");

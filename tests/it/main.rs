@@ -35,6 +35,7 @@ mod log_stream;
 mod logging;
 mod metadata;
 mod metrics;
+mod not_applied;
 mod not_known;
 #[cfg(feature = "postgres")]
 mod on_postgres;

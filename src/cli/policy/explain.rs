@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::explain_text as text;
 use super::revision::past_set;
@@ -19,7 +19,7 @@ use crate::exchange::explain::{Asked, explain};
 use crate::exchange::request::split_scope;
 use crate::policy::cases::{self, Case};
 use crate::policy::compare::differences;
-use crate::policy::{self, Policies, RecordedFacts, Ruling};
+use crate::policy::{self, NotApplied, Policies, RecordedFacts, Ruling};
 use crate::request_id;
 use crate::store::Store;
 use crate::store::sign_ins::{self, SignIn};
@@ -27,6 +27,7 @@ use crate::store::sign_ins::{self, SignIn};
 pub(super) const HELP: &str = "\
 Examples:
   countersign policy explain \"the last seat\"           a test case, by its name or a part of it
+  countersign policy explain \"the last seat\" --all     the same, and why every other policy did not apply
   countersign policy explain 4711                      a sign-in of the decision log, under today's policies
   countersign policy explain nqQ3xF0yT2mZb81R          the same, by the X-Request-Id of the answer
   countersign policy explain 4711 --set CNkNLyVK       the same, under a set that was in force once
@@ -67,6 +68,9 @@ pub(in crate::cli) struct Explain {
     /// Case file, or directory of them [default: tests/ in the policy directory].
     #[arg(long, value_name = "PATH")]
     tests: Option<PathBuf>,
+    /// Also tell of every policy that did not apply why it did not, and the person's groups.
+    #[arg(long)]
+    all: bool,
     /// How the result is written.
     #[arg(long, value_enum, default_value = "human")]
     format: Format,
@@ -77,7 +81,7 @@ impl Explain {
         let Some(what) = self.what.take() else {
             return block_on(self.explain_assertion(Config::load(file)?));
         };
-        let (format, tests) = (self.format, self.tests.take());
+        let (format, all, tests) = (self.format, self.all, self.tests.take());
         let (source, dir) = match &self.set {
             None => Place { dir: self.policies, schema: self.schema }.source(&self.with, file)?,
             Some(hash) => {
@@ -90,7 +94,7 @@ impl Explain {
         let is_number = what.parse::<i64>().is_ok();
         let tests = tests.unwrap_or_else(|| dir.join("tests"));
         if !is_number && let Some(case) = find_case(&tests, &what)? {
-            return explain_case(&case, &policies, format);
+            return explain_case(&case, &policies, all, format);
         }
         let no_case = format!("no case in {} is named so", tests.display());
         if !is_number && !request_id::is_possible(&what) {
@@ -101,7 +105,7 @@ impl Explain {
             true => why,
             false => format!("{no_case}, and {why}"),
         })?;
-        explain_sign_in(&row, &policies, format)
+        explain_sign_in(&row, &policies, all, format)
     }
 
     async fn explain_assertion(self, mut config: Config) -> Outcome {
@@ -119,6 +123,7 @@ impl Explain {
             resource: self.resource.as_slice(),
             teamspace_id: None,
             confined: false,
+            all: self.all,
         };
         let explanation = explain(&app, &asked).await;
         match self.format {
@@ -154,20 +159,22 @@ async fn find_sign_in(url: &str, key: String) -> Result<SignIn, CannotRun> {
     row.ok_or_else(|| format!("the decision log has no sign-in {key}").into())
 }
 
-fn explain_case(case: &Case, policies: &Policies, format: Format) -> Outcome {
+fn explain_case(case: &Case, policies: &Policies, all: bool, format: Format) -> Outcome {
     let verdict = cases::run(&policies.compiled, case);
     let decisions = cases::explain_case(&policies.compiled, case);
+    let not_applied = if all { cases::not_applied_to(&policies.compiled, case, &decisions) } else { None };
     match format {
         Format::Json => {
             let told = json!({
                 "case": case.name, "file": case.file, "line": case.line, "policy_set": policies.hash,
                 "decisions": decisions, "outcome": verdict.observed.summary(), "failures": verdict.failures,
             });
-            out::json(told)?;
+            out::json(with_not_applied(told, not_applied.as_ref())?)?;
         }
         Format::Human => {
             say!("{} ({}:{})\n", case.name, case.file.display(), case.line);
             out::text(text::decisions(&decisions));
+            not_applied.iter().for_each(|told| out::text(format_args!("\n{}", text::not_applied(told))));
             say!("\n{}", verdict.observed.summary());
             verdict.failures.iter().for_each(|failure| say!("✗ {failure}"));
         }
@@ -175,13 +182,22 @@ fn explain_case(case: &Case, policies: &Policies, format: Format) -> Outcome {
     Ok(if verdict.failures.is_empty() { End::Fine } else { End::Finding })
 }
 
-fn explain_sign_in(row: &SignIn, policies: &Policies, format: Format) -> Outcome {
+/// An explanation for programs with the policies that did not apply, where they were asked for.
+fn with_not_applied(mut told: Value, not_applied: Option<&NotApplied>) -> Result<Value, serde_json::Error> {
+    if let (Some(not_applied), Some(members)) = (not_applied, told.as_object_mut()) {
+        members.insert("not_applied".to_owned(), serde_json::to_value(not_applied)?);
+    }
+    Ok(told)
+}
+
+fn explain_sign_in(row: &SignIn, policies: &Policies, all: bool, format: Format) -> Outcome {
     let Ok(recorded) = serde_json::from_str::<RecordedFacts>(&row.facts) else {
         return tell_undecided(row, format);
     };
     let then: Vec<Ruling> = serde_json::from_str(&row.decisions)?;
     let facts = recorded.recall(&policies.compiled);
     let (decisions, _) = policy::explain(&policies.compiled, &facts);
+    let not_applied = all.then(|| policy::not_applied(&policies.compiled, &facts, &decisions, |_| true));
     let now: Vec<Ruling> = decisions.iter().map(|explained| explained.ruling.clone()).collect();
     let changed = differences(&then, &now);
     match format {
@@ -190,12 +206,13 @@ fn explain_sign_in(row: &SignIn, policies: &Policies, format: Format) -> Outcome
                 "sign_in": text::sign_in(row), "then": then, "policy_set": policies.hash,
                 "now": decisions, "differences": changed,
             });
-            out::json(told)?;
+            out::json(with_not_applied(told, not_applied.as_ref())?)?;
         }
         Format::Human => {
             out::text(text::sign_in_head(row));
             say!("\nUnder policy set {}:\n", policies.hash);
             out::text(text::decisions(&decisions));
+            not_applied.iter().for_each(|told| out::text(format_args!("\n{}", text::not_applied(told))));
             out::text(format_args!("\n{}", text::differences(&changed)));
         }
     }

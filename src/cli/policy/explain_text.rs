@@ -8,9 +8,9 @@ use crate::cli::out::inline;
 use crate::clock::rfc3339;
 use crate::exchange::error::Reason;
 use crate::exchange::explain::Explanation;
-use crate::policy::Explained;
 use crate::policy::clauses::{Clause, Finding};
 use crate::policy::compare::{Difference, Said};
+use crate::policy::{Action, Explained, Missed, NotApplied};
 use crate::store::sign_ins::SignIn;
 
 // Writing to a String cannot fail, so its results are dropped.
@@ -33,6 +33,31 @@ pub(super) fn decisions(decisions: &[Explained]) -> String {
         }
     }
     text
+}
+
+/// Why the other policies did not apply, by question.
+pub(super) fn not_applied(told: &NotApplied) -> String {
+    let groups = match &told.groups {
+        None => "not known: there is no groups claim".to_owned(),
+        Some(groups) if groups.is_empty() => "none".to_owned(),
+        Some(groups) => groups.iter().map(|group| inline(group)).collect::<Vec<_>>().join(", "),
+    };
+    let mut text = format!("Policies that did not apply\nThe person's groups: {groups}\n");
+    for missed in told.policies.chunk_by(|one, other| question(one) == question(other)) {
+        let _ = match missed.first().and_then(question) {
+            Some((action, resource)) => writeln!(text, "· {} {resource}", action.name()),
+            None => writeln!(text, "· no question was about these actions"),
+        };
+        missed.iter().for_each(|missed| text.push_str(&finding(&missed.finding)));
+    }
+    if told.truncated {
+        let _ = writeln!(text, "There are more; only {} are told.", told.policies.len());
+    }
+    text
+}
+
+fn question(missed: &Missed) -> Option<(Action, &str)> {
+    missed.action.zip(missed.resource.as_deref())
 }
 
 fn listed(reasons: &[Reason]) -> String {
@@ -67,6 +92,8 @@ fn clause(clause: &Clause, telling: bool) -> String {
         Some(false) => "FALSE",
         None => "ERROR",
     };
+    let error = clause.error.iter().map(|error| format!(", {}", inline(error)));
+    let holds = format!("{holds}{}", error.collect::<String>());
     let arrow = if telling { '→' } else { ' ' };
     let mut text = format!("      {arrow} {} {}: {holds}\n", clause.kind, clause.text);
     for (path, value) in &clause.values {

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 pub use coverage::{Coverage, coverage};
 pub use file::{Expectation, OneOrMore};
 pub use mutation::survivors;
-pub use run::{Observed, Verdict, explain_case, run};
+pub use run::{Observed, Verdict, explain_case, not_applied_to, run};
 
 use crate::policy::facts::{ConfigurationFacts, Facts};
 use crate::policy::source::is_listed;

@@ -7,8 +7,8 @@ use super::{Case, Matter};
 use crate::exchange::error::Reason;
 use crate::policy::facts::MemberFacts;
 use crate::policy::{
-    Action, CompiledPolicies, Decision, Denial, Explained, Ruling, decide, decide_configuration, explain,
-    explain_configuration,
+    Action, CompiledPolicies, Decision, Denial, Explained, NotApplied, Ruling, decide, decide_configuration,
+    explain, explain_configuration, not_applied, not_applied_configuration,
 };
 
 /// What came of a case.
@@ -35,6 +35,21 @@ pub fn explain_case(policies: &CompiledPolicies, case: &Case) -> Vec<Explained> 
         Matter::Exchange(facts) => explain(policies, facts).0,
         Matter::Unfit(_) => Vec::new(),
         Matter::Configuration(facts) => vec![explain_configuration(policies, facts)],
+    }
+}
+
+/// Why the other policies did not apply to a case; none where no policy is asked.
+pub fn not_applied_to(
+    policies: &CompiledPolicies,
+    case: &Case,
+    decisions: &[Explained],
+) -> Option<NotApplied> {
+    match &case.matter {
+        Matter::Exchange(facts) => Some(not_applied(policies, facts, decisions, |_| true)),
+        Matter::Unfit(_) => None,
+        Matter::Configuration(facts) => {
+            decisions.first().map(|explained| not_applied_configuration(policies, facts, explained))
+        }
     }
 }
 

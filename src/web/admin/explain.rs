@@ -19,6 +19,9 @@ pub struct ExplainBody {
     scope: Option<String>,
     #[serde(default)]
     resource: Option<String>,
+    /// Whether to say of every policy that did not apply why.
+    #[serde(default)]
+    all: bool,
 }
 
 /// `POST /teamspaces/{slug}/explain`: changes nothing, stores nothing.
@@ -37,6 +40,7 @@ pub async fn post(
         resource: &resource,
         teamspace_id: Some(&tenancy.teamspace.id),
         confined: !admin.is_operator(),
+        all: body.all,
     };
     Ok(Json(explain(&admin.app, &asked).await))
 }

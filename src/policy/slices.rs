@@ -1,0 +1,54 @@
+//! A policy set cut into slices, so that a question meets only the policies that can match it.
+//!
+//! A slice is keyed by action and by the entity in the policy's resource scope, or none. A question asks
+//! the slices of {none, the resource, its ancestors} and combines them: any forbid denies, else any permit
+//! allows. That is sound because a slice only leaves out policies whose scope cannot match.
+
+use std::collections::HashMap;
+
+use cedar_policy::{Effect, Entities, EntityUid, Policy, PolicySet};
+
+use super::heads::{applies, resource_key};
+use super::reads::SetReads;
+use super::set::Action;
+
+/// The policies of one action and one resource.
+#[derive(Debug, Default)]
+pub(super) struct Slice {
+    pub all: PolicySet,
+    pub permits: PolicySet,
+    pub reads: SetReads,
+}
+
+pub(super) type Slices = HashMap<Action, HashMap<Option<EntityUid>, Slice>>;
+
+/// The slices of a set, and what its policies read.
+pub(super) fn slice_up(
+    set: &PolicySet,
+    actions: &HashMap<Action, EntityUid>,
+    action_entities: &Entities,
+) -> Result<(Slices, SetReads), String> {
+    let (mut slices, mut reads) = (Slices::new(), SetReads::default());
+    for policy in set.policies() {
+        let constraint = policy.action_constraint();
+        let about = actions.iter().filter(|(_, uid)| applies(&constraint, uid, action_entities));
+        let about: Vec<Action> = about.map(|(action, _)| *action).collect();
+        reads.add(policy, &about);
+        for action in about {
+            let slice = slices.entry(action).or_default().entry(resource_key(policy)).or_default();
+            slice.add(policy)?;
+            slice.reads.add(policy, &[action]);
+        }
+    }
+    Ok((slices, reads))
+}
+
+impl Slice {
+    fn add(&mut self, policy: &Policy) -> Result<(), String> {
+        self.all.add(policy.clone()).map_err(|e| e.to_string())?;
+        match policy.effect() {
+            Effect::Permit => self.permits.add(policy.clone()).map_err(|e| e.to_string()),
+            Effect::Forbid => Ok(()),
+        }
+    }
+}
