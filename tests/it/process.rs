@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -22,15 +23,24 @@ pub struct Process {
     http: reqwest::Client,
 }
 
+/// Ports for servers that are started later: below those that the kernel gives to connections and to listeners on port
+/// 0, and below those of `scripts/postgres`.
+const PORTS: std::ops::Range<u16> = 6_000..16_000;
+
+/// A port that nobody listens on. No other test is given the same one, and other processes begin elsewhere.
 pub fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static TAKEN: AtomicU16 = AtomicU16::new(0);
+    let first = std::process::id().wrapping_mul(101);
+    let next = || {
+        let offset = (first + u32::from(TAKEN.fetch_add(1, Ordering::Relaxed))) % PORTS.len() as u32;
+        PORTS.start + offset as u16
+    };
+    let is_free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    std::iter::repeat_with(next).take(PORTS.len()).find(is_free).expect("a free port")
 }
 
-/// Both are held until both are known: ports that are free one after another may be the same.
 fn two_free_ports() -> (u16, u16) {
-    let held = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
-    let [one, other] = held.each_ref().map(|listener| listener.local_addr().unwrap().port());
-    (one, other)
+    (free_port(), free_port())
 }
 
 /// Waits for something that must come, however slow the machine is.
@@ -114,8 +124,14 @@ impl Process {
 
     /// A document of the private listener.
     pub async fn management(&self, path: &str) -> Answer {
+        self.try_management(path).await.unwrap()
+    }
+
+    /// The same; none when there was no answer soon.
+    pub async fn try_management(&self, path: &str) -> Option<Answer> {
         let url = format!("http://127.0.0.1:{}{path}", self.ports.1);
-        Answer::of(self.http.get(url).send().await.unwrap()).await
+        let answer = async { Some(Answer::of(self.http.get(url).send().await.ok()?).await) };
+        tokio::time::timeout(Duration::from_secs(30), answer).await.ok()?
     }
 
     /// What it has logged so far.

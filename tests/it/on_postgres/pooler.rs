@@ -1,6 +1,6 @@
 //! PgBouncer in between: in session mode nothing is different, in the other modes nothing is begun.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Output};
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use serde_json::json;
 use super::cluster::Cluster;
 use crate::database::TestDatabase;
 use crate::harness::TestApp;
-use crate::process::{Process, real_time};
+use crate::process::{Process, free_port, real_time};
 
 /// A running PgBouncer; it goes with its test.
 struct Pooler {
@@ -22,7 +22,7 @@ struct Pooler {
 impl Pooler {
     fn start(cluster: &Cluster, mode: &str, more: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let file = dir.path().join("pgbouncer.ini");
         let settings = format!(
             "[databases]\ncountersign = host=127.0.0.1 port={} dbname=countersign user=countersign\n\

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{CLOSED, Rules};
 use crate::harness::{Answer, http};
+use crate::process::free_port;
 
 /// The real process, with the management listener's address.
 struct Process {
@@ -16,8 +17,8 @@ struct Process {
 
 impl Process {
     fn serve(rules: &Rules) -> Self {
-        let port = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let (listen, management) = (port().to_string(), port().to_string());
+        let address = || format!("127.0.0.1:{}", free_port());
+        let (listen, management) = (address(), address());
         let database = format!("sqlite://{}", rules.dir.path().join("test.db").display());
         let child = Command::new(env!("CARGO_BIN_EXE_countersign"))
             .arg("serve")
