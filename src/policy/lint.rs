@@ -25,6 +25,10 @@ pub(super) use impossible::{cannot_match, is_impossible};
 
 /// The annotations that have a meaning and that policies must have.
 const KNOWN: [&str; 5] = ["id", "reason", "otherwise", "error", "message"];
+/// Names the parts of a policy that no case need miss.
+pub(in crate::policy) const ALLOW_UNTESTED: &str = "allow_untested";
+/// The annotations that have a meaning and that policies may have.
+const OPTIONAL: [&str; 2] = [ALLOW_ABSENT, ALLOW_UNTESTED];
 /// Policies without a resource in their head are evaluated in every request; more are a warning.
 const MAX_UNSCOPED: usize = 100;
 
@@ -107,13 +111,13 @@ fn near_misses(placed: &Placed<'_>) -> Vec<Problem> {
             let slips = if known.len() > 2 { 2 } else { 1 };
             strsim::osa_distance(&key.to_ascii_lowercase(), known) <= slips
         };
-        let known = KNOWN.into_iter().chain([ALLOW_ABSENT]);
+        let known = KNOWN.into_iter().chain(OPTIONAL);
         let meant = known.filter(near).min_by_key(|known| strsim::osa_distance(key, known))?;
         let message = format!("{}: @{key} has no meaning", placed.id());
         Some(placed.problem(Rule::AnnotationUnknown, message).help(format!("did you mean @{meant}?")))
     };
     let keys = placed.policy.annotations().map(|(key, _)| key);
-    keys.filter(|key| *key != ALLOW_ABSENT && !KNOWN.contains(key)).filter_map(slip).collect()
+    keys.filter(|key| !OPTIONAL.contains(key) && !KNOWN.contains(key)).filter_map(slip).collect()
 }
 
 /// Each further use of an id, with the first one.

@@ -9,6 +9,9 @@ use super::depth;
 use super::problem::{Problem, Rule};
 use super::source::SourceFile;
 
+/// A word, string or sign, and its place in the file.
+pub(super) type Token<'t> = (Range<usize>, &'t str);
+
 /// A policy and where it stands.
 pub(super) struct Placed<'a> {
     pub policy: Policy,
@@ -28,7 +31,7 @@ impl Placed<'_> {
     }
 
     /// Its words, strings and signs, each with its place in the file.
-    fn tokens(&self) -> Vec<(Range<usize>, &str)> {
+    pub fn tokens(&self) -> Vec<Token<'_>> {
         let text = self.file.text.get(self.span.clone()).unwrap_or_default();
         let written = |token: &str| !token.starts_with("//") && !token.trim().is_empty();
         let tokens = depth::tokens(text).filter(|(_, token)| written(token));

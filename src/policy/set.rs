@@ -13,10 +13,11 @@ use super::annotations::{AnnotatedSet, Annotations};
 use super::clauses::Finding;
 use super::denial::{Answer, Denial};
 use super::facts::{Facts, FactsError, Surroundings, action_uid, is_group};
+use super::heads::resource_key;
 use super::memo::Memo;
 use super::reads::Reads;
 use super::references::References;
-use super::slices::{Slice, Slices, slice_up};
+use super::slices::{Slice, Slices, actions_of, slice_up};
 use super::{depth, heads};
 use crate::exchange::error::Reason;
 
@@ -118,6 +119,26 @@ impl CompiledPolicies {
             references,
             memo: Memo::new(reads),
             authorizer: Authorizer::new(),
+        })
+    }
+
+    /// Puts another form of a policy, or none, in the place of one. To try changes on cases: what the set says of
+    /// itself, and what it has decided, stays.
+    pub(super) fn swap(&mut self, old: Option<&Policy>, new: Option<&Policy>) -> Result<(), String> {
+        depth::with_stack(|| {
+            if let Some(policy) = old {
+                for action in actions_of(policy, &self.actions, &self.action_entities) {
+                    let slices = self.slices.entry(action).or_default();
+                    slices.entry(resource_key(policy)).or_default().remove(policy, action)?;
+                }
+            }
+            if let Some(policy) = new {
+                for action in actions_of(policy, &self.actions, &self.action_entities) {
+                    let slices = self.slices.entry(action).or_default();
+                    slices.entry(resource_key(policy)).or_default().add(policy, action)?;
+                }
+            }
+            Ok(())
         })
     }
 

@@ -30,25 +30,44 @@ pub(super) fn slice_up(
 ) -> Result<(Slices, SetReads), String> {
     let (mut slices, mut reads) = (Slices::new(), SetReads::default());
     for policy in set.policies() {
-        let constraint = policy.action_constraint();
-        let about = actions.iter().filter(|(_, uid)| applies(&constraint, uid, action_entities));
-        let about: Vec<Action> = about.map(|(action, _)| *action).collect();
+        let about = actions_of(policy, actions, action_entities);
         reads.add(policy, &about);
         for action in about {
             let slice = slices.entry(action).or_default().entry(resource_key(policy)).or_default();
-            slice.add(policy)?;
-            slice.reads.add(policy, &[action]);
+            slice.add(policy, action)?;
         }
     }
     Ok((slices, reads))
 }
 
+/// The actions that a policy is about.
+pub(super) fn actions_of(
+    policy: &Policy,
+    actions: &HashMap<Action, EntityUid>,
+    action_entities: &Entities,
+) -> Vec<Action> {
+    let constraint = policy.action_constraint();
+    let about = actions.iter().filter(|(_, uid)| applies(&constraint, uid, action_entities));
+    about.map(|(action, _)| *action).collect()
+}
+
 impl Slice {
-    fn add(&mut self, policy: &Policy) -> Result<(), String> {
+    pub fn add(&mut self, policy: &Policy, action: Action) -> Result<(), String> {
+        self.reads.add(policy, &[action]);
         self.all.add(policy.clone()).map_err(|e| e.to_string())?;
         match policy.effect() {
             Effect::Permit => self.permits.add(policy.clone()).map_err(|e| e.to_string()),
             Effect::Forbid => Ok(()),
         }
+    }
+
+    pub fn remove(&mut self, policy: &Policy, action: Action) -> Result<(), String> {
+        self.all.remove_static(policy.id().clone()).map_err(|e| e.to_string())?;
+        if policy.effect() == Effect::Permit {
+            self.permits.remove_static(policy.id().clone()).map_err(|e| e.to_string())?;
+        }
+        self.reads = SetReads::default();
+        self.all.policies().for_each(|policy| self.reads.add(policy, &[action]));
+        Ok(())
     }
 }

@@ -210,6 +210,19 @@ fn the_cases_of_the_guide_pass() {
     }
 }
 
+/// The set of the guide's first rule has the hash, and the shipped set the cases, that the guide shows.
+#[test]
+fn the_hash_and_the_number_of_cases_of_the_guide_are_right() {
+    let dir = crate::files::with_shipped(&[]);
+    let rule = blocks("cedar").into_iter().find(|text| text.contains("@id(\"acme.editors-write\")")).unwrap();
+    std::fs::write(dir.path().join("acme.cedar"), format!("{rule}\n")).unwrap();
+    let hash = check(dir.path(), Path::new(SCHEMA)).policy_set.unwrap();
+    let told = format!("16 policies in 4 files: 0 errors, 0 warnings.\npolicy set {hash}\n");
+    assert!(GUIDE.contains(&told), "{told}");
+    let cases = cases::read(Path::new("policies/tests")).unwrap().len();
+    assert!(GUIDE.contains(&format!("\n{cases} of {cases} cases passed")), "{cases}");
+}
+
 #[test]
 fn every_example_and_proof_is_linked_and_every_link_leads_somewhere() {
     for dir in ["policies/examples", "policies/proofs", "examples/ci"] {

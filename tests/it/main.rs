@@ -47,6 +47,7 @@ mod policy_fmt;
 mod policy_limits;
 mod policy_lint;
 mod policy_memo;
+mod policy_mutation;
 mod policy_schema;
 mod policy_source;
 mod policy_test;

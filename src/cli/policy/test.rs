@@ -9,9 +9,8 @@ use super::test_report::{self, Report};
 use super::{Format, Place, render};
 use crate::cli::out::{self, Progress};
 use crate::cli::{CannotRun, End, Outcome};
-use crate::policy::CompiledPolicies;
-use crate::policy::Validated;
-use crate::policy::cases::{self, Case, coverage, run, survivors};
+use crate::policy::cases::{self, Case, Mutation, coverage, mutate, run};
+use crate::policy::{CompiledPolicies, PolicySource, Validated};
 
 pub(super) const HELP: &str = "\
 Examples:
@@ -43,7 +42,8 @@ pub(in crate::cli) struct Test {
     /// Tell policies that decided nothing, and permits that always matched; `=strict` fails on them.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "report", value_name = "HOW")]
     coverage: Option<Rigor>,
-    /// Drop each policy in turn and tell those that no case misses; `=strict` fails on them.
+    /// Drop each policy, and each part of its head and conditions, in turn and tell what no case misses; `=strict`
+    /// fails on it.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "report", value_name = "HOW")]
     mutate: Option<Rigor>,
 }
@@ -69,14 +69,14 @@ impl Test {
             took: started.elapsed(),
             verdicts,
             coverage: None,
-            survivors: None,
+            mutation: None,
         };
         if self.coverage.is_some() {
             report.coverage =
                 Some(coverage(&compiled, report.verdicts.iter().map(|(_, verdict)| &verdict.observed)));
         }
         if self.mutate.is_some() && report.failed() == 0 {
-            report.survivors = Some(mutate(&validated, &cases)?);
+            report.mutation = Some(drop_each(&source, &validated, &cases)?);
         }
         match self.format {
             Format::Human => out::text(test_report::human(&report)),
@@ -90,7 +90,7 @@ impl Test {
         let gaps = (self.coverage == Some(Rigor::Strict)
             && report.coverage.as_ref().is_some_and(|c| c.has_gaps()))
             || (self.mutate == Some(Rigor::Strict)
-                && report.survivors.as_ref().is_some_and(|s| !s.is_empty()));
+                && report.mutation.as_ref().is_some_and(Mutation::has_gaps));
         Ok(if gaps || report.failed() > 0 { End::Finding } else { End::Fine })
     }
 }
@@ -113,7 +113,9 @@ fn select(tests: &[PathBuf], filter: Option<&str>) -> Result<Vec<Case>, CannotRu
 }
 
 /// Long with many policies, so a terminal is shown how far it is.
-fn mutate(validated: &Validated, cases: &[Case]) -> Result<Vec<String>, String> {
+fn drop_each(source: &PolicySource, validated: &Validated, cases: &[Case]) -> Result<Mutation, String> {
     let (all, mut progress) = (validated.set.policies().count(), Progress::new());
-    survivors(validated, cases, |n| progress.show(format_args!("dropping policy {n} of {all}")))
+    mutate(source, validated, cases, |n| {
+        progress.show(format_args!("dropping policy {n} of {all} and its parts"))
+    })
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use serde_json::{Value, json};
 
-use crate::policy::cases::{Case, Coverage, Verdict};
+use crate::cli::out::inline;
+use crate::policy::cases::{Case, Coverage, Excuse, Mutation, Survivor, Verdict};
 use crate::policy::counted;
 
 /// Everything that a run found.
@@ -15,7 +16,7 @@ pub(super) struct Report<'a> {
     pub took: Duration,
     pub verdicts: Vec<(&'a Case, Verdict)>,
     pub coverage: Option<Coverage>,
-    pub survivors: Option<Vec<String>>,
+    pub mutation: Option<Mutation>,
 }
 
 impl Report<'_> {
@@ -78,9 +79,6 @@ fn gaps(report: &Report<'_>) -> String {
         list("decided nothing", &found.undecided);
         list("permits that no case saw fail to match", &found.never_unmatched);
     }
-    if let Some(survivors) = &report.survivors {
-        list("dropped, and no case noticed", survivors);
-    }
     if let Some(found) = &report.coverage {
         let _ = writeln!(
             text,
@@ -89,15 +87,29 @@ fn gaps(report: &Report<'_>) -> String {
             found.policies
         );
     }
-    match &report.survivors {
-        Some(survivors) if survivors.is_empty() => {
-            text.push_str("every policy is missed when it is dropped\n")
-        }
-        Some(survivors) => {
-            let _ =
-                writeln!(text, "{} can be dropped unnoticed", counted(survivors.len(), "policy", "policies"));
-        }
-        None => {}
+    text + &report.mutation.as_ref().map(unnoticed).unwrap_or_default()
+}
+
+/// What was dropped unnoticed, with the case that is wanted.
+fn unnoticed(mutation: &Mutation) -> String {
+    let mut text = String::new();
+    for Survivor { policy, file, line, column, part, wanted } in &mutation.survivors {
+        let what =
+            part.as_ref().map_or_else(|| "the whole policy".to_owned(), |part| format!("`{}`", inline(part)));
+        let _ = writeln!(text, "dropped, and no case noticed: {policy} ({file}:{line}:{column}): {what}");
+        let _ = writeln!(text, "    wanted: {wanted}");
+    }
+    for Excuse { policy, part } in &mutation.excused_in_vain {
+        let part = inline(part);
+        let _ = writeln!(text, "{policy}: @allow_untested names `{part}`, which is no part of the policy");
+    }
+    let tried = counted(mutation.tried, "policy or part", "policies and parts");
+    let _ = match mutation.survivors.len() {
+        0 => writeln!(text, "{tried} dropped in turn, each is missed"),
+        unnoticed => writeln!(text, "{tried} dropped in turn, {unnoticed} unnoticed"),
+    };
+    if !mutation.complete {
+        text.push_str("there are more, which were not tried: test a part of the policies at a time\n");
     }
     text
 }
@@ -121,7 +133,7 @@ pub(super) fn json(report: &Report<'_>) -> Value {
         "failed": report.failed(),
         "cases": report.verdicts.iter().map(case).collect::<Vec<_>>(),
         "coverage": report.coverage,
-        "survivors": report.survivors,
+        "mutation": report.mutation,
     })
 }
 

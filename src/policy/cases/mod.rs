@@ -4,6 +4,7 @@
 mod coverage;
 mod file;
 mod mutation;
+mod parts;
 mod resolve;
 mod run;
 
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 pub use coverage::{Coverage, coverage};
 pub use file::{Expectation, OneOrMore};
-pub use mutation::survivors;
+pub use mutation::{Excuse, Mutation, Survivor, mutate};
 pub use run::{Observed, Verdict, explain_case, not_applied_to, run};
 
 use crate::policy::facts::{ConfigurationFacts, Facts};
