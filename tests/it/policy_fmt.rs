@@ -116,6 +116,35 @@ fn files_without_policies_and_carriage_returns_are_formatted() {
     }
 }
 
+/// Policies are formatted one at a time, and come out as if the formatter had been given all of them.
+#[test]
+fn several_policies_are_formatted_as_one_text() {
+    let dir = tempfile::tempdir().unwrap();
+    let rule = |id: usize| format!("@id(\"{id}\") permit (principal,action, resource) when {{ true }};");
+    let between = [
+        "",
+        " ",
+        "\n",
+        "\n\n\n",
+        " // behind\n",
+        "// behind\n// before\n",
+        "\n// before\n\n// more\n",
+        "\r\n// b\r\n",
+    ];
+    let mut text = "// first\n\n".to_owned();
+    for (id, between) in between.iter().enumerate() {
+        text += &format!("{}{between}", rule(id));
+    }
+    for end in ["", " ", "\n", " // behind", "\n// the end\n\n// of it"] {
+        let text = format!("{text}{}{end}", rule(99));
+        write(dir.path(), "x.cedar", &text);
+        format(&dir.path().join("x.cedar"), false).unwrap();
+        let layout = cedar_policy_formatter::Config { line_width: 80, indent_width: 2 };
+        let whole = cedar_policy_formatter::policies_str_to_pretty(&text, &layout).unwrap();
+        assert_eq!(std::fs::read_to_string(dir.path().join("x.cedar")).unwrap(), whole, "{end:?}");
+    }
+}
+
 fn condition() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         Just("resource.default".to_owned()),
