@@ -25,6 +25,7 @@ use crate::metrics::Metrics;
 use crate::policy::watch::{Place, Watch};
 use crate::policy::{LoadError, Policies};
 use crate::random::NoEntropy;
+use crate::resolver::Resolver;
 use crate::shadow::Shadow;
 use crate::signing::{self, Signer, SigningError};
 use crate::store::changes::{self, Changed, News};
@@ -61,6 +62,7 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     pub clock_watch: ClockWatch,
     pub store: Store,
+    pub resolver: Resolver,
     pub fetcher: Fetcher,
     pub issuer_keys: IssuerKeys,
     pub limits: Limits,
@@ -124,7 +126,8 @@ impl App {
         signer: Signer,
     ) -> Result<Arc<Self>, StartError> {
         let snapshot = store.read(Snapshot::load).await?;
-        let fetcher = Fetcher::new(&config.fetch)?;
+        let resolver = Resolver::new(&config.fetch);
+        let fetcher = Fetcher::new(&config.fetch, &resolver)?;
         Ok(Arc::new(Self {
             issuer_keys: IssuerKeys::new(fetcher.clone(), Arc::clone(&clock), config.jwks.clone()),
             limits: Limits::new(&config.rate_limit),
@@ -150,6 +153,7 @@ impl App {
             config,
             clock,
             store,
+            resolver,
             fetcher,
         }))
     }

@@ -4,7 +4,7 @@
 //! [`exchange`] is the flow from an assertion to a token; [`idp`] fetches the issuer's keys;
 //! [`policy`] decides; [`store`] writes; [`signing`] signs. [`shadow`] asks what
 //! other policies would have decided; [`log_stream`] sends the decision log elsewhere; [`disclosure`] says what a
-//! teamspace may learn about policies. [`app`] holds the parts, [`config`]
+//! teamspace may learn about policies; [`resolver`] looks up host names for all that connect to somewhere. [`app`] holds the parts, [`config`]
 //! what the operator says, [`cli`] the commands, [`demo`] everything on loopback.
 
 pub mod app;
@@ -22,6 +22,7 @@ pub mod metrics;
 pub mod policy;
 pub mod random;
 pub mod request_id;
+pub mod resolver;
 pub mod shadow;
 pub mod signing;
 pub mod store;

@@ -178,6 +178,7 @@ fn state(app: &App) -> Registry {
             app.gate.connections.refused(),
         ),
         ("overload_refusals", "Requests that were refused since too many were under way", app.gate.refused()),
+        ("lookups_unanswered", "Host names that DNS did not tell in time", app.resolver.unanswered()),
         ("log_lines_dropped", "Log lines that could not be written", telemetry::dropped_lines()),
         ("store_commits", "Transactions that wrote", counts.commits.load(Ordering::Relaxed)),
         ("store_writes", "Writes that these transactions carried", counts.writes.load(Ordering::Relaxed)),

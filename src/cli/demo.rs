@@ -21,6 +21,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args) -> Outcome {
     let dir = tempfile::tempdir()?;
     let stage = Stage::start(dir.path()).await?;
+    // Everything is at 127.0.0.1: no name is looked up.
     let http = reqwest::Client::builder().no_proxy().build()?;
     let mut narrator = Narrator::new(args.json);
     narrator.heading("Countersign on loopback");

@@ -8,7 +8,10 @@ use url::{Host, Url};
 
 use super::problem::{ConfigError, ConfigErrors, invalid};
 use super::sources::Sources;
-use super::{Admin, Config, Database, Duration, PrivateOrigin, Secret, check_database_url, log_stream};
+use super::{
+    Admin, Config, Database, DnsServer, Duration, PrivateOrigin, Secret, check_database_url, log_stream,
+};
+use crate::resolver::MAX_SERVERS;
 
 /// What was found so far, each problem with the place where its key was set.
 struct Findings<'a> {
@@ -39,6 +42,7 @@ impl Config {
         found.note_all(check_durations(&self));
         found.note_all(check_sizes(&self));
         found.note_all(check_private_origins(&self.fetch.private_origins));
+        found.note(check_dns_servers(&self.fetch.dns_servers));
         self.read_secrets(&mut found);
         found.note(check_database_url("database_url", &self.database_url));
         found.note_all(log_stream::check(&self.log_stream));
@@ -204,6 +208,14 @@ fn check_sizes(config: &Config) -> Vec<ConfigError> {
 fn check_private_origins(origins: &[PrivateOrigin]) -> Vec<ConfigError> {
     let wrong = origins.iter().filter_map(|excused| Some((excused.origin(), excused.problem()?)));
     wrong.map(|(origin, why)| invalid("fetch.private_origins", origin, why)).collect()
+}
+
+/// As many as the resolver asks.
+fn check_dns_servers(servers: &[DnsServer]) -> Result<(), ConfigError> {
+    match servers.len() > MAX_SERVERS {
+        true => Err(invalid("fetch.dns_servers", servers.len(), "must be three servers at the most")),
+        false => Ok(()),
+    }
 }
 
 /// A secret from a file, without the line end that editors add.

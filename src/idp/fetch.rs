@@ -2,7 +2,7 @@
 //! checked address, no redirects, a deadline, a size limit, JSON only, no proxy from the environment.
 
 use std::collections::HashSet;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,10 +10,16 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use reqwest::{Certificate, Client, ClientBuilder, Response, redirect};
 use serde_json::Value;
+use tokio::sync::Semaphore;
 use url::{Host, Url};
 
 use super::address::is_public;
 use crate::config::{Fetch, PrivateOrigin};
+use crate::resolver::{LookupError, Resolver};
+
+/// Fetches at once that teamspaces' administrators ask for, all together: half as many as there are look-ups at once,
+/// so that names which DNS does not answer leave the other half to sign-ins.
+const FOR_ADMINISTRATORS: usize = 16;
 
 /// Why something was not fetched. The text never repeats what the other side answered.
 #[derive(Debug, thiserror::Error)]
@@ -28,11 +34,13 @@ pub enum FetchError {
     Credentials,
     #[error("resolves to an address that is not public")]
     PrivateAddress,
+    #[error("is at a host that cannot be looked up: {0}")]
+    Lookup(#[from] LookupError),
     #[error("cannot be reached: {0}")]
     Unreachable(&'static str),
     #[error("did not answer in time")]
     Timeout,
-    /// Any of the three before.
+    /// Any of the four before.
     #[error("cannot be reached at a public address")]
     NotReached,
     #[error("answered with status {0}")]
@@ -49,7 +57,7 @@ impl FetchError {
     /// The same without what would tell which names there are behind the firewall.
     pub fn confined(self) -> Self {
         match self {
-            Self::PrivateAddress | Self::Unreachable(_) | Self::Timeout => Self::NotReached,
+            Self::PrivateAddress | Self::Lookup(_) | Self::Unreachable(_) | Self::Timeout => Self::NotReached,
             other => other,
         }
     }
@@ -79,19 +87,24 @@ pub struct Fetcher {
     excused: Arc<[PrivateOrigin]>,
     /// Those of them that may be asked.
     private_origins: Arc<HashSet<String>>,
+    administrators: Arc<Semaphore>,
+    /// Where a fetch needs a place, if it needs one.
+    places: Option<Arc<Semaphore>>,
     timeout: Duration,
     max_size: usize,
 }
 
 impl Fetcher {
     /// A fetcher with the operator's limits, extra roots and excused origins.
-    pub fn new(config: &Fetch) -> Result<Self, FetcherError> {
+    pub fn new(config: &Fetch, resolver: &Resolver) -> Result<Self, FetcherError> {
         let client = |builder: ClientBuilder| builder.build().map_err(|e| FetcherError(e.to_string()));
         Ok(Self {
-            public: client(guarded(config)?.dns_resolver(Arc::new(PublicResolver)))?,
-            private: client(guarded(config)?)?,
+            public: client(guarded(config)?.dns_resolver(Arc::new(PublicOnly(resolver.clone()))))?,
+            private: client(guarded(config)?.dns_resolver(Arc::new(resolver.clone())))?,
             excused: config.private_origins.clone().into(),
             private_origins: Arc::default(),
+            administrators: Arc::new(Semaphore::new(FOR_ADMINISTRATORS)),
+            places: None,
             timeout: config.timeout.std(),
             max_size: config.max_size.bytes(),
         })
@@ -102,6 +115,12 @@ impl Fetcher {
         let its = self.excused.iter().filter(|excused| excused.is_for(teamspace));
         let private_origins = its.map(|excused| excused.origin().to_owned()).collect();
         Self { private_origins: Arc::new(private_origins), ..self.clone() }
+    }
+
+    /// The same for what a teamspace's administrator asks for: few of them at once, the others wait within their
+    /// deadline.
+    pub fn for_administrators(&self) -> Self {
+        Self { places: Some(Arc::clone(&self.administrators)), ..self.clone() }
     }
 
     /// Whether an origin is excused from https and from the public-address rule.
@@ -143,6 +162,10 @@ impl Fetcher {
     }
 
     async fn get_from(&self, client: &Client, url: Url) -> Result<Fetched, FetchError> {
+        let _place = match &self.places {
+            Some(places) => Some(places.acquire().await.map_err(|_| FetchError::Timeout)?),
+            None => None,
+        };
         let request = client.get(url).header(ACCEPT, "application/json");
         let mut response = request.send().await.map_err(|e| why(&e))?;
         let status = response.status();
@@ -216,7 +239,9 @@ fn why(error: &reqwest::Error) -> FetchError {
         }
         source = inner.source();
     }
-    if error.is_timeout() {
+    if let Some(lookup) = LookupError::behind(error) {
+        FetchError::Lookup(lookup)
+    } else if error.is_timeout() {
         FetchError::Timeout
     } else if error.is_connect() {
         FetchError::Unreachable("no connection (name, network or certificate)")
@@ -231,13 +256,13 @@ struct NoPublicAddress;
 
 /// Hands the connector only addresses that were checked, so that a second look-up with another answer
 /// (DNS rebinding) cannot happen.
-struct PublicResolver;
+struct PublicOnly(Resolver);
 
-impl Resolve for PublicResolver {
+impl Resolve for PublicOnly {
     fn resolve(&self, name: Name) -> Resolving {
+        let all = self.0.resolve(name);
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let found: Vec<SocketAddr> = found.collect();
+            let found: Vec<_> = all.await?.collect();
             // One private address among public ones is a sign of tricks: refuse them all.
             if found.is_empty() || !found.iter().all(|address| is_public(address.ip())) {
                 return Err(NoPublicAddress.into());

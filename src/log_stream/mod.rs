@@ -18,6 +18,7 @@ use crate::app::App;
 use crate::clock::{MAX_DIFFERENCE, UnixSeconds, rfc3339};
 use crate::config::{Config, Destination, LogStream};
 use crate::metrics::StreamMetrics;
+use crate::resolver::LookupError;
 use crate::store::log_streams::{self, Lease, Position, Unsent, View};
 use crate::store::{Store, StoreError};
 use file::JsonLines;
@@ -53,6 +54,8 @@ pub enum SendError {
     Io(#[from] std::io::Error),
     #[error("the path is not a regular file")]
     NotAFile,
+    #[error("the receiver's host cannot be looked up: {0}")]
+    Lookup(#[from] LookupError),
     #[error("the receiver did not confirm in time")]
     Timeout,
     #[error("the receiver cannot be reached: {0}")]
@@ -84,7 +87,7 @@ pub fn start(app: &Arc<App>, stopped: &watch::Receiver<bool>) -> Result<JoinSet<
     let mut tasks = JoinSet::new();
     for config in &app.config.log_stream {
         let stream = Stream {
-            receiver: Receiver::new(config, &app.config)?,
+            receiver: Receiver::new(config, app)?,
             metrics: app.metrics.of_stream(&config.name),
             app: Arc::clone(app),
             config: config.clone(),
@@ -162,12 +165,12 @@ enum Receiver {
 }
 
 impl Receiver {
-    fn new(stream: &LogStream, config: &Config) -> Result<Self, StartError> {
+    fn new(stream: &LogStream, app: &App) -> Result<Self, StartError> {
         let fail = |why| StartError { name: stream.name.clone(), why };
         Ok(match &stream.to {
             Destination::File(path) => Self::File(JsonLines::new(path.clone())),
-            Destination::Otlp(url) => Self::Otlp(Otlp::new(url.clone(), stream, config).map_err(fail)?),
-            to => Self::Syslog(Syslog::new(to.clone(), &config.issuer)),
+            Destination::Otlp(url) => Self::Otlp(Otlp::new(url.clone(), stream, app).map_err(fail)?),
+            to => Self::Syslog(Syslog::new(to.clone(), &app.config.issuer, app.resolver.clone())),
         })
     }
 

@@ -1,5 +1,6 @@
 //! OpenTelemetry logs: OTLP over HTTP in its JSON encoding (OTLP 1.x, "OTLP/HTTP").
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
@@ -9,7 +10,9 @@ use url::Url;
 
 use super::record::Record;
 use super::{SEND, SendError};
-use crate::config::{Config, LogStream};
+use crate::app::App;
+use crate::config::LogStream;
+use crate::resolver::LookupError;
 
 /// The most that is read of an answer, in bytes.
 const MAX_ANSWER: usize = 64 * 1024;
@@ -26,13 +29,13 @@ pub(super) struct Otlp {
 }
 
 impl Otlp {
-    pub(super) fn new(url: Url, stream: &LogStream, config: &Config) -> Result<Self, String> {
+    pub(super) fn new(url: Url, stream: &LogStream, app: &App) -> Result<Self, String> {
         let resource = json!({ "attributes": [
             attribute("service.name", "countersign"),
             attribute("service.version", env!("CARGO_PKG_VERSION")),
-            attribute("countersign.issuer", &config.issuer),
+            attribute("countersign.issuer", &app.config.issuer),
         ]});
-        let client = client(stream, config)?;
+        let client = client(stream, app)?;
         Ok(Self { stream: stream.name.clone(), url, client, resource })
     }
 
@@ -60,7 +63,7 @@ impl Otlp {
 }
 
 /// Not the guarded fetcher: the operator says where a collector is, and most are at private addresses.
-fn client(stream: &LogStream, config: &Config) -> Result<Client, String> {
+fn client(stream: &LogStream, app: &App) -> Result<Client, String> {
     let mut headers = HeaderMap::new();
     for (name, value) in &stream.headers {
         let name: HeaderName = name.parse().map_err(|_| format!("`{name}` is no HTTP header"))?;
@@ -71,11 +74,12 @@ fn client(stream: &LogStream, config: &Config) -> Result<Client, String> {
     }
     let mut builder = Client::builder()
         .no_proxy()
+        .dns_resolver(Arc::new(app.resolver.clone()))
         .redirect(redirect::Policy::none())
         .timeout(SEND)
         .default_headers(headers)
         .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")));
-    if let Some(path) = &config.fetch.ca_file {
+    if let Some(path) = &app.config.fetch.ca_file {
         let pem = std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?;
         for root in Certificate::from_pem_bundle(&pem).map_err(|e| format!("{}: {e}", path.display()))? {
             builder = builder.add_root_certificate(root);
@@ -143,7 +147,9 @@ async fn rejected(mut response: Response) -> Option<i64> {
 
 /// A constant text for what went wrong.
 fn why(error: &reqwest::Error) -> SendError {
-    if error.is_timeout() {
+    if let Some(lookup) = LookupError::behind(error) {
+        SendError::Lookup(lookup)
+    } else if error.is_timeout() {
         SendError::Timeout
     } else if error.is_connect() {
         SendError::Unreachable("no connection (name, network or certificate)")

@@ -1,6 +1,7 @@
 //! Syslog (RFC 5424): over TCP with octet counting (RFC 6587 §3.4.1), or in datagrams (RFC 5426, or a local socket).
 
 use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use super::SendError;
 use super::record::Record;
 use crate::clock::rfc3339;
 use crate::config::Destination;
+use crate::resolver::Resolver;
 
 /// Longest message in bytes: what common receivers take without cutting it.
 const MAX_MESSAGE: usize = 8192;
@@ -33,21 +35,26 @@ pub(super) struct Syslog {
     to: Destination,
     /// The issuer's host: it names the service, whichever machine sends.
     hostname: String,
+    resolver: Resolver,
 }
 
 impl Syslog {
-    pub(super) fn new(to: Destination, issuer: &str) -> Self {
+    pub(super) fn new(to: Destination, issuer: &str, resolver: Resolver) -> Self {
         let url = Url::parse(issuer).ok();
         let hostname = url.as_ref().and_then(Url::host_str).unwrap_or("-").to_owned();
-        Self { to, hostname }
+        Self { to, hostname, resolver }
     }
 
     /// Sends each row as a message.
     pub(super) async fn send(&self, records: &[Record]) -> Result<(), SendError> {
         let messages = records.iter().map(|record| self.message(record));
         match &self.to {
-            Destination::SyslogTcp(authority) => send_stream(authority, messages).await?,
-            Destination::SyslogUdp(authority) => send_udp(authority, messages).await?,
+            Destination::SyslogTcp(authority) => {
+                send_stream(&self.resolver.socket_addresses(authority).await?, messages).await?;
+            }
+            Destination::SyslogUdp(authority) => {
+                send_udp(&self.resolver.socket_addresses(authority).await?, messages).await?;
+            }
             Destination::SyslogUnix(path) => send_unix(path, messages).await?,
             // These have receivers of their own.
             Destination::File(_) | Destination::Otlp(_) => {}
@@ -90,9 +97,9 @@ fn fitting(fields: &Value, room: usize) -> String {
 
 /// A connection for each batch: TCP tells that bytes were received by the other machine, not by its program. A
 /// receiver that closes its side after ours, and in good order, has read everything.
-async fn send_stream(authority: &str, messages: impl Iterator<Item = String>) -> io::Result<()> {
+async fn send_stream(receivers: &[SocketAddr], messages: impl Iterator<Item = String>) -> io::Result<()> {
     let frames: String = messages.map(|message| format!("{} {message}", message.len())).collect();
-    let mut connection = TcpStream::connect(authority).await?;
+    let mut connection = TcpStream::connect(receivers).await?;
     connection.write_all(frames.as_bytes()).await?;
     connection.shutdown().await?;
     let mut ignored = [0; 256];
@@ -101,13 +108,8 @@ async fn send_stream(authority: &str, messages: impl Iterator<Item = String>) ->
 }
 
 /// Nobody confirms a datagram: what the network or a full buffer loses is lost.
-async fn send_udp(authority: &str, messages: impl Iterator<Item = String>) -> io::Result<()> {
-    let receiver = tokio::net::lookup_host(authority).await?.next();
-    let receiver = receiver.ok_or_else(|| io::Error::other("the name has no address"))?;
-    let any = if receiver.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
-    let socket = UdpSocket::bind(any).await?;
-    // Connected, a socket is told when nobody listens.
-    socket.connect(receiver).await?;
+async fn send_udp(receivers: &[SocketAddr], messages: impl Iterator<Item = String>) -> io::Result<()> {
+    let socket = connected(receivers).await?;
     for (index, message) in messages.enumerate() {
         if index > 0 && index % BURST == 0 {
             sleep(BETWEEN_BURSTS).await;
@@ -115,6 +117,28 @@ async fn send_udp(authority: &str, messages: impl Iterator<Item = String>) -> io
         socket.send(message.as_bytes()).await?;
     }
     Ok(())
+}
+
+/// A socket to the first address that there is a way to. Connected, it is told when nobody listens.
+async fn connected(receivers: &[SocketAddr]) -> io::Result<UdpSocket> {
+    let mut failed = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for receiver in receivers {
+        let any = SocketAddr::from(match receiver {
+            SocketAddr::V4(_) => (IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0),
+            SocketAddr::V6(_) => (IpAddr::V6(Ipv6Addr::UNSPECIFIED), 0),
+        });
+        match bind_and_connect(any, *receiver).await {
+            Ok(socket) => return Ok(socket),
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
+}
+
+async fn bind_and_connect(from: SocketAddr, to: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = UdpSocket::bind(from).await?;
+    socket.connect(to).await?;
+    Ok(socket)
 }
 
 /// A local socket waits when its receiver is slow, and refuses when there is none.

@@ -11,8 +11,9 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::config;
 use crate::limits::budget_of;
 
-/// Descriptors that are not for connections: the database's, log streams', those of fetches, and some to spare.
-const RESERVE: usize = 256;
+/// Descriptors that are not for connections: the database's, log streams', those of fetches and of looking up their
+/// hosts (see [`crate::resolver`]), and some to spare.
+const RESERVE: usize = 512;
 
 /// Raises the limit of open files to the most that this process may have, and tells the limit. It stays as it is
 /// where the system does not let it be raised.

@@ -60,6 +60,15 @@ fn values_of_the_wrong_form_are_told_the_right_one() {
         ("fetch = true", "`fetch` = `true`: is a section; write [fetch]"),
         ("[fetch]\nprivate_origins = \"https://idp.internal\"", "must be a list"),
         ("[fetch]\nprivate_origins = [\"a\", \"b\"]", "2 problems"),
+        (
+            "[fetch]\ndns_servers = [\"dns.internal\"]",
+            "must be an IP address, such as 10.0.0.2, 10.0.0.2:5353",
+        ),
+        ("[fetch]\ndns_servers = [\"10.0.0.2:0\"]", "`10.0.0.2:0` must be an IP address"),
+        (
+            "[fetch]\ndns_servers = [\"::1\", \"[::1]:5\", \"10.0.0.2\", \"10.0.0.3:53\"]",
+            "three servers at the most",
+        ),
         ("[rate_limit]\nexchanges_per_subject_per_minute = -1", "a whole number, 0 or more"),
         ("[assertion]\nmax_size = true", "a text such as"),
         ("[keys]\nencryption_key = 5", "`keys.encryption_key` = `[redacted]`: must be a string"),

@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_macros, reason = "what is measured is printed")]
 
 mod database;
+mod dns;
 mod files;
 mod harness;
 mod idp;
@@ -61,6 +62,7 @@ mod replay;
 mod replicas;
 mod request;
 mod requirements;
+mod resolver;
 mod seats;
 mod shadow;
 mod stop;

@@ -7,6 +7,7 @@ use std::path::Path;
 use crate::config::{Config, Destination};
 use crate::idp::fetch::Fetcher;
 use crate::policy::PolicySource;
+use crate::resolver::Resolver;
 use crate::signing::Signer;
 use crate::store::connection::{self, Kind};
 use crate::store::{StoreError, signing_keys};
@@ -17,7 +18,8 @@ pub(super) fn problems(config: &Config, now: i64) -> Vec<String> {
     let policies = policies.into_iter().flatten();
     let mut problems: Vec<String> =
         policies.filter_map(|(key, dir)| read_policies(key, dir, &config.schema_file).err()).collect();
-    problems.extend(Fetcher::new(&config.fetch).err().map(|error| format!("`fetch.ca_file`: {error}")));
+    let fetcher = Fetcher::new(&config.fetch, &Resolver::new(&config.fetch));
+    problems.extend(fetcher.err().map(|error| format!("`fetch.ca_file`: {error}")));
     problems.extend(open_database(config, now).err());
     for (key, address) in [("listen", config.listen), ("management_listen", config.management_listen)] {
         problems.extend(listen(key, address).err());

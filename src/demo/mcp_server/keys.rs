@@ -93,6 +93,7 @@ impl KeySet {
 
 async fn fetch(jwks_uri: &str) -> Result<HashMap<String, VerificationKey>, FetchError> {
     // Built per fetch: fetches are rare, and building can fail where no CA store is installed.
+    // The address is 127.0.0.1, so no name is looked up.
     // A redirect could lead to somebody else's keys; a proxy cannot see our loopback.
     let client = reqwest::Client::builder()
         .timeout(FETCH_TIMEOUT)

@@ -50,6 +50,7 @@ pub(super) fn open(url: &str, config: &Database) -> Result<PgConnection, StoreEr
     let failed = |e: &dyn std::fmt::Display| {
         StoreError::Open(format!("{}: {}", super::shown(url), pooler::explain(e)))
     };
+    // libpq looks the host up itself, on this thread, which the watchdog gives up when it takes too long.
     let mut connection = PgConnection::establish(&with_defaults(url, config)).map_err(|e| failed(&e))?;
     // What a server, a user or a pooler has set as its default must not change what our transactions mean.
     let millis = config.timeout.std().as_millis();

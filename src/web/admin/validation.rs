@@ -56,8 +56,9 @@ impl Validation {
         match check_locally(admin, &snapshot, tenancy, proposed, &mut items) {
             Err(failed) => items.push(failed),
             Ok(()) => {
+                let fetcher = app.fetcher.on_behalf_of(&tenancy.teamspace.slug);
                 let inspection = inspect(
-                    &app.fetcher.on_behalf_of(&tenancy.teamspace.slug),
+                    &if admin.is_operator() { fetcher } else { fetcher.for_administrators() },
                     Proposed {
                         provider: proposed.provider,
                         issuer: &proposed.issuer,
