@@ -1,5 +1,6 @@
 //! Syslog receivers.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use tokio::net::{TcpListener, UdpSocket, UnixDatagram};
 use super::{
     Running, app_with, append, count, ids, record, request_id, row, stream, wait_for, wait_for_rows,
 };
+use crate::dns::{FakeDns, Reply};
 use crate::harness::{START, TestApp};
 use crate::process::free_port;
 
@@ -89,6 +91,41 @@ async fn a_datagram_is_a_message_of_rfc_5424() {
     let sent: Vec<String> = found.iter().map(|message| request_id(&json_of(message))).collect();
     assert_eq!(sent, ids(0..100));
     assert_eq!(json_of(&found[0])["decisions"][0]["action"], "TrustIssuer");
+}
+
+/// Hosts of receivers are looked up as those of providers are, and private ones are welcome.
+#[tokio::test]
+async fn receivers_are_looked_up_by_our_own_resolver() {
+    let dns = FakeDns::start(|name| match name {
+        "gone.example.com" => Some(Reply::NoSuchName),
+        _ => Reply::addresses(&["127.0.0.1"]),
+    })
+    .await;
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let collector = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = |address: std::io::Result<SocketAddr>| address.unwrap().port();
+    let app = TestApp::start_with(|config| {
+        config.fetch.dns_servers = vec![dns.address.into()];
+        config.log_stream = vec![
+            stream("udp", &format!("syslog+udp://udp.example.com:{}", port(socket.local_addr()))),
+            stream("tcp", &format!("syslog+tcp://tcp.example.com:{}", port(tcp.local_addr()))),
+            stream("otlp", &format!("otlp+http://otlp.example.com:{}/v1/logs", port(collector.local_addr()))),
+            stream("gone", "syslog+tcp://gone.example.com:601"),
+        ];
+    })
+    .await;
+    let running = Running::start(&app);
+    record(&app, 0..1).await;
+    assert_eq!(request_id(&json_of(&datagrams(&socket, 1).await[0])), "r-0");
+    for listener in [tcp, collector] {
+        tokio::time::timeout(Duration::from_secs(30), listener.accept()).await.unwrap().unwrap();
+    }
+    wait_for("gone is asked for", async || {
+        dns.asked().contains(&"gone.example.com".to_owned()).then_some(())
+    })
+    .await;
+    running.stop().await;
 }
 
 /// What a caller sends cannot begin a message of its own, and long rows lose their longest parts.
