@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::harness::TestApp;
 use crate::metrics::sample;
 use crate::process::{Process, real_time, until};
+use crate::reload::Rules;
 
 /// Everything that a process must do without its log: answer, count what it did not write, and end.
 async fn does_its_work(app: &TestApp, mut process: Process) {
@@ -64,4 +65,45 @@ async fn a_log_that_nobody_reads_stops_nothing() {
     }
     does_its_work(&app, process).await;
     drop(reader);
+}
+
+/// A policy that names what there is not is told in the log with the name, its kind and the policy.
+#[tokio::test]
+async fn names_that_nothing_has_are_logged() {
+    let app = TestApp::start().await;
+    let rule = |id: &str, resource: &str| {
+        format!(
+            "@id(\"{id}\") @reason(\"t\") @error(\"access_denied\") @message(\"m\")
+            forbid (principal is User, action, resource) when {{ resource == {resource} }};\n"
+        )
+    };
+    let text = [
+        rule("rule.teamspace", "Teamspace::\"nowhere\""),
+        rule("rule.scope", "Scope::\"no.such\""),
+        rule("rule.known", "Teamspace::\"acme\""),
+    ];
+    let rules = Rules::shipped_and(&text.concat());
+    let (policies, schema) = (rules.policies(), rules.schema());
+    let prefix = format!(
+        "export COUNTERSIGN_POLICY_DIR={} COUNTERSIGN_SCHEMA_FILE={};",
+        policies.display(),
+        schema.display()
+    );
+    let process = Process::serve(&app, &prefix);
+    let lines = || -> Vec<String> {
+        let log = process.log();
+        log.split("{\"timestamp\"")
+            .filter(|line| line.contains("policies name what is not configured"))
+            .map(str::to_owned)
+            .collect()
+    };
+    until("both names are logged", async || lines().len() >= 2).await;
+    let lines = lines();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    for (kind, name, policy) in
+        [("teamspace", "nowhere", "rule.teamspace"), ("scope", "no.such", "rule.scope")]
+    {
+        let told = |line: &&String| [kind, name, policy].iter().all(|part| line.contains(part));
+        assert_eq!(lines.iter().filter(told).count(), 1, "{name}: {lines:?}");
+    }
 }

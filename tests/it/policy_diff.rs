@@ -87,6 +87,22 @@ fn a_revision_is_compared_with_the_working_tree() {
 }
 
 /// A case that is permitted now and was not is a widening, solver or not.
+/// Where no policy permits any more, that is said in words, and nothing is left blank.
+#[test]
+fn an_answer_without_a_policy_is_told_in_words() {
+    let repository = Repository::new();
+    std::fs::remove_file(repository.path("policies/issuer.cedar")).unwrap();
+    let output = repository.diff(&["HEAD", "--without-solver"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        text.contains("TrustIssuer acme: allowed by issuer.own → denied, policy_denied (no policy)\n"),
+        "{text}"
+    );
+    for blank in ["by \n", "by →", "()", "denied,  ", ": \n"] {
+        assert!(!text.contains(blank), "{blank:?} in {text}");
+    }
+}
+
 #[test]
 fn a_case_can_show_that_a_change_widens() {
     let repository = Repository::new();
