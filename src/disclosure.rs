@@ -5,9 +5,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::app::App;
-use crate::exchange::error::{ErrorCode, Reason};
+use crate::model::resource::Resource;
+use crate::oauth::error::{ErrorCode, Reason};
 use crate::policy::{AnnotatedSet, Denial, Explained, Name, Names, PolicySource, Ruling};
-use crate::store::resources::Resource;
 use crate::store::sign_ins::SignIn;
 use crate::store::snapshot::{Snapshot, Tenancy};
 use crate::store::{StoreError, policy_sets};

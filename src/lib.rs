@@ -19,6 +19,8 @@ pub mod idp;
 pub mod limits;
 pub mod log_stream;
 pub mod metrics;
+pub mod model;
+pub mod oauth;
 pub mod policy;
 pub mod random;
 pub mod request_id;

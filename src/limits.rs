@@ -13,12 +13,22 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
 use crate::config::RateLimit;
 use crate::exchange::claims::Claims;
-use crate::store::clients::RegisteredClient;
+use crate::model::client::RegisteredClient;
+use crate::oauth::error::{ErrorCode, Reason, TokenError};
 
 /// Too many; try again after so many seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limited {
     pub retry_after: u64,
+}
+
+impl From<Limited> for TokenError {
+    fn from(limited: Limited) -> Self {
+        let text = "Too many requests; try again later.";
+        let mut error = Self::new(ErrorCode::TooManyRequests, Reason::RATE_LIMITED, text);
+        error.retry_after = Some(limited.retry_after);
+        error
+    }
 }
 
 /// Whose failed authentications are counted together: those that name one client at one address, whether it

@@ -14,7 +14,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::app::App;
-use crate::exchange::error::{Reason, TokenError};
+use crate::oauth::error::{Reason, TokenError};
 use crate::policy::Policies;
 use crate::shadow::Shadow;
 use crate::telemetry;

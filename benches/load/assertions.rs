@@ -10,7 +10,7 @@ use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use countersign::clock::{Clock as _, SystemClock};
-use countersign::exchange::request::JWT_BEARER;
+use countersign::oauth::request::JWT_BEARER;
 use countersign::random::{digest, token};
 
 use crate::seed::{CLIENT, RESOURCE, SCOPES, SECRET};

@@ -1,12 +1,16 @@
 //! The smallest installation that exchanges: one teamspace, its identity provider, one MCP server, one client.
 
 use countersign::config::Database;
-use countersign::exchange::request::JWT_BEARER;
+use countersign::model::client::{AuthMethod, ClientSecret, RegisteredClient};
+use countersign::model::identity_provider::{IdentityProvider, Provider};
+use countersign::model::resource::{Resource, ResourceScope};
+use countersign::model::teamspace::{Plan, Teamspace};
+use countersign::oauth::request::JWT_BEARER;
 use countersign::random::digest;
-use countersign::store::clients::{self, AuthMethod, ClientSecret, RegisteredClient};
-use countersign::store::identity_providers::{self, IdentityProvider, Provider};
-use countersign::store::resources::{self, Resource, ResourceScope};
-use countersign::store::teamspaces::{self, Plan, Teamspace};
+use countersign::store::clients;
+use countersign::store::identity_providers;
+use countersign::store::resources;
+use countersign::store::teamspaces;
 use countersign::store::{AnyConnection, Store, StoreError, connection};
 
 use crate::Outcome;

@@ -1,9 +1,9 @@
 //! What the benchmarks decide on.
 
-use countersign::exchange::scope::Candidates;
+use countersign::model::member::Status;
+use countersign::oauth::scope::Candidates;
 use countersign::policy::example::maximal;
 use countersign::policy::facts::{ClaimFacts, Facts, MemberFacts};
-use countersign::store::members::Status;
 
 /// The scopes that are asked for.
 pub fn scopes() -> Vec<String> {

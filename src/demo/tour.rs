@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::narrator::Narrator;
 use super::seed::admin;
 use super::{CLIENT, DemoError, IDP_CLIENT, Stage};
-use crate::exchange::request::JWT_BEARER;
+use crate::oauth::request::JWT_BEARER;
 
 const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ID_JAG: &str = "urn:ietf:params:oauth:token-type:id-jag";

@@ -10,10 +10,10 @@ use jsonwebtoken::Algorithm;
 use serde_json::{Map, Value};
 
 use super::claims::Claims;
-use super::error::{Reason, TokenError};
-use super::json::parse_object;
 use crate::clock::UnixSeconds;
 use crate::idp::key::{ALLOWED_ALGORITHMS, VerificationKey, allowed_algorithm};
+use crate::oauth::error::{Reason, TokenError, shown};
+use crate::oauth::json::parse_object;
 use crate::random::digest;
 
 /// The media type of an ID-JAG (§3.1 of the draft), which keeps it apart from every other JWT.
@@ -181,10 +181,4 @@ fn check_header(header: &Map<String, Value>) -> Result<(Algorithm, Option<String
 fn is_id_jag(typ: &str) -> bool {
     let typ = typ.to_ascii_lowercase();
     typ.strip_prefix("application/").unwrap_or(&typ) == TYP
-}
-
-/// Somebody else's text in a detail: short, and in one line of printable ASCII.
-pub(super) fn shown(text: &str) -> String {
-    let cut: String = text.chars().take(200).collect();
-    format!("\"{}\"", cut.escape_default())
 }

@@ -6,10 +6,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use subtle::ConstantTimeEq as _;
 
-use super::error::{ErrorCode, Reason, TokenError};
-use super::request::{FormCredentials, JWT_BEARER, form_decode};
+use crate::model::client::{AuthMethod, RegisteredClient};
+use crate::oauth::error::{ErrorCode, Reason, TokenError};
+use crate::oauth::request::{FormCredentials, JWT_BEARER, form_decode};
 use crate::random::digest;
-use crate::store::clients::{AuthMethod, RegisteredClient};
 use crate::store::snapshot::Snapshot;
 
 /// A client that has proved who it is. There is no way to one but [`authenticate`].

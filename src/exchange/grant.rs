@@ -6,18 +6,19 @@ use serde_json::Value;
 
 use super::Ended;
 use super::client::Client;
-use super::error::{Reason, TokenError};
 use super::token::{Sealed, TokenResponse, mint};
 use super::turns::Turn;
 use super::verified::Verified;
 use crate::app::App;
 use crate::clock::UnixSeconds;
+use crate::model::member::{Member, Role, Status};
+use crate::oauth::error::{Reason, TokenError};
 use crate::policy::facts::Facts;
 use crate::policy::{Policies, RecordedDecision, RecordedFacts, decide_recorded};
 use crate::shadow::Decided;
 use crate::signing::{SigningError, SigningKey};
 use crate::store::grounds::{self, Grounds};
-use crate::store::members::{Member, Role, Standing, Status};
+use crate::store::members::Standing;
 use crate::store::sign_ins::NewSignIn;
 use crate::store::{MemberChange, Objection, RedeemError, Redemption};
 

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::error::Reason;
 use crate::clock::UnixSeconds;
 use crate::limits::budget_of;
+use crate::oauth::error::Reason;
 use crate::store::sign_ins::NewSignIn;
 
 /// All strangers together get so many times the rows of one address.

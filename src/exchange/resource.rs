@@ -2,31 +2,10 @@
 
 use std::sync::Arc;
 
-use url::Url;
-
-use super::error::{ErrorCode, Reason, TokenError};
-use crate::store::resources::Resource;
+use crate::model::resource::Resource;
+use crate::oauth::error::{ErrorCode, Reason, TokenError, shown};
+use crate::oauth::resource::normalize;
 use crate::store::snapshot::Snapshot;
-
-/// Whether a text can name a resource: an absolute URI without fragment (RFC 8707 §2).
-pub fn is_resource_identifier(text: &str) -> bool {
-    parse(text).is_some()
-}
-
-fn parse(text: &str) -> Option<Url> {
-    // The URL parser would mend white space, backslashes and a missing `//`: two readers of one text
-    // could then see two resources.
-    let plain = |b: u8| b.is_ascii_graphic() && !matches!(b, b'\\' | b'"' | b'<' | b'>' | b'#' | b'^' | b'`');
-    let written_out = |url: &Url| !url.has_host() || text.split_once("://").is_some();
-    (text.len() <= 2048 && text.bytes().all(plain)).then_some(())?;
-    Url::parse(text).ok().filter(written_out)
-}
-
-/// The syntax normalization of RFC 3986 §6.2.2 and nothing more: scheme and host in lower case, no
-/// default port, `/` for an empty path. Paths, other trailing slashes and queries stay as they are.
-pub fn normalize(text: &str) -> Option<String> {
-    parse(text).map(String::from)
-}
 
 fn invalid_target(reason: Reason, description: &'static str) -> TokenError {
     TokenError::new(ErrorCode::InvalidTarget, reason, description)
@@ -78,7 +57,7 @@ impl ResourceRequest<'_> {
             self.find(snapshot, identifier).ok_or_else(|| {
                 let text = "The assertion names a resource that is not served here.";
                 TokenError::invalid_grant(Reason::RESOURCE_NOT_ALLOWED, text)
-                    .detail(format!("resource {}", super::assertion::shown(identifier)))
+                    .detail(format!("resource {}", shown(identifier)))
             })
         };
         self.claimed.iter().map(find).collect()
@@ -90,7 +69,7 @@ impl ResourceRequest<'_> {
         for identifier in self.requested {
             let resource = self.find(snapshot, identifier).ok_or_else(|| {
                 invalid_target(Reason::RESOURCE_NOT_ALLOWED, "The requested resource is not served here.")
-                    .detail(format!("resource {}", super::assertion::shown(identifier)))
+                    .detail(format!("resource {}", shown(identifier)))
             })?;
             if found.as_ref().is_some_and(|other| other.id != resource.id) {
                 return Err(invalid_target(

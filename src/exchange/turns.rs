@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
-use super::error::{Reason, TokenError};
+use crate::oauth::error::{Reason, TokenError};
 
 /// Most newcomers of a teamspace that wait or have their turn: each holds a place among all requests.
 const MAX_WAITING: usize = 128;

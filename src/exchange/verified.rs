@@ -2,25 +2,26 @@
 
 use super::assertion::IdJag;
 use super::claims::{Claims, Fault, Said};
-use super::error::{Reason, TokenError};
 use super::grant::Grant;
-use super::scope::Candidates;
 use crate::app::App;
 use crate::clock::UnixSeconds;
 use crate::disclosure::{Disclosure, Known};
 use crate::email::domain_of;
+use crate::model::client::{AuthMethod, RegisteredClient};
+use crate::model::identity_provider::IdentityProvider;
+use crate::model::member::{Member, Status};
+use crate::model::resource::Resource;
+use crate::model::teamspace::Teamspace;
+use crate::oauth::error::{Reason, TokenError};
+use crate::oauth::scope::Candidates;
 use crate::policy::facts::{
     ClaimFacts, ClientFacts, Facts, MemberFacts, OptionalClaim, ResourceFacts, TeamspaceFacts,
 };
 use crate::policy::{Denial, Permitted, Policies};
 use crate::random::token;
-use crate::store::clients::{AuthMethod, RegisteredClient};
-use crate::store::identity_providers::IdentityProvider;
-use crate::store::members::{self, Asserted, Identity, Member, Standing, Status};
-use crate::store::resources::Resource;
+use crate::store::members::{self, Asserted, Identity, Standing};
 use crate::store::snapshot::{Snapshot, Tenancy};
 use crate::store::state::Generation;
-use crate::store::teamspaces::Teamspace;
 
 /// A verified assertion with everything that was found out about it.
 pub struct Verified<'a> {
@@ -146,7 +147,7 @@ impl Verified<'_> {
         // By its registered name when it is the one under decision, as the policies compare identifiers.
         let same = |named: &String| {
             *named == self.resource.identifier
-                || super::resource::normalize(named).as_ref() == Some(&self.resource.normalized)
+                || crate::oauth::resource::normalize(named).as_ref() == Some(&self.resource.normalized)
         };
         let named = |r: &String| if same(r) { self.resource.identifier.clone() } else { r.clone() };
         let groups = claims.groups(&self.provider.groups_claim);

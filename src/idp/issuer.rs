@@ -6,7 +6,7 @@ use url::Url;
 use super::discovery::{DiscoveryError, Metadata, check_jwks_uri, discover};
 use super::fetch::{FetchError, Fetcher};
 use super::key_set::KeySet;
-use crate::store::identity_providers::Provider;
+use crate::model::identity_provider::Provider;
 
 /// How one check came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

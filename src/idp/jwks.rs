@@ -13,7 +13,7 @@ use super::key::VerificationKey;
 use super::key_set::{KeySet, NoUsableKey};
 use crate::clock::{Clock, Moment};
 use crate::config::Jwks;
-use crate::store::identity_providers::IdentityProvider;
+use crate::model::identity_provider::IdentityProvider;
 
 /// Why there is no key to verify an assertion with.
 #[derive(Debug, thiserror::Error)]

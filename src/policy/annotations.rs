@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use cedar_policy::{Effect, Policy, PolicyId};
 
 use super::names::Names;
-use crate::exchange::error::{ErrorCode, Reason};
+use crate::oauth::error::{ErrorCode, Reason};
 
 /// What a policy says of itself.
 #[derive(Debug, Clone)]

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::decision::Ruling;
 use super::set::Action;
-use crate::exchange::error::Reason;
+use crate::oauth::error::Reason;
 
 /// A question that was answered differently. None: it was not asked, since one before it was answered no.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -8,8 +8,8 @@ use super::denial::{Answer, Denial};
 use super::facts::{ConfigurationFacts, Facts, FactsError, MemberFacts, to_context};
 use super::not_known::check_known;
 use super::set::{Action, CompiledPolicies, Question};
-use crate::exchange::error::{ErrorCode, Reason};
-use crate::exchange::scope::{Candidates, is_never_granted};
+use crate::oauth::error::{ErrorCode, Reason};
+use crate::oauth::scope::{Candidates, is_never_granted};
 
 /// One question with its answer, as the decision log keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,7 +1,6 @@
 //! What an answer says: the policies behind it and, where it is no, why.
 
-use crate::exchange::claims::MALFORMED;
-use crate::exchange::error::{ErrorCode, Reason};
+use crate::oauth::error::{CLAIM_MALFORMED, ErrorCode, Reason};
 
 /// Says no, and nothing about any policy.
 const NOT_PERMITTED: &str = "No policy permits this.";
@@ -41,7 +40,7 @@ impl Denial {
     /// A claim that policies read is there and cannot be taken whole: if it counted as absent, the way in which a
     /// provider spells it could switch a forbid off.
     pub fn not_known() -> Self {
-        Self::of(ErrorCode::InvalidGrant, Reason::CLAIM_MALFORMED, MALFORMED)
+        Self::of(ErrorCode::InvalidGrant, Reason::CLAIM_MALFORMED, CLAIM_MALFORMED)
     }
 
     /// A policy, or our facts, could not be evaluated: refused, since skipping a forbid would open.

@@ -10,10 +10,10 @@ use super::facts::{
     TeamspaceFacts, action_uid,
 };
 use super::set::Action;
-use crate::exchange::scope::Candidates;
-use crate::store::clients::AuthMethod;
-use crate::store::members::Status;
-use crate::store::teamspaces::Plan;
+use crate::model::client::AuthMethod;
+use crate::model::member::Status;
+use crate::model::teamspace::Plan;
+use crate::oauth::scope::Candidates;
 
 /// A question as a policy meets it.
 #[derive(Debug)]

@@ -17,7 +17,7 @@ use super::parse::Placed;
 use super::problem::{Problem, Rule};
 use super::source::SourceFile;
 use super::vocabulary::Vocabulary;
-use crate::exchange::error::ErrorCode;
+use crate::oauth::error::ErrorCode;
 use absence::ALLOW_ABSENT;
 use read::Read;
 

@@ -15,10 +15,10 @@ use super::facts::{
 use super::reads::{Groups, Reads, SetReads};
 use super::set::CompiledPolicies;
 use crate::clock::UnixSeconds;
-use crate::exchange::error::Reason;
-use crate::exchange::scope::Candidates;
+use crate::model::member::Status;
+use crate::oauth::error::Reason;
+use crate::oauth::scope::Candidates;
 use crate::store::grounds::Reference;
-use crate::store::members::Status;
 
 /// Most decisions that are kept, some 2 KiB each; when they are more it starts anew.
 const MAX_DECISIONS: usize = 4096;

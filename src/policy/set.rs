@@ -19,7 +19,7 @@ use super::reads::Reads;
 use super::references::References;
 use super::slices::{Slice, Slices, actions_of, slice_up};
 use super::{depth, heads};
-use crate::exchange::error::Reason;
+use crate::oauth::error::Reason;
 
 /// Most policies that one answer is explained by.
 const MAX_FINDINGS: usize = 50;

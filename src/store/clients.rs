@@ -6,38 +6,7 @@ use diesel::prelude::*;
 
 use super::schema::{client_secrets, clients};
 use super::{AnyConnection, StoreError, from_json, to_json};
-use crate::clock::UnixSeconds;
-use crate::text_enum::text_enum;
-
-text_enum! {
-    /// How a client authenticates (RFC 7591 §2). The two secret methods are interchangeable for one client.
-    AuthMethod { Basic = "client_secret_basic", Post = "client_secret_post" }
-}
-
-/// A client of the token endpoint.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RegisteredClient {
-    pub client_id: String,
-    pub client_name: String,
-    pub token_endpoint_auth_method: AuthMethod,
-    pub grant_types: Vec<String>,
-    /// Groups that policies can name.
-    pub groups: Vec<String>,
-    pub enabled: bool,
-    pub created_at: UnixSeconds,
-    /// One, or two while the older is being replaced; oldest first.
-    pub secrets: Vec<ClientSecret>,
-}
-
-/// SHA-256 of a secret; the secret itself is shown once and never kept.
-#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
-#[diesel(table_name = client_secrets)]
-pub struct ClientSecret {
-    pub id: String,
-    pub client_id: String,
-    pub secret_digest: String,
-    pub created_at: UnixSeconds,
-}
+use crate::model::client::{ClientSecret, RegisteredClient};
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = clients)]
@@ -49,6 +18,33 @@ struct Row {
     client_groups: String,
     enabled: bool,
     created_at: i64,
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = client_secrets)]
+struct SecretRow {
+    id: String,
+    client_id: String,
+    secret_digest: String,
+    created_at: i64,
+}
+
+impl From<&ClientSecret> for SecretRow {
+    fn from(s: &ClientSecret) -> Self {
+        Self {
+            id: s.id.clone(),
+            client_id: s.client_id.clone(),
+            secret_digest: s.secret_digest.clone(),
+            created_at: s.created_at,
+        }
+    }
+}
+
+impl From<SecretRow> for ClientSecret {
+    fn from(row: SecretRow) -> Self {
+        let SecretRow { id, client_id, secret_digest, created_at } = row;
+        Self { id, client_id, secret_digest, created_at }
+    }
 }
 
 impl From<&RegisteredClient> for Row {
@@ -86,11 +82,11 @@ pub fn all(connection: &mut AnyConnection) -> Result<Vec<RegisteredClient>, Stor
         clients::table.select(Row::as_select()).order(clients::client_id.asc()).load(connection)?;
     let mut secrets: HashMap<String, Vec<ClientSecret>> = HashMap::new();
     for secret in client_secrets::table
-        .select(ClientSecret::as_select())
+        .select(SecretRow::as_select())
         .order((client_secrets::created_at.asc(), client_secrets::id.asc()))
         .load(connection)?
     {
-        secrets.entry(secret.client_id.clone()).or_default().push(secret);
+        secrets.entry(secret.client_id.clone()).or_default().push(secret.into());
     }
     rows.into_iter()
         .map(|row| {
@@ -104,12 +100,12 @@ pub fn all(connection: &mut AnyConnection) -> Result<Vec<RegisteredClient>, Stor
 pub fn find(connection: &mut AnyConnection, client_id: &str) -> Result<Option<RegisteredClient>, StoreError> {
     let row: Option<Row> =
         clients::table.find(client_id).select(Row::as_select()).first(connection).optional()?;
-    let secrets = client_secrets::table
+    let secrets: Vec<SecretRow> = client_secrets::table
         .filter(client_secrets::client_id.eq(client_id))
-        .select(ClientSecret::as_select())
+        .select(SecretRow::as_select())
         .order((client_secrets::created_at.asc(), client_secrets::id.asc()))
         .load(connection)?;
-    row.map(|row| row.with(secrets)).transpose()
+    row.map(|row| row.with(secrets.into_iter().map(ClientSecret::from).collect())).transpose()
 }
 
 /// Adds one with its secrets. An id that is taken is a unique violation.
@@ -131,7 +127,7 @@ pub fn update(connection: &mut AnyConnection, client: &RegisteredClient) -> Quer
 
 /// Adds a secret.
 pub fn add_secret(connection: &mut AnyConnection, secret: &ClientSecret) -> QueryResult<()> {
-    diesel::insert_into(client_secrets::table).values(secret).execute(connection)?;
+    diesel::insert_into(client_secrets::table).values(SecretRow::from(secret)).execute(connection)?;
     Ok(())
 }
 

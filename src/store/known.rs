@@ -8,7 +8,8 @@ use std::sync::{PoisonError, RwLock};
 
 use foldhash::quality::RandomState;
 
-use super::members::{Asserted, Identity, Member};
+use super::members::{Asserted, Identity};
+use crate::model::member::Member;
 
 /// Most entries of either half; some 400 bytes each.
 const HALF: usize = 8192;

@@ -44,6 +44,7 @@ use tokio::sync::Notify;
 
 use crate::clock::UnixSeconds;
 use crate::config::Database;
+use crate::oauth::error::{Reason, TokenError};
 pub use connection::AnyConnection;
 pub use failures::Failures;
 use ledger::Entry;
@@ -89,6 +90,12 @@ pub enum StoreError {
     Damaged(String),
     #[error("database: {0}")]
     Database(#[from] DieselError),
+}
+
+impl From<StoreError> for TokenError {
+    fn from(error: StoreError) -> Self {
+        Self::unavailable(Reason::INTERNAL, error)
+    }
 }
 
 impl From<crate::text_enum::NotAValue> for StoreError {

@@ -12,12 +12,12 @@ use std::sync::Arc;
 use imbl::OrdSet;
 
 use super::changes::{self, Changed};
-use super::clients::{self, RegisteredClient};
-use super::identity_providers::{self, IdentityProvider};
-use super::resources::{self, Resource};
 use super::state::Generation;
-use super::teamspaces::{self, Teamspace};
-use super::{AnyConnection, StoreError};
+use super::{AnyConnection, StoreError, clients, identity_providers, resources, teamspaces};
+use crate::model::client::RegisteredClient;
+use crate::model::identity_provider::IdentityProvider;
+use crate::model::resource::Resource;
+use crate::model::teamspace::Teamspace;
 
 /// Teamspaces that are read at a time.
 const PORTION: i64 = 500;

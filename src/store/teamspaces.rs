@@ -7,35 +7,7 @@ use diesel::prelude::*;
 use super::schema::{email_domains, teamspaces};
 use super::statement::{Fixed, Statement};
 use super::{AnyConnection, StoreError};
-use crate::clock::UnixSeconds;
-use crate::text_enum::text_enum;
-
-text_enum! {
-    /// What a teamspace has bought.
-    Plan { Free = "free", Pro = "pro", Enterprise = "enterprise" }
-}
-
-/// A customer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Teamspace {
-    pub id: String,
-    pub slug: String,
-    pub name: String,
-    pub plan: Plan,
-    /// Most active and invited members; none means unlimited.
-    pub member_limit: Option<i64>,
-    /// Lower case; empty means any.
-    pub email_domains: Vec<String>,
-    pub created_at: UnixSeconds,
-}
-
-/// Whether a text has the form of a slug.
-pub fn is_slug(text: &str) -> bool {
-    (1..=63).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-        && !text.starts_with('-')
-        && !text.ends_with('-')
-}
+use crate::model::teamspace::Teamspace;
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = teamspaces)]

@@ -12,7 +12,7 @@ use super::body::TooSlow;
 use super::error::Cause;
 use super::{RequestId, address};
 use crate::app::App;
-use crate::exchange::error::TokenError;
+use crate::oauth::error::TokenError;
 use crate::request_id;
 use crate::store::sign_ins::NewSignIn;
 

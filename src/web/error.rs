@@ -9,7 +9,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use crate::exchange::error::{ErrorCode, Reason, TokenError};
+use crate::oauth::error::{ErrorCode, Reason, TokenError};
 
 /// Why a request failed, for the log line: it rides on the response and never leaves the process.
 #[derive(Clone)]

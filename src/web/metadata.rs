@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::error::{forbid_caching, not_found};
 use crate::app::App;
-use crate::exchange::request::JWT_BEARER;
+use crate::oauth::request::JWT_BEARER;
 use crate::random::digest;
 
 /// Metadata and PRM change rarely; a new signing key must be seen well before it signs.

@@ -17,9 +17,9 @@ use super::address::CallerAddress;
 use super::error::forbid_caching;
 use super::{MAX_BODY, RequestId};
 use crate::app::App;
-use crate::exchange::error::{ErrorCode, Reason, TokenError};
 use crate::exchange::token::TokenResponse;
 use crate::exchange::{TokenCall, exchange, refuse_early};
+use crate::oauth::error::{ErrorCode, Reason, TokenError};
 
 /// Exchanges an assertion for an access token.
 pub async fn token(State(app): State<Arc<App>>, request: Request) -> Response {

@@ -224,7 +224,7 @@ async fn another_clients_assertion_is_refused() {
     app.refused(json!({ "client_id": 7 }), "invalid_grant", "claim_malformed").await;
     app.refused(json!({ "client_id": CLIENT.to_uppercase() }), "invalid_grant", "client_id_mismatch").await;
     let (assertion, before) = (app.assertion(json!({})), app.written().await);
-    let form = [("grant_type", countersign::exchange::request::JWT_BEARER), ("assertion", &assertion)];
+    let form = [("grant_type", countersign::oauth::request::JWT_BEARER), ("assertion", &assertion)];
     let request =
         app.http.post(app.token_url()).basic_auth("other", Some("the-other-clients-secret")).form(&form);
     let answer = crate::harness::Answer::of(request.send().await.unwrap()).await;
@@ -424,9 +424,9 @@ async fn a_disabled_issuer_or_a_lost_plan_ends_access_at_once() {
     app.refused(json!({}), "invalid_grant", "issuer_disabled").await;
     app.change_provider(|p| p.enabled = true).await;
     app.granted(json!({})).await;
-    app.change_teamspace(|t| t.plan = countersign::store::teamspaces::Plan::Pro).await;
+    app.change_teamspace(|t| t.plan = countersign::model::teamspace::Plan::Pro).await;
     app.refused(json!({}), "access_denied", "plan_not_enterprise").await;
-    app.change_teamspace(|t| t.plan = countersign::store::teamspaces::Plan::Enterprise).await;
+    app.change_teamspace(|t| t.plan = countersign::model::teamspace::Plan::Enterprise).await;
     app.configure(Changed::Teamspace("id-of-acme".to_owned()), |c| {
         Ok(countersign::store::identity_providers::delete(c, "id-of-acme").map(drop)?)
     })

@@ -2,10 +2,11 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use countersign::exchange::request::JWT_BEARER;
+use countersign::model::client::ClientSecret;
+use countersign::oauth::request::JWT_BEARER;
 use countersign::random::digest;
 use countersign::store::changes::Changed;
-use countersign::store::clients::{self, ClientSecret};
+use countersign::store::clients;
 use serde_json::json;
 
 use crate::harness::{Answer, CLIENT, SECRET, START, TestApp, client};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use countersign::app::App;
 use countersign::clock::{Clock as _, SystemClock};
 use countersign::exchange::explain::{Asked, explain};
-use countersign::exchange::request::JWT_BEARER;
+use countersign::oauth::request::JWT_BEARER;
 use countersign::store::StoreError;
 use countersign::store::log_streams::{self, Lease};
 use countersign::web::{self, server};

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use countersign::disclosure::{Disclosure, Known};
+use countersign::model::identity_provider::IdentityProvider;
+use countersign::model::member::Status;
 use countersign::policy::{AnnotatedSet, PolicySource};
-use countersign::store::identity_providers::IdentityProvider;
-use countersign::store::members::Status;
 use countersign::store::snapshot::{Snapshot, Tenancy};
 use serde_json::{Value, json};
 

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use countersign::config::Duration;
+use countersign::model::member::Status;
 use countersign::policy::clauses::Clause;
 use countersign::policy::{PolicySource, cases};
 use countersign::store::admin_tokens::{self, AdminToken};
-use countersign::store::members::Status;
 use countersign::store::{self, StoreError, policy_sets};
 use serde_json::{Value, json};
 

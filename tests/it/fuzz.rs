@@ -8,7 +8,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, HeaderValue, Request, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use countersign::exchange::request::JWT_BEARER;
+use countersign::oauth::request::JWT_BEARER;
 use countersign::web;
 use serde_json::{Map, Value, json};
 use tokio::task::JoinSet;

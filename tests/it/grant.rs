@@ -1,6 +1,6 @@
 //! Step 8, what is granted: resource and scopes.
 
-use countersign::store::members::Status;
+use countersign::model::member::Status;
 use serde_json::{Value, json};
 
 use crate::harness::{RESOURCE, TestApp, resource};

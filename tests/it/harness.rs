@@ -6,15 +6,20 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use countersign::app::App;
 use countersign::clock::Clock;
 use countersign::config::Config;
-use countersign::exchange::request::JWT_BEARER;
+use countersign::model::client::{AuthMethod, ClientSecret, RegisteredClient};
+use countersign::model::identity_provider::{IdentityProvider, Provider};
+use countersign::model::member::{Member, Role, Status};
+use countersign::model::resource::{Resource, ResourceScope};
+use countersign::model::teamspace::{Plan, Teamspace};
+use countersign::oauth::request::JWT_BEARER;
 use countersign::random::digest;
 use countersign::store::changes::{self, Changed};
-use countersign::store::clients::{self, AuthMethod, ClientSecret, RegisteredClient};
-use countersign::store::identity_providers::{self, IdentityProvider, Provider};
-use countersign::store::members::{self, Identity, Member, Role, Status};
-use countersign::store::resources::{self, Resource, ResourceScope};
+use countersign::store::clients;
+use countersign::store::identity_providers;
+use countersign::store::members::{self, Identity};
+use countersign::store::resources;
 use countersign::store::sign_ins::{self, Filter, SignIn};
-use countersign::store::teamspaces::{self, Plan, Teamspace};
+use countersign::store::teamspaces;
 use countersign::store::{AnyConnection, StoreError};
 use countersign::web::{self, server};
 use reqwest::header::HeaderMap;
@@ -461,7 +466,7 @@ pub fn resource(identifier: &str, scopes: &[&str]) -> Resource {
     Resource {
         id: uuid::Uuid::new_v4().to_string(),
         identifier: identifier.to_owned(),
-        normalized: countersign::exchange::resource::normalize(identifier).unwrap(),
+        normalized: countersign::oauth::resource::normalize(identifier).unwrap(),
         name: identifier.to_owned(),
         scopes: scopes.iter().map(scope).collect(),
         default_scopes: vec![],

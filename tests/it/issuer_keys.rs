@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use countersign::config::{ConfinedOrigin, PrivateOrigin};
-use countersign::exchange::request::JWT_BEARER;
+use countersign::oauth::request::JWT_BEARER;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 

@@ -1,6 +1,6 @@
 //! The strict reading of JSON.
 
-use countersign::exchange::json::parse_object;
+use countersign::oauth::json::parse_object;
 
 /// JAG-26
 #[test]

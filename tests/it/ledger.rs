@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use countersign::model::member::{Member, Role, Status};
 use countersign::store::changes::{self, Changed};
-use countersign::store::members::{Identity, Member, Role, Status};
+use countersign::store::members::Identity;
 use countersign::store::sign_ins::NewSignIn;
 use countersign::store::state::Generation;
 use countersign::store::teamspaces;

@@ -1,7 +1,7 @@
 //! The public documents: what they say, what they keep to themselves, and how they may be cached.
 
 use countersign::config::Config;
-use countersign::store::clients::AuthMethod;
+use countersign::model::client::AuthMethod;
 use serde_json::{Value, json};
 
 use crate::harness::{Answer, CLIENT, RESOURCE, SECRET, TestApp, client, decode, resource};

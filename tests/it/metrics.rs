@@ -39,7 +39,7 @@ async fn exchanges_are_counted_by_outcome_and_reason() {
     app.granted(json!({})).await;
     app.granted(json!({})).await;
     app.refused(json!({ "aud": "https://else.example.com" }), "invalid_grant", "aud_mismatch").await;
-    app.change_teamspace(|teamspace| teamspace.plan = countersign::store::teamspaces::Plan::Pro).await;
+    app.change_teamspace(|teamspace| teamspace.plan = countersign::model::teamspace::Plan::Pro).await;
     app.refused(json!({}), "access_denied", "plan_not_enterprise").await;
     let samples = samples(&app).await;
     let count = |outcome: &str, reason: &str| {
@@ -61,8 +61,8 @@ async fn reasons_of_no_policy_are_counted_together() {
     let app = TestApp::start().await;
     let policies = app.app.policies();
     for reason in ["made_up", "made_up_2"] {
-        let reason = countersign::exchange::error::Reason::of_policy(reason);
-        let error = countersign::exchange::error::TokenError::invalid_grant(reason, "x");
+        let reason = countersign::oauth::error::Reason::of_policy(reason);
+        let error = countersign::oauth::error::TokenError::invalid_grant(reason, "x");
         app.app.metrics.count_exchange(Some(&error), std::time::Duration::ZERO, &policies);
     }
     let samples = samples(&app).await;

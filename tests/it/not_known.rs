@@ -1,7 +1,7 @@
 //! A claim that is there and cannot be taken whole: it refuses where a policy reads it, and never counts as absent.
 
 use countersign::exchange::claims::read_groups;
-use countersign::store::members::Status;
+use countersign::model::member::Status;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 

@@ -4,11 +4,11 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use cedar_policy::{EntityUid, Request, Schema};
-use countersign::exchange::error::{ErrorCode, Reason};
+use countersign::model::member::Status;
+use countersign::oauth::error::{ErrorCode, Reason};
 use countersign::policy::example::maximal;
 use countersign::policy::facts::{ConfigurationFacts, Facts, MemberFacts, action_uid, to_context};
 use countersign::policy::{Policies, PolicySource, RecordedFacts, decide};
-use countersign::store::members::Status;
 use proptest::prelude::*;
 use tempfile::TempDir;
 

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::process::Command;
 
+use countersign::model::member::Status;
 use countersign::policy::facts::{ConfigurationFacts, TeamspaceFacts};
 use countersign::policy::{PolicySource, example};
-use countersign::store::members::Status;
 use serde_json::{Value, json};
 
 use crate::harness::{Answer, CLIENT, TestApp};

@@ -4,13 +4,13 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use cedar_policy::{Policy, PolicyId, PolicySet};
-use countersign::exchange::error::Reason;
+use countersign::model::member::Status;
+use countersign::oauth::error::Reason;
 use countersign::policy::facts::{ClaimFacts, Facts, MemberFacts, OptionalClaim};
 use countersign::policy::{
     CompiledPolicies, PolicySource, RecordedDecision, RecordedFacts, decide, decide_recorded,
 };
 use countersign::store::grounds::put_together;
-use countersign::store::members::Status;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use countersign::model::member::Status;
+use countersign::model::teamspace::Plan;
 use countersign::policy::Action;
 use countersign::policy::example::{maximal, question, questions};
 use countersign::policy::facts::{ClaimFacts, Facts, MemberFacts};
 use countersign::policy::vocabulary::{Attributes, Type, Vocabulary};
-use countersign::store::members::Status;
-use countersign::store::teamspaces::Plan;
 use serde_json::Value;
 
 use crate::commands::{countersign, text};

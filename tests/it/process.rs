@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use countersign::exchange::request::JWT_BEARER;
+use countersign::oauth::request::JWT_BEARER;
 
 use crate::harness::{Answer, CLIENT, SECRET, TestApp, http};
 

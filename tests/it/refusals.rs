@@ -1,7 +1,7 @@
 //! How many rows refusals write: a few of each kind a minute, and one that says how many more there were.
 
 use axum_client_ip::ClientIpSource;
-use countersign::store::members::Status;
+use countersign::model::member::Status;
 use countersign::store::sign_ins::{self, Filter, SignIn};
 use serde_json::json;
 
@@ -89,7 +89,7 @@ async fn a_flood_hides_no_refusal_of_another_kind() {
     }
     app.exchange(&app.assertion(json!({ "aud": "https://elsewhere.example" }))).await;
     let request = app.http.post(app.token_url()).basic_auth("other", Some(SECRET));
-    let form = [("grant_type", countersign::exchange::request::JWT_BEARER), ("assertion", "a.b.c")];
+    let form = [("grant_type", countersign::oauth::request::JWT_BEARER), ("assertion", "a.b.c")];
     Answer::of(request.form(&form).send().await.unwrap()).await;
 
     let mut expected = vec![of("assertion_malformed", 0); 3];
@@ -132,7 +132,7 @@ async fn limited_strangers_are_counted_only() {
     for _ in 0..6 {
         app.http.post(app.token_url()).basic_auth(CLIENT, Some("wrong")).body("x").send().await.unwrap();
     }
-    let wrong = [("grant_type", countersign::exchange::request::JWT_BEARER), ("assertion", "a.b.c")];
+    let wrong = [("grant_type", countersign::oauth::request::JWT_BEARER), ("assertion", "a.b.c")];
     for _ in 0..6 {
         app.http.post(app.token_url()).basic_auth(CLIENT, Some("wrong")).form(&wrong).send().await.unwrap();
     }

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use countersign::model::member::Status;
 use countersign::store::changes::Changed;
-use countersign::store::members::Status;
 use countersign::store::signing_keys;
 use serde_json::{Value, json};
 
@@ -163,7 +163,7 @@ async fn different_policies_are_reported() {
 
 /// A proxy that tries the other replica when one does not answer: what is in front of a rolling restart.
 async fn through_proxy(replicas: &[String], first: usize, assertion: &str) -> Answer {
-    let form = [("grant_type", countersign::exchange::request::JWT_BEARER), ("assertion", assertion)];
+    let form = [("grant_type", countersign::oauth::request::JWT_BEARER), ("assertion", assertion)];
     for attempt in 0..400 {
         let url = &replicas[(first + attempt) % replicas.len()];
         let sent = http().post(url).basic_auth(CLIENT, Some(SECRET)).form(&form).send().await;

@@ -3,9 +3,10 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use countersign::exchange::request::{JWT_BEARER, TokenRequest, form_decode, is_scope_token, parse_scope};
-use countersign::exchange::resource::normalize;
-use countersign::store::members::Status;
+use countersign::model::member::Status;
+use countersign::oauth::request::{JWT_BEARER, TokenRequest, form_decode, parse_scope};
+use countersign::oauth::resource::normalize;
+use countersign::oauth::scope::is_scope_token;
 use proptest::prelude::*;
 use reqwest::Method;
 use serde_json::json;
@@ -368,7 +369,7 @@ async fn people_are_denied_with_access_denied() {
     app.change_teamspace(|t| t.member_limit = Some(0)).await;
     let eve = json!({ "sub": "00u2eve", "email": "eve@acme.com" });
     app.refused(eve, "access_denied", "member_limit_reached").await;
-    app.change_teamspace(|t| t.plan = countersign::store::teamspaces::Plan::Pro).await;
+    app.change_teamspace(|t| t.plan = countersign::model::teamspace::Plan::Pro).await;
     app.refused(json!({}), "access_denied", "plan_not_enterprise").await;
     app.refused(json!({ "exp": crate::harness::START - 100 }), "invalid_grant", "expired").await;
 }

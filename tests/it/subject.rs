@@ -1,8 +1,10 @@
 //! Step 8, the person: who a subject is here, and who becomes a member.
 
+use countersign::model::member::Status;
+use countersign::model::teamspace::Teamspace;
 use countersign::store::changes::Changed;
-use countersign::store::members::{self, Status};
-use countersign::store::teamspaces::{self, Teamspace};
+use countersign::store::members;
+use countersign::store::teamspaces;
 use serde_json::json;
 
 use crate::harness::{START, TestApp};

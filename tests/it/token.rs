@@ -102,7 +102,7 @@ async fn the_answer_has_exactly_the_members_that_clients_expect() {
     assert_eq!(answer.header("content-type"), "application/json");
     assert_eq!((answer.header("cache-control"), answer.header("pragma")), ("no-store", "no-cache"));
     let assertion = app.assertion(json!({}));
-    let form = [("grant_type", countersign::exchange::request::JWT_BEARER), ("assertion", &assertion)];
+    let form = [("grant_type", countersign::oauth::request::JWT_BEARER), ("assertion", &assertion)];
     let request = app.http.post(app.token_url()).basic_auth(CLIENT, Some(crate::harness::SECRET));
     let request = request.header("accept-encoding", "gzip, br, deflate").form(&form);
     let answer = Answer::of(request.send().await.unwrap()).await;

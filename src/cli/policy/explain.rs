@@ -16,7 +16,7 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::config::Database;
 use crate::exchange::explain::{Asked, explain};
-use crate::exchange::request::split_scope;
+use crate::oauth::scope::split_scope;
 use crate::policy::cases::{self, Case};
 use crate::policy::compare::differences;
 use crate::policy::{self, NotApplied, Policies, RecordedFacts, Ruling};

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::cli::out::inline;
 use crate::clock::rfc3339;
-use crate::exchange::error::Reason;
 use crate::exchange::explain::Explanation;
+use crate::oauth::error::Reason;
 use crate::policy::clauses::{Clause, Finding};
 use crate::policy::compare::{Difference, Said};
 use crate::policy::{Action, Explained, Missed, NotApplied};

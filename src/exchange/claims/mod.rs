@@ -9,14 +9,14 @@ mod reader;
 
 use serde_json::{Map, Value};
 
-use super::assertion::{Expectations, shown};
-use super::error::{Reason, TokenError};
-use super::request::split_scope;
-use super::resource::is_resource_identifier;
+use super::assertion::Expectations;
 use crate::clock::UnixSeconds;
 use crate::email::plain_address;
+use crate::oauth::error::{Reason, TokenError, shown};
+use crate::oauth::resource::is_resource_identifier;
+use crate::oauth::scope::split_scope;
 pub use groups::read as read_groups;
-pub use reader::{Fault, MALFORMED, Said};
+pub use reader::{Fault, Said};
 use reader::{Read, Reader, missing};
 
 /// The claims we know; others are ignored (draft §3.1), but for those that would have to be obeyed.

@@ -3,8 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::clock::UnixSeconds;
-use crate::exchange::assertion::shown;
-use crate::exchange::error::{Reason, TokenError};
+use crate::oauth::error::{CLAIM_MALFORMED, Reason, TokenError, shown};
 
 /// The largest time that is taken for one: the year 9999.
 const MAX_TIME: f64 = 253_402_300_799.0;
@@ -84,12 +83,9 @@ impl Fault {
 
 impl From<Fault> for TokenError {
     fn from(fault: Fault) -> Self {
-        Self::invalid_grant(Reason::CLAIM_MALFORMED, MALFORMED).detail(fault.0)
+        Self::invalid_grant(Reason::CLAIM_MALFORMED, CLAIM_MALFORMED).detail(fault.0)
     }
 }
-
-/// The public text about a claim that cannot be taken.
-pub const MALFORMED: &str = "A claim of the assertion is malformed.";
 
 /// What kind of value it is, in words: the value may be somebody's personal data.
 pub(super) fn kind(value: &Value) -> String {

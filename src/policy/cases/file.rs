@@ -10,10 +10,10 @@ use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
 use crate::config::Duration;
+use crate::model::client::AuthMethod;
+use crate::model::member::Status;
+use crate::model::teamspace::Plan;
 use crate::policy::facts::OptionalClaim;
-use crate::store::clients::AuthMethod;
-use crate::store::members::Status;
-use crate::store::teamspaces::Plan;
 
 /// One file: named fixtures, and tests that use them.
 #[derive(Debug, Default, Clone, Deserialize)]

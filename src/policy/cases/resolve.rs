@@ -7,17 +7,17 @@ use super::file::{
 };
 use super::{Case, Matter};
 use crate::email::domain_of;
-use crate::exchange::error::ErrorCode;
-use crate::exchange::request::split_scope;
-use crate::exchange::scope::ScopeRequest;
+use crate::model::client::AuthMethod;
+use crate::model::resource::{Resource, ResourceScope};
+use crate::model::scope::ScopeRequest;
+use crate::model::teamspace::Plan;
+use crate::oauth::error::ErrorCode;
+use crate::oauth::scope::split_scope;
 use crate::policy::Denial;
 use crate::policy::facts::{
     ClaimFacts, ClientFacts, ConfigurationFacts, Facts, MemberFacts, OptionalClaim, ResourceFacts,
     TeamspaceFacts,
 };
-use crate::store::clients::AuthMethod;
-use crate::store::resources::{Resource, ResourceScope};
-use crate::store::teamspaces::Plan;
 
 /// The time in cases that state none: a Monday, 12:00 UTC.
 const NOON: i64 = 1_767_614_400;

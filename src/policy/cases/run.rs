@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::file::{Expectation, OneOrMore};
 use super::{Case, Matter};
-use crate::exchange::error::Reason;
+use crate::oauth::error::Reason;
 use crate::policy::facts::MemberFacts;
 use crate::policy::{
     Action, CompiledPolicies, Decision, Denial, Explained, NotApplied, Ruling, decide, decide_configuration,

@@ -10,10 +10,10 @@ pub(in crate::policy) use cedar::{is_group, is_teamspace, is_user, weekday};
 use super::set::Action;
 use crate::clock::UnixSeconds;
 use crate::email::domain_of;
-use crate::exchange::scope::Candidates;
-use crate::store::clients::AuthMethod;
-use crate::store::members::Status;
-use crate::store::teamspaces::Plan;
+use crate::model::client::AuthMethod;
+use crate::model::member::Status;
+use crate::model::teamspace::Plan;
+use crate::oauth::scope::Candidates;
 
 /// Facts about the customer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]

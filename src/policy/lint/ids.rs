@@ -2,10 +2,10 @@
 
 use cedar_policy::EntityUid;
 
+use crate::model::teamspace::is_slug;
 use crate::policy::facts::{is_group, is_teamspace, is_user};
 use crate::policy::parse::Placed;
 use crate::policy::problem::{Problem, Rule};
-use crate::store::teamspaces::is_slug;
 
 /// Every entity that a policy names and that there cannot be.
 pub(super) fn impossible_ids(placed: &Placed<'_>) -> Vec<Problem> {

@@ -4,7 +4,8 @@ use diesel::prelude::*;
 use diesel::result::Error as DieselError;
 
 use crate::clock::{UnixSeconds, rfc3339};
-use crate::store::members::{self, Identity, Member};
+use crate::model::member::Member;
+use crate::store::members::{self, Identity};
 use crate::store::state::Generation;
 use crate::store::{AnyConnection, StoreError, is_duplicate};
 

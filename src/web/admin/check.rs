@@ -1,8 +1,8 @@
 //! What several nouns check alike.
 
 use super::problem::Problem;
-use crate::exchange::request::is_scope_token;
-use crate::exchange::scope::is_never_granted;
+use crate::oauth::scope::is_never_granted;
+use crate::oauth::scope::is_scope_token;
 
 /// Longest name of anything, in characters.
 const MAX_NAME: usize = 200;

@@ -13,11 +13,12 @@ use super::json::{JsonBody, Params, present};
 use super::page::{self, PageQuery};
 use super::problem::Problem;
 use crate::clock::{UnixSeconds, rfc3339};
-use crate::exchange::request::JWT_BEARER;
+use crate::model::client::{AuthMethod, ClientSecret, RegisteredClient};
+use crate::oauth::request::JWT_BEARER;
 use crate::random;
 use crate::store::AnyConnection;
 use crate::store::changes::Changed;
-use crate::store::clients::{self, AuthMethod, ClientSecret, RegisteredClient};
+use crate::store::clients;
 
 /// Live secrets of one client, while one replaces the other.
 const MAX_SECRETS: usize = 2;

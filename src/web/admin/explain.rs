@@ -7,7 +7,7 @@ use super::auth::InTeamspace;
 use super::json::JsonBody;
 use super::problem::Problem;
 use crate::exchange::explain::{Asked, Explanation, explain};
-use crate::exchange::request::split_scope;
+use crate::oauth::scope::split_scope;
 
 /// An assertion, and the request that it would come with.
 #[derive(Deserialize)]

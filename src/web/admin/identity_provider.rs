@@ -13,11 +13,12 @@ use super::problem::Problem;
 use super::teamspaces::find_named;
 use super::validation::{Validation, issuer_taken, scope_unknown, unknown_scope};
 use crate::clock::{UnixSeconds, rfc3339};
+use crate::model::identity_provider::{IdentityProvider, Provider};
+use crate::model::teamspace::Teamspace;
 use crate::store::AnyConnection;
 use crate::store::changes::Changed;
-use crate::store::identity_providers::{self, IdentityProvider, Provider};
+use crate::store::identity_providers;
 use crate::store::snapshot::Tenancy;
-use crate::store::teamspaces::Teamspace;
 
 /// A whole configuration.
 #[derive(Deserialize)]

@@ -16,11 +16,13 @@ use super::problem::Problem;
 use super::teamspaces::{find as find_teamspace, find_named};
 use crate::clock::{UnixSeconds, rfc3339};
 use crate::email::{domain_of, plain_address};
+use crate::model::member::{Member, Role, Status};
+use crate::model::teamspace::Teamspace;
 use crate::store::AnyConnection;
 use crate::store::changes::Changed;
-use crate::store::members::{self, Identity, Member, Role, Status};
+use crate::store::members::{self, Identity};
 use crate::store::snapshot::Tenancy;
-use crate::store::teamspaces::{self, Teamspace};
+use crate::store::teamspaces;
 
 /// Who is invited.
 #[derive(Deserialize)]

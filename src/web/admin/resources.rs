@@ -17,9 +17,10 @@ use super::page::{self, PageQuery};
 use super::problem::Problem;
 use crate::clock::rfc3339;
 use crate::config::is_loopback;
-use crate::exchange::resource::normalize;
+use crate::model::resource::{Resource, ResourceScope};
+use crate::oauth::resource::normalize;
 use crate::store::changes::Changed;
-use crate::store::resources::{self, Resource, ResourceScope};
+use crate::store::resources;
 use crate::store::{AnyConnection, teamspaces};
 
 /// What is needed for a new one.

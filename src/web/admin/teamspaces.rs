@@ -14,11 +14,12 @@ use super::page::{self, PageQuery};
 use super::problem::Problem;
 use crate::clock::rfc3339;
 use crate::email::is_domain;
+use crate::model::teamspace::{Plan, Teamspace, is_slug};
 use crate::policy::references::Kind;
 use crate::store::AnyConnection;
 use crate::store::changes::Changed;
 use crate::store::resources::replace_teamspace;
-use crate::store::teamspaces::{self, Plan, Teamspace, is_slug};
+use crate::store::teamspaces;
 
 /// What is needed for a new one.
 #[derive(Deserialize)]

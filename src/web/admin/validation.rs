@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 use super::auth::Admin;
 use super::problem::Problem;
 use crate::disclosure::{Disclosure, Known};
-use crate::exchange::error::Reason;
 use crate::idp::issuer::{Check, ORDER, Outcome, Proposed, inspect};
+use crate::model::identity_provider::IdentityProvider;
+use crate::oauth::error::Reason;
 use crate::policy::facts::{ConfigurationFacts, TeamspaceFacts};
 use crate::policy::{Denial, decide_configuration};
-use crate::store::identity_providers::IdentityProvider;
 use crate::store::snapshot::{Snapshot, Tenancy};
 
 /// The checks that need no network; they come first.

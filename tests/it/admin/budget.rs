@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use countersign::config;
+use countersign::model::identity_provider::IdentityProvider;
 use countersign::store::changes::{self, Changed};
-use countersign::store::identity_providers::{self, IdentityProvider};
+use countersign::store::identity_providers;
 use countersign::store::{AnyConnection, StoreError};
 use serde_json::json;
 use tokio::task::JoinSet;

@@ -1,8 +1,9 @@
 //! Identity providers, and what an issuer must be to be saved.
 
 use axum::http::Method;
+use countersign::model::identity_provider::{IdentityProvider, Provider};
 use countersign::store::StoreError;
-use countersign::store::identity_providers::{self, IdentityProvider, Provider};
+use countersign::store::identity_providers;
 use serde_json::{Value, json};
 
 use super::harness::{Api, Harness};

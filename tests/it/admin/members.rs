@@ -1,8 +1,9 @@
 //! Members.
 
 use axum::http::Method;
+use countersign::model::member::{Member, Role, Status};
 use countersign::store::StoreError;
-use countersign::store::members::{self, Identity, Member, Role, Status};
+use countersign::store::members::{self, Identity};
 use serde_json::{Value, json};
 
 use super::harness::{Api, Harness, NOW};

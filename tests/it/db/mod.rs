@@ -12,10 +12,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use countersign::app::App;
-use countersign::exchange::request::JWT_BEARER;
+use countersign::model::member::Status;
+use countersign::oauth::request::JWT_BEARER;
 use countersign::store::AnyConnection;
 use countersign::store::connection;
-use countersign::store::members::Status;
 use countersign::store::sign_ins::{self, SignIn};
 use countersign::web::{self, server};
 use diesel::connection::SimpleConnection as _;

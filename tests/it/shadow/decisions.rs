@@ -1,8 +1,8 @@
 //! Nothing changes but what is recorded.
 
 use countersign::app::Look;
+use countersign::model::teamspace::Plan;
 use countersign::store::sign_ins::SignIn;
-use countersign::store::teamspaces::Plan;
 use serde_json::{Value, json};
 
 use super::{counts, differences, start};

@@ -1,13 +1,11 @@
 //! The token request, from its form (RFC 6749 §3.2, RFC 7523 §2.1, RFC 8707 §2).
 
 use super::error::{ErrorCode, Reason, TokenError};
+use super::scope::{ScopeFault, split_scope};
 
 /// `grant_type` of RFC 7523 §2.1.
 pub const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
-/// Longest `scope` parameter, and most scopes in one.
-const MAX_SCOPE: usize = 4096;
-const MAX_SCOPES: usize = 100;
 /// More parameters than any client sends.
 const MAX_PARAMETERS: usize = 64;
 
@@ -84,31 +82,6 @@ impl TokenRequest {
     }
 }
 
-/// Why a text is no list of scopes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ScopeFault {
-    TooLong,
-    Character,
-    TooMany,
-}
-
-/// A scope parameter or claim as its scopes, without repetition: RFC 6749 §3.3.
-pub fn split_scope(text: &str) -> Result<Vec<String>, ScopeFault> {
-    if text.len() > MAX_SCOPE {
-        return Err(ScopeFault::TooLong);
-    }
-    let mut scopes: Vec<String> = Vec::new();
-    for scope in text.split(' ').filter(|scope| !scope.is_empty()) {
-        if !is_scope_token(scope) {
-            return Err(ScopeFault::Character);
-        }
-        if !scopes.iter().any(|known| known == scope) {
-            scopes.push(scope.to_owned());
-        }
-    }
-    if scopes.len() > MAX_SCOPES { Err(ScopeFault::TooMany) } else { Ok(scopes) }
-}
-
 /// The scope parameter.
 pub fn parse_scope(text: &str) -> Result<Vec<String>, TokenError> {
     split_scope(text).map_err(|fault| match fault {
@@ -120,11 +93,6 @@ pub fn parse_scope(text: &str) -> Result<Vec<String>, TokenError> {
             "scope has characters that are not allowed in it.",
         ),
     })
-}
-
-/// `scope-token` of RFC 6749 §3.3: printable ASCII but for space, `"` and `\`.
-pub fn is_scope_token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| (0x21..=0x7e).contains(&b) && b != b'"' && b != b'\\')
 }
 
 struct Form(Vec<(String, String)>);

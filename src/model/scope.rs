@@ -1,18 +1,8 @@
 //! Which scopes can be granted at all; each of them is then decided by policy.
 
-use serde::{Deserialize, Serialize};
-
-use super::error::{Reason, TokenError};
-use crate::store::resources::Resource;
-
-/// Scopes of OpenID Connect that mean something at an identity provider only: never granted, and
-/// `offline_access` would promise a refresh token.
-const NEVER: [&str; 2] = ["openid", "offline_access"];
-
-/// Whether a scope is one that no token of ours carries.
-pub fn is_never_granted(scope: &str) -> bool {
-    NEVER.contains(&scope)
-}
+use super::resource::Resource;
+use crate::oauth::error::{Reason, TokenError, shown};
+use crate::oauth::scope::{Candidates, is_never_granted};
 
 /// Where scopes come from.
 pub struct ScopeRequest<'a> {
@@ -23,16 +13,6 @@ pub struct ScopeRequest<'a> {
     /// The teamspace's setting; none when it is blank.
     pub setting: Option<&'a [String]>,
     pub resource: &'a Resource,
-}
-
-/// The scopes to be decided, and those that are out already.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Candidates {
-    pub scopes: Vec<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub refused: Vec<(String, Reason)>,
-    /// Whether assertion or request asked for scopes, so that granting none is an error.
-    pub asked: bool,
 }
 
 impl ScopeRequest<'_> {
@@ -78,7 +58,7 @@ impl ScopeRequest<'_> {
                 Reason::SCOPE_UNKNOWN,
                 "The assertion authorizes a scope that the resource does not have.",
             )
-            .detail(format!("scope {}", super::assertion::shown(scope)))),
+            .detail(format!("scope {}", shown(scope)))),
         }
     }
 

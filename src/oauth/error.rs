@@ -156,6 +156,9 @@ pub struct TokenError {
     pub cause: Option<Box<dyn StdError + Send + Sync>>,
 }
 
+/// The text for a claim that cannot be taken as it is.
+pub const CLAIM_MALFORMED: &str = "A claim of the assertion is malformed.";
+
 /// Before the signature is verified, whoever asks learns nothing about what was wrong (ERR-03).
 pub const NOT_ACCEPTED: &str = "The assertion was not accepted.";
 
@@ -208,23 +211,14 @@ impl TokenError {
     }
 }
 
-impl From<crate::store::StoreError> for TokenError {
-    fn from(error: crate::store::StoreError) -> Self {
-        Self::unavailable(Reason::INTERNAL, error)
-    }
-}
-
 impl From<crate::random::NoEntropy> for TokenError {
     fn from(error: crate::random::NoEntropy) -> Self {
         Self::unavailable(Reason::INTERNAL, error)
     }
 }
 
-impl From<crate::limits::Limited> for TokenError {
-    fn from(limited: crate::limits::Limited) -> Self {
-        let text = "Too many requests; try again later.";
-        let mut error = Self::new(ErrorCode::TooManyRequests, Reason::RATE_LIMITED, text);
-        error.retry_after = Some(limited.retry_after);
-        error
-    }
+/// Somebody else's text in a detail: short, and in one line of printable ASCII.
+pub fn shown(text: &str) -> String {
+    let cut: String = text.chars().take(200).collect();
+    format!("\"{}\"", cut.escape_default())
 }

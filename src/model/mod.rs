@@ -1,0 +1,8 @@
+//! What the service knows of: plain data with the rules about it, without input and output.
+
+pub mod client;
+pub mod identity_provider;
+pub mod member;
+pub mod resource;
+pub mod scope;
+pub mod teamspace;

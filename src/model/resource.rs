@@ -1,0 +1,42 @@
+//! The MCP servers that tokens are issued for (`resource`, RFC 8707).
+
+use crate::clock::UnixSeconds;
+
+/// A scope of a resource.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResourceScope {
+    pub name: String,
+    #[serde(default)]
+    pub description: String,
+}
+
+/// An MCP server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resource {
+    pub id: String,
+    /// The `aud` of its tokens, as registered.
+    pub identifier: String,
+    /// The same after the syntax normalization of RFC 3986 §6.2.2, by which it is found.
+    pub normalized: String,
+    pub name: String,
+    /// Empty: any well-formed scope passes through, each decided by policy.
+    pub scopes: Vec<ResourceScope>,
+    /// Considered when neither the assertion nor the teamspace names scopes.
+    pub default_scopes: Vec<String>,
+    /// Slugs of the teamspaces that may use it; none means every teamspace.
+    pub teamspaces: Option<Vec<String>>,
+    pub created_at: UnixSeconds,
+}
+
+impl Resource {
+    /// Whether this server is offered to a teamspace.
+    pub fn is_published_to(&self, slug: &str) -> bool {
+        self.teamspaces.as_ref().is_none_or(|slugs| slugs.iter().any(|s| s == slug))
+    }
+
+    /// Whether a scope is one of this server's.
+    pub fn has_scope(&self, scope: &str) -> bool {
+        self.scopes.is_empty() || self.scopes.iter().any(|s| s.name == scope)
+    }
+}
