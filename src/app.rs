@@ -6,6 +6,7 @@ mod presence;
 mod readiness;
 mod references;
 mod replaced;
+mod retention;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,13 +16,15 @@ use arc_swap::ArcSwap;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::disclosure::PastSets;
-use crate::exchange::refusals::Refusals;
-use crate::exchange::turns::Turns;
 use crate::idp::fetch::{Fetcher, FetcherError};
 use crate::idp::jwks::IssuerKeys;
 use crate::limits::Limits;
-use crate::log_stream;
+use crate::limits::admin::Budgets;
+use crate::limits::gate::Gate;
+use crate::limits::refusals::Refusals;
+use crate::limits::turns::Turns;
 use crate::metrics::Metrics;
+use crate::policy::reload::{PolicyReloader, ReloadTrigger};
 use crate::policy::watch::{Place, Watch};
 use crate::policy::{LoadError, Policies};
 use crate::random::NoEntropy;
@@ -32,11 +35,8 @@ use crate::store::changes::{self, Changed, News};
 use crate::store::known::KnownMembers;
 use crate::store::snapshot::{Snapshot, Tenancy};
 use crate::store::{AnyConnection, Store, StoreError};
-use crate::web::admin::budget::Budgets;
-use crate::web::gate::Gate;
 
 pub use clock_watch::ClockWatch;
-pub use policies::{Followed, LastError, Look};
 pub use presence::Presence;
 pub use readiness::{Check, Readiness};
 pub use references::MAX_LISTED;
@@ -78,14 +78,14 @@ pub struct App {
     /// The set that is only tried; none when it is off.
     pub shadow: Option<Shadow>,
     /// Where the policies come from.
-    pub policy_files: Followed,
+    pub policy_files: PolicyReloader,
     /// This process among its replicas.
     pub presence: Presence,
     /// Whether sign-ins can be served.
     pub readiness: Readiness,
     /// What sets that are not in force any more say of themselves.
     pub past_sets: PastSets,
-    kept: policies::Kept,
+    kept: policies::ArchivedSets,
     told_names: references::Told,
     snapshot: ArcSwap<Snapshot>,
     policies: ArcSwap<Policies>,
@@ -105,7 +105,7 @@ impl App {
         let signer = signing::load(&store, &config, clock.now()).await?;
         let app = Self::assemble(config, clock, policies, store, signer).await?;
         // A shadow set that cannot be read stops nothing.
-        app.follow_shadow(Look::Now).await;
+        app.follow_shadow(ReloadTrigger::Now).await;
         app.keep_sets().await;
         app.tell_unknown_names();
         Ok(app)
@@ -138,12 +138,12 @@ impl App {
             metrics: Metrics::default(),
             gate: Arc::new(Gate::new(&config)),
             shadow: shadow_place(&config).map(Shadow::new),
-            policy_files: Followed::new("in force", watch),
+            policy_files: PolicyReloader::new("in force", watch),
             clock_watch: ClockWatch::new(&*clock),
             presence: Presence::new(clock.now())?,
             readiness: Readiness::default(),
             past_sets: PastSets::default(),
-            kept: policies::Kept::default(),
+            kept: policies::ArchivedSets::default(),
             told_names: references::Told::default(),
             snapshot: ArcSwap::from_pointee(snapshot),
             policies: ArcSwap::from_pointee(policies),
@@ -261,7 +261,7 @@ impl App {
         self.admin_budgets.forget_idle();
         self.clock_watch.look(&*self.clock, None);
         let now = self.clock.now();
-        let before = log_stream::deletable_before(&self.store, &self.config, now).await?;
+        let before = retention::deletable_before(&self.store, &self.config, now).await?;
         self.forget_kept_sets();
         self.keep_sets().await;
         if !self.clock_watch.may_delete(&*self.clock) {

@@ -16,6 +16,7 @@ use axum_client_ip::ClientIpSource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sources::Sources;
+use url::Url;
 
 pub(crate) use database_url::check_database_url;
 pub use dns_server::DnsServer;
@@ -330,6 +331,11 @@ impl Config {
         let mut sources = Sources::read(file)?;
         let (config, errors) = sources.extract();
         config.validated(&sources, errors)
+    }
+
+    /// The path of the issuer, empty when it has none.
+    pub fn issuer_path(&self) -> String {
+        Url::parse(&self.issuer).map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default()
     }
 
     /// The JSON Schema of this configuration, for editors.

@@ -4,13 +4,12 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::app::App;
 use crate::model::resource::Resource;
 use crate::oauth::error::{ErrorCode, Reason};
-use crate::policy::{AnnotatedSet, Denial, Explained, Name, Names, PolicySource, Ruling};
+use crate::policy::{AnnotatedSet, Denial, Explained, Name, Names, Policies, PolicySource, Ruling};
 use crate::store::sign_ins::SignIn;
 use crate::store::snapshot::{Snapshot, Tenancy};
-use crate::store::{StoreError, policy_sets};
+use crate::store::{Store, StoreError, policy_sets};
 
 /// Most past sets that are kept at hand.
 const MAX_PAST_SETS: usize = 16;
@@ -231,25 +230,29 @@ impl PastSets {
         }
         known.push((hash, Arc::clone(set)));
     }
-}
 
-/// What the policies of a set say of themselves. In the place of a set that is not known any more stands the one in
-/// force: what it may not tell is not told of the other either.
-pub async fn annotations(app: &App, hash: &str) -> Result<Arc<AnnotatedSet>, StoreError> {
-    let policies = app.policies();
-    let in_force = || Ok(Arc::clone(policies.compiled.annotations()));
-    if policies.hash == hash || hash.is_empty() {
-        return in_force();
+    /// The annotations of the set with this hash. In the place of a set that is not known any more stands the one in
+    /// force: what it may not tell is not told of the other either.
+    pub async fn annotations(
+        &self,
+        store: &Store,
+        in_force: &Policies,
+        hash: &str,
+    ) -> Result<Arc<AnnotatedSet>, StoreError> {
+        let current = || Ok(Arc::clone(in_force.compiled.annotations()));
+        if in_force.hash == hash || hash.is_empty() {
+            return current();
+        }
+        if let Some(known) = self.get(hash) {
+            return Ok(known);
+        }
+        let wanted = hash.to_owned();
+        let Some(kept) = store.read(move |c| policy_sets::find(c, &wanted)).await? else { return current() };
+        let Ok(source) = PolicySource::from_content(&kept.content) else { return current() };
+        // A set may be large.
+        let parsed = tokio::task::spawn_blocking(move || source.annotations()).await;
+        let set = Arc::new(parsed.unwrap_or_default());
+        self.put(kept.hash, &set);
+        Ok(set)
     }
-    if let Some(known) = app.past_sets.get(hash) {
-        return Ok(known);
-    }
-    let wanted = hash.to_owned();
-    let Some(kept) = app.store.read(move |c| policy_sets::find(c, &wanted)).await? else { return in_force() };
-    let Ok(source) = PolicySource::from_content(&kept.content) else { return in_force() };
-    // A set may be large.
-    let parsed = tokio::task::spawn_blocking(move || source.annotations()).await;
-    let set = Arc::new(parsed.unwrap_or_default());
-    app.past_sets.put(kept.hash, &set);
-    Ok(set)
 }

@@ -11,14 +11,15 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::{CannotRun, End, Outcome, exposed};
-use crate::app::{App, Look, StartError};
+use crate::app::{App, StartError};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
-use crate::log_stream;
+use crate::decision_log::stream;
+use crate::limits::connections::raise_descriptor_limit;
+use crate::limits::gate::Gate;
+use crate::policy::reload::ReloadTrigger;
 use crate::store::{Store, connection};
 use crate::telemetry;
-use crate::web::connections::raise_descriptor_limit;
-use crate::web::gate::Gate;
 use crate::web::{self, server};
 
 /// How often it is looked for changes that other processes made, if none is heard of.
@@ -91,7 +92,7 @@ pub(super) async fn run(config: Config, signals: Signals, migrates: bool) -> Out
     follow(&app, hangup, shadow_hangup);
     tokio::spawn(follow_changes(Arc::clone(&app), changes));
     let (stop_streams, streams_stopped) = watch::channel(false);
-    let streams = log_stream::start(&app, &streams_stopped)?;
+    let streams = stream::start(&app, &streams_stopped)?;
     answer(&app, public, management, stop).await?;
     flush_shadow(&app).await;
     flush_refusals(&app).await;
@@ -240,8 +241,8 @@ async fn follow_policies(app: Arc<App>, mut hangup: Signal) {
     let mut timer = poll_files();
     loop {
         let look = tokio::select! {
-            _ = timer.tick() => Look::IfChanged,
-            _ = hangup.recv() => Look::Now,
+            _ = timer.tick() => ReloadTrigger::IfChanged,
+            _ = hangup.recv() => ReloadTrigger::Now,
         };
         app.follow_policies(look).await;
         app.keep_sets().await;
@@ -253,8 +254,8 @@ async fn follow_shadow(app: Arc<App>, mut hangup: Signal) {
     let mut timer = poll_files();
     loop {
         let look = tokio::select! {
-            _ = timer.tick() => Look::IfChanged,
-            _ = hangup.recv() => Look::Now,
+            _ = timer.tick() => ReloadTrigger::IfChanged,
+            _ = hangup.recv() => ReloadTrigger::Now,
         };
         app.follow_shadow(look).await;
     }

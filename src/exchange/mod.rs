@@ -7,10 +7,8 @@ pub mod claims;
 pub mod client;
 pub mod explain;
 pub mod grant;
-pub mod refusals;
 pub mod resource;
 pub mod token;
-pub mod turns;
 pub mod verified;
 
 use std::net::IpAddr;
@@ -129,7 +127,7 @@ async fn perform(
     describe(record, &authentic);
     let registered = client.registered();
     let id_jag = authentic.check(&expectations(app, &tenancy, &registered.client_id, now))?;
-    app.limits.check_subject(registered, id_jag.claims()).map_err(TokenError::from)?;
+    app.limits.check_subject(&registered.client_id, id_jag.claims().person()).map_err(TokenError::from)?;
 
     let resource = resource(&id_jag, &asked.resource, &tenancy, snapshot)?;
     record.resource.clone_from(&resource.identifier);

@@ -28,6 +28,7 @@ pub mod prove;
 mod reads;
 mod recorded;
 pub mod references;
+pub mod reload;
 mod set;
 mod slices;
 mod source;

@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwapOption;
 use tokio::sync::mpsc;
 
-use crate::app::Followed;
 use crate::clock::UnixSeconds;
 use crate::policy::facts::Facts;
+use crate::policy::reload::PolicyReloader;
 use crate::policy::watch::{Place, Watch};
 use crate::policy::{Decision, Policies, decide};
 use crate::store::shadow::{self, NewDifference, Run};
@@ -47,7 +47,7 @@ pub struct Counts {
 /// The shadow set with what was found out by it.
 pub struct Shadow {
     /// Where the set comes from.
-    pub files: Followed,
+    pub files: PolicyReloader,
     policies: ArcSwapOption<Policies>,
     tally: Mutex<Tally>,
     queue: mpsc::Sender<NewDifference>,
@@ -75,7 +75,7 @@ impl Shadow {
     pub fn new(place: Place) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE);
         Self {
-            files: Followed::new("shadow", Watch::new(place)),
+            files: PolicyReloader::new("shadow", Watch::new(place)),
             policies: ArcSwapOption::empty(),
             tally: Mutex::default(),
             queue,

@@ -4,9 +4,7 @@ mod access_log;
 mod address;
 pub mod admin;
 mod body;
-pub mod connections;
 mod error;
-pub mod gate;
 mod health;
 mod metadata;
 mod metrics;
@@ -22,7 +20,6 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
-use url::Url;
 
 use crate::app::App;
 
@@ -36,7 +33,7 @@ const MAX_BODY: usize = 64 * 1024;
 /// Every public route. Paths are relative to the issuer; only the well-known document is inserted before
 /// the issuer's own path (RFC 8414 §3.1).
 pub fn router(app: Arc<App>) -> Router {
-    let path = issuer_path(&app.config.issuer);
+    let path = app.config.issuer_path();
     let documents = Router::new()
         .route(&format!("/.well-known/oauth-authorization-server{path}"), get(metadata::authorization_server))
         .route(&format!("{path}/oauth2/jwks"), get(metadata::jwks))
@@ -68,9 +65,4 @@ pub fn management_router(app: Arc<App>) -> Router {
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics::show))
         .with_state(app)
-}
-
-/// The path of the issuer, empty when it has none.
-fn issuer_path(issuer: &str) -> String {
-    Url::parse(issuer).map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default()
 }

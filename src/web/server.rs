@@ -21,9 +21,9 @@ use tokio::sync::watch;
 use tower::ServiceExt as _;
 
 use super::body;
-use super::connections::Place;
-use super::gate::Gate;
 use super::stream::{HEAD_TIMEOUT, IDLE_TIMEOUT, TimedStream};
+use crate::limits::connections::Place;
+use crate::limits::gate::Gate;
 
 /// Most bytes of a request's head.
 const MAX_HEAD: usize = 32 * 1024;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use countersign::app::Look;
+use countersign::policy::reload::ReloadTrigger;
 use serde_json::json;
 
 use crate::harness::TestApp;
@@ -85,7 +85,7 @@ async fn the_policies_in_force_are_shown() {
     app.clock.advance(5);
     rules.put("closed.cedar", CLOSED);
     settle(&app).await;
-    app.app.follow_policies(Look::Now).await;
+    app.app.follow_policies(ReloadTrigger::Now).await;
     let after = samples(&app).await;
     let info: Vec<_> = after.keys().filter(|name| name.starts_with("countersign_policy_set_info")).collect();
     assert_eq!(info, [&format!("countersign_policy_set_info{{hash=\"{}\"}}", app.app.policies().hash)]);

@@ -177,7 +177,7 @@ async fn a_count_that_could_not_be_written_is_kept() {
 /// Kinds are the callers' choice in part: beyond a number of them they are told apart by reason alone.
 #[tokio::test]
 async fn many_kinds_cost_bounded_memory() {
-    use countersign::exchange::refusals::Refusals;
+    use countersign::limits::refusals::Refusals;
     use countersign::store::sign_ins::NewSignIn;
     let refusals = Refusals::new(1);
     for number in 0..5000 {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use countersign::app::Look;
+use countersign::policy::reload::ReloadTrigger;
 use tempfile::TempDir;
 
 use crate::harness::TestApp;
@@ -42,7 +42,7 @@ impl Place {
 /// What is said after a reload: none when a new set came into force.
 async fn reloaded(app: &TestApp) -> Option<String> {
     let before = app.app.policies().hash.clone();
-    app.app.follow_policies(Look::Now).await;
+    app.app.follow_policies(ReloadTrigger::Now).await;
     let told = app
         .app
         .policy_files

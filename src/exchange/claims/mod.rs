@@ -57,6 +57,11 @@ const MAX_ACTORS: usize = 4;
 type Result<T> = std::result::Result<T, TokenError>;
 
 impl Claims {
+    /// Issuer, tenant and subject; the tenant is empty when there is none.
+    pub fn person(&self) -> [&str; 3] {
+        [&self.iss, self.tenant.as_deref().unwrap_or_default(), &self.sub]
+    }
+
     /// Reads the claims of an assertion whose signature is good.
     pub(super) fn read(mut payload: Map<String, Value>) -> Result<Self> {
         payload.retain(|_, value| !value.is_null());

@@ -6,19 +6,19 @@ use std::sync::Arc;
 
 use axum::RequestPartsExt as _;
 use axum::extract::{FromRequestParts, Path, Request, State};
+use axum::http::Method;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use super::budget::Place;
 use super::problem::Problem;
 use crate::app::App;
+use crate::limits::admin::Place;
+use crate::limits::gate::{Caller, bearer};
 use crate::random::digest;
 use crate::store::admin_tokens::{self, AdminToken};
 use crate::store::snapshot::Tenancy;
 use crate::web::RequestId;
-use crate::web::gate::Caller;
 
 /// A request of a known caller.
 pub struct Admin {
@@ -67,14 +67,6 @@ pub async fn authenticate(
     let _place = app.admin_budgets.enter(&token, is_change)?;
     request.extensions_mut().insert(Arc::new(token));
     Ok(next.run(request).await)
-}
-
-/// The token of the one Authorization header, whose scheme is case-insensitive (RFC 9110 §11.1).
-pub(in crate::web) fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let (Some(value), None) = (values.next(), values.next()) else { return None };
-    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-    (scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty()).then(|| token.trim())
 }
 
 impl AdminToken {

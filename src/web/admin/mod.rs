@@ -2,7 +2,6 @@
 
 mod audit;
 pub(super) mod auth;
-pub(crate) mod budget;
 mod change;
 mod check;
 mod clients;

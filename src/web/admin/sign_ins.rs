@@ -3,14 +3,14 @@
 use axum::Json;
 use axum::http::StatusCode;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::auth::{Admin, InTeamspace, Operator};
 use super::json::Params;
 use super::page::{self, PageQuery};
 use super::problem::Problem;
-use crate::clock::rfc3339;
-use crate::disclosure::{self, Disclosure, Known};
+use crate::decision_log::view;
+use crate::disclosure::{Disclosure, Known};
 use crate::store::sign_ins::{self, Filter, SignIn};
 use crate::store::snapshot::Snapshot;
 
@@ -77,7 +77,8 @@ async fn find(
 async fn confine(admin: &Admin, snapshot: &Snapshot, row: &mut SignIn) -> Result<(), Problem> {
     let tenancy = row.teamspace_id.as_deref().and_then(|id| snapshot.tenancy_by_id(id));
     let tenancy = tenancy.ok_or_else(Problem::not_found)?;
-    let policies = disclosure::annotations(&admin.app, &row.policy_set).await?;
+    let policies =
+        admin.app.past_sets.annotations(&admin.app.store, &admin.app.policies(), &row.policy_set).await?;
     let of_row = row.clone();
     let scopes: Vec<String> = of_row.scopes_asked.split_whitespace().map(str::to_owned).collect();
     let known = Known {
@@ -90,45 +91,4 @@ async fn confine(admin: &Admin, snapshot: &Snapshot, row: &mut SignIn) -> Result
     };
     Disclosure { snapshot, tenancy, known, policies: &policies }.confine_row(row);
     Ok(())
-}
-
-/// A row as it is told to people and to receivers of the log; `teamspace` is a slug.
-pub(crate) fn view(row: &SignIn, teamspace: Option<String>) -> Value {
-    // Empty when the request was refused before anything was decided.
-    let decisions: Vec<Value> = serde_json::from_str(&row.decisions).unwrap_or_default();
-    let known = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    json!({
-        "id": row.id,
-        "time": rfc3339(row.at),
-        "teamspace": teamspace,
-        "teamspace_id": row.teamspace_id,
-        "outcome": row.outcome,
-        "reason": known(&row.reason),
-        "detail": row.detail,
-        "request_id": row.request_id,
-        "client_id": row.client_id,
-        "issuer": row.issuer,
-        "subject": row.subject,
-        "email": row.email,
-        "member_id": row.member_id,
-        "resource": row.resource,
-        "scopes_asked": row.scopes_asked.split_whitespace().collect::<Vec<_>>(),
-        "scopes_granted": row.scopes_granted.split_whitespace().collect::<Vec<_>>(),
-        "policy_ids": policy_ids(&decisions),
-        "decisions": decisions,
-        "policy_set": row.policy_set,
-        "repeated": row.repeated,
-    })
-}
-
-/// The policies that determined the decisions, each once, in their order.
-fn policy_ids(decisions: &[Value]) -> Vec<&Value> {
-    let mut ids: Vec<&Value> = Vec::new();
-    let named = decisions.iter().filter_map(|decision| decision.get("policies")?.as_array());
-    for id in named.flatten() {
-        if !ids.contains(&id) {
-            ids.push(id);
-        }
-    }
-    ids
 }

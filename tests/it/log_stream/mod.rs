@@ -14,7 +14,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use countersign::config::LogStream;
-use countersign::log_stream::{self, Horizon};
+use countersign::decision_log::stream::{self as log_stream, Horizon};
 use countersign::store::log_streams::{self, View};
 use countersign::store::sign_ins::NewSignIn;
 use serde_json::{Value, json};

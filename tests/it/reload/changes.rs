@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::symlink;
 
-use countersign::app::Look;
+use countersign::policy::reload::ReloadTrigger;
 use serde_json::json;
 
 use super::{CLOSED, Rules, hash, operator, settle};
@@ -17,9 +17,9 @@ async fn a_change_decides_from_when_it_has_come_to_rest() {
     assert_eq!(before, hash(&app));
     app.clock.advance(60);
     rules.put("closed.cedar", CLOSED);
-    app.app.follow_policies(Look::IfChanged).await;
+    app.app.follow_policies(ReloadTrigger::IfChanged).await;
     assert_eq!(hash(&app), before, "more may be coming");
-    app.app.follow_policies(Look::IfChanged).await;
+    app.app.follow_policies(ReloadTrigger::IfChanged).await;
     assert_ne!(hash(&app), before);
     app.refused(json!({}), "access_denied", "closed").await;
     assert_eq!(app.last_sign_in().await.policy_set, hash(&app));
@@ -40,10 +40,10 @@ async fn files_that_keep_changing_are_not_taken() {
     let before = hash(&app);
     for i in 0..4 {
         rules.put(&format!("{i}.cedar"), CLOSED.replace("closed", &format!("closed_{i}")));
-        app.app.follow_policies(Look::IfChanged).await;
+        app.app.follow_policies(ReloadTrigger::IfChanged).await;
         assert_eq!(hash(&app), before, "{i}");
     }
-    app.app.follow_policies(Look::IfChanged).await;
+    app.app.follow_policies(ReloadTrigger::IfChanged).await;
     assert_ne!(hash(&app), before);
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use countersign::app::Look;
+use countersign::policy::reload::ReloadTrigger;
 use serde_json::{Value, json};
 
 use super::{Rules, hash, operator, private, settle};
@@ -64,7 +64,7 @@ async fn a_failure_is_told_until_the_files_are_good_again() {
     assert!(error["message"].as_str().unwrap().contains("no *.cedar file"), "{error}");
     // The same failure is no news; another one is.
     app.clock.advance(60);
-    app.app.follow_policies(Look::Now).await;
+    app.app.follow_policies(ReloadTrigger::Now).await;
     assert_eq!(last_error(&app).await, error);
     rules.put("x.cedar", "permit");
     settle(&app).await;

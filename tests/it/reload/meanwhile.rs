@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use countersign::app::Look;
+use countersign::policy::reload::ReloadTrigger;
 use serde_json::json;
 
 use super::{CLOSED, Rules, hash, lock, settle};
@@ -55,7 +55,7 @@ async fn requests_meanwhile_get_what_one_of_the_sets_says() {
                 0 => rules.put("closed.cedar", CLOSED),
                 _ => rules.remove("closed.cedar"),
             }
-            app.app.follow_policies(Look::Now).await;
+            app.app.follow_policies(ReloadTrigger::Now).await;
         }
         stop.store(true, std::sync::atomic::Ordering::SeqCst);
     };

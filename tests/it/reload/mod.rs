@@ -9,7 +9,7 @@ mod process;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use countersign::app::Look;
+use countersign::policy::reload::ReloadTrigger;
 use countersign::random::{digest, secret};
 use countersign::store::admin_tokens::{self, AdminToken};
 use countersign::store::{AnyConnection, StoreError};
@@ -71,8 +71,8 @@ impl Rules {
 
 /// Two looks, as the service takes them a second apart.
 pub async fn settle(app: &TestApp) {
-    app.app.follow_policies(Look::IfChanged).await;
-    app.app.follow_policies(Look::IfChanged).await;
+    app.app.follow_policies(ReloadTrigger::IfChanged).await;
+    app.app.follow_policies(ReloadTrigger::IfChanged).await;
 }
 
 /// `GET` with an operator's token.

@@ -1,7 +1,7 @@
 //! Nothing changes but what is recorded.
 
-use countersign::app::Look;
 use countersign::model::teamspace::Plan;
+use countersign::policy::reload::ReloadTrigger;
 use countersign::store::sign_ins::SignIn;
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ async fn without_a_directory_there_is_no_shadow() {
     let app = TestApp::start().await;
     assert!(app.app.shadow.is_none());
     app.granted(json!({})).await;
-    app.app.follow_shadow(Look::Now).await;
+    app.app.follow_shadow(ReloadTrigger::Now).await;
     assert_eq!(operator(&app, "/policies").await.json["shadow"], Value::Null);
     assert_eq!(operator(&app, "/policies/shadow").await.status, 404);
 }

@@ -1,6 +1,6 @@
 //! Shadow sets that cannot be read, or err.
 
-use countersign::app::Look;
+use countersign::policy::reload::ReloadTrigger;
 use countersign::store::shadow;
 use serde_json::{Value, json};
 
@@ -20,8 +20,8 @@ async fn a_shadow_set_that_cannot_be_read_stops_nothing() {
     assert!(metrics.contains("countersign_shadow_reload_ok 0\n"), "{metrics}");
     assert!(!metrics.contains("countersign_shadow_set_info"), "{metrics}");
     let follow = async || {
-        app.app.follow_shadow(Look::IfChanged).await;
-        app.app.follow_shadow(Look::IfChanged).await;
+        app.app.follow_shadow(ReloadTrigger::IfChanged).await;
+        app.app.follow_shadow(ReloadTrigger::IfChanged).await;
     };
     other.put("rule.cedar", CLOSED);
     follow().await;

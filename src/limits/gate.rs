@@ -4,7 +4,7 @@
 //! each have their own. Documents need none, since they take no time.
 //!
 //! When many places are taken, whoever gets one first lets all others who are waiting come as far (see
-//! [`super::server`]): that is how the bound also counts those who wait for the processor.
+//! [`crate::web::server`]): that is how the bound also counts those who wait for the processor.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,14 +13,12 @@ use std::thread;
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA, RETRY_AFTER};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, PRAGMA, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::admin::auth::bearer;
 use super::connections::Connections;
-use super::issuer_path;
 use crate::config::Config;
 use crate::random::digest;
 
@@ -47,6 +45,14 @@ const BODY: &str =
 pub enum Caller {
     Operator,
     Teamspace,
+}
+
+/// The token of the one Authorization header, whose scheme is case-insensitive (RFC 9110 §11.1).
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    (scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty()).then(|| token.trim())
 }
 
 /// No place is free.
@@ -81,7 +87,7 @@ impl Default for Gate {
 impl Gate {
     /// In front of the public listener.
     pub fn new(config: &Config) -> Self {
-        Self::with(Connections::new(&config.connections), &issuer_path(&config.issuer))
+        Self::with(Connections::new(&config.connections), &config.issuer_path())
     }
 
     /// In front of the private listener, whose few connections are not at the expense of the others.

@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use crate::clock::UnixSeconds;
 use crate::config::LogStream;
+use crate::decision_log::view;
 use crate::store::sign_ins::SignIn;
 use crate::store::snapshot::Snapshot;
-use crate::web::admin::sign_ins::view;
 
 /// A row of the decision log, with what every receiver needs to know of it.
 pub(super) struct Record {

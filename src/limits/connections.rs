@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use super::budget_of;
 use crate::config;
-use crate::limits::budget_of;
 
 /// Descriptors that are not for connections: the database's, log streams', those of fetches and of looking up their
 /// hosts (see [`crate::resolver`]), and some to spare.

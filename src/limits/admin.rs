@@ -9,8 +9,8 @@ use std::time::Instant;
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
+use super::{Limited, wait};
 use crate::config;
-use crate::limits::{Limited, wait};
 use crate::store::admin_tokens::AdminToken;
 
 /// Checks and explanations of one teamspace, or of one operator's token, that may be under way at once.

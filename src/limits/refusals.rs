@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::budget_of;
 use crate::clock::UnixSeconds;
-use crate::limits::budget_of;
 use crate::oauth::error::Reason;
 use crate::store::sign_ins::NewSignIn;
 

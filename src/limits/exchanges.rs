@@ -5,31 +5,14 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use governor::clock::{Clock as _, DefaultClock};
 use governor::middleware::StateInformationMiddleware;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
+use super::{Limited, budget_of, wait};
 use crate::config::RateLimit;
-use crate::exchange::claims::Claims;
-use crate::model::client::RegisteredClient;
-use crate::oauth::error::{ErrorCode, Reason, TokenError};
-
-/// Too many; try again after so many seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limited {
-    pub retry_after: u64,
-}
-
-impl From<Limited> for TokenError {
-    fn from(limited: Limited) -> Self {
-        let text = "Too many requests; try again later.";
-        let mut error = Self::new(ErrorCode::TooManyRequests, Reason::RATE_LIMITED, text);
-        error.retry_after = Some(limited.retry_after);
-        error
-    }
-}
 
 /// Whose failed authentications are counted together: those that name one client at one address, whether it
 /// is registered or not, so that the limit does not tell which ids are. A hash with a secret start, since
@@ -95,10 +78,10 @@ impl Limits {
     }
 
     /// Counts an exchange of a client for a verified subject.
-    pub fn check_subject(&self, client: &RegisteredClient, claims: &Claims) -> Result<(), Limited> {
+    pub fn check_subject(&self, client_id: &str, subject: [&str; 3]) -> Result<(), Limited> {
         let Some(subjects) = &self.subjects else { return Ok(()) };
-        let tenant = claims.tenant.clone().unwrap_or_default();
-        let key = [client.client_id.clone(), claims.iss.clone(), tenant, claims.sub.clone()];
+        let [issuer, tenant, subject] = subject.map(str::to_owned);
+        let key = [client_id.to_owned(), issuer, tenant, subject];
         subjects.check_key(&key).map_err(|not_until| wait(not_until.wait_time_from(self.clock.now())))
     }
 
@@ -124,17 +107,4 @@ impl Limits {
         let now = Instant::now();
         self.blocked.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, until| *until > now);
     }
-}
-
-/// An IPv6 customer has a whole /64, whose addresses share one budget.
-pub(crate) fn budget_of(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(ip) => IpAddr::V6((u128::from(ip) & !u128::from(u64::MAX)).into()),
-    }
-}
-
-/// Tells to come again when so much time is over.
-pub(crate) fn wait(left: Duration) -> Limited {
-    Limited { retry_after: left.as_secs() + 1 }
 }

@@ -15,12 +15,12 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::app::App;
-use crate::clock::{MAX_DIFFERENCE, UnixSeconds, rfc3339};
+use crate::clock::MAX_DIFFERENCE;
 use crate::config::{Config, Destination, LogStream};
 use crate::metrics::StreamMetrics;
 use crate::resolver::LookupError;
+use crate::store::StoreError;
 use crate::store::log_streams::{self, Lease, Position, Unsent, View};
-use crate::store::{Store, StoreError};
 use file::JsonLines;
 use otlp::Otlp;
 use record::Record;
@@ -43,10 +43,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(600);
 /// How long a batch that is on its way may take when the service stops.
 const GRACE: Duration = Duration::from_secs(3);
-/// How much older than the first unsent row another one may be, in seconds: a row has the time at which its request
-/// began, and its id from when the request ended.
-const MARGIN: i64 = 300;
-
 /// Why a receiver did not take rows. No text of the receiver is repeated.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
@@ -98,34 +94,6 @@ pub fn start(app: &Arc<App>, stopped: &watch::Receiver<bool>) -> Result<JoinSet<
         tasks.spawn(stream.run(stopped.clone()));
     }
     Ok(tasks)
-}
-
-/// The time before which rows of the decision log may be deleted. Rows that a stream has not sent are kept longer,
-/// but not for ever: a receiver that is gone for good must not fill the disk.
-pub async fn deletable_before(
-    store: &Store,
-    config: &Config,
-    now: UnixSeconds,
-) -> Result<UnixSeconds, StoreError> {
-    let expired = now - config.retention.sign_ins.as_secs();
-    let bound = expired - config.retention.unsent.as_secs();
-    let mut before = expired;
-    for stream in &config.log_stream {
-        let name = stream.name.clone();
-        let oldest = store.read(move |c| log_streams::oldest_unsent(c, &name)).await?;
-        let Some(oldest) = oldest.filter(|at| *at < expired) else { continue };
-        let (stream, oldest_at) = (&stream.name, rfc3339(oldest));
-        match oldest < bound {
-            true => {
-                tracing::error!(stream, oldest_at, "rows of the decision log are deleted that were not sent")
-            }
-            false => {
-                tracing::warn!(stream, oldest_at, "rows of the decision log are kept until they are sent")
-            }
-        }
-        before = before.min(oldest - MARGIN).max(bound);
-    }
-    Ok(before)
 }
 
 /// Up to which id every row can be seen, where ids do not follow commits: it is what could be seen once, when the
