@@ -12,7 +12,8 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use countersign::exchange::assertion::{Expectations, UnverifiedAssertion};
+use countersign::exchange::assertion::UnverifiedAssertion;
+use countersign::exchange::claims::Expectations;
 use countersign::idp::key::VerificationKey;
 use countersign::oauth::request::TokenRequest;
 use countersign::policy::facts::to_context;

@@ -1,6 +1,7 @@
 //! The parts of the running service, and what keeps them up to date.
 
 mod clock_watch;
+mod gauges;
 mod policies;
 mod presence;
 mod readiness;

@@ -19,12 +19,12 @@ use sources::Sources;
 use url::Url;
 
 pub(crate) use database_url::check_database_url;
-pub use dns_server::DnsServer;
+pub use dns_server::{DnsServer, MAX_DNS_SERVERS};
 pub use log_stream::{Destination, LogStream};
 pub use private_origin::{ConfinedOrigin, PrivateOrigin};
 pub use problem::{ConfigError, ConfigErrors};
+pub(crate) use types::is_loopback;
 pub use types::{ByteSize, Duration, Secret, SigningAlg};
-pub(crate) use validate::is_loopback;
 
 /// Everything the service can be told. Unknown keys are errors.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]

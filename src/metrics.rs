@@ -1,23 +1,19 @@
 //! What monitoring reads: counts of this process, in the OpenMetrics text format.
 
 use std::fmt;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
-use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::app::App;
 use crate::oauth::error::{Reason, TokenError};
 use crate::policy::Policies;
-use crate::shadow::Shadow;
-use crate::telemetry;
 
 /// The content type of [`Metrics::render`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -148,90 +144,12 @@ impl Metrics {
         }
     }
 
-    /// The text of everything that is counted, and of what is so at the moment.
-    pub fn render(&self, app: &App) -> Result<String, fmt::Error> {
+    /// The text of everything that is counted, and of `state`.
+    pub fn render(&self, state: &Registry) -> Result<String, fmt::Error> {
         let mut text = String::new();
         encode_registry(&mut text, &self.registry)?;
-        encode_registry(&mut text, &state(app))?;
+        encode_registry(&mut text, state)?;
         encode_eof(&mut text)?;
         Ok(text)
-    }
-}
-
-/// What is not counted but looked up when it is asked for: it can never be behind.
-fn state(app: &App) -> Registry {
-    let mut registry = Registry::with_prefix("countersign");
-    add_policies(&mut registry, app);
-    add_replicas(&mut registry, app);
-    add_clock(&mut registry, app);
-    for (name, help, number) in [
-        ("connections", "Open connections to the public listener", app.gate.connections.open()),
-        ("connections_max", "How many of them there may be", app.gate.connections.most()),
-    ] {
-        registry.register(name, help, ConstGauge::new(i64::try_from(number).unwrap_or(i64::MAX)));
-    }
-    let counts = app.store.counts();
-    for (name, help, count) in [
-        (
-            "connections_refused",
-            "Connections that were closed at once since too many were open",
-            app.gate.connections.refused(),
-        ),
-        ("overload_refusals", "Requests that were refused since too many were under way", app.gate.refused()),
-        ("lookups_unanswered", "Host names that DNS did not tell in time", app.resolver.unanswered()),
-        ("log_lines_dropped", "Log lines that could not be written", telemetry::dropped_lines()),
-        ("store_commits", "Transactions that wrote", counts.commits.load(Ordering::Relaxed)),
-        ("store_writes", "Writes that these transactions carried", counts.writes.load(Ordering::Relaxed)),
-    ] {
-        registry.register(name, help, ConstCounter::new(count));
-    }
-    if let Some(shadow) = &app.shadow {
-        add_shadow(&mut registry, shadow);
-    }
-    registry
-}
-
-fn add_policies(registry: &mut Registry, app: &App) {
-    let (policies, failed) = (app.policies(), app.policy_files.last_error().is_some());
-    let ok = ConstGauge::new(i64::from(!failed));
-    registry.register("policy_reload_ok", "Whether the policies could be read when they last changed", ok);
-    let at = ConstGauge::new(policies.loaded_at);
-    let help = "Since when the policies are in force, in seconds since 1970";
-    registry.register_with_unit("policy_loaded_timestamp", help, Unit::Seconds, at);
-    registry.register("policy_set", "The policies in force", Info::new([("hash", policies.hash.clone())]));
-}
-
-fn add_replicas(registry: &mut Registry, app: &App) {
-    let (policies, others) = (app.policies(), app.presence.others());
-    let differing = others.iter().filter(|other| other.policy_set != policies.hash).count();
-    for (name, help, number) in [
-        ("replicas", "Processes that serve this database, this one included", others.len() + 1),
-        ("replicas_with_other_policies", "Those of them that decide by other policies", differing),
-    ] {
-        registry.register(name, help, ConstGauge::new(i64::try_from(number).unwrap_or(i64::MAX)));
-    }
-}
-
-fn add_clock(registry: &mut Registry, app: &App) {
-    let difference = ConstGauge::new(app.clock_watch.difference());
-    let help = "This machine's time minus the database's; 0 where they are the same clock";
-    registry.register_with_unit("clock_difference", help, Unit::Seconds, difference);
-    let steps = ConstCounter::new(app.clock_watch.steps());
-    registry.register("clock_steps", "How often this machine's clock was set while the process ran", steps);
-}
-
-fn add_shadow(registry: &mut Registry, shadow: &Shadow) {
-    let ok = ConstGauge::new(i64::from(shadow.files.last_error().is_none()));
-    registry.register("shadow_reload_ok", "Whether the shadow set could be read when it last changed", ok);
-    if let Some(set) = shadow.policies() {
-        registry.register("shadow_set", "The shadow set", Info::new([("hash", set.hash.clone())]));
-    }
-    let counts = shadow.counts();
-    for (name, help, count) in [
-        ("shadow_evaluated", "Decisions that the shadow set was asked about", counts.evaluated),
-        ("shadow_different", "Decisions that the shadow set would have made otherwise", counts.different),
-        ("shadow_dropped", "Different decisions of which nothing is written down", counts.dropped),
-    ] {
-        registry.register(name, help, ConstCounter::new(count));
     }
 }

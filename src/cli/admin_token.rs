@@ -2,7 +2,6 @@
 
 use clap::Subcommand;
 
-use super::out::{self, say};
 use super::{CannotRun, End, Outcome, serve::now};
 use crate::clock::rfc3339;
 use crate::config::{Config, Duration};
@@ -11,6 +10,7 @@ use crate::store::admin_events::{self, NewAdminEvent};
 use crate::store::admin_tokens::{self, AdminToken};
 use crate::store::snapshot::Snapshot;
 use crate::store::{AnyConnection, Store, StoreError};
+use crate::terminal::out::{self, say};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {

@@ -6,11 +6,11 @@ use std::path::Path;
 
 use clap::Subcommand;
 
-use super::out::{self, say};
 use super::serve::now;
 use super::{End, Outcome};
 use crate::config::Config;
 use crate::store::connection::shown;
+use crate::terminal::out::{self, say};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {

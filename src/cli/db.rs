@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
 
-use super::out::{self, complain, say};
 use super::{End, Outcome, serve::now};
 use crate::config::{Config, check_database_url};
 use crate::store::Store;
 use crate::store::backup::back_up;
 use crate::store::copy::{Copy, CopyError, Doing, Progress, Report};
+use crate::terminal::out::{self, complain, say};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {

@@ -2,11 +2,11 @@
 
 use clap::Args as ClapArgs;
 
-use super::out::say;
 use super::{End, Outcome};
 use crate::demo::narrator::Narrator;
 use crate::demo::{CLIENT, IDP_CLIENT, Stage, seed, tour};
 use crate::policy::counted;
+use crate::terminal::out::say;
 
 #[derive(Debug, ClapArgs)]
 pub(super) struct Args {

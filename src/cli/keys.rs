@@ -2,13 +2,14 @@
 
 use clap::Subcommand;
 
-use super::{End, Outcome, out::say, serve::now};
+use super::{End, Outcome, serve::now};
 use crate::clock::rfc3339;
 use crate::config::Config;
 use crate::signing::{PUBLISH_AHEAD, Signer, generate};
 use crate::store::admin_events::{self, NewAdminEvent};
 use crate::store::signing_keys::{self, StoredKey};
 use crate::store::{AnyConnection, Store};
+use crate::terminal::out::say;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {

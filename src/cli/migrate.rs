@@ -1,9 +1,9 @@
 //! `countersign migrate`.
 
-use super::out::say;
 use super::{End, Outcome};
 use crate::config::Config;
 use crate::store::Store;
+use crate::terminal::out::say;
 
 pub(super) fn run(config: &Config) -> Outcome {
     let applied = Store::migrate(&config.database_url)?;

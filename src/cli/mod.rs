@@ -7,7 +7,6 @@ mod demo;
 mod exposed;
 mod keys;
 mod migrate;
-pub(crate) mod out;
 mod policy;
 mod serve;
 
@@ -19,7 +18,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::config::Config;
 use crate::telemetry;
-use out::complain;
+use crate::terminal::out::{self, complain};
 
 /// Policy-driven authorization server for MCP's Enterprise-Managed Authorization.
 #[derive(Debug, Parser)]

@@ -11,7 +11,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::{CannotRun, End, Outcome, exposed};
-use crate::app::{App, StartError};
+use crate::app::App;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::decision_log::stream;
@@ -132,7 +132,7 @@ async fn start(config: Config, migrates: bool) -> Result<Arc<App>, CannotRun> {
         }
     }
     exposed::warn(&config);
-    let app = App::start(config, Arc::new(SystemClock)).await.map_err(explain)?;
+    let app = App::start(config, Arc::new(SystemClock)).await.map_err(super::policy::cannot_start)?;
     for warning in &app.policies().warnings {
         tracing::warn!(warning, "policy");
     }
@@ -310,14 +310,6 @@ async fn prune(app: Arc<App>) {
         if let Err(error) = app.prune().await {
             tracing::warn!(%error, "cannot delete what has expired");
         }
-    }
-}
-
-/// Policy problems are told one by one, each with its place.
-pub(super) fn explain(error: StartError) -> CannotRun {
-    match error {
-        StartError::Policies(problems) => CannotRun::from(super::policy::render(problems)),
-        other => CannotRun::from(other),
     }
 }
 

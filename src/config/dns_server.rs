@@ -9,6 +9,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+/// Servers that are asked, at the most; the C libraries ask no more either.
+pub const MAX_DNS_SERVERS: usize = 3;
+
 /// A DNS server: an IP address, with its port unless that is 53.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DnsServer(SocketAddr);

@@ -13,7 +13,7 @@ use url::Url;
 
 use super::Secret;
 use super::problem::{ConfigError, invalid};
-use super::validate::is_loopback;
+use super::types::is_loopback;
 
 /// A place that every row of the decision log is sent to.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]

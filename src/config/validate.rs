@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use url::{Host, Url};
+use url::Url;
 
 use super::problem::{ConfigError, ConfigErrors, invalid};
 use super::sources::Sources;
 use super::{
-    Admin, Config, Database, DnsServer, Duration, PrivateOrigin, Secret, check_database_url, log_stream,
+    Admin, Config, Database, DnsServer, Duration, MAX_DNS_SERVERS, PrivateOrigin, Secret, check_database_url,
+    is_loopback, log_stream,
 };
-use crate::resolver::MAX_SERVERS;
 
 /// What was found so far, each problem with the place where its key was set.
 struct Findings<'a> {
@@ -125,16 +125,6 @@ fn check_issuer(issuer: &str) -> Result<(), ConfigError> {
     }
 }
 
-/// Whether a URL names this machine itself.
-pub(crate) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    }
-}
-
 fn check_durations(config: &Config) -> Vec<ConfigError> {
     const DAY: i64 = 86_400;
     let rules: [(&'static str, Duration, i64, i64, &'static str); 12] = [
@@ -212,7 +202,7 @@ fn check_private_origins(origins: &[PrivateOrigin]) -> Vec<ConfigError> {
 
 /// As many as the resolver asks.
 fn check_dns_servers(servers: &[DnsServer]) -> Result<(), ConfigError> {
-    match servers.len() > MAX_SERVERS {
+    match servers.len() > MAX_DNS_SERVERS {
         true => Err(invalid("fetch.dns_servers", servers.len(), "must be three servers at the most")),
         false => Ok(()),
     }

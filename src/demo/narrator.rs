@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::cli::out::say;
+use crate::terminal::out::say;
 
 /// Prints steps and counts those that did not go as they should.
 #[derive(Debug)]

@@ -9,8 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::Algorithm;
 use serde_json::{Map, Value};
 
-use super::claims::Claims;
-use crate::clock::UnixSeconds;
+use super::claims::{Claims, Expectations};
 use crate::idp::key::{ALLOWED_ALGORITHMS, VerificationKey, allowed_algorithm};
 use crate::oauth::error::{Reason, TokenError, shown};
 use crate::oauth::json::parse_object;
@@ -18,21 +17,6 @@ use crate::random::digest;
 
 /// The media type of an ID-JAG (§3.1 of the draft), which keeps it apart from every other JWT.
 const TYP: &str = "oauth-id-jag+jwt";
-
-/// What the service expects of an assertion.
-#[derive(Debug, Clone)]
-pub struct Expectations {
-    /// Our issuer identifier, the only audience.
-    pub audience: String,
-    pub client_id: String,
-    /// The teamspace that the issuer leads to.
-    pub teamspace: String,
-    pub now: UnixSeconds,
-    /// Seconds.
-    pub clock_skew: i64,
-    /// Seconds.
-    pub max_lifetime: i64,
-}
 
 /// A well-formed JWS with an allowed algorithm and the right type. Nothing is known about who made it;
 /// only its issuer and the id of its key can be read, to choose the key that verifies it.

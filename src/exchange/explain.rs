@@ -15,7 +15,7 @@ use crate::model::client::RegisteredClient;
 use crate::oauth::error::{ErrorCode, Reason, TokenError};
 use crate::oauth::request::JWT_BEARER;
 use crate::policy::{self, Explained, NotApplied, Permitted};
-use crate::store::ledger::use_objection;
+use crate::store::ledger::use_conflict;
 use crate::store::sign_ins::NewSignIn;
 use crate::store::snapshot::Snapshot;
 
@@ -245,7 +245,7 @@ impl Walk<'_> {
         let (id, claims) = (verified.id_jag.id().to_owned(), verified.id_jag.claims());
         let issued_at = claims.issued_at();
         let expires_at = claims.dead_at(self.app.config.assertion.clock_skew.as_secs());
-        let objection = self.app.store.read(move |c| use_objection(c, &id, issued_at, expires_at)).await?;
+        let objection = self.app.store.read(move |c| use_conflict(c, &id, issued_at, expires_at)).await?;
         if let Some(objection) = objection {
             return Err(not_redeemed(objection));
         }

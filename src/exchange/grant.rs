@@ -2,54 +2,28 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use super::Ended;
 use super::client::Client;
-use super::token::{Sealed, TokenResponse, mint};
+use super::commit::redeem;
+use super::token::{Grant, TokenResponse, mint};
 use super::verified::Verified;
 use crate::app::App;
-use crate::clock::UnixSeconds;
 use crate::limits::turns::Turn;
 use crate::model::member::{Member, Role, Status};
 use crate::oauth::error::{Reason, TokenError};
 use crate::policy::facts::Facts;
 use crate::policy::{Policies, RecordedDecision, RecordedFacts, decide_recorded};
 use crate::shadow::Decided;
-use crate::signing::{SigningError, SigningKey};
+use crate::signing::SigningKey;
 use crate::store::grounds::{self, Grounds};
 use crate::store::members::Standing;
 use crate::store::sign_ins::NewSignIn;
-use crate::store::{MemberChange, Objection, RedeemError, Redemption};
+use crate::store::{Conflict, MemberChange, RedeemError, Redemption};
 
 /// How often a decision is made again when its facts changed before it was written.
 const ATTEMPTS: usize = 4;
 /// The same for a newcomer in turn, whom only those of other replicas can forestall.
 const ATTEMPTS_IN_TURN: usize = 64;
-
-/// What the token will say. It needs what the policies permitted, so there is none without a decision.
-#[derive(Debug, Clone)]
-pub struct Grant {
-    pub member_id: String,
-    /// Its slug, which may become another teamspace's.
-    pub teamspace: String,
-    pub teamspace_id: String,
-    pub client_id: String,
-    pub resource: String,
-    pub scopes: Vec<String>,
-    pub issued_at: UnixSeconds,
-    pub expires_at: UnixSeconds,
-    pub token_id: String,
-    pub auth_time: Option<UnixSeconds>,
-    pub acr: Option<String>,
-    pub amr: Vec<String>,
-    pub act: Option<Value>,
-}
-
-/// Says that a grant's assertion is consumed, its member exists and its sign-in is recorded. There is no way to
-/// one but the write itself.
-#[derive(Debug)]
-pub struct Committed(());
 
 /// A verified assertion that an authenticated client redeems: there is none without a [`Client`].
 pub struct Case<'a>(Verified<'a>);
@@ -90,12 +64,12 @@ impl<'a> Case<'a> {
             let redemption = self.redemption(app, &grant, standing, policies.compiled.reads_seats_used());
             let token = || mint(&grant, &app.config.issuer, key);
             let outcome = redeem(app, redemption, record, token).await;
-            if let Err(RedeemError::Objection(Objection::FactsChanged | Objection::ConfigurationChanged)) =
+            if let Err(RedeemError::Conflict(Conflict::FactsChanged | Conflict::ConfigurationChanged)) =
                 outcome
             {
                 app.known_members.forget(&self.0.identity(""));
             }
-            if let Err(RedeemError::Objection(Objection::FactsChanged)) = outcome {
+            if let Err(RedeemError::Conflict(Conflict::FactsChanged)) = outcome {
                 continue;
             }
             let (committed, sealed) = outcome.map_err(Ended::from)?;
@@ -103,7 +77,7 @@ impl<'a> Case<'a> {
             let sealed = sealed.map_err(|error| TokenError::unavailable(Reason::INTERNAL, error))?;
             return Ok(sealed.open(committed));
         }
-        Err(TokenError::unavailable(Reason::INTERNAL, Objection::FactsChanged).into())
+        Err(TokenError::unavailable(Reason::INTERNAL, Conflict::FactsChanged).into())
     }
 
     /// Who the person is. A newcomer waits for a turn where it matters how many seats are taken.
@@ -181,26 +155,11 @@ impl<'a> Case<'a> {
     }
 }
 
-/// Writes a grant down. Its token is signed while the commit waits for the disk; nobody sees it before.
-async fn redeem(
-    app: &App,
-    redemption: Redemption,
-    record: &mut NewSignIn,
-    token: impl Fn() -> Result<Sealed, SigningError>,
-) -> Result<(Committed, Result<Sealed, SigningError>), RedeemError> {
-    let row = Arc::new(std::mem::take(record));
-    let written = app.store.redeem(redemption, Arc::clone(&row));
-    let sealed = token();
-    let written = written.await;
-    *record = Arc::unwrap_or_clone(row);
-    written.map(|()| (Committed(()), sealed))
-}
-
 impl From<RedeemError> for Ended {
     fn from(error: RedeemError) -> Self {
         match error {
-            RedeemError::Objection(Objection::ConfigurationChanged) => Self::ConfigurationChanged,
-            RedeemError::Objection(objection) => not_redeemed(objection).into(),
+            RedeemError::Conflict(Conflict::ConfigurationChanged) => Self::ConfigurationChanged,
+            RedeemError::Conflict(objection) => not_redeemed(objection).into(),
             RedeemError::Store(error) => TokenError::from(error).into(),
         }
     }
@@ -232,14 +191,14 @@ fn try_shadow(app: &App, decided: &Decided<'_>, record: &NewSignIn) {
 }
 
 /// EMA §7.4.2: single use, also where it cannot be told any more whether an assertion was used.
-pub(super) fn not_redeemed(objection: Objection) -> TokenError {
+pub(super) fn not_redeemed(objection: Conflict) -> TokenError {
     match objection {
-        Objection::Replayed => TokenError::invalid_grant(Reason::REPLAYED, "The assertion was used before."),
-        Objection::ExpiresTooEarly { .. } | Objection::IssuedTooEarly { .. } | Objection::NotServedYet => {
+        Conflict::Replayed => TokenError::invalid_grant(Reason::REPLAYED, "The assertion was used before."),
+        Conflict::ExpiresTooEarly { .. } | Conflict::IssuedTooEarly { .. } | Conflict::NotServedYet => {
             TokenError::invalid_grant(Reason::EXPIRED, "The assertion is too old; ask for a new one.")
                 .detail(objection.to_string())
         }
-        Objection::FactsChanged | Objection::ConfigurationChanged => {
+        Conflict::FactsChanged | Conflict::ConfigurationChanged => {
             TokenError::unavailable(Reason::INTERNAL, objection)
         }
     }

@@ -5,6 +5,7 @@
 pub mod assertion;
 pub mod claims;
 pub mod client;
+mod commit;
 pub mod explain;
 pub mod grant;
 pub mod resource;
@@ -23,10 +24,11 @@ use crate::model::scope::ScopeRequest;
 use crate::oauth::error::{ErrorCode, Reason, TokenError};
 use crate::oauth::request::{FormCredentials, TokenRequest};
 use crate::oauth::scope::Candidates;
-use crate::store::Objection;
+use crate::store::Conflict;
 use crate::store::sign_ins::NewSignIn;
 use crate::store::snapshot::{Snapshot, Tenancy};
-use assertion::{AuthenticAssertion, Expectations, IdJag, UnverifiedAssertion};
+use assertion::{AuthenticAssertion, IdJag, UnverifiedAssertion};
+use claims::Expectations;
 use client::{Client, Credentials, authenticate};
 use grant::Case;
 use resource::ResourceRequest;
@@ -81,7 +83,7 @@ pub async fn exchange(app: &App, call: TokenCall<'_>) -> Exchanged {
             }
         }
     }
-    let busy = TokenError::unavailable(Reason::INTERNAL, Objection::ConfigurationChanged);
+    let busy = TokenError::unavailable(Reason::INTERNAL, Conflict::ConfigurationChanged);
     refuse(app, busy, begin(app.clock.now(), call.request_id)).await
 }
 

@@ -3,9 +3,28 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::grant::{Committed, Grant};
+use super::commit::Committed;
 use crate::clock::UnixSeconds;
 use crate::signing::{SigningError, SigningKey};
+
+/// What the token will say. It needs what the policies permitted, so there is none without a decision.
+#[derive(Debug, Clone)]
+pub struct Grant {
+    pub member_id: String,
+    /// Its slug, which may become another teamspace's.
+    pub teamspace: String,
+    pub teamspace_id: String,
+    pub client_id: String,
+    pub resource: String,
+    pub scopes: Vec<String>,
+    pub issued_at: UnixSeconds,
+    pub expires_at: UnixSeconds,
+    pub token_id: String,
+    pub auth_time: Option<UnixSeconds>,
+    pub acr: Option<String>,
+    pub amr: Vec<String>,
+    pub act: Option<Value>,
+}
 
 /// The claims of an access token. There is no email in it: resources learn our member id only.
 #[derive(Debug, Serialize)]

@@ -2,7 +2,7 @@
 
 use super::assertion::IdJag;
 use super::claims::{Claims, Fault, Said};
-use super::grant::Grant;
+use super::token::Grant;
 use crate::app::App;
 use crate::clock::UnixSeconds;
 use crate::disclosure::{Disclosure, Known};

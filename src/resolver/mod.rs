@@ -15,7 +15,7 @@ use reqwest::dns::{Addrs, Resolve, Resolving};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
-pub use names::{Files, MAX_SERVERS};
+pub use names::Files;
 use names::{Names, Texts};
 
 use crate::config::{DnsServer, Fetch};

@@ -15,10 +15,8 @@ use hickory_resolver::proto::rr::{Name, RecordType};
 use hickory_resolver::{Hosts, TokioResolver};
 use resolv_conf::Config;
 
-use crate::config::DnsServer;
+use crate::config::{DnsServer, MAX_DNS_SERVERS};
 
-/// Servers that are asked, at the most; the C libraries ask no more either.
-pub const MAX_SERVERS: usize = 3;
 /// Answers that are kept, each 64 KiB at the most.
 const MAX_CACHED: u64 = 512;
 /// Addresses are not kept for longer, whatever their time to live says.
@@ -122,7 +120,7 @@ fn dns(config: &Config, servers: &[SocketAddr], deadline: Duration) -> Result<To
     let search: Vec<Name> = config.get_last_search_or_domain().filter_map(name).collect();
     // Without a search list it is the domain of this machine's own name.
     let domain = if search.is_empty() { config.get_system_domain().as_ref().and_then(name) } else { None };
-    let servers = servers.iter().take(MAX_SERVERS).map(|address| name_server(*address)).collect();
+    let servers = servers.iter().take(MAX_DNS_SERVERS).map(|address| name_server(*address)).collect();
     let asked = ResolverConfig::from_parts(domain, search, servers);
     let mut builder = TokioResolver::builder_with_config(asked, TokioRuntimeProvider::default());
     let options = builder.options_mut();

@@ -21,7 +21,7 @@ impl Failures {
             // Too much work is no fault of the database.
             Err(RedeemError::Store(StoreError::Overloaded)) => return,
             Err(RedeemError::Store(_)) => true,
-            Ok(()) | Err(RedeemError::Objection(_)) => false,
+            Ok(()) | Err(RedeemError::Conflict(_)) => false,
         };
         // Read first: a store by each request would move the line between cores.
         if self.failing.load(Ordering::Relaxed) != failed {

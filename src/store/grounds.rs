@@ -9,7 +9,6 @@ use diesel::prelude::*;
 use serde_json::Value;
 
 use super::schema::sign_in_grounds;
-use super::sign_ins::SignIn;
 use super::{AnyConnection, StoreError, insert_unless_there};
 use crate::clock::{MAX_DIFFERENCE, UnixSeconds};
 use crate::random::{digest, short_digest};
@@ -103,29 +102,25 @@ pub fn keep(connection: &mut AnyConnection, grounds: &Grounds) -> Result<(), Sto
     Ok(())
 }
 
-/// Gives rows of the log back what they have in common with others.
-pub(super) fn complete(connection: &mut AnyConnection, rows: &mut [SignIn]) -> Result<(), StoreError> {
-    let mut named: Vec<&str> =
-        rows.iter().map(|row| row.grounds.as_str()).filter(|digest| !digest.is_empty()).collect();
-    named.sort_unstable();
-    named.dedup();
-    if named.is_empty() {
-        return Ok(());
-    }
+/// Those with these digests, by digest.
+pub(super) fn find(
+    connection: &mut AnyConnection,
+    digests: Vec<&str>,
+) -> QueryResult<HashMap<String, Grounds>> {
     let found: Vec<Grounds> = sign_in_grounds::table
-        .filter(sign_in_grounds::digest.eq_any(named))
+        .filter(sign_in_grounds::digest.eq_any(digests))
         .select(Grounds::as_select())
         .load(connection)?;
-    let found: HashMap<&str, &Grounds> = found.iter().map(|g| (g.digest.as_str(), g)).collect();
-    for row in rows.iter_mut().filter(|row| !row.grounds.is_empty()) {
-        let Some(grounds) = found.get(row.grounds.as_str()) else {
-            tracing::warn!(sign_in = row.id, grounds = row.grounds, "the grounds of a sign-in are missing");
-            continue;
-        };
-        row.decisions.clone_from(&grounds.decisions);
-        row.facts = put_together(&grounds.facts, &row.facts)?;
+    Ok(found.into_iter().map(|grounds| (grounds.digest.clone(), grounds)).collect())
+}
+
+impl Grounds {
+    /// Gives a row's decisions and facts back; `own` are the facts that the row itself has.
+    pub(super) fn complete(&self, decisions: &mut String, own: &mut String) -> Result<(), StoreError> {
+        decisions.clone_from(&self.decisions);
+        *own = put_together(&self.facts, own)?;
+        Ok(())
     }
-    Ok(())
 }
 
 /// Facts that sign-ins have in common, and those of one of them on top. All JSON.

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use diesel::prelude::*;
 
 use super::schema::{log_streams, sign_ins};
-use super::sign_ins::SignIn;
-use super::{AnyConnection, StoreError, grounds};
+use super::sign_ins::{SignIn, complete};
+use super::{AnyConnection, StoreError};
 use crate::clock::{MAX_DIFFERENCE, UnixSeconds};
 
 /// How far a stream is, and who sends it. A stream that is not in the table has sent nothing.
@@ -69,7 +69,7 @@ pub fn unsent(
     // SQLite has one writer: a row that appears has a higher id than all that can be seen.
     let ids_follow_commits = matches!(connection, AnyConnection::Sqlite(_));
     rows.retain(|row| ids_follow_commits || row.id <= settled);
-    grounds::complete(connection, &mut rows)?;
+    complete(connection, &mut rows)?;
     let writers = match connection {
         AnyConnection::Sqlite(_) => HashSet::new(),
         #[cfg(feature = "postgres")]

@@ -8,6 +8,7 @@ mod batch;
 pub mod changes;
 mod checkpoint;
 pub mod clients;
+mod conflict;
 pub mod connection;
 pub mod copy;
 mod failures;
@@ -45,10 +46,11 @@ use tokio::sync::Notify;
 use crate::clock::UnixSeconds;
 use crate::config::Database;
 use crate::oauth::error::{Reason, TokenError};
+pub use conflict::Conflict;
 pub use connection::AnyConnection;
 pub use failures::Failures;
 use ledger::Entry;
-pub use ledger::{MemberChange, Objection, RedeemError, Redemption};
+pub use ledger::{MemberChange, RedeemError, Redemption};
 use sign_ins::NewSignIn;
 pub use worker::Counts;
 use worker::Workers;
@@ -244,7 +246,7 @@ impl Store {
         match self.enter(Entry { redemption: None, sign_in }).await {
             Err(RedeemError::Store(error)) => Err(error),
             // There is nothing to object to.
-            Ok(()) | Err(RedeemError::Objection(_)) => Ok(()),
+            Ok(()) | Err(RedeemError::Conflict(_)) => Ok(()),
         }
     }
 

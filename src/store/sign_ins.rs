@@ -140,7 +140,7 @@ pub fn list(connection: &mut AnyConnection, filter: &Filter, limit: i64) -> Resu
         .limit(limit + 1)
         .select(SignIn::as_select())
         .load(connection)?;
-    grounds::complete(connection, &mut rows)?;
+    complete(connection, &mut rows)?;
     let mut page = Page::of(rows, limit, |row| row.id.to_string());
     page.next_cursor = page.next_cursor.or_else(|| end.map(|end| end.to_string()));
     Ok(page)
@@ -169,7 +169,7 @@ fn search(
     let here = sign_ins::id.ge(from).and(sign_ins::id.lt(from.saturating_add(SEARCHED)));
     let rows = filter.query().filter(here).order(sign_ins::id.asc()).limit(1);
     let mut items: Vec<SignIn> = rows.select(SignIn::as_select()).load(connection)?;
-    grounds::complete(connection, &mut items)?;
+    complete(connection, &mut items)?;
     if !items.is_empty() {
         return Ok(Page { items, next_cursor: None });
     }
@@ -205,7 +205,7 @@ pub fn find(connection: &mut AnyConnection, key: &str) -> Result<Option<SignIn>,
     if let Ok(id) = key.parse::<i64>() {
         let row = sign_ins::table.select(SignIn::as_select()).filter(sign_ins::id.eq(id)).first(connection);
         let mut found: Option<SignIn> = row.optional()?;
-        grounds::complete(connection, found.as_mut_slice())?;
+        complete(connection, found.as_mut_slice())?;
         return Ok(found);
     }
     let mut filter = Filter { request_id: Some(key.to_owned()), ..Filter::default() };
@@ -217,4 +217,24 @@ pub fn find(connection: &mut AnyConnection, key: &str) -> Result<Option<SignIn>,
         let Some(cursor) = page.next_cursor.and_then(|cursor| cursor.parse().ok()) else { return Ok(None) };
         filter.cursor = Some(cursor);
     }
+}
+
+/// Gives rows of the log back what they have in common with others.
+pub(super) fn complete(connection: &mut AnyConnection, rows: &mut [SignIn]) -> Result<(), StoreError> {
+    let mut named: Vec<&str> =
+        rows.iter().map(|row| row.grounds.as_str()).filter(|digest| !digest.is_empty()).collect();
+    named.sort_unstable();
+    named.dedup();
+    if named.is_empty() {
+        return Ok(());
+    }
+    let found = grounds::find(connection, named)?;
+    for row in rows.iter_mut().filter(|row| !row.grounds.is_empty()) {
+        let Some(grounds) = found.get(row.grounds.as_str()) else {
+            tracing::warn!(sign_in = row.id, grounds = row.grounds, "the grounds of a sign-in are missing");
+            continue;
+        };
+        grounds.complete(&mut row.decisions, &mut row.facts)?;
+    }
+    Ok(())
 }

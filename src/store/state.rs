@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
-use super::ledger::Objection;
+use super::conflict::Conflict;
 use super::schema::generation;
 use super::statement::{Fixed, Statement};
 use super::{AnyConnection, StoreError};
@@ -71,13 +71,13 @@ impl State {
     }
 
     /// Why an assertion of these times is refused: it may have been used without a trace.
-    pub(super) fn objection(&self, issued_at: UnixSeconds, expires_at: UnixSeconds) -> Option<Objection> {
+    pub(super) fn conflict(&self, issued_at: UnixSeconds, expires_at: UnixSeconds) -> Option<Conflict> {
         if expires_at < self.sweep_horizon {
-            return Some(Objection::ExpiresTooEarly { horizon: self.sweep_horizon });
+            return Some(Conflict::ExpiresTooEarly { horizon: self.sweep_horizon });
         }
         match self.issued_from {
-            RESTORED => Some(Objection::NotServedYet),
-            from => (issued_at < from).then_some(Objection::IssuedTooEarly { from }),
+            RESTORED => Some(Conflict::NotServedYet),
+            from => (issued_at < from).then_some(Conflict::IssuedTooEarly { from }),
         }
     }
 

@@ -11,7 +11,7 @@ use crate::metrics::CONTENT_TYPE;
 
 /// What is counted, for Prometheus and its like.
 pub async fn show(State(app): State<Arc<App>>) -> Response {
-    match app.metrics.render(&app) {
+    match app.render_metrics() {
         Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }

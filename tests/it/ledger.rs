@@ -8,7 +8,7 @@ use countersign::store::members::Identity;
 use countersign::store::sign_ins::NewSignIn;
 use countersign::store::state::Generation;
 use countersign::store::teamspaces;
-use countersign::store::{MemberChange, Objection, RedeemError, Redemption, Store, StoreError};
+use countersign::store::{Conflict, MemberChange, RedeemError, Redemption, Store, StoreError};
 use diesel::connection::SimpleConnection as _;
 use serde_json::json;
 
@@ -52,10 +52,7 @@ async fn only_changes_that_matter_are_in_the_way() {
     note(Changed::Client("any".to_owned())).await;
     for _ in 0..2 {
         let refused = redeem("three").await;
-        assert!(
-            matches!(refused, Err(RedeemError::Objection(Objection::ConfigurationChanged))),
-            "{refused:?}"
-        );
+        assert!(matches!(refused, Err(RedeemError::Conflict(Conflict::ConfigurationChanged))), "{refused:?}");
         note(Changed::Members("id-of-acme".to_owned())).await;
     }
     assert_eq!(app.written().await, before);
@@ -78,8 +75,8 @@ async fn each_entry_has_its_own_outcome() {
     // PostgreSQL has several writers, any of which may be first.
     let (used, replayed) = if fine.is_ok() { (fine, again) } else { (again, fine) };
     assert!(used.is_ok() && refusal.is_ok(), "{used:?} {refusal:?}");
-    assert!(matches!(replayed, Err(RedeemError::Objection(Objection::Replayed))), "{replayed:?}");
-    assert!(matches!(nobody, Err(RedeemError::Objection(Objection::FactsChanged))), "{nobody:?}");
+    assert!(matches!(replayed, Err(RedeemError::Conflict(Conflict::Replayed))), "{replayed:?}");
+    assert!(matches!(nobody, Err(RedeemError::Conflict(Conflict::FactsChanged))), "{nobody:?}");
     let after = app.written().await;
     assert_eq!(after.used_assertions, before.used_assertions + 1, "what was refused is not used");
     assert_eq!(after.sign_ins, before.sign_ins + 2);
@@ -131,7 +128,7 @@ async fn a_newcomer_who_meets_another_leaves_nothing_behind() {
     let all = [first, same_subject, same_email, another];
     let granted = all.iter().filter(|outcome| outcome.is_ok()).count() as i64;
     for refused in all.iter().filter(|outcome| outcome.is_err()) {
-        assert!(matches!(refused, Err(RedeemError::Objection(Objection::FactsChanged))), "{refused:?}");
+        assert!(matches!(refused, Err(RedeemError::Conflict(Conflict::FactsChanged))), "{refused:?}");
     }
     let after = app.written().await;
     assert_eq!(after.members, before.members + granted);

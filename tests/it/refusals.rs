@@ -151,7 +151,7 @@ async fn metrics_count_every_refusal() {
     for _ in 0..20 {
         app.exchange("a.b.c").await;
     }
-    let text = app.app.metrics.render(&app.app).unwrap();
+    let text = app.app.render_metrics().unwrap();
     let line = "countersign_exchanges_total{outcome=\"refused\",reason=\"assertion_malformed\"} 20";
     assert!(text.contains(line), "{text}");
 }

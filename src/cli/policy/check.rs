@@ -6,10 +6,10 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::{Place, sarif, tell};
-use crate::cli::out::{self, say};
 use crate::cli::{End, Outcome};
 use crate::policy::check::{Findings, check};
 use crate::policy::{Problem, Severity, counted};
+use crate::terminal::out::{self, say};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Check {

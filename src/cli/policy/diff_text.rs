@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::diff::Found;
+use super::diff_found::Found;
 use super::explain_text::difference;
 use crate::policy::diff::{Direction, Example, Replayed, Widening};
 use crate::policy::edits::{Edits, Loosening};

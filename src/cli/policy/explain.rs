@@ -10,7 +10,6 @@ use super::explain_text as text;
 use super::revision::past_set;
 use super::{Format, Place, render};
 use crate::app::App;
-use crate::cli::out::{self, say};
 use crate::cli::{CannotRun, End, Outcome, block_on};
 use crate::clock::SystemClock;
 use crate::config::Config;
@@ -23,6 +22,7 @@ use crate::policy::{self, NotApplied, Policies, RecordedFacts, Ruling};
 use crate::request_id;
 use crate::store::Store;
 use crate::store::sign_ins::{self, SignIn};
+use crate::terminal::out::{self, say};
 
 pub(super) const HELP: &str = "\
 Examples:
@@ -115,7 +115,7 @@ impl Explain {
         config.schema_file = self.schema.unwrap_or(config.schema_file);
         let scope = self.scope.as_deref().map(split_scope).transpose();
         let scope = scope.map_err(|_| "--scope is no list of scopes")?;
-        let app = App::inspect(config, Arc::new(SystemClock)).await.map_err(crate::cli::serve::explain)?;
+        let app = App::inspect(config, Arc::new(SystemClock)).await.map_err(super::cannot_start)?;
         let asked = Asked {
             assertion: read.trim(),
             client_id: &self.client_id.unwrap_or_default(),

@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::cli::out::inline;
 use crate::clock::rfc3339;
 use crate::exchange::explain::Explanation;
 use crate::oauth::error::Reason;
@@ -12,6 +11,7 @@ use crate::policy::clauses::{Clause, Finding};
 use crate::policy::compare::{Difference, Said};
 use crate::policy::{Action, Explained, Missed, NotApplied};
 use crate::store::sign_ins::SignIn;
+use crate::terminal::out::inline;
 
 // Writing to a String cannot fail, so its results are dropped.
 

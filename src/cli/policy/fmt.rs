@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::tell;
-use crate::cli::out::{complain, say};
 use crate::cli::{CannotRun, End, Outcome};
 use crate::config::Config;
 use crate::policy::Problem;
 use crate::policy::format::{self, Unformatted};
+use crate::terminal::out::{complain, say};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Fmt {

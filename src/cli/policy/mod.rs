@@ -2,6 +2,7 @@
 
 mod check;
 mod diff;
+mod diff_found;
 mod diff_text;
 mod explain;
 mod explain_text;
@@ -19,10 +20,11 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
-use super::out;
 use super::{CannotRun, Outcome};
+use crate::app::StartError;
 use crate::config::{Config, Duration};
 use crate::policy::{LoadError, PolicySource, Problem};
+use crate::terminal::out;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -123,6 +125,14 @@ impl Command {
             Self::Prove(prove) => prove.run(file),
             Self::Shadow(shadow) => shadow.run(file),
         }
+    }
+}
+
+/// Policy problems are told one by one, each with its place.
+pub(super) fn cannot_start(error: StartError) -> CannotRun {
+    match error {
+        StartError::Policies(problems) => CannotRun::from(render(problems)),
+        other => CannotRun::from(other),
     }
 }
 

@@ -7,10 +7,10 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::Format;
-use crate::cli::out;
 use crate::cli::{CannotRun, End, Outcome};
 use crate::policy::example::{self, Example};
 use crate::policy::vocabulary::{Attributes, Vocabulary};
+use crate::terminal::out;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Schema {

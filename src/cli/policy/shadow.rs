@@ -5,13 +5,13 @@ use std::path::Path;
 use clap::Args;
 
 use super::Format;
-use crate::cli::out::{self, say};
 use crate::cli::{End, Outcome, block_on, serve::now};
 use crate::config::Config;
 use crate::shadow::report::{self, Query, Report};
 use crate::store::admin_events::{self, NewAdminEvent};
 use crate::store::snapshot::Snapshot;
 use crate::store::{AnyConnection, Store, StoreError, shadow};
+use crate::terminal::out::{self, say};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Shadow {

@@ -7,10 +7,10 @@ use clap::{Args, ValueEnum};
 
 use super::test_report::{self, Report};
 use super::{Format, Place, render};
-use crate::cli::out::{self, Progress};
 use crate::cli::{CannotRun, End, Outcome};
 use crate::policy::cases::{self, Case, Mutation, coverage, mutate, run};
 use crate::policy::{CompiledPolicies, PolicySource, Validated};
+use crate::terminal::out::{self, Progress};
 
 pub(super) const HELP: &str = "\
 Examples:

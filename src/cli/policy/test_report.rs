@@ -6,9 +6,9 @@ use std::time::Duration;
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use serde_json::{Value, json};
 
-use crate::cli::out::inline;
 use crate::policy::cases::{Case, Coverage, Excuse, Mutation, Survivor, Verdict};
 use crate::policy::counted;
+use crate::terminal::out::inline;
 
 /// Everything that a run found.
 pub(super) struct Report<'a> {

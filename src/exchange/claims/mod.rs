@@ -4,17 +4,18 @@
 //! goes into the token, refuses the assertion then. What only policies look at, and an email or a scope that may
 //! turn out not to be needed, is kept as not known ([`Said`]): it refuses where it is read, and never counts as absent.
 
+mod expectations;
 mod groups;
 mod reader;
 
 use serde_json::{Map, Value};
 
-use super::assertion::Expectations;
 use crate::clock::UnixSeconds;
 use crate::email::plain_address;
 use crate::oauth::error::{Reason, TokenError, shown};
 use crate::oauth::resource::is_resource_identifier;
 use crate::oauth::scope::split_scope;
+pub use expectations::Expectations;
 pub use groups::read as read_groups;
 pub use reader::{Fault, Said};
 use reader::{Read, Reader, missing};

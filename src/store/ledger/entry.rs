@@ -3,8 +3,9 @@
 use diesel::prelude::*;
 use diesel::result::Error as DieselError;
 
-use crate::clock::{UnixSeconds, rfc3339};
+use crate::clock::UnixSeconds;
 use crate::model::member::Member;
+use crate::store::conflict::Conflict;
 use crate::store::members::{self, Identity};
 use crate::store::state::Generation;
 use crate::store::{AnyConnection, StoreError, is_duplicate};
@@ -39,34 +40,11 @@ pub enum MemberChange {
     Known { member_id: String },
 }
 
-/// Why nothing of an entry was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Objection {
-    /// RFC 7523 §3 point 7: it was redeemed before.
-    #[error("the assertion was redeemed before")]
-    Replayed,
-    /// Used assertions that expire so early may have been deleted, by a clock that is or was ahead.
-    #[error("used assertions that expire before {} may be forgotten; compare the clocks", rfc3339(*horizon))]
-    ExpiresTooEarly { horizon: UnixSeconds },
-    /// The database is a restored backup, which does not know what was used between backup and restore.
-    #[error("issued before {}, when a restored backup went into service", rfc3339(*from))]
-    IssuedTooEarly { from: UnixSeconds },
-    /// The same before a process has begun to serve it.
-    #[error("the database was restored while the service runs; restart the service")]
-    NotServedYet,
-    /// Somebody else's write came between decision and commit: read the facts again and decide again.
-    #[error("the facts changed under the decision")]
-    FactsChanged,
-    /// An administrator's change came in between: an issuer, client or plan may not be what it was.
-    #[error("the configuration changed under the decision")]
-    ConfigurationChanged,
-}
-
 /// Why an assertion was not redeemed; nothing was written then.
 #[derive(Debug, thiserror::Error)]
 pub enum RedeemError {
     #[error(transparent)]
-    Objection(#[from] Objection),
+    Conflict(#[from] Conflict),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -80,7 +58,7 @@ impl From<DieselError> for RedeemError {
 /// A unique violation on a member's rows means that a parallel sign-in was first.
 fn or_changed(result: QueryResult<()>) -> Result<(), RedeemError> {
     match result {
-        Err(error) if is_duplicate(&error) => Err(Objection::FactsChanged.into()),
+        Err(error) if is_duplicate(&error) => Err(Conflict::FactsChanged.into()),
         other => Ok(other?),
     }
 }
@@ -89,7 +67,7 @@ fn or_changed(result: QueryResult<()>) -> Result<(), RedeemError> {
 /// second finds the first: it must not become the same member.
 fn bind_first(connection: &mut AnyConnection, identity: &Identity) -> Result<(), RedeemError> {
     if !members::identities_of(connection, std::slice::from_ref(&identity.member_id))?.is_empty() {
-        return Err(Objection::FactsChanged.into());
+        return Err(Conflict::FactsChanged.into());
     }
     or_changed(members::bind(connection, identity))
 }
@@ -112,13 +90,13 @@ impl MemberChange {
             Self::Provision { member, identity, seats_counted } => {
                 match members::provision(connection, member, identity, *seats_counted)? {
                     true => Ok(()),
-                    false => Err(Objection::FactsChanged.into()),
+                    false => Err(Conflict::FactsChanged.into()),
                 }
             }
             Self::Accept { member, signed_in_at, identity } => connection.transaction(|connection| {
                 // The member's row is locked from here on.
                 if !members::accept(connection, &member.id, now, *signed_in_at)? {
-                    return Err(Objection::FactsChanged.into());
+                    return Err(Conflict::FactsChanged.into());
                 }
                 identity.as_ref().map_or(Ok(()), |identity| bind_first(connection, identity))
             }),

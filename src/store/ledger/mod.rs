@@ -14,13 +14,14 @@ use std::sync::Arc;
 
 use diesel::prelude::*;
 
+use super::conflict::Conflict;
 use super::schema::used_assertions;
 use super::sign_ins::NewSignIn;
 use super::state::State;
 use super::{AnyConnection, StoreError, changes};
 use crate::clock::UnixSeconds;
 use crate::random::short_digest;
-pub use entry::{MemberChange, Objection, RedeemError, Redemption};
+pub use entry::{MemberChange, RedeemError, Redemption};
 
 /// What one request leaves behind: a refusal its row in the log only.
 #[derive(Debug, Clone)]
@@ -30,22 +31,22 @@ pub struct Entry {
 }
 
 /// What came of one entry; nothing of it was written if there was an objection.
-pub type Verdict = Result<(), Objection>;
+pub type Verdict = Result<(), Conflict>;
 
 /// An entry's place among the others of its batch.
 type Index = usize;
 
 /// Why an assertion cannot be redeemed, whoever it is about: it was used, or that cannot be told any more.
-pub fn use_objection(
+pub fn use_conflict(
     connection: &mut AnyConnection,
     assertion: &str,
     issued_at: UnixSeconds,
     expires_at: UnixSeconds,
-) -> Result<Option<Objection>, StoreError> {
+) -> Result<Option<Conflict>, StoreError> {
     let row = used_assertions::table.filter(used_assertions::assertion.eq(short_digest(assertion)));
     let is_used = row.count().get_result::<i64>(connection)? > 0;
-    let untold = State::read(connection)?.objection(issued_at, expires_at);
-    Ok(untold.or(is_used.then_some(Objection::Replayed)))
+    let untold = State::read(connection)?.conflict(issued_at, expires_at);
+    Ok(untold.or(is_used.then_some(Conflict::Replayed)))
 }
 
 /// Writes a batch, inside a transaction of [`AnyConnection::begin_fenced`]. The order is the same in every
@@ -76,7 +77,7 @@ impl<'a> Batch<'a> {
         sound.filter_map(|(i, (entry, _))| Some((i, entry.redemption.as_ref()?))).collect()
     }
 
-    fn object(&mut self, index: Index, objection: Objection) {
+    fn object(&mut self, index: Index, objection: Conflict) {
         if let Some(verdict) = self.verdicts.get_mut(index) {
             *verdict = Err(objection);
         }
@@ -96,8 +97,8 @@ impl<'a> Batch<'a> {
         for (index, redemption) in redemptions {
             let teamspace = self.entries.get(index).and_then(|entry| entry.sign_in.teamspace_id.as_deref());
             if steps.concern(redemption.generation, teamspace) {
-                self.object(index, Objection::ConfigurationChanged);
-            } else if let Some(objection) = state.objection(redemption.issued_at, redemption.expires_at) {
+                self.object(index, Conflict::ConfigurationChanged);
+            } else if let Some(objection) = state.conflict(redemption.issued_at, redemption.expires_at) {
                 self.object(index, objection);
             }
         }
@@ -120,7 +121,7 @@ impl<'a> Batch<'a> {
         };
         for ((index, _), consumed) in redemptions.into_iter().zip(consumed) {
             if !consumed {
-                self.object(index, Objection::Replayed);
+                self.object(index, Conflict::Replayed);
             }
         }
         Ok(())
@@ -135,7 +136,7 @@ impl<'a> Batch<'a> {
             let at = self.entries.get(index).map_or(0, |entry| entry.sign_in.at);
             match redemption.member.apply(connection, at) {
                 Ok(()) => {}
-                Err(RedeemError::Objection(objection)) => self.release(index, objection),
+                Err(RedeemError::Conflict(objection)) => self.release(index, objection),
                 Err(RedeemError::Store(error)) => return Err(error),
             }
         }
@@ -143,7 +144,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Objects to an entry whose assertion is consumed already.
-    fn release(&mut self, index: Index, objection: Objection) {
+    fn release(&mut self, index: Index, objection: Conflict) {
         self.object(index, objection);
         let redemption = self.entries.get(index).and_then(|entry| entry.redemption.as_ref());
         self.released.extend(redemption.map(|redemption| short_digest(&redemption.assertion)));
@@ -171,7 +172,7 @@ impl<'a> Batch<'a> {
         };
         for (index, member_id) in known {
             if !found.contains(member_id) {
-                self.release(index, Objection::FactsChanged);
+                self.release(index, Conflict::FactsChanged);
             }
         }
         Ok(())

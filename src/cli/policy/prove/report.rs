@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::Prove;
-use crate::cli::out::{self, say};
 use crate::cli::policy::Format;
 use crate::cli::policy::render;
 use crate::cli::{CannotRun, End, Outcome as CommandOutcome};
 use crate::policy::prove::{Finding, Invariant, Kind, Outcome, Proof, Prover, prove};
 use crate::policy::{PolicySource, Validated};
+use crate::terminal::out::{self, say};
 
 pub(super) async fn run(args: Prove, file: Option<&Path>) -> CommandOutcome {
     let (dir, schema) = args.place.resolve(file)?;

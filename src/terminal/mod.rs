@@ -1,5 +1,7 @@
 //! Characters that a terminal obeys: what strangers wrote must not hold one when it is printed.
 
+pub(crate) mod out;
+
 /// Whether a terminal may obey a character instead of showing it: control characters but for line ends and tabs, and
 /// what is invisible or turns the direction of writing.
 pub(crate) fn is_command(c: char) -> bool {

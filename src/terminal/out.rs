@@ -9,20 +9,20 @@ use std::sync::OnceLock;
 
 use serde::Serialize;
 
+use super::{escaped, for_json, for_people};
 use crate::telemetry;
-use crate::terminal::{escaped, for_json, for_people};
 
 /// Why standard output takes nothing more.
 static LOST: OnceLock<io::Error> = OnceLock::new();
 
 /// `println!` for results.
 macro_rules! say {
-    ($($part:tt)*) => { $crate::cli::out::line(format_args!($($part)*)) };
+    ($($part:tt)*) => { $crate::terminal::out::line(format_args!($($part)*)) };
 }
 
 /// `eprintln!` for everything else.
 macro_rules! complain {
-    ($($part:tt)*) => { $crate::cli::out::aside(format_args!("{}\n", format_args!($($part)*))) };
+    ($($part:tt)*) => { $crate::terminal::out::aside(format_args!("{}\n", format_args!($($part)*))) };
 }
 
 pub(crate) use {complain, say};
@@ -75,7 +75,7 @@ pub(crate) fn coloured(text: &str) {
 }
 
 /// Whether everything was printed for which there was a reader.
-pub(super) fn finish() -> Result<(), String> {
+pub(crate) fn finish() -> Result<(), String> {
     if LOST.get().is_none() {
         note(io::stdout().flush());
     }
@@ -95,18 +95,18 @@ fn note(written: io::Result<()>) {
 }
 
 /// How far a long run is: one line of a terminal, which the next one replaces.
-pub(super) struct Progress {
+pub(crate) struct Progress {
     shown: bool,
 }
 
 impl Progress {
     /// Nothing shown yet.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { shown: false }
     }
 
     /// Replaces the line. Texts may not become shorter.
-    pub(super) fn show(&mut self, text: Arguments<'_>) {
+    pub(crate) fn show(&mut self, text: Arguments<'_>) {
         if io::stderr().is_terminal() {
             self.shown = true;
             coloured("\r");

@@ -1,0 +1,18 @@
+//! Values that the claims of an assertion are compared with.
+
+use crate::clock::UnixSeconds;
+
+/// What the service expects of an assertion.
+#[derive(Debug, Clone)]
+pub struct Expectations {
+    /// Our issuer identifier, the only audience.
+    pub audience: String,
+    pub client_id: String,
+    /// The teamspace that the issuer leads to.
+    pub teamspace: String,
+    pub now: UnixSeconds,
+    /// Seconds.
+    pub clock_skew: i64,
+    /// Seconds.
+    pub max_lifetime: i64,
+}

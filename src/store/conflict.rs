@@ -1,0 +1,26 @@
+//! Why an assertion cannot be redeemed.
+
+use crate::clock::{UnixSeconds, rfc3339};
+
+/// Why nothing of an entry was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Conflict {
+    /// RFC 7523 §3 point 7: it was redeemed before.
+    #[error("the assertion was redeemed before")]
+    Replayed,
+    /// Used assertions that expire so early may have been deleted, by a clock that is or was ahead.
+    #[error("used assertions that expire before {} may be forgotten; compare the clocks", rfc3339(*horizon))]
+    ExpiresTooEarly { horizon: UnixSeconds },
+    /// The database is a restored backup, which does not know what was used between backup and restore.
+    #[error("issued before {}, when a restored backup went into service", rfc3339(*from))]
+    IssuedTooEarly { from: UnixSeconds },
+    /// The same before a process has begun to serve it.
+    #[error("the database was restored while the service runs; restart the service")]
+    NotServedYet,
+    /// Somebody else's write came between decision and commit: read the facts again and decide again.
+    #[error("the facts changed under the decision")]
+    FactsChanged,
+    /// An administrator's change came in between: an issuer, client or plan may not be what it was.
+    #[error("the configuration changed under the decision")]
+    ConfigurationChanged,
+}
