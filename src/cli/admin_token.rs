@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use super::{CannotRun, End, Outcome, serve::now};
+use super::{CannotRun, End, Outcome, now};
 use crate::clock::rfc3339;
 use crate::config::{Config, Duration};
 use crate::random::{digest, secret};

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use clap::Subcommand;
 
-use super::serve::now;
+use super::now;
 use super::{End, Outcome};
 use crate::config::Config;
 use crate::store::connection::shown;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
 
-use super::{End, Outcome, serve::now};
+use super::{End, Outcome, now};
 use crate::config::{Config, check_database_url};
 use crate::store::Store;
 use crate::store::backup::back_up;

@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use super::{End, Outcome, serve::now};
+use super::{End, Outcome, now};
 use crate::clock::rfc3339;
 use crate::config::Config;
 use crate::signing::{PUBLISH_AHEAD, Signer, generate};

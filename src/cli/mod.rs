@@ -16,6 +16,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
+use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::telemetry;
 use crate::terminal::out::{self, complain};
@@ -140,4 +141,9 @@ fn block_on<T>(task: impl Future<Output = Result<T, CannotRun>>) -> Result<T, Ca
     // What still hangs, such as a name that cannot be looked up, must not keep the command from ending.
     runtime.shutdown_background();
     ended
+}
+
+/// The time for commands that write to the database beside a running service.
+pub(super) fn now() -> i64 {
+    SystemClock.now()
 }

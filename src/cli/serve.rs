@@ -12,7 +12,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use super::{CannotRun, End, Outcome, exposed};
 use crate::app::App;
-use crate::clock::{Clock as _, SystemClock};
+use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::decision_log::stream;
 use crate::limits::connections::raise_descriptor_limit;
@@ -311,9 +311,4 @@ async fn prune(app: Arc<App>) {
             tracing::warn!(%error, "cannot delete what has expired");
         }
     }
-}
-
-/// The time for commands that write to the database beside a running service.
-pub(super) fn now() -> i64 {
-    SystemClock.now()
 }

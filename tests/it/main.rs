@@ -31,6 +31,7 @@ mod health;
 mod interop;
 mod issuer_keys;
 mod json;
+mod layers;
 mod ledger;
 mod log_stream;
 mod logging;

@@ -5,7 +5,7 @@ use std::path::Path;
 use clap::Args;
 
 use super::Format;
-use crate::cli::{End, Outcome, block_on, serve::now};
+use crate::cli::{End, Outcome, block_on, now};
 use crate::config::Config;
 use crate::shadow::report::{self, Query, Report};
 use crate::store::admin_events::{self, NewAdminEvent};
