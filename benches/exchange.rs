@@ -1,5 +1,12 @@
 //! The parts of an exchange that cost CPU, each by itself: `cargo bench --bench exchange`.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a panic is how a benchmark ends"
+)]
+
 mod shared;
 
 use std::hint::black_box;

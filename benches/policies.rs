@@ -1,5 +1,12 @@
 //! What policies cost: many of them, testing and changing them, and trying others: `cargo bench --bench policies`.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a panic is how a benchmark ends"
+)]
+
 mod shared;
 
 use std::fmt::Write as _;

@@ -3,6 +3,12 @@
 //! `cargo bench --bench load` measures the durable database, saturated and at a modest rate; `scripts/bench`
 //! prepares and runs everything. Environment: `LOAD_EXCHANGES` (100000), `LOAD_CONNECTIONS` (32).
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a panic is how a benchmark ends"
+)]
 #![allow(clippy::disallowed_macros, reason = "what is measured is printed")]
 
 mod assertions;

@@ -145,10 +145,9 @@ fn within_a_folder_no_files_use_each_other() {
     }
     let mut circles = Vec::new();
     for (folder, uses) in &folders {
-        for entry in uses.keys() {
-            let reached = reached(uses, entry);
-            if reached.contains(entry) {
-                circles.push(format!("{}: {entry} uses {reached:?}", folder.join("::")));
+        for (entry, used) in uses {
+            for used in used.iter().filter(|used| reached(uses, used).contains(entry)) {
+                circles.push(format!("{}: {entry} uses {used}, which leads back to it", folder.join("::")));
             }
         }
     }

@@ -1,5 +1,11 @@
 //! One test binary: the real router on loopback, a fresh database file, a real identity provider.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a panic is how a test fails"
+)]
 #![allow(clippy::disallowed_macros, reason = "what is measured is printed")]
 
 mod database;

@@ -47,7 +47,9 @@ fn result(problem: &Problem, root: &Path) -> Value {
     });
     if let (Some(other), Some(fields)) = (&problem.other, result.as_object_mut()) {
         let mut related = location(other, root);
-        related["message"] = json!({ "text": other.message });
+        if let Some(related) = related.as_object_mut() {
+            related.insert("message".to_owned(), json!({ "text": other.message }));
+        }
         fields.insert("relatedLocations".to_owned(), json!([related]));
     }
     result
