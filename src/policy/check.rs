@@ -5,7 +5,7 @@ use std::path::Path;
 use super::format;
 use super::load::{Examined, examine};
 use super::problem::{Problem, Severity};
-use super::source::{self, SourceFile};
+use super::source;
 
 /// What a check found.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl Findings {
 /// Reads, parses, validates and lints as much as there is, and looks at the format.
 pub fn check(dir: &Path, schema: &Path) -> Findings {
     let mut problems = Vec::new();
-    let schema = SourceFile::read(schema).map_err(|problem| problems.push(problem)).ok();
+    let schema = source::read_file(schema).map_err(|problem| problems.push(problem)).ok();
     let files = source::read_dir(dir, &mut problems);
     let Examined { policies, problems: found, .. } = examine(schema.as_ref(), &files);
     problems.extend(found);

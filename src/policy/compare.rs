@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::action::Action;
 use super::decision::Ruling;
-use super::set::Action;
 use crate::oauth::error::Reason;
 
 /// A question that was answered differently. None: it was not asked, since one before it was answered no.

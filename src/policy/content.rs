@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::source::{PolicySource, SourceFile};
+use super::source::PolicySource;
+use super::source_file::SourceFile;
 
 /// Everything that a set's hash is taken over.
 #[derive(Serialize, Deserialize)]

@@ -3,11 +3,12 @@
 use cedar_policy::{Context, Entities, EntityUid};
 use serde::{Deserialize, Serialize};
 
+use super::action::Action;
 use super::clauses::Finding;
 use super::denial::{Answer, Denial};
+use super::engine::{PolicyEngine, Question};
 use super::facts::{ConfigurationFacts, Facts, FactsError, MemberFacts, to_context};
 use super::not_known::check_known;
-use super::set::{Action, CompiledPolicies, Question};
 use crate::oauth::error::{ErrorCode, Reason};
 use crate::oauth::scope::{Candidates, is_never_granted};
 
@@ -49,7 +50,7 @@ const NO_SCOPE: (ErrorCode, &str) = (ErrorCode::InvalidScope, "None of the reque
 /// Decides an exchange: trust the issuer, let the person in, then the resource, then each scope. It stops
 /// at the first no but for scopes, where the token carries those that are permitted. Whatever policies
 /// permit, nobody comes in without an email or a seat, and a request for scopes that gets none is refused.
-pub fn decide(policies: &CompiledPolicies, facts: &Facts) -> Decision {
+pub fn decide(policies: &PolicyEngine, facts: &Facts) -> Decision {
     let (mut rulings, mut refused) = (Vec::new(), Vec::new());
     if let Err(denial) = check_known(policies, facts) {
         return Decision { rulings, outcome: Err(denial) };
@@ -79,7 +80,7 @@ pub struct Explained {
 }
 
 /// Decides again, and says which clauses made the difference.
-pub fn explain(policies: &CompiledPolicies, facts: &Facts) -> (Vec<Explained>, Result<Permitted, Denial>) {
+pub fn explain(policies: &PolicyEngine, facts: &Facts) -> (Vec<Explained>, Result<Permitted, Denial>) {
     let Decision { rulings, outcome } = decide(policies, facts);
     let explained = match Court::assemble(policies, facts) {
         Ok(court) => rulings.into_iter().map(|ruling| court.explain(ruling)).collect(),
@@ -145,7 +146,7 @@ fn check_scopes(
 }
 
 /// What the policies say that refuse every scope, when they alone refuse it and have something to say.
-fn common_denial(policies: &CompiledPolicies, facts: &Facts, refused: &[Denial]) -> Option<Denial> {
+fn common_denial(policies: &PolicyEngine, facts: &Facts, refused: &[Denial]) -> Option<Denial> {
     let (first, others) = refused.split_first()?;
     if facts.candidates.refused.iter().any(|(scope, _)| !is_never_granted(scope)) {
         return None;
@@ -160,7 +161,7 @@ fn common_denial(policies: &CompiledPolicies, facts: &Facts, refused: &[Denial])
 
 /// Decides whether an administrator may save an issuer on a teamspace.
 pub fn decide_configuration(
-    policies: &CompiledPolicies,
+    policies: &PolicyEngine,
     facts: &ConfigurationFacts,
 ) -> (Ruling, Result<(), Denial>) {
     let answer = with_configuration(policies, facts, |question| policies.ask(&question));
@@ -173,7 +174,7 @@ pub fn decide_configuration(
 }
 
 /// The same, and which clauses made the difference.
-pub fn explain_configuration(policies: &CompiledPolicies, facts: &ConfigurationFacts) -> Explained {
+pub fn explain_configuration(policies: &PolicyEngine, facts: &ConfigurationFacts) -> Explained {
     let (ruling, _) = decide_configuration(policies, facts);
     let findings =
         with_configuration(policies, facts, |question| policies.findings(&question, &ruling.policies));
@@ -182,7 +183,7 @@ pub fn explain_configuration(policies: &CompiledPolicies, facts: &ConfigurationF
 }
 
 pub(super) fn with_configuration<T>(
-    policies: &CompiledPolicies,
+    policies: &PolicyEngine,
     facts: &ConfigurationFacts,
     ask: impl FnOnce(Question<'_>) -> T,
 ) -> Result<T, FactsError> {
@@ -200,7 +201,7 @@ pub(super) fn with_configuration<T>(
 
 /// The facts as Cedar wants them, built once for all questions of an exchange.
 pub(super) struct Court<'a> {
-    policies: &'a CompiledPolicies,
+    policies: &'a PolicyEngine,
     facts: &'a Facts,
     entities: Entities,
     /// One for all questions: what only the member actions have in the schema, no policy of another
@@ -209,7 +210,7 @@ pub(super) struct Court<'a> {
 }
 
 impl<'a> Court<'a> {
-    pub(super) fn assemble(policies: &'a CompiledPolicies, facts: &'a Facts) -> Result<Self, FactsError> {
+    pub(super) fn assemble(policies: &'a PolicyEngine, facts: &'a Facts) -> Result<Self, FactsError> {
         Ok(Self {
             policies,
             facts,

@@ -5,7 +5,7 @@
 //! unchecked, the second errs. So what is too deep for them is refused here.
 
 use super::problem::{Problem, Rule};
-use super::source::SourceFile;
+use super::source_file::SourceFile;
 
 /// Most brackets within one another.
 const MAX_NESTING: usize = 24;

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use cedar_policy::{Entity, EntityUid, RestrictedExpression};
 use serde_json::Value;
 
+use super::action::Action;
 use super::facts::{
     ClaimFacts, ClientFacts, ConfigurationFacts, Facts, FactsError, MemberFacts, ResourceFacts,
     TeamspaceFacts, action_uid,
 };
-use super::set::Action;
 use crate::model::client::AuthMethod;
 use crate::model::member::Status;
 use crate::model::teamspace::Plan;

@@ -7,7 +7,8 @@ use cedar_policy_formatter::{Config, policies_str_to_pretty};
 
 use super::parse::Placed;
 use super::problem::{Problem, Rule, counted};
-use super::source::{self, SourceFile};
+use super::source;
+use super::source_file::SourceFile;
 use super::{depth, parse};
 
 const LAYOUT: Config = Config { line_width: 80, indent_width: 2 };
@@ -38,7 +39,7 @@ pub fn files(paths: &[PathBuf]) -> Vec<Result<PathBuf, Problem>> {
 
 /// Formats a file, or with `dry` only looks; whether the layout differs.
 pub fn format(path: &Path, dry: bool) -> Result<bool, Unformatted> {
-    let file = SourceFile::read(path).map_err(|problem| Unformatted::Problems(vec![problem]))?;
+    let file = source::read_file(path).map_err(|problem| Unformatted::Problems(vec![problem]))?;
     let text = formatted(&file)?;
     let differs = text != *file.text;
     if differs && !dry {

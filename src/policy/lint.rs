@@ -15,7 +15,7 @@ use cedar_policy::Effect;
 use super::heads::resource_key;
 use super::parse::Placed;
 use super::problem::{Problem, Rule};
-use super::source::SourceFile;
+use super::source_file::SourceFile;
 use super::vocabulary::Vocabulary;
 use crate::oauth::error::ErrorCode;
 use absence::ALLOW_ABSENT;
@@ -53,19 +53,6 @@ pub(super) fn lint_words(policies: &[Placed<'_>], vocabulary: &Vocabulary) -> Ve
     problems.extend(read.iter().flat_map(absence::allowed_in_vain));
     problems.extend(absence::escapes(&read));
     problems
-}
-
-/// The name that was probably meant: one that differs by a slip of the pen, never just any of them.
-pub(super) fn nearest<'n>(written: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    let slips = match written.chars().count() {
-        ..=2 => 0,
-        3..=5 => 1,
-        6..=8 => 2,
-        _ => 3,
-    };
-    let distance = |name: &str| strsim::osa_distance(&written.to_lowercase(), &name.to_lowercase());
-    let (name, least) = names.map(|name| (name, distance(name))).min_by_key(|(_, distance)| *distance)?;
-    (least <= slips).then_some(name)
 }
 
 fn annotations_present(placed: &Placed<'_>, problems: &mut Vec<Problem>) {

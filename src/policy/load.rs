@@ -7,10 +7,11 @@ use cedar_policy::{PolicyId, PolicySet, Schema, ValidationMode, Validator};
 use miette::Diagnostic;
 
 use super::annotations::AnnotatedSet;
+use super::cache::CompiledPolicies;
 use super::parse::Placed;
 use super::problem::{LoadError, Problem, Rule, Severity};
-use super::set::CompiledPolicies;
-use super::source::{self, PolicySource, SourceFile};
+use super::source::{self, PolicySource};
+use super::source_file::SourceFile;
 use super::vocabulary::{self, Vocabulary};
 use super::{Policies, depth, lint, parse};
 use crate::clock::UnixSeconds;

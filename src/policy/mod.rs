@@ -1,6 +1,8 @@
 //! Cedar policies: loaded, validated strictly, sliced, and asked.
 
+mod action;
 mod annotations;
+mod cache;
 pub mod cases;
 pub mod check;
 pub mod clauses;
@@ -11,13 +13,13 @@ mod denial;
 mod depth;
 pub mod diff;
 pub mod edits;
+mod engine;
 pub mod example;
 pub mod facts;
 pub mod format;
 mod heads;
 mod lint;
 mod load;
-mod memo;
 mod names;
 mod not_applied;
 mod not_known;
@@ -29,26 +31,29 @@ mod reads;
 mod recorded;
 pub mod references;
 pub mod reload;
-mod set;
 mod slices;
 mod source;
+mod source_file;
+mod spelling;
 pub mod vocabulary;
 pub mod watch;
 
+pub use action::Action;
 pub use annotations::{AnnotatedSet, Annotations};
+pub use cache::{CompiledPolicies, RecordedDecision, decide_recorded};
 pub use decision::{
     Decision, Explained, Permitted, Ruling, decide, decide_configuration, explain, explain_configuration,
 };
 pub use denial::Denial;
 pub(crate) use depth::with_stack;
 pub use load::{PolicyFile, Validated};
-pub use memo::{RecordedDecision, decide_recorded};
 pub use names::{Name, Names};
 pub use not_applied::{Missed, NotApplied, not_applied, not_applied_configuration};
 pub(crate) use problem::counted;
-pub use problem::{LoadError, Place, Problem, Rule, Severity};
+pub use problem::{LoadError, Problem, Rule, Severity};
 pub use recorded::RecordedFacts;
-pub use set::{Action, CompiledPolicies};
+pub use source_file::Place;
+
 pub use source::PolicySource;
 
 use crate::clock::UnixSeconds;

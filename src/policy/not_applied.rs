@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use cedar_policy::{Policy, Request};
 use serde::Serialize;
 
+use super::action::Action;
 use super::clauses::{Clause, Finding};
 use super::decision::{Court, Explained, with_configuration};
+use super::engine::{PolicyEngine, Question};
 use super::facts::{ConfigurationFacts, Facts};
-use super::set::{Action, CompiledPolicies, Question};
 use super::{depth, heads};
 
 /// Most policies that are told as not applying.
@@ -39,7 +40,7 @@ pub struct Missed {
 /// Says of every other policy why it did not apply to a sign-in. Only policies that `tells` lets through are
 /// looked at and counted.
 pub fn not_applied(
-    policies: &CompiledPolicies,
+    policies: &PolicyEngine,
     facts: &Facts,
     decisions: &[Explained],
     tells: impl Fn(&str) -> bool,
@@ -58,7 +59,7 @@ pub fn not_applied(
 
 /// The same of saving an issuer on a teamspace.
 pub fn not_applied_configuration(
-    policies: &CompiledPolicies,
+    policies: &PolicyEngine,
     facts: &ConfigurationFacts,
     explained: &Explained,
 ) -> NotApplied {
@@ -76,13 +77,13 @@ struct Answered<'a> {
 }
 
 impl<'a> Answered<'a> {
-    fn of(policies: &CompiledPolicies, (explained, question): (&'a Explained, Question<'a>)) -> Option<Self> {
+    fn of(policies: &PolicyEngine, (explained, question): (&'a Explained, Question<'a>)) -> Option<Self> {
         let request = policies.request(&question)?;
         Some(Self { explained, question, request })
     }
 
     /// The policies about its action that were not told of, those whose head fits first: they are nearer to applying.
-    fn others<'p>(&self, policies: &'p CompiledPolicies, tells: impl Fn(&str) -> bool) -> Others<'p> {
+    fn others<'p>(&self, policies: &'p PolicyEngine, tells: impl Fn(&str) -> bool) -> Others<'p> {
         let told = |id: &str| self.explained.findings.iter().any(|finding| finding.policy == id);
         let about = policies.about(self.question.action).into_iter();
         let others = about.filter(|(id, _)| !told(id.as_ref()) && tells(id.as_ref()));
@@ -103,7 +104,7 @@ impl<'a> Answered<'a> {
 type Others<'p> = (Vec<&'p Policy>, Vec<&'p Policy>);
 
 fn among(
-    policies: &CompiledPolicies,
+    policies: &PolicyEngine,
     answered: Vec<(&Explained, Question<'_>)>,
     tells: impl Fn(&str) -> bool,
 ) -> NotApplied {
@@ -125,7 +126,7 @@ fn among(
 }
 
 /// The policies that are about none of the actions that were asked about.
-fn unasked(policies: &CompiledPolicies, asked: &[Action], tells: impl Fn(&str) -> bool) -> Vec<Missed> {
+fn unasked(policies: &PolicyEngine, asked: &[Action], tells: impl Fn(&str) -> bool) -> Vec<Missed> {
     let about = |met: bool| {
         let actions = Action::ALL.into_iter().filter(move |action| asked.contains(action) == met);
         actions.flat_map(|action| policies.about(action)).collect::<BTreeMap<_, _>>()

@@ -1,12 +1,12 @@
 //! Claims that are there and cannot be taken whole: what is not known must not count as absent.
 
 use super::denial::Denial;
+use super::engine::PolicyEngine;
 use super::facts::{Facts, MemberFacts, OptionalClaim};
 use super::reads::{Groups, Reads};
-use super::set::CompiledPolicies;
 
 /// Refuses facts of which something is not known that a policy reads, or that a first sign-in needs.
-pub(super) fn check_known(policies: &CompiledPolicies, facts: &Facts) -> Result<(), Denial> {
+pub(super) fn check_known(policies: &PolicyEngine, facts: &Facts) -> Result<(), Denial> {
     let not_known = &facts.claims.not_known;
     if not_known.is_empty() {
         return Ok(());
@@ -22,7 +22,7 @@ pub(super) fn check_known(policies: &CompiledPolicies, facts: &Facts) -> Result<
 }
 
 /// Whether a policy names a group of this teamspace: nobody of it can be in another's.
-fn names_group_of(policies: &CompiledPolicies, slug: &str) -> bool {
+fn names_group_of(policies: &PolicyEngine, slug: &str) -> bool {
     let prefix = format!("{slug}/");
     policies.named_groups().range(prefix.clone()..).next().is_some_and(|id| id.starts_with(&prefix))
 }

@@ -7,7 +7,7 @@ use cedar_policy::{EntityUid, Policy, PolicyId, PolicySet, Schema};
 
 use super::depth;
 use super::problem::{Problem, Rule};
-use super::source::SourceFile;
+use super::source_file::SourceFile;
 
 /// A word, string or sign, and its place in the file.
 pub(super) type Token<'t> = (Range<usize>, &'t str);

@@ -9,8 +9,8 @@ use miette::{
     Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, Report, SourceCode,
 };
 
-use super::lint::nearest;
-use super::source::SourceFile;
+use super::source_file::{Place, SourceFile};
+use super::spelling::nearest;
 use crate::terminal::marked;
 
 /// How much a problem matters: errors keep a set from being used, warnings do not.
@@ -89,17 +89,6 @@ impl Rule {
     pub(super) const fn is_about_sense(self) -> bool {
         matches!(self, Self::AttributeUnknown | Self::IdImpossible | Self::ForbidCannotMatch)
     }
-}
-
-/// Where in a file: lines and columns count from 1, columns in characters; the end is exclusive.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// In bytes from the beginning of the file.
-    pub span: Range<usize>,
-    pub line: usize,
-    pub column: usize,
-    pub end_line: usize,
-    pub end_column: usize,
 }
 
 /// Something wrong with policies or their schema.

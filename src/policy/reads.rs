@@ -3,8 +3,8 @@
 use cedar_policy::pst::{BinaryOp, Clause, Expr, Literal, UnaryOp, Var};
 use cedar_policy::{Policy, PrincipalConstraint};
 
+use super::action::Action;
 use super::facts::{Facts, MemberFacts, is_group, is_user};
-use super::set::Action;
 
 /// What a set's policies read in each situation: different actions are asked about, and different parts of a
 /// condition are evaluated.

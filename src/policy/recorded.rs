@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::engine::PolicyEngine;
 use super::facts::{Facts, MemberFacts};
-use super::set::CompiledPolicies;
 use crate::clock::UnixSeconds;
 use crate::random::digest;
 
@@ -87,7 +87,7 @@ impl RecordedFacts {
     }
 
     /// The facts again, with those of the groups that the policies name.
-    pub fn recall(self, policies: &CompiledPolicies) -> Facts {
+    pub fn recall(self, policies: &PolicyEngine) -> Facts {
         let mut facts = self.0;
         let Some(digests) = facts.claims.groups.take() else { return facts };
         let own = format!("{}/", facts.teamspace.slug);

@@ -8,9 +8,9 @@ use std::collections::HashMap;
 
 use cedar_policy::{Effect, Entities, EntityUid, Policy, PolicySet};
 
+use super::action::Action;
 use super::heads::{applies, resource_key};
 use super::reads::SetReads;
-use super::set::Action;
 
 /// The policies of one action and one resource.
 #[derive(Debug, Default)]

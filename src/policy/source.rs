@@ -2,11 +2,10 @@
 
 use std::fs::{File, Metadata};
 use std::io::Read as _;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use super::problem::{LoadError, Place, Problem, Rule};
+use super::problem::{LoadError, Problem, Rule};
+use super::source_file::SourceFile;
 use crate::random::digest;
 
 /// Files larger than this are refused: a policy file is read by people.
@@ -16,76 +15,39 @@ const MAX_FILES: usize = 10_000;
 /// Most bytes of all files of a directory.
 const MAX_TOTAL: u64 = 64 * 1024 * 1024;
 
-/// A file and its text.
-#[derive(Debug)]
-pub(super) struct SourceFile {
-    pub path: PathBuf,
-    pub text: Arc<str>,
-    /// Where each line begins.
-    lines: Vec<usize>,
+/// Reads a regular file. What it is, is looked at first: opening a pipe would wait for a writer.
+pub(super) fn read_file(path: &Path) -> Result<SourceFile, Problem> {
+    let refuse = |message: String| Problem::new(Rule::Read, path, message);
+    let cannot = |error: std::io::Error| refuse(format!("cannot read the file: {}", cause(path, &error)));
+    let metadata = std::fs::metadata(path).map_err(cannot)?;
+    if !metadata.is_file() {
+        return Err(refuse(format!("is {}, not a file", kind(&metadata))));
+    }
+    let too_large = |size: &str| refuse(format!("the file has {size} bytes; the limit is {MAX_FILE}"));
+    if metadata.len() > MAX_FILE {
+        return Err(too_large(&metadata.len().to_string()));
+    }
+    let mut bytes = Vec::new();
+    // A file can grow, and those of the kernel do not tell their size.
+    File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes)).map_err(cannot)?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(too_large("more"));
+    }
+    decode(path, bytes)
 }
 
-impl SourceFile {
-    pub fn new(path: PathBuf, text: String) -> Self {
-        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Self { path, text: text.into(), lines }
+fn decode(path: &Path, bytes: Vec<u8>) -> Result<SourceFile, Problem> {
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let file = SourceFile::new(path.to_owned(), String::from_utf8_lossy(error.as_bytes()).into_owned());
+        Problem::at(Rule::Encoding, &file, valid..valid + 1, format!("not UTF-8 at byte {valid}"))
+    })?;
+    let file = SourceFile::new(path.to_owned(), text);
+    if file.text.starts_with('\u{feff}') {
+        let message = "the file begins with a byte order mark";
+        return Err(Problem::at(Rule::Encoding, &file, 0..3, message).help("save it as UTF-8 without one"));
     }
-
-    /// The name alone, or what there is of a path.
-    pub fn name(&self) -> String {
-        let name = self.path.file_name().map(|name| name.to_string_lossy().into_owned());
-        name.unwrap_or_else(|| self.path.display().to_string())
-    }
-
-    /// Lines and columns of a span, which is cut to what the file has.
-    pub fn place(&self, span: Range<usize>) -> Place {
-        let end = self.text.floor_char_boundary(span.end);
-        let start = self.text.floor_char_boundary(span.start.min(end));
-        let position = |at: usize| {
-            let line = self.lines.partition_point(|begin| *begin <= at);
-            let begin = line.checked_sub(1).and_then(|index| self.lines.get(index)).copied().unwrap_or(0);
-            (line, self.text.get(begin..at).map_or(0, |before| before.chars().count()) + 1)
-        };
-        let ((line, column), (end_line, end_column)) = (position(start), position(end));
-        Place { span: start..end, line, column, end_line, end_column }
-    }
-
-    /// Reads a regular file. What it is, is looked at first: opening a pipe would wait for a writer.
-    pub fn read(path: &Path) -> Result<Self, Problem> {
-        let refuse = |message: String| Problem::new(Rule::Read, path, message);
-        let cannot = |error: std::io::Error| refuse(format!("cannot read the file: {}", cause(path, &error)));
-        let metadata = std::fs::metadata(path).map_err(cannot)?;
-        if !metadata.is_file() {
-            return Err(refuse(format!("is {}, not a file", kind(&metadata))));
-        }
-        let too_large = |size: &str| refuse(format!("the file has {size} bytes; the limit is {MAX_FILE}"));
-        if metadata.len() > MAX_FILE {
-            return Err(too_large(&metadata.len().to_string()));
-        }
-        let mut bytes = Vec::new();
-        // A file can grow, and those of the kernel do not tell their size.
-        File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes)).map_err(cannot)?;
-        if bytes.len() as u64 > MAX_FILE {
-            return Err(too_large("more"));
-        }
-        Self::decode(path, bytes)
-    }
-
-    fn decode(path: &Path, bytes: Vec<u8>) -> Result<Self, Problem> {
-        let text = String::from_utf8(bytes).map_err(|error| {
-            let valid = error.utf8_error().valid_up_to();
-            let file = Self::new(path.to_owned(), String::from_utf8_lossy(error.as_bytes()).into_owned());
-            Problem::at(Rule::Encoding, &file, valid..valid + 1, format!("not UTF-8 at byte {valid}"))
-        })?;
-        let file = Self::new(path.to_owned(), text);
-        if file.text.starts_with('\u{feff}') {
-            let message = "the file begins with a byte order mark";
-            return Err(
-                Problem::at(Rule::Encoding, &file, 0..3, message).help("save it as UTF-8 without one")
-            );
-        }
-        Ok(file)
-    }
+    Ok(file)
 }
 
 /// Policies and schema as text, not yet parsed.
@@ -100,7 +62,7 @@ impl PolicySource {
     /// Reads the schema and every `*.cedar` file directly in `dir`, by name.
     pub fn read(dir: &Path, schema: &Path) -> Result<Self, LoadError> {
         let mut problems = Vec::new();
-        let schema = SourceFile::read(schema).map_err(|problem| problems.push(problem)).ok();
+        let schema = read_file(schema).map_err(|problem| problems.push(problem)).ok();
         let files = read_dir(dir, &mut problems);
         match schema {
             Some(schema) if problems.is_empty() => Ok(Self { schema, files, is_past: false }),
@@ -112,7 +74,7 @@ impl PolicySource {
     pub fn with(mut self, files: &[PathBuf]) -> Result<Self, LoadError> {
         let mut problems = Vec::new();
         for path in files {
-            match SourceFile::read(path) {
+            match read_file(path) {
                 Ok(file) => self.files.push(file),
                 Err(problem) => problems.push(problem),
             }
@@ -153,7 +115,7 @@ pub(super) fn read_dir(dir: &Path, problems: &mut Vec<Problem>) -> Vec<SourceFil
     };
     let (mut files, mut total) = (Vec::new(), 0);
     for path in paths {
-        match SourceFile::read(&path) {
+        match read_file(&path) {
             Ok(file) => {
                 total += file.text.len() as u64;
                 files.push(file);

@@ -13,7 +13,8 @@ mod declared;
 
 use super::depth;
 use super::problem::{Problem, Rule};
-use super::source::SourceFile;
+use super::source;
+use super::source_file::SourceFile;
 
 /// The schema that this version ships; facts are made for it.
 pub const SHIPPED: &str = include_str!("../../schema/countersign.cedarschema");
@@ -139,7 +140,7 @@ impl Vocabulary {
 
     /// What a schema file declares.
     pub fn read(file: &Path) -> Result<Self, Problem> {
-        let file = SourceFile::read(file)?;
+        let file = source::read_file(file)?;
         depth::check(&file)?;
         depth::with_stack(|| Self::of(&file.text)).map_err(|error| match error {
             NoVocabulary::Schema(error) => Problem::diagnosed(Rule::SchemaInvalid, &file, &*error),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub use cedar::{FactsError, action_uid, to_context};
 pub(in crate::policy) use cedar::{is_group, is_teamspace, is_user, weekday};
 
-use super::set::Action;
+use super::action::Action;
 use crate::clock::UnixSeconds;
 use crate::email::domain_of;
 use crate::model::client::AuthMethod;

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use cedar_policy::{Effect, PrincipalConstraint, ResourceConstraint};
 
 use super::absent::{Absent, GROUPS, claims_read};
-use super::nearest;
 use super::read::{Condition, Read};
 use crate::policy::problem::{Problem, Rule};
+use crate::policy::spelling::nearest;
 
 /// Names, on a forbid, the claims without which it is meant to stop nobody.
 pub(super) const ALLOW_ABSENT: &str = "allow_absent";

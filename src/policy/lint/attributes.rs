@@ -6,9 +6,9 @@ use std::collections::HashMap;
 
 use cedar_policy::pst::{Clause, Expr, Literal, Var};
 
-use super::nearest;
 use super::read::Read;
 use crate::policy::problem::{Problem, Rule};
+use crate::policy::spelling::nearest;
 use crate::policy::vocabulary::{Attributes, Type, Vocabulary};
 
 /// Everything that a policy asks for in vain.

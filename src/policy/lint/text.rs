@@ -7,7 +7,7 @@ use unicode_security::mixed_script::AugmentedScriptSet;
 
 use crate::policy::depth;
 use crate::policy::problem::{Problem, Rule};
-use crate::policy::source::SourceFile;
+use crate::policy::source_file::SourceFile;
 
 /// Every text and comment of a file that deceives. What is written as an escape, such as `\u{430}`, does not.
 pub(super) fn deceptive_texts(file: &SourceFile) -> Vec<Problem> {

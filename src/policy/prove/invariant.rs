@@ -10,7 +10,8 @@ use serde::Serialize;
 use super::solver::Undecided;
 use crate::policy::heads::applies;
 use crate::policy::parse::{self, Placed};
-use crate::policy::source::{self, SourceFile};
+use crate::policy::source;
+use crate::policy::source_file::SourceFile;
 use crate::policy::{LoadError, Problem, Rule, depth};
 
 /// A file of policies, of which each has an `@id` and as its `@message` the sentence that is proved.

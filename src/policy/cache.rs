@@ -3,17 +3,18 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::BuildHasher as _;
-use std::ops::Range;
+use std::ops::{Deref, Range};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use cedar_policy::{PolicySet, Schema};
 use foldhash::quality::RandomState;
 
 use super::decision::{Decision, decide};
+use super::engine::PolicyEngine;
 use super::facts::{
     ClaimFacts, ClientFacts, Facts, MemberFacts, OptionalClaim, ResourceFacts, TeamspaceFacts, weekday,
 };
-use super::reads::{Groups, Reads, SetReads};
-use super::set::CompiledPolicies;
+use super::reads::{Groups, Reads};
 use crate::clock::UnixSeconds;
 use crate::model::member::Status;
 use crate::oauth::error::Reason;
@@ -39,10 +40,10 @@ pub struct RecordedDecision {
     pub grounds: Reference,
 }
 
-/// What one policy set has decided. Another set has another memo.
+/// A policy set in force with what it has decided; another set begins with nothing.
 #[derive(Debug)]
-pub(super) struct Memo {
-    reads: SetReads,
+pub struct CompiledPolicies {
+    engine: PolicyEngine,
     /// By a hash of what the policies saw. Which one it is says the comparison.
     known: RwLock<HashMap<u64, (Facts, Arc<RecordedDecision>)>>,
     hasher: RandomState,
@@ -99,26 +100,26 @@ struct SeenClaims<'a> {
 
 /// Decides, or says again what was decided about the same.
 pub fn decide_recorded(policies: &CompiledPolicies, facts: &Facts) -> Arc<RecordedDecision> {
-    let (memo, groups) = (policies.memo(), policies.named_groups());
-    let reads = memo.reads.of(facts);
+    let groups = policies.named_groups();
+    let reads = policies.reads().of(facts);
     let Some(seen) = Seen::of(facts, reads, groups) else {
         return Arc::new(RecordedDecision::of(policies, facts));
     };
-    let hash = memo.hasher.hash_one(&seen);
-    if let Some((known, decision)) = memo.known.read().unwrap_or_else(PoisonError::into_inner).get(&hash)
+    let hash = policies.hasher.hash_one(&seen);
+    if let Some((known, decision)) = policies.known.read().unwrap_or_else(PoisonError::into_inner).get(&hash)
         && Seen::of(known, reads, groups).as_ref() == Some(&seen)
     {
         return Arc::clone(decision);
     }
     let decision = Arc::new(RecordedDecision::of(policies, facts));
     if decision.is_worth_keeping(facts) {
-        memo.keep(hash, facts, &decision);
+        policies.keep(hash, facts, &decision);
     }
     decision
 }
 
 impl RecordedDecision {
-    fn of(policies: &CompiledPolicies, facts: &Facts) -> Self {
+    fn of(policies: &PolicyEngine, facts: &Facts) -> Self {
         let decision = decide(policies, facts);
         // Plain data always serializes; the log would show the gap.
         let rulings = serde_json::to_string(&decision.rulings).unwrap_or_default();
@@ -135,17 +136,24 @@ impl RecordedDecision {
     }
 }
 
-impl Memo {
-    pub fn new(reads: SetReads) -> Self {
-        Self { reads, known: RwLock::default(), hasher: RandomState::default() }
+impl Deref for CompiledPolicies {
+    type Target = PolicyEngine;
+
+    fn deref(&self) -> &PolicyEngine {
+        &self.engine
+    }
+}
+
+impl CompiledPolicies {
+    /// Compiles a set that was validated against the schema, with ids from `@id`.
+    pub fn compile(set: &PolicySet, schema: &Schema) -> Result<Self, String> {
+        let engine = PolicyEngine::compile(set, schema)?;
+        Ok(Self { engine, known: RwLock::default(), hasher: RandomState::default() })
     }
 
-    pub fn forget(&self) {
+    /// Forgets its decisions, and with them what the database is believed to have of them.
+    pub fn forget_decisions(&self) {
         self.known.write().unwrap_or_else(PoisonError::into_inner).clear();
-    }
-
-    pub fn reads(&self) -> &SetReads {
-        &self.reads
     }
 
     fn keep(&self, hash: u64, facts: &Facts, decision: &Arc<RecordedDecision>) {

@@ -7,15 +7,14 @@ use cedar_policy::{
     AuthorizationError, Authorizer, Context, Decision, Effect, Entities, Entity, EntityUid, Policy, PolicyId,
     PolicySet, Request, Schema,
 };
-use serde::{Deserialize, Serialize};
 
+use super::action::Action;
 use super::annotations::{AnnotatedSet, Annotations};
 use super::clauses::Finding;
 use super::denial::{Answer, Denial};
 use super::facts::{Facts, FactsError, Surroundings, action_uid, is_group};
 use super::heads::resource_key;
-use super::memo::Memo;
-use super::reads::Reads;
+use super::reads::{Reads, SetReads};
 use super::references::References;
 use super::slices::{Slice, Slices, actions_of, slice_up};
 use super::{depth, heads};
@@ -27,44 +26,9 @@ const MAX_FINDINGS: usize = 50;
 /// Most combinations that are kept; when they are more it starts anew.
 const MAX_SURROUNDINGS: usize = 500;
 
-/// The questions that policies answer, in the order in which they are asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Action {
-    ConfigureIssuer,
-    TrustIssuer,
-    ProvisionMember,
-    AdmitMember,
-    GrantResource,
-    GrantScope,
-}
-
-impl Action {
-    /// All of them.
-    pub const ALL: [Self; 6] = [
-        Self::ConfigureIssuer,
-        Self::TrustIssuer,
-        Self::ProvisionMember,
-        Self::AdmitMember,
-        Self::GrantResource,
-        Self::GrantScope,
-    ];
-
-    /// Its name in the schema.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::ConfigureIssuer => "ConfigureIssuer",
-            Self::TrustIssuer => "TrustIssuer",
-            Self::ProvisionMember => "ProvisionMember",
-            Self::AdmitMember => "AdmitMember",
-            Self::GrantResource => "GrantResource",
-            Self::GrantScope => "GrantScope",
-        }
-    }
-}
-
 /// A validated policy set, ready to be asked.
 #[derive(Debug)]
-pub struct CompiledPolicies {
+pub struct PolicyEngine {
     slices: Slices,
     annotations: Arc<AnnotatedSet>,
     actions: HashMap<Action, EntityUid>,
@@ -76,7 +40,7 @@ pub struct CompiledPolicies {
     /// The ids of the directory groups that policies name.
     named_groups: BTreeSet<String>,
     references: References,
-    memo: Memo,
+    reads: SetReads,
     authorizer: Authorizer,
 }
 
@@ -91,7 +55,7 @@ pub struct Question<'a> {
     pub entities: &'a Entities,
 }
 
-impl CompiledPolicies {
+impl PolicyEngine {
     /// Slices a set that was validated against the schema, with ids from `@id`.
     pub fn compile(set: &PolicySet, schema: &Schema) -> Result<Self, String> {
         let action_entities = schema.action_entities().map_err(|e| e.to_string())?;
@@ -117,7 +81,7 @@ impl CompiledPolicies {
             known_surroundings: RwLock::default(),
             named_groups,
             references,
-            memo: Memo::new(reads),
+            reads,
             authorizer: Authorizer::new(),
         })
     }
@@ -179,19 +143,14 @@ impl CompiledPolicies {
         &self.references
     }
 
-    /// What it has decided.
-    pub(super) fn memo(&self) -> &Memo {
-        &self.memo
-    }
-
-    /// Forgets its decisions, and with them what the database is believed to have of them.
-    pub fn forget_decisions(&self) {
-        self.memo.forget();
+    /// What its policies read of the person and the moment.
+    pub(super) fn reads(&self) -> &SetReads {
+        &self.reads
     }
 
     /// Whether a decision on a newcomer depends on how many seats are taken, beyond whether one is free.
     pub fn reads_seats_used(&self) -> bool {
-        self.memo.reads().seats_used()
+        self.reads.seats_used()
     }
 
     /// What the policies read that the questions about these facts meet.
