@@ -19,11 +19,11 @@ use crate::config::Config;
 use crate::disclosure::PastSets;
 use crate::idp::fetch::{Fetcher, FetcherError};
 use crate::idp::jwks::IssuerKeys;
-use crate::limits::Limits;
 use crate::limits::admin::Budgets;
 use crate::limits::gate::Gate;
 use crate::limits::refusals::Refusals;
 use crate::limits::turns::Turns;
+use crate::limits::{Limits, UnreadableAddresses};
 use crate::metrics::Metrics;
 use crate::policy::reload::{PolicyReloader, ReloadTrigger};
 use crate::policy::watch::{Place, Watch};
@@ -76,6 +76,8 @@ pub struct App {
     pub metrics: Metrics,
     /// In front of the public listener.
     pub gate: Arc<Gate>,
+    /// Requests whose header did not tell the caller's address.
+    pub unreadable_addresses: UnreadableAddresses,
     /// The set that is only tried; none when it is off.
     pub shadow: Option<Shadow>,
     /// Where the policies come from.
@@ -138,6 +140,7 @@ impl App {
             turns: Turns::default(),
             metrics: Metrics::default(),
             gate: Arc::new(Gate::new(&config)),
+            unreadable_addresses: UnreadableAddresses::default(),
             shadow: shadow_place(&config).map(Shadow::new),
             policy_files: PolicyReloader::new("in force", watch),
             clock_watch: ClockWatch::new(&*clock),

@@ -12,7 +12,6 @@ mod validate;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use axum_client_ip::ClientIpSource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sources::Sources;
@@ -24,7 +23,7 @@ pub use log_stream::{Destination, LogStream};
 pub use private_origin::{ConfinedOrigin, PrivateOrigin};
 pub use problem::{ConfigError, ConfigErrors};
 pub(crate) use types::is_loopback;
-pub use types::{ByteSize, Duration, Secret, SigningAlg};
+pub use types::{ByteSize, ClientIpSource, Duration, Secret, SigningAlg};
 
 /// Everything the service can be told. Unknown keys are errors.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -52,7 +51,6 @@ pub struct Config {
     pub schema_file: PathBuf,
     /// Where the caller's address is taken from: `ConnectInfo`, or a header that your proxy sets,
     /// such as `RightmostXForwardedFor`.
-    #[schemars(with = "String")]
     pub client_ip_source: ClientIpSource,
     /// How long requests are still taken after SIGTERM while `/readyz` already says 503, so that a balancer notices.
     pub stop_delay: Duration,

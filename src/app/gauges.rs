@@ -37,6 +37,11 @@ fn state(app: &App) -> Registry {
             "Connections that were closed at once since too many were open",
             app.gate.connections.refused(),
         ),
+        (
+            "unreadable_addresses",
+            "Requests whose header did not tell the caller's address",
+            app.unreadable_addresses.count(),
+        ),
         ("overload_refusals", "Requests that were refused since too many were under way", app.gate.refused()),
         ("lookups_unanswered", "Host names that DNS did not tell in time", app.resolver.unanswered()),
         ("log_lines_dropped", "Log lines that could not be written", telemetry::dropped_lines()),

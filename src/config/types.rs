@@ -187,6 +187,20 @@ impl JsonSchema for ByteSize {
     }
 }
 
+/// Where the caller's address is taken from: the connection, or a header that a proxy sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ClientIpSource {
+    ConnectInfo,
+    RightmostXForwardedFor,
+    RightmostForwarded,
+    XRealIp,
+    TrueClientIp,
+    CfConnectingIp,
+    CloudFrontViewerAddress,
+    FlyClientIp,
+    XEnvoyExternalAddress,
+}
+
 /// The algorithm of our own access tokens (RFC 7518 §3.1, RFC 8037 §3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum SigningAlg {

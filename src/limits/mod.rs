@@ -6,12 +6,14 @@ mod exchanges;
 pub mod gate;
 pub mod refusals;
 pub mod turns;
+mod unreadable;
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::oauth::error::{ErrorCode, Reason, TokenError};
 pub use exchanges::Limits;
+pub use unreadable::UnreadableAddresses;
 
 /// Too many; try again after so many seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

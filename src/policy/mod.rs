@@ -46,6 +46,7 @@ pub use decision::{
 };
 pub use denial::Denial;
 pub(crate) use depth::with_stack;
+pub use engine::PolicyEngine;
 pub use load::{PolicyFile, Validated};
 pub use names::{Name, Names};
 pub use not_applied::{Missed, NotApplied, not_applied, not_applied_configuration};

@@ -27,7 +27,7 @@ pub async fn log(State(app): State<Arc<App>>, mut request: Request, next: Next) 
     request.extensions_mut().insert(RequestId(id.clone()));
     let started = Instant::now();
     let answer = async {
-        match address::admit(&app, request).await {
+        match address::admit(&app, request) {
             Ok(request) if request.extensions().get::<TooSlow>().is_some() => {
                 TokenError::timeout().into_response()
             }

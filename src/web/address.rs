@@ -1,26 +1,89 @@
 //! Who is calling, as far as the network tells.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use axum::extract::{FromRequestParts as _, Request};
-use axum_client_ip::ClientIp;
+use axum::extract::{ConnectInfo, Request};
+use axum::http::HeaderMap;
 
 use crate::app::App;
+use crate::config::ClientIpSource;
 use crate::limits::Limited;
 
 /// The caller's address, as a request extension.
 #[derive(Debug, Clone, Copy)]
 pub struct CallerAddress(pub IpAddr);
 
-/// Finds the caller's address: the connection's, or the one that the operator's proxy names. Without
-/// either all callers share one address, and so one budget. Refuses callers that come too often, when
-/// that limit is on.
-pub async fn admit(app: &App, request: Request) -> Result<Request, Limited> {
-    let (mut parts, body) = request.into_parts();
-    parts.extensions.insert(app.config.client_ip_source.clone());
-    let found = ClientIp::from_request_parts(&mut parts, &()).await;
-    let address = found.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ip| ip.0);
-    parts.extensions.insert(CallerAddress(address));
+/// Finds the caller's address: the connection's, or the one that the operator's proxy names. Refuses callers that
+/// come too often, when that limit is on.
+pub fn admit(app: &App, mut request: Request) -> Result<Request, Limited> {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip().to_canonical());
+    let source = app.config.client_ip_source;
+    let address = match source {
+        ClientIpSource::ConnectInfo => peer,
+        _ => named(source, request.headers()).unwrap_or_else(|| {
+            app.unreadable_addresses.note(source);
+            peer
+        }),
+    };
+    request.extensions_mut().insert(CallerAddress(address));
     app.limits.check_address(address)?;
-    Ok(Request::from_parts(parts, body))
+    Ok(request)
+}
+
+/// The address in the header that the proxy sets. Of a list it is the last one: all others are the caller's words.
+fn named(source: ClientIpSource, headers: &HeaderMap) -> Option<IpAddr> {
+    match source {
+        ClientIpSource::ConnectInfo => None,
+        ClientIpSource::RightmostXForwardedFor => parse(last_element(headers, "x-forwarded-for")?),
+        ClientIpSource::RightmostForwarded => parse(forwarded_for(last_element(headers, "forwarded")?)?),
+        // The port is always there, and IPv6 has no brackets.
+        ClientIpSource::CloudFrontViewerAddress => {
+            parse(only(headers, "cloudfront-viewer-address")?.rsplit_once(':')?.0)
+        }
+        ClientIpSource::CfConnectingIp => parse(only(headers, "cf-connecting-ip")?),
+        ClientIpSource::FlyClientIp => parse(only(headers, "fly-client-ip")?),
+        ClientIpSource::TrueClientIp => parse(only(headers, "true-client-ip")?),
+        ClientIpSource::XEnvoyExternalAddress => parse(only(headers, "x-envoy-external-address")?),
+        ClientIpSource::XRealIp => parse(only(headers, "x-real-ip")?),
+    }
+}
+
+/// The value of a header that is there once. One that is there twice is the caller's beside the proxy's.
+fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let mut values = headers.get_all(name).iter();
+    let (value, None) = (values.next()?, values.next()) else { return None };
+    value.to_str().ok()
+}
+
+/// The last element of a list. What stands before it may be anything, also bytes that are no text.
+fn last_element<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let list = headers.get_all(name).iter().next_back()?.as_bytes();
+    std::str::from_utf8(list.rsplit(|byte| *byte == b',').next()?).ok()
+}
+
+/// The `for` of an element of the Forwarded header (RFC 7239 §4).
+fn forwarded_for(element: &str) -> Option<&str> {
+    element.split(';').find_map(|pair| {
+        let (name, value) = pair.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("for").then_some(value)
+    })
+}
+
+/// An address, as proxies write it: alone or with a port, IPv6 in brackets or not, quoted or not. An IPv4 address that
+/// is written as IPv6 is the IPv4 address.
+fn parse(text: &str) -> Option<IpAddr> {
+    let text = text.trim();
+    let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+    let address = match text.strip_prefix('[') {
+        Some(bracketed) => {
+            let (address, port) = bracketed.split_once(']')?;
+            (port.is_empty() || port.starts_with(':')).then_some(address)?
+        }
+        None if text.matches(':').count() == 1 => text.split_once(':')?.0,
+        None => text,
+    };
+    // The zone of a link-local address (RFC 4007 §11).
+    let address = address.split_once('%').map_or(address, |(address, _)| address);
+    address.parse().ok().map(|address: IpAddr| address.to_canonical())
 }

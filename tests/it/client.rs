@@ -464,7 +464,7 @@ async fn exchanges_are_limited_per_subject() {
 /// another by inventing addresses.
 #[tokio::test]
 async fn failed_authentications_are_limited_per_address() {
-    use axum_client_ip::ClientIpSource;
+    use countersign::config::ClientIpSource;
     for (source, own_budgets) in
         [(ClientIpSource::RightmostXForwardedFor, true), (ClientIpSource::ConnectInfo, false)]
     {
@@ -486,6 +486,62 @@ async fn failed_authentications_are_limited_per_address() {
         assert_eq!(from("198.51.100.1", SECRET).await, 429);
         let others = if own_budgets { (200, 401) } else { (429, 429) };
         assert_eq!((from("198.51.100.2", SECRET).await, from("2001:db8::1", "wrong").await), others);
+    }
+}
+
+/// However a proxy writes an address, with a port as well, it is that address; what cannot be read is counted, and
+/// leaves everybody else's budget alone.
+#[tokio::test]
+async fn addresses_are_read_as_proxies_write_them() {
+    use countersign::config::ClientIpSource::{
+        self, CloudFrontViewerAddress, RightmostForwarded, RightmostXForwardedFor, XRealIp,
+    };
+    let alike: &[(ClientIpSource, &str, &[&str])] = &[
+        (
+            RightmostXForwardedFor,
+            "x-forwarded-for",
+            &["198.51.100.1", "198.51.100.1:5", "::ffff:198.51.100.1", "[::ffff:c633:6401]:80"],
+        ),
+        (
+            RightmostXForwardedFor,
+            "x-forwarded-for",
+            &["2001:db8::1", "[2001:db8::1]", "[2001:db8::1]:5", "\"[2001:db8::1]:5\"", "2001:db8::1%eth0"],
+        ),
+        (
+            RightmostForwarded,
+            "forwarded",
+            &[
+                "for=198.51.100.1",
+                "proto=https;For=\"198.51.100.1:80\"",
+                "for=192.0.2.9, for=198.51.100.1;by=x",
+            ],
+        ),
+        (XRealIp, "x-real-ip", &["198.51.100.1", "198.51.100.1:5", " [::ffff:198.51.100.1] "]),
+        (CloudFrontViewerAddress, "cloudfront-viewer-address", &["2001:db8::1:443", "2001:db8:0::1:80"]),
+    ];
+    for (source, header, values) in alike {
+        let app = TestApp::start_with(|c| {
+            c.rate_limit.failed_authentications_per_minute = values.len() as u32;
+            c.client_ip_source = *source;
+        })
+        .await;
+        let from = async |value: &str, secret: &str| {
+            let form = [("grant_type", JWT_BEARER), ("assertion", "x")];
+            let request = app.http.post(app.token_url()).basic_auth(CLIENT, Some(secret)).form(&form);
+            Answer::of(request.header(*header, value).send().await.unwrap()).await.status
+        };
+        for value in *values {
+            assert_eq!(from(value, "wrong").await, 401, "{value}");
+        }
+        // One budget, which is used up.
+        for value in *values {
+            assert_eq!(from(value, SECRET).await, 429, "{value}");
+        }
+        assert_eq!(app.app.unreadable_addresses.count(), 0);
+        for unreadable in ["", "unknown", "for=_hidden", "[2001:db8::1", "1.2.3.4.5", "for=unknown"] {
+            assert_eq!(from(unreadable, SECRET).await, 400, "{unreadable}");
+        }
+        assert_eq!(app.app.unreadable_addresses.count(), 6);
     }
 }
 

@@ -28,7 +28,8 @@ async fn samples(app: &TestApp) -> BTreeMap<String, f64> {
     for line in answer.body.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
         let (family, _) = line.split_once(' ').unwrap();
         let described = answer.body.contains(&format!("# HELP {family} "));
-        assert!(described && family.starts_with("countersign_"), "{line}");
+        let ours = family.starts_with("countersign_") || family.starts_with("process_");
+        assert!(described && ours, "{line}");
     }
     named
 }
@@ -53,6 +54,37 @@ async fn exchanges_are_counted_by_outcome_and_reason() {
     assert!(samples["countersign_exchange_duration_seconds_sum"] > 0.0);
     assert!(samples.keys().any(|name| name.starts_with("countersign_exchange_duration_seconds_bucket{le=")));
     assert!(!samples.keys().any(|name| name.contains("shadow")), "it is off");
+}
+
+/// A count that appears with its first event looks like no rise.
+#[tokio::test]
+async fn exchanges_are_counted_from_zero() {
+    let samples = samples(&TestApp::start().await).await;
+    let count = |outcome: &str, reason: &str| {
+        samples[&format!("countersign_exchanges_total{{outcome=\"{outcome}\",reason=\"{reason}\"}}")]
+    };
+    assert_eq!(count("granted", ""), 0.0);
+    for reason in countersign::oauth::error::Reason::ALL {
+        assert_eq!(count("refused", reason), 0.0, "{reason}");
+    }
+}
+
+/// By the names that dashboards know.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_process_is_measured() {
+    let app = TestApp::start().await;
+    let before = samples(&app).await;
+    let started = before["process_start_time_seconds"];
+    let now = std::fs::metadata("/proc/self").unwrap().modified().unwrap();
+    let now = now.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
+    assert!((now - started).abs() < 24.0 * 3600.0, "{started} {now}");
+    assert!(before["process_resident_memory_bytes"] > 1e6);
+    assert!(before["process_virtual_memory_bytes"] > before["process_resident_memory_bytes"]);
+    assert!(before["process_threads"] >= 1.0);
+    assert!(before["process_open_fds"] >= 3.0 && before["process_open_fds"] <= before["process_max_fds"]);
+    // Work that takes CPU time, at least a hundredth of a second of it.
+    while samples(&app).await["process_cpu_seconds_total"] <= before["process_cpu_seconds_total"] {}
 }
 
 /// Whoever calls can make up any number of reasons in no way, and policies only those that they name.

@@ -1,6 +1,6 @@
 //! How many rows refusals write: a few of each kind a minute, and one that says how many more there were.
 
-use axum_client_ip::ClientIpSource;
+use countersign::config::ClientIpSource;
 use countersign::model::member::Status;
 use countersign::store::sign_ins::{self, Filter, SignIn};
 use serde_json::json;

@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::app::App;
 use crate::clock::MAX_DIFFERENCE;
-use crate::config::{Config, Destination, LogStream};
+use crate::config::{Destination, LogStream};
 use crate::metrics::StreamMetrics;
 use crate::resolver::LookupError;
 use crate::store::StoreError;

@@ -18,7 +18,7 @@ pub use run::{Observed, Verdict, explain_case, not_applied_to, run};
 
 use crate::policy::facts::{ConfigurationFacts, Facts};
 use crate::policy::source::is_listed;
-use crate::policy::{CompiledPolicies, Denial};
+use crate::policy::{Denial, PolicyEngine};
 use file::CaseFile;
 use resolve::Resolver;
 
@@ -129,7 +129,7 @@ pub fn read(path: &Path) -> Result<Vec<Case>, CaseErrors> {
 }
 
 /// Runs a directory's cases; the first that fails, or is written wrongly, is told.
-pub fn run_directory(policies: &CompiledPolicies, dir: &Path) -> Result<usize, String> {
+pub fn run_directory(policies: &PolicyEngine, dir: &Path) -> Result<usize, String> {
     let cases = read(dir).map_err(|errors| errors.to_string())?;
     for case in &cases {
         if let Some(failure) = run(policies, case).failures.first() {

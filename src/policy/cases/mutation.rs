@@ -10,7 +10,7 @@ use super::parts::{Kind, Part, parts};
 use super::run::run;
 use crate::policy::lint::ALLOW_UNTESTED;
 use crate::policy::parse::{self, Placed};
-use crate::policy::{CompiledPolicies, PolicySource, Validated, depth};
+use crate::policy::{PolicyEngine, PolicySource, Validated, depth};
 
 /// Most things that are dropped: each is tried on every case.
 const MAX_MUTANTS: usize = 20_000;
@@ -72,7 +72,7 @@ pub fn mutate(
         source.files.iter().flat_map(|file| parse::policies(file, &mut problems)).collect();
     policies.sort_by_cached_key(|placed| placed.id());
     let mut laboratory = Laboratory {
-        policies: CompiledPolicies::compile(&validated.set, &validated.schema)?,
+        policies: PolicyEngine::compile(&validated.set, &validated.schema)?,
         schema: &validated.schema,
         validator: Validator::new(validated.schema.clone()),
         cases,
@@ -101,7 +101,7 @@ fn excuses(placed: &Placed<'_>) -> Vec<String> {
 }
 
 struct Laboratory<'a> {
-    policies: CompiledPolicies,
+    policies: PolicyEngine,
     schema: &'a Schema,
     validator: Validator,
     cases: &'a [Case],

@@ -7,7 +7,7 @@ use super::{Case, Matter};
 use crate::oauth::error::Reason;
 use crate::policy::facts::MemberFacts;
 use crate::policy::{
-    Action, CompiledPolicies, Decision, Denial, Explained, NotApplied, Ruling, decide, decide_configuration,
+    Action, Decision, Denial, Explained, NotApplied, PolicyEngine, Ruling, decide, decide_configuration,
     explain, explain_configuration, not_applied, not_applied_configuration,
 };
 
@@ -30,7 +30,7 @@ pub struct Verdict {
 }
 
 /// Every decision on a case, clause by clause.
-pub fn explain_case(policies: &CompiledPolicies, case: &Case) -> Vec<Explained> {
+pub fn explain_case(policies: &PolicyEngine, case: &Case) -> Vec<Explained> {
     match &case.matter {
         Matter::Exchange(facts) => explain(policies, facts).0,
         Matter::Unfit(_) => Vec::new(),
@@ -39,11 +39,7 @@ pub fn explain_case(policies: &CompiledPolicies, case: &Case) -> Vec<Explained> 
 }
 
 /// Why the other policies did not apply to a case; none where no policy is asked.
-pub fn not_applied_to(
-    policies: &CompiledPolicies,
-    case: &Case,
-    decisions: &[Explained],
-) -> Option<NotApplied> {
+pub fn not_applied_to(policies: &PolicyEngine, case: &Case, decisions: &[Explained]) -> Option<NotApplied> {
     match &case.matter {
         Matter::Exchange(facts) => Some(not_applied(policies, facts, decisions, |_| true)),
         Matter::Unfit(_) => None,
@@ -54,13 +50,13 @@ pub fn not_applied_to(
 }
 
 /// Decides a case and compares.
-pub fn run(policies: &CompiledPolicies, case: &Case) -> Verdict {
+pub fn run(policies: &PolicyEngine, case: &Case) -> Verdict {
     let observed = observe(policies, case);
     let failures = compare(&case.expect, &observed, |id| policies.effect(id).is_some());
     Verdict { observed, failures }
 }
 
-fn observe(policies: &CompiledPolicies, case: &Case) -> Observed {
+fn observe(policies: &PolicyEngine, case: &Case) -> Observed {
     match &case.matter {
         Matter::Exchange(facts) => {
             let Decision { rulings, outcome } = decide(policies, facts);

@@ -1,5 +1,7 @@
 //! What monitoring reads: counts of this process, in the OpenMetrics text format.
 
+pub mod process;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -21,6 +23,10 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 /// Upper bounds, in seconds; the last is the longest that a request may take.
 const DURATIONS: [f64; 14] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
+
+/// Outcomes of a request at the token endpoint.
+const GRANTED: &str = "granted";
+const REFUSED: &str = "refused";
 
 /// What came of reading the policies again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -85,6 +91,11 @@ impl Default for Metrics {
         let durations = Histogram::new(DURATIONS);
         let reloads = Family::<ReloadLabels, Counter>::default();
         // From zero on: a count that appears with its first event looks like no rise.
+        drop(exchanges.get_or_create(&ExchangeLabels { outcome: GRANTED, reason: String::new() }));
+        for reason in Reason::ALL {
+            let reason = (*reason).to_owned();
+            drop(exchanges.get_or_create(&ExchangeLabels { outcome: REFUSED, reason }));
+        }
         for result in [Reload::Loaded, Reload::Unchanged, Reload::Failed] {
             drop(reloads.get_or_create(&ReloadLabels { result }));
         }
@@ -114,7 +125,7 @@ impl Metrics {
     /// Counts an answer of the token endpoint.
     pub fn count_exchange(&self, refused: Option<&TokenError>, took: Duration, policies: &Policies) {
         self.durations.observe(took.as_secs_f64());
-        let outcome = if refused.is_some() { "refused" } else { "granted" };
+        let outcome = if refused.is_some() { REFUSED } else { GRANTED };
         let reason = refused.map(|error| error.reason.as_str()).unwrap_or_default();
         let mut labels = ExchangeLabels { outcome, reason: reason.to_owned() };
         if let Some(known) = self.exchanges.get(&labels) {
@@ -144,11 +155,14 @@ impl Metrics {
         }
     }
 
-    /// The text of everything that is counted, and of `state`.
+    /// The text of everything that is counted, of `state`, and of the process.
     pub fn render(&self, state: &Registry) -> Result<String, fmt::Error> {
+        let mut process = Registry::default();
+        process::add(&mut process);
         let mut text = String::new();
-        encode_registry(&mut text, &self.registry)?;
-        encode_registry(&mut text, state)?;
+        for registry in [&self.registry, state, &process] {
+            encode_registry(&mut text, registry)?;
+        }
         encode_eof(&mut text)?;
         Ok(text)
     }
