@@ -6,9 +6,9 @@ use diesel::Connection as _;
 
 use super::StoreError;
 use super::connection::{AnyConnection, Kind, is_transient};
+use super::job::{Answer, Finish, Health, Job, Start, WriteJob};
 use super::ledger::{self, Entry, RedeemError, Verdict};
 use super::link::Link;
-use super::worker::{Answer, Finish, Health, Job, Start, WriteJob};
 
 /// How often a batch is written again when PostgreSQL prefers another one.
 const ATTEMPTS: usize = 4;

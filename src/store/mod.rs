@@ -15,7 +15,9 @@ mod failures;
 pub mod grounds;
 mod home;
 pub mod identity_providers;
+mod job;
 pub mod known;
+mod lane;
 pub mod ledger;
 mod link;
 #[cfg(feature = "postgres")]

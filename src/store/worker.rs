@@ -4,14 +4,13 @@
 //! One durable commit costs one fsync whether it carries one exchange or two hundred, so a writer takes
 //! whatever has queued while the last commit ran and answers all of it after the COMMIT.
 
-use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use crossbeam_channel::Receiver;
 use diesel::result::Error as DieselError;
 use tokio::sync::oneshot;
 
@@ -20,70 +19,25 @@ use super::batch::Batch;
 use super::checkpoint::{self, Checkpoints};
 use super::connection::{AnyConnection, Kind, patience as patience_to_open};
 use super::home::Home;
+use super::job::{Finish, Health, Job, ReadJob, Start, WriteJob};
+use super::lane::{self, Lane, State};
 use super::ledger::{Entry, RedeemError};
 use super::link::{Link, Place};
 use super::watchdog::{Call, Watchdog};
 use crate::config::Database;
 
-/// Jobs waiting for a thread; a full queue is overload, answered with 503 instead of a longer queue.
-const QUEUE: usize = 4096;
 /// Most jobs in one commit: bounds what a failed commit takes with it and how long readers wait.
 const BATCH: usize = 256;
 /// How long it is waited for threads to end.
 const CLOSING: Duration = Duration::from_secs(2);
-/// How long a caller waits while the database is known not to answer.
-const SHORT_PATIENCE: Duration = Duration::from_millis(200);
 /// Between attempts to connect, at first and at most.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
-
-/// What a job leaves behind: told how the commit went, it answers the waiting task.
-pub(super) type Finish = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
-/// Says also whether the job failed.
-pub(super) type WriteJob = Box<dyn FnOnce(Start<'_>) -> (Finish, bool) + Send>;
-/// Says whether the job failed.
-type ReadJob = Box<dyn FnOnce(&mut Link) -> bool + Send>;
-/// Where the outcome of an entry is waited for.
-pub(super) type Answer = oneshot::Sender<Result<(), RedeemError>>;
-
-/// How a job begins.
-pub(super) enum Start<'a> {
-    /// In a transaction of its own.
-    Alone(&'a mut Link),
-    /// In a savepoint of a transaction with others.
-    Among(&'a mut AnyConnection),
-    /// Not at all, and why.
-    Never(&'a str),
-}
-
-/// What writers do.
-pub(super) enum Job {
-    /// For the ledger, which writes many at once.
-    Entry(Box<Entry>, Answer),
-    /// Anything else, in a transaction or savepoint of its own.
-    Other(WriteJob),
-}
 
 /// How often was committed, and how many jobs the commits carried.
 #[derive(Debug, Default)]
 pub struct Counts {
     pub commits: AtomicU64,
     pub writes: AtomicU64,
-}
-
-/// A queue with the threads that work it off, which end when this is dropped.
-struct Lane<J> {
-    queue: Sender<J>,
-    patience: Duration,
-    state: Arc<State>,
-}
-
-/// What is known of the threads of a lane.
-#[derive(Default)]
-struct State {
-    /// Whether a caller has waited in vain since something was done last.
-    stalled: AtomicBool,
-    /// How many threads have a connection.
-    connected: Arc<AtomicUsize>,
 }
 
 /// Where jobs are handed over.
@@ -109,16 +63,6 @@ struct Post {
     watchdog: Arc<Watchdog>,
 }
 
-/// What is to be thought of a connection after some work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Health {
-    Sound,
-    /// Something failed: it is to be looked at.
-    Doubtful,
-    /// Not to be used again.
-    Broken,
-}
-
 impl Workers {
     /// Starts the threads on a database that is already migrated.
     pub fn start(url: &str, config: &Database) -> Result<Self, StoreError> {
@@ -141,9 +85,9 @@ impl Workers {
             watchdog: Arc::clone(&watchdog),
         };
         let this = Self {
-            writes: Lane::start("store-writer", writers, patience, post(), Post::write_until_closed)?,
-            reads: Lane::start("store-reader", config.readers, patience, post(), Post::read_until_closed)?,
-            lists: Lane::start("store-lister", 1, patience, post(), Post::read_until_closed)?,
+            writes: post().lane("store-writer", writers, patience, Post::write_until_closed)?,
+            reads: post().lane("store-reader", config.readers, patience, Post::read_until_closed)?,
+            lists: post().lane("store-lister", 1, patience, Post::read_until_closed)?,
             counts,
             watchdog: Arc::downgrade(&watchdog),
         };
@@ -179,7 +123,7 @@ impl Workers {
 
     /// Does what one request asks for: all its waits for the database together take no longer than one may.
     pub async fn for_one_request<T>(&self, work: impl Future<Output = T>) -> T {
-        LEFT.scope(Cell::new(self.writes.patience), work).await
+        lane::for_one_request(self.writes.patience, work).await
     }
 
     /// How often was committed so far.
@@ -247,98 +191,24 @@ impl Workers {
     }
 }
 
-impl Lane<ReadJob> {
-    async fn read<T, E, F>(&self, job: F) -> Result<T, E>
-    where
-        F: FnOnce(&mut AnyConnection) -> Result<T, E> + Send + 'static,
-        T: Send + 'static,
-        E: From<StoreError> + From<DieselError> + Send + 'static,
-    {
-        let (answer, done) = oneshot::channel();
-        let job: ReadJob = Box::new(move |link| {
-            if answer.is_closed() {
-                return false;
-            }
-            let result = link.transaction(AnyConnection::begin_read, job);
-            let failed = result.is_err();
-            let _ = answer.send(result);
-            failed
-        });
-        self.submit(job)?;
-        self.wait(done).await?
-    }
-}
-
-impl<J> Clone for Lane<J> {
-    fn clone(&self) -> Self {
-        let Self { queue, patience, state } = self;
-        Self { queue: queue.clone(), patience: *patience, state: Arc::clone(state) }
-    }
-}
-
-impl<J: Send + 'static> Lane<J> {
-    fn start(
+impl Post {
+    /// Starts threads, and the queue of their jobs.
+    fn lane<J: Send + 'static>(
+        self,
         name: &str,
         threads: usize,
         patience: Duration,
-        post: Post,
-        work: fn(&Post, &Receiver<J>, &Arc<Call>),
-    ) -> Result<Self, StoreError> {
-        let (queue, jobs) = bounded(QUEUE);
-        let (state, watchdog) = (Arc::clone(&post.state), Arc::clone(&post.watchdog));
-        for _ in 0..threads.max(1) {
-            let (post, jobs) = (post.clone(), jobs.clone());
-            watchdog.run(name, &state.connected, move |call| work(&post, &jobs, call))?;
-        }
-        Ok(Self { queue, patience, state })
-    }
-
-    fn submit(&self, job: J) -> Result<(), StoreError> {
-        self.queue.try_send(job).map_err(|error| match error {
-            TrySendError::Full(_) => StoreError::Overloaded,
-            TrySendError::Disconnected(_) => StoreError::Stopped,
+        work: fn(&Self, &Receiver<J>, &Arc<Call>),
+    ) -> Result<Lane<J>, StoreError> {
+        Lane::start(patience, &self.state, |jobs| {
+            for _ in 0..threads.max(1) {
+                let (post, jobs) = (self.clone(), jobs.clone());
+                self.watchdog.run(name, &self.state.connected, move |call| work(&post, &jobs, call))?;
+            }
+            Ok(())
         })
     }
 
-    /// Waits for an answer, but not for ever: a server that is gone may not be noticed for minutes. Only who has
-    /// waited in full can tell that it does not answer.
-    async fn wait<T>(&self, done: oneshot::Receiver<T>) -> Result<T, StoreError> {
-        let stalled = self.state.stalled.load(Ordering::Relaxed);
-        let patience = if stalled { SHORT_PATIENCE.min(self.patience) } else { self.patience };
-        let left = LEFT.try_with(Cell::get).unwrap_or(patience);
-        let (patience, began) = (patience.min(left.max(SHORT_PATIENCE)), Instant::now());
-        let answer = tokio::time::timeout(patience, done).await;
-        // Outside of such a request there is nothing to count.
-        let _ = LEFT.try_with(|left| left.set(left.get().saturating_sub(began.elapsed())));
-        match answer {
-            Ok(answer) => answer.map_err(|_| StoreError::Stopped),
-            Err(_) => {
-                if patience == self.patience {
-                    self.state.stalled.store(true, Ordering::Relaxed);
-                }
-                Err(StoreError::Timeout)
-            }
-        }
-    }
-
-    /// Waits until a thread has a connection; false when none has in time.
-    fn is_connected_before(&self, until: Instant) -> bool {
-        while self.state.connected.load(Ordering::Relaxed) == 0 {
-            if Instant::now() >= until {
-                return false;
-            }
-            thread::sleep(Duration::from_millis(5));
-        }
-        true
-    }
-}
-
-tokio::task_local! {
-    /// How long a request may still wait for the database.
-    static LEFT: Cell<Duration>;
-}
-
-impl Post {
     fn write_until_closed(&self, jobs: &Receiver<Job>, call: &Arc<Call>) {
         let checkpoints = self.checkpoints();
         self.work(jobs, call, |link, first| {

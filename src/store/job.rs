@@ -1,0 +1,45 @@
+//! Work for the threads that own the database connections.
+
+use tokio::sync::oneshot;
+
+use super::StoreError;
+use super::connection::AnyConnection;
+use super::ledger::{Entry, RedeemError};
+use super::link::Link;
+
+/// What a job leaves behind: told how the commit went, it answers the waiting task.
+pub(super) type Finish = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+/// Says also whether the job failed.
+pub(super) type WriteJob = Box<dyn FnOnce(Start<'_>) -> (Finish, bool) + Send>;
+/// Says whether the job failed.
+pub(super) type ReadJob = Box<dyn FnOnce(&mut Link) -> bool + Send>;
+/// Where the outcome of an entry is waited for.
+pub(super) type Answer = oneshot::Sender<Result<(), RedeemError>>;
+
+/// How a job begins.
+pub(super) enum Start<'a> {
+    /// In a transaction of its own.
+    Alone(&'a mut Link),
+    /// In a savepoint of a transaction with others.
+    Among(&'a mut AnyConnection),
+    /// Not at all, and why.
+    Never(&'a str),
+}
+
+/// What writers do.
+pub(super) enum Job {
+    /// For the ledger, which writes many at once.
+    Entry(Box<Entry>, Answer),
+    /// Anything else, in a transaction or savepoint of its own.
+    Other(WriteJob),
+}
+
+/// What is to be thought of a connection after some work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Health {
+    Sound,
+    /// Something failed: it is to be looked at.
+    Doubtful,
+    /// Not to be used again.
+    Broken,
+}
