@@ -169,19 +169,30 @@ impl Store {
             let mut connection = connection::open(&place, &settings)?;
             connection.check_version().map(|()| connection)
         };
-        watchdog::in_time(3 * connection::patience(url, config), opened)
+        Self::in_time(url, config, opened)
+    }
+
+    /// Does what needs the database at `url` for a moment; with an error where that does not answer at all.
+    pub fn in_time<T: Send + 'static>(
+        url: &str,
+        config: &Database,
+        work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        watchdog::in_time(3 * connection::patience(url, config), work)
     }
 
     /// Applies pending migrations to the database at `url` and names them.
     pub fn migrate(url: &str) -> Result<Vec<String>, StoreError> {
-        let config = Database::default();
-        connection::check_sessions(url, &config)?;
-        let mut connection = connection::open(url, &config)?;
-        let unknown = connection.unknown_migrations()?;
-        match unknown.is_empty() {
-            true => connection.migrate(),
-            false => Err(StoreError::Ahead(unknown.join(", "))),
-        }
+        let (place, config) = (url.to_owned(), Database::default());
+        let settings = config.clone();
+        let opened = move || {
+            connection::check_sessions(&place, &settings)?;
+            let mut connection = connection::open(&place, &settings)?;
+            let unknown = connection.unknown_migrations()?;
+            if unknown.is_empty() { Ok(connection) } else { Err(StoreError::Ahead(unknown.join(", "))) }
+        };
+        // A migration itself takes the time that it takes.
+        Self::in_time(url, &config, opened)?.migrate()
     }
 
     /// Reads on a reader's connection; all reads of `job` see one state of the database.

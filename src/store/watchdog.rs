@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "postgres")]
 use diesel::connection::{Instrumentation, InstrumentationEvent};
 
 use super::StoreError;
@@ -79,12 +80,13 @@ impl Call {
 }
 
 /// Makes each statement of a connection a call that must return in time.
-#[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "SQLite bounds its waits by itself"))]
+#[cfg(feature = "postgres")]
 pub(super) struct EachStatement {
     pub call: Arc<Call>,
     pub limit: Duration,
 }
 
+#[cfg(feature = "postgres")]
 impl Instrumentation for EachStatement {
     fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
         match event {

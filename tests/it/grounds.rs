@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use countersign::store::sign_ins::{self, SignIn};
-use countersign::store::{Store, log_streams};
+use countersign::store::{Store, StoreError, log_streams};
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
@@ -43,15 +43,12 @@ fn kept(app: &TestApp) -> Vec<Kept> {
     diesel::sql_query(query).load(&mut app.database.connect()).unwrap()
 }
 
-/// Nobody waits for grounds to be written down.
-async fn until(what: impl Fn() -> bool) {
-    for _ in 0..500 {
-        if what() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("it does not come");
+/// Waits for grounds to be written down, which no sign-in does; and for the process to know that they are, which it
+/// does a moment after their commit.
+async fn until(app: &TestApp, what: impl Fn() -> bool) {
+    crate::process::until("the grounds are written down", async || what()).await;
+    app.app.store.write(|_| Ok::<_, StoreError>(())).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(200)).await;
 }
 
 async fn sign_in(app: &TestApp, name: &str) -> SignIn {
@@ -66,7 +63,7 @@ async fn prepared() -> TestApp {
     for _ in 0..2 {
         sign_in(&app, "dana").await;
     }
-    until(|| kept(&app).len() == 1).await;
+    until(&app, || kept(&app).len() == 1).await;
     app
 }
 
@@ -80,7 +77,7 @@ async fn a_row_that_names_its_grounds_reads_like_another() {
     let app = TestApp::start().await;
     sign_in(&app, "dana").await;
     let whole = sign_in(&app, "erin").await;
-    until(|| kept(&app).len() == 1).await;
+    until(&app, || kept(&app).len() == 1).await;
     let named = sign_in(&app, "finn").await;
 
     let stored = stored(&app);
@@ -120,7 +117,7 @@ async fn refusals_name_their_grounds() {
         app.refused(asked.clone(), "invalid_grant", "email_unverified").await;
     }
     let whole = app.last_sign_in().await;
-    until(|| kept(&app).len() == 2).await;
+    until(&app, || kept(&app).len() == 2).await;
     app.refused(asked, "invalid_grant", "email_unverified").await;
     assert!(stored(&app).last().is_some_and(|row| !row.grounds.is_empty() && row.decisions.is_empty()));
     let named = app.last_sign_in().await;
@@ -140,12 +137,12 @@ async fn grounds_are_noted_again_while_they_are_used() {
     app.clock.advance(1);
     sign_in(&app, "dana").await;
     assert!(last_is_named());
-    until(|| kept(&app)[0].used_at == first + 12 * HOUR).await;
+    until(&app, || kept(&app)[0].used_at == first + 12 * HOUR).await;
     // Nobody has used them for a day: somebody may have deleted them.
     app.clock.advance(DAY);
     let whole = sign_in(&app, "dana").await;
     assert!(!last_is_named() && !whole.decisions.is_empty());
-    until(|| kept(&app)[0].used_at == first + 12 * HOUR + DAY).await;
+    until(&app, || kept(&app)[0].used_at == first + 12 * HOUR + DAY).await;
     sign_in(&app, "dana").await;
     assert!(last_is_named());
 }

@@ -10,7 +10,7 @@ use crate::policy::PolicySource;
 use crate::resolver::Resolver;
 use crate::signing::Signer;
 use crate::store::connection::{self, Kind};
-use crate::store::{StoreError, signing_keys};
+use crate::store::{Store, StoreError, signing_keys};
 
 /// What `serve` could not open, each with its key and what to do.
 pub(super) fn problems(config: &Config, now: i64) -> Vec<String> {
@@ -56,13 +56,17 @@ fn open_database(config: &Config, now: i64) -> Result<(), String> {
         return missing_directory(Path::new(path))
             .map_or(Ok(()), |why| Err(format!("`database_url`: {why}")));
     }
-    connection::check_sessions(url, &config.database).map_err(failed)?;
-    let mut connection = connection::open(url, &config.database).map_err(failed)?;
-    match connection.check_version() {
-        Err(StoreError::Behind) if Kind::of(url) == Some(Kind::Sqlite) => return Ok(()),
-        checked => checked.map_err(failed)?,
-    }
-    let keys = signing_keys::all(&mut connection).map_err(failed)?;
+    let (place, settings) = (url.to_owned(), config.database.clone());
+    let read_keys = move || {
+        connection::check_sessions(&place, &settings)?;
+        let mut connection = connection::open(&place, &settings)?;
+        match connection.check_version() {
+            Err(StoreError::Behind) if Kind::of(&place) == Some(Kind::Sqlite) => return Ok(None),
+            checked => checked?,
+        }
+        signing_keys::all(&mut connection).map(Some)
+    };
+    let Some(keys) = Store::in_time(url, &config.database, read_keys).map_err(failed)? else { return Ok(()) };
     Signer::prepare(&keys, config, now).map(drop).map_err(|error| error.to_string())
 }
 

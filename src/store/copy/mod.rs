@@ -148,9 +148,13 @@ impl Copy {
 
 /// Large tables take their time.
 fn open(url: &str) -> Result<super::AnyConnection, CopyError> {
-    let mut connection = connection::open(url, &Database::default())?;
-    connection.lift_timeouts()?;
-    Ok(connection)
+    let place = url.to_owned();
+    let opened = move || {
+        let mut connection = connection::open(&place, &Database::default())?;
+        connection.lift_timeouts()?;
+        Ok(connection)
+    };
+    Ok(super::Store::in_time(url, &Database::default(), opened)?)
 }
 
 /// What TO holds of each of [`TABLES`], which must be how FROM's begin.

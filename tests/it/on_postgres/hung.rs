@@ -1,5 +1,6 @@
 //! Servers that keep their connections open and answer nothing: no call waits for ever.
 
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -87,4 +88,29 @@ async fn a_frozen_server_that_goes_on_is_used_again() {
     cluster.thaw();
     until_granted(&app, &process).await;
     process.stop();
+}
+
+/// Commands end as well, and say why.
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_do_not_wait_for_a_frozen_server() {
+    let cluster = Cluster::start();
+    let app = start(&cluster).await;
+    cluster.freeze();
+    let to = format!("sqlite://{}/copy.db", app.dir.path().display());
+    let commands: [&[&str]; 3] = [&["migrate"], &["config", "check"], &["db", "copy", &cluster.url, &to]];
+    let run = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_countersign"));
+        command.args(arguments).env("COUNTERSIGN_DATABASE_URL", &cluster.url).stdout(Stdio::null());
+        command.stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let started = Instant::now();
+    let all = commands.map(run);
+    for child in all {
+        let out = blocking(|| child.wait_with_output().unwrap());
+        let said = String::from_utf8_lossy(&out.stderr);
+        assert_eq!(out.status.code(), Some(2), "{said}");
+        assert!(said.contains("did not answer in time") || said.contains("timeout expired"), "{said}");
+    }
+    assert!(started.elapsed() < Duration::from_secs(90), "{:?}", started.elapsed());
+    cluster.thaw();
 }
