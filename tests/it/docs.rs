@@ -276,3 +276,21 @@ fn exit_codes_are_those_of_the_help() {
         assert!(known.iter().any(|known| known == command), "{command} is not in the guide");
     }
 }
+
+/// Files that move take their mentions along.
+#[test]
+fn paths_in_the_documents_exist() {
+    let mut seen = 0;
+    for document in ["README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/operations.md", "docs/policies.md"]
+    {
+        let text = std::fs::read_to_string(document).unwrap();
+        let words = quoted(&text).filter(|word| !word.contains(['*', '…', ' ', '{', '<', ':']));
+        for path in words
+            .filter(|word| ["src/", "tests/", "benches/", "scripts/"].iter().any(|dir| word.starts_with(dir)))
+        {
+            assert!(Path::new(path).exists(), "{document} names {path}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 50, "{seen}");
+}
