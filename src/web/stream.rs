@@ -96,10 +96,17 @@ impl TimedStream {
     }
 
     fn fail_at<T>(&mut self, context: &mut Context<'_>, deadline: Instant) -> Poll<io::Result<T>> {
-        if self.timer.deadline() != deadline {
+        // A deadline moves with every request. The timer follows when it would be late, or has fired too early.
+        if self.timer.deadline() > deadline {
             self.timer.as_mut().reset(deadline);
         }
-        self.timer.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
+        while self.timer.as_mut().poll(context).is_ready() {
+            if self.timer.deadline() >= deadline {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            self.timer.as_mut().reset(deadline);
+        }
+        Poll::Pending
     }
 
     fn watch_write<T>(
