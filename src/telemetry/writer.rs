@@ -15,9 +15,6 @@ use memchr::{memchr, memchr_iter, memrchr};
 const MAX_WAITING: usize = 1024 * 1024;
 /// Most bytes of one write. Pipes take this many whole, so that lines of several processes do not mix.
 const CHUNK: usize = 4096;
-/// How long further lines are waited for before the first one is written: waking the thread for each would cost a
-/// sign-in more than making its line.
-const GATHER: Duration = Duration::from_millis(10);
 /// How long to wait when the other end, which somebody made non-blocking, takes nothing.
 const RETRY: Duration = Duration::from_millis(20);
 
@@ -127,9 +124,7 @@ impl Shared {
             self.changed.notify_all();
         }
         let idle = |state: &mut State| state.waiting.is_empty();
-        drop(self.changed.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner));
-        thread::sleep(GATHER);
-        let mut state = self.lock();
+        let mut state = self.changed.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner);
         state.writing = true;
         std::mem::swap(lines, &mut state.waiting);
     }
