@@ -6,6 +6,7 @@ mod policies;
 mod presence;
 mod readiness;
 mod references;
+mod refusals;
 mod replaced;
 mod retention;
 
@@ -243,19 +244,6 @@ impl App {
         if after != Some(before) {
             self.issuer_keys.forget(&before.issuer);
         }
-    }
-
-    /// Writes the rows that stand for refusals which got none of their own; what cannot be written is counted on.
-    pub async fn flush_refusals(&self) -> Result<(), StoreError> {
-        let mut outcome = Ok(());
-        for row in self.refusals.take(self.clock.now()) {
-            let row = Arc::new(row);
-            if let Err(error) = self.store.record(Arc::clone(&row)).await {
-                self.refusals.give_back(&row);
-                outcome = Err(error);
-            }
-        }
-        outcome
     }
 
     /// Deletes what has expired, in small steps. A clock that may be ahead deletes nothing.

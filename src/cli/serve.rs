@@ -32,9 +32,6 @@ const MEET: Duration = Duration::from_secs(5);
 const PROBE_AGAIN: Duration = Duration::from_secs(1);
 /// How often what the shadow set would have decided otherwise is written down.
 const FLUSH: Duration = Duration::from_secs(2);
-/// How often refusals that got no row of their own are written down, as a row that says how many: the minute that
-/// `rate_limit.recorded_refusals_per_minute` is about.
-const COUNT: Duration = Duration::from_secs(60);
 /// How often what has expired is deleted.
 const PRUNE: Duration = Duration::from_secs(60);
 
@@ -95,7 +92,7 @@ pub(super) async fn run(config: Config, signals: Signals, migrates: bool) -> Out
     let streams = stream::start(&app, &streams_stopped)?;
     answer(&app, public, management, stop).await?;
     flush_shadow(&app).await;
-    flush_refusals(&app).await;
+    app.write_refusals().await;
     if let Err(error) = app.leave_replicas().await {
         tracing::warn!(%error, "cannot tell other replicas that this one ends");
     }
@@ -195,7 +192,7 @@ fn follow(app: &Arc<App>, hangup: Signal, shadow_hangup: Signal) {
         tokio::spawn(follow_shadow(Arc::clone(app), shadow_hangup));
         tokio::spawn(record_shadow(Arc::clone(app)));
     }
-    tokio::spawn(record_refusals(Arc::clone(app)));
+    tokio::spawn(Arc::clone(app).record_refusals());
     tokio::spawn(prune(Arc::clone(app)));
 }
 
@@ -282,22 +279,6 @@ async fn flush_shadow(app: &App) {
     let Some(shadow) = &app.shadow else { return };
     if let Err(error) = shadow.flush(&app.store).await {
         tracing::warn!(%error, "cannot write down what the shadow set decided");
-    }
-}
-
-/// Writes down how many refusals got no row of their own, for as long as the service runs.
-async fn record_refusals(app: Arc<App>) {
-    let mut timer = tokio::time::interval(COUNT);
-    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        timer.tick().await;
-        flush_refusals(&app).await;
-    }
-}
-
-async fn flush_refusals(app: &App) {
-    if let Err(error) = app.flush_refusals().await {
-        tracing::warn!(%error, "cannot write down how many requests were refused");
     }
 }
 

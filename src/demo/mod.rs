@@ -10,7 +10,6 @@ mod tour;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use tokio::net::TcpListener;
@@ -69,7 +68,7 @@ impl Stage {
         let mcp_url = format!("{mcp_origin}/mcp");
         let app = start_app(dir, &issuer, &[acme.0.clone(), globex.0.clone()]).await?;
         let admin_token = admin_token(&app).await?;
-        tokio::spawn(record_refusals(Arc::clone(&app)));
+        tokio::spawn(Arc::clone(&app).record_refusals());
         serve(listener, web::router(app));
         serve(
             mcp_listener,
@@ -114,17 +113,6 @@ async fn start_app(dir: &Path, issuer: &str, private_origins: &[String]) -> Resu
     config.fetch.private_origins = private_origins.iter().cloned().map(Into::into).collect();
     Store::migrate(&config.database_url)?;
     Ok(App::start(config, Arc::new(SystemClock)).await?)
-}
-
-/// As the service does each minute.
-async fn record_refusals(app: Arc<App>) {
-    let mut timer = tokio::time::interval(Duration::from_secs(60));
-    loop {
-        timer.tick().await;
-        if let Err(error) = app.flush_refusals().await {
-            tracing::warn!(%error, "cannot write down how many requests were refused");
-        }
-    }
 }
 
 async fn admin_token(app: &App) -> Result<String, DemoError> {

@@ -7,7 +7,7 @@ use super::commit::Committed;
 use crate::clock::UnixSeconds;
 use crate::signing::{SigningError, SigningKey};
 
-/// What the token will say. It needs what the policies permitted, so there is none without a decision.
+/// The content of a token. It needs what the policies permitted, so there is none without a decision.
 #[derive(Debug, Clone)]
 pub struct Grant {
     pub member_id: String,

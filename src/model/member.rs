@@ -4,7 +4,7 @@ use crate::clock::UnixSeconds;
 use crate::text_enum::text_enum;
 
 text_enum! {
-    /// What a member may do in the teamspace's own administration.
+    /// The rights of a member in the teamspace's own administration.
     Role { Owner = "owner", Admin = "admin", Developer = "developer" }
 }
 

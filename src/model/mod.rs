@@ -1,4 +1,4 @@
-//! What the service knows of: plain data with the rules about it, without input and output.
+//! The things that the service knows: plain data with the rules about it, without input and output.
 
 pub mod client;
 pub mod identity_provider;

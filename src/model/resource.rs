@@ -17,7 +17,7 @@ pub struct Resource {
     pub id: String,
     /// The `aud` of its tokens, as registered.
     pub identifier: String,
-    /// The same after the syntax normalization of RFC 3986 §6.2.2, by which it is found.
+    /// The identifier after the syntax normalization of RFC 3986 §6.2.2, by which it is found.
     pub normalized: String,
     pub name: String,
     /// Empty: any well-formed scope passes through, each decided by policy.

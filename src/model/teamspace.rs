@@ -4,7 +4,7 @@ use crate::clock::UnixSeconds;
 use crate::text_enum::text_enum;
 
 text_enum! {
-    /// What a teamspace has bought.
+    /// The plan that a teamspace has bought.
     Plan { Free = "free", Pro = "pro", Enterprise = "enterprise" }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::clock::UnixSeconds;
 
-/// What the service expects of an assertion.
+/// The values that an assertion must have for this service, client and time.
 #[derive(Debug, Clone)]
 pub struct Expectations {
     /// Our issuer identifier, the only audience.

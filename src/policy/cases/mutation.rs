@@ -17,7 +17,7 @@ const MAX_MUTANTS: usize = 20_000;
 /// Most characters of a part that are shown.
 const MAX_TEXT: usize = 200;
 
-/// What came of dropping everything in turn.
+/// The outcome of dropping everything in turn.
 #[derive(Debug, Serialize)]
 pub struct Mutation {
     /// How many policies and parts were dropped.
@@ -25,7 +25,7 @@ pub struct Mutation {
     /// Whether everything that can be dropped was.
     pub complete: bool,
     pub survivors: Vec<Survivor>,
-    /// What `@allow_untested` names in vain: there is no such part.
+    /// Parts that `@allow_untested` names and that the policy does not have.
     pub excused_in_vain: Vec<Excuse>,
 }
 
