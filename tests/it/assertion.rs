@@ -303,7 +303,7 @@ async fn resource_and_scope_have_exact_types() {
     app.granted(json!({ "scope": " docs.read  docs.write " })).await;
 }
 
-/// JAG-18, JAG-19: fail closed.
+/// JAG-18, JAG-19, DPP-03, DPP-10: fail closed.
 #[tokio::test]
 async fn what_must_be_obeyed_is_not_ignored() {
     let app = TestApp::start().await;
@@ -316,7 +316,7 @@ async fn what_must_be_obeyed_is_not_ignored() {
     }
 }
 
-/// JAG-20, JAG-24, JAG-25
+/// JAG-20, JAG-24, JAG-25, STP-03
 #[tokio::test]
 async fn optional_claims_have_exact_types() {
     let app = TestApp::start().await;
@@ -434,7 +434,7 @@ async fn a_disabled_issuer_or_a_lost_plan_ends_access_at_once() {
     app.refused(json!({}), "invalid_grant", "issuer_unknown").await;
 }
 
-/// Draft §6.3: an assertion for another customer of ours.
+/// JAG-22: an assertion for another customer of ours.
 #[tokio::test]
 async fn aud_tenant_must_name_the_teamspace() {
     let app = TestApp::start().await;

@@ -163,7 +163,7 @@ async fn more_than_one_method_is_refused() {
     }
 }
 
-/// CLI-02, TOK-09: a method that is not offered fails; it is never treated as if it were not there.
+/// CLI-02, CLI-06, TOK-09: a method that is not offered fails; it is never treated as if it were not there.
 #[tokio::test]
 async fn client_assertions_are_refused() {
     let app = TestApp::start().await;

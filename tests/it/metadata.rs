@@ -23,8 +23,8 @@ async fn get_with(app: &TestApp, path: &str, name: &str, value: &str) -> Answer 
     Answer::of(app.http.get(url).header(name, value).send().await.unwrap()).await
 }
 
-/// META-01, META-03, META-05, META-06, META-07, META-09, META-10: exactly these members, and none of what
-/// is not offered.
+/// META-01, META-03, META-05, META-06, META-07, META-09, META-10, REG-07: exactly these members, and none of
+/// what is not offered.
 #[tokio::test]
 async fn the_metadata_is_what_clients_need_and_no_more() {
     let app = TestApp::start().await;

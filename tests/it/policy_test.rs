@@ -96,7 +96,7 @@ fn examples() -> Vec<(String, PolicySource, CompiledPolicies, Vec<Case>)> {
     examples
 }
 
-/// Each ready example passes its own cases beside the shipped policies, which miss it when it is dropped.
+/// GRT-12 (`mfa.cedar`). Each ready example passes its own cases beside the shipped policies, which miss it when it is dropped.
 #[test]
 fn every_example_is_covered_by_its_cases() {
     for (name, source, compiled, cases) in examples() {

@@ -109,7 +109,7 @@ async fn only_our_tokens_for_it_are_taken() {
     }
 }
 
-/// PRS-06
+/// PRS-06, PRS-08
 #[tokio::test]
 async fn tokens_come_in_the_header_only() {
     let server = Server::start().await;

@@ -30,6 +30,7 @@ async fn a_generated_client_shows_its_secret_once() {
     }
 }
 
+/// REG-01, SUB-10
 #[tokio::test]
 async fn a_given_client_from_beginning_to_end() {
     let h = Harness::start().await;
@@ -84,6 +85,7 @@ async fn at_most_two_secrets_live() {
     h.refuses(&h.operator, (Method::POST, "/clients/d/secrets"), None, (404, "not_found")).await;
 }
 
+/// CLI-07, REG-01: there are no public clients, and no id looks like a metadata document's URL.
 #[tokio::test]
 async fn unacceptable_values_are_refused() {
     let h = Harness::start().await;

@@ -36,7 +36,7 @@ async fn change(app: &TestApp, method: Method, path: &str, body: Value) -> Answe
     answer
 }
 
-/// ADM-09: on the next request, keys in the cache or not.
+/// ADM-09, REV-08: on the next request, keys in the cache or not.
 #[tokio::test]
 async fn a_provider_that_is_switched_off_is_not_believed() {
     let app = start().await;
@@ -50,6 +50,7 @@ async fn a_provider_that_is_switched_off_is_not_believed() {
     app.refused(json!({}), "invalid_grant", "issuer_unknown").await;
 }
 
+/// REV-08
 #[tokio::test]
 async fn a_suspended_or_removed_member_stays_out_until_brought_back() {
     let app = start().await;
@@ -78,6 +79,7 @@ async fn ended_sessions_need_a_new_sign_in() {
     app.granted(json!({})).await;
 }
 
+/// REV-08
 #[tokio::test]
 async fn a_disabled_client_and_a_withdrawn_secret_are_refused() {
     let app = start().await;
