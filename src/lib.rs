@@ -7,8 +7,8 @@
 //! token; [`idp`] fetches the issuer's keys; [`policy`] decides; [`store`] writes; [`signing`] signs. [`shadow`] asks
 //! what other policies would have decided; [`decision_log`] tells what was decided; [`disclosure`] says what a teamspace
 //! may learn about policies; [`limits`] bounds whatever callers can make grow; [`resolver`] looks up host names for all
-//! that connect to somewhere. [`app`] holds the parts, [`config`] what
-//! the operator says, [`cli`] the commands, [`demo`] everything on loopback.
+//! that connect to somewhere. [`app`] holds the parts, [`runtime`] runs
+//! them, [`config`] is what the operator says, [`cli`] the commands, [`demo`] everything on loopback.
 
 pub mod clock;
 pub mod email;
@@ -42,6 +42,8 @@ pub mod decision_log;
 pub mod exchange;
 
 pub mod web;
+
+pub mod runtime;
 
 pub mod demo;
 

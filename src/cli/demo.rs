@@ -31,7 +31,10 @@ pub(super) async fn run(args: Args) -> Outcome {
     narrator.say(&format!("Globex's identity provider  {}", stage.globex.0));
     seed(&http, &stage).await?;
     tour(&http, &stage, &mut narrator).await?;
+    // The stop waits for connections that are kept.
+    drop(http);
     if args.once {
+        stage.stop().await?;
         let wrong = counted(narrator.failures(), "step", "steps");
         narrator.say(&format!("\n  {wrong} went wrong"));
         return Ok(if narrator.failures() == 0 { End::Fine } else { End::Finding });
@@ -40,6 +43,7 @@ pub(super) async fn run(args: Args) -> Outcome {
         say!("{}", instructions(&stage));
     }
     tokio::signal::ctrl_c().await?;
+    stage.stop().await?;
     Ok(End::Fine)
 }
 

@@ -13,14 +13,16 @@ use std::sync::Arc;
 
 use axum::Router;
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
 use crate::app::App;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::random::{digest, secret};
+use crate::runtime::{self, Listeners, Options, Service};
 use crate::store::admin_tokens::{self, AdminToken};
 use crate::store::{Store, StoreError};
-use crate::web::{self, server};
+use crate::web::server;
 use identity_provider::DemoIdp;
 use mcp_server::McpServerConfig;
 pub use seed::seed;
@@ -45,6 +47,10 @@ pub struct Stage {
     pub acme: (String, DemoIdp),
     /// The identity provider of the teamspace `globex`.
     pub globex: (String, DemoIdp),
+    /// Countersign itself.
+    pub service: Service,
+    /// The servers around it.
+    _others: JoinSet<()>,
 }
 
 /// A listener on a free loopback port, and its origin.
@@ -54,39 +60,44 @@ async fn listen() -> Result<(TcpListener, String), DemoError> {
     Ok((listener, origin))
 }
 
-/// Serves until the process ends.
-fn serve(listener: TcpListener, router: Router) {
-    tokio::spawn(server::serve(listener, router, Arc::default(), std::future::pending()));
+/// Serves until the set is dropped.
+fn serve(servers: &mut JoinSet<()>, listener: TcpListener, router: Router) {
+    servers.spawn(server::serve(listener, router, Arc::default(), std::future::pending()));
 }
 
 impl Stage {
     /// Starts everything, with database and policies in `dir`.
     pub async fn start(dir: &Path) -> Result<Self, DemoError> {
-        let (acme, globex) = (identity_provider().await?, identity_provider().await?);
-        let (listener, issuer) = listen().await?;
+        let mut others = JoinSet::new();
+        let (acme, globex) = (identity_provider(&mut others).await?, identity_provider(&mut others).await?);
+        let (public, issuer) = listen().await?;
+        let (management, _) = listen().await?;
         let (mcp_listener, mcp_origin) = listen().await?;
         let mcp_url = format!("{mcp_origin}/mcp");
         let app = start_app(dir, &issuer, &[acme.0.clone(), globex.0.clone()]).await?;
         let admin_token = admin_token(&app).await?;
-        tokio::spawn(Arc::clone(&app).record_refusals());
-        serve(listener, web::router(app));
-        serve(
-            mcp_listener,
-            mcp_server::router(McpServerConfig {
-                resource: mcp_url.clone(),
-                issuer: issuer.clone(),
-                jwks_uri: format!("{issuer}/oauth2/jwks"),
-                scopes_supported: SCOPES.map(str::to_owned).to_vec(),
-            }),
-        );
-        Ok(Self { issuer, admin_token, mcp_url, acme, globex })
+        let service = runtime::start(&app, Listeners { public, management }, Options::default())?;
+        let mcp_server = mcp_server::router(McpServerConfig {
+            resource: mcp_url.clone(),
+            issuer: issuer.clone(),
+            jwks_uri: format!("{issuer}/oauth2/jwks"),
+            scopes_supported: SCOPES.map(str::to_owned).to_vec(),
+        });
+        serve(&mut others, mcp_listener, mcp_server);
+        Ok(Self { issuer, admin_token, mcp_url, acme, globex, service, _others: others })
+    }
+
+    /// Stops the service as a signal would.
+    pub async fn stop(self) -> Result<(), DemoError> {
+        self.service.stop().cancel();
+        Ok(self.service.stopped().await?)
     }
 }
 
-async fn identity_provider() -> Result<(String, DemoIdp), DemoError> {
+async fn identity_provider(servers: &mut JoinSet<()>) -> Result<(String, DemoIdp), DemoError> {
     let (listener, issuer) = listen().await?;
     let idp = DemoIdp::new(issuer.clone())?;
-    serve(listener, idp.router());
+    serve(servers, listener, idp.router());
     Ok((issuer, idp))
 }
 

@@ -6,12 +6,12 @@ use countersign::app::App;
 use countersign::clock::{Clock as _, SystemClock};
 use countersign::exchange::explain::{Asked, explain};
 use countersign::oauth::request::JWT_BEARER;
+use countersign::runtime::Service;
 use countersign::store::StoreError;
 use countersign::store::log_streams::{self, Lease};
-use countersign::web::{self, server};
 use serde_json::json;
 
-use crate::harness::{Answer, CLIENT, SECRET, START, TestApp, TestClock};
+use crate::harness::{Answer, CLIENT, SECRET, START, TestApp, TestClock, listeners, run};
 use crate::reload::private;
 use crate::subject::futures_all;
 
@@ -19,16 +19,15 @@ use crate::subject::futures_all;
 pub struct Replica {
     pub app: Arc<App>,
     url: String,
+    _service: Service,
 }
 
 impl Replica {
     pub async fn start(app: &TestApp, now: i64) -> Self {
         let replica = App::start(app.app.config.clone(), Arc::new(TestClock::at(now))).await.unwrap();
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/oauth2/token", listener.local_addr().unwrap());
-        let (router, gate) = (web::router(Arc::clone(&replica)), Arc::clone(&replica.gate));
-        tokio::spawn(server::serve(listener, router, gate, std::future::pending()));
-        Self { app: replica, url }
+        let (listeners, [url, _]) = listeners().await;
+        let service = run(&replica, listeners);
+        Self { app: replica, url: format!("{url}/oauth2/token"), _service: service }
     }
 
     pub async fn exchange(&self, app: &TestApp, assertion: &str) -> Answer {

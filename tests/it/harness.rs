@@ -13,6 +13,7 @@ use countersign::model::resource::{Resource, ResourceScope};
 use countersign::model::teamspace::{Plan, Teamspace};
 use countersign::oauth::request::JWT_BEARER;
 use countersign::random::digest;
+use countersign::runtime::{self, Listeners, Options, Pace, Service};
 use countersign::store::changes::{self, Changed};
 use countersign::store::clients;
 use countersign::store::identity_providers;
@@ -21,7 +22,6 @@ use countersign::store::resources;
 use countersign::store::sign_ins::{self, Filter, SignIn};
 use countersign::store::teamspaces;
 use countersign::store::{AnyConnection, StoreError};
-use countersign::web::{self, server};
 use reqwest::header::HeaderMap;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
@@ -77,6 +77,23 @@ pub struct TestApp {
     pub http: reqwest::Client,
     pub dir: TempDir,
     pub database: TestDatabase,
+    pub service: Service,
+    /// Of the private listener.
+    pub management: String,
+}
+
+/// Listeners on free ports of loopback, and their addresses as URLs.
+pub async fn listeners() -> (Listeners, [String; 2]) {
+    let bind = async || tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listeners = Listeners { public: bind().await, management: bind().await };
+    let urls = [&listeners.public, &listeners.management];
+    let urls = urls.map(|listener| format!("http://{}", listener.local_addr().unwrap()));
+    (listeners, urls)
+}
+
+/// Runs the service as `serve` does, but nothing happens in the background unless the test does it.
+pub fn run(app: &Arc<App>, listeners: Listeners) -> Service {
+    runtime::start(app, listeners, Options { pace: Pace::Held, hangups: None }).unwrap()
 }
 
 /// An answer of the service.
@@ -146,12 +163,8 @@ impl TestApp {
     /// The same on a database that is there.
     pub async fn start_on(dir: TempDir, database: TestDatabase, configure: impl FnOnce(&mut Config)) -> Self {
         let idp = FakeIdp::start(Key::rsa("idp-1", 0)).await;
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut config = Config {
-            issuer: format!("http://{}", listener.local_addr().unwrap()),
-            database_url: database.url.clone(),
-            ..Config::default()
-        };
+        let (listeners, [issuer, management]) = listeners().await;
+        let mut config = Config { issuer, database_url: database.url.clone(), ..Config::default() };
         config.fetch.private_origins = vec![idp.issuer.clone().into()];
         config.rate_limit.failed_authentications_per_minute = 0;
         config.rate_limit.exchanges_per_subject_per_minute = 0;
@@ -159,13 +172,8 @@ impl TestApp {
         configure(&mut config);
         let clock = TestClock::at(START);
         let app = App::start(config, Arc::new(clock.clone())).await.unwrap();
-        tokio::spawn(server::serve(
-            listener,
-            web::router(Arc::clone(&app)),
-            Arc::clone(&app.gate),
-            std::future::pending(),
-        ));
-        let this = Self { app, clock, idp, http: http(), dir, database };
+        let service = run(&app, listeners);
+        let this = Self { app, clock, idp, http: http(), dir, database, service, management };
         this.seed().await;
         this
     }

@@ -70,6 +70,7 @@ mod replicas;
 mod request;
 mod requirements;
 mod resolver;
+mod runtime;
 mod seats;
 mod shadow;
 mod stop;

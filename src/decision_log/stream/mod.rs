@@ -10,9 +10,8 @@ mod syslog;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::clock::MAX_DIFFERENCE;
@@ -77,12 +76,11 @@ pub struct StartError {
     why: String,
 }
 
-/// Starts a task for each configured stream. They end within a few seconds when `stopped` becomes true.
-pub fn start(app: &Arc<App>, stopped: &watch::Receiver<bool>) -> Result<JoinSet<()>, StartError> {
+/// The configured streams. They send nothing before they [`Stream::run`].
+pub fn all(app: &Arc<App>) -> Result<Vec<Stream>, StartError> {
     let holder = uuid::Uuid::new_v4().to_string();
-    let mut tasks = JoinSet::new();
-    for config in &app.config.log_stream {
-        let stream = Stream {
+    let stream = |config: &LogStream| {
+        Ok(Stream {
             receiver: Receiver::new(config, app)?,
             metrics: app.metrics.of_stream(&config.name),
             app: Arc::clone(app),
@@ -90,10 +88,9 @@ pub fn start(app: &Arc<App>, stopped: &watch::Receiver<bool>) -> Result<JoinSet<
             holder: holder.clone(),
             horizon: Horizon::default(),
             failures: 0,
-        };
-        tasks.spawn(stream.run(stopped.clone()));
-    }
-    Ok(tasks)
+        })
+    };
+    app.config.log_stream.iter().map(stream).collect()
 }
 
 /// Up to which id every row can be seen, where ids do not follow commits: it is what could be seen once, when the
@@ -153,7 +150,7 @@ impl Receiver {
 }
 
 /// One stream in this process.
-struct Stream {
+pub struct Stream {
     app: Arc<App>,
     config: LogStream,
     receiver: Receiver,
@@ -166,16 +163,25 @@ struct Stream {
 }
 
 impl Stream {
-    async fn run(mut self, mut stopped: watch::Receiver<bool>) {
+    /// The name in the configuration.
+    pub fn name(&self) -> &str {
+        &self.config.name
+    }
+
+    /// Sends rows until it is stopped. It ends within a few seconds then.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let stopped_for_long = async {
+            stop.cancelled().await;
+            sleep(GRACE).await;
+        };
+        let mut stopped_for_long = std::pin::pin!(stopped_for_long);
         loop {
             let pause = tokio::select! {
                 pause = self.turn() => pause,
-                () = stop(&mut stopped, GRACE) => break,
+                () = &mut stopped_for_long => break,
             };
-            tokio::select! {
-                biased;
-                () = stop(&mut stopped, Duration::ZERO) => break,
-                () = sleep(pause) => {}
+            if stop.run_until_cancelled(sleep(pause)).await.is_none() {
+                break;
             }
         }
         let (name, holder) = (self.config.name.clone(), self.holder.clone());
@@ -244,13 +250,6 @@ impl Stream {
         let now = self.app.clock.now();
         Lease { holder: self.holder.clone(), now, until: now + LEASE }
     }
-}
-
-/// Ends some time after the service was told to stop.
-async fn stop(stopped: &mut watch::Receiver<bool>, after: Duration) {
-    // An error means that the sender is gone, which is a stop as well.
-    let _ = stopped.wait_for(|stopped| *stopped).await;
-    sleep(after).await;
 }
 
 /// How long to wait after so many failures. A refusal for good, such as 401, is waited out as well: an expired secret

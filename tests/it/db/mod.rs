@@ -14,16 +14,16 @@ use std::time::{Duration, Instant};
 use countersign::app::App;
 use countersign::model::member::Status;
 use countersign::oauth::request::JWT_BEARER;
+use countersign::runtime::Service;
 use countersign::store::AnyConnection;
 use countersign::store::connection;
 use countersign::store::sign_ins::{self, SignIn};
-use countersign::web::{self, server};
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 use serde_json::{Value, json};
 
 use crate::commands::{countersign, text};
-use crate::harness::{Answer, CLIENT, SECRET, START, TestApp};
+use crate::harness::{self, Answer, CLIENT, SECRET, START, TestApp};
 
 /// What else there is to copy: tables that no exchange fills.
 const MORE: &str = "
@@ -95,6 +95,7 @@ pub async fn furnish(url: &str) -> TestApp {
 pub struct Moved {
     app: Arc<App>,
     url: String,
+    _service: Service,
 }
 
 impl Moved {
@@ -102,11 +103,9 @@ impl Moved {
         let config =
             countersign::config::Config { database_url: database.to_owned(), ..app.app.config.clone() };
         let moved = App::start(config, Arc::new(app.clock.clone())).await.unwrap();
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let (router, gate) = (web::router(Arc::clone(&moved)), Arc::clone(&moved.gate));
-        tokio::spawn(server::serve(listener, router, gate, std::future::pending()));
-        Self { app: moved, url }
+        let (listeners, [url, _]) = harness::listeners().await;
+        let service = harness::run(&moved, listeners);
+        Self { app: moved, url, _service: service }
     }
 
     pub async fn last_sign_in(&self) -> SignIn {

@@ -18,8 +18,8 @@ use countersign::decision_log::stream::{self as log_stream, Horizon};
 use countersign::store::log_streams::{self, View};
 use countersign::store::sign_ins::NewSignIn;
 use serde_json::{Value, json};
-use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use crate::harness::TestApp;
 use crate::reload::private;
@@ -27,18 +27,19 @@ use crate::subject::futures_all;
 
 /// The streams of a service, until they are stopped.
 pub struct Running {
-    stop: watch::Sender<bool>,
+    stop: CancellationToken,
     tasks: JoinSet<()>,
 }
 
 impl Running {
     pub fn start(app: &TestApp) -> Self {
-        let (stop, stopped) = watch::channel(false);
-        Self { stop, tasks: log_stream::start(&app.app, &stopped).unwrap() }
+        let stop = CancellationToken::new();
+        let streams = log_stream::all(&app.app).unwrap();
+        Self { tasks: streams.into_iter().map(|stream| stream.run(stop.clone())).collect(), stop }
     }
 
     pub async fn stop(self) {
-        self.stop.send(true).unwrap();
+        self.stop.cancel();
         self.tasks.join_all().await;
     }
 }

@@ -7,16 +7,14 @@ mod past_sets;
 mod process;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use countersign::policy::reload::ReloadTrigger;
 use countersign::random::{digest, secret};
 use countersign::store::admin_tokens::{self, AdminToken};
 use countersign::store::{AnyConnection, StoreError};
-use countersign::web::{self, server};
 use tempfile::TempDir;
 
-use crate::harness::{Answer, START, TestApp, http};
+use crate::harness::{Answer, START, TestApp};
 
 /// The shipped policies and schema in a directory that may be changed.
 pub struct Rules {
@@ -94,11 +92,7 @@ pub async fn operator(app: &TestApp, path: &str) -> Answer {
 
 /// `GET` on the private listener.
 pub async fn private(app: &TestApp, path: &str) -> Answer {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}{path}", listener.local_addr().unwrap());
-    let router = web::management_router(Arc::clone(&app.app));
-    tokio::spawn(server::serve(listener, router, Arc::default(), std::future::pending()));
-    Answer::of(http().get(url).send().await.unwrap()).await
+    Answer::of(app.http.get(format!("{}{path}", app.management)).send().await.unwrap()).await
 }
 
 /// A transaction of another process that keeps this one from writing.

@@ -1,0 +1,164 @@
+//! The work that goes on beside the requests. Each function is one task and ends when its schedule does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::Signal;
+use tokio::sync::Notify;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, interval_at, sleep};
+
+use super::schedule::Schedule;
+use crate::app::App;
+use crate::policy::reload::ReloadTrigger;
+
+/// How often the database is asked for changes that other processes made, if none is heard of.
+const POLL: Duration = Duration::from_millis(500);
+/// How often files are checked for changes.
+const POLL_FILES: Duration = Duration::from_secs(1);
+/// How often replicas hear of each other.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+/// The same while the database is in doubt.
+const PROBE_AGAIN: Duration = Duration::from_secs(1);
+/// How often differences that the shadow set found are written.
+const FLUSH_SHADOW: Duration = Duration::from_secs(2);
+/// The minute that `rate_limit.recorded_refusals_per_minute` is about.
+const COUNT_REFUSALS: Duration = Duration::from_secs(60);
+/// How often expired rows are deleted.
+const PRUNE: Duration = Duration::from_secs(60);
+
+/// Two ticks are never nearer to each other than `period`, also after a long turn.
+fn every(period: Duration) -> Interval {
+    let mut timer = interval(period);
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    timer
+}
+
+/// Takes over other processes' changes.
+pub(super) async fn follow_changes(app: Arc<App>, changes: Arc<Notify>, schedule: Schedule) {
+    let mut timer = every(POLL);
+    let mut failing = false;
+    while schedule.next(tick_or_change(&mut timer, &changes)).await.is_some() {
+        let look = async {
+            let looked = app.reload().await;
+            if let Err(error) = &looked
+                && !failing
+            {
+                tracing::warn!(%error, "cannot look for changes");
+            }
+            failing = looked.is_err();
+        };
+        schedule.cut_short(look).await;
+    }
+}
+
+async fn tick_or_change(timer: &mut Interval, changes: &Notify) {
+    tokio::select! {
+        _ = timer.tick() => {}
+        () = changes.notified() => {}
+    }
+}
+
+/// Takes over changed policies. It is not a part of [`follow_changes`], which must go on when the policies are on a
+/// file system that hangs.
+pub(super) async fn follow_policies(app: Arc<App>, mut hangup: Option<Signal>, schedule: Schedule) {
+    let mut timer = every(POLL_FILES);
+    while let Some(trigger) = schedule.next(files_or_hangup(&mut timer, &mut hangup)).await {
+        let reload = async {
+            app.follow_policies(trigger).await;
+            app.keep_sets().await;
+        };
+        schedule.cut_short(reload).await;
+    }
+}
+
+/// Takes over a changed shadow set.
+pub(super) async fn follow_shadow(app: Arc<App>, mut hangup: Option<Signal>, schedule: Schedule) {
+    let mut timer = every(POLL_FILES);
+    while let Some(trigger) = schedule.next(files_or_hangup(&mut timer, &mut hangup)).await {
+        schedule.cut_short(app.follow_shadow(trigger)).await;
+    }
+}
+
+/// Waits until files are to be read: only if they changed, or at once on SIGHUP.
+async fn files_or_hangup(timer: &mut Interval, hangup: &mut Option<Signal>) -> ReloadTrigger {
+    let asked = async {
+        match hangup {
+            Some(signal) => signal.recv().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = timer.tick() => ReloadTrigger::IfChanged,
+        _ = asked => ReloadTrigger::Now,
+    }
+}
+
+/// Writes the differences that the shadow set found, the last ones when the service stops.
+pub(super) async fn record_shadow(app: Arc<App>, schedule: Schedule) {
+    let mut timer = every(FLUSH_SHADOW);
+    while schedule.next(timer.tick()).await.is_some() {
+        flush_shadow(&app).await;
+    }
+    flush_shadow(&app).await;
+}
+
+async fn flush_shadow(app: &App) {
+    let Some(shadow) = &app.shadow else { return };
+    if let Err(error) = shadow.flush(&app.store).await {
+        tracing::warn!(%error, "cannot write what the shadow set decided");
+    }
+}
+
+/// Writes how many refusals got no row of their own, the last ones when the service stops.
+pub(super) async fn record_refusals(app: Arc<App>, schedule: Schedule) {
+    let mut timer = every(COUNT_REFUSALS);
+    while schedule.next(timer.tick()).await.is_some() {
+        flush_refusals(&app).await;
+    }
+    flush_refusals(&app).await;
+}
+
+async fn flush_refusals(app: &App) {
+    if let Err(error) = app.flush_refusals().await {
+        tracing::warn!(%error, "cannot write how many requests were refused");
+    }
+}
+
+/// Lets other replicas hear of this one and hears of them, which shows whether the database can be read and written.
+/// It looks at once when a sign-in has failed, and often while anything fails. When the service stops, the others are
+/// told.
+pub(super) async fn heartbeat(app: Arc<App>, schedule: Schedule) {
+    let mut pause = Duration::ZERO;
+    while schedule.next(until_probe(&app, pause)).await.is_some() {
+        app.probe().await;
+        pause = HEARTBEAT;
+    }
+    if let Err(error) = app.leave_replicas().await {
+        tracing::warn!(%error, "cannot tell other replicas that this one ends");
+    }
+}
+
+async fn until_probe(app: &App, pause: Duration) {
+    sleep(pause.min(PROBE_AGAIN)).await;
+    if app.readiness.is_doubtful() || app.store.failures().is_failing() {
+        return;
+    }
+    tokio::select! {
+        () = sleep(pause.saturating_sub(PROBE_AGAIN)) => {}
+        () = app.store.failures().happened() => {}
+    }
+}
+
+/// Deletes what has expired.
+pub(super) async fn prune(app: Arc<App>, schedule: Schedule) {
+    // Not before the clocks were compared.
+    let mut timer = interval_at(Instant::now() + HEARTBEAT, PRUNE);
+    while schedule.next(timer.tick()).await.is_some() {
+        let prune = async {
+            if let Err(error) = app.prune().await {
+                tracing::warn!(%error, "cannot delete what has expired");
+            }
+        };
+        schedule.cut_short(prune).await;
+    }
+}

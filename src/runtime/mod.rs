@@ -1,0 +1,223 @@
+//! The running service: its listeners and everything that goes on beside the requests, started and stopped in one
+//! place. `serve`, the demonstration and the tests all start it here.
+
+mod background;
+mod schedule;
+pub mod tasks;
+
+use std::future::{Future, pending};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::Signal;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::app::App;
+use crate::decision_log::stream;
+use crate::limits::gate::Gate;
+use crate::store::{Store, StoreError};
+use crate::web::{self, server};
+pub use schedule::Pace;
+use schedule::Schedule;
+use tasks::{Stage, Task, TaskEnded, Tasks};
+
+/// How long the tasks of a stage may take to end. Longer than connections are drained.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Where the service listens.
+pub struct Listeners {
+    pub public: TcpListener,
+    pub management: TcpListener,
+}
+
+/// How the service runs.
+#[derive(Default)]
+pub struct Options {
+    pub pace: Pace,
+    /// SIGHUP, once for the policies and once for the shadow set: each has its files read at once.
+    pub hangups: Option<[Signal; 2]>,
+}
+
+/// Why the service cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum RuntimeError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    LogStream(#[from] stream::StartError),
+}
+
+/// The running service. When this is dropped everything ends at once.
+pub struct Service {
+    stop: CancellationToken,
+    tasks: Vec<String>,
+    supervisor: AbortOnDropHandle<Result<(), TaskEnded>>,
+}
+
+/// Starts listeners and background tasks.
+pub fn start(app: &Arc<App>, listeners: Listeners, options: Options) -> Result<Service, RuntimeError> {
+    let Options { pace, hangups } = options;
+    let mut starting = Starting { app, pace, tasks: Tasks::default() };
+    starting.listen(listeners);
+    starting.follow(hangups)?;
+    starting.keep_records();
+    starting.stream_log()?;
+    Ok(supervise(app, starting.tasks))
+}
+
+/// Runs tasks until [`Service::stop`] is called or an essential one ends, and then stops all of them.
+pub fn supervise(app: &Arc<App>, tasks: Tasks) -> Service {
+    let (stop, names) = (CancellationToken::new(), tasks.names());
+    tracing::debug!(tasks = names.join(" "), "the tasks are started");
+    let supervisor = tokio::spawn(run_to_the_end(Arc::clone(app), tasks, stop.clone()));
+    Service { stop, tasks: names, supervisor: AbortOnDropHandle::new(supervisor) }
+}
+
+impl Service {
+    /// The names of the tasks, sorted.
+    pub fn tasks(&self) -> &[String] {
+        &self.tasks
+    }
+
+    /// What stops the service when it is cancelled: it takes no new requests, answers the open ones, and writes what it
+    /// has counted.
+    pub fn stop(&self) -> &CancellationToken {
+        &self.stop
+    }
+
+    /// Waits until the service has stopped. An error when it did so because an essential task ended.
+    pub async fn stopped(self) -> Result<(), TaskEnded> {
+        match self.supervisor.await {
+            Ok(ended) => ended,
+            Err(error) => Err(TaskEnded::of("supervisor", &error)),
+        }
+    }
+}
+
+async fn run_to_the_end(app: Arc<App>, mut tasks: Tasks, stop: CancellationToken) -> Result<(), TaskEnded> {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = tasks.failure() => {}
+    }
+    tracing::info!("stopping");
+    app.gate.stop();
+    tokio::time::sleep(app.config.stop_delay.std()).await;
+    for stage in [Stage::Requests, Stage::Background, Stage::LogStreams] {
+        tasks.stop(stage, PATIENCE).await;
+    }
+    settle(&app.store).await;
+    tasks.stop(Stage::Management, PATIENCE).await;
+    tracing::info!("stopped");
+    tasks.outcome()
+}
+
+/// Leaves a database file that is complete by itself, for whoever copies it after the stop.
+async fn settle(store: &Store) {
+    match store.settle().await {
+        Ok(true) => {}
+        Ok(false) => {
+            tracing::warn!("another process uses the database: its file is not complete without -wal")
+        }
+        Err(error) => tracing::warn!(%error, "the database file is not complete without -wal"),
+    }
+}
+
+/// A service whose tasks are being started.
+struct Starting<'a> {
+    app: &'a Arc<App>,
+    pace: Pace,
+    tasks: Tasks,
+}
+
+impl Starting<'_> {
+    fn listen(&mut self, listeners: Listeners) {
+        let Listeners { public, management } = listeners;
+        let (router, gate) = (web::router(Arc::clone(self.app)), Arc::clone(&self.app.gate));
+        self.spawn(essential("public_listener", Stage::Requests), |schedule| async move {
+            server::serve(public, router, gate, schedule.stop.cancelled()).await;
+        });
+        let router = web::management_router(Arc::clone(self.app));
+        self.spawn(essential("management_listener", Stage::Management), |schedule| async move {
+            let served = server::serve(management, router, Arc::new(Gate::private()), pending());
+            schedule.cut_short(served).await;
+        });
+    }
+
+    /// What brings changes of configuration and policies into force.
+    fn follow(&mut self, hangups: Option<[Signal; 2]>) -> Result<(), StoreError> {
+        let (app, config) = (self.app, &self.app.config);
+        let [policies, shadow] = hangups.map_or([None, None], |hangups| hangups.map(Some));
+        let changes = match self.pace {
+            Pace::Timed => Store::changes(&config.database_url, &config.database)?,
+            Pace::Held => Arc::<Notify>::default(),
+        };
+        self.background("configuration", |schedule| {
+            background::follow_changes(Arc::clone(app), changes, schedule)
+        });
+        self.background("policies", |schedule| {
+            background::follow_policies(Arc::clone(app), policies, schedule)
+        });
+        self.background("heartbeat", |schedule| background::heartbeat(Arc::clone(app), schedule));
+        if app.shadow.is_some() {
+            self.spawn(optional("shadow_policies", Stage::Background), |schedule| {
+                background::follow_shadow(Arc::clone(app), shadow, schedule)
+            });
+        }
+        Ok(())
+    }
+
+    /// What writes records and deletes old ones.
+    fn keep_records(&mut self) {
+        let app = self.app;
+        // It also forgets what callers have left behind in memory.
+        self.background("retention", |schedule| background::prune(Arc::clone(app), schedule));
+        self.spawn(optional("counted_refusals", Stage::Background), |schedule| {
+            background::record_refusals(Arc::clone(app), schedule)
+        });
+        if app.shadow.is_some() {
+            self.spawn(optional("shadow_differences", Stage::Background), |schedule| {
+                background::record_shadow(Arc::clone(app), schedule)
+            });
+        }
+    }
+
+    fn stream_log(&mut self) -> Result<(), stream::StartError> {
+        for stream in stream::all(self.app)? {
+            let task = optional(&format!("log_stream:{}", stream.name()), Stage::LogStreams);
+            self.spawn(task, |schedule| async move {
+                if schedule.next(async {}).await.is_some() {
+                    stream.run(schedule.stop).await;
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// Starts a task that brings something into force: without it the service would decide by what is out of date.
+    fn background<F>(&mut self, name: &str, work: impl FnOnce(Schedule) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.spawn(essential(name, Stage::Background), work);
+    }
+
+    fn spawn<F>(&mut self, task: Task, work: impl FnOnce(Schedule) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let pace = self.pace;
+        self.tasks.spawn(task, |stop| work(Schedule { pace, stop }));
+    }
+}
+
+fn essential(name: &str, stage: Stage) -> Task {
+    Task { name: name.to_owned(), stage, is_essential: true }
+}
+
+/// A task without which sign-ins go on as they should.
+fn optional(name: &str, stage: Stage) -> Task {
+    Task { name: name.to_owned(), stage, is_essential: false }
+}
