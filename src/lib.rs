@@ -4,7 +4,7 @@
 //! files use each other; a test checks both.
 //!
 //! A request meets them from the top: [`web`] turns bytes into types; [`exchange`] is the flow from an assertion to a
-//! token; [`idp`] fetches the issuer's keys; [`policy`] decides; [`store`] writes; [`signing`] signs. [`shadow`] asks
+//! token; [`admin`] is what administrators do; [`idp`] fetches the issuer's keys; [`policy`] decides; [`store`] writes; [`signing`] signs. [`shadow`] asks
 //! what other policies would have decided; [`decision_log`] tells what was decided; [`disclosure`] says what a teamspace
 //! may learn about policies; [`limits`] bounds whatever callers can make grow; [`resolver`] looks up host names for all
 //! that connect to somewhere. [`app`] holds the parts, [`runtime`] runs
@@ -40,6 +40,8 @@ pub mod app;
 
 pub mod decision_log;
 pub mod exchange;
+
+pub mod admin;
 
 pub mod web;
 

@@ -2,7 +2,7 @@
 
 mod access_log;
 mod address;
-pub mod admin;
+pub mod api;
 mod body;
 mod error;
 mod health;
@@ -47,7 +47,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(documents)
         .route(&format!("{path}/oauth2/token"), post(token::token).fallback(token::method_not_allowed))
         .route(&format!("{path}/oauth2/authorize"), get(metadata::authorize).post(metadata::authorize))
-        .nest_service(&format!("{path}/api/v1"), admin::router(Arc::clone(&app)))
+        .nest_service(&format!("{path}/api/v1"), api::router(Arc::clone(&app)))
         .fallback(error::not_found)
         // The first is the outermost. Together, since every call of `layer` puts another box around each route.
         .layer((

@@ -15,7 +15,7 @@ use countersign::config::{Config, Duration};
 use countersign::random;
 use countersign::store::admin_tokens::{self, AdminToken};
 use countersign::store::{self, StoreError};
-use countersign::web::{RequestId, admin};
+use countersign::web::{RequestId, api};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tower::ServiceExt as _;
@@ -184,7 +184,7 @@ impl Api {
             request.headers_mut().insert(header::AUTHORIZATION, format!("Bearer {token}").parse().unwrap());
         }
         request.extensions_mut().insert(RequestId("req-1".into()));
-        let router = Router::new().nest_service("/api/v1", admin::router(Arc::clone(&self.app)));
+        let router = Router::new().nest_service("/api/v1", api::router(Arc::clone(&self.app)));
         Answer::of(router.oneshot(request).await.unwrap()).await
     }
 }

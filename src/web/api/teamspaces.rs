@@ -7,11 +7,12 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::auth::{Admin, InTeamspace, Operator};
-use super::change::Change;
-use super::check;
-use super::json::{JsonBody, Params, nullable, present};
+use super::json::{JsonBody, Params};
 use super::page::{self, PageQuery};
 use super::problem::Problem;
+use crate::admin::patch::{nullable, present};
+use crate::admin::teamspaces::find_named;
+use crate::admin::{self as check, AdminError, Change};
 use crate::clock::rfc3339;
 use crate::email::is_domain;
 use crate::model::teamspace::{Plan, Teamspace, is_slug};
@@ -87,7 +88,7 @@ pub async fn create(
     }
     .checked()?;
     let shown = admin
-        .change(move |c| {
+        .change(move |c| -> Result<_, Problem> {
             check_free(c, &teamspace)?;
             teamspaces::insert(c, &teamspace).map_err(|e| taken().if_duplicate(e))?;
             let (id, shown) = (&teamspace.id, view(&teamspace));
@@ -115,7 +116,7 @@ pub async fn change(
     }
     let id = tenancy.teamspace.id.clone();
     let shown = admin
-        .change(move |c| {
+        .change(move |c| -> Result<_, Problem> {
             let old = find_named(c, &tenancy.teamspace)?;
             let new = patch.apply(old.clone()).checked()?;
             check_free(c, &new)?;
@@ -137,7 +138,7 @@ pub async fn remove(InTeamspace { admin, tenancy }: InTeamspace) -> Result<Statu
     admin.require_operator()?;
     let id = tenancy.teamspace.id.clone();
     admin
-        .change(move |c| {
+        .change(move |c| -> Result<_, Problem> {
             let old = find_named(c, &tenancy.teamspace)?;
             teamspaces::delete(c, &id)?;
             // A later teamspace of the same slug must not inherit what was offered to this one.
@@ -158,18 +159,6 @@ fn refuse_if_named(admin: &Admin, slug: &str) -> Result<(), Problem> {
             Err(Problem::conflict("named_in_policies", detail).with("policies", json!(named.policies)))
         }
     }
-}
-
-/// The teamspace that a path named, as it is now, inside a transaction. One that has another slug by now is not
-/// the one that was meant.
-pub fn find_named(connection: &mut AnyConnection, named: &Teamspace) -> Result<Teamspace, Problem> {
-    let found = find(connection, &named.id)?;
-    if found.slug == named.slug { Ok(found) } else { Err(Problem::not_found()) }
-}
-
-/// One teamspace as it is now, inside a transaction.
-pub fn find(connection: &mut AnyConnection, id: &str) -> Result<Teamspace, Problem> {
-    teamspaces::find(connection, id)?.ok_or_else(Problem::not_found)
 }
 
 fn view(teamspace: &Teamspace) -> Value {
@@ -220,7 +209,7 @@ impl Teamspace {
             domain.make_ascii_lowercase();
         }
         let rule = "this is no domain such as example.com.";
-        check::list(&self.email_domains, is_domain, "email_domain_invalid", rule)?;
+        check::list(&self.email_domains, is_domain, rule).map_err(AdminError::EmailDomainInvalid)?;
         self.email_domains.sort();
         Ok(self)
     }

@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::auth::{ItemId, Operator, SecretId};
-use super::change::Change;
-use super::check;
-use super::json::{JsonBody, Params, present};
+use super::json::{JsonBody, Params};
 use super::page::{self, PageQuery};
 use super::problem::Problem;
+use crate::admin::patch::present;
+use crate::admin::{self as check, AdminError, Change};
 use crate::clock::{UnixSeconds, rfc3339};
 use crate::model::client::{AuthMethod, ClientSecret, RegisteredClient};
 use crate::oauth::request::JWT_BEARER;
@@ -86,7 +86,7 @@ pub async fn create(
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let (client, secret) = new.register(admin.app.clock.now())?;
     let shown = admin
-        .change(move |c| {
+        .change(move |c| -> Result<_, Problem> {
             clients::insert(c, &client).map_err(|e| {
                 Problem::conflict("client_id_taken", "Another client has this id.").if_duplicate(e)
             })?;
@@ -107,7 +107,7 @@ pub async fn change(
     JsonBody(patch): JsonBody<ClientPatch>,
 ) -> Result<Json<Value>, Problem> {
     let shown = admin
-        .change(move |c| {
+        .change(move |c| -> Result<_, Problem> {
             let old = find(c, &id)?;
             let new = patch.apply(old.clone())?;
             clients::update(c, &new)?;
@@ -121,7 +121,7 @@ pub async fn change(
 /// `DELETE /clients/{id}`
 pub async fn remove(Operator(admin): Operator, ItemId(id): ItemId) -> Result<StatusCode, Problem> {
     admin
-        .change(move |c| {
+        .change(move |c| -> Result<_, Problem> {
             let old = find(c, &id)?;
             clients::delete(c, &id)?;
             Ok(((), Change::removed(changed(&id), "client.delete", &id, view(&old))))
@@ -139,7 +139,7 @@ pub async fn add_secret(
     let given = body.and_then(|JsonBody(new)| new.client_secret);
     let (row, secret) = secret_of(&id, given, admin.app.clock.now())?;
     let shown = admin
-        .change(move |c| {
+        .change(move |c| -> Result<_, Problem> {
             let old = find(c, &id)?;
             let surplus = (old.secrets.len() + 1).saturating_sub(MAX_SECRETS);
             for oldest in old.secrets.iter().take(surplus) {
@@ -163,7 +163,7 @@ pub async fn remove_secret(
     SecretId(secret_id): SecretId,
 ) -> Result<StatusCode, Problem> {
     admin
-        .change(move |c| {
+        .change(move |c| -> Result<_, Problem> {
             let old = find(c, &id)?;
             if !old.secrets.iter().any(|secret| secret.id == secret_id) {
                 return Err(Problem::not_found());
@@ -252,10 +252,10 @@ impl RegisteredClient {
     fn checked(mut self) -> Result<Self, Problem> {
         self.client_name = check::name(&self.client_name)?;
         let rule = "a group has 1 to 200 characters without control characters.";
-        check::list(&self.groups, check::is_short_text, "groups_invalid", rule)?;
+        check::list(&self.groups, check::is_short_text, rule).map_err(AdminError::GroupsInvalid)?;
         let is_grant = |text: &str| text.len() <= 200 && is_printable(text);
         let rule = "a grant type is printable ASCII without space.";
-        check::list(&self.grant_types, is_grant, "grant_types_invalid", rule)?;
+        check::list(&self.grant_types, is_grant, rule).map_err(AdminError::GrantTypesInvalid)?;
         Ok(self)
     }
 }

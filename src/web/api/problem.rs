@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use diesel::result::Error as DieselError;
 use serde_json::{Value, json};
 
+use crate::admin::AdminError;
 use crate::limits::Limited;
 use crate::random::NoEntropy;
 use crate::store::{StoreError, is_duplicate};
@@ -88,7 +89,7 @@ impl Problem {
     }
 
     /// The same with a text of its own.
-    pub fn detail(mut self, detail: &'static str) -> Self {
+    fn detail(mut self, detail: String) -> Self {
         self.detail = detail.into();
         self
     }
@@ -107,12 +108,52 @@ impl Problem {
     }
 }
 
+/// The status and the stable code of each error: the only place where they stand.
+fn wire(error: &AdminError) -> (StatusCode, Cow<'static, str>) {
+    use AdminError as E;
+    const INVALID: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
+    let (status, code) = match error {
+        E::NotFound => (StatusCode::NOT_FOUND, "not_found"),
+        E::OperatorOnly => (StatusCode::FORBIDDEN, "operator_only"),
+        E::Limited(_) => (StatusCode::TOO_MANY_REQUESTS, "rate_limited"),
+        E::NameInvalid => (INVALID, "name_invalid"),
+        E::ScopeInvalid(_) => (INVALID, "scope_invalid"),
+        E::GroupsInvalid(_) => (INVALID, "groups_invalid"),
+        E::GrantTypesInvalid(_) => (INVALID, "grant_types_invalid"),
+        E::TeamspaceUnknown(_) => (INVALID, "teamspace_unknown"),
+        E::EmailDomainInvalid(_) => (INVALID, "email_domain_invalid"),
+        E::GroupsClaimInvalid => (INVALID, "groups_claim_invalid"),
+        E::ScopeUnknown(_) => (INVALID, "scope_unknown"),
+        E::NotAcceptable(failed) => return (INVALID, failed.code.clone()),
+        E::IssuerTaken => (StatusCode::CONFLICT, "issuer_taken"),
+        E::IssuerUnavailable => (StatusCode::CONFLICT, "issuer_unavailable"),
+        E::ChangedMeanwhile => (StatusCode::CONFLICT, "changed_meanwhile"),
+        E::NotInForce(_) | E::Store(_) | E::NoEntropy(_) | E::BrokenOff(_) => {
+            (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+        }
+    };
+    (status, code.into())
+}
+
+impl From<AdminError> for Problem {
+    fn from(error: AdminError) -> Self {
+        let (status, code) = wire(&error);
+        let problem = |text: String| Self::new(status, code, text);
+        match error {
+            AdminError::NotInForce(ref cause) => Self::unavailable(cause).detail(error.to_string()),
+            _ if status == StatusCode::SERVICE_UNAVAILABLE => Self::unavailable(&error),
+            AdminError::Limited(limited) => {
+                problem(error.to_string()).header(Header::RetryAfter, limited.retry_after.to_string())
+            }
+            AdminError::NotAcceptable(failed) => problem(failed.message).with("checks", failed.checks),
+            error => problem(error.to_string()),
+        }
+    }
+}
+
 impl From<Limited> for Problem {
     fn from(limited: Limited) -> Self {
-        let detail =
-            "This token, or its teamspace, has used up its budget, or has too many requests under way.";
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail)
-            .header(Header::RetryAfter, limited.retry_after.to_string())
+        AdminError::from(limited).into()
     }
 }
 

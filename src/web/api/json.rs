@@ -7,7 +7,6 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::error::Category;
 
@@ -116,16 +115,4 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
             "The body must be application/json.",
         )),
     }
-}
-
-/// For a member of a PATCH that cannot be cleared: absent leaves it, `null` is an error.
-pub fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(from).map(Some)
-}
-
-/// For a member of a PATCH that can be cleared: absent leaves it, `null` clears it.
-pub fn nullable<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
-    from: D,
-) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(from).map(Some)
 }

@@ -1,14 +1,13 @@
-//! What an identity provider must satisfy before it is believed. It takes as long as the issuer takes to
-//! answer, so it runs before the transaction that saves, never in it.
+//! The checks that an identity provider must pass before it is believed. They take as long as the issuer takes to
+//! answer, so they run before the transaction that saves, never in it.
 
 use std::borrow::Cow;
 
-use axum::http::StatusCode;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::auth::Admin;
-use super::problem::Problem;
+use super::caller::{Admin, InTeamspace};
+use super::error::{AdminError, NotAcceptable};
 use crate::disclosure::{Disclosure, Known};
 use crate::idp::issuer::{Check, ORDER, Outcome, Proposed, inspect};
 use crate::model::identity_provider::IdentityProvider;
@@ -49,26 +48,26 @@ impl Item {
 impl Validation {
     /// Judges what a teamspace would believe. That an issuer is another teamspace's is told last: only who names one
     /// that works learns anything.
-    pub async fn run(admin: &Admin, tenancy: &Tenancy, proposed: &IdentityProvider) -> Result<Self, Problem> {
-        let (app, snapshot) = (&admin.app, admin.app.snapshot());
+    pub(super) async fn run(at: &InTeamspace, proposed: &IdentityProvider) -> Result<Self, AdminError> {
+        let (app, tenancy, snapshot) = (&at.app, at.tenancy(), at.app.snapshot());
         let mut items = Vec::with_capacity(LOCAL.len() + ORDER.len());
         let mut jwks_uri = None;
-        match check_locally(admin, &snapshot, tenancy, proposed, &mut items) {
+        match check_locally(at, &snapshot, proposed, &mut items) {
             Err(failed) => items.push(failed),
             Ok(()) => {
                 let fetcher = app.fetcher.on_behalf_of(&tenancy.teamspace.slug);
                 let inspection = inspect(
-                    &if admin.is_operator() { fetcher } else { fetcher.for_administrators() },
+                    &if at.is_operator() { fetcher } else { fetcher.for_administrators() },
                     Proposed {
                         provider: proposed.provider,
                         issuer: &proposed.issuer,
                         own: &app.config.issuer,
-                        confined: !admin.is_operator(),
+                        confined: !at.is_operator(),
                     },
                 )
                 .await;
                 if inspection.failure().is_none() {
-                    check_free(admin, &snapshot, tenancy, &proposed.issuer)?;
+                    check_free(at, &snapshot, tenancy, &proposed.issuer)?;
                 }
                 jwks_uri = inspection.jwks_uri;
                 items.extend(inspection.checks.into_iter().map(Item::from));
@@ -90,8 +89,8 @@ impl Validation {
         self.jwks_uri.is_some()
     }
 
-    /// Where the issuer's keys are; else the problem that the first failed check is.
-    pub fn jwks_uri(&self) -> Result<String, Problem> {
+    /// Where the issuer's keys are; else the first check that failed.
+    pub(super) fn jwks_uri(&self) -> Result<String, AdminError> {
         if let Some(jwks_uri) = &self.jwks_uri {
             return Ok(jwks_uri.clone());
         }
@@ -100,31 +99,35 @@ impl Validation {
             Some(item) => (item.code.clone(), item.message.clone()),
             None => ("issuer_invalid".into(), "The issuer cannot be used.".to_owned()),
         };
-        Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, message).with("checks", self.checks()))
+        Err(AdminError::NotAcceptable(Box::new(NotAcceptable { code, message, checks: self.checks() })))
     }
 }
 
 fn check_locally(
-    admin: &Admin,
+    at: &InTeamspace,
     snapshot: &Snapshot,
-    tenancy: &Tenancy,
     proposed: &IdentityProvider,
     items: &mut Vec<Item>,
 ) -> Result<(), Item> {
+    let tenancy: &Tenancy = at.tenancy();
     let facts = ConfigurationFacts {
-        now: admin.app.clock.now(),
+        now: at.app.clock.now(),
         issuer: proposed.issuer.clone(),
         teamspace: TeamspaceFacts::of(tenancy),
     };
-    let policies = admin.app.policies();
+    let policies = at.app.policies();
     decide_configuration(&policies.compiled, &facts).1.map_err(|denial| {
         let known = Known { issuer: &proposed.issuer, ..Known::default() };
         let disclosure = Disclosure { snapshot, tenancy, known, policies: policies.compiled.annotations() };
-        refused(&denial, (!admin.is_operator()).then_some(&disclosure))
+        refused(&denial, (!at.is_operator()).then_some(&disclosure))
     })?;
     items.push(Item::new("policy", Outcome::Passed, "The policies permit this issuer."));
     if let Some(scope) = unknown_scope(snapshot, &tenancy.teamspace.slug, &proposed.scope) {
-        return Err(Item::new("scope_unknown", Outcome::Failed, scope_unknown(scope)));
+        return Err(Item::new(
+            "scope_unknown",
+            Outcome::Failed,
+            AdminError::ScopeUnknown(scope.to_owned()).to_string(),
+        ));
     }
     items.push(Item::new("scope", Outcome::Passed, "Every scope of the setting is known."));
     Ok(())
@@ -144,19 +147,14 @@ fn refused(denial: &Denial, confined: Option<&Disclosure<'_>>) -> Item {
 
 /// The first scope of a setting that no resource offered to the teamspace has. While nothing is offered
 /// yet, nothing can be told.
-pub fn unknown_scope<'a>(snapshot: &Snapshot, slug: &str, setting: &'a str) -> Option<&'a str> {
+pub(super) fn unknown_scope<'a>(snapshot: &Snapshot, slug: &str, setting: &'a str) -> Option<&'a str> {
     let offered: Vec<_> = snapshot.resources().filter(|r| r.is_published_to(slug)).collect();
     let is_known = |scope: &&str| offered.is_empty() || offered.iter().any(|r| r.has_scope(scope));
     setting.split_whitespace().find(|scope| !is_known(scope))
 }
 
-/// What is said of such a scope.
-pub fn scope_unknown(scope: &str) -> String {
-    format!("No resource that is offered to this teamspace has the scope {scope}.")
-}
-
 /// An issuer leads to one teamspace, or an administrator could claim another's people.
-fn check_free(admin: &Admin, snapshot: &Snapshot, tenancy: &Tenancy, issuer: &str) -> Result<(), Problem> {
+fn check_free(admin: &Admin, snapshot: &Snapshot, tenancy: &Tenancy, issuer: &str) -> Result<(), AdminError> {
     match snapshot.tenancy_of_issuer(issuer) {
         Some(other) if other.teamspace.id != tenancy.teamspace.id => {
             // Who tries many of them looks for customers.
@@ -171,12 +169,7 @@ fn check_free(admin: &Admin, snapshot: &Snapshot, tenancy: &Tenancy, issuer: &st
     }
 }
 
-/// Another teamspace believes this issuer. Which issuers are customers' is told to operators only.
-pub fn issuer_taken(admin: &Admin) -> Problem {
-    match admin.is_operator() {
-        true => Problem::conflict("issuer_taken", "Another teamspace has configured this issuer."),
-        false => {
-            Problem::conflict("issuer_unavailable", "This issuer cannot be saved here; ask the operator.")
-        }
-    }
+/// The error that another teamspace's issuer is.
+pub(super) fn issuer_taken(admin: &Admin) -> AdminError {
+    if admin.is_operator() { AdminError::IssuerTaken } else { AdminError::IssuerUnavailable }
 }

@@ -2,10 +2,7 @@
 
 mod audit;
 pub(super) mod auth;
-mod change;
-mod check;
 mod clients;
-mod difference;
 mod explain;
 mod identity_provider;
 mod json;
@@ -16,7 +13,6 @@ mod problem;
 mod resources;
 pub(crate) mod sign_ins;
 mod teamspaces;
-mod validation;
 
 use std::sync::Arc;
 

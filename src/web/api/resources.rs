@@ -10,11 +10,11 @@ use url::Url;
 use uuid::Uuid;
 
 use super::auth::{Admin, ItemId, Operator};
-use super::change::Change;
-use super::check;
-use super::json::{JsonBody, Params, nullable, present};
+use super::json::{JsonBody, Params};
 use super::page::{self, PageQuery};
 use super::problem::Problem;
+use crate::admin::patch::{nullable, present};
+use crate::admin::{self as check, AdminError, Change};
 use crate::clock::rfc3339;
 use crate::config::is_loopback;
 use crate::model::resource::{Resource, ResourceScope};
@@ -85,7 +85,7 @@ pub async fn create(
     };
     let resource = resource.checked(&admin.app.config.issuer)?;
     let shown = admin
-        .change(move |c| {
+        .change(move |c| -> Result<_, Problem> {
             check_teamspaces(c, &resource)?;
             resources::insert(c, &resource).map_err(|e| taken().if_duplicate(e))?;
             let shown = view(&resource);
@@ -103,7 +103,7 @@ pub async fn change(
 ) -> Result<Json<Value>, Problem> {
     let own = admin.app.config.issuer.clone();
     let shown = admin
-        .change(move |c| {
+        .change(move |c| -> Result<_, Problem> {
             let old = find(c, &id)?;
             let names_teamspaces = patch.teamspaces.is_some();
             let new = patch.apply(old.clone()).checked(&own)?;
@@ -121,7 +121,7 @@ pub async fn change(
 /// `DELETE /resources/{id}`
 pub async fn remove(Operator(admin): Operator, ItemId(id): ItemId) -> Result<StatusCode, Problem> {
     admin
-        .change(move |c| {
+        .change(move |c| -> Result<_, Problem> {
             let old = find(c, &id)?;
             resources::delete(c, &id)?;
             Ok(((), Change::removed(changed(&id), "resource.delete", &id, view(&old))))
@@ -160,7 +160,7 @@ enum Seer {
 
 impl Seer {
     fn of(admin: &Admin) -> Self {
-        match admin.own_slug() {
+        match admin.confined_to().and_then(|id| admin.app.snapshot().slug_of(id)) {
             _ if admin.is_operator() => Self::Operator,
             Some(slug) => Self::Teamspace(slug),
             None => Self::Nobody,
@@ -249,7 +249,8 @@ fn check_teamspaces(connection: &mut AnyConnection, resource: &Resource) -> Resu
     // A list that is too long is refused by the check below; a statement takes only so many values.
     let asked = slugs.get(..check::MAX_LIST).unwrap_or(slugs);
     let known: HashSet<String> = teamspaces::known_slugs(connection, asked)?.into_iter().collect();
-    check::list(slugs, |slug| known.contains(slug), "teamspace_unknown", "there is no such teamspace.")
+    let rule = "there is no such teamspace.";
+    Ok(check::list(slugs, |slug| known.contains(slug), rule).map_err(AdminError::TeamspaceUnknown)?)
 }
 
 fn changed(id: &str) -> Changed {

@@ -1,5 +1,5 @@
-//! Who calls, and what they may touch. A handler names what it needs by its first argument: [`Admin`] any
-//! token, [`InTeamspace`] a token that reaches the teamspace in the path, [`Operator`] an operator's.
+//! Who calls. A handler names what it needs by its first argument: [`Admin`] any token, [`InTeamspace`] a token that
+//! reaches the teamspace in the path, [`Operator`] an operator's.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,30 +12,12 @@ use axum::middleware::Next;
 use axum::response::Response;
 
 use super::problem::Problem;
+pub(super) use crate::admin::{Admin, InTeamspace, Operator};
 use crate::app::App;
-use crate::limits::admin::Place;
 use crate::limits::gate::{Caller, bearer};
 use crate::random::digest;
 use crate::store::admin_tokens::{self, AdminToken};
-use crate::store::snapshot::Tenancy;
 use crate::web::RequestId;
-
-/// A request of a known caller.
-pub struct Admin {
-    pub app: Arc<App>,
-    pub request_id: String,
-    token: Arc<AdminToken>,
-}
-
-/// The same, where the caller is an operator; a teamspace's token is answered with 403.
-pub struct Operator(pub Admin);
-
-/// The same, where the caller reaches the teamspace that the path names; another one is answered with 404,
-/// whether it exists or not.
-pub struct InTeamspace {
-    pub admin: Admin,
-    pub tenancy: Arc<Tenancy>,
-}
 
 /// The `{id}` of the path.
 pub struct ItemId(pub String);
@@ -76,43 +58,6 @@ impl AdminToken {
     }
 }
 
-impl Admin {
-    /// Under which name changes are recorded.
-    pub fn actor(&self) -> &str {
-        &self.token.name
-    }
-
-    /// Whether the caller sees everything.
-    pub fn is_operator(&self) -> bool {
-        self.token.teamspace_id.is_none()
-    }
-
-    /// Refuses everybody but an operator.
-    pub fn require_operator(&self) -> Result<(), Problem> {
-        if self.is_operator() { Ok(()) } else { Err(Problem::operator_only()) }
-    }
-
-    /// The one teamspace that the caller is confined to; none for an operator.
-    pub fn confined_to(&self) -> Option<&str> {
-        self.token.teamspace_id.as_deref()
-    }
-
-    /// Whether the caller reaches a teamspace.
-    pub fn reaches(&self, teamspace_id: &str) -> bool {
-        self.confined_to().is_none_or(|own| own == teamspace_id)
-    }
-
-    /// A place for something slow or heavy, of which a teamspace may have few under way.
-    pub fn enter_heavy(&self) -> Result<Place, Problem> {
-        Ok(self.app.admin_budgets.enter_heavy(&self.token)?)
-    }
-
-    /// The slug of the teamspace that the caller is confined to.
-    pub fn own_slug(&self) -> Option<String> {
-        self.app.snapshot().slug_of(self.confined_to()?)
-    }
-}
-
 impl FromRequestParts<Arc<App>> for Admin {
     type Rejection = Problem;
 
@@ -120,7 +65,7 @@ impl FromRequestParts<Arc<App>> for Admin {
         let token = parts.extensions.get::<Arc<AdminToken>>().cloned();
         let token = token.ok_or_else(|| Problem::unauthorized("Bearer", "An admin token is needed."))?;
         let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
-        Ok(Self { app: Arc::clone(app), request_id, token })
+        Ok(Self::new(Arc::clone(app), token, request_id))
     }
 }
 
@@ -128,9 +73,7 @@ impl FromRequestParts<Arc<App>> for Operator {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        let admin = Admin::from_request_parts(parts, app).await?;
-        admin.require_operator()?;
-        Ok(Self(admin))
+        Ok(Admin::from_request_parts(parts, app).await?.into_operator()?)
     }
 }
 
@@ -140,10 +83,7 @@ impl FromRequestParts<Arc<App>> for InTeamspace {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let admin = Admin::from_request_parts(parts, app).await?;
         let slug = parameter(parts, "slug").await?;
-        let snapshot = app.snapshot();
-        let found = snapshot.tenancy(&slug).filter(|t| admin.reaches(&t.teamspace.id));
-        let tenancy = found.cloned().ok_or_else(Problem::not_found)?;
-        Ok(Self { admin, tenancy })
+        Ok(admin.in_teamspace(&slug)?)
     }
 }
 

@@ -9,11 +9,12 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::auth::{InTeamspace, ItemId};
-use super::change::Change;
-use super::json::{JsonBody, Params, present};
+use super::json::{JsonBody, Params};
 use super::page::{self, PageQuery};
 use super::problem::Problem;
-use super::teamspaces::{find as find_teamspace, find_named};
+use crate::admin::Change;
+use crate::admin::patch::present;
+use crate::admin::teamspaces::{find as find_teamspace, find_named};
 use crate::clock::{UnixSeconds, rfc3339};
 use crate::email::{domain_of, plain_address};
 use crate::model::member::{Member, Role, Status};
@@ -78,7 +79,7 @@ pub async fn change(
 ) -> Result<Json<Value>, Problem> {
     let teamspace_id = tenancy.teamspace.id.clone();
     let shown = admin
-        .change(move |c| {
+        .change(move |c| -> Result<_, Problem> {
             let old = find(c, &teamspace_id, &id)?;
             let status = next_status(old.status, patch.status)?;
             if status.holds_seat() && !old.status.holds_seat() {
@@ -103,7 +104,7 @@ pub async fn remove(
 ) -> Result<StatusCode, Problem> {
     let teamspace_id = tenancy.teamspace.id.clone();
     admin
-        .change(move |c| {
+        .change(move |c| -> Result<_, Problem> {
             let old = find(c, &teamspace_id, &id)?;
             let bound = members::identities_of(c, std::slice::from_ref(&id))?;
             update(c, "member.delete", (&old, &bound), &Member { status: Status::Removed, ..old.clone() })
@@ -119,7 +120,7 @@ pub async fn end_sessions(
 ) -> Result<StatusCode, Problem> {
     let (teamspace_id, now) = (tenancy.teamspace.id.clone(), admin.app.clock.now());
     admin
-        .change(move |c| {
+        .change(move |c| -> Result<_, Problem> {
             let old = find(c, &teamspace_id, &id)?;
             let new = Member { sessions_ended_at: old.sessions_ended_at.max(Some(now)), ..old.clone() };
             let bound = members::identities_of(c, std::slice::from_ref(&id))?;

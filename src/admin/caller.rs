@@ -1,0 +1,115 @@
+//! Who acts, and what they may touch. A function takes as its first argument what it needs: an [`Admin`] is any caller,
+//! an [`InTeamspace`] one who reaches the teamspace that is meant, an [`Operator`] one who may do everything.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use super::error::AdminError;
+use crate::app::App;
+use crate::limits::admin::Place;
+use crate::store::admin_tokens::AdminToken;
+use crate::store::snapshot::Tenancy;
+
+/// Who makes a change, for the audit log.
+#[derive(Debug, Clone)]
+pub struct Actor {
+    pub name: String,
+    /// Empty where no request is behind the change.
+    pub request_id: String,
+}
+
+impl Actor {
+    /// Whoever may run commands on this machine.
+    pub fn command_line() -> Self {
+        Self { name: "command line".to_owned(), request_id: String::new() }
+    }
+}
+
+/// A caller with a live token, and the request that they make.
+pub struct Admin {
+    pub app: Arc<App>,
+    request_id: String,
+    token: Arc<AdminToken>,
+}
+
+/// A caller who is an operator.
+pub struct Operator(pub Admin);
+
+/// A caller who reaches a teamspace.
+pub struct InTeamspace {
+    pub admin: Admin,
+    pub tenancy: Arc<Tenancy>,
+}
+
+impl Admin {
+    /// The holder of a token that was looked up and is live.
+    pub fn new(app: Arc<App>, token: Arc<AdminToken>, request_id: String) -> Self {
+        Self { app, request_id, token }
+    }
+
+    /// Who the audit log says it was.
+    pub(super) fn actor(&self) -> Actor {
+        Actor { name: self.token.name.clone(), request_id: self.request_id.clone() }
+    }
+
+    /// Whether the caller sees everything.
+    pub fn is_operator(&self) -> bool {
+        self.token.teamspace_id.is_none()
+    }
+
+    /// Refuses everybody but an operator.
+    pub fn require_operator(&self) -> Result<(), AdminError> {
+        if self.is_operator() { Ok(()) } else { Err(AdminError::OperatorOnly) }
+    }
+
+    /// The caller as an operator; anybody else is refused.
+    pub fn into_operator(self) -> Result<Operator, AdminError> {
+        self.require_operator().map(|()| Operator(self))
+    }
+
+    /// The caller in the teamspace of a slug. One that they do not reach is not found, whether it exists or not.
+    pub fn in_teamspace(self, slug: &str) -> Result<InTeamspace, AdminError> {
+        let snapshot = self.app.snapshot();
+        let found = snapshot.tenancy(slug).filter(|t| self.reaches(&t.teamspace.id)).cloned();
+        let tenancy = found.ok_or(AdminError::NotFound)?;
+        Ok(InTeamspace { admin: self, tenancy })
+    }
+
+    /// The id of the one teamspace that the caller is confined to; none for an operator.
+    pub fn confined_to(&self) -> Option<&str> {
+        self.token.teamspace_id.as_deref()
+    }
+
+    /// Whether the caller reaches a teamspace.
+    pub fn reaches(&self, teamspace_id: &str) -> bool {
+        self.confined_to().is_none_or(|own| own == teamspace_id)
+    }
+
+    /// A place for something slow or heavy, of which a teamspace may have few under way.
+    pub fn enter_heavy(&self) -> Result<Place, AdminError> {
+        Ok(self.app.admin_budgets.enter_heavy(&self.token)?)
+    }
+}
+
+impl Deref for Operator {
+    type Target = Admin;
+
+    fn deref(&self) -> &Admin {
+        &self.0
+    }
+}
+
+impl InTeamspace {
+    /// The teamspace with what belongs to it, as it was when the request came in.
+    pub fn tenancy(&self) -> &Arc<Tenancy> {
+        &self.tenancy
+    }
+}
+
+impl Deref for InTeamspace {
+    type Target = Admin;
+
+    fn deref(&self) -> &Admin {
+        &self.admin
+    }
+}

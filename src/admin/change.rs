@@ -1,0 +1,110 @@
+//! The one way to change something: in one transaction with its audit row, and in force before the answer.
+
+use std::sync::Arc;
+
+use diesel::result::Error as DieselError;
+use serde_json::Value;
+
+use super::caller::{Actor, Admin};
+use super::difference;
+use super::error::AdminError;
+use crate::clock::UnixSeconds;
+use crate::store::admin_events::{self, NewAdminEvent};
+use crate::store::changes::{self, Changed};
+use crate::store::{AnyConnection, StoreError};
+
+/// What was changed, for the audit log. The values are the API's own JSON, which holds no secret.
+pub struct Change {
+    /// The part of the configuration that became another one; none where no process has to take anything over.
+    changed: Option<Changed>,
+    teamspace_id: Option<String>,
+    action: &'static str,
+    object: String,
+    old: Option<Value>,
+    new: Option<Value>,
+}
+
+impl Change {
+    /// Something was added.
+    pub fn added(changed: Changed, action: &'static str, object: impl Into<String>, new: Value) -> Self {
+        Self::of(changed, action, object, (None, Some(new)))
+    }
+
+    /// Something became something else.
+    pub fn updated(
+        changed: Changed,
+        action: &'static str,
+        object: impl Into<String>,
+        old: Value,
+        new: Value,
+    ) -> Self {
+        Self::of(changed, action, object, (Some(old), Some(new)))
+    }
+
+    /// Something is gone.
+    pub fn removed(changed: Changed, action: &'static str, object: impl Into<String>, old: Value) -> Self {
+        Self::of(changed, action, object, (Some(old), None))
+    }
+
+    fn of(
+        changed: Changed,
+        action: &'static str,
+        object: impl Into<String>,
+        (old, new): (Option<Value>, Option<Value>),
+    ) -> Self {
+        let teamspace_id = changed.teamspace_id().map(str::to_owned);
+        Self { changed: Some(changed), teamspace_id, action, object: object.into(), old, new }
+    }
+
+    /// The same, where there may have been something before.
+    pub fn replacing(mut self, old: Option<Value>) -> Self {
+        self.old = old;
+        self
+    }
+
+    /// Appends the audit row, in the transaction that makes the change, and announces the change to every process.
+    /// Where nothing differs there is nothing to record.
+    fn record(self, connection: &mut AnyConnection, by: Actor, at: UnixSeconds) -> Result<(), StoreError> {
+        if let Some((old, new)) = difference::of(self.old, self.new) {
+            let event = NewAdminEvent {
+                at,
+                actor: by.name,
+                action: self.action.to_owned(),
+                object: self.object,
+                teamspace_id: self.teamspace_id,
+                request_id: by.request_id,
+                old_value: old.map(|value| value.to_string()),
+                new_value: new.map(|value| value.to_string()),
+            };
+            admin_events::append(connection, &event)?;
+        }
+        self.changed.map_or(Ok(()), |changed| changes::note(connection, &changed, at))
+    }
+}
+
+impl Admin {
+    /// Runs `job` and records what differs by the change that it tells of, in one transaction: an `Err` leaves nothing.
+    /// What is to be changed must be read inside. Returns once the change is in force in this process.
+    pub async fn change<T, E, F>(&self, job: F) -> Result<T, E>
+    where
+        F: FnOnce(&mut AnyConnection) -> Result<(T, Change), E> + Send + 'static,
+        T: Send + 'static,
+        E: From<AdminError> + From<StoreError> + From<DieselError> + Send + 'static,
+    {
+        let app = Arc::clone(&self.app);
+        let (at, actor) = (app.clock.now(), self.actor());
+        let write = move |connection: &mut AnyConnection| -> Result<T, E> {
+            let (value, change) = job(connection)?;
+            change.record(connection, actor, at)?;
+            Ok(value)
+        };
+        // A task of its own: a caller who hangs up must not leave a change that is saved and not in force.
+        let done = tokio::spawn(async move {
+            let value = app.store.configure(write).await?;
+            // Silence here would be a lie: a provider that was switched off would still be believed.
+            app.reload().await.map_err(|error| AdminError::NotInForce(Box::new(error)))?;
+            Ok(value)
+        });
+        done.await.map_err(AdminError::from)?
+    }
+}
