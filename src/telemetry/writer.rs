@@ -17,6 +17,9 @@ const MAX_WAITING: usize = 1024 * 1024;
 const CHUNK: usize = 4096;
 /// How long to wait when the other end, which somebody made non-blocking, takes nothing.
 const RETRY: Duration = Duration::from_millis(20);
+/// How long lines gather after a write, so that a busy service does not wake the thread for each of them. The first
+/// line after a pause is written at once.
+const GATHER: Duration = Duration::from_millis(5);
 
 /// The end that lines are put into. Clones put theirs into the same log.
 #[derive(Clone)]
@@ -25,8 +28,10 @@ pub struct LogWriter(Arc<Shared>);
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
-    /// Lines are there to be written, or all of them were.
-    changed: Condvar,
+    /// There is something for the thread to do.
+    wanted: Condvar,
+    /// All lines were written.
+    written: Condvar,
     dropped: AtomicU64,
 }
 
@@ -35,6 +40,10 @@ struct State {
     waiting: Vec<u8>,
     /// Whether the thread has taken lines and not finished with them.
     writing: bool,
+    /// Whether the thread sleeps until a line comes.
+    idle: bool,
+    /// Whether somebody waits for all lines to be written.
+    flushing: bool,
 }
 
 impl Shared {
@@ -62,18 +71,20 @@ impl LogWriter {
             self.0.dropped.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        let was_empty = state.waiting.is_empty();
         state.waiting.extend_from_slice(line);
-        drop(state);
-        if was_empty {
-            self.0.changed.notify_all();
+        if std::mem::take(&mut state.idle) {
+            drop(state);
+            self.0.wanted.notify_one();
         }
     }
 
     /// Waits until all lines were written or dropped, for so long at the most.
     pub fn flush(&self, patience: Duration) {
+        let mut state = self.0.lock();
+        state.flushing = true;
+        self.0.wanted.notify_one();
         let unfinished = |state: &mut State| state.writing || !state.waiting.is_empty();
-        drop(self.0.changed.wait_timeout_while(self.0.lock(), patience, unfinished));
+        drop(self.0.written.wait_timeout_while(state, patience, unfinished));
     }
 
     /// How many lines were dropped.
@@ -116,15 +127,22 @@ impl Shared {
 
     /// Exchanges the lines that were written for those that wait, of which there must be some.
     fn take(&self, lines: &mut Vec<u8>) {
-        lines.clear();
         let mut state = self.lock();
-        state.writing = false;
+        // Not so at the start of the thread, when the first line must not wait.
+        if std::mem::take(&mut state.writing) {
+            let more = |state: &mut State| !state.flushing;
+            (state, _) =
+                self.wanted.wait_timeout_while(state, GATHER, more).unwrap_or_else(PoisonError::into_inner);
+        }
+        lines.clear();
         if state.waiting.is_empty() {
-            // Whoever flushes waits for this.
-            self.changed.notify_all();
+            state.flushing = false;
+            self.written.notify_all();
+            state.idle = true;
         }
         let idle = |state: &mut State| state.waiting.is_empty();
-        let mut state = self.changed.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.wanted.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner);
+        state.idle = false;
         state.writing = true;
         std::mem::swap(lines, &mut state.waiting);
     }

@@ -83,8 +83,8 @@ async fn sqlite_a_start_warns_of_files_that_others_can_read() {
     let file = app.app.config.database_url.strip_prefix("sqlite://").unwrap().to_owned();
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
     let loud = Process::serve(&app, "");
-    let log = loud.log();
-    assert!(log.contains(&format!("chmod 600 {file}\"")) && log.contains("0644"), "{log}");
+    loud.wait_for_log(&format!("chmod 600 {file}\""));
+    loud.wait_for_log("0644");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -93,8 +93,9 @@ async fn a_start_warns_of_a_plain_key_beside_an_encryption_key() {
     assert!(!Process::serve(&app, "").log().contains("plain text"));
     let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
     let process = Process::serve(&app, &format!("COUNTERSIGN_KEYS__ENCRYPTION_KEY={key}"));
-    let log = process.log();
-    assert!(log.contains("plain text") && log.contains("keys rotate") && !log.contains(key), "{log}");
+    process.wait_for_log("plain text");
+    process.wait_for_log("keys rotate");
+    assert!(!process.log().contains(key), "{}", process.log());
 }
 
 #[cfg(feature = "postgres")]

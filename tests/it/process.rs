@@ -139,6 +139,15 @@ impl Process {
         self.log.lock().unwrap().clone()
     }
 
+    /// Waits until it has logged a text: lines are written a moment after what they tell of.
+    pub fn wait_for_log(&self, text: &str) {
+        let started = Instant::now();
+        while !self.log().contains(text) {
+            assert!(started.elapsed() < Duration::from_secs(60), "not logged: {text}\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     pub fn signal(&self, name: &str) {
         let status = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
         assert!(status.unwrap().success());

@@ -115,7 +115,7 @@ async fn sqlite_a_deleted_file_is_noticed() {
     };
     assert!(ready(503).await.body.contains("deleted or replaced"));
     assert!(!std::path::Path::new(path).exists(), "no new one is made");
-    assert!(process.log().contains("was deleted or replaced"), "{}", process.log());
+    process.wait_for_log("was deleted or replaced");
     // Another file in its place is not the one that is open.
     std::fs::copy(&away, path).unwrap();
     assert_eq!(process.exchange(&assertion).await.unwrap().status, 503);
@@ -130,8 +130,8 @@ async fn sqlite_a_new_database_is_told() {
     let app = TestApp::start().await;
     let path = app.dir.path().join("another.db");
     let process = Process::serve(&app, &format!("COUNTERSIGN_DATABASE_URL='sqlite://{}'", path.display()));
-    assert!(process.log().contains("there is no database here"), "{}", process.log());
-    assert!(process.log().contains("another.db"), "{}", process.log());
+    process.wait_for_log("there is no database here");
+    process.wait_for_log("another.db");
     let again = process.restart(&app);
     assert!(!again.log().contains("there is no database here"), "{}", again.log());
 }

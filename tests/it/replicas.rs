@@ -149,7 +149,7 @@ async fn different_policies_are_reported() {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
-    assert!(one.log().contains("another replica decides by other policies"), "{}", one.log());
+    one.wait_for_log("another replica decides by other policies");
     drop(two);
     let alone = Process::serve(&app, "");
     alone.stop();
