@@ -87,7 +87,7 @@ fn parts(c: &mut Criterion) {
         b.iter(|| policies.compiled.world_of(black_box(&facts)).unwrap())
     });
     c.bench_function("of which: context", |b| {
-        b.iter(|| to_context(black_box(&facts).member_context().unwrap()).unwrap())
+        b.iter(|| to_context(black_box(&facts).whole_context().unwrap()).unwrap())
     });
     let random = SystemRandom::new();
     let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();

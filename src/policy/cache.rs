@@ -2,7 +2,7 @@
 //! read, so that for equal ones it is the same again.
 
 use std::collections::{BTreeSet, HashMap};
-use std::hash::BuildHasher as _;
+use std::hash::{BuildHasher as _, Hash, Hasher};
 use std::ops::{Deref, Range};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -12,13 +12,13 @@ use foldhash::quality::RandomState;
 use super::decision::{Decision, decide};
 use super::engine::PolicyEngine;
 use super::facts::{
-    ClaimFacts, ClientFacts, Facts, MemberFacts, OptionalClaim, ResourceFacts, TeamspaceFacts, weekday,
+    Access, ClaimFacts, Class, Facts, Maybe, MemberFacts, Moment, claim_facts, class, moment_facts,
+    request_facts,
 };
 use super::reads::{Groups, Reads};
 use crate::clock::UnixSeconds;
 use crate::model::member::Status;
 use crate::oauth::error::Reason;
-use crate::oauth::scope::Candidates;
 use crate::store::grounds::Reference;
 
 /// Most decisions that are kept, some 2 KiB each; when they are more it starts anew.
@@ -49,27 +49,23 @@ pub struct CompiledPolicies {
     hasher: RandomState,
 }
 
-/// The facts as the policies can tell them apart: equal ones lead to the same decision.
-#[derive(PartialEq, Eq, Hash)]
+/// The facts as the policies can tell them apart: equal ones lead to the same decision. Shared facts always count;
+/// others as far as policies read them.
 struct Seen<'a> {
-    now: Option<UnixSeconds>,
-    weekday: Option<i64>,
-    teamspace: &'a TeamspaceFacts,
-    client: &'a ClientFacts,
-    claims: SeenClaims<'a>,
+    facts: &'a Facts,
+    reads: Reads,
     member: SeenMember<'a>,
-    resource: &'a ResourceFacts,
-    candidates: &'a Candidates,
-    key_bound: bool,
+    groups: Vec<&'a str>,
 }
 
+/// What of the membership counts in any case.
 #[derive(PartialEq, Eq, Hash)]
 enum SeenMember<'a> {
     /// One newcomer meets the same seats as the next, until none is free.
     Absent {
+        has_email: bool,
         limit: Option<i64>,
         full: bool,
-        used: Option<i64>,
     },
     Present {
         status: Status,
@@ -78,24 +74,68 @@ enum SeenMember<'a> {
     },
 }
 
+/// As much of a fact as counts.
 #[derive(PartialEq, Eq, Hash)]
-struct SeenClaims<'a> {
-    iss: &'a str,
-    sub: Option<&'a str>,
-    tenant: Option<&'a str>,
-    aud_tenant: Option<&'a str>,
-    has_email: bool,
-    email: Option<&'a str>,
-    email_domain: Option<&'a str>,
-    email_verified: Option<bool>,
-    amr: &'a [String],
-    acr: Option<&'a str>,
-    auth_age: Option<i64>,
-    scopes: Option<&'a [String]>,
-    resources: &'a [String],
-    has_groups: Option<bool>,
-    groups: Vec<&'a str>,
-    not_known: &'a [OptionalClaim],
+enum Glimpse<T> {
+    Nothing,
+    Presence(bool),
+    Value(T),
+}
+
+fn glimpse<T: Maybe>(class: Class, read: Access, value: impl FnOnce() -> T) -> Glimpse<T> {
+    match (class, read) {
+        (Class::Shared, _) | (_, Access::Value) => Glimpse::Value(value()),
+        (_, Access::Presence) => Glimpse::Presence(value().get().is_some()),
+        (_, Access::No) => Glimpse::Nothing,
+    }
+}
+
+macro_rules! hash_facts {
+    (
+        [$of:expr, $reads:expr, $state:expr]
+        stored { $($(#[$meta:meta])* $class:ident $name:ident: $type:ty => $need:ident $kind:ident in $place:ident,
+            case $case:ident: $written:ty, example $example:expr, $from:literal;)* }
+        derived { $($dclass:ident $dname:ident => $dneed:ident $dkind:ident in $dplace:ident = $read:expr, $dfrom:literal;)* }
+    ) => {
+        $(glimpse(class!($class), $reads.$name, || &$of.$name).hash($state);)*
+        $(glimpse(class!($dclass), $reads.$dname, || ($read)($of)).hash($state);)*
+    };
+}
+
+macro_rules! same_facts {
+    (
+        [$one:expr, $other:expr, $reads:expr]
+        stored { $($(#[$meta:meta])* $class:ident $name:ident: $type:ty => $need:ident $kind:ident in $place:ident,
+            case $case:ident: $written:ty, example $example:expr, $from:literal;)* }
+        derived { $($dclass:ident $dname:ident => $dneed:ident $dkind:ident in $dplace:ident = $read:expr, $dfrom:literal;)* }
+    ) => {
+        true
+        $(&& glimpse(class!($class), $reads.$name, || &$one.$name) == glimpse(class!($class), $reads.$name, || &$other.$name))*
+        $(&& glimpse(class!($dclass), $reads.$dname, || ($read)($one)) == glimpse(class!($dclass), $reads.$dname, || ($read)($other)))*
+    };
+}
+
+impl Hash for Seen<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let (facts, reads, state) = (self.facts, &self.reads, state);
+        let (claims, moment) = (&facts.claims, &facts.moment());
+        (facts.structure(), &self.member, &self.groups).hash(state);
+        claim_facts!(hash_facts claims, reads.claims, state);
+        moment_facts!(hash_facts moment, reads.moment, state);
+        request_facts!(hash_facts facts, reads.request, state);
+    }
+}
+
+impl PartialEq for Seen<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        let (facts, others, reads) = (self.facts, other.facts, &self.reads);
+        let (moment, other_moment) = (&facts.moment(), &others.moment());
+        (facts.structure(), &self.member, &self.groups) == (others.structure(), &other.member, &other.groups)
+            && self.reads == other.reads
+            && claim_facts!(same_facts & facts.claims, &others.claims, reads.claims)
+            && moment_facts!(same_facts moment, other_moment, reads.moment)
+            && request_facts!(same_facts facts, others, reads.request)
+    }
 }
 
 /// Decides, or says again what was decided about the same.
@@ -168,9 +208,6 @@ impl CompiledPolicies {
 impl<'a> Seen<'a> {
     /// None where policies may see other values than we.
     fn of(facts: &'a Facts, reads: Reads, named_groups: &BTreeSet<String>) -> Option<Self> {
-        // Each by its name: a new fact does not pass unseen.
-        let Facts { now, teamspace, client, claims, member, resource, candidates, key_bound } = facts;
-        let member = SeenMember::of(member, reads)?;
         let groups = match reads.groups {
             Groups::Unread => Vec::new(),
             Groups::Named => {
@@ -179,23 +216,14 @@ impl<'a> Seen<'a> {
             }
             Groups::All => facts.groups().iter().map(String::as_str).collect(),
         };
-        TIMES.contains(now).then_some(Self {
-            now: reads.now.then_some(*now),
-            weekday: reads.weekday.then(|| weekday(*now)),
-            teamspace,
-            client,
-            claims: SeenClaims::of(claims, reads, groups),
-            member,
-            resource,
-            candidates,
-            key_bound: *key_bound,
-        })
+        let member = SeenMember::of(facts)?;
+        TIMES.contains(&facts.now).then_some(Self { facts, reads, member, groups })
     }
 }
 
 impl<'a> SeenMember<'a> {
-    fn of(member: &'a MemberFacts, reads: Reads) -> Option<Self> {
-        Some(match *member {
+    fn of(facts: &'a Facts) -> Option<Self> {
+        Some(match facts.member {
             MemberFacts::Present { status, linking, ref email_domain } => {
                 Self::Present { status, linking, email_domain: email_domain.as_deref() }
             }
@@ -204,46 +232,9 @@ impl<'a> SeenMember<'a> {
                     SEATS.contains(&seats_used) && seats_limit.is_none_or(|limit| SEATS.contains(&limit));
                 plain.then_some(())?;
                 let full = seats_limit.is_some_and(|limit| seats_used >= limit);
-                Self::Absent { limit: seats_limit, full, used: reads.seats_used.then_some(seats_used) }
+                let has_email = facts.claims.email.is_some();
+                Self::Absent { has_email, limit: seats_limit, full }
             }
         })
-    }
-}
-
-impl<'a> SeenClaims<'a> {
-    fn of(claims: &'a ClaimFacts, reads: Reads, seen_groups: Vec<&'a str>) -> Self {
-        let ClaimFacts {
-            iss,
-            sub,
-            tenant,
-            aud_tenant,
-            email,
-            email_verified,
-            amr,
-            acr,
-            auth_age,
-            scopes,
-            resources,
-            groups,
-            not_known,
-        } = claims;
-        Self {
-            iss,
-            sub: reads.subject.then_some(sub),
-            tenant: tenant.as_deref(),
-            aud_tenant: aud_tenant.as_deref(),
-            has_email: email.is_some(),
-            email: email.as_deref().filter(|_| reads.email),
-            email_domain: claims.email_domain(),
-            email_verified: *email_verified,
-            amr,
-            acr: acr.as_deref(),
-            auth_age: auth_age.filter(|_| reads.auth_age),
-            scopes: scopes.as_deref(),
-            resources,
-            has_groups: reads.has_groups.then_some(groups.is_some()),
-            groups: seen_groups,
-            not_known,
-        }
     }
 }

@@ -204,8 +204,7 @@ pub(super) struct Court<'a> {
     policies: &'a PolicyEngine,
     facts: &'a Facts,
     entities: Entities,
-    /// One for all questions: what only the member actions have in the schema, no policy of another
-    /// action can name, since it would not have passed validation.
+    /// One for all questions.
     context: Context,
 }
 
@@ -215,7 +214,7 @@ impl<'a> Court<'a> {
             policies,
             facts,
             entities: policies.world_of(facts)?,
-            context: to_context(facts.member_context()?)?,
+            context: to_context(facts.whole_context()?)?,
         })
     }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::action::Action;
 use super::facts::{
     ClaimFacts, ClientFacts, ConfigurationFacts, Facts, FactsError, MemberFacts, ResourceFacts,
-    TeamspaceFacts, action_uid,
+    TeamspaceFacts, action_uid, claim_facts, client_facts, request_facts, teamspace_facts,
 };
 use crate::model::client::AuthMethod;
 use crate::model::member::Status;
@@ -29,53 +29,34 @@ pub struct Example {
     pub entities: Vec<Value>,
 }
 
+/// The example of facts of one kind.
+macro_rules! example {
+    (
+        [$struct:ident { $($given:ident: $value:expr),* $(,)? }]
+        stored { $($(#[$meta:meta])* $class:ident $name:ident: $type:ty => $need:ident $kind:ident in $place:ident,
+            case $case:ident: $written:ty, example $example:expr, $from:literal;)* }
+        derived { $($derived:tt)* }
+    ) => {
+        $struct { $($given: $value,)* $($name: $example,)* }
+    };
+}
+
 /// A sign-in with everything that can be known of one.
 pub fn maximal() -> Facts {
-    let server = "https://mcp.example.com/mcp".to_owned();
     let scopes = vec!["docs.read".to_owned(), "docs.write".to_owned()];
-    Facts {
+    request_facts!(example Facts {
         now: 1_795_348_800,
-        teamspace: TeamspaceFacts {
-            slug: "acme".to_owned(),
-            plan: Plan::Enterprise,
-            issuer: Some("https://acme.okta.com".to_owned()),
-            scope_setting: Some(scopes.clone()),
-            email_domains: vec!["acme.com".to_owned()],
-        },
-        client: ClientFacts {
-            client_id: "assistant".to_owned(),
-            groups: vec!["desktop".to_owned()],
-            public: false,
-            auth_method: AuthMethod::Basic,
-        },
-        claims: claims(&server, &scopes),
+        teamspace: teamspace_facts!(example TeamspaceFacts {}),
+        client: client_facts!(example ClientFacts {}),
+        claims: claim_facts!(example ClaimFacts {}),
         member: MemberFacts::Absent { seats_used: 10, seats_limit: Some(100) },
         resource: ResourceFacts {
-            identifier: server,
+            identifier: "https://mcp.example.com/mcp".to_owned(),
             published: true,
             default_scopes: vec!["docs.read".to_owned()],
         },
         candidates: Candidates { scopes, ..Candidates::default() },
-        key_bound: true,
-    }
-}
-
-fn claims(server: &str, scopes: &[String]) -> ClaimFacts {
-    ClaimFacts {
-        iss: "https://acme.okta.com".to_owned(),
-        sub: "00u1a2b3".to_owned(),
-        tenant: Some("acme-prod".to_owned()),
-        aud_tenant: Some("acme".to_owned()),
-        email: Some("dana@acme.com".to_owned()),
-        email_verified: Some(true),
-        amr: vec!["pwd".to_owned(), "mfa".to_owned()],
-        acr: Some("urn:okta:loa:2fa:any".to_owned()),
-        auth_age: Some(900),
-        scopes: Some(scopes.to_vec()),
-        resources: vec![server.to_owned()],
-        groups: Some(vec!["docs-editors".to_owned()]),
-        not_known: Vec::new(),
-    }
+    })
 }
 
 /// The question that the action asks about these facts; none when it asks nothing about them, such as
@@ -84,12 +65,12 @@ pub fn question(action: Action, facts: &Facts) -> Result<Option<Example>, FactsE
     let absent = matches!(facts.member, MemberFacts::Absent { .. });
     let (principal, resource, context) = match action {
         Action::ConfigureIssuer => return configuration(facts).map(Some),
-        Action::TrustIssuer => (facts.issuer(), facts.teamspace(), facts.context()?),
-        Action::ProvisionMember if absent => (facts.user(), facts.teamspace(), facts.member_context()?),
-        Action::AdmitMember if !absent => (facts.user(), facts.teamspace(), facts.member_context()?),
-        Action::GrantResource => (facts.user(), facts.server(), facts.person_context()?),
+        Action::TrustIssuer => (facts.issuer(), facts.teamspace(), facts.context(action)?),
+        Action::ProvisionMember if absent => (facts.user(), facts.teamspace(), facts.context(action)?),
+        Action::AdmitMember if !absent => (facts.user(), facts.teamspace(), facts.context(action)?),
+        Action::GrantResource => (facts.user(), facts.server(), facts.context(action)?),
         Action::GrantScope => match facts.candidates.scopes.first() {
-            Some(name) => (facts.user(), Facts::scope(name), facts.person_context()?),
+            Some(name) => (facts.user(), Facts::scope(name), facts.context(action)?),
             None => return Ok(None),
         },
         Action::ProvisionMember | Action::AdmitMember => return Ok(None),

@@ -2,7 +2,7 @@
 
 use super::denial::Denial;
 use super::engine::PolicyEngine;
-use super::facts::{Facts, MemberFacts, OptionalClaim};
+use super::facts::{Access, Facts, MemberFacts, OptionalClaim};
 use super::reads::{Groups, Reads};
 
 /// Refuses facts of which something is not known that a policy reads, or that a first sign-in needs.
@@ -29,12 +29,13 @@ fn names_group_of(policies: &PolicyEngine, slug: &str) -> bool {
 
 impl Reads {
     fn include(&self, claim: OptionalClaim, own_group: bool) -> bool {
+        let claims = &self.claims;
         match claim {
-            OptionalClaim::Email => self.email_claim,
-            OptionalClaim::EmailVerified => self.email_verified,
-            OptionalClaim::Scope => self.scopes,
+            OptionalClaim::Email => claims.email != Access::No || claims.email_domain != Access::No,
+            OptionalClaim::EmailVerified => claims.email_verified != Access::No,
+            OptionalClaim::Scope => claims.scopes != Access::No,
             OptionalClaim::Groups => {
-                self.has_groups
+                claims.groups != Access::No
                     || match self.groups {
                         Groups::Unread => false,
                         Groups::Named => own_group,

@@ -4,7 +4,7 @@ use cedar_policy::pst::{BinaryOp, Clause, Expr, Literal, UnaryOp, Var};
 use cedar_policy::{Policy, PrincipalConstraint};
 
 use super::action::Action;
-use super::facts::{Facts, MemberFacts, is_group, is_user};
+use super::facts::{Access, Facts, MemberFacts, ReadClaims, ReadMoment, ReadRequest, is_group, is_user};
 
 /// What a set's policies read in each situation: different actions are asked about, and different parts of a
 /// condition are evaluated.
@@ -56,7 +56,7 @@ impl SetReads {
     /// Whether it matters to a newcomer how many seats are taken, beyond whether one is free.
     pub fn seats_used(&self) -> bool {
         let BySetting { without, with } = self.newcomers;
-        without.seats_used || with.seats_used
+        [without, with].iter().any(|reads| reads.request.seats_used == Access::Value)
     }
 
     fn of_kind(&mut self, person: Person) -> &mut BySetting {
@@ -95,20 +95,10 @@ impl Person {
 /// and all other facts are taken for read in any case.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Reads {
-    pub now: bool,
-    pub weekday: bool,
-    pub auth_age: bool,
-    pub subject: bool,
-    pub email: bool,
-    /// Anything of the email that is asserted: whether there is one, or its domain.
-    pub email_claim: bool,
-    pub email_verified: bool,
-    pub scopes: bool,
-    /// Whether there is a groups claim.
-    pub has_groups: bool,
+    pub claims: ReadClaims,
+    pub moment: ReadMoment,
+    pub request: ReadRequest,
     pub groups: Groups,
-    /// How many seats are taken; whether all are is taken for read anyway.
-    pub seats_used: bool,
 }
 
 /// How much of the person's groups can be read.
@@ -119,14 +109,6 @@ pub(super) enum Groups {
     /// Whether the person is in one that a policy names.
     Named,
     All,
-}
-
-/// What of an attribute is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Access {
-    Value,
-    /// `has`.
-    Presence,
 }
 
 /// One policy's way through, in the order in which it is evaluated.
@@ -152,23 +134,16 @@ impl Reads {
     }
 
     fn add_person(&mut self) {
-        self.subject = true;
+        self.claims.sub = Access::Value;
         self.groups = Groups::All;
     }
 
     fn add_everything(&mut self) {
         *self = Self {
-            now: true,
-            weekday: true,
-            auth_age: true,
-            subject: true,
-            email: true,
-            email_claim: true,
-            email_verified: true,
-            scopes: true,
-            has_groups: true,
+            claims: ReadClaims::EVERYTHING,
+            moment: ReadMoment::EVERYTHING,
+            request: ReadRequest::EVERYTHING,
             groups: Groups::All,
-            seats_used: true,
         };
     }
 }
@@ -290,24 +265,16 @@ impl Walk<'_> {
     }
 
     fn context(&mut self, names: &[&str], access: Access) {
-        let reads = &mut *self.reads;
-        match names {
-            // Whether there is an email, and a number of seats, is taken for read anyway.
-            ["seats_used"] if access == Access::Presence => {}
-            ["claims", "email"] if access == Access::Presence => reads.email_claim = true,
-            ["seats_used", ..] => reads.seats_used = true,
-            ["now", ..] => reads.now = true,
-            ["weekday", ..] => reads.weekday = true,
-            ["claims", "auth_age", ..] => reads.auth_age = true,
-            ["claims", "sub", ..] => reads.subject = true,
-            ["claims", "email", ..] => (reads.email, reads.email_claim) = (true, true),
-            ["claims", "email_domain", ..] => reads.email_claim = true,
-            ["claims", "email_verified", ..] => reads.email_verified = true,
-            ["claims", "scopes", ..] => reads.scopes = true,
-            ["claims", "groups", ..] => reads.has_groups = true,
-            ["client" | "key_bound" | "status" | "linking" | "seats_limit" | "member_domain", ..] => {}
-            ["claims", "tenant" | "aud_tenant" | "amr" | "acr" | "resources", ..] => {}
-            _ => reads.add_everything(),
+        let Reads { claims, moment, request, .. } = &mut *self.reads;
+        // `a.b has c` and `a has b.c` ask whether the last is there; of the others the value is read.
+        let access = |below: &[&str]| if below.is_empty() { access } else { Access::Value };
+        let is_known = match names {
+            ["claims", name, below @ ..] => claims.add(name, access(below)),
+            [name, below @ ..] => moment.add(name, access(below)) || request.add(name, access(below)),
+            [] => false,
+        };
+        if !is_known {
+            self.reads.add_everything();
         }
     }
 

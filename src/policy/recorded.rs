@@ -1,11 +1,11 @@
 //! Facts as the decision log keeps them: enough to ask other policies about a past sign-in.
 
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeMap as _;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use super::engine::PolicyEngine;
-use super::facts::{Facts, MemberFacts};
-use crate::clock::UnixSeconds;
+use super::facts::{Class, Facts, Maybe as _, claim_facts, class, request_facts};
 use crate::random::digest;
 
 /// Facts with the person's groups as digests: a policy that names a group can still be asked about it, but
@@ -14,23 +14,67 @@ use crate::random::digest;
 #[serde(transparent)]
 pub struct RecordedFacts(Facts);
 
-/// What differs from person to person and from moment to moment, whatever the policies look at.
-#[derive(Serialize)]
-struct Own<'a> {
-    now: UnixSeconds,
-    claims: OwnClaims<'a>,
-    member: &'a MemberFacts,
+/// Writes the facts of one kind that are not shared.
+macro_rules! own_entries {
+    (
+        [$map:ident, $of:expr, $digests:expr]
+        stored { $($(#[$meta:meta])* $class:ident $name:ident: $type:ty => $need:ident $kind:ident in $place:ident,
+            case $case:ident: $written:ty, example $example:expr, $from:literal;)* }
+        derived { $($derived:tt)* }
+    ) => {
+        $(match class!($class) {
+            Class::Shared => {}
+            Class::Digested => {
+                if let Some(digests) = $digests {
+                    $map.serialize_entry(stringify!($name), &digests)?;
+                }
+            }
+            Class::Personal | Class::Momentary => {
+                if !$of.$name.is_left_out() {
+                    $map.serialize_entry(stringify!($name), &$of.$name)?;
+                }
+            }
+        })*
+    };
 }
 
-#[derive(Serialize)]
-struct OwnClaims<'a> {
-    sub: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    email: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    auth_age: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    groups: Option<Vec<String>>,
+/// The names of the facts of one kind that are not shared.
+macro_rules! own_names {
+    (
+        []
+        stored { $($(#[$meta:meta])* $class:ident $name:ident: $type:ty => $need:ident $kind:ident in $place:ident,
+            case $case:ident: $written:ty, example $example:expr, $from:literal;)* }
+        derived { $($derived:tt)* }
+    ) => {{
+        let all: &[(Class, &str)] = &[$((class!($class), stringify!($name))),*];
+        all.iter().filter(|(class, _)| *class != Class::Shared).map(|(_, name)| *name)
+    }};
+}
+
+/// What differs from person to person and from moment to moment, whatever the policies look at.
+struct Own<'a>(&'a Facts);
+
+impl Serialize for Own<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let facts = self.0;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("now", &facts.now)?;
+        map.serialize_entry("claims", &OwnClaims(facts))?;
+        map.serialize_entry("member", &facts.member)?;
+        request_facts!(own_entries map, facts, None::<Vec<String>>);
+        map.end()
+    }
+}
+
+struct OwnClaims<'a>(&'a Facts);
+
+impl Serialize for OwnClaims<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let claims = &self.0.claims;
+        let mut map = serializer.serialize_map(None)?;
+        claim_facts!(own_entries map, claims, group_digests(self.0));
+        map.end()
+    }
 }
 
 fn group_digests(facts: &Facts) -> Option<Vec<String>> {
@@ -65,25 +109,16 @@ impl RecordedFacts {
                 object.retain(|name, _| !names.contains(&name.as_str()));
             });
         };
-        remove(value.get_mut("claims"), &["sub", "email", "auth_age", "groups"]);
-        remove(Some(&mut value), &["now", "member"]);
+        let of_claims: Vec<&str> = claim_facts!(own_names).collect();
+        let of_whole: Vec<&str> = ["now", "member"].into_iter().chain(request_facts!(own_names)).collect();
+        remove(value.get_mut("claims"), &of_claims);
+        remove(Some(&mut value), &of_whole);
         value.to_string()
     }
 
     /// The rest of it, which goes on top.
     pub fn own(facts: &Facts) -> String {
-        let claims = &facts.claims;
-        serde_json::to_string(&Own {
-            now: facts.now,
-            claims: OwnClaims {
-                sub: &claims.sub,
-                email: claims.email.as_deref(),
-                auth_age: claims.auth_age,
-                groups: group_digests(facts),
-            },
-            member: &facts.member,
-        })
-        .unwrap_or_default()
+        serde_json::to_string(&Own(facts)).unwrap_or_default()
     }
 
     /// The facts again, with those of the groups that the policies name.

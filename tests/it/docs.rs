@@ -1,7 +1,7 @@
 //! The guide of policies says what is so: its tables are compared with the schema, the rules and the reader of
 //! test cases, and its examples are tried.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::str::FromStr as _;
 use std::sync::LazyLock;
@@ -11,7 +11,8 @@ use clap::CommandFactory as _;
 use countersign::cli::Cli;
 use countersign::policy::cases;
 use countersign::policy::check::check;
-use countersign::policy::vocabulary::{Attributes, Vocabulary};
+use countersign::policy::facts::{self, Place};
+use countersign::policy::vocabulary::Vocabulary;
 use countersign::policy::{Action, PolicySource, Rule};
 use tempfile::TempDir;
 
@@ -69,38 +70,58 @@ fn shipped_with_blocks() -> TempDir {
     dir
 }
 
-/// Name, type and whether it may be absent, of each attribute.
-type Told = BTreeSet<(String, String, bool)>;
-
-fn told(attributes: &Attributes) -> Told {
-    let told = attributes.iter();
-    told.map(|(name, attribute)| (name.clone(), attribute.kind.to_string(), !attribute.required)).collect()
-}
-
-#[test]
-fn the_tables_of_facts_are_the_schema() {
-    let words = Vocabulary::shipped().unwrap();
-    let mut declared: BTreeMap<&str, Told> = BTreeMap::new();
-    declared.extend(words.records().into_iter().map(|(name, record)| (name, told(record))));
-    declared.extend(words.entities.iter().map(|(name, entity)| (name.as_str(), told(&entity.attributes))));
-    let questions = Action::ALL.map(Action::name);
-    declared.extend(questions.map(|name| (name, told(&words.actions[name].context))));
-    declared.retain(|_, attributes| !attributes.is_empty());
-
-    let mut guide: BTreeMap<&str, Told> = BTreeMap::new();
-    for (heading, cells) in rows().filter(|(heading, cells)| heading.contains('`') && cells.len() == 4) {
-        let (Some(name), Some(kind)) = (quoted(&cells[0]).next(), quoted(&cells[1]).next()) else { continue };
-        let absent = match cells[2].as_str() {
-            "" => false,
-            "yes" => true,
-            other => panic!("{heading}: absent is {other}"),
+/// The headings of the facts' tables, in the order of the guide, with their rows.
+fn tables_of_facts() -> Vec<(String, String)> {
+    let mut tables: Vec<(String, String)> = Vec::new();
+    for row in facts::table() {
+        let heading = match row.place {
+            Place::Entity(name) => format!("### `{name}`"),
+            Place::Claims => "### `Claims`".to_owned(),
+            Place::Context(actions) => {
+                let names: Vec<String> =
+                    actions.iter().map(|action| format!("`{}`", action.name())).collect();
+                format!("### Context of {}", names.join(", "))
+            }
         };
-        for subject in quoted(heading) {
-            let fact = (name.to_owned(), kind.to_owned(), absent);
-            assert!(guide.entry(subject).or_default().insert(fact), "{subject}.{name} is told twice");
+        let absent = if row.optional { " yes " } else { " " };
+        let (name, kind, class, from) = (row.name, row.kind, row.class.name(), row.from);
+        let line = format!("| `{name}` | `{kind}` |{absent}| {class} | {from} |\n");
+        match tables.iter_mut().find(|(known, _)| *known == heading) {
+            Some((_, lines)) => lines.push_str(&line),
+            None => tables.push((heading, line)),
         }
     }
-    assert_eq!(guide, declared);
+    tables
+}
+
+/// The guide with the tables of facts as they should be.
+fn guide_with_tables() -> String {
+    let mut guide = GUIDE.clone();
+    for (heading, lines) in tables_of_facts() {
+        let below = guide.find(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("{heading} is missing"));
+        let start = below + guide[below..].find("\n| attribute ").unwrap() + 1;
+        let end = start + guide[start..].find("\n\n").unwrap() + 1;
+        let head = "| attribute | type | absent | class | from |\n| --- | --- | --- | --- | --- |\n";
+        guide.replace_range(start..end, &format!("{head}{lines}"));
+    }
+    guide
+}
+
+/// `WRITE_DOCS=1` writes them.
+#[test]
+fn the_tables_of_facts_are_those_of_the_code() {
+    let expected = guide_with_tables();
+    if std::env::var_os("WRITE_DOCS").is_some() {
+        std::fs::write("docs/policies.md", &expected).unwrap();
+        return;
+    }
+    for (line, should) in GUIDE.lines().zip(expected.lines()) {
+        assert_eq!(line, should, "run this test with WRITE_DOCS=1");
+    }
+    assert_eq!(GUIDE.len(), expected.len(), "run this test with WRITE_DOCS=1");
+    let contexts = GUIDE.lines().filter(|line| line.starts_with("### Context of ")).count();
+    let places = tables_of_facts().iter().filter(|(heading, _)| heading.contains("Context")).count();
+    assert_eq!(contexts, places, "headings of tables that there are not");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use countersign::model::member::Status;
 use countersign::oauth::error::{ErrorCode, Reason};
 use countersign::policy::example::maximal;
 use countersign::policy::facts::{ConfigurationFacts, Facts, MemberFacts, action_uid, to_context};
-use countersign::policy::{Policies, PolicySource, RecordedFacts, decide};
+use countersign::policy::{Action, Policies, PolicySource, RecordedFacts, decide};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -168,26 +168,27 @@ fn fits_the_schema(facts: &Facts) {
     let schema = &*SHIPPED_SCHEMA;
     let entities = facts.entities().unwrap();
     cedar_policy::Entities::from_entities(entities, Some(schema)).unwrap();
-    let ask = |principal: EntityUid, action: &str, resource: EntityUid, pairs| {
+    let ask = |principal: EntityUid, action: Action, resource: EntityUid, pairs| {
         let context = to_context(pairs).unwrap();
-        Request::new(principal, action_uid(action), resource, context, Some(schema)).unwrap();
+        Request::new(principal, action_uid(action.name()), resource, context, Some(schema)).unwrap();
     };
     let member = match facts.member {
-        MemberFacts::Absent { .. } => "ProvisionMember",
-        MemberFacts::Present { .. } => "AdmitMember",
+        MemberFacts::Absent { .. } => Action::ProvisionMember,
+        MemberFacts::Present { .. } => Action::AdmitMember,
     };
-    ask(facts.issuer(), "TrustIssuer", facts.teamspace(), facts.context().unwrap());
-    ask(facts.user(), member, facts.teamspace(), facts.member_context().unwrap());
-    ask(facts.user(), "GrantResource", facts.server(), facts.person_context().unwrap());
+    let of = |action| facts.context(action).unwrap();
+    ask(facts.issuer(), Action::TrustIssuer, facts.teamspace(), of(Action::TrustIssuer));
+    ask(facts.user(), member, facts.teamspace(), of(member));
+    ask(facts.user(), Action::GrantResource, facts.server(), of(Action::GrantResource));
     for scope in &facts.candidates.scopes {
-        ask(facts.user(), "GrantScope", Facts::scope(scope), facts.person_context().unwrap());
+        ask(facts.user(), Action::GrantScope, Facts::scope(scope), of(Action::GrantScope));
     }
     let saved = ConfigurationFacts {
         now: facts.now,
         issuer: facts.claims.iss.clone(),
         teamspace: facts.teamspace.clone(),
     };
-    ask(saved.issuer(), "ConfigureIssuer", saved.teamspace(), saved.context());
+    ask(saved.issuer(), Action::ConfigureIssuer, saved.teamspace(), saved.context());
 }
 
 pub fn any_facts() -> impl Strategy<Value = Facts> {

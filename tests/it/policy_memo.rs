@@ -6,7 +6,8 @@ use std::sync::{Arc, LazyLock};
 use cedar_policy::{Policy, PolicyId, PolicySet};
 use countersign::model::member::Status;
 use countersign::oauth::error::Reason;
-use countersign::policy::facts::{ClaimFacts, Facts, MemberFacts, OptionalClaim};
+use countersign::policy::example::maximal;
+use countersign::policy::facts::{ClaimFacts, Class, Facts, MemberFacts, OptionalClaim, Place, table};
 use countersign::policy::{
     CompiledPolicies, PolicySource, RecordedDecision, RecordedFacts, decide, decide_recorded,
 };
@@ -450,6 +451,63 @@ fn what_is_ones_own_leaves_no_trace_in_what_is_common() {
         let mut facts = base.clone();
         change(&mut facts);
         assert_eq!(RecordedFacts::in_common(&facts), RecordedFacts::in_common(&base));
+    }
+}
+
+/// The parts of a document by their paths, as in `/claims/sub`.
+fn leaves(value: &serde_json::Value, path: &str, found: &mut Vec<(String, String)>) {
+    match value {
+        serde_json::Value::Object(fields) => {
+            fields.iter().for_each(|(name, value)| leaves(value, &format!("{path}/{name}"), found))
+        }
+        other => found.push((path.to_owned(), other.to_string())),
+    }
+}
+
+/// By the table: each stored fact is in one of the two parts, and only those that are shared are in the common one.
+#[test]
+fn only_shared_facts_are_kept_in_common() {
+    let facts = Facts { member: bound(Status::Active), ..maximal() };
+    let paths = |json: &str| {
+        let mut found = Vec::new();
+        leaves(&serde_json::from_str(json).unwrap(), "", &mut found);
+        found.into_iter().map(|(path, _)| path).collect::<Vec<_>>()
+    };
+    let (common, own) = (paths(&RecordedFacts::in_common(&facts)), paths(&RecordedFacts::own(&facts)));
+    let mut seen = 0;
+    for row in table() {
+        let path = match row.place {
+            Place::Claims => format!("/claims/{}", row.name),
+            Place::Context(_) => format!("/{}", row.name),
+            Place::Entity(_) => continue,
+        };
+        let (in_common, in_own) = (common.contains(&path), own.contains(&path));
+        assert!(!(in_common && in_own), "{path} is kept twice");
+        assert!(!in_common || row.class == Class::Shared, "{path} is {:?}", row.class);
+        assert!(!in_own || row.class != Class::Shared, "{path} is shared");
+        seen += usize::from(in_common || in_own);
+    }
+    assert!(seen >= 13, "{seen}");
+    assert!(!common.iter().any(|path| path.starts_with("/member") || path == "/now"), "{common:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever somebody is called: it is in their own row, and never where others' rows point to.
+    #[test]
+    fn personal_texts_stay_in_the_persons_own_row(
+        sub in "[a-z]{24}", email in "[a-z]{24}", group in "[a-z]{24}", age in 1_000_000_000..2_000_000_000_i64,
+        facts in any_facts(),
+    ) {
+        let mut facts = facts;
+        (facts.claims.sub, facts.claims.email) = (sub.clone(), Some(format!("{email}@acme.com")));
+        (facts.claims.groups, facts.claims.auth_age) = (Some(vec![group.clone()]), Some(age));
+        let (common, own) = (RecordedFacts::in_common(&facts), RecordedFacts::own(&facts));
+        for text in [&sub, &email, &age.to_string()] {
+            prop_assert!(!common.contains(text) && own.contains(text), "{text}");
+        }
+        prop_assert!(!common.contains(&group) && !own.contains(&group), "groups are kept as digests");
     }
 }
 

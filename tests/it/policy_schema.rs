@@ -6,7 +6,7 @@ use countersign::model::member::Status;
 use countersign::model::teamspace::Plan;
 use countersign::policy::Action;
 use countersign::policy::example::{maximal, question, questions};
-use countersign::policy::facts::{ClaimFacts, Facts, MemberFacts};
+use countersign::policy::facts::{ClaimFacts, Facts, MemberFacts, Place, Row, table};
 use countersign::policy::vocabulary::{Attributes, Type, Vocabulary};
 use serde_json::Value;
 
@@ -81,6 +81,38 @@ fn everything() -> (BTreeMap<String, Seen>, BTreeMap<String, Seen>, Seen) {
         }
     }
     (entities, contexts, claims)
+}
+
+/// Name, type and whether it may be absent, of each attribute.
+type Told = BTreeSet<(String, String, bool)>;
+
+fn declared(attributes: &Attributes) -> Told {
+    let told = attributes.iter();
+    told.map(|(name, attribute)| (name.clone(), attribute.kind.to_string(), !attribute.required)).collect()
+}
+
+#[test]
+fn the_table_of_facts_is_the_schema() {
+    let words = Vocabulary::shipped().unwrap();
+    let told = |is_there: &dyn Fn(&Row) -> bool| -> Told {
+        let rows = table().filter(|row| is_there(row));
+        rows.map(|row| (row.name.to_owned(), row.kind.to_owned(), row.optional)).collect()
+    };
+    for (name, entity) in &words.entities {
+        let rows = told(&|row| matches!(row.place, Place::Entity(of) if of == name));
+        assert_eq!(
+            rows,
+            declared(&entity.attributes),
+            "the table on the left, the schema on the right: {name}"
+        );
+    }
+    let claims = told(&|row| row.place == Place::Claims);
+    assert_eq!(claims, declared(words.records()["Claims"]), "the table on the left, the schema on the right");
+    for action in Action::ALL {
+        let rows = told(&|row| row.is_in_context_of(action));
+        let context = declared(&words.actions[action.name()].context);
+        assert_eq!(rows, context, "the table on the left, the schema on the right: {}", action.name());
+    }
 }
 
 #[test]

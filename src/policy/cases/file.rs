@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{self, MapAccess, SeqAccess, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
-use crate::config::Duration;
+use super::written::{Age, Instant, LowerCase, OneOrMore, ScopeList};
 use crate::model::client::AuthMethod;
 use crate::model::member::Status;
 use crate::model::teamspace::Plan;
-use crate::policy::facts::OptionalClaim;
+use crate::policy::facts::{OptionalClaim, claim_facts, client_facts, request_facts, teamspace_facts};
 
 /// One file: named fixtures, and tests that use them.
 #[derive(Debug, Default, Clone, Deserialize)]
@@ -101,52 +101,39 @@ macro_rules! layer {
     };
 }
 
-layer! {
-    /// A customer. A fixture that extends another is the same customer in another situation: its slug is the
-    /// name of the first.
-    Teamspace, called by slug {
-        slug: String,
-        plan: Plan,
-        issuer: String,
-        scope_setting: Vec<String>,
-        email_domains: Vec<String>,
-        seats_used: i64,
-        seats_limit: i64,
-        /// Identifiers of the MCP servers that are offered to it.
-        servers: Vec<String>,
-    }
+/// A layer of facts of one kind, and what else is stated with them.
+macro_rules! layer_of {
+    (
+        [$(#[$about:meta])* $struct:ident, called by $key:ident { $($(#[$more_meta:meta])* $more:ident: $more_type:ty),* $(,)? }]
+        stored { $($(#[$meta:meta])* $class:ident $name:ident: $type:ty => $need:ident $kind:ident in $place:ident,
+            case $case:ident: $written:ty, example $example:expr, $from:literal;)* }
+        derived { $($derived:tt)* }
+    ) => {
+        layer! {
+            $(#[$about])*
+            $struct, called by $key {
+                $(#[doc = $from] $case: $written,)*
+                $($(#[$more_meta])* $more: $more_type,)*
+            }
+        }
+    };
 }
 
-layer! {
+teamspace_facts!(layer_of
+/// A customer. A fixture that extends another is the same customer in another situation: its slug is the
+/// name of the first.
+Teamspace, called by slug {
+    seats_used: i64,
+    seats_limit: i64,
+    /// Identifiers of the MCP servers that are offered to it.
+    servers: Vec<String>,
+});
+claim_facts!(layer_of
     /// What the verified assertion says.
-    Claims, called by sub {
-        iss: String,
-        sub: String,
-        tenant: String,
-        aud_tenant: String,
-        email: String,
-        email_verified: bool,
-        amr: Vec<String>,
-        acr: String,
-        /// Time since `auth_time`.
-        auth_age: Age,
-        /// Separated by spaces, as in the assertion.
-        scope: String,
-        resource: OneOrMore,
-        groups: Vec<String>,
-        /// Claims that are there but cannot be taken whole.
-        not_known: Vec<OptionalClaim>,
-    }
-}
-
-layer! {
+    Claims, called by sub {});
+client_facts!(layer_of
     /// The client that redeems the assertion.
-    Client, called by client_id {
-        client_id: String,
-        groups: Vec<String>,
-        auth_method: AuthMethod,
-    }
-}
+    Client, called by client_id {});
 
 layer! {
     /// An MCP server.
@@ -158,28 +145,39 @@ layer! {
     }
 }
 
-/// A test, or one of the rows of its `each`: rows say only what differs.
-#[derive(Debug, Default, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Row {
-    pub name: Option<String>,
-    pub teamspace: Option<Stated<Teamspace>>,
-    pub claims: Option<Stated<Claims>>,
-    pub client: Option<Stated<Client>>,
-    pub request: Option<Request>,
-    pub member: Option<Membership>,
-    /// The member's email as it is stored; the asserted one, when it is not stated.
-    pub member_email: Option<String>,
-    /// Whether the subject is bound to the member by this sign-in.
-    pub linking: Option<bool>,
-    pub key_bound: Option<bool>,
-    /// RFC 3339.
-    pub now: Option<Instant>,
-    /// An administrator saves this issuer; no assertion is exchanged.
-    pub configure: Option<String>,
-    pub expect: Option<Expectation>,
-    pub each: Vec<Spanned<Row>>,
+/// A test: what it states of the facts about a request, and the rest.
+macro_rules! row {
+    (
+        []
+        stored { $($(#[$meta:meta])* $class:ident $name:ident: $type:ty => $need:ident $kind:ident in $place:ident,
+            case $case:ident: $written:ty, example $example:expr, $from:literal;)* }
+        derived { $($derived:tt)* }
+    ) => {
+        /// A test, or one of the rows of its `each`: rows say only what differs.
+        #[derive(Debug, Default, Clone, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub(super) struct Row {
+            pub name: Option<String>,
+            pub teamspace: Option<Stated<Teamspace>>,
+            pub claims: Option<Stated<Claims>>,
+            pub client: Option<Stated<Client>>,
+            pub request: Option<Request>,
+            pub member: Option<Membership>,
+            /// The member's email as it is stored; the asserted one, when it is not stated.
+            pub member_email: Option<String>,
+            /// Whether the subject is bound to the member by this sign-in.
+            pub linking: Option<bool>,
+            /// RFC 3339.
+            pub now: Option<Instant>,
+            /// An administrator saves this issuer; no assertion is exchanged.
+            pub configure: Option<String>,
+            pub expect: Option<Expectation>,
+            pub each: Vec<Spanned<Row>>,
+            $(#[doc = $from] pub $case: Option<$written>,)*
+        }
+    };
 }
+request_facts!(row);
 
 /// What the token request says besides the assertion.
 #[derive(Debug, Default, Clone, Deserialize)]
@@ -255,81 +253,5 @@ impl<'de, T: Layer + Deserialize<'de>> Deserialize<'de> for Stated<T> {
             }
         }
         deserializer.deserialize_any(NameOrTable(PhantomData))
-    }
-}
-
-/// A text, or a list of texts.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct OneOrMore(pub Vec<String>);
-
-impl<'de> Deserialize<'de> for OneOrMore {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Texts;
-        impl<'de> Visitor<'de> for Texts {
-            type Value = OneOrMore;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string or an array of strings")
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(OneOrMore(vec![text.to_owned()]))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
-                Vec::deserialize(SeqAccessDeserializer::new(seq)).map(OneOrMore)
-            }
-        }
-        deserializer.deserialize_any(Texts)
-    }
-}
-
-/// Seconds, or a duration such as `8h`.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Age(pub i64);
-
-impl<'de> Deserialize<'de> for Age {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Seconds;
-        impl Visitor<'_> for Seconds {
-            type Value = Age;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("seconds, or a duration such as \"8h\"")
-            }
-
-            fn visit_i64<E: de::Error>(self, seconds: i64) -> Result<Age, E> {
-                Ok(Age(seconds))
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Age, E> {
-                text.parse::<Duration>().map(|age| Age(age.as_secs())).map_err(E::custom)
-            }
-        }
-        deserializer.deserialize_any(Seconds)
-    }
-}
-
-/// A time, written as in RFC 3339, with or without quotes.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Instant(pub i64);
-
-impl<'de> Deserialize<'de> for Instant {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// TOML has a form of its own for times.
-        #[derive(Deserialize)]
-        #[serde(untagged, expecting = "expected a time such as 2026-01-05T09:30:00Z")]
-        enum Written {
-            Text(String),
-            Date(toml::value::Datetime),
-        }
-        let text = match Written::deserialize(deserializer)? {
-            Written::Text(text) => text,
-            Written::Date(date) => date.to_string(),
-        };
-        let parsed: jiff::Timestamp = text
-            .parse()
-            .map_err(|_| de::Error::custom(format!("`{text}` is no time; write 2026-01-05T09:30:00Z")))?;
-        Ok(Self(parsed.as_second()))
     }
 }

@@ -7,14 +7,16 @@ mod mutation;
 mod parts;
 mod resolve;
 mod run;
+mod written;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 pub use coverage::{Coverage, coverage};
-pub use file::{Expectation, OneOrMore};
+pub use file::Expectation;
 pub use mutation::{Excuse, Mutation, Survivor, mutate};
 pub use run::{Observed, Verdict, explain_case, not_applied_to, run};
+pub use written::OneOrMore;
 
 use crate::policy::facts::{ConfigurationFacts, Facts};
 use crate::policy::source::is_listed;

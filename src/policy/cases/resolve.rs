@@ -5,18 +5,17 @@ use toml::Spanned;
 use super::file::{
     CaseFile, Claims, Client, Expectation, Fixtures, Layer, Request, Row, Server, Stated, Teamspace,
 };
+use super::written::fact;
 use super::{Case, Matter};
 use crate::email::domain_of;
-use crate::model::client::AuthMethod;
 use crate::model::resource::{Resource, ResourceScope};
 use crate::model::scope::ScopeRequest;
-use crate::model::teamspace::Plan;
 use crate::oauth::error::ErrorCode;
 use crate::oauth::scope::split_scope;
 use crate::policy::Denial;
 use crate::policy::facts::{
     ClaimFacts, ClientFacts, ConfigurationFacts, Facts, MemberFacts, OptionalClaim, ResourceFacts,
-    TeamspaceFacts,
+    TeamspaceFacts, claim_facts, client_facts, request_facts, teamspace_facts,
 };
 
 /// The time in cases that state none: a Monday, 12:00 UTC.
@@ -25,6 +24,18 @@ const NOON: i64 = 1_767_614_400;
 const MAX_LAYERS: usize = 16;
 
 type Result<T> = std::result::Result<T, String>;
+
+/// The facts of one kind that a case states.
+macro_rules! stated {
+    (
+        [$struct:ident { $($given:ident: $value:expr),* $(,)? } from $stated:expr]
+        stored { $($(#[$meta:meta])* $class:ident $name:ident: $type:ty => $need:ident $kind:ident in $place:ident,
+            case $case:ident: $written:ty, example $example:expr, $from:literal;)* }
+        derived { $($derived:tt)* }
+    ) => {
+        $struct { $($given: $value,)* $($name: fact($stated.$case.clone()),)* }
+    };
+}
 
 /// A file, and the fixtures that all files of the directory share.
 pub(super) struct Resolver<'a> {
@@ -96,9 +107,9 @@ impl Resolver<'_> {
             Ok(candidates) => candidates,
             Err(error) => return Ok(Matter::Unfit(Denial::of(error.code, error.reason, error.description))),
         };
-        Ok(Matter::Exchange(Box::new(Facts {
+        Ok(Matter::Exchange(Box::new(request_facts!(stated Facts {
             now: row.now.map_or(NOON, |now| now.0),
-            client: client_facts(self.client(row)?),
+            client: client_facts(&self.client(row)?),
             member: member_facts(row, &teamspace)?,
             resource: ResourceFacts {
                 published: teamspace.servers.unwrap_or_default().contains(&resource.identifier),
@@ -106,10 +117,9 @@ impl Resolver<'_> {
                 default_scopes: resource.default_scopes,
             },
             teamspace: teamspace_facts,
-            claims,
-            candidates,
-            key_bound: row.key_bound.unwrap_or(false),
-        })))
+            claims: claims,
+            candidates: candidates,
+        } from row))))
     }
 
     fn teamspace(&self, row: &Row) -> Result<Teamspace> {
@@ -179,6 +189,18 @@ fn resolve<T: Layer>(stated: T, fixtures: [&Fixtures<T>; 2], kind: &str) -> Resu
     Err(format!("a {kind} fixture extends itself, or more than {MAX_LAYERS} others"))
 }
 
+/// A row over its test: what is given, and the facts about the request.
+macro_rules! over {
+    (
+        [$row:expr, $test:expr, { $($given:ident: $value:expr),* $(,)? }]
+        stored { $($(#[$meta:meta])* $class:ident $name:ident: $type:ty => $need:ident $kind:ident in $place:ident,
+            case $case:ident: $written:ty, example $example:expr, $from:literal;)* }
+        derived { $($derived:tt)* }
+    ) => {
+        Row { $($given: $value,)* $($case: $row.$case.or_else(|| $test.$case.clone()),)* }
+    };
+}
+
 impl Row {
     /// A row of `each` over its test. A row that begins with a fixture of its own takes nothing of the
     /// test's table.
@@ -190,21 +212,20 @@ impl Row {
             }),
             (own, of_test) => own.or_else(|| of_test.clone()),
         };
-        Self {
+        request_facts!(over self, test, {
             name: None,
             teamspace: stacked(self.teamspace, &test.teamspace),
             claims: stacked(self.claims, &test.claims),
             client: stacked(self.client, &test.client),
-            request,
+            request: request,
             member: self.member.or(test.member),
             member_email: self.member_email.or_else(|| test.member_email.clone()),
             linking: self.linking.or(test.linking),
-            key_bound: self.key_bound.or(test.key_bound),
             now: self.now.or(test.now),
             configure: self.configure.or_else(|| test.configure.clone()),
             expect: self.expect.or_else(|| test.expect.clone()),
             each: Vec::new(),
-        }
+        })
     }
 }
 
@@ -216,38 +237,19 @@ fn stacked<T: Layer>(own: Option<Stated<T>>, of_test: &Option<Stated<T>>) -> Opt
 }
 
 fn teamspace_facts(stated: &Teamspace) -> Result<TeamspaceFacts> {
-    Ok(TeamspaceFacts {
-        slug: stated.slug.clone().ok_or("the teamspace has no slug")?,
-        plan: stated.plan.unwrap_or(Plan::Enterprise),
-        issuer: stated.issuer.clone(),
-        scope_setting: stated.scope_setting.clone(),
-        email_domains: lower_case(stated.email_domains.as_deref().unwrap_or_default()),
-    })
-}
-
-fn lower_case(texts: &[String]) -> Vec<String> {
-    texts.iter().map(|text| text.to_ascii_lowercase()).collect()
+    let facts = teamspace_facts!(stated TeamspaceFacts {} from stated);
+    if facts.slug.is_empty() { Err("the teamspace has no slug".into()) } else { Ok(facts) }
 }
 
 fn claim_facts(stated: &Claims, teamspace: &Teamspace) -> Result<ClaimFacts> {
-    // A text claim is never empty: an empty one here says that there is none.
-    let text = |value: &Option<String>| value.clone().filter(|text| !text.is_empty());
-    let iss = text(&stated.iss).or_else(|| teamspace.issuer.clone());
-    let mut facts = ClaimFacts {
-        iss: iss.ok_or("the claims have no iss, and the teamspace no issuer")?,
-        sub: text(&stated.sub).unwrap_or_else(|| "subject".to_owned()),
-        tenant: text(&stated.tenant),
-        aud_tenant: text(&stated.aud_tenant),
-        email: text(&stated.email).map(|email| email.to_ascii_lowercase()),
-        email_verified: stated.email_verified,
-        amr: stated.amr.clone().unwrap_or_default(),
-        acr: text(&stated.acr),
-        auth_age: stated.auth_age.map(|age| age.0),
-        scopes: stated.scope.as_deref().map(scopes).transpose()?,
-        resources: stated.resource.clone().unwrap_or_default().0,
-        groups: stated.groups.clone(),
-        not_known: stated.not_known.clone().unwrap_or_default(),
-    };
+    let mut facts = claim_facts!(stated ClaimFacts {} from stated);
+    if facts.iss.is_empty() {
+        let own = teamspace.issuer.clone();
+        facts.iss = own.ok_or("the claims have no iss, and the teamspace no issuer")?;
+    }
+    if facts.sub.is_empty() {
+        facts.sub = "subject".to_owned();
+    }
     for claim in facts.not_known.clone() {
         match claim {
             OptionalClaim::Groups => facts.groups = None,
@@ -263,12 +265,11 @@ fn scopes(text: &str) -> Result<Vec<String>> {
     split_scope(text).map_err(|_| format!("`{text}` is no list of scopes"))
 }
 
-fn client_facts(stated: Client) -> ClientFacts {
-    ClientFacts {
-        client_id: stated.client_id.unwrap_or_else(|| "client".to_owned()),
-        groups: stated.groups.unwrap_or_default(),
-        public: false,
-        auth_method: stated.auth_method.unwrap_or(AuthMethod::Basic),
+fn client_facts(stated: &Client) -> ClientFacts {
+    let facts = client_facts!(stated ClientFacts {} from stated);
+    match facts.client_id.is_empty() {
+        true => ClientFacts { client_id: "client".to_owned(), ..facts },
+        false => facts,
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::file::{Expectation, OneOrMore};
+use super::file::Expectation;
+use super::written::OneOrMore;
 use super::{Case, Matter};
 use crate::oauth::error::Reason;
 use crate::policy::facts::MemberFacts;

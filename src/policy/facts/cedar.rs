@@ -1,13 +1,12 @@
 //! The facts as Cedar entities and contexts. What it makes fits the schema by its types: a test checks it.
 
-use std::borrow::Cow;
-use std::cell::RefCell;
-use std::sync::LazyLock;
+use cedar_policy::{Context, Entity, EntityUid, RestrictedExpression as Expr};
 
-use cedar_policy::{Context, Entity, EntityId, EntityTypeName, EntityUid, RestrictedExpression as Expr};
-
-use super::{ClaimFacts, ConfigurationFacts, Facts, MemberFacts, TeamspaceFacts};
-use crate::clock::{UnixSeconds, rfc3339};
+use super::kinds::*;
+use super::table::{claim_facts, client_facts, moment_facts, request_facts, teamspace_facts};
+use super::uids::{TYPES, uid, user_id};
+use super::{ClaimFacts, ConfigurationFacts, Facts, Moment, TeamspaceFacts};
+use crate::policy::action::Action;
 
 /// A value of our own that Cedar does not take: a defect, answered with a denial.
 #[derive(Debug, thiserror::Error)]
@@ -20,97 +19,46 @@ impl FactsError {
     }
 }
 
-/// A hundred years: the longest age that is told, within what Cedar's durations can hold.
-const LONGEST_AGE: i64 = 100 * 365 * 86_400;
-
-/// The largest number of seats that is told: sums and differences of such numbers do not overflow.
-const MOST_SEATS: i64 = u32::MAX as i64;
-
 type Result<T> = std::result::Result<T, FactsError>;
 
-struct Types {
-    issuer: EntityTypeName,
-    client: EntityTypeName,
-    client_group: EntityTypeName,
-    group: EntityTypeName,
-    user: EntityTypeName,
-    teamspace: EntityTypeName,
-    plan: EntityTypeName,
-    status: EntityTypeName,
-    server: EntityTypeName,
-    scope: EntityTypeName,
-    action: EntityTypeName,
+/// An attribute that is there.
+struct Attribute {
+    place: Place,
+    name: &'static str,
+    value: Expr,
 }
 
-#[allow(clippy::expect_used)] // constants, each an identifier of the Cedar grammar
-static TYPES: LazyLock<Types> = LazyLock::new(|| {
-    let name = |text: &str| text.parse().expect("a constant entity type name");
-    Types {
-        issuer: name("Issuer"),
-        client: name("Client"),
-        client_group: name("ClientGroup"),
-        group: name("Group"),
-        user: name("User"),
-        teamspace: name("Teamspace"),
-        plan: name("Plan"),
-        status: name("MemberStatus"),
-        server: name("McpServer"),
-        scope: name("Scope"),
-        action: name("Action"),
-    }
-});
-
-fn uid(entity_type: &EntityTypeName, id: impl AsRef<str>) -> EntityUid {
-    EntityUid::from_type_name_and_id(entity_type.clone(), EntityId::new(id))
+fn attribute<K: Shows<V::Value>, V: Maybe>(place: Place, name: &'static str, value: V) -> Option<Attribute> {
+    Some(Attribute { place, name, value: K::expr(value.get()?)? })
 }
 
-/// Whether an entity is a directory group.
-pub(in crate::policy) fn is_group(uid: &EntityUid) -> bool {
-    uid.type_name() == &TYPES.group
+/// The attributes of the facts of one kind.
+macro_rules! attributes {
+    (
+        [$of:expr]
+        stored { $($(#[$meta:meta])* $class:ident $name:ident: $type:ty => $need:ident $kind:ident in $place:ident,
+            case $case:ident: $written:ty, example $example:expr, $from:literal;)* }
+        derived { $($dclass:ident $dname:ident => $dneed:ident $dkind:ident in $dplace:ident = $read:expr, $dfrom:literal;)* }
+    ) => {
+        [
+            $(attribute::<$kind, _>($place, stringify!($name), &$of.$name),)*
+            $(attribute::<$dkind, _>($dplace, stringify!($dname), ($read)($of)),)*
+        ].into_iter().flatten()
+    };
 }
 
-/// Whether an entity is a customer.
-pub(in crate::policy) fn is_teamspace(uid: &EntityUid) -> bool {
-    uid.type_name() == &TYPES.teamspace
+/// Those of a context: of one question, or all that are there.
+fn context(attributes: impl Iterator<Item = Attribute>, asked: Option<Action>) -> Vec<(String, Expr)> {
+    let is_seen = |place: Place| match (place, asked) {
+        (Place::Context(actions), Some(asked)) => actions.contains(&asked),
+        _ => true,
+    };
+    attributes.filter(|a| is_seen(a.place)).map(|a| (a.name.to_owned(), a.value)).collect()
 }
 
-/// Whether an entity is a person.
-pub(in crate::policy) fn is_user(uid: &EntityUid) -> bool {
-    uid.type_name() == &TYPES.user
-}
-
-/// `Action::"…"`.
-pub fn action_uid(name: &str) -> EntityUid {
-    uid(&TYPES.action, name)
-}
-
-fn text(value: &str) -> Expr {
-    Expr::new_string(value.to_owned())
-}
-
-fn refs(entity_type: &EntityTypeName, ids: &[String]) -> Expr {
-    Expr::new_set(ids.iter().map(|id| Expr::new_entity_uid(uid(entity_type, id))))
-}
-
-/// A Cedar `datetime`. Making one parses text, so a thread keeps the last one: it serves for a second.
-fn datetime(at: UnixSeconds) -> Expr {
-    thread_local! {
-        static LAST: RefCell<Option<(UnixSeconds, Expr)>> = const { RefCell::new(None) };
-    }
-    LAST.with_borrow_mut(|last| match last {
-        Some((known, made)) if *known == at => made.clone(),
-        _ => last.insert((at, Expr::new_datetime(rfc3339(at)))).1.clone(),
-    })
-}
-
-/// Monday is 1, Sunday 7 (ISO 8601), in UTC. The first day of 1970 was a Thursday.
-pub(in crate::policy) fn weekday(at: UnixSeconds) -> i64 {
-    (at.div_euclid(86_400) + 3).rem_euclid(7) + 1
-}
-
-fn entity<'a>(
+fn entity(
     id: EntityUid,
-    attributes: impl IntoIterator<Item = (&'a str, Expr)>,
+    attributes: impl IntoIterator<Item = (&'static str, Expr)>,
     parents: impl IntoIterator<Item = EntityUid>,
 ) -> Result<Entity> {
     let attributes = attributes.into_iter().map(|(name, value)| (name.to_owned(), value));
@@ -131,33 +79,13 @@ fn issuer_entities(iss: &str, teamspace: &TeamspaceFacts) -> Result<Vec<Entity>>
     std::iter::once(iss).chain(other).map(issuer_entity).collect()
 }
 
-/// `iss|tenant|sub`. Subjects often have a `|`, and stay as they are: with the other two escaped, the second `|` is
-/// where the subject begins, so that nobody gets another's id.
-fn user_id(iss: &str, tenant: &str, sub: &str) -> String {
-    format!("{}|{}|{sub}", escaped(iss), escaped(tenant))
-}
-
-fn escaped(part: &str) -> Cow<'_, str> {
-    match part.contains(['|', '%']) {
-        true => Cow::Owned(part.replace('%', "%25").replace('|', "%7C")),
-        false => Cow::Borrowed(part),
-    }
-}
-
 impl TeamspaceFacts {
     fn uid(&self) -> EntityUid {
         uid(&TYPES.teamspace, &self.slug)
     }
 
     fn entity(&self) -> Result<Entity> {
-        let issuer = self.issuer.as_deref().map(|iss| ("issuer", Expr::new_entity_uid(issuer(iss))));
-        let setting =
-            self.scope_setting.as_deref().map(|setting| ("scope_setting", refs(&TYPES.scope, setting)));
-        let attributes = [
-            ("plan", Expr::new_entity_uid(uid(&TYPES.plan, self.plan.as_str()))),
-            ("email_domains", Expr::new_set(self.email_domains.iter().map(|d| text(d)))),
-        ];
-        entity(self.uid(), attributes.into_iter().chain(issuer).chain(setting), [])
+        entity(self.uid(), teamspace_facts!(attributes self).map(|a| (a.name, a.value)), [])
     }
 }
 
@@ -181,7 +109,8 @@ impl ConfigurationFacts {
 
     /// The context of `ConfigureIssuer`.
     pub fn context(&self) -> Vec<(String, Expr)> {
-        vec![("now".into(), datetime(self.now)), ("weekday".into(), Expr::new_long(weekday(self.now)))]
+        let moment = &Moment { now: self.now };
+        context(moment_facts!(attributes moment), Some(Action::ConfigureIssuer))
     }
 }
 
@@ -228,12 +157,10 @@ impl Facts {
     }
 
     fn client_entity(&self) -> Result<Entity> {
-        let attributes = [
-            ("public", Expr::new_bool(self.client.public)),
-            ("auth_method", text(self.client.auth_method.as_str())),
-        ];
-        let groups = self.client.groups.iter().map(|g| uid(&TYPES.client_group, g));
-        entity(uid(&TYPES.client, &self.client.client_id), attributes, groups)
+        let client = &self.client;
+        let groups = client.groups.iter().map(|g| uid(&TYPES.client_group, g));
+        let attributes = client_facts!(attributes client).map(|a| (a.name, a.value));
+        entity(uid(&TYPES.client, &client.client_id), attributes, groups)
     }
 
     pub(in crate::policy) fn user_entity(&self) -> Result<Entity> {
@@ -263,39 +190,22 @@ impl Facts {
         self.candidates.scopes.iter().map(scope).collect()
     }
 
-    /// What `TrustIssuer` sees.
-    pub fn context(&self) -> Result<Vec<(String, Expr)>> {
-        Ok(vec![
-            ("now".into(), datetime(self.now)),
-            ("weekday".into(), Expr::new_long(weekday(self.now))),
-            ("client".into(), Expr::new_entity_uid(uid(&TYPES.client, &self.client.client_id))),
-            ("claims".into(), self.claims.record()?),
-            ("key_bound".into(), Expr::new_bool(self.key_bound)),
-        ])
+    /// The context of a question.
+    pub fn context(&self, asked: Action) -> Result<Vec<(String, Expr)>> {
+        self.context_for(Some(asked))
     }
 
-    /// The same, with what the grant actions see of the person besides.
-    pub fn person_context(&self) -> Result<Vec<(String, Expr)>> {
-        let mut pairs = self.context()?;
-        pairs.push(("member_domain".into(), text(self.member_domain())));
-        Ok(pairs)
+    /// One context for all questions of an exchange: what only some questions have in the schema, no policy of
+    /// another question can name, since it would not have passed validation.
+    pub fn whole_context(&self) -> Result<Vec<(String, Expr)>> {
+        self.context_for(None)
     }
 
-    /// The same, with what the member actions see besides.
-    pub fn member_context(&self) -> Result<Vec<(String, Expr)>> {
-        let mut pairs = self.person_context()?;
-        match &self.member {
-            MemberFacts::Absent { seats_used, seats_limit } => {
-                let seats = |number: i64| Expr::new_long(number.clamp(0, MOST_SEATS));
-                pairs.push(("seats_used".into(), seats(*seats_used)));
-                pairs.extend(seats_limit.map(|limit| ("seats_limit".into(), seats(limit))));
-            }
-            MemberFacts::Present { status, linking, .. } => {
-                let status = uid(&TYPES.status, status.as_str());
-                pairs.push(("status".into(), Expr::new_entity_uid(status)));
-                pairs.push(("linking".into(), Expr::new_bool(*linking)));
-            }
-        }
+    fn context_for(&self, asked: Option<Action>) -> Result<Vec<(String, Expr)>> {
+        let moment = &self.moment();
+        let attributes = moment_facts!(attributes moment).chain(request_facts!(attributes self));
+        let mut pairs = context(attributes, asked);
+        pairs.push(("claims".to_owned(), self.claims.record()?));
         Ok(pairs)
     }
 }
@@ -307,27 +217,7 @@ pub fn to_context(pairs: Vec<(String, Expr)>) -> Result<Context> {
 
 impl ClaimFacts {
     fn record(&self) -> Result<Expr> {
-        let mut fields = vec![
-            ("sub".to_owned(), text(&self.sub)),
-            ("amr".to_owned(), Expr::new_set(self.amr.iter().map(|m| text(m)))),
-            ("resources".to_owned(), refs(&TYPES.server, &self.resources)),
-        ];
-        let mut optional = |name: &str, value: Option<Expr>| {
-            fields.extend(value.map(|value| (name.to_owned(), value)));
-        };
-        optional("tenant", self.tenant.as_deref().map(text));
-        optional("aud_tenant", self.aud_tenant.as_deref().map(text));
-        optional("email", self.email.as_deref().map(text));
-        optional("email_domain", self.email_domain().map(text));
-        optional("email_verified", self.email_verified.map(Expr::new_bool));
-        // Which groups these are say the person's parents.
-        optional("groups", self.groups.as_ref().and_then(|_| Expr::new_record([]).ok()));
-        optional("acr", self.acr.as_deref().map(text));
-        optional(
-            "auth_age",
-            self.auth_age.map(|age| Expr::new_duration(format!("{}s", age.clamp(0, LONGEST_AGE)))),
-        );
-        optional("scopes", self.scopes.as_deref().map(|scopes| refs(&TYPES.scope, scopes)));
+        let fields = claim_facts!(attributes self).map(|a| (a.name.to_owned(), a.value));
         Expr::new_record(fields).map_err(FactsError::of)
     }
 }

@@ -1,11 +1,22 @@
-//! What a decision stands on, as plain data.
+//! Plain data that a decision stands on, and what policies see of it.
 
 mod cedar;
+mod kinds;
+mod read;
+mod rows;
+mod table;
+mod uids;
 
 use serde::{Deserialize, Serialize};
 
-pub use cedar::{FactsError, action_uid, to_context};
-pub(in crate::policy) use cedar::{is_group, is_teamspace, is_user, weekday};
+pub use cedar::{FactsError, to_context};
+pub use kinds::{Access, Class, Place};
+pub(in crate::policy) use kinds::{Maybe, class};
+pub(in crate::policy) use read::{ReadClaims, ReadMoment, ReadRequest};
+pub use rows::{Row, table};
+pub(in crate::policy) use table::{claim_facts, client_facts, moment_facts, request_facts, teamspace_facts};
+pub use uids::action_uid;
+pub(in crate::policy) use uids::{is_group, is_teamspace, is_user};
 
 use super::action::Action;
 use crate::clock::UnixSeconds;
@@ -15,64 +26,68 @@ use crate::model::member::Status;
 use crate::model::teamspace::Plan;
 use crate::oauth::scope::Candidates;
 
-/// Facts about the customer.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct TeamspaceFacts {
-    pub slug: String,
-    pub plan: Plan,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub issuer: Option<String>,
-    /// None: pass through what the identity provider authorized.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scope_setting: Option<Vec<String>>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub email_domains: Vec<String>,
+/// Facts of one kind as plain data.
+macro_rules! plain {
+    (
+        [$(#[$about:meta])* $struct:ident]
+        stored { $($(#[$meta:meta])* $class:ident $name:ident: $type:ty => $need:ident $kind:ident in $place:ident,
+            case $case:ident: $written:ty, example $example:expr, $from:literal;)* }
+        derived { $($derived:tt)* }
+    ) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub struct $struct {
+            $($(#[$meta])* #[doc = $from] pub $name: $type,)*
+        }
+    };
 }
 
-/// Facts about the client that redeems the assertion.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct ClientFacts {
-    pub client_id: String,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub groups: Vec<String>,
-    pub public: bool,
-    pub auth_method: AuthMethod,
-}
+teamspace_facts!(plain
+    /// Facts about the customer.
+    TeamspaceFacts);
+client_facts!(plain
+    /// Facts about the client that redeems the assertion.
+    ClientFacts);
+claim_facts!(plain
+    /// Facts from the verified assertion.
+    #[derive(Default)]
+    ClaimFacts);
 
-/// Facts from the verified assertion.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ClaimFacts {
-    pub iss: String,
-    pub sub: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tenant: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub aud_tenant: Option<String>,
-    /// Lower case.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub email: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub email_verified: Option<bool>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub amr: Vec<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub acr: Option<String>,
-    /// Seconds since `auth_time`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub auth_age: Option<i64>,
-    /// None: no scope claim.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scopes: Option<Vec<String>>,
-    /// Empty: no resource claim.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub resources: Vec<String>,
-    /// None: no groups claim. A present and empty one says that the person is in no group.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub groups: Option<Vec<String>>,
-    /// The claims that are there but cannot be taken whole; above they look absent.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub not_known: Vec<OptionalClaim>,
+/// The facts of an exchange: the rows about a request, and the rest.
+macro_rules! whole {
+    (
+        []
+        stored { $($(#[$meta:meta])* $class:ident $name:ident: $type:ty => $need:ident $kind:ident in $place:ident,
+            case $case:ident: $written:ty, example $example:expr, $from:literal;)* }
+        derived { $($derived:tt)* }
+    ) => {
+        /// Everything that one exchange is decided on.
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        pub struct Facts {
+            pub now: UnixSeconds,
+            pub teamspace: TeamspaceFacts,
+            pub client: ClientFacts,
+            pub claims: ClaimFacts,
+            pub member: MemberFacts,
+            pub resource: ResourceFacts,
+            /// The scopes that could be granted, each asked once, and those that could not.
+            pub candidates: Candidates,
+            $($(#[$meta])* #[doc = $from] pub $name: $type,)*
+        }
+
+        impl Facts {
+            /// Shared facts that are not rows of the table. A part that is added must be named here.
+            pub(in crate::policy) fn structure(
+                &self,
+            ) -> (&TeamspaceFacts, &ClientFacts, &ResourceFacts, &Candidates) {
+                let Self { now: _, teamspace, client, claims: _, member: _, resource, candidates, $($name: _,)* } =
+                    self;
+                (teamspace, client, resource, candidates)
+            }
+        }
+    };
 }
+request_facts!(whole);
 
 /// A claim whose value only policies need, at least at some sign-ins: one that cannot be taken whole is not known
 /// then, instead of refusing the assertion whatever the policies are.
@@ -111,21 +126,6 @@ pub struct ResourceFacts {
     pub default_scopes: Vec<String>,
 }
 
-/// Everything that one exchange is decided on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Facts {
-    pub now: UnixSeconds,
-    pub teamspace: TeamspaceFacts,
-    pub client: ClientFacts,
-    pub claims: ClaimFacts,
-    pub member: MemberFacts,
-    pub resource: ResourceFacts,
-    /// The scopes that could be granted, each asked once, and those that could not.
-    pub candidates: Candidates,
-    /// Whether the assertion is bound to a key and the client proved that it holds it.
-    pub key_bound: bool,
-}
-
 /// The facts but for the person: few combinations of them serve very many sign-ins.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(in crate::policy) struct Surroundings {
@@ -142,6 +142,22 @@ pub struct ConfigurationFacts {
     pub now: UnixSeconds,
     pub issuer: String,
     pub teamspace: TeamspaceFacts,
+}
+
+/// A time.
+pub(in crate::policy) struct Moment {
+    pub now: UnixSeconds,
+}
+
+impl Moment {
+    pub(in crate::policy) fn now(&self) -> UnixSeconds {
+        self.now
+    }
+
+    /// Monday is 1, Sunday 7 (ISO 8601), in UTC. The first day of 1970 was a Thursday.
+    pub(in crate::policy) fn weekday(&self) -> i64 {
+        (self.now.div_euclid(86_400) + 3).rem_euclid(7) + 1
+    }
 }
 
 impl Facts {
@@ -169,6 +185,28 @@ impl Facts {
         self.claims.groups.as_deref().unwrap_or_default()
     }
 
+    /// What the entities other than the person depend on.
+    pub(in crate::policy) fn surroundings(&self) -> Surroundings {
+        Surroundings {
+            iss: self.claims.iss.clone(),
+            teamspace: self.teamspace.clone(),
+            client: self.client.clone(),
+            resource: self.resource.clone(),
+            candidates: self.candidates.scopes.clone(),
+        }
+    }
+
+    pub(in crate::policy) fn moment(&self) -> Moment {
+        Moment { now: self.now }
+    }
+}
+
+/// Readings of derived facts.
+impl Facts {
+    pub(in crate::policy) fn client_id(&self) -> &str {
+        &self.client.client_id
+    }
+
     /// The domain of the member's email as it is stored: a claim that is left out does not change who a member is.
     /// At a first sign-in that of the asserted email; empty where there is none.
     pub(in crate::policy) fn member_domain(&self) -> &str {
@@ -179,14 +217,31 @@ impl Facts {
         stored.or_else(|| self.claims.email_domain()).unwrap_or_default()
     }
 
-    /// What the entities other than the person depend on.
-    pub(in crate::policy) fn surroundings(&self) -> Surroundings {
-        Surroundings {
-            iss: self.claims.iss.clone(),
-            teamspace: self.teamspace.clone(),
-            client: self.client.clone(),
-            resource: self.resource.clone(),
-            candidates: self.candidates.scopes.clone(),
+    pub(in crate::policy) fn seats_used(&self) -> Option<i64> {
+        match self.member {
+            MemberFacts::Absent { seats_used, .. } => Some(seats_used),
+            MemberFacts::Present { .. } => None,
+        }
+    }
+
+    pub(in crate::policy) fn seats_limit(&self) -> Option<i64> {
+        match self.member {
+            MemberFacts::Absent { seats_limit, .. } => seats_limit,
+            MemberFacts::Present { .. } => None,
+        }
+    }
+
+    pub(in crate::policy) fn status(&self) -> Option<Status> {
+        match self.member {
+            MemberFacts::Absent { .. } => None,
+            MemberFacts::Present { status, .. } => Some(status),
+        }
+    }
+
+    pub(in crate::policy) fn linking(&self) -> Option<bool> {
+        match self.member {
+            MemberFacts::Absent { .. } => None,
+            MemberFacts::Present { linking, .. } => Some(linking),
         }
     }
 }

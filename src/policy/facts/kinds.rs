@@ -1,0 +1,264 @@
+//! The words that the table of facts is written in: classes, places, and Cedar types with how values become theirs.
+
+use std::cell::RefCell;
+
+use cedar_policy::{EntityTypeName, RestrictedExpression as Expr};
+
+use super::uids::{TYPES, uid};
+use crate::clock::{UnixSeconds, rfc3339};
+use crate::model::client::AuthMethod;
+use crate::model::member::Status;
+use crate::model::teamspace::Plan;
+use crate::policy::action::Action;
+
+/// A hundred years: the longest age that is told, within what Cedar's durations can hold.
+const LONGEST_AGE: i64 = 100 * 365 * 86_400;
+/// The largest number of seats that is told: sums and differences of such numbers do not overflow.
+const MOST_SEATS: i64 = u32::MAX as i64;
+
+/// Whose a fact is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Many sign-ins have it in common.
+    Shared,
+    /// One person's.
+    Personal,
+    /// One person's, of which the log keeps digests.
+    Digested,
+    /// This moment's, or this request's.
+    Momentary,
+}
+
+/// The class of a row.
+macro_rules! class {
+    (shared) => {
+        $crate::policy::facts::Class::Shared
+    };
+    (personal) => {
+        $crate::policy::facts::Class::Personal
+    };
+    (digested) => {
+        $crate::policy::facts::Class::Digested
+    };
+    (momentary) => {
+        $crate::policy::facts::Class::Momentary
+    };
+}
+pub(in crate::policy) use class;
+
+impl Class {
+    /// Its name in the documentation.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Shared => "shared",
+            Self::Personal | Self::Digested => "personal",
+            Self::Momentary => "momentary",
+        }
+    }
+}
+
+/// Where policies find a fact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Attribute of an entity, by its type.
+    Entity(&'static str),
+    /// Attribute of `context.claims`.
+    Claims,
+    /// Attribute of `context`, in these questions.
+    Context(&'static [Action]),
+}
+
+pub(super) const TEAMSPACE: Place = Place::Entity("Teamspace");
+pub(super) const CLIENT: Place = Place::Entity("Client");
+pub(super) const CLAIMS: Place = Place::Claims;
+/// All questions.
+pub(super) const EVERY: Place = Place::Context(&Action::ALL);
+/// The questions of a token exchange.
+pub(super) const EXCHANGE: Place = Place::Context(&[
+    Action::TrustIssuer,
+    Action::ProvisionMember,
+    Action::AdmitMember,
+    Action::GrantResource,
+    Action::GrantScope,
+]);
+/// The questions about a person.
+pub(super) const PERSON: Place = Place::Context(&[
+    Action::ProvisionMember,
+    Action::AdmitMember,
+    Action::GrantResource,
+    Action::GrantScope,
+]);
+pub(super) const NEWCOMER: Place = Place::Context(&[Action::ProvisionMember]);
+pub(super) const MEMBER: Place = Place::Context(&[Action::AdmitMember]);
+
+/// How much of a fact policies read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Access {
+    #[default]
+    No,
+    /// `has`: whether it is there.
+    Presence,
+    Value,
+}
+
+/// A value that may be absent, whatever its type.
+pub(in crate::policy) trait Maybe {
+    type Value: ?Sized;
+
+    /// The value, if it is there.
+    fn get(&self) -> Option<&Self::Value>;
+
+    /// Whether its JSON form leaves it out.
+    fn is_left_out(&self) -> bool {
+        self.get().is_none()
+    }
+}
+
+macro_rules! never_absent {
+    ($($kind:ty),+) => {
+        $(impl Maybe for $kind {
+            type Value = Self;
+
+            fn get(&self) -> Option<&Self> {
+                Some(self)
+            }
+        })+
+    };
+}
+never_absent!(bool, i64, str, Plan, AuthMethod, Status);
+
+impl Maybe for String {
+    type Value = str;
+
+    fn get(&self) -> Option<&str> {
+        Some(self)
+    }
+}
+
+impl<T> Maybe for Vec<T> {
+    type Value = [T];
+
+    fn get(&self) -> Option<&[T]> {
+        Some(self)
+    }
+
+    fn is_left_out(&self) -> bool {
+        self.is_empty()
+    }
+}
+
+impl<T: Maybe> Maybe for Option<T> {
+    type Value = T::Value;
+
+    fn get(&self) -> Option<&T::Value> {
+        self.as_ref().and_then(T::get)
+    }
+}
+
+impl<T: Maybe + ?Sized> Maybe for &T {
+    type Value = T::Value;
+
+    fn get(&self) -> Option<&T::Value> {
+        (**self).get()
+    }
+
+    fn is_left_out(&self) -> bool {
+        (**self).is_left_out()
+    }
+}
+
+/// What policies see of a fact.
+pub(in crate::policy) trait Kind {
+    /// Cedar's type, as the schema writes it; empty where policies do not see the fact as an attribute.
+    const TYPE: &'static str;
+    /// The most that policies can read of it.
+    const MOST: Access = Access::Value;
+}
+
+/// A kind that shows values of a Rust type.
+pub(in crate::policy) trait Shows<V: ?Sized>: Kind {
+    fn expr(value: &V) -> Option<Expr>;
+}
+
+macro_rules! kinds {
+    ($($(#[$meta:meta])* $name:ident: $cedar:literal from $value:ty = $expr:expr;)+) => {
+        $($(#[$meta])*
+        pub(in crate::policy) struct $name;
+
+        impl Kind for $name {
+            const TYPE: &'static str = $cedar;
+        }
+
+        impl Shows<$value> for $name {
+            fn expr(value: &$value) -> Option<Expr> {
+                let expr: fn(&$value) -> Expr = $expr;
+                Some(expr(value))
+            }
+        })+
+    };
+}
+
+kinds! {
+    Text: "String" from str = text;
+    Texts: "Set<String>" from [String] = |texts| Expr::new_set(texts.iter().map(|each| text(each)));
+    Flag: "Bool" from bool = |flag| Expr::new_bool(*flag);
+    Number: "Long" from i64 = |number| Expr::new_long(*number);
+    Seats: "Long" from i64 = |seats| Expr::new_long((*seats).clamp(0, MOST_SEATS));
+    /// Seconds.
+    Age: "duration" from i64 = |age| Expr::new_duration(format!("{}s", (*age).clamp(0, LONGEST_AGE)));
+    Time: "datetime" from UnixSeconds = |at| datetime(*at);
+    Scopes: "Set<Scope>" from [String] = |names| refs(&TYPES.scope, names);
+    Servers: "Set<McpServer>" from [String] = |names| refs(&TYPES.server, names);
+    IssuerName: "Issuer" from str = |iss| Expr::new_entity_uid(uid(&TYPES.issuer, iss));
+    ClientName: "Client" from str = |id| Expr::new_entity_uid(uid(&TYPES.client, id));
+    PlanName: "Plan" from Plan = |plan| Expr::new_entity_uid(uid(&TYPES.plan, plan.as_str()));
+    StatusName: "MemberStatus" from Status = |status| Expr::new_entity_uid(uid(&TYPES.status, status.as_str()));
+    AuthMethodName: "String" from AuthMethod = |method| text(method.as_str());
+}
+
+/// No attribute: policies see the fact as an entity's id or parents, or not at all.
+pub(in crate::policy) struct Hidden;
+
+impl Kind for Hidden {
+    const TYPE: &'static str = "";
+}
+
+impl<V: ?Sized> Shows<V> for Hidden {
+    fn expr(_: &V) -> Option<Expr> {
+        None
+    }
+}
+
+/// An empty record: whether the fact is there.
+pub(in crate::policy) struct Presence;
+
+impl Kind for Presence {
+    const TYPE: &'static str = "{}";
+    const MOST: Access = Access::Presence;
+}
+
+impl<V: ?Sized> Shows<V> for Presence {
+    fn expr(_: &V) -> Option<Expr> {
+        Expr::new_record([]).ok()
+    }
+}
+
+/// A Cedar text.
+pub(super) fn text(value: &str) -> Expr {
+    Expr::new_string(value.to_owned())
+}
+
+fn refs(entity_type: &EntityTypeName, ids: &[String]) -> Expr {
+    Expr::new_set(ids.iter().map(|id| Expr::new_entity_uid(uid(entity_type, id))))
+}
+
+/// A Cedar `datetime`. Making one parses text, so a thread keeps the last one: it serves for a second.
+fn datetime(at: UnixSeconds) -> Expr {
+    thread_local! {
+        static LAST: RefCell<Option<(UnixSeconds, Expr)>> = const { RefCell::new(None) };
+    }
+    LAST.with_borrow_mut(|last| match last {
+        Some((known, made)) if *known == at => made.clone(),
+        _ => last.insert((at, Expr::new_datetime(rfc3339(at)))).1.clone(),
+    })
+}

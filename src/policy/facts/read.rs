@@ -1,0 +1,48 @@
+//! How much of each fact the policies of a set read.
+
+use super::kinds::*;
+use super::table::{claim_facts, moment_facts, request_facts};
+
+macro_rules! read {
+    (
+        [$(#[$about:meta])* $struct:ident]
+        stored { $($(#[$meta:meta])* $class:ident $name:ident: $type:ty => $need:ident $kind:ident in $place:ident,
+            case $case:ident: $written:ty, example $example:expr, $from:literal;)* }
+        derived { $($dclass:ident $dname:ident => $dneed:ident $dkind:ident in $dplace:ident = $read:expr, $dfrom:literal;)* }
+    ) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+        pub(in crate::policy) struct $struct {
+            $(pub $name: Access,)*
+            $(pub $dname: Access,)*
+        }
+
+        impl $struct {
+            /// Reads everything.
+            pub const EVERYTHING: Self = Self { $($name: Access::Value,)* $($dname: Access::Value,)* };
+
+            /// Adds that an attribute is read; false when there is none of this name.
+            pub fn add(&mut self, attribute: &str, access: Access) -> bool {
+                let all = [
+                    $((stringify!($name), <$kind as Kind>::TYPE, <$kind as Kind>::MOST, &mut self.$name),)*
+                    $((stringify!($dname), <$dkind as Kind>::TYPE, <$dkind as Kind>::MOST, &mut self.$dname),)*
+                ];
+                let known = all.into_iter().find(|(name, kind, ..)| *name == attribute && !kind.is_empty());
+                known.is_some_and(|(_, _, most, read)| {
+                    *read = (*read).max(access.min(most));
+                    true
+                })
+            }
+        }
+    };
+}
+
+claim_facts!(read
+    /// What is read of `context.claims`.
+    ReadClaims);
+moment_facts!(read
+    /// What is read of the time.
+    ReadMoment);
+request_facts!(read
+    /// What is read of the rest of the context.
+    ReadRequest);

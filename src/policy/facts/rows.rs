@@ -1,0 +1,113 @@
+//! The table of facts as data, for the documentation and for what checks the schema.
+
+use super::kinds::*;
+use super::table::{claim_facts, client_facts, moment_facts, request_facts, teamspace_facts};
+use crate::policy::action::Action;
+
+/// One fact as policies see it.
+#[derive(Debug, Clone, Copy)]
+pub struct Row {
+    pub place: Place,
+    /// The attribute.
+    pub name: &'static str,
+    /// Cedar's type, as the schema writes it.
+    pub kind: &'static str,
+    /// Whether it may be absent.
+    pub optional: bool,
+    pub class: Class,
+    /// Where it comes from.
+    pub from: &'static str,
+}
+
+macro_rules! optional {
+    (always) => {
+        false
+    };
+    (maybe) => {
+        true
+    };
+}
+
+macro_rules! rows {
+    (
+        []
+        stored { $($(#[$meta:meta])* $class:ident $name:ident: $type:ty => $need:ident $kind:ident in $place:ident,
+            case $case:ident: $written:ty, example $example:expr, $from:literal;)* }
+        derived { $($dclass:ident $dname:ident => $dneed:ident $dkind:ident in $dplace:ident = $read:expr, $dfrom:literal;)* }
+    ) => {
+        &[
+            $(row::<$kind>($place, stringify!($name), optional!($need), class!($class), $from),)*
+            $(row::<$dkind>($dplace, stringify!($dname), optional!($dneed), class!($dclass), $dfrom),)*
+        ]
+    };
+}
+
+const fn row<K: Kind>(
+    place: Place,
+    name: &'static str,
+    optional: bool,
+    class: Class,
+    from: &'static str,
+) -> Row {
+    Row { place, name, kind: K::TYPE, optional, class, from }
+}
+
+const ISSUER: Place = Place::Entity("Issuer");
+const SERVER: Place = Place::Entity("McpServer");
+const SCOPE: Place = Place::Entity("Scope");
+
+/// Facts that follow from what a question is about.
+const STRUCTURE: &[Row] = &[
+    row::<Text>(ISSUER, "url", false, Class::Shared, "the id again, for `like`"),
+    row::<Text>(SERVER, "url", false, Class::Shared, "the id again, for `like`"),
+    TEAMSPACE_OF_SERVER,
+    row::<Flag>(
+        SERVER,
+        "published",
+        false,
+        Class::Shared,
+        "`teamspaces` of the resource; at the token endpoint always true, in test cases not",
+    ),
+    row::<Text>(SCOPE, "name", false, Class::Shared, "the id again, for `like`"),
+    TEAMSPACE_OF_SCOPE,
+    row::<Flag>(SCOPE, "default", false, Class::Shared, "`default_scopes` of the server"),
+    Row {
+        place: EXCHANGE,
+        name: "claims",
+        kind: "Claims",
+        optional: false,
+        class: Class::Shared,
+        from: "the assertion, see above",
+    },
+];
+
+const TEAMSPACE_OF_SERVER: Row = Row {
+    place: SERVER,
+    name: "teamspace",
+    kind: "Teamspace",
+    optional: false,
+    class: Class::Shared,
+    from: "where it would be used",
+};
+
+const TEAMSPACE_OF_SCOPE: Row =
+    Row { place: SCOPE, from: "where it would be granted", ..TEAMSPACE_OF_SERVER };
+
+const TEAMSPACES: &[Row] = teamspace_facts!(rows);
+const CLIENTS: &[Row] = client_facts!(rows);
+const ASSERTIONS: &[Row] = claim_facts!(rows);
+const MOMENTS: &[Row] = moment_facts!(rows);
+const REQUESTS: &[Row] = request_facts!(rows);
+
+/// Every fact that policies see as an attribute.
+pub fn table() -> impl Iterator<Item = &'static Row> {
+    let all = [STRUCTURE, CLIENTS, TEAMSPACES, ASSERTIONS, MOMENTS, REQUESTS];
+    all.into_iter().flatten().filter(|row| !row.kind.is_empty())
+}
+
+impl Row {
+    /// Whether policies find it in the context of a question.
+    pub fn is_in_context_of(&self, action: Action) -> bool {
+        matches!(self.place, Place::Context(actions) if actions.contains(&action))
+    }
+}
