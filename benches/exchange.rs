@@ -55,7 +55,6 @@ fn parts(c: &mut Criterion) {
     let expected = Expectations {
         audience: OURS.into(),
         client_id: "c".into(),
-        teamspace: "acme".into(),
         now: NOW,
         clock_skew: 30,
         max_lifetime: 600,

@@ -221,13 +221,13 @@ impl App {
         let old = self.snapshot();
         let Some(changed) = changed else {
             self.known_members.forget_all(new.generation.number);
-            return old.tenancies().for_each(|before| self.forget_issuer(before, new));
+            return old.tenancies().for_each(|before| self.forget_issuers(before, new));
         };
         for change in changed {
             match change {
                 Changed::Teamspace(id) => {
                     if let Some(before) = old.tenancy_by_id(id) {
-                        self.forget_issuer(before, new);
+                        self.forget_issuers(before, new);
                     }
                 }
                 Changed::Members(teamspace_id) => {
@@ -238,11 +238,16 @@ impl App {
         }
     }
 
-    fn forget_issuer(&self, before: &Tenancy, new: &Snapshot) {
-        let Some(before) = &before.identity_provider else { return };
-        let after = new.tenancy_of_issuer(&before.issuer).and_then(|t| t.identity_provider.as_ref());
-        if after != Some(before) {
-            self.issuer_keys.forget(&before.issuer);
+    /// Where several teamspaces share an issuer, none of them can make its keys be asked for anew.
+    fn forget_issuers(&self, before: &Tenancy, new: &Snapshot) {
+        for provider in &before.identity_providers {
+            let (issuer, id) = (provider.issuer.as_str(), provider.id.as_str());
+            let after = new.providers_of(issuer);
+            let is_shared = after.is_some_and(|providers| providers.only_teamspace().is_none());
+            let is_same = || new.tenancy_by_id(&before.teamspace.id).and_then(|t| t.identity_provider(id));
+            if !is_shared && is_same() != Some(provider) {
+                self.issuer_keys.forget(issuer);
+            }
         }
     }
 

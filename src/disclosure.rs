@@ -118,12 +118,10 @@ impl Disclosure<'_> {
     /// Whether a name is the teamspace's own, or no news since it is that of the request.
     fn is_own(&self, name: &Name, confined: bool) -> bool {
         let (slug, known) = (&self.tenancy.teamspace.slug, &self.known);
-        let starts =
-            |id: &str, own: &str, with| id.strip_prefix(own).is_some_and(|rest| rest.starts_with(with));
         match name {
             Name::Teamspace(named) => named == slug,
-            Name::Group(id) => starts(id, slug, '/'),
-            Name::Person(id) => self.issuers().any(|issuer| starts(id, issuer, '|')),
+            Name::Group(id) => id.strip_prefix(slug.as_str()).is_some_and(|rest| rest.starts_with('/')),
+            Name::Person(id) => self.is_own_person(id),
             Name::Issuer(issuer) => self.issuers().any(|own| own == issuer),
             // The rest carries no teamspace. In a policy for this teamspace alone it is this one's.
             _ if confined => true,
@@ -142,8 +140,23 @@ impl Disclosure<'_> {
         }
     }
 
+    /// Whether a person's issuer and tenant are the request's, or lead to this teamspace. Other teamspaces may have the
+    /// same issuer.
+    fn is_own_person(&self, id: &str) -> bool {
+        let Some((issuer, rest)) = id.split_once('|') else { return false };
+        let Some((tenant, _)) = rest.split_once('|') else { return false };
+        let is_known = !issuer.is_empty() && issuer == self.known.issuer && tenant == self.known.tenant;
+        let tenant = (!tenant.is_empty()).then_some(tenant);
+        let slug = self.tenancy.teamspace.slug.as_str();
+        let leads_here = self.snapshot.providers_of(issuer).and_then(|providers| {
+            let of_some = providers.select(tenant, None);
+            of_some.or_else(|| providers.select(tenant, Some(slug)))
+        });
+        is_known || leads_here.is_some_and(|trusted| trusted.tenancy.teamspace.slug == slug)
+    }
+
     fn issuers(&self) -> impl Iterator<Item = &str> {
-        let configured = self.tenancy.identity_provider.iter().map(|provider| provider.issuer.as_str());
+        let configured = self.tenancy.identity_providers.iter().map(|provider| provider.issuer.as_str());
         configured.chain([self.known.issuer]).filter(|issuer| !issuer.is_empty())
     }
 
@@ -156,9 +169,9 @@ impl Disclosure<'_> {
             resource.scopes.iter().any(|known| known.name == *scope)
                 || resource.default_scopes.contains(scope)
         };
-        let setting = self.tenancy.identity_provider.as_ref().map(|provider| provider.scope.as_str());
+        let mut settings = self.tenancy.identity_providers.iter().map(|provider| provider.scope.as_str());
         self.known.scopes.contains(scope)
-            || setting.is_some_and(|setting| setting.split_whitespace().any(|known| known == scope))
+            || settings.any(|setting| setting.split_whitespace().any(|known| known == scope))
             || self.offered().any(listed)
     }
 

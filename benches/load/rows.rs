@@ -108,11 +108,14 @@ impl<'a> Rows<'a> {
         let id = self.teamspace("x");
         let issuer = format!("'https://' || {id} || '.idp.example'");
         let mut values = vec![
+            ("id", id.clone()),
             ("teamspace_id", id),
-            ("provider", text("oidc")),
+            ("name", text("fill")),
+            ("kind", text("oidc")),
             ("jwks_uri", format!("{issuer} || '/keys'")),
             ("issuer", issuer),
             ("groups_claim", text("groups")),
+            ("custom_claims", text("[]")),
             ("enabled", "TRUE".into()),
             ("created_at", "0".into()),
             ("updated_at", "0".into()),

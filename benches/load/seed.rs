@@ -58,7 +58,11 @@ fn teamspace() -> Teamspace {
 
 fn provider(idp: &str) -> IdentityProvider {
     IdentityProvider {
+        id: TEAMSPACE.into(),
         teamspace_id: TEAMSPACE.into(),
+        name: "bench".into(),
+        tenant: None,
+        custom_claims: vec![],
         provider: Provider::Oidc,
         issuer: idp.to_owned(),
         jwks_uri: format!("{idp}/keys"),

@@ -48,6 +48,8 @@ pub enum AdminError {
     /// The same to a teamspace: which issuers are customers' is told to operators only.
     #[error("This issuer cannot be saved here; ask the operator.")]
     IssuerUnavailable,
+    #[error("The teamspace has several identity providers; name one by its id.")]
+    SeveralIdentityProviders,
     #[error("The identity provider was changed meanwhile; look at it and try again.")]
     ChangedMeanwhile,
 

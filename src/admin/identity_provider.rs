@@ -48,20 +48,45 @@ pub struct ProviderPatch {
 
 /// The identity provider of the teamspace.
 pub fn configured(at: &InTeamspace) -> Result<&IdentityProvider, AdminError> {
-    at.tenancy().identity_provider.as_ref().ok_or(AdminError::NotFound)
+    only(&at.tenancy().identity_providers)?.map(|provider| &**provider).ok_or(AdminError::NotFound)
+}
+
+/// The only one, if there is one.
+fn only<T>(providers: &[T]) -> Result<Option<&T>, AdminError> {
+    match providers {
+        [] => Ok(None),
+        [only] => Ok(Some(only)),
+        _ => Err(AdminError::SeveralIdentityProviders),
+    }
+}
+
+fn only_saved(
+    connection: &mut AnyConnection,
+    teamspace_id: &str,
+) -> Result<Option<IdentityProvider>, AdminError> {
+    Ok(only(&identity_providers::of_teamspaces(connection, &[teamspace_id])?)?.cloned())
 }
 
 /// Adds the teamspace's identity provider or replaces it, once it is found to be good.
 pub async fn put(at: &InTeamspace, new: NewProvider) -> Result<(IdentityProvider, Validation), AdminError> {
-    let proposed = new.proposed(&at.tenancy().teamspace.id, at.app.clock.now())?;
+    let current = only(&at.tenancy().identity_providers)?.map(|current| &**current);
+    let proposed = new.proposed(&at.tenancy().teamspace.id, current, at.app.clock.now())?;
     let validation = validate(at, &proposed).await?;
     let proposed = IdentityProvider { jwks_uri: validation.jwks_uri()?, ..proposed };
     let (tenancy, taken) = (Arc::clone(at.tenancy()), issuer_taken(at));
     let saved = at.change(move |c| {
         let teamspace = find_named(c, &tenancy.teamspace)?;
-        let old = identity_providers::find(c, &proposed.teamspace_id)?;
-        let created_at = old.as_ref().map_or(proposed.created_at, |old| old.created_at);
-        let new = IdentityProvider { created_at, ..proposed };
+        let old = only_saved(c, &teamspace.id)?;
+        let new = match &old {
+            None => proposed,
+            Some(IdentityProvider { id, name, tenant, created_at, .. }) => IdentityProvider {
+                id: id.clone(),
+                name: name.clone(),
+                tenant: tenant.clone(),
+                created_at: *created_at,
+                ..proposed
+            },
+        };
         save(c, &teamspace.slug, old.as_ref(), new, taken)
     });
     Ok((saved.await?, validation))
@@ -94,8 +119,8 @@ pub async fn remove(at: &InTeamspace) -> Result<(), AdminError> {
     let tenancy = Arc::clone(at.tenancy());
     at.change(move |c| {
         let Teamspace { id, slug, .. } = find_named(c, &tenancy.teamspace)?;
-        let old = identity_providers::find(c, &id)?.ok_or(AdminError::NotFound)?;
-        identity_providers::delete(c, &id)?;
+        let old = only_saved(c, &id)?.ok_or(AdminError::NotFound)?;
+        identity_providers::delete(c, &old.id)?;
         Ok(((), Change::removed(Changed::Teamspace(id), "identity_provider.delete", slug, view(&old))))
     })
     .await
@@ -128,7 +153,7 @@ impl Amendment {
         named: &Teamspace,
     ) -> Result<(IdentityProvider, Change), AdminError> {
         let teamspace = find_named(connection, named)?;
-        let old = identity_providers::find(connection, &teamspace.id)?.ok_or(AdminError::NotFound)?;
+        let old = only_saved(connection, &teamspace.id)?.ok_or(AdminError::NotFound)?;
         let mut new = self.patch.apply(&old)?;
         let validated = new.issuer == self.proposed.issuer && new.provider == self.proposed.provider;
         match self.jwks_uri {
@@ -180,9 +205,19 @@ pub fn view(provider: &IdentityProvider) -> Value {
 }
 
 impl NewProvider {
-    fn proposed(self, teamspace_id: &str, now: UnixSeconds) -> Result<IdentityProvider, AdminError> {
+    fn proposed(
+        self,
+        teamspace_id: &str,
+        current: Option<&IdentityProvider>,
+        now: UnixSeconds,
+    ) -> Result<IdentityProvider, AdminError> {
+        let new_id = || uuid::Uuid::now_v7().to_string();
         Ok(IdentityProvider {
+            id: current.map_or_else(new_id, |current| current.id.clone()),
             teamspace_id: teamspace_id.to_owned(),
+            name: self.provider.default_name().to_owned(),
+            tenant: current.and_then(|current| current.tenant.clone()),
+            custom_claims: current.map_or_else(Vec::new, |current| current.custom_claims.clone()),
             provider: self.provider,
             issuer: self.issuer,
             jwks_uri: String::new(),

@@ -67,7 +67,7 @@ impl Validation {
                 )
                 .await;
                 if inspection.failure().is_none() {
-                    check_free(at, &snapshot, tenancy, &proposed.issuer)?;
+                    check_free(at, &snapshot, tenancy, proposed)?;
                 }
                 jwks_uri = inspection.jwks_uri;
                 items.extend(inspection.checks.into_iter().map(Item::from));
@@ -113,7 +113,10 @@ fn check_locally(
     let facts = ConfigurationFacts {
         now: at.app.clock.now(),
         issuer: proposed.issuer.clone(),
-        teamspace: TeamspaceFacts::of(tenancy),
+        teamspace: TeamspaceFacts::of(
+            &tenancy.teamspace,
+            tenancy.identity_provider(&proposed.id).map(|provider| &**provider),
+        ),
     };
     let policies = at.app.policies();
     decide_configuration(&policies.compiled, &facts).1.map_err(|denial| {
@@ -153,20 +156,28 @@ pub(super) fn unknown_scope<'a>(snapshot: &Snapshot, slug: &str, setting: &'a st
     setting.split_whitespace().find(|scope| !is_known(scope))
 }
 
-/// An issuer leads to one teamspace, or an administrator could claim another's people.
-fn check_free(admin: &Admin, snapshot: &Snapshot, tenancy: &Tenancy, issuer: &str) -> Result<(), AdminError> {
-    match snapshot.tenancy_of_issuer(issuer) {
-        Some(other) if other.teamspace.id != tenancy.teamspace.id => {
-            // Who tries many of them looks for customers.
-            tracing::warn!(
-                teamspace = tenancy.teamspace.slug,
-                issuer,
-                "a teamspace would save an issuer that another has"
-            );
-            Err(issuer_taken(admin))
-        }
-        _ => Ok(()),
+/// Issuer and tenant lead to one teamspace, or an administrator could claim another's people. For the same reason only
+/// operators let several teamspaces share an issuer.
+fn check_free(
+    admin: &Admin,
+    snapshot: &Snapshot,
+    tenancy: &Tenancy,
+    proposed: &IdentityProvider,
+) -> Result<(), AdminError> {
+    let Some(known) = snapshot.providers_of(&proposed.issuer) else { return Ok(()) };
+    let is_taken =
+        known.with_tenant(proposed.tenant.as_deref()).is_some_and(|t| t.provider.id != proposed.id);
+    let is_others = known.only_teamspace().is_none_or(|only| only.teamspace.id != tenancy.teamspace.id);
+    if is_taken || (is_others && !admin.is_operator()) {
+        // Who tries many of them looks for customers.
+        tracing::warn!(
+            teamspace = tenancy.teamspace.slug,
+            issuer = proposed.issuer,
+            "a teamspace would save an issuer that another has"
+        );
+        return Err(issuer_taken(admin));
     }
+    Ok(())
 }
 
 /// The error that another teamspace's issuer is.

@@ -23,6 +23,7 @@ pub fn view(row: &SignIn, teamspace: Option<String>) -> Value {
         "request_id": row.request_id,
         "client_id": row.client_id,
         "issuer": row.issuer,
+        "identity_provider": known(&row.identity_provider_id),
         "subject": row.subject,
         "email": row.email,
         "member_id": row.member_id,

@@ -4,11 +4,12 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::assertion::UnverifiedAssertion;
+use super::assertion::{AuthenticAssertion, UnverifiedAssertion};
 use super::grant::not_redeemed;
+use super::issuer::{not_selected, select, trusted_issuer};
 use super::token::preview;
 use super::verified::Verified;
-use super::{Trusted, authenticate_assertion, candidates, expectations, resource, trusted_issuer};
+use super::{authenticate_assertion, candidates, expectations, resource};
 use crate::app::App;
 use crate::disclosure::Disclosure;
 use crate::model::client::RegisteredClient;
@@ -17,7 +18,7 @@ use crate::oauth::request::JWT_BEARER;
 use crate::policy::{self, Explained, NotApplied, Permitted};
 use crate::store::ledger::use_conflict;
 use crate::store::sign_ins::NewSignIn;
-use crate::store::snapshot::Snapshot;
+use crate::store::snapshot::{IssuerProviders, Snapshot, TrustedProvider};
 
 /// What is asked.
 #[derive(Debug)]
@@ -132,6 +133,7 @@ impl Check {
             Self::Audience if *reason == Reason::AUD_MISMATCH => Self::Audience,
             Self::Audience if *reason == Reason::CLIENT_ID_MISMATCH => Self::ClientBinding,
             Self::Audience if *reason == Reason::TENANT_MISMATCH => Self::Tenant,
+            Self::Audience if *reason == Reason::ISSUER_DISABLED => Self::Issuer,
             Self::Audience => Self::Times,
             other => other,
         }
@@ -193,21 +195,23 @@ impl Walk<'_> {
         self.at = Check::Format;
         let unverified = UnverifiedAssertion::peek(asked.assertion, app.config.assertion.max_size.bytes())?;
         self.at = Check::Issuer;
-        let (tenancy, provider) = self.trusted_issuer(&snapshot, unverified.issuer())?;
+        let providers = self.trusted_issuer(&snapshot, unverified.issuer())?;
         self.at = Check::Key;
-        let authentic = authenticate_assertion(app, unverified, &tenancy, provider).await?;
+        let authentic = authenticate_assertion(app, unverified, providers).await?;
         self.at = Check::Audience;
-        let id_jag = authentic.check(&expectations(app, &tenancy, asked.client_id, now))?;
+        let selected = self.select(providers, &authentic);
+        let id_jag = authentic.check(&expectations(app, asked.client_id, now))?;
+        let TrustedProvider { tenancy, provider } = selected?;
         let client = client.inspect_err(|_| self.at = Check::Client)?;
         self.at = Check::Resource;
-        let resource = resource(&id_jag, asked.resource, &tenancy, &snapshot)?;
+        let resource = resource(&id_jag, asked.resource, tenancy, &snapshot)?;
         self.at = Check::Scopes;
         let candidates = candidates(&id_jag, asked.scope, provider, &resource)?;
         let verified = Verified {
             client,
             method: client.token_endpoint_auth_method,
             id_jag: &id_jag,
-            tenancy: &tenancy,
+            tenancy,
             provider,
             resource: &resource,
             candidates: &candidates,
@@ -277,12 +281,34 @@ impl Walk<'_> {
     }
 
     /// To an administrator of one teamspace, other teamspaces' issuers do not exist.
-    fn trusted_issuer<'s>(&self, snapshot: &'s Snapshot, issuer: &str) -> Result<Trusted<'s>, TokenError> {
+    fn trusted_issuer<'s>(
+        &self,
+        snapshot: &'s Snapshot,
+        issuer: &str,
+    ) -> Result<&'s IssuerProviders, TokenError> {
         let mut record = NewSignIn::default();
         let found = trusted_issuer(snapshot, issuer, &mut record);
-        match self.asked.teamspace_id.is_none_or(|own| record.teamspace_id.as_deref() == Some(own)) {
+        let Some(own) = self.asked.teamspace_id else { return found };
+        let shares = || snapshot.providers_of(issuer).is_some_and(|known| known.is_of_teamspace(own));
+        match record.teamspace_id.as_deref() == Some(own) || shares() {
             true => found,
             false => Err(TokenError::unverified(Reason::ISSUER_UNKNOWN)),
+        }
+    }
+
+    /// Where several teamspaces share the issuer, an administrator of one learns of an assertion that leads to another
+    /// only that it does not lead to this one.
+    fn select<'s>(
+        &self,
+        providers: &'s IssuerProviders,
+        authentic: &AuthenticAssertion,
+    ) -> Result<&'s TrustedProvider, TokenError> {
+        let mut record = NewSignIn::default();
+        let selected = select(providers, authentic, &mut record);
+        let own = self.asked.teamspace_id;
+        match own.is_none() || record.teamspace_id.is_none() || record.teamspace_id.as_deref() == own {
+            true => selected,
+            false => Err(not_selected(providers, authentic)),
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod client;
 mod commit;
 pub mod explain;
 pub mod grant;
+mod issuer;
 pub mod resource;
 pub mod token;
 pub mod verified;
@@ -26,11 +27,12 @@ use crate::oauth::request::{FormCredentials, TokenRequest};
 use crate::oauth::scope::Candidates;
 use crate::store::Conflict;
 use crate::store::sign_ins::NewSignIn;
-use crate::store::snapshot::{Snapshot, Tenancy};
+use crate::store::snapshot::{IssuerProviders, Snapshot, Tenancy, TrustedProvider};
 use assertion::{AuthenticAssertion, IdJag, UnverifiedAssertion};
 use claims::Expectations;
 use client::{Client, Credentials, authenticate};
 use grant::Case;
+use issuer::{select, trusted_issuer};
 use resource::ResourceRequest;
 use token::TokenResponse;
 use verified::Verified;
@@ -124,14 +126,16 @@ async fn perform(
 
     let unverified = UnverifiedAssertion::peek(&asked.assertion, app.config.assertion.max_size.bytes())?;
     record.issuer = shorten(unverified.issuer());
-    let (tenancy, provider) = trusted_issuer(snapshot, unverified.issuer(), record)?;
-    let authentic = authenticate_assertion(app, unverified, &tenancy, provider).await?;
+    let providers = trusted_issuer(snapshot, unverified.issuer(), record)?;
+    let authentic = authenticate_assertion(app, unverified, providers).await?;
     describe(record, &authentic);
     let registered = client.registered();
-    let id_jag = authentic.check(&expectations(app, &tenancy, &registered.client_id, now))?;
+    let selected = select(providers, &authentic, record);
+    let id_jag = authentic.check(&expectations(app, &registered.client_id, now))?;
+    let TrustedProvider { tenancy, provider } = selected?;
     app.limits.check_subject(&registered.client_id, id_jag.claims().person()).map_err(TokenError::from)?;
 
-    let resource = resource(&id_jag, &asked.resource, &tenancy, snapshot)?;
+    let resource = resource(&id_jag, &asked.resource, tenancy, snapshot)?;
     record.resource.clone_from(&resource.identifier);
     let candidates = candidates(&id_jag, asked.scope.as_deref(), provider, &resource)?;
 
@@ -139,7 +143,7 @@ async fn perform(
         client: registered,
         method: client.method(),
         id_jag: &id_jag,
-        tenancy: &tenancy,
+        tenancy,
         provider,
         resource: &resource,
         candidates: &candidates,
@@ -178,52 +182,10 @@ fn authenticate_limited(
     Ok(client)
 }
 
-/// A teamspace and the identity provider that it believes.
-type Trusted<'s> = (Arc<Tenancy>, &'s IdentityProvider);
-
-/// The teamspace that an issuer leads to. Unknown issuers cause no fetch, and get the same answer as a
-/// bad signature.
-fn trusted_issuer<'s>(
-    snapshot: &'s Snapshot,
-    issuer: &str,
-    record: &mut NewSignIn,
-) -> Result<Trusted<'s>, TokenError> {
-    let Some((tenancy, provider)) = configured(snapshot, issuer) else {
-        return Err(unknown_issuer(snapshot, issuer, record));
-    };
-    record.teamspace_id = Some(tenancy.teamspace.id.clone());
-    if !provider.enabled {
-        return Err(TokenError::unverified(Reason::ISSUER_DISABLED));
-    }
-    Ok((Arc::clone(tenancy), provider))
-}
-
-fn configured<'s>(snapshot: &'s Snapshot, issuer: &str) -> Option<(&'s Arc<Tenancy>, &'s IdentityProvider)> {
-    let tenancy = snapshot.tenancy_of_issuer(issuer)?;
-    Some((tenancy, tenancy.identity_provider.as_ref()?))
-}
-
-/// An issuer that misses a configured one by a slash is shown to that teamspace: the commonest mistake.
-fn unknown_issuer(snapshot: &Snapshot, issuer: &str, record: &mut NewSignIn) -> TokenError {
-    let error = TokenError::unverified(Reason::ISSUER_UNKNOWN);
-    let other = match issuer.strip_suffix('/') {
-        Some(without) => without.to_owned(),
-        None => format!("{issuer}/"),
-    };
-    match configured(snapshot, &other) {
-        None => error,
-        Some((tenancy, provider)) => {
-            record.teamspace_id = Some(tenancy.teamspace.id.clone());
-            error.detail(format!("configured is {}; they differ only by a trailing slash", provider.issuer))
-        }
-    }
-}
-
-fn expectations(app: &App, tenancy: &Tenancy, client_id: &str, now: UnixSeconds) -> Expectations {
+fn expectations(app: &App, client_id: &str, now: UnixSeconds) -> Expectations {
     Expectations {
         audience: app.config.issuer.clone(),
         client_id: client_id.to_owned(),
-        teamspace: tenancy.teamspace.slug.clone(),
         now,
         clock_skew: app.config.assertion.clock_skew.as_secs(),
         max_lifetime: app.config.assertion.max_lifetime.as_secs(),
@@ -233,11 +195,14 @@ fn expectations(app: &App, tenancy: &Tenancy, client_id: &str, now: UnixSeconds)
 async fn authenticate_assertion(
     app: &App,
     unverified: UnverifiedAssertion<'_>,
-    tenancy: &Tenancy,
-    provider: &IdentityProvider,
+    providers: &IssuerProviders,
 ) -> Result<AuthenticAssertion, TokenError> {
-    let (teamspace, kid, algorithm) = (&tenancy.teamspace.slug, unverified.kid(), unverified.algorithm());
-    let keys = app.issuer_keys.find(teamspace, provider, kid, algorithm).await;
+    let (kid, algorithm) = (unverified.kid(), unverified.algorithm());
+    // The keys are the issuer's: whichever provider asks for them, they are the same.
+    let Some(TrustedProvider { tenancy, provider }) = providers.enabled().next() else {
+        return Err(TokenError::unverified(Reason::ISSUER_DISABLED));
+    };
+    let keys = app.issuer_keys.find(&tenancy.teamspace.slug, provider, kid, algorithm).await;
     let keys = keys.map_err(|error| match error {
         KeyError::Unknown(detail) => TokenError::unverified(Reason::KID_UNKNOWN).detail(detail),
         KeyError::Busy => TokenError::unavailable(Reason::ISSUER_UNREACHABLE, error),

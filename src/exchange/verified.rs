@@ -102,7 +102,7 @@ impl Verified<'_> {
         let registered = self.client;
         Facts {
             now: self.now,
-            teamspace: TeamspaceFacts::of(self.tenancy),
+            teamspace: TeamspaceFacts::of(self.teamspace(), Some(self.provider)),
             client: ClientFacts {
                 client_id: registered.client_id.clone(),
                 groups: registered.groups.clone(),
@@ -258,15 +258,14 @@ impl MemberFacts {
 }
 
 impl TeamspaceFacts {
-    /// The facts of a configured teamspace.
-    pub fn of(tenancy: &Tenancy) -> Self {
-        let provider = tenancy.identity_provider.as_ref();
+    /// The facts of a teamspace, with the issuer and the scope setting of one of its identity providers.
+    pub fn of(teamspace: &Teamspace, provider: Option<&IdentityProvider>) -> Self {
         Self {
-            slug: tenancy.teamspace.slug.clone(),
-            plan: tenancy.teamspace.plan,
+            slug: teamspace.slug.clone(),
+            plan: teamspace.plan,
             issuer: provider.map(|p| p.issuer.clone()),
             scope_setting: provider.and_then(IdentityProvider::scope_setting),
-            email_domains: tenancy.teamspace.email_domains.clone(),
+            email_domains: teamspace.email_domains.clone(),
         }
     }
 }

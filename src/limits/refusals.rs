@@ -142,6 +142,9 @@ impl Count {
         let mut row = record.clone();
         row.client_id.clone_from(&kind.client_id);
         row.teamspace_id.clone_from(&kind.teamspace_id);
+        if row.teamspace_id.is_none() {
+            row.identity_provider_id.clear();
+        }
         if row.facts.len() + row.decisions.len() > MAX_WAITING {
             (row.facts, row.decisions, row.grounds) = Default::default();
         }

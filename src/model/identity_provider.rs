@@ -1,5 +1,7 @@
 //! Whom a teamspace believes.
 
+use serde::{Deserialize, Serialize};
+
 use crate::clock::UnixSeconds;
 use crate::text_enum::text_enum;
 
@@ -8,19 +10,83 @@ text_enum! {
     Provider { Okta = "okta", Claude = "claude", Oidc = "oidc" }
 }
 
-/// Whom a teamspace believes.
+impl Provider {
+    /// The name of an identity provider that nobody has named.
+    pub fn default_name(self) -> &'static str {
+        match self {
+            Self::Okta => "Okta",
+            Self::Claude => "Claude",
+            Self::Oidc => "OpenID Connect",
+        }
+    }
+}
+
+text_enum! {
+    /// The type of a claim's value.
+    ClaimType { Text = "text", Long = "long", Boolean = "boolean", Texts = "texts" }
+}
+
+/// A claim of this identity provider that policies may read, beside those that every assertion can have.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "WrittenClaim", into = "WrittenClaim")]
+pub struct CustomClaim {
+    pub name: String,
+    pub claim_type: ClaimType,
+}
+
+/// A custom claim in JSON: its name alone means a text.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum WrittenClaim {
+    Name(String),
+    Typed(TypedClaim),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TypedClaim {
+    name: String,
+    #[serde(rename = "type")]
+    claim_type: ClaimType,
+}
+
+impl From<WrittenClaim> for CustomClaim {
+    fn from(written: WrittenClaim) -> Self {
+        match written {
+            WrittenClaim::Name(name) => Self { name, claim_type: ClaimType::Text },
+            WrittenClaim::Typed(TypedClaim { name, claim_type }) => Self { name, claim_type },
+        }
+    }
+}
+
+impl From<CustomClaim> for WrittenClaim {
+    fn from(CustomClaim { name, claim_type }: CustomClaim) -> Self {
+        match claim_type {
+            ClaimType::Text => Self::Name(name),
+            _ => Self::Typed(TypedClaim { name, claim_type }),
+        }
+    }
+}
+
+/// An identity provider that a teamspace believes. A teamspace may have several.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdentityProvider {
+    pub id: String,
     pub teamspace_id: String,
+    /// For people; unique in its teamspace.
+    pub name: String,
     pub provider: Provider,
     /// Exactly as the provider's metadata says it.
     pub issuer: String,
+    /// The only `tenant` that assertions may name; one that names none, or another, is not this provider's.
+    pub tenant: Option<String>,
     /// From the metadata, at save time; never followed to another place silently.
     pub jwks_uri: String,
     /// Space-separated scopes to grant; empty passes through what the provider authorized.
     pub scope: String,
     /// The claim that lists the subject's groups.
     pub groups_claim: String,
+    pub custom_claims: Vec<CustomClaim>,
     pub enabled: bool,
     pub created_at: UnixSeconds,
     pub updated_at: UnixSeconds,

@@ -1,4 +1,4 @@
-//! The one identity provider of a teamspace.
+//! The identity providers of teamspaces.
 
 use diesel::prelude::*;
 
@@ -8,31 +8,42 @@ use crate::model::identity_provider::IdentityProvider;
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = identity_providers)]
+#[diesel(treat_none_as_null = true)]
 struct Row {
+    id: String,
     teamspace_id: String,
-    provider: String,
+    name: String,
+    kind: String,
     issuer: String,
+    tenant: Option<String>,
     jwks_uri: String,
     scope: String,
     groups_claim: String,
+    custom_claims: String,
     enabled: bool,
     created_at: i64,
     updated_at: i64,
 }
 
-impl From<&IdentityProvider> for Row {
-    fn from(p: &IdentityProvider) -> Self {
-        Self {
+impl TryFrom<&IdentityProvider> for Row {
+    type Error = serde_json::Error;
+
+    fn try_from(p: &IdentityProvider) -> serde_json::Result<Self> {
+        Ok(Self {
+            id: p.id.clone(),
             teamspace_id: p.teamspace_id.clone(),
-            provider: p.provider.as_str().to_owned(),
+            name: p.name.clone(),
+            kind: p.provider.as_str().to_owned(),
             issuer: p.issuer.clone(),
+            tenant: p.tenant.clone(),
             jwks_uri: p.jwks_uri.clone(),
             scope: p.scope.clone(),
             groups_claim: p.groups_claim.clone(),
+            custom_claims: serde_json::to_string(&p.custom_claims)?,
             enabled: p.enabled,
             created_at: p.created_at,
             updated_at: p.updated_at,
-        }
+        })
     }
 }
 
@@ -40,10 +51,15 @@ impl TryFrom<Row> for IdentityProvider {
     type Error = StoreError;
 
     fn try_from(row: Row) -> Result<Self, StoreError> {
+        let custom_claims = serde_json::from_str(&row.custom_claims);
         Ok(Self {
-            provider: row.provider.parse()?,
+            provider: row.kind.parse()?,
+            custom_claims: custom_claims.map_err(|e| StoreError::Damaged(e.to_string()))?,
+            id: row.id,
             teamspace_id: row.teamspace_id,
+            name: row.name,
             issuer: row.issuer,
+            tenant: row.tenant,
             jwks_uri: row.jwks_uri,
             scope: row.scope,
             groups_claim: row.groups_claim,
@@ -54,43 +70,31 @@ impl TryFrom<Row> for IdentityProvider {
     }
 }
 
-/// Those of some teamspaces.
+/// Those of some teamspaces, the oldest first.
 pub fn of_teamspaces(
     connection: &mut AnyConnection,
     teamspace_ids: &[&str],
 ) -> Result<Vec<IdentityProvider>, StoreError> {
     let rows: Vec<Row> = identity_providers::table
         .filter(identity_providers::teamspace_id.eq_any(teamspace_ids))
+        .order((identity_providers::created_at.asc(), identity_providers::id.asc()))
         .select(Row::as_select())
         .load(connection)?;
     rows.into_iter().map(IdentityProvider::try_from).collect()
 }
 
-/// A teamspace's.
-pub fn find(
-    connection: &mut AnyConnection,
-    teamspace_id: &str,
-) -> Result<Option<IdentityProvider>, StoreError> {
-    let row = identity_providers::table.find(teamspace_id).select(Row::as_select()).first(connection);
-    row.optional()?.map(IdentityProvider::try_from).transpose()
-}
-
-/// Adds or replaces a teamspace's. An issuer that another teamspace holds is a unique violation.
+/// Adds one, or replaces the one with its id. An issuer that another one holds for the same tenant is a unique
+/// violation.
 pub fn put(connection: &mut AnyConnection, provider: &IdentityProvider) -> QueryResult<()> {
-    let row = Row::from(provider);
-    let replaced = diesel::update(
-        identity_providers::table.filter(identity_providers::teamspace_id.eq(&provider.teamspace_id)),
-    )
-    .set(&row)
-    .execute(connection)?;
+    let row = Row::try_from(provider).map_err(|e| diesel::result::Error::SerializationError(e.into()))?;
+    let replaced = diesel::update(identity_providers::table.find(&row.id)).set(&row).execute(connection)?;
     if replaced == 0 {
         diesel::insert_into(identity_providers::table).values(&row).execute(connection)?;
     }
     Ok(())
 }
 
-/// Removes a teamspace's.
-pub fn delete(connection: &mut AnyConnection, teamspace_id: &str) -> QueryResult<usize> {
-    diesel::delete(identity_providers::table.filter(identity_providers::teamspace_id.eq(teamspace_id)))
-        .execute(connection)
+/// Removes one.
+pub fn delete(connection: &mut AnyConnection, id: &str) -> QueryResult<usize> {
+    diesel::delete(identity_providers::table.find(id)).execute(connection)
 }

@@ -36,6 +36,7 @@ pub mod snapshot;
 pub mod state;
 mod statement;
 pub mod teamspaces;
+mod tenancy;
 mod watchdog;
 mod worker;
 

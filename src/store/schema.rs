@@ -20,13 +20,17 @@ diesel::table! {
 }
 
 diesel::table! {
-    identity_providers (teamspace_id) {
+    identity_providers (id) {
+        id -> Text,
         teamspace_id -> Text,
-        provider -> Text,
+        name -> Text,
+        kind -> Text,
         issuer -> Text,
+        tenant -> Nullable<Text>,
         jwks_uri -> Text,
         scope -> Text,
         groups_claim -> Text,
+        custom_claims -> Text,
         enabled -> Bool,
         created_at -> BigInt,
         updated_at -> BigInt,
@@ -122,6 +126,7 @@ diesel::table! {
         facts -> Text,
         grounds -> Text,
         repeated -> BigInt,
+        identity_provider_id -> Text,
     }
 }
 

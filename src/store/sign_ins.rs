@@ -20,6 +20,8 @@ const LATER: i64 = 300;
 pub struct NewSignIn {
     pub at: UnixSeconds,
     pub teamspace_id: Option<String>,
+    /// The one that the assertion led to; empty when it led to none, and in rows of older versions.
+    pub identity_provider_id: String,
     /// `granted` or `refused`.
     pub outcome: String,
     /// A stable reason code; empty when granted.
@@ -78,6 +80,7 @@ pub struct SignIn {
     pub facts: String,
     pub(super) grounds: String,
     pub repeated: i64,
+    pub identity_provider_id: String,
 }
 
 /// Which rows to list.

@@ -13,6 +13,7 @@ use imbl::OrdSet;
 
 use super::changes::{self, Changed};
 use super::state::Generation;
+pub use super::tenancy::{IssuerProviders, Tenancy, TrustedProvider};
 use super::{AnyConnection, StoreError, clients, identity_providers, resources, teamspaces};
 use crate::model::client::RegisteredClient;
 use crate::model::identity_provider::IdentityProvider;
@@ -21,13 +22,6 @@ use crate::model::teamspace::Teamspace;
 
 /// Teamspaces that are read at a time.
 const PORTION: i64 = 500;
-
-/// A teamspace with the identity provider that it believes, if one is configured.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tenancy {
-    pub teamspace: Teamspace,
-    pub identity_provider: Option<IdentityProvider>,
-}
 
 /// A text that things are found by.
 trait Key<T> {
@@ -94,8 +88,7 @@ macro_rules! keys {
 keys! {
     Slug: Tenancy => |tenancy| &tenancy.teamspace.slug;
     Id: Tenancy => |tenancy| &tenancy.teamspace.id;
-    // A tenancy without a provider is in no set of issuers.
-    Issuer: Tenancy => |tenancy| tenancy.identity_provider.as_ref().map_or("", |provider| &provider.issuer);
+    Issuer: IssuerProviders => |providers| providers.issuer();
     ClientId: RegisteredClient => |client| &client.client_id;
     Identifier: Resource => |resource| &resource.identifier;
     Normalized: Resource => |resource| &resource.normalized;
@@ -107,7 +100,7 @@ pub struct Snapshot {
     pub generation: Generation,
     by_slug: OrdSet<By<Slug, Tenancy>>,
     by_id: OrdSet<By<Id, Tenancy>>,
-    by_issuer: OrdSet<By<Issuer, Tenancy>>,
+    by_issuer: OrdSet<By<Issuer, IssuerProviders>>,
     clients: OrdSet<By<ClientId, RegisteredClient>>,
     resources: OrdSet<By<Identifier, Resource>>,
     by_normalized: OrdSet<By<Normalized, Resource>>,
@@ -156,12 +149,13 @@ impl Snapshot {
             let Some(end) = teamspaces.last() else { return Ok(()) };
             last.clone_from(&end.slug);
             let ids: Vec<&str> = teamspaces.iter().map(|teamspace| teamspace.id.as_str()).collect();
-            let providers = identity_providers::of_teamspaces(connection, &ids)?.into_iter();
-            let mut providers: HashMap<String, IdentityProvider> =
-                providers.map(|provider| (provider.teamspace_id.clone(), provider)).collect();
+            let mut providers: HashMap<String, Vec<Arc<IdentityProvider>>> = HashMap::new();
+            for provider in identity_providers::of_teamspaces(connection, &ids)? {
+                providers.entry(provider.teamspace_id.clone()).or_default().push(Arc::new(provider));
+            }
             for teamspace in teamspaces {
-                let identity_provider = providers.remove(&teamspace.id);
-                self.insert_tenancy(Tenancy { teamspace, identity_provider });
+                let identity_providers = providers.remove(&teamspace.id).unwrap_or_default();
+                self.insert_tenancy(Tenancy { teamspace, identity_providers });
             }
         }
     }
@@ -171,16 +165,17 @@ impl Snapshot {
         if let Some(old) = &old {
             self.by_slug.remove(old.teamspace.slug.as_str());
             self.by_id.remove(id);
-            if let Some(provider) = &old.identity_provider {
-                self.by_issuer.remove(provider.issuer.as_str());
+            for provider in &old.identity_providers {
+                self.change_issuer(&provider.issuer, |known| known.remove(&provider.id));
             }
         }
         let new = teamspaces::find(connection, id)?;
         let slug = |teamspace: Option<&Teamspace>| teamspace.map(|teamspace| teamspace.slug.clone());
         let renamed = slug(old.as_ref().map(|old| &old.teamspace)) != slug(new.as_ref());
         if let Some(teamspace) = new {
-            let identity_provider = identity_providers::find(connection, id)?;
-            self.insert_tenancy(Tenancy { teamspace, identity_provider });
+            let providers = identity_providers::of_teamspaces(connection, &[id])?;
+            let identity_providers = providers.into_iter().map(Arc::new).collect();
+            self.insert_tenancy(Tenancy { teamspace, identity_providers });
         }
         // Resources are offered to teamspaces by their slugs.
         if renamed { self.load_resources(connection) } else { Ok(()) }
@@ -190,8 +185,19 @@ impl Snapshot {
         let tenancy = Arc::new(tenancy);
         self.by_slug.insert(By::new(&tenancy));
         self.by_id.insert(By::new(&tenancy));
-        if tenancy.identity_provider.is_some() {
-            self.by_issuer.insert(By::new(&tenancy));
+        for provider in &tenancy.identity_providers {
+            let (tenancy, provider) = (Arc::clone(&tenancy), Arc::clone(provider));
+            let issuer = provider.issuer.clone();
+            self.change_issuer(&issuer, |known| known.insert(TrustedProvider { tenancy, provider }));
+        }
+    }
+
+    fn change_issuer(&mut self, issuer: &str, change: impl FnOnce(&mut IssuerProviders)) {
+        let known = self.by_issuer.remove(issuer);
+        let mut providers = known.map(|By(providers, _)| Arc::unwrap_or_clone(providers)).unwrap_or_default();
+        change(&mut providers);
+        if !providers.is_empty() {
+            self.by_issuer.insert(By::new(&Arc::new(providers)));
         }
     }
 
@@ -223,9 +229,9 @@ impl Snapshot {
         self.tenancy_by_id(id).map(|tenancy| tenancy.teamspace.slug.clone())
     }
 
-    /// The teamspace that believes an issuer, compared byte for byte.
-    pub fn tenancy_of_issuer(&self, issuer: &str) -> Option<&Arc<Tenancy>> {
-        self.by_issuer.get(issuer).map(|By(tenancy, _)| tenancy)
+    /// The identity providers with an issuer, compared byte for byte.
+    pub fn providers_of(&self, issuer: &str) -> Option<&IssuerProviders> {
+        self.by_issuer.get(issuer).map(|By(providers, _)| &**providers)
     }
 
     /// A client by its id.

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use countersign::disclosure::{Disclosure, Known};
-use countersign::model::identity_provider::IdentityProvider;
 use countersign::model::member::Status;
 use countersign::policy::{AnnotatedSet, PolicySource};
 use countersign::store::snapshot::{Snapshot, Tenancy};
@@ -270,7 +269,7 @@ async fn whatever_a_policy_names_is_looked_at() {
     ];
     let (snapshot, set): (Arc<Snapshot>, AnnotatedSet) = (app.app.snapshot(), policies(&cases));
     let tenancy: &Tenancy = snapshot.tenancy("acme").unwrap();
-    assert_eq!(tenancy.identity_provider.as_ref().map(IdentityProvider::scope_setting), Some(None));
+    assert_eq!(tenancy.identity_providers.first().map(|provider| provider.scope_setting()), Some(None));
     let known = Known {
         client_id: "mine",
         issuer: "https://acme.okta.com",

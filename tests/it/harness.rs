@@ -233,9 +233,14 @@ impl TestApp {
 
     pub async fn put_provider(&self, slug: &str, idp: &FakeIdp) {
         let provider = IdentityProvider {
+            // As the migration names the one that a teamspace had before.
+            id: format!("id-of-{slug}"),
             teamspace_id: format!("id-of-{slug}"),
+            name: "Okta".to_owned(),
             provider: Provider::Okta,
             issuer: idp.issuer.clone(),
+            tenant: None,
+            custom_claims: vec![],
             jwks_uri: idp.jwks_uri(),
             scope: String::new(),
             groups_claim: "groups".to_owned(),
@@ -243,10 +248,7 @@ impl TestApp {
             created_at: START,
             updated_at: START,
         };
-        self.configure(Changed::Teamspace(provider.teamspace_id.clone()), move |c| {
-            Ok(identity_providers::put(c, &provider)?)
-        })
-        .await;
+        self.save_provider(provider).await;
     }
 
     pub async fn change_teamspace(&self, change: impl FnOnce(&mut Teamspace) + Send + 'static) {
@@ -259,8 +261,18 @@ impl TestApp {
     }
 
     pub async fn change_provider(&self, change: impl FnOnce(&mut IdentityProvider) + Send + 'static) {
-        let mut provider = self.app.snapshot().tenancy("acme").unwrap().identity_provider.clone().unwrap();
+        let mut provider = self.provider("acme");
         change(&mut provider);
+        self.save_provider(provider).await;
+    }
+
+    /// The first identity provider of a teamspace.
+    pub fn provider(&self, slug: &str) -> IdentityProvider {
+        let snapshot = self.app.snapshot();
+        IdentityProvider::clone(&snapshot.tenancy(slug).unwrap().identity_providers[0])
+    }
+
+    pub async fn save_provider(&self, provider: IdentityProvider) {
         self.configure(Changed::Teamspace(provider.teamspace_id.clone()), move |c| {
             Ok(identity_providers::put(c, &provider)?)
         })

@@ -62,6 +62,7 @@ mod policy_test;
 mod protected_server;
 #[cfg(feature = "prove")]
 mod prove;
+mod providers;
 mod refusals;
 mod reload;
 mod replaced;

@@ -87,7 +87,7 @@ async fn teamspaces_do_not_see_each_others_members() {
     assert_eq!((&ours["teamspace"], &theirs["teamspace"]), (&json!("acme"), &json!("globex")));
     assert_ne!(ours["sub"], theirs["sub"]);
     // One issuer in two teamspaces would be ambiguous: the database refuses it.
-    let mut provider = app.app.snapshot().tenancy("globex").unwrap().identity_provider.clone().unwrap();
+    let mut provider = app.provider("globex");
     provider.issuer = app.idp.issuer.clone();
     let second = app.app.store.write(move |c| {
         Ok::<_, countersign::store::StoreError>(countersign::store::identity_providers::put(c, &provider)?)

@@ -8,8 +8,6 @@ pub struct Expectations {
     /// Our issuer identifier, the only audience.
     pub audience: String,
     pub client_id: String,
-    /// The teamspace that the issuer leads to.
-    pub teamspace: String,
     pub now: UnixSeconds,
     /// Seconds.
     pub clock_skew: i64,

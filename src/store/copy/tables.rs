@@ -50,7 +50,8 @@ pub const TABLES: [Table; 19] = [
     table(
         "identity_providers",
         1,
-        "teamspace_id provider issuer jwks_uri scope groups_claim enabled? created_at# updated_at#",
+        "id teamspace_id name kind issuer tenant jwks_uri scope groups_claim custom_claims enabled? created_at# \
+         updated_at#",
     ),
     table("resources", 1, "id identifier normalized name scopes default_scopes teamspaces created_at#"),
     table(
@@ -70,7 +71,8 @@ pub const TABLES: [Table; 19] = [
         DECISION_LOG,
         1,
         "id# at# teamspace_id outcome reason detail request_id client_id issuer subject email member_id \
-         resource scopes_asked scopes_granted decisions policy_set assertion token_id facts grounds repeated#",
+         resource scopes_asked scopes_granted decisions policy_set assertion token_id facts grounds repeated# \
+         identity_provider_id",
     ),
     table("sign_in_grounds", 1, "digest decisions facts used_at#"),
     table("signing_keys", 1, "kid alg private_key encrypted? public_jwk created_at# signs_from#"),

@@ -5,7 +5,7 @@ use crate::store::sign_ins::NewSignIn;
 type Column = (&'static str, fn(&NewSignIn) -> &str);
 
 /// The columns of text that are never null. Before them come `at`, `teamspace_id` and `repeated`.
-pub(super) const TEXTS: [Column; 18] = [
+pub(super) const TEXTS: [Column; 19] = [
     ("outcome", |row| &row.outcome),
     ("reason", |row| &row.reason),
     ("detail", |row| &row.detail),
@@ -24,4 +24,5 @@ pub(super) const TEXTS: [Column; 18] = [
     ("policy_set", |row| &row.policy_set),
     ("assertion", |row| &row.assertion),
     ("token_id", |row| &row.token_id),
+    ("identity_provider_id", |row| &row.identity_provider_id),
 ];

@@ -127,6 +127,7 @@ fn wire(error: &AdminError) -> (StatusCode, Cow<'static, str>) {
         E::NotAcceptable(failed) => return (INVALID, failed.code.clone()),
         E::IssuerTaken => (StatusCode::CONFLICT, "issuer_taken"),
         E::IssuerUnavailable => (StatusCode::CONFLICT, "issuer_unavailable"),
+        E::SeveralIdentityProviders => (StatusCode::CONFLICT, "several_identity_providers"),
         E::ChangedMeanwhile => (StatusCode::CONFLICT, "changed_meanwhile"),
         E::NotInForce(_) | E::Store(_) | E::NoEntropy(_) | E::BrokenOff(_) => {
             (StatusCode::SERVICE_UNAVAILABLE, "unavailable")

@@ -76,7 +76,8 @@ async fn slow(h: &Harness, slug: &str) -> Api {
     let api = h.teamspace(slug).await;
     let body = json!({ "provider": "oidc", "issuer": h.idp.issuer(slug) });
     api.put(&format!("/teamspaces/{slug}/identity-provider"), body).await.expect(200);
-    let provider = h.app.snapshot().tenancy(slug).unwrap().identity_provider.clone().unwrap();
+    let snapshot = h.app.snapshot();
+    let provider = IdentityProvider::clone(&snapshot.tenancy(slug).unwrap().identity_providers[0]);
     let changed = Changed::Teamspace(provider.teamspace_id.clone());
     let slow = IdentityProvider { issuer: format!("{}/{slug}", h.idp.dripping), ..provider };
     let write = move |c: &mut AnyConnection| {

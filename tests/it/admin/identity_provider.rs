@@ -24,7 +24,7 @@ fn saved(h: &Harness) -> Option<IdentityProvider> {
 }
 
 fn saved_of(h: &Harness, slug: &str) -> Option<IdentityProvider> {
-    h.app.snapshot().tenancy(slug).unwrap().identity_provider.clone()
+    h.app.snapshot().tenancy(slug).unwrap().identity_providers.first().map(|p| IdentityProvider::clone(p))
 }
 
 async fn refuses(h: &Harness, api: &Api, issuer: &str, code: &str) -> Value {
@@ -60,7 +60,7 @@ async fn an_identity_provider_from_beginning_to_end() {
     let checked = acme.call(Method::POST, &format!("{PATH}/check"), None).await.expect(200);
     assert_eq!((&checked["ok"], codes(&checked)), (&json!(true), all));
     acme.delete(PATH).await.expect(204);
-    assert!(saved(&h).is_none() && h.app.snapshot().tenancy_of_issuer(&issuer).is_none());
+    assert!(saved(&h).is_none() && h.app.snapshot().providers_of(&issuer).is_none());
     acme.delete(PATH).await.problem(404, "not_found");
     acme.call(Method::POST, &format!("{PATH}/check"), None).await.problem(404, "not_found");
 }

@@ -1,0 +1,69 @@
+//! From the version that had one identity provider for each teamspace.
+
+use std::path::Path;
+
+use countersign::store::Store;
+use diesel::connection::SimpleConnection as _;
+use serde_json::json;
+
+use crate::database::TestDatabase;
+use crate::db::number;
+use crate::harness::TestApp;
+
+const VERSION: &str = "0012";
+
+fn script(database: &TestDatabase, direction: &str) -> String {
+    let kind = if database.url.starts_with("sqlite") { "sqlite" } else { "postgres" };
+    let path = format!("migrations/{kind}/0012_identity_providers/{direction}.sql");
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
+/// Makes it a database of the version before.
+fn take_back(database: &TestDatabase) {
+    let down = script(database, "down");
+    let undo =
+        format!("BEGIN; {down}; DELETE FROM __diesel_schema_migrations WHERE version = '{VERSION}'; COMMIT");
+    database.connect().batch_execute(&undo).unwrap();
+}
+
+/// A filled database of the version before goes on: its provider keeps its scope setting and its members, and has the
+/// teamspace's id.
+#[tokio::test]
+async fn a_database_of_the_version_before_keeps_its_providers() {
+    let app = TestApp::start().await;
+    app.change_provider(|provider| provider.scope = "docs.write".to_owned()).await;
+    let before = app.granted(json!({})).await.claims();
+    take_back(&app.database);
+    app.database.execute("UPDATE identity_providers SET provider = 'oidc', groups_claim = 'roles'");
+    // What the processes of before read is not there any more once it is migrated: they stop.
+    assert_eq!(number(&app.database.url, "(SELECT count(provider) FROM identity_providers)"), 1);
+    assert_eq!(Store::migrate(&app.database.url).unwrap(), [VERSION]);
+    let old = "SELECT teamspace_id, provider, issuer FROM identity_providers";
+    assert!(app.database.connect().batch_execute(old).is_err());
+    app.change_teamspace(|teamspace| teamspace.name = "Acme".to_owned()).await;
+    let provider = app.provider("acme");
+    assert_eq!((provider.id.as_str(), provider.name.as_str()), ("id-of-acme", "OpenID Connect"));
+    assert_eq!((provider.scope.as_str(), provider.groups_claim.as_str()), ("docs.write", "roles"));
+    assert!(provider.tenant.is_none() && provider.custom_claims.is_empty() && provider.enabled);
+    let after = app.granted(json!({})).await;
+    assert_eq!((&after.json["scope"], &after.claims()["sub"]), (&json!("docs.write"), &before["sub"]));
+    let ids: Vec<String> = app.sign_ins().await.into_iter().map(|row| row.identity_provider_id).collect();
+    assert_eq!(ids, ["id-of-acme", ""]);
+}
+
+/// The way back leaves of each teamspace what the version before can believe as it was meant: one provider, and none
+/// that pins a tenant, since it would take every tenant then.
+#[tokio::test]
+async fn the_way_back_opens_nothing() {
+    let app = TestApp::start().await;
+    app.put_teamspace("globex").await;
+    super::add_provider(&app, "globex", super::pinned("g")).await;
+    super::add_provider(&app, "acme", |provider| {
+        (provider.id, provider.issuer) = ("second".to_owned(), "https://second.example".to_owned());
+    })
+    .await;
+    take_back(&app.database);
+    let left = "(SELECT count(*) FROM identity_providers WHERE teamspace_id = 'id-of-acme')";
+    assert_eq!(number(&app.database.url, left), 1);
+    assert_eq!(number(&app.database.url, "(SELECT count(*) FROM identity_providers)"), 1);
+}
