@@ -11,8 +11,7 @@ use crate::store::admin_tokens::AdminToken;
 use crate::store::snapshot::Tenancy;
 
 /// Who makes a change, for the audit log.
-#[derive(Debug, Clone)]
-pub struct Actor {
+pub(super) struct Actor {
     pub name: String,
     /// Empty where no request is behind the change.
     pub request_id: String,
@@ -20,7 +19,7 @@ pub struct Actor {
 
 impl Actor {
     /// Whoever may run commands on this machine.
-    pub fn command_line() -> Self {
+    pub(super) fn command_line() -> Self {
         Self { name: "command line".to_owned(), request_id: String::new() }
     }
 }
@@ -33,12 +32,12 @@ pub struct Admin {
 }
 
 /// A caller who is an operator.
-pub struct Operator(pub Admin);
+pub struct Operator(Admin);
 
 /// A caller who reaches a teamspace.
 pub struct InTeamspace {
-    pub admin: Admin,
-    pub tenancy: Arc<Tenancy>,
+    admin: Admin,
+    tenancy: Arc<Tenancy>,
 }
 
 impl Admin {
@@ -58,7 +57,7 @@ impl Admin {
     }
 
     /// Refuses everybody but an operator.
-    pub fn require_operator(&self) -> Result<(), AdminError> {
+    pub(super) fn require_operator(&self) -> Result<(), AdminError> {
         if self.is_operator() { Ok(()) } else { Err(AdminError::OperatorOnly) }
     }
 

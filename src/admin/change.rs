@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use diesel::result::Error as DieselError;
 use serde_json::Value;
 
 use super::caller::{Actor, Admin};
@@ -14,7 +13,7 @@ use crate::store::changes::{self, Changed};
 use crate::store::{AnyConnection, StoreError};
 
 /// What was changed, for the audit log. The values are the API's own JSON, which holds no secret.
-pub struct Change {
+pub(super) struct Change {
     /// The part of the configuration that became another one; none where no process has to take anything over.
     changed: Option<Changed>,
     teamspace_id: Option<String>,
@@ -62,6 +61,20 @@ impl Change {
         self
     }
 
+    /// Something happened that no process has to take over.
+    pub fn noted(action: &'static str, object: impl Into<String>, teamspace_id: Option<String>) -> Self {
+        Self { changed: None, teamspace_id, action, object: object.into(), old: None, new: None }
+    }
+
+    /// Records a change that somebody made on the command line.
+    pub fn record_of_command(
+        self,
+        connection: &mut AnyConnection,
+        at: UnixSeconds,
+    ) -> Result<(), StoreError> {
+        self.record(connection, Actor::command_line(), at)
+    }
+
     /// Appends the audit row, in the transaction that makes the change, and announces the change to every process.
     /// Where nothing differs there is nothing to record.
     fn record(self, connection: &mut AnyConnection, by: Actor, at: UnixSeconds) -> Result<(), StoreError> {
@@ -85,15 +98,14 @@ impl Change {
 impl Admin {
     /// Runs `job` and records what differs by the change that it tells of, in one transaction: an `Err` leaves nothing.
     /// What is to be changed must be read inside. Returns once the change is in force in this process.
-    pub async fn change<T, E, F>(&self, job: F) -> Result<T, E>
+    pub(super) async fn change<T, F>(&self, job: F) -> Result<T, AdminError>
     where
-        F: FnOnce(&mut AnyConnection) -> Result<(T, Change), E> + Send + 'static,
+        F: FnOnce(&mut AnyConnection) -> Result<(T, Change), AdminError> + Send + 'static,
         T: Send + 'static,
-        E: From<AdminError> + From<StoreError> + From<DieselError> + Send + 'static,
     {
         let app = Arc::clone(&self.app);
         let (at, actor) = (app.clock.now(), self.actor());
-        let write = move |connection: &mut AnyConnection| -> Result<T, E> {
+        let write = move |connection: &mut AnyConnection| -> Result<T, AdminError> {
             let (value, change) = job(connection)?;
             change.record(connection, actor, at)?;
             Ok(value)
@@ -105,6 +117,6 @@ impl Admin {
             app.reload().await.map_err(|error| AdminError::NotInForce(Box::new(error)))?;
             Ok(value)
         });
-        done.await.map_err(AdminError::from)?
+        done.await?
     }
 }

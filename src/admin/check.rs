@@ -5,7 +5,7 @@ use crate::oauth::scope::is_never_granted;
 use crate::oauth::scope::is_scope_token;
 
 /// Longest name of anything, in characters.
-pub const MAX_NAME: usize = 200;
+const MAX_NAME: usize = 200;
 /// Most entries of a list.
 pub const MAX_LIST: usize = 1000;
 

@@ -8,7 +8,9 @@ use tokio::task::JoinError;
 
 use crate::app::StartError;
 use crate::limits::Limited;
+use crate::model::member::StatusFault;
 use crate::random::NoEntropy;
+use crate::signing::SigningError;
 use crate::store::{StoreError, is_duplicate};
 
 /// Why an administrator's request is refused, or could not be carried out.
@@ -26,16 +28,48 @@ pub enum AdminError {
     #[error("{0}")]
     ScopeInvalid(ListFault),
 
+    #[error("A description has at most 1000 characters.")]
+    ScopeDescriptionTooLong,
+    #[error("The default scope {0} is none of the resource's scopes.")]
+    DefaultScopeUnknown(String),
+    #[error("{0}")]
+    IdentifierInvalid(IdentifierFault),
+    #[error("{0}")]
+    TeamspaceUnknown(ListFault),
+    #[error("A resource of this identifier is registered.")]
+    ResourceTaken,
+
+    #[error("Clients authenticate by secret only: jwks and jwks_uri must be null.")]
+    JwksUnsupported,
+    #[error("token_endpoint_auth_method must be client_secret_basic or client_secret_post.")]
+    AuthMethodUnsupported,
+    #[error(
+        "A client id has 1 to 200 printable ASCII characters without space, and does not begin with https://."
+    )]
+    ClientIdInvalid,
+    #[error("A client secret has 16 to 256 printable ASCII characters without space.")]
+    ClientSecretInvalid,
     #[error("{0}")]
     GroupsInvalid(ListFault),
     #[error("{0}")]
     GrantTypesInvalid(ListFault),
+    #[error("Another client has this id.")]
+    ClientIdTaken,
 
-    #[error("{0}")]
-    TeamspaceUnknown(ListFault),
-
+    #[error("A slug has 1 to 63 characters of a-z, 0-9 and -, and no - at its ends.")]
+    SlugInvalid,
+    #[error("A member limit is null, 0 or more.")]
+    MemberLimitInvalid,
     #[error("{0}")]
     EmailDomainInvalid(ListFault),
+    #[error("Another teamspace has this slug.")]
+    SlugTaken,
+    #[error("The domain {0} is another teamspace's.")]
+    DomainTaken(String),
+    #[error("The slug or a domain was taken meanwhile.")]
+    TakenMeanwhile,
+    #[error("Policies name this slug. Change them first, or rename it anyway with ?force=true.")]
+    NamedInPolicies(Vec<String>),
 
     #[error("groups_claim has 1 to 200 characters without control characters.")]
     GroupsClaimInvalid,
@@ -53,10 +87,32 @@ pub enum AdminError {
     #[error("The identity provider was changed meanwhile; look at it and try again.")]
     ChangedMeanwhile,
 
+    #[error("Write a plain email address such as dana@example.com, without comments or quotes.")]
+    EmailInvalid,
+    #[error("The email's domain is not one of the teamspace's.")]
+    EmailDomainNotAllowed,
+    #[error("The teamspace has a member of this email.")]
+    MemberExists,
+    #[error("The teamspace is at its member limit.")]
+    MemberLimitReached,
+    #[error("{0}")]
+    StatusInvalid(#[from] StatusFault),
+
+    #[error("there is no teamspace {0}")]
+    NoSuchTeamspace(String),
+    #[error("there is no such token")]
+    NoSuchToken,
+    #[error("there is no such key")]
+    NoSuchKey,
+    #[error("this key signs now; run `countersign keys rotate --now` first")]
+    KeySigns,
+
     #[error("The change is saved and not in force yet; it will be soon.")]
     NotInForce(#[source] Box<StartError>),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Signing(#[from] SigningError),
     #[error(transparent)]
     NoEntropy(#[from] NoEntropy),
     #[error("the change was broken off: {0}")]
@@ -74,6 +130,23 @@ pub enum ListFault {
     Twice { shown: String },
 }
 
+/// Why a resource's identifier is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum IdentifierFault {
+    #[error("The identifier must be printable ASCII without space.")]
+    Character,
+    #[error("The identifier must be an absolute URL of at most 2048 characters, without #.")]
+    Form,
+    #[error("The identifier must be an absolute URL.")]
+    NotAbsolute,
+    #[error("The identifier must be https; http is for loopback only.")]
+    NotHttps,
+    #[error("The identifier must have no user name or password.")]
+    UserInfo,
+    #[error("This is Countersign's own issuer, not an MCP server.")]
+    OwnIssuer,
+}
+
 /// The first check of an identity provider that failed, with the outcome of all of them.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
@@ -86,7 +159,7 @@ pub struct NotAcceptable {
 
 impl AdminError {
     /// A unique violation as this error; every other one stays what it is.
-    pub fn if_duplicate(self, error: impl Into<StoreError>) -> Self {
+    pub(super) fn if_duplicate(self, error: impl Into<StoreError>) -> Self {
         match error.into() {
             StoreError::Database(error) if is_duplicate(&error) => self,
             other => other.into(),

@@ -1,18 +1,24 @@
 //! What administrators do: each function checks who asks, makes the change with its audit row, and fails with an
 //! [`AdminError`]. The JSON API and the commands only parse, call and render.
 
+pub mod audit;
 mod caller;
 mod change;
 mod check;
+pub mod clients;
 mod difference;
 mod error;
 pub mod identity_provider;
-pub mod patch;
+pub mod keys;
+pub mod members;
+mod patch;
+pub mod resources;
+pub mod shadow;
+pub mod sign_ins;
 pub mod teamspaces;
+pub mod tokens;
 mod validation;
 
-pub use caller::{Actor, Admin, InTeamspace, Operator};
-pub use change::Change;
-pub use check::{MAX_LIST, is_short_text, list, name, scopes};
-pub use error::{AdminError, ListFault, NotAcceptable};
+pub use caller::{Admin, InTeamspace, Operator};
+pub use error::{AdminError, IdentifierFault, ListFault, NotAcceptable};
 pub use validation::Validation;

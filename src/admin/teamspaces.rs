@@ -1,17 +1,196 @@
-//! Teamspaces, the customers.
+//! Teamspaces. What they have bought and which domains are theirs is the operator's to say.
 
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::caller::{Admin, InTeamspace, Operator};
+use super::change::Change;
+use super::check;
 use super::error::AdminError;
-use crate::model::teamspace::Teamspace;
+use super::patch::{nullable, present};
+use crate::clock::rfc3339;
+use crate::email::is_domain;
+use crate::model::teamspace::{Plan, Teamspace, is_slug};
+use crate::policy::references::Kind;
+use crate::store::changes::Changed;
+use crate::store::resources::replace_teamspace;
 use crate::store::{AnyConnection, teamspaces};
+
+/// A teamspace to be added.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewTeamspace {
+    slug: String,
+    name: String,
+    plan: Plan,
+    #[serde(default)]
+    member_limit: Option<i64>,
+    #[serde(default)]
+    email_domains: Vec<String>,
+}
+
+/// The members that can be changed.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TeamspacePatch {
+    #[serde(default, deserialize_with = "present")]
+    slug: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    name: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    plan: Option<Plan>,
+    #[serde(default, deserialize_with = "nullable")]
+    member_limit: Option<Option<i64>>,
+    #[serde(default, deserialize_with = "present")]
+    email_domains: Option<Vec<String>>,
+}
+
+/// Adds a teamspace.
+pub async fn create(operator: &Operator, new: NewTeamspace) -> Result<Teamspace, AdminError> {
+    let teamspace = checked(Teamspace {
+        id: Uuid::new_v4().to_string(),
+        slug: new.slug,
+        name: new.name,
+        plan: new.plan,
+        member_limit: new.member_limit,
+        email_domains: new.email_domains,
+        created_at: operator.app.clock.now(),
+    })?;
+    operator
+        .change(move |c| {
+            check_free(c, &teamspace)?;
+            teamspaces::insert(c, &teamspace).map_err(|e| AdminError::TakenMeanwhile.if_duplicate(e))?;
+            let (changed, slug) = (Changed::Teamspace(teamspace.id.clone()), &teamspace.slug);
+            let change = Change::added(changed, "teamspace.create", slug, view(&teamspace));
+            Ok((teamspace, change))
+        })
+        .await
+}
+
+/// Changes a teamspace. `force` renames it though policies name its slug.
+pub async fn change(at: &InTeamspace, patch: TeamspacePatch, force: bool) -> Result<Teamspace, AdminError> {
+    if patch.is_operators() {
+        at.require_operator()?;
+    }
+    let tenancy = Arc::clone(at.tenancy());
+    let slug = &tenancy.teamspace.slug;
+    if !force && patch.slug.as_ref().is_some_and(|new| new != slug) {
+        refuse_if_named(at, slug)?;
+    }
+    at.change(move |c| {
+        let old = find_named(c, &tenancy.teamspace)?;
+        let new = checked(patch.apply(old.clone()))?;
+        check_free(c, &new)?;
+        teamspaces::update(c, &new).map_err(|e| AdminError::TakenMeanwhile.if_duplicate(e))?;
+        if new.slug != old.slug {
+            replace_teamspace(c, &old.slug, Some(&new.slug))?;
+        }
+        let changed = Changed::Teamspace(new.id.clone());
+        let change = Change::updated(changed, "teamspace.update", &old.slug, view(&old), view(&new));
+        Ok((new, change))
+    })
+    .await
+}
+
+/// Removes a teamspace with its members and identity provider; its decision log stays.
+pub async fn remove(at: &InTeamspace) -> Result<(), AdminError> {
+    at.require_operator()?;
+    let tenancy = Arc::clone(at.tenancy());
+    at.change(move |c| {
+        let old = find_named(c, &tenancy.teamspace)?;
+        teamspaces::delete(c, &old.id)?;
+        // A later teamspace of the same slug must not inherit what was offered to this one.
+        replace_teamspace(c, &old.slug, None)?;
+        let changed = Changed::Teamspace(old.id.clone());
+        Ok(((), Change::removed(changed, "teamspace.delete", &old.slug, view(&old))))
+    })
+    .await
+}
+
+/// Policies go by the slug: after a rename those that name it would be about nobody, or about whoever takes the
+/// slug next.
+fn refuse_if_named(admin: &Admin, slug: &str) -> Result<(), AdminError> {
+    match admin.app.policies().compiled.references().to(Kind::Teamspace, slug) {
+        None => Ok(()),
+        Some(named) => Err(AdminError::NamedInPolicies(named.policies)),
+    }
+}
 
 /// The teamspace that a request named, as it is now, inside a transaction. One that has another slug by now is not the
 /// one that was meant.
-pub fn find_named(connection: &mut AnyConnection, named: &Teamspace) -> Result<Teamspace, AdminError> {
+pub(super) fn find_named(connection: &mut AnyConnection, named: &Teamspace) -> Result<Teamspace, AdminError> {
     let found = find(connection, &named.id)?;
     if found.slug == named.slug { Ok(found) } else { Err(AdminError::NotFound) }
 }
 
 /// One teamspace as it is now, inside a transaction.
-pub fn find(connection: &mut AnyConnection, id: &str) -> Result<Teamspace, AdminError> {
+pub(super) fn find(connection: &mut AnyConnection, id: &str) -> Result<Teamspace, AdminError> {
     teamspaces::find(connection, id)?.ok_or(AdminError::NotFound)
+}
+
+/// A teamspace as the API and the audit log show it.
+pub fn view(teamspace: &Teamspace) -> Value {
+    json!({
+        "id": teamspace.id,
+        "slug": teamspace.slug,
+        "name": teamspace.name,
+        "plan": teamspace.plan,
+        "member_limit": teamspace.member_limit,
+        "email_domains": teamspace.email_domains,
+        "created_at": rfc3339(teamspace.created_at),
+    })
+}
+
+impl TeamspacePatch {
+    /// Whether it changes what only an operator may change.
+    fn is_operators(&self) -> bool {
+        self.slug.is_some()
+            || self.plan.is_some()
+            || self.member_limit.is_some()
+            || self.email_domains.is_some()
+    }
+
+    fn apply(self, old: Teamspace) -> Teamspace {
+        Teamspace {
+            slug: self.slug.unwrap_or(old.slug),
+            name: self.name.unwrap_or(old.name),
+            plan: self.plan.unwrap_or(old.plan),
+            member_limit: self.member_limit.unwrap_or(old.member_limit),
+            email_domains: self.email_domains.unwrap_or(old.email_domains),
+            ..old
+        }
+    }
+}
+
+/// The teamspace in its stored form, if its values are acceptable.
+fn checked(mut teamspace: Teamspace) -> Result<Teamspace, AdminError> {
+    if !is_slug(&teamspace.slug) {
+        return Err(AdminError::SlugInvalid);
+    }
+    teamspace.name = check::name(&teamspace.name)?;
+    if teamspace.member_limit.is_some_and(|limit| limit < 0) {
+        return Err(AdminError::MemberLimitInvalid);
+    }
+    for domain in &mut teamspace.email_domains {
+        domain.make_ascii_lowercase();
+    }
+    let rule = "this is no domain such as example.com.";
+    check::list(&teamspace.email_domains, is_domain, rule).map_err(AdminError::EmailDomainInvalid)?;
+    teamspace.email_domains.sort();
+    Ok(teamspace)
+}
+
+/// The indexes would refuse it as well, without saying what is taken.
+fn check_free(connection: &mut AnyConnection, teamspace: &Teamspace) -> Result<(), AdminError> {
+    if teamspaces::holder_of_slug(connection, &teamspace.slug)?.is_some_and(|id| id != teamspace.id) {
+        return Err(AdminError::SlugTaken);
+    }
+    let held = teamspaces::holders_of_domains(connection, &teamspace.email_domains)?;
+    match held.into_iter().find(|(_, id)| *id != teamspace.id) {
+        Some((domain, _)) => Err(AdminError::DomainTaken(domain)),
+        None => Ok(()),
+    }
 }

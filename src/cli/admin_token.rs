@@ -2,14 +2,13 @@
 
 use clap::Subcommand;
 
-use super::{CannotRun, End, Outcome, now};
+use super::{End, Outcome, now};
+use crate::admin::tokens::{self, NewToken};
 use crate::clock::rfc3339;
 use crate::config::{Config, Duration};
-use crate::random::{digest, secret};
-use crate::store::admin_events::{self, NewAdminEvent};
+use crate::store::Store;
 use crate::store::admin_tokens::{self, AdminToken};
 use crate::store::snapshot::Snapshot;
-use crate::store::{AnyConnection, Store, StoreError};
 use crate::terminal::out::{self, say};
 
 #[derive(Debug, Subcommand)]
@@ -50,15 +49,7 @@ impl Command {
 }
 
 async fn delete(store: &Store, id: String) -> Outcome {
-    if !store.read(admin_tokens::all).await?.iter().any(|token| token.id == id) {
-        return Err("there is no such token".into());
-    }
-    let event = NewAdminEvent::of_command(now(), "admin_token.delete", &id, None);
-    let delete = move |c: &mut AnyConnection| {
-        admin_events::append(c, &event)?;
-        Ok::<_, StoreError>(admin_tokens::delete(c, &id)?)
-    };
-    store.write(delete).await?;
+    tokens::delete(store, id, now()).await?;
     Ok(End::Fine)
 }
 
@@ -68,24 +59,8 @@ async fn create(
     teamspace: Option<String>,
     expires: Option<Duration>,
 ) -> Outcome {
-    if name.trim().is_empty() || name.len() > 200 {
-        return Err("--name must have 1 to 200 characters".into());
-    }
-    let teamspace_id = match teamspace {
-        None => None,
-        Some(slug) => Some(teamspace_of(store, &slug).await?),
-    };
-    let token = format!("cst_{}", secret()?);
-    let row = AdminToken {
-        id: uuid::Uuid::new_v4().to_string(),
-        name,
-        token_digest: digest(&token),
-        teamspace_id,
-        created_at: now(),
-        expires_at: expires.map(|life| now() + life.as_secs()),
-    };
-    let id = row.id.clone();
-    insert(store, row).await?;
+    let new = NewToken { name, teamspace, lifetime: expires.map(|life| life.as_secs()) };
+    let (token, AdminToken { id, .. }) = tokens::create(store, new, now()).await?;
     match out::whole(&token) {
         Ok(()) => Ok(End::Fine),
         Err(error) => {
@@ -93,24 +68,6 @@ async fn create(
                 .into())
         }
     }
-}
-
-/// The id of a teamspace.
-async fn teamspace_of(store: &Store, slug: &str) -> Result<String, CannotRun> {
-    let snapshot = store.read(Snapshot::load).await?;
-    let tenancy = snapshot.tenancy(slug).ok_or(format!("there is no teamspace {slug}"))?;
-    Ok(tenancy.teamspace.id.clone())
-}
-
-/// With its row of the audit log.
-async fn insert(store: &Store, row: AdminToken) -> Result<(), StoreError> {
-    let event =
-        NewAdminEvent::of_command(row.created_at, "admin_token.create", &row.id, row.teamspace_id.clone());
-    let insert = move |c: &mut AnyConnection| {
-        admin_events::append(c, &event)?;
-        Ok::<_, StoreError>(admin_tokens::insert(c, &row)?)
-    };
-    store.write(insert).await
 }
 
 async fn list(store: &Store) -> Outcome {

@@ -3,12 +3,11 @@
 use clap::Subcommand;
 
 use super::{End, Outcome, now};
+use crate::admin::keys;
 use crate::clock::rfc3339;
 use crate::config::Config;
-use crate::signing::{PUBLISH_AHEAD, Signer, generate};
-use crate::store::admin_events::{self, NewAdminEvent};
-use crate::store::signing_keys::{self, StoredKey};
-use crate::store::{AnyConnection, Store};
+use crate::model::signing_key::{Turn, turns};
+use crate::store::{Store, signing_keys};
 use crate::terminal::out::say;
 
 #[derive(Debug, Subcommand)]
@@ -46,59 +45,24 @@ impl Command {
 }
 
 async fn list(store: &Store) -> Outcome {
-    let keys = store.read(signing_keys::all).await?;
-    let signing = signing_kid(&keys);
-    for key in &keys {
-        let state = state(key, signing);
+    for (key, turn) in turns(&store.read(signing_keys::all).await?, now()) {
+        let state = match turn {
+            Turn::Next => format!("signs from {}", rfc3339(key.signs_from)),
+            Turn::Signs => "signs".to_owned(),
+            Turn::Past => "verifies only".to_owned(),
+        };
         say!("{}\t{}\t{state}\tmade {}", key.kid, key.alg, rfc3339(key.created_at));
     }
     Ok(End::Fine)
 }
 
 async fn rotate(store: &Store, config: &Config, at_once: bool) -> Outcome {
-    // Made with another encryption key than the ones that are there, it would be of no use to the service.
-    Signer::prepare(&store.read(signing_keys::all).await?, config, now())?;
-    let signs_from = if at_once { now() } else { now() + PUBLISH_AHEAD };
-    let key = generate(config, now(), signs_from)?;
-    let (kid, alg) = (key.kid.clone(), key.alg.clone());
-    let event = NewAdminEvent::of_command(now(), "signing_key.rotate", &kid, None);
-    let add = move |c: &mut AnyConnection| {
-        admin_events::append(c, &event)?;
-        signing_keys::add(c, &key)
-    };
-    store.write(add).await?;
-    say!("{kid}\t{alg}\tsigns from {}", rfc3339(signs_from));
+    let key = keys::rotate(store, config, at_once, now()).await?;
+    say!("{}\t{}\tsigns from {}", key.kid, key.alg, rfc3339(key.signs_from));
     Ok(End::Fine)
 }
 
 async fn remove(store: &Store, kid: String) -> Outcome {
-    let keys = store.read(signing_keys::all).await?;
-    if signing_kid(&keys) == Some(&kid) {
-        return Err("this key signs now; run `countersign keys rotate --now` first".into());
-    }
-    if !keys.iter().any(|key| key.kid == kid) {
-        return Err("there is no such key".into());
-    }
-    let event = NewAdminEvent::of_command(now(), "signing_key.remove", &kid, None);
-    let remove = move |c: &mut AnyConnection| {
-        admin_events::append(c, &event)?;
-        signing_keys::remove(c, &kid, now())
-    };
-    store.write(remove).await?;
+    keys::remove(store, kid, now()).await?;
     Ok(End::Fine)
-}
-
-/// The key that signs now, of keys that stand latest first.
-fn signing_kid(keys: &[StoredKey]) -> Option<&str> {
-    keys.iter().find(|key| key.signs_from <= now()).map(|key| key.kid.as_str())
-}
-
-fn state(key: &StoredKey, signing: Option<&str>) -> String {
-    if key.signs_from > now() {
-        format!("signs from {}", rfc3339(key.signs_from))
-    } else if signing == Some(&key.kid) {
-        "signs".to_owned()
-    } else {
-        "verifies only".to_owned()
-    }
 }

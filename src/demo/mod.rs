@@ -15,13 +15,12 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use crate::admin::tokens::{self, NewToken};
 use crate::app::App;
-use crate::clock::{Clock as _, SystemClock};
+use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::random::{digest, secret};
 use crate::runtime::{self, Listeners, Options, Service};
-use crate::store::admin_tokens::{self, AdminToken};
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 use crate::web::server;
 use identity_provider::DemoIdp;
 use mcp_server::McpServerConfig;
@@ -127,15 +126,6 @@ async fn start_app(dir: &Path, issuer: &str, private_origins: &[String]) -> Resu
 }
 
 async fn admin_token(app: &App) -> Result<String, DemoError> {
-    let token = format!("cst_{}", secret()?);
-    let row = AdminToken {
-        id: uuid::Uuid::new_v4().to_string(),
-        name: "demo".to_owned(),
-        token_digest: digest(&token),
-        teamspace_id: None,
-        created_at: SystemClock.now(),
-        expires_at: None,
-    };
-    app.store.write(move |c| Ok::<_, StoreError>(admin_tokens::insert(c, &row)?)).await?;
-    Ok(token)
+    let new = NewToken { name: "demo".to_owned(), teamspace: None, lifetime: None };
+    Ok(tokens::create(&app.store, new, app.clock.now()).await?.0)
 }

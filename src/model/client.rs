@@ -31,3 +31,14 @@ pub struct ClientSecret {
     pub secret_digest: String,
     pub created_at: UnixSeconds,
 }
+
+/// Most live secrets of one client: one, and the one that replaces it.
+pub const MAX_SECRETS: usize = 2;
+
+impl RegisteredClient {
+    /// The oldest secrets, which go when a new one is added.
+    pub fn replaced_by_new_secret(&self) -> &[ClientSecret] {
+        let surplus = (self.secrets.len() + 1).saturating_sub(MAX_SECRETS);
+        self.secrets.get(..surplus).unwrap_or_default()
+    }
+}

@@ -18,6 +18,28 @@ impl Status {
     pub fn holds_seat(self) -> bool {
         matches!(self, Self::Active | Self::Invited)
     }
+
+    /// The status that an administrator sets. Only a sign-in makes an invited member active, since it is what shows who
+    /// they are.
+    pub fn set_to(self, wanted: Self) -> Result<Self, StatusFault> {
+        match (self, wanted) {
+            (Self::Active, Self::Suspended) | (Self::Suspended, Self::Active) => Ok(wanted),
+            _ if self == wanted => Ok(wanted),
+            _ => Err(StatusFault { from: self, to: wanted }),
+        }
+    }
+}
+
+/// A change of status that no administrator makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "A member cannot go from {} to {}: PATCH suspends active members and brings suspended ones back; an invited one \
+     becomes active by signing in, and DELETE withdraws the invitation.",
+    .from.as_str(), .to.as_str()
+)]
+pub struct StatusFault {
+    from: Status,
+    to: Status,
 }
 
 /// A person in a teamspace.
@@ -35,4 +57,42 @@ pub struct Member {
     pub last_sign_in_at: Option<UnixSeconds>,
     /// Assertions about a sign-in at or before this time are refused.
     pub sessions_ended_at: Option<UnixSeconds>,
+}
+
+impl Member {
+    /// Somebody who was invited and has not signed in yet. The email is in lower case.
+    pub fn invited(
+        id: String,
+        teamspace_id: String,
+        email: String,
+        role: Role,
+        created_at: UnixSeconds,
+    ) -> Self {
+        Self {
+            id,
+            teamspace_id,
+            email,
+            role,
+            status: Status::Invited,
+            provisioned_by: "invitation".to_owned(),
+            created_at,
+            last_sign_in_at: None,
+            sessions_ended_at: None,
+        }
+    }
+
+    /// A removed member who is invited once more.
+    pub fn invited_again(self, role: Role) -> Self {
+        Self { role, status: Status::Invited, provisioned_by: "invitation".to_owned(), ..self }
+    }
+
+    /// The member, who stays out until invited again.
+    pub fn removed(self) -> Self {
+        Self { status: Status::Removed, ..self }
+    }
+
+    /// The member, of whom no sign-in until a time counts any more. That time never goes back.
+    pub fn with_sessions_ended(self, at: UnixSeconds) -> Self {
+        Self { sessions_ended_at: self.sessions_ended_at.max(Some(at)), ..self }
+    }
 }

@@ -5,4 +5,6 @@ pub mod identity_provider;
 pub mod member;
 pub mod resource;
 pub mod scope;
+pub mod seats;
+pub mod signing_key;
 pub mod teamspace;

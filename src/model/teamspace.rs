@@ -1,6 +1,7 @@
 //! Teamspaces, the customers.
 
 use crate::clock::UnixSeconds;
+use crate::email::domain_of;
 use crate::text_enum::text_enum;
 
 text_enum! {
@@ -20,6 +21,14 @@ pub struct Teamspace {
     /// Lower case; empty means any.
     pub email_domains: Vec<String>,
     pub created_at: UnixSeconds,
+}
+
+impl Teamspace {
+    /// Whether people with such an email may be invited.
+    pub fn admits_email(&self, email: &str) -> bool {
+        let domain = domain_of(email).unwrap_or_default();
+        self.email_domains.is_empty() || self.email_domains.iter().any(|own| own == domain)
+    }
 }
 
 /// Whether a text has the form of a slug.

@@ -18,6 +18,7 @@ use super::facts::{
 use super::reads::{Groups, Reads};
 use crate::clock::UnixSeconds;
 use crate::model::member::Status;
+use crate::model::seats::is_seat_free;
 use crate::oauth::error::Reason;
 use crate::store::grounds::Reference;
 
@@ -231,7 +232,7 @@ impl<'a> SeenMember<'a> {
                 let plain =
                     SEATS.contains(&seats_used) && seats_limit.is_none_or(|limit| SEATS.contains(&limit));
                 plain.then_some(())?;
-                let full = seats_limit.is_some_and(|limit| seats_used >= limit);
+                let full = !is_seat_free(seats_used, seats_limit);
                 let has_email = facts.claims.email.is_some();
                 Self::Absent { has_email, limit: seats_limit, full }
             }

@@ -9,6 +9,7 @@ use super::denial::{Answer, Denial};
 use super::engine::{PolicyEngine, Question};
 use super::facts::{ConfigurationFacts, Facts, FactsError, MemberFacts, to_context};
 use super::not_known::check_known;
+use crate::model::seats::is_seat_free;
 use crate::oauth::error::{ErrorCode, Reason};
 use crate::oauth::scope::{Candidates, is_never_granted};
 
@@ -116,7 +117,7 @@ fn check_member(facts: &Facts) -> Result<(), Denial> {
             "The assertion carries no email claim.",
         )),
         // The database holds the limit too, but can only fail: this says why.
-        MemberFacts::Absent { seats_used, seats_limit: Some(limit) } if seats_used >= limit => {
+        MemberFacts::Absent { seats_used, seats_limit } if !is_seat_free(*seats_used, *seats_limit) => {
             Err(Denial::of(
                 ErrorCode::AccessDenied,
                 Reason::MEMBER_LIMIT_REACHED,

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::SigningError;
 use crate::clock::UnixSeconds;
 use crate::config::SigningAlg;
+use crate::model::signing_key::Scheduled;
 
 enum Pair {
     Es256(EcdsaKeyPair),
@@ -50,6 +51,12 @@ pub(super) fn generate_pkcs8(alg: SigningAlg) -> Result<Vec<u8>, SigningError> {
     }
 }
 
+impl Scheduled for SigningKey {
+    fn signs_from(&self) -> UnixSeconds {
+        self.signs_from
+    }
+}
+
 impl SigningKey {
     pub(super) fn from_pkcs8(
         kid: String,
@@ -73,11 +80,6 @@ impl SigningKey {
     /// Its id.
     pub fn kid(&self) -> &str {
         &self.kid
-    }
-
-    /// From when on it signs.
-    pub fn signs_from(&self) -> UnixSeconds {
-        self.signs_from
     }
 
     /// What is published of it.

@@ -7,16 +7,12 @@ use serde_json::{Value, json};
 
 use crate::clock::UnixSeconds;
 use crate::config::{Config, Secret, SigningAlg};
+use crate::model::signing_key::{self, split_retired};
 use crate::random::{NoEntropy, token};
 use crate::store::signing_keys::{self, StoredKey};
 use crate::store::{Store, StoreError};
 pub use key::SigningKey;
 use seal::{open, seal};
-
-/// How long a new key is published before it signs: longer than verifiers keep a key set without asking.
-pub const PUBLISH_AHEAD: i64 = 600;
-/// How long a replaced key stays published: the longest token lifetime, and some clock difference.
-const PUBLISH_AFTER: i64 = 3600 + 120;
 
 /// Why there is no signing key.
 #[derive(Debug, thiserror::Error)]
@@ -48,28 +44,22 @@ impl Signer {
     /// Prepares stored keys; at least one is needed.
     pub fn prepare(stored: &[StoredKey], config: &Config, now: UnixSeconds) -> Result<Self, SigningError> {
         let secret = config.keys.encryption_key.as_ref();
-        let live = stored.iter().enumerate().filter(|(i, _)| !is_dead(stored, *i, now));
-        let keys = live.map(|(_, key)| unpack(key, secret)).collect::<Result<Vec<_>, _>>()?;
+        let (published, _) = split_retired(stored, now);
+        let keys = published.iter().map(|key| unpack(key, secret)).collect::<Result<Vec<_>, _>>()?;
         let public: Vec<&Value> = keys.iter().map(SigningKey::public_jwk).collect();
         let jwks = json!({ "keys": public }).to_string();
         Ok(Self { keys, jwks })
     }
 
-    /// The key that signs at a time.
+    /// The key that signs at a time. When no key's time has come, since the clock was set back, the oldest signs.
     pub fn active(&self, now: UnixSeconds) -> Option<&SigningKey> {
-        self.keys.iter().find(|key| key.signs_from() <= now).or(self.keys.last())
+        signing_key::active(&self.keys, now).or(self.keys.last())
     }
 
     /// The published key set, as it is served.
     pub fn jwks(&self) -> &str {
         &self.jwks
     }
-}
-
-/// Whether every token that a key has signed has expired.
-fn is_dead(latest_first: &[StoredKey], index: usize, now: UnixSeconds) -> bool {
-    let successor = index.checked_sub(1).and_then(|i| latest_first.get(i));
-    successor.is_some_and(|next| next.signs_from + PUBLISH_AFTER < now)
 }
 
 fn unpack(stored: &StoredKey, secret: Option<&Secret>) -> Result<SigningKey, SigningError> {
@@ -107,7 +97,7 @@ pub fn generate(
 
 /// Whether the key that signs now is of an algorithm.
 fn signs_with(latest_first: &[StoredKey], alg: &str, now: UnixSeconds) -> bool {
-    latest_first.iter().find(|key| key.signs_from <= now).is_some_and(|key| key.alg == alg)
+    signing_key::active(latest_first, now).is_some_and(|key| key.alg == alg)
 }
 
 /// A configured encryption key applies to keys made from then on: an older one stays in the database as it is.
@@ -150,8 +140,8 @@ pub async fn load(store: &Store, config: &Config, now: UnixSeconds) -> Result<Si
 /// Withdraws keys whose last token has expired.
 pub async fn prune(store: &Store, now: UnixSeconds) -> Result<(), StoreError> {
     let stored = store.read(signing_keys::all).await?;
-    let dead = stored.iter().enumerate().filter(|(index, _)| is_dead(&stored, *index, now));
-    for kid in dead.map(|(_, key)| key.kid.clone()) {
+    let (_, retired) = split_retired(&stored, now);
+    for kid in retired.iter().map(|key| key.kid.clone()) {
         store.configure(move |c| signing_keys::remove(c, &kid, now)).await?;
     }
     Ok(())

@@ -20,22 +20,6 @@ pub struct NewAdminEvent {
     pub new_value: Option<String>,
 }
 
-impl NewAdminEvent {
-    /// A change that was made on the command line, by whoever may run commands on this machine.
-    pub fn of_command(at: UnixSeconds, action: &str, object: &str, teamspace_id: Option<String>) -> Self {
-        Self {
-            at,
-            actor: "command line".to_owned(),
-            action: action.to_owned(),
-            object: object.to_owned(),
-            teamspace_id,
-            request_id: String::new(),
-            old_value: None,
-            new_value: None,
-        }
-    }
-}
-
 /// A row of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = admin_events)]

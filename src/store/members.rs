@@ -9,6 +9,7 @@ use super::statement::{Fixed, Statement};
 use super::{AnyConnection, Page, StoreError, WINDOW, teamspaces};
 use crate::clock::UnixSeconds;
 use crate::model::member::{Member, Status};
+use crate::model::seats::seats_taken;
 
 /// A subject, unique inside (issuer, tenant); the tenant is empty when the assertion names none.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
@@ -226,7 +227,7 @@ pub fn identities_of(
 
 /// Adds one, and counts its seat. An email that the teamspace has already is a unique violation.
 pub fn insert(connection: &mut AnyConnection, member: &Member) -> QueryResult<()> {
-    teamspaces::change_seats(connection, &member.teamspace_id, i64::from(member.status.holds_seat()))?;
+    teamspaces::change_seats(connection, &member.teamspace_id, seats_taken(None, member.status))?;
     diesel::insert_into(members::table).values(Row::from(member)).execute(connection)?;
     Ok(())
 }
@@ -296,7 +297,7 @@ pub fn update(connection: &mut AnyConnection, member: &Member) -> Result<(), Sto
     // First, so that the row is locked when its old status is read.
     connection.lock_configuration()?;
     let Some(before) = find(connection, &member.teamspace_id, &member.id)? else { return Ok(()) };
-    let seats = i64::from(member.status.holds_seat()) - i64::from(before.status.holds_seat());
+    let seats = seats_taken(Some(before.status), member.status);
     teamspaces::change_seats(connection, &member.teamspace_id, seats)?;
     diesel::update(members::table.filter(members::id.eq(&member.id)))
         .set(Row::from(member))

@@ -6,8 +6,9 @@ use super::changes::{self, Changed};
 use super::schema::signing_keys;
 use super::{AnyConnection, StoreError};
 use crate::clock::UnixSeconds;
+use crate::model::signing_key::Scheduled;
 
-/// A signing key. The one with the latest `signs_from` that has come signs.
+/// A signing key.
 #[derive(Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = signing_keys)]
 pub struct StoredKey {
@@ -20,6 +21,12 @@ pub struct StoredKey {
     pub created_at: UnixSeconds,
     /// It is published before it signs, so that verifiers with a cached key set know it by then.
     pub signs_from: UnixSeconds,
+}
+
+impl Scheduled for StoredKey {
+    fn signs_from(&self) -> UnixSeconds {
+        self.signs_from
+    }
 }
 
 /// All of them, latest first.

@@ -117,18 +117,27 @@ struct Seats {
     seats_used: i64,
 }
 
+/// [`is_seat_free`](crate::model::seats::is_seat_free), asked and answered by the database.
+macro_rules! is_seat_free {
+    () => {
+        "(member_limit IS NULL OR member_limit > seats_used)"
+    };
+}
+
 struct TakeSeat;
 
 impl Fixed for TakeSeat {
-    const TEXT: &'static str = "UPDATE teamspaces SET seats_used = seats_used + 1 \
-        WHERE id = ? AND (member_limit IS NULL OR member_limit > seats_used)";
+    const TEXT: &'static str =
+        concat!("UPDATE teamspaces SET seats_used = seats_used + 1 WHERE id = ? AND ", is_seat_free!());
 }
 
 struct TakeNextSeat;
 
 impl Fixed for TakeNextSeat {
-    const TEXT: &'static str = "UPDATE teamspaces SET seats_used = seats_used + 1 \
-        WHERE id = ? AND seats_used = ? AND (member_limit IS NULL OR member_limit > seats_used)";
+    const TEXT: &'static str = concat!(
+        "UPDATE teamspaces SET seats_used = seats_used + 1 WHERE id = ? AND seats_used = ? AND ",
+        is_seat_free!()
+    );
 }
 
 /// Takes a seat if one is free, and if so many are taken as were counted, where that matters; tells whether it was.

@@ -232,7 +232,7 @@ async fn public_documents_can_be_cached_and_read_by_pages() {
         assert_eq!(answer.header("access-control-allow-credentials"), "");
         let max_age = answer.header("cache-control").split("max-age=").nth(1).unwrap();
         // Shorter than the time for which a new key is published before it signs.
-        assert!((1..countersign::signing::PUBLISH_AHEAD).contains(&max_age.parse().unwrap()));
+        assert!((1..countersign::model::signing_key::PUBLISH_AHEAD).contains(&max_age.parse().unwrap()));
         let etag = answer.header("etag").to_owned();
         assert!(etag.starts_with('"') && etag.ends_with('"'), "{etag}");
         for known in [etag.clone(), format!("W/{etag}"), format!("\"other\", {etag}")] {

@@ -119,7 +119,8 @@ async fn the_answer_has_exactly_the_members_that_clients_expect() {
 /// AT-02: a rotated key is published before it signs, and stays published while its tokens live.
 #[tokio::test]
 async fn keys_rotate_without_a_gap() {
-    use countersign::signing::{PUBLISH_AHEAD, generate};
+    use countersign::model::signing_key::PUBLISH_AHEAD;
+    use countersign::signing::generate;
     use countersign::store::signing_keys;
     let app = TestApp::start().await;
     let old = app.granted(json!({})).await.access_token().to_owned();

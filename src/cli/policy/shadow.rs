@@ -5,12 +5,12 @@ use std::path::Path;
 use clap::Args;
 
 use super::Format;
+use crate::admin::shadow;
 use crate::cli::{End, Outcome, block_on, now};
 use crate::config::Config;
 use crate::shadow::report::{self, Query, Report};
-use crate::store::admin_events::{self, NewAdminEvent};
+use crate::store::Store;
 use crate::store::snapshot::Snapshot;
-use crate::store::{AnyConnection, Store, StoreError, shadow};
 use crate::terminal::out::{self, say};
 
 #[derive(Debug, Args)]
@@ -71,13 +71,7 @@ impl Shadow {
 }
 
 async fn clear(store: &Store, set: Option<String>) -> Outcome {
-    let forget = move |c: &mut AnyConnection| {
-        let Some(set) = report::find_set(c, set.as_deref())? else { return Ok(None) };
-        admin_events::append(c, &NewAdminEvent::of_command(now(), "policy_shadow.clear", &set, None))?;
-        let count = shadow::clear(c, &set)?;
-        Ok::<_, StoreError>(Some((set, count)))
-    };
-    let (set, count) = store.write(forget).await?.ok_or(NOTHING)?;
+    let (set, count) = shadow::clear(store, set, now()).await?.ok_or(NOTHING)?;
     say!("forgot {count} differences of the shadow set {set}");
     Ok(End::Fine)
 }

@@ -7,15 +7,14 @@ use super::auth::Admin;
 use super::json::Params;
 use super::page::{self, PageQuery};
 use super::problem::Problem;
+use crate::admin::audit;
 use crate::clock::rfc3339;
-use crate::store::admin_events::{self, AdminEvent};
+use crate::store::admin_events::AdminEvent;
 
 /// `GET /audit`: newest first; to a teamspace, what concerns it.
 pub async fn list(admin: Admin, Params(query): Params<PageQuery>) -> Result<Json<Value>, Problem> {
     let (limit, before) = (query.limit()?, query.before()?.unwrap_or(i64::MAX));
-    let confined_to = admin.confined_to().map(str::to_owned);
-    let found =
-        admin.app.store.list(move |c| admin_events::list(c, confined_to.as_deref(), before, limit)).await?;
+    let found = audit::list(&admin, before, limit).await?;
     let snapshot = admin.app.snapshot();
     Ok(page::answer(found, |event| view(event, |id| snapshot.slug_of(id))))
 }

@@ -26,10 +26,10 @@ pub struct ExplainBody {
 
 /// `POST /teamspaces/{slug}/explain`: changes nothing, stores nothing.
 pub async fn post(
-    InTeamspace { admin, tenancy }: InTeamspace,
+    at: InTeamspace,
     JsonBody(body): JsonBody<ExplainBody>,
 ) -> Result<Json<Explanation>, Problem> {
-    let _place = admin.enter_heavy()?;
+    let _place = at.enter_heavy()?;
     let scope = body.scope.as_deref().map(split_scope).transpose();
     let scope = scope.map_err(|_| Problem::invalid("scope_invalid", "scope is no list of scopes."))?;
     let resource: Vec<String> = body.resource.into_iter().collect();
@@ -38,9 +38,9 @@ pub async fn post(
         client_id: &body.client_id,
         scope: scope.as_deref(),
         resource: &resource,
-        teamspace_id: Some(&tenancy.teamspace.id),
-        confined: !admin.is_operator(),
+        teamspace_id: Some(&at.tenancy().teamspace.id),
+        confined: !at.is_operator(),
         all: body.all,
     };
-    Ok(Json(explain(&admin.app, &asked).await))
+    Ok(Json(explain(&at.app, &asked).await))
 }

@@ -24,6 +24,7 @@ use axum::routing::{delete, get, patch, post};
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::app::App;
+pub use problem::CODES;
 use problem::Problem;
 
 /// Every route, to be nested under `/api/v1`. No route answers without a token, unknown ones neither.

@@ -25,16 +25,16 @@ pub struct ShadowQuery {
 }
 
 /// `GET /policies`
-pub async fn show(Operator(admin): Operator) -> Result<Json<Value>, Problem> {
-    let policies = admin.app.policies();
+pub async fn show(operator: Operator) -> Result<Json<Value>, Problem> {
+    let policies = operator.app.policies();
     Ok(Json(json!({
         "hash": policies.hash,
         "loaded_at": rfc3339(policies.loaded_at),
         "files": policies.files,
-        "unknown_names": admin.app.unknown_names().into_iter().take(MAX_LISTED).collect::<Vec<_>>(),
-        "last_error": admin.app.policy_files.last_error().map(|error| error.view()),
-        "shadow": shadow_view(&admin.app).await?,
-        "replicas": admin.app.replicas_view(),
+        "unknown_names": operator.app.unknown_names().into_iter().take(MAX_LISTED).collect::<Vec<_>>(),
+        "last_error": operator.app.policy_files.last_error().map(|error| error.view()),
+        "shadow": shadow_view(&operator.app).await?,
+        "replicas": operator.app.replicas_view(),
     })))
 }
 
@@ -56,14 +56,11 @@ async fn shadow_view(app: &App) -> Result<Option<Value>, StoreError> {
 }
 
 /// `GET /policies/sets`: latest first.
-pub async fn list_sets(
-    Operator(admin): Operator,
-    Params(query): Params<PageQuery>,
-) -> Result<Json<Value>, Problem> {
-    let sets = admin.app.store.read(policy_sets::list).await?;
+pub async fn list_sets(operator: Operator, Params(query): Params<PageQuery>) -> Result<Json<Value>, Problem> {
+    let sets = operator.app.store.read(policy_sets::list).await?;
     // Times before 1970 do not occur, so the texts stand in the order of the list.
     let key = |set: &PastSetTimes| format!("{:019} {}", i64::MAX - set.first_loaded_at, set.hash);
-    let in_force = admin.app.policies().hash.clone();
+    let in_force = operator.app.policies().hash.clone();
     let found = page::of_sorted(sets.into_iter(), &query, key)?;
     Ok(page::answer(found, |set| {
         json!({
@@ -76,8 +73,8 @@ pub async fn list_sets(
 }
 
 /// `GET /policies/sets/{hash}`: by the hash or the beginning of it.
-pub async fn show_set(Operator(admin): Operator, ItemId(hash): ItemId) -> Result<Json<Value>, Problem> {
-    let found = admin.app.store.read(move |c| policy_sets::find(c, &hash)).await;
+pub async fn show_set(operator: Operator, ItemId(hash): ItemId) -> Result<Json<Value>, Problem> {
+    let found = operator.app.store.read(move |c| policy_sets::find(c, &hash)).await;
     let set = found.map_err(ambiguous)?.ok_or_else(Problem::not_found)?;
     let mut view: Value = serde_json::from_str(&set.content).map_err(|e| Problem::unavailable(&e))?;
     if let Some(view) = view.as_object_mut() {
@@ -90,20 +87,20 @@ pub async fn show_set(Operator(admin): Operator, ItemId(hash): ItemId) -> Result
 
 /// `GET /policies/shadow`: what the set that was tried last, or another one, would have decided otherwise.
 pub async fn show_shadow(
-    Operator(admin): Operator,
+    operator: Operator,
     Params(query): Params<ShadowQuery>,
 ) -> Result<Json<Value>, Problem> {
     let limit = PageQuery { limit: query.limit, cursor: None }.limit()?;
     let teamspace_id = match &query.teamspace {
         None => None,
         Some(slug) => {
-            let snapshot = admin.app.snapshot();
+            let snapshot = operator.app.snapshot();
             Some(snapshot.tenancy(slug).ok_or_else(Problem::not_found)?.teamspace.id.clone())
         }
     };
     let limit = usize::try_from(limit).unwrap_or_default();
     let query = Query { set: query.set, teamspace_id, limit };
-    let report = admin.app.store.list(move |c| report::report(c, &query)).await;
+    let report = operator.app.store.list(move |c| report::report(c, &query)).await;
     let report = report.map_err(ambiguous)?.ok_or_else(Problem::not_found)?;
     Ok(Json(serde_json::to_value(report).map_err(|e| Problem::unavailable(&e))?))
 }

@@ -5,13 +5,11 @@ use std::fmt;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use diesel::result::Error as DieselError;
 use serde_json::{Value, json};
 
 use crate::admin::AdminError;
 use crate::limits::Limited;
-use crate::random::NoEntropy;
-use crate::store::{StoreError, is_duplicate};
+use crate::store::StoreError;
 
 /// A refused request of the admin API.
 #[derive(Debug)]
@@ -55,11 +53,6 @@ impl Problem {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
     }
 
-    /// 409: it collides with what is there.
-    pub fn conflict(code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(StatusCode::CONFLICT, code, detail)
-    }
-
     /// 404: also for what exists and is not the caller's, so that nobody learns of it.
     pub fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "There is nothing here.")
@@ -70,11 +63,6 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail).header(Header::WwwAuthenticate, challenge)
     }
 
-    /// 403: the caller's token is a teamspace's, and this is the operator's business.
-    pub fn operator_only() -> Self {
-        Self::new(StatusCode::FORBIDDEN, "operator_only", "This needs an operator's token.")
-    }
-
     /// 503. The cause is logged and not told.
     pub fn unavailable(cause: &dyn fmt::Display) -> Self {
         tracing::error!(error = %cause, "the admin API cannot answer");
@@ -83,7 +71,7 @@ impl Problem {
     }
 
     /// The same with an extension member.
-    pub fn with(mut self, name: &'static str, value: Value) -> Self {
+    fn with(mut self, name: &'static str, value: Value) -> Self {
         self.member = Some(Box::new((name, value)));
         self
     }
@@ -98,42 +86,70 @@ impl Problem {
         self.header = Some((header, value.into()));
         self
     }
-
-    /// A unique violation as this problem; every other error stays what it is.
-    pub fn if_duplicate(self, error: impl Into<StoreError>) -> Self {
-        match error.into() {
-            StoreError::Database(error) if is_duplicate(&error) => self,
-            other => other.into(),
-        }
-    }
 }
 
-/// The status and the stable code of each error: the only place where they stand.
-fn wire(error: &AdminError) -> (StatusCode, Cow<'static, str>) {
-    use AdminError as E;
-    const INVALID: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
-    let (status, code) = match error {
-        E::NotFound => (StatusCode::NOT_FOUND, "not_found"),
-        E::OperatorOnly => (StatusCode::FORBIDDEN, "operator_only"),
-        E::Limited(_) => (StatusCode::TOO_MANY_REQUESTS, "rate_limited"),
-        E::NameInvalid => (INVALID, "name_invalid"),
-        E::ScopeInvalid(_) => (INVALID, "scope_invalid"),
-        E::GroupsInvalid(_) => (INVALID, "groups_invalid"),
-        E::GrantTypesInvalid(_) => (INVALID, "grant_types_invalid"),
-        E::TeamspaceUnknown(_) => (INVALID, "teamspace_unknown"),
-        E::EmailDomainInvalid(_) => (INVALID, "email_domain_invalid"),
-        E::GroupsClaimInvalid => (INVALID, "groups_claim_invalid"),
-        E::ScopeUnknown(_) => (INVALID, "scope_unknown"),
-        E::NotAcceptable(failed) => return (INVALID, failed.code.clone()),
-        E::IssuerTaken => (StatusCode::CONFLICT, "issuer_taken"),
-        E::IssuerUnavailable => (StatusCode::CONFLICT, "issuer_unavailable"),
-        E::SeveralIdentityProviders => (StatusCode::CONFLICT, "several_identity_providers"),
-        E::ChangedMeanwhile => (StatusCode::CONFLICT, "changed_meanwhile"),
-        E::NotInForce(_) | E::Store(_) | E::NoEntropy(_) | E::BrokenOff(_) => {
-            (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+/// Defines `wire`, the status and the stable code of each error, and the list of them.
+macro_rules! table {
+    ($($error:pat => $status:ident $code:literal),+ $(,)?) => {
+        fn wire(error: &AdminError) -> (StatusCode, &'static str) {
+            use AdminError as E;
+            match error { $($error => (StatusCode::$status, $code)),+ }
         }
+
+        /// The status and the code of each error, as often as there are errors of that code.
+        pub const CODES: &[(StatusCode, &str)] = &[$((StatusCode::$status, $code)),+];
     };
-    (status, code.into())
+}
+
+table! {
+    E::NotFound => NOT_FOUND "not_found",
+    E::OperatorOnly => FORBIDDEN "operator_only",
+    E::Limited(_) => TOO_MANY_REQUESTS "rate_limited",
+    E::NameInvalid => UNPROCESSABLE_ENTITY "name_invalid",
+    E::ScopeInvalid(_) => UNPROCESSABLE_ENTITY "scope_invalid",
+
+    E::ScopeDescriptionTooLong => UNPROCESSABLE_ENTITY "scope_invalid",
+    E::DefaultScopeUnknown(_) => UNPROCESSABLE_ENTITY "default_scope_unknown",
+    E::IdentifierInvalid(_) => UNPROCESSABLE_ENTITY "identifier_invalid",
+    E::TeamspaceUnknown(_) => UNPROCESSABLE_ENTITY "teamspace_unknown",
+    E::ResourceTaken => CONFLICT "resource_taken",
+
+    E::JwksUnsupported => UNPROCESSABLE_ENTITY "jwks_unsupported",
+    E::AuthMethodUnsupported => UNPROCESSABLE_ENTITY "auth_method_unsupported",
+    E::ClientIdInvalid => UNPROCESSABLE_ENTITY "client_id_invalid",
+    E::ClientSecretInvalid => UNPROCESSABLE_ENTITY "client_secret_invalid",
+    E::GroupsInvalid(_) => UNPROCESSABLE_ENTITY "groups_invalid",
+    E::GrantTypesInvalid(_) => UNPROCESSABLE_ENTITY "grant_types_invalid",
+    E::ClientIdTaken => CONFLICT "client_id_taken",
+
+    E::SlugInvalid => UNPROCESSABLE_ENTITY "slug_invalid",
+    E::MemberLimitInvalid => UNPROCESSABLE_ENTITY "member_limit_invalid",
+    E::EmailDomainInvalid(_) => UNPROCESSABLE_ENTITY "email_domain_invalid",
+    E::SlugTaken => CONFLICT "slug_taken",
+    E::DomainTaken(_) => CONFLICT "domain_taken",
+    E::TakenMeanwhile => CONFLICT "slug_taken",
+    E::NamedInPolicies(_) => CONFLICT "named_in_policies",
+
+    E::GroupsClaimInvalid => UNPROCESSABLE_ENTITY "groups_claim_invalid",
+    E::ScopeUnknown(_) => UNPROCESSABLE_ENTITY "scope_unknown",
+    // Answered with the code of the check.
+    E::NotAcceptable(_) => UNPROCESSABLE_ENTITY "issuer_invalid",
+    E::IssuerTaken => CONFLICT "issuer_taken",
+    E::IssuerUnavailable => CONFLICT "issuer_unavailable",
+    E::SeveralIdentityProviders => CONFLICT "several_identity_providers",
+    E::ChangedMeanwhile => CONFLICT "changed_meanwhile",
+
+    E::EmailInvalid => UNPROCESSABLE_ENTITY "email_invalid",
+    E::EmailDomainNotAllowed => UNPROCESSABLE_ENTITY "email_domain_not_allowed",
+    E::MemberExists => CONFLICT "member_exists",
+    E::MemberLimitReached => CONFLICT "member_limit_reached",
+    E::StatusInvalid(_) => UNPROCESSABLE_ENTITY "status_invalid",
+
+    E::NoSuchTeamspace(_) | E::NoSuchToken | E::NoSuchKey => NOT_FOUND "not_found",
+    E::KeySigns => CONFLICT "key_signs",
+
+    E::NotInForce(_) | E::Store(_) | E::Signing(_) | E::NoEntropy(_) | E::BrokenOff(_) =>
+        SERVICE_UNAVAILABLE "unavailable",
 }
 
 impl From<AdminError> for Problem {
@@ -146,7 +162,12 @@ impl From<AdminError> for Problem {
             AdminError::Limited(limited) => {
                 problem(error.to_string()).header(Header::RetryAfter, limited.retry_after.to_string())
             }
-            AdminError::NotAcceptable(failed) => problem(failed.message).with("checks", failed.checks),
+            AdminError::NotAcceptable(failed) => {
+                Self::new(status, failed.code, failed.message).with("checks", failed.checks)
+            }
+            AdminError::NamedInPolicies(ref policies) => {
+                problem(error.to_string()).with("policies", json!(policies))
+            }
             error => problem(error.to_string()),
         }
     }
@@ -160,18 +181,6 @@ impl From<Limited> for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        Self::unavailable(&error)
-    }
-}
-
-impl From<DieselError> for Problem {
-    fn from(error: DieselError) -> Self {
-        Self::unavailable(&error)
-    }
-}
-
-impl From<NoEntropy> for Problem {
-    fn from(error: NoEntropy) -> Self {
         Self::unavailable(&error)
     }
 }

@@ -80,7 +80,16 @@ async fn rows_are_deleted_after_their_time() {
     })
     .await;
     for number in 0..600 {
-        let row = NewAdminEvent::of_command(NOW, "test", &number.to_string(), None);
+        let row = NewAdminEvent {
+            at: NOW,
+            actor: "command line".to_owned(),
+            action: "test".to_owned(),
+            object: number.to_string(),
+            teamspace_id: None,
+            request_id: String::new(),
+            old_value: None,
+            new_value: None,
+        };
         let append = move |c: &mut AnyConnection| Ok::<_, StoreError>(admin_events::append(c, &row)?);
         h.app.store.write(append).await.unwrap();
     }

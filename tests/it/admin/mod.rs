@@ -5,6 +5,7 @@ mod audit;
 mod budget;
 mod clients;
 mod effect;
+mod errors;
 mod harness;
 mod identity_provider;
 mod logs;

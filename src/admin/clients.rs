@@ -1,0 +1,250 @@
+//! Clients of the token endpoint and their secrets, which are shown once and kept as digests.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::caller::Operator;
+use super::change::Change;
+use super::check;
+use super::error::AdminError;
+use super::patch::present;
+use crate::clock::{UnixSeconds, rfc3339};
+use crate::model::client::{AuthMethod, ClientSecret, RegisteredClient};
+use crate::oauth::request::JWT_BEARER;
+use crate::random;
+use crate::store::changes::Changed;
+use crate::store::{AnyConnection, clients};
+
+/// A client to be registered; everything can be left out.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewClient {
+    client_id: Option<String>,
+    client_name: Option<String>,
+    token_endpoint_auth_method: Option<String>,
+    client_secret: Option<String>,
+    jwks: Option<Value>,
+    jwks_uri: Option<Value>,
+    grant_types: Option<Vec<String>>,
+    #[serde(default)]
+    groups: Vec<String>,
+    enabled: Option<bool>,
+}
+
+/// The members that can be changed.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientPatch {
+    #[serde(default, deserialize_with = "present")]
+    client_name: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    groups: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "present")]
+    enabled: Option<bool>,
+    #[serde(default, deserialize_with = "present")]
+    grant_types: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "present")]
+    token_endpoint_auth_method: Option<String>,
+}
+
+/// A secret of the operator's choice; it is generated when none is given.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewSecret {
+    client_secret: Option<String>,
+}
+
+/// Registers a client; tells its first secret.
+pub async fn create(operator: &Operator, new: NewClient) -> Result<(RegisteredClient, String), AdminError> {
+    let (client, secret) = new.register(operator.app.clock.now())?;
+    let added = operator.change(move |c| {
+        clients::insert(c, &client).map_err(|e| AdminError::ClientIdTaken.if_duplicate(e))?;
+        let id = &client.client_id;
+        let change = Change::added(changed(id), "client.create", id, view(&client));
+        Ok((client, change))
+    });
+    Ok((added.await?, secret))
+}
+
+/// Changes a client; its id and secrets stay.
+pub async fn change(
+    operator: &Operator,
+    id: String,
+    patch: ClientPatch,
+) -> Result<RegisteredClient, AdminError> {
+    update(operator, "client.update", id, move |c, old| Ok(clients::update(c, &patch.apply(old.clone())?)?))
+        .await
+}
+
+/// Removes a client and its secrets.
+pub async fn remove(operator: &Operator, id: String) -> Result<(), AdminError> {
+    operator
+        .change(move |c| {
+            let old = find(c, &id)?;
+            clients::delete(c, &id)?;
+            Ok(((), Change::removed(changed(&id), "client.delete", &id, view(&old))))
+        })
+        .await
+}
+
+/// Adds a secret, and tells it. The oldest one goes when there would be more than two.
+pub async fn add_secret(
+    operator: &Operator,
+    id: String,
+    new: NewSecret,
+) -> Result<(ClientSecret, String), AdminError> {
+    let (row, secret) = secret_of(&id, new.client_secret, operator.app.clock.now())?;
+    let added = row.clone();
+    update(operator, "client.secret.create", id, move |c, old| {
+        for replaced in old.replaced_by_new_secret() {
+            clients::delete_secret(c, &replaced.id)?;
+        }
+        Ok(clients::add_secret(c, &added)?)
+    })
+    .await?;
+    Ok((row, secret))
+}
+
+/// Removes a secret.
+pub async fn remove_secret(operator: &Operator, id: String, secret_id: String) -> Result<(), AdminError> {
+    update(operator, "client.secret.delete", id, move |c, old| {
+        if !old.secrets.iter().any(|secret| secret.id == secret_id) {
+            return Err(AdminError::NotFound);
+        }
+        clients::delete_secret(c, &secret_id)?;
+        Ok(())
+    })
+    .await
+    .map(drop)
+}
+
+/// Changes a client, and finds what came of it.
+async fn update(
+    operator: &Operator,
+    action: &'static str,
+    id: String,
+    write: impl FnOnce(&mut AnyConnection, &RegisteredClient) -> Result<(), AdminError> + Send + 'static,
+) -> Result<RegisteredClient, AdminError> {
+    operator
+        .change(move |c| {
+            let old = find(c, &id)?;
+            write(c, &old)?;
+            let new = find(c, &id)?;
+            let change = Change::updated(changed(&id), action, id, view(&old), view(&new));
+            Ok((new, change))
+        })
+        .await
+}
+
+fn find(connection: &mut AnyConnection, client_id: &str) -> Result<RegisteredClient, AdminError> {
+    clients::find(connection, client_id)?.ok_or(AdminError::NotFound)
+}
+
+/// A client as the API and the audit log show it.
+pub fn view(client: &RegisteredClient) -> Value {
+    json!({
+        "client_id": client.client_id,
+        "client_name": client.client_name,
+        "token_endpoint_auth_method": client.token_endpoint_auth_method,
+        "grant_types": client.grant_types,
+        "groups": client.groups,
+        "enabled": client.enabled,
+        "created_at": rfc3339(client.created_at),
+        "secrets": client.secrets.iter().map(secret_view).collect::<Vec<_>>(),
+    })
+}
+
+/// A secret as it is shown: without itself.
+pub fn secret_view(secret: &ClientSecret) -> Value {
+    json!({ "id": secret.id, "created_at": rfc3339(secret.created_at) })
+}
+
+impl NewClient {
+    /// The client with its first secret.
+    fn register(self, now: UnixSeconds) -> Result<(RegisteredClient, String), AdminError> {
+        if self.jwks.is_some() || self.jwks_uri.is_some() {
+            return Err(AdminError::JwksUnsupported);
+        }
+        let method = self.token_endpoint_auth_method.as_deref().unwrap_or(AuthMethod::Basic.as_str());
+        let method = auth_method(method)?;
+        let client_id = match self.client_id {
+            Some(given) => checked_id(given)?,
+            None => format!("client-{}", random::token::<16>()?),
+        };
+        let (row, secret) = secret_of(&client_id, self.client_secret, now)?;
+        let client = RegisteredClient {
+            client_name: self.client_name.unwrap_or_else(|| client_id.clone()),
+            client_id,
+            token_endpoint_auth_method: method,
+            grant_types: self.grant_types.unwrap_or_else(|| vec![JWT_BEARER.to_owned()]),
+            groups: self.groups,
+            enabled: self.enabled.unwrap_or(true),
+            created_at: now,
+            secrets: vec![row],
+        };
+        Ok((checked(client)?, secret))
+    }
+}
+
+impl ClientPatch {
+    fn apply(self, old: RegisteredClient) -> Result<RegisteredClient, AdminError> {
+        let method = self.token_endpoint_auth_method.as_deref().map(auth_method).transpose()?;
+        checked(RegisteredClient {
+            client_name: self.client_name.unwrap_or(old.client_name),
+            token_endpoint_auth_method: method.unwrap_or(old.token_endpoint_auth_method),
+            grant_types: self.grant_types.unwrap_or(old.grant_types),
+            groups: self.groups.unwrap_or(old.groups),
+            enabled: self.enabled.unwrap_or(old.enabled),
+            ..old
+        })
+    }
+}
+
+fn checked(mut client: RegisteredClient) -> Result<RegisteredClient, AdminError> {
+    client.client_name = check::name(&client.client_name)?;
+    let rule = "a group has 1 to 200 characters without control characters.";
+    check::list(&client.groups, check::is_short_text, rule).map_err(AdminError::GroupsInvalid)?;
+    let is_grant = |text: &str| text.len() <= 200 && is_printable(text);
+    let rule = "a grant type is printable ASCII without space.";
+    check::list(&client.grant_types, is_grant, rule).map_err(AdminError::GrantTypesInvalid)?;
+    Ok(client)
+}
+
+fn auth_method(text: &str) -> Result<AuthMethod, AdminError> {
+    text.parse().map_err(|_| AdminError::AuthMethodUnsupported)
+}
+
+/// An id that is a URL would be one of a client metadata document, whose owner is somebody else.
+fn checked_id(id: String) -> Result<String, AdminError> {
+    let is_url = id.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("https://"));
+    if id.len() <= 200 && is_printable(&id) && !is_url { Ok(id) } else { Err(AdminError::ClientIdInvalid) }
+}
+
+/// A given or generated secret, and the row that is stored of it. Ids are ordered by time, so that of two secrets
+/// made in one second the older is known.
+fn secret_of(
+    client_id: &str,
+    given: Option<String>,
+    now: UnixSeconds,
+) -> Result<(ClientSecret, String), AdminError> {
+    let secret = given.map_or_else(random::secret, Ok)?;
+    if !(16..=256).contains(&secret.len()) || !is_printable(&secret) {
+        return Err(AdminError::ClientSecretInvalid);
+    }
+    let row = ClientSecret {
+        id: Uuid::now_v7().to_string(),
+        client_id: client_id.to_owned(),
+        secret_digest: random::digest(&secret),
+        created_at: now,
+    };
+    Ok((row, secret))
+}
+
+fn is_printable(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+fn changed(id: &str) -> Changed {
+    Changed::Client(id.to_owned())
+}

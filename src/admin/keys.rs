@@ -1,0 +1,45 @@
+//! Our signing keys: new ones, and those that are withdrawn.
+
+use super::change::Change;
+use super::error::AdminError;
+use crate::clock::UnixSeconds;
+use crate::config::Config;
+use crate::model::signing_key::{PUBLISH_AHEAD, active};
+use crate::signing::{Signer, generate};
+use crate::store::Store;
+use crate::store::signing_keys::{self, StoredKey};
+
+/// Makes a new key. It is published at once and signs from then on, or, so that verifiers know it by then, a while later.
+pub async fn rotate(
+    store: &Store,
+    config: &Config,
+    at_once: bool,
+    now: UnixSeconds,
+) -> Result<StoredKey, AdminError> {
+    // Made with another encryption key than the ones that are there, it would be of no use to the service.
+    Signer::prepare(&store.read(signing_keys::all).await?, config, now)?;
+    let key = generate(config, now, if at_once { now } else { now + PUBLISH_AHEAD })?;
+    store
+        .write(move |c| {
+            Change::noted("signing_key.rotate", &key.kid, None).record_of_command(c, now)?;
+            signing_keys::add(c, &key)?;
+            Ok(key)
+        })
+        .await
+}
+
+/// Withdraws a key that does not sign now. Its tokens die as soon as verifiers have fetched the key set again.
+pub async fn remove(store: &Store, kid: String, now: UnixSeconds) -> Result<(), AdminError> {
+    store
+        .configure(move |c| {
+            let keys = signing_keys::all(c)?;
+            if active(&keys, now).is_some_and(|key| key.kid == kid) {
+                return Err(AdminError::KeySigns);
+            }
+            if signing_keys::remove(c, &kid, now)? == 0 {
+                return Err(AdminError::NoSuchKey);
+            }
+            Ok(Change::noted("signing_key.remove", kid, None).record_of_command(c, now)?)
+        })
+        .await
+}

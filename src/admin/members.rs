@@ -1,0 +1,182 @@
+//! Members of a teamspace: invited here, or let in by their first sign-in.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::caller::InTeamspace;
+use super::change::Change;
+use super::error::AdminError;
+use super::patch::present;
+use super::teamspaces::{find as find_teamspace, find_named};
+use crate::clock::rfc3339;
+use crate::email::plain_address;
+use crate::model::member::{Member, Role, Status};
+use crate::model::seats::is_seat_free;
+use crate::model::teamspace::Teamspace;
+use crate::store::changes::Changed;
+use crate::store::members::{self, Identity};
+use crate::store::{AnyConnection, Page, teamspaces};
+
+/// A member with the subjects that are bound to them.
+pub type Bound = (Member, Vec<Identity>);
+
+/// Somebody to be invited.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewMember {
+    email: String,
+    role: Option<Role>,
+}
+
+/// The members of a member that can be changed.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemberPatch {
+    #[serde(default, deserialize_with = "present")]
+    status: Option<Status>,
+    #[serde(default, deserialize_with = "present")]
+    role: Option<Role>,
+    /// Only the empty list: unlinks the member, so that the next subject with the member's email is bound.
+    #[serde(default, deserialize_with = "present")]
+    identities: Option<[(); 0]>,
+}
+
+/// A page of the members, by email; removed ones are not listed.
+pub async fn list(at: &InTeamspace, limit: i64, after: Option<String>) -> Result<Page<Bound>, AdminError> {
+    let id = at.tenancy().teamspace.id.clone();
+    Ok(at.app.store.list(move |c| members::list(c, &id, limit, after.as_deref())).await?)
+}
+
+/// Invites somebody: a new member, or one who was removed.
+pub async fn invite(at: &InTeamspace, new: NewMember) -> Result<Bound, AdminError> {
+    let email = plain_address(&new.email).ok_or(AdminError::EmailInvalid)?;
+    let role = new.role.unwrap_or(Role::Developer);
+    let (tenancy, now) = (Arc::clone(at.tenancy()), at.app.clock.now());
+    at.change(move |c| {
+        let teamspace = find_named(c, &tenancy.teamspace)?;
+        if !teamspace.admits_email(&email) {
+            return Err(AdminError::EmailDomainNotAllowed);
+        }
+        let known = members::find_by_email(c, &teamspace.id, &email)?;
+        if known.as_ref().is_some_and(|member| member.status != Status::Removed) {
+            return Err(AdminError::MemberExists);
+        }
+        check_seat(c, &teamspace)?;
+        match known {
+            None => add(c, Member::invited(Uuid::now_v7().to_string(), teamspace.id, email, role, now)),
+            Some(removed) => revive(c, removed, role),
+        }
+    })
+    .await
+}
+
+/// Changes a member's role or status, or frees them from the subjects that are bound to them.
+pub async fn change(at: &InTeamspace, id: String, patch: MemberPatch) -> Result<Bound, AdminError> {
+    update(at, "member.update", id, move |c, old| {
+        let status = patch.status.map_or(Ok(old.status), |wanted| old.status.set_to(wanted))?;
+        if status.holds_seat() && !old.status.holds_seat() {
+            let teamspace = find_teamspace(c, &old.teamspace_id)?;
+            check_seat(c, &teamspace)?;
+        }
+        if patch.identities.is_some() {
+            members::unbind_all(c, &old.id)?;
+        }
+        Ok(Member { status, role: patch.role.unwrap_or(old.role), ..old })
+    })
+    .await
+}
+
+/// Removes a member. The identities stay, so that the same subject stays out.
+pub async fn remove(at: &InTeamspace, id: String) -> Result<(), AdminError> {
+    update(at, "member.delete", id, |_, old| Ok(old.removed())).await.map(drop)
+}
+
+/// Ends a member's sessions: assertions about a sign-in until now are refused.
+pub async fn end_sessions(at: &InTeamspace, id: String) -> Result<(), AdminError> {
+    let now = at.app.clock.now();
+    update(at, "member.end_sessions", id, move |_, old| Ok(old.with_sessions_ended(now))).await.map(drop)
+}
+
+/// Changes a member who is not removed.
+async fn update(
+    at: &InTeamspace,
+    action: &'static str,
+    id: String,
+    change: impl FnOnce(&mut AnyConnection, Member) -> Result<Member, AdminError> + Send + 'static,
+) -> Result<Bound, AdminError> {
+    let teamspace_id = at.tenancy().teamspace.id.clone();
+    at.change(move |c| {
+        let found = members::find(c, &teamspace_id, &id)?;
+        let old = found.filter(|member| member.status != Status::Removed).ok_or(AdminError::NotFound)?;
+        let before = shown(c, &old)?;
+        let new = change(c, old)?;
+        members::update(c, &new)?;
+        let bound = with_identities(c, new)?;
+        let change = Change::updated(changed(&bound.0), action, id, before, view(&bound));
+        Ok((bound, change))
+    })
+    .await
+}
+
+fn add(connection: &mut AnyConnection, member: Member) -> Result<(Bound, Change), AdminError> {
+    members::insert(connection, &member).map_err(|e| AdminError::MemberExists.if_duplicate(e))?;
+    let bound = (member, Vec::new());
+    let change = Change::added(changed(&bound.0), "member.invite", &bound.0.id, view(&bound));
+    Ok((bound, change))
+}
+
+/// Whoever signs in next with this email is the member: perhaps the same person under a new subject.
+fn revive(
+    connection: &mut AnyConnection,
+    removed: Member,
+    role: Role,
+) -> Result<(Bound, Change), AdminError> {
+    let before = shown(connection, &removed)?;
+    members::unbind_all(connection, &removed.id)?;
+    let bound = (removed.invited_again(role), Vec::new());
+    members::update(connection, &bound.0)?;
+    let change = Change::updated(changed(&bound.0), "member.invite", &bound.0.id, before, view(&bound));
+    Ok((bound, change))
+}
+
+fn with_identities(connection: &mut AnyConnection, member: Member) -> Result<Bound, AdminError> {
+    let identities = members::identities_of(connection, std::slice::from_ref(&member.id))?;
+    Ok((member, identities))
+}
+
+fn shown(connection: &mut AnyConnection, member: &Member) -> Result<Value, AdminError> {
+    Ok(view(&with_identities(connection, member.clone())?))
+}
+
+fn changed(member: &Member) -> Changed {
+    Changed::Members(member.teamspace_id.clone())
+}
+
+/// Inside the transaction that takes the seat: writes come one after the other.
+fn check_seat(connection: &mut AnyConnection, teamspace: &Teamspace) -> Result<(), AdminError> {
+    match is_seat_free(teamspaces::seats_used(connection, &teamspace.id)?, teamspace.member_limit) {
+        true => Ok(()),
+        false => Err(AdminError::MemberLimitReached),
+    }
+}
+
+/// A member as the API and the audit log show them.
+pub fn view((member, identities): &Bound) -> Value {
+    let identities = identities.iter().map(|identity| {
+        json!({ "issuer": identity.issuer, "tenant": identity.tenant, "subject": identity.subject })
+    });
+    json!({
+        "id": member.id,
+        "email": member.email,
+        "role": member.role,
+        "status": member.status,
+        "provisioned_by": member.provisioned_by,
+        "created_at": rfc3339(member.created_at),
+        "last_sign_in_at": member.last_sign_in_at.map(rfc3339),
+        "sessions_ended_at": member.sessions_ended_at.map(rfc3339),
+        "identities": identities.collect::<Vec<_>>(),
+    })
+}

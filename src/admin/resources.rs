@@ -1,0 +1,224 @@
+//! Resources: the MCP servers that tokens are issued for.
+
+use std::collections::HashSet;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use url::Url;
+use uuid::Uuid;
+
+use super::caller::{Admin, Operator};
+use super::change::Change;
+use super::check;
+use super::error::{AdminError, IdentifierFault};
+use super::patch::{nullable, present};
+use crate::clock::rfc3339;
+use crate::config::is_loopback;
+use crate::model::resource::{Resource, ResourceScope};
+use crate::oauth::resource::normalize;
+use crate::store::changes::Changed;
+use crate::store::snapshot::Snapshot;
+use crate::store::{AnyConnection, resources, teamspaces};
+
+/// A resource to be registered.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewResource {
+    identifier: String,
+    name: String,
+    #[serde(default)]
+    scopes: Vec<ResourceScope>,
+    #[serde(default)]
+    default_scopes: Vec<String>,
+    #[serde(default)]
+    teamspaces: Option<Vec<String>>,
+}
+
+/// The members that can be changed.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResourcePatch {
+    #[serde(default, deserialize_with = "present")]
+    identifier: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    name: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    scopes: Option<Vec<ResourceScope>>,
+    #[serde(default, deserialize_with = "present")]
+    default_scopes: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "nullable")]
+    teamspaces: Option<Option<Vec<String>>>,
+}
+
+/// Registers a resource.
+pub async fn create(operator: &Operator, new: NewResource) -> Result<Resource, AdminError> {
+    let resource = Resource {
+        id: Uuid::new_v4().to_string(),
+        identifier: new.identifier,
+        normalized: String::new(),
+        name: new.name,
+        scopes: new.scopes,
+        default_scopes: new.default_scopes,
+        teamspaces: new.teamspaces,
+        created_at: operator.app.clock.now(),
+    };
+    let resource = checked(resource, &operator.app.config.issuer)?;
+    operator
+        .change(move |c| {
+            check_teamspaces(c, &resource)?;
+            resources::insert(c, &resource).map_err(|e| AdminError::ResourceTaken.if_duplicate(e))?;
+            let id = &resource.id;
+            let change = Change::added(changed(id), "resource.create", id, view(&resource));
+            Ok((resource, change))
+        })
+        .await
+}
+
+/// Changes a resource; its id stays.
+pub async fn change(operator: &Operator, id: String, patch: ResourcePatch) -> Result<Resource, AdminError> {
+    let own = operator.app.config.issuer.clone();
+    operator
+        .change(move |c| {
+            let old = find(c, &id)?;
+            let names_teamspaces = patch.teamspaces.is_some();
+            let new = checked(patch.apply(old.clone()), &own)?;
+            if names_teamspaces {
+                check_teamspaces(c, &new)?;
+            }
+            resources::update(c, &new).map_err(|e| AdminError::ResourceTaken.if_duplicate(e))?;
+            let change = Change::updated(changed(&id), "resource.update", &id, view(&old), view(&new));
+            Ok((new, change))
+        })
+        .await
+}
+
+/// Removes a resource: no more tokens are issued for it.
+pub async fn remove(operator: &Operator, id: String) -> Result<(), AdminError> {
+    operator
+        .change(move |c| {
+            let old = find(c, &id)?;
+            resources::delete(c, &id)?;
+            Ok(((), Change::removed(changed(&id), "resource.delete", &id, view(&old))))
+        })
+        .await
+}
+
+fn find(connection: &mut AnyConnection, id: &str) -> Result<Resource, AdminError> {
+    resources::find(connection, id)?.ok_or(AdminError::NotFound)
+}
+
+/// A resource as operators and the audit log see it.
+fn view(resource: &Resource) -> Value {
+    json!({
+        "id": resource.id,
+        "identifier": resource.identifier,
+        "name": resource.name,
+        "scopes": resource.scopes,
+        "default_scopes": resource.default_scopes,
+        "teamspaces": resource.teamspaces,
+        "created_at": rfc3339(resource.created_at),
+    })
+}
+
+/// The one who looks at resources: an operator, or a teamspace, which must not learn of the others.
+pub enum Viewer {
+    Operator,
+    Teamspace(String),
+    /// A teamspace that is gone.
+    Nobody,
+}
+
+impl Viewer {
+    /// The caller as a viewer.
+    pub fn of(admin: &Admin, snapshot: &Snapshot) -> Self {
+        match admin.confined_to() {
+            None => Self::Operator,
+            Some(id) => snapshot.slug_of(id).map_or(Self::Nobody, Self::Teamspace),
+        }
+    }
+
+    /// Whether a resource is there for the viewer.
+    pub fn sees(&self, resource: &Resource) -> bool {
+        match self {
+            Self::Operator => true,
+            Self::Teamspace(slug) => resource.is_published_to(slug),
+            Self::Nobody => false,
+        }
+    }
+
+    /// A resource as the viewer sees it: without the names of other teamspaces.
+    pub fn view(&self, resource: &Resource) -> Value {
+        let mut shown = view(resource);
+        if let (Self::Teamspace(slug), Some(_)) = (self, &resource.teamspaces)
+            && let Some(object) = shown.as_object_mut()
+        {
+            object.insert("teamspaces".into(), json!([slug]));
+        }
+        shown
+    }
+}
+
+impl ResourcePatch {
+    fn apply(self, old: Resource) -> Resource {
+        Resource {
+            identifier: self.identifier.unwrap_or(old.identifier),
+            name: self.name.unwrap_or(old.name),
+            scopes: self.scopes.unwrap_or(old.scopes),
+            default_scopes: self.default_scopes.unwrap_or(old.default_scopes),
+            teamspaces: self.teamspaces.unwrap_or(old.teamspaces),
+            ..old
+        }
+    }
+}
+
+/// The resource in its stored form, if its values are acceptable. `own` is our own issuer identifier.
+fn checked(mut resource: Resource, own: &str) -> Result<Resource, AdminError> {
+    resource.normalized = normalized(&resource.identifier, own).map_err(AdminError::IdentifierInvalid)?;
+    resource.name = check::name(&resource.name)?;
+    let names: Vec<String> = resource.scopes.iter().map(|scope| scope.name.clone()).collect();
+    check::scopes(&names)?;
+    check::scopes(&resource.default_scopes)?;
+    if let Some(unknown) = resource.default_scopes.iter().find(|scope| !resource.has_scope(scope)) {
+        return Err(AdminError::DefaultScopeUnknown(unknown.clone()));
+    }
+    if resource.scopes.iter().any(|scope| scope.description.chars().count() > 1000) {
+        return Err(AdminError::ScopeDescriptionTooLong);
+    }
+    Ok(resource)
+}
+
+/// The normal form of an identifier that is acceptable by RFC 8707 §2, and https: a token sent over plain http would be
+/// anybody's.
+fn normalized(identifier: &str, own: &str) -> Result<String, IdentifierFault> {
+    // `Url::parse` drops white space silently; the identifier is compared and issued as it is written.
+    if !identifier.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(IdentifierFault::Character);
+    }
+    let normalized = normalize(identifier).ok_or(IdentifierFault::Form)?;
+    let url = Url::parse(identifier).map_err(|_| IdentifierFault::NotAbsolute)?;
+    match url.scheme() {
+        "https" => {}
+        "http" if is_loopback(&url) => {}
+        _ => return Err(IdentifierFault::NotHttps),
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(IdentifierFault::UserInfo);
+    }
+    if normalize(own).as_ref() == Some(&normalized) {
+        return Err(IdentifierFault::OwnIssuer);
+    }
+    Ok(normalized)
+}
+
+fn check_teamspaces(connection: &mut AnyConnection, resource: &Resource) -> Result<(), AdminError> {
+    let Some(slugs) = &resource.teamspaces else { return Ok(()) };
+    // A list that is too long is refused by the check below; a statement takes only so many values.
+    let asked = slugs.get(..check::MAX_LIST).unwrap_or(slugs);
+    let known: HashSet<String> = teamspaces::known_slugs(connection, asked)?.into_iter().collect();
+    let rule = "there is no such teamspace.";
+    check::list(slugs, |slug| known.contains(slug), rule).map_err(AdminError::TeamspaceUnknown)
+}
+
+fn changed(id: &str) -> Changed {
+    Changed::Resource(id.to_owned())
+}

@@ -1,0 +1,50 @@
+//! The decision log, as who asks may read it.
+
+use super::caller::{Admin, InTeamspace, Operator};
+use super::error::AdminError;
+use crate::disclosure::{Disclosure, Known};
+use crate::store::Page;
+use crate::store::sign_ins::{self, Filter, SignIn};
+use crate::store::snapshot::Snapshot;
+
+/// A page of a teamspace's rows. Its own administrators are not told of policies that are none of their business.
+pub async fn of_teamspace(at: &InTeamspace, filter: Filter, limit: i64) -> Result<Page<SignIn>, AdminError> {
+    let teamspace_id = Some(at.tenancy().teamspace.id.clone());
+    let filter = Filter { teamspace_id, ..filter };
+    let reason = filter.reason.clone();
+    let mut found = at.app.store.list(move |c| sign_ins::list(c, &filter, limit)).await?;
+    if !at.is_operator() {
+        let snapshot = at.app.snapshot();
+        for row in &mut found.items {
+            confine(at, &snapshot, row).await?;
+        }
+        // Which rows are left must not tell what was left out of them.
+        found.items.retain(|row| reason.as_ref().is_none_or(|reason| row.reason == *reason));
+    }
+    Ok(found)
+}
+
+/// A page of every teamspace's rows, and of those that led to none.
+pub async fn of_all(operator: &Operator, filter: Filter, limit: i64) -> Result<Page<SignIn>, AdminError> {
+    Ok(operator.app.store.list(move |c| sign_ins::list(c, &filter, limit)).await?)
+}
+
+/// Leaves out of a row what its teamspace may not learn about policies.
+async fn confine(admin: &Admin, snapshot: &Snapshot, row: &mut SignIn) -> Result<(), AdminError> {
+    let tenancy = row.teamspace_id.as_deref().and_then(|id| snapshot.tenancy_by_id(id));
+    let tenancy = tenancy.ok_or(AdminError::NotFound)?;
+    let policies =
+        admin.app.past_sets.annotations(&admin.app.store, &admin.app.policies(), &row.policy_set).await?;
+    let of_row = row.clone();
+    let scopes: Vec<String> = of_row.scopes_asked.split_whitespace().map(str::to_owned).collect();
+    let known = Known {
+        client_id: &of_row.client_id,
+        issuer: &of_row.issuer,
+        subject: &of_row.subject,
+        email: &of_row.email,
+        scopes: &scopes,
+        ..Known::default()
+    };
+    Disclosure { snapshot, tenancy, known, policies: &policies }.confine_row(row);
+    Ok(())
+}

@@ -1,0 +1,68 @@
+//! Tokens of the admin API, which are shown once and kept as digests.
+
+use uuid::Uuid;
+
+use super::change::Change;
+use super::check;
+use super::error::AdminError;
+use crate::clock::UnixSeconds;
+use crate::random::{digest, secret};
+use crate::store::Store;
+use crate::store::admin_tokens::{self, AdminToken};
+use crate::store::snapshot::Snapshot;
+
+/// A token to be made.
+pub struct NewToken {
+    /// Shown in the audit log.
+    pub name: String,
+    /// The slug of the one teamspace that it is for; none for an operator's.
+    pub teamspace: Option<String>,
+    /// How many seconds it is valid; none for no end.
+    pub lifetime: Option<i64>,
+}
+
+/// Makes a token; tells it with its row.
+pub async fn create(
+    store: &Store,
+    new: NewToken,
+    now: UnixSeconds,
+) -> Result<(String, AdminToken), AdminError> {
+    let name = check::name(&new.name)?;
+    let teamspace_id = match new.teamspace {
+        None => None,
+        Some(slug) => Some(teamspace_id(store, slug).await?),
+    };
+    let token = format!("cst_{}", secret()?);
+    let row = AdminToken {
+        id: Uuid::new_v4().to_string(),
+        name,
+        token_digest: digest(&token),
+        teamspace_id,
+        created_at: now,
+        expires_at: new.lifetime.map(|lifetime| now + lifetime),
+    };
+    let added = store.write(move |c| -> Result<_, AdminError> {
+        Change::noted("admin_token.create", &row.id, row.teamspace_id.clone()).record_of_command(c, now)?;
+        admin_tokens::insert(c, &row)?;
+        Ok(row)
+    });
+    Ok((token, added.await?))
+}
+
+/// Deletes a token: the next request with it is refused.
+pub async fn delete(store: &Store, id: String, now: UnixSeconds) -> Result<(), AdminError> {
+    store
+        .write(move |c| {
+            if admin_tokens::delete(c, &id)? == 0 {
+                return Err(AdminError::NoSuchToken);
+            }
+            Ok(Change::noted("admin_token.delete", id, None).record_of_command(c, now)?)
+        })
+        .await
+}
+
+async fn teamspace_id(store: &Store, slug: String) -> Result<String, AdminError> {
+    let snapshot = store.read(Snapshot::load).await?;
+    let found = snapshot.tenancy(&slug).map(|tenancy| tenancy.teamspace.id.clone());
+    found.ok_or(AdminError::NoSuchTeamspace(slug))
+}
