@@ -14,6 +14,7 @@ use crate::app::App;
 use crate::disclosure::Disclosure;
 use crate::model::client::RegisteredClient;
 use crate::oauth::error::{ErrorCode, Reason, TokenError};
+use crate::oauth::reason::{Check, Fixer};
 use crate::oauth::request::JWT_BEARER;
 use crate::policy::{self, Explained, NotApplied, Permitted};
 use crate::store::ledger::use_conflict;
@@ -66,78 +67,9 @@ pub struct Refusal {
     pub description: String,
     pub reason: Reason,
     pub detail: String,
-}
-
-/// The checks, in the order in which they are made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Check {
-    /// The client is registered, enabled, and may use this grant.
-    Client,
-    /// A signed JWT of the right type with an allowed algorithm.
-    Format,
-    /// A teamspace has configured the issuer.
-    Issuer,
-    /// The issuer publishes the key.
-    Key,
-    Signature,
-    /// Every claim is there and has its type.
-    Claims,
-    Audience,
-    /// It was issued to this client.
-    ClientBinding,
-    Times,
-    Tenant,
-    /// The MCP server is registered and offered to the teamspace.
-    Resource,
-    /// The server has the scopes.
-    Scopes,
-    /// Subject and email lead to one member.
-    Member,
-    /// The member's sessions were not ended since.
-    Session,
-    Policies,
-    /// It was not redeemed before.
-    SingleUse,
-    /// The token would live.
-    Token,
-}
-
-impl Check {
-    const ALL: [Self; 17] = [
-        Self::Client,
-        Self::Format,
-        Self::Issuer,
-        Self::Key,
-        Self::Signature,
-        Self::Claims,
-        Self::Audience,
-        Self::ClientBinding,
-        Self::Times,
-        Self::Tenant,
-        Self::Resource,
-        Self::Scopes,
-        Self::Member,
-        Self::Session,
-        Self::Policies,
-        Self::SingleUse,
-        Self::Token,
-    ];
-
-    /// The check that failed, where one step makes several.
-    fn within(self, reason: &Reason) -> Self {
-        match self {
-            Self::Key if *reason == Reason::SIGNATURE_BAD => Self::Signature,
-            Self::Key if *reason == Reason::KID_UNKNOWN || *reason == Reason::ISSUER_UNREACHABLE => Self::Key,
-            Self::Key => Self::Claims,
-            Self::Audience if *reason == Reason::AUD_MISMATCH => Self::Audience,
-            Self::Audience if *reason == Reason::CLIENT_ID_MISMATCH => Self::ClientBinding,
-            Self::Audience if *reason == Reason::TENANT_MISMATCH => Self::Tenant,
-            Self::Audience if *reason == Reason::ISSUER_DISABLED => Self::Issuer,
-            Self::Audience => Self::Times,
-            other => other,
-        }
-    }
+    /// Who can fix it, the likeliest first.
+    pub who: &'static [Fixer],
+    pub what_to_do: &'static str,
 }
 
 /// Explains an assertion.
@@ -145,7 +77,7 @@ pub async fn explain(app: &App, asked: &Asked<'_>) -> Explanation {
     let policies = app.policies();
     let mut walk = Walk { app, asked, at: Check::Client, decisions: Vec::new(), not_applied: None };
     let outcome = walk.whole(&policies).await;
-    let failed = outcome.as_ref().err().map(|error| walk.at.within(&error.reason));
+    let failed = outcome.as_ref().err().map(|error| error.reason.about().failed_check(walk.at));
     let outcome_of = |check: Check| match failed {
         Some(failed) if check == failed => "failed",
         Some(failed) if check > failed => "not_reached",
@@ -169,11 +101,14 @@ pub async fn explain(app: &App, asked: &Asked<'_>) -> Explanation {
 impl Refusal {
     fn of(error: &TokenError) -> Self {
         let cause = error.cause.as_ref().map(ToString::to_string).unwrap_or_default();
+        let about = error.reason.about();
         Self {
             error: error.code.wire().0,
             description: error.description.to_string(),
             reason: error.reason.clone(),
             detail: if error.detail.is_empty() { cause } else { error.detail.clone() },
+            who: about.fixers,
+            what_to_do: about.what_to_do,
         }
     }
 }
@@ -314,13 +249,17 @@ impl Walk<'_> {
 }
 
 fn find_client<'s>(snapshot: &'s Snapshot, client_id: &str) -> Result<&'s RegisteredClient, TokenError> {
-    let refused = |reason, text| Err(TokenError::new(ErrorCode::InvalidClient, reason, text));
+    let refused = |code, reason, text| Err(TokenError::new(code, reason, text));
     match snapshot.client(client_id) {
-        None => refused(Reason::CLIENT_UNKNOWN, "No client has this id."),
-        Some(client) if !client.enabled => refused(Reason::CLIENT_BLOCKED, "The client is disabled."),
-        Some(client) if !client.grant_types.iter().any(|grant| grant == JWT_BEARER) => {
-            refused(Reason::GRANT_UNSUPPORTED, "The client is not registered for the JWT bearer grant.")
+        None => refused(ErrorCode::InvalidClient, Reason::CLIENT_UNKNOWN, "No client has this id."),
+        Some(client) if !client.enabled => {
+            refused(ErrorCode::InvalidClient, Reason::CLIENT_BLOCKED, "The client is disabled.")
         }
+        Some(client) if !client.grant_types.iter().any(|grant| grant == JWT_BEARER) => refused(
+            ErrorCode::UnauthorizedClient,
+            Reason::GRANT_UNSUPPORTED,
+            "The client is not registered for the JWT bearer grant.",
+        ),
         Some(client) => Ok(client),
     }
 }

@@ -64,6 +64,7 @@ mod protected_server;
 #[cfg(feature = "prove")]
 mod prove;
 mod providers;
+mod reasons;
 mod refusals;
 mod reload;
 mod replaced;

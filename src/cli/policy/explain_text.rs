@@ -170,8 +170,7 @@ pub(super) fn explanation(explanation: &Explanation) -> String {
             "failed" => '✗',
             _ => '·',
         };
-        let name = serde_json::to_value(checked.check).unwrap_or_default();
-        let _ = writeln!(text, "{mark} {}", name.as_str().unwrap_or_default());
+        let _ = writeln!(text, "{mark} {}", checked.check.as_str());
     }
     if !explanation.decisions.is_empty() {
         let decisions = decisions(&explanation.decisions);
@@ -183,6 +182,8 @@ pub(super) fn explanation(explanation: &Explanation) -> String {
         if !refusal.detail.is_empty() {
             let _ = writeln!(text, "  {}", refusal.detail);
         }
+        let who: Vec<String> = refusal.who.iter().map(|who| who.as_str().replace('_', " ")).collect();
+        let _ = writeln!(text, "  What to do: {} ({})", refusal.what_to_do, who.join(", "));
     }
     if let Some(token) = &explanation.token {
         let _ = writeln!(text, "\nA token would be issued:\n{token:#}");

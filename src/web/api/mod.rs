@@ -10,6 +10,7 @@ mod members;
 mod page;
 mod policies;
 mod problem;
+mod reasons;
 mod resources;
 pub(crate) mod sign_ins;
 mod teamspaces;
@@ -58,6 +59,7 @@ fn routes() -> Router<Arc<App>> {
         .route("/policies/sets/{id}", get(policies::show_set))
         .route("/policies/shadow", get(policies::show_shadow))
         .route("/audit", get(audit::list))
+        .route("/reasons", get(reasons::list))
 }
 
 /// Teamspaces, and what is a teamspace's.

@@ -1,0 +1,67 @@
+//! The error codes of the wire.
+
+/// The `error` member of an error answer (RFC 6749 §5.2 and its extensions) with its HTTP status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorCode {
+    InvalidRequest,
+    /// The same code for a body that is too large (RFC 9110 §15.5.14).
+    BodyTooLarge,
+    /// The request did not arrive, or was not answered, in time (RFC 9110 §15.5.9).
+    Timeout,
+    InvalidClient,
+    InvalidGrant,
+    UnauthorizedClient,
+    UnsupportedGrantType,
+    InvalidScope,
+    /// RFC 8707 §2.
+    InvalidTarget,
+    /// A valid assertion of somebody who is not entitled: asking again with a new one does not help.
+    AccessDenied,
+    /// 429, with `Retry-After`.
+    TooManyRequests,
+    /// 503, with `Retry-After`.
+    TemporarilyUnavailable,
+    ServerError,
+}
+
+impl ErrorCode {
+    /// The wire's code and status: the one table of both.
+    pub const fn wire(self) -> (&'static str, u16) {
+        match self {
+            Self::InvalidRequest => ("invalid_request", 400),
+            Self::BodyTooLarge => ("invalid_request", 413),
+            Self::Timeout => ("invalid_request", 408),
+            Self::InvalidClient => ("invalid_client", 401),
+            Self::InvalidGrant => ("invalid_grant", 400),
+            Self::UnauthorizedClient => ("unauthorized_client", 400),
+            Self::UnsupportedGrantType => ("unsupported_grant_type", 400),
+            Self::InvalidScope => ("invalid_scope", 400),
+            Self::InvalidTarget => ("invalid_target", 400),
+            Self::AccessDenied => ("access_denied", 400),
+            Self::TooManyRequests => ("temporarily_unavailable", 429),
+            Self::TemporarilyUnavailable => ("temporarily_unavailable", 503),
+            Self::ServerError => ("server_error", 500),
+        }
+    }
+
+    /// The codes that a policy's `@error` may name, for people.
+    pub const OF_POLICIES: &str = "invalid_grant, invalid_scope, invalid_target or access_denied";
+
+    /// A code that a policy's `@error` may name.
+    pub fn from_policy(text: &str) -> Option<Self> {
+        match text {
+            "invalid_grant" => Some(Self::InvalidGrant),
+            "invalid_scope" => Some(Self::InvalidScope),
+            "invalid_target" => Some(Self::InvalidTarget),
+            "access_denied" => Some(Self::AccessDenied),
+            _ => None,
+        }
+    }
+}
+
+/// Serializes as the code on the wire.
+impl serde::Serialize for ErrorCode {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.wire().0)
+    }
+}
