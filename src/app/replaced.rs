@@ -32,7 +32,7 @@ impl App {
         tracing::error!("the database is not the one it was; all that was remembered of it is read again");
         self.known_members.forget_all(self.snapshot().generation.number);
         self.forget_kept_sets();
-        self.policies().compiled.forget_decisions();
+        self.store.forget_bodies();
         begin_to_serve(&self.store, &self.config, &*self.clock).await
     }
 }

@@ -15,7 +15,6 @@ use crate::policy::facts::Facts;
 use crate::policy::{Policies, RecordedDecision, RecordedFacts, decide_recorded};
 use crate::shadow::Decided;
 use crate::signing::SigningKey;
-use crate::store::grounds::{self, Grounds};
 use crate::store::members::Standing;
 use crate::store::sign_ins::NewSignIn;
 use crate::store::{Conflict, MemberChange, RedeemError, Redemption};
@@ -49,7 +48,7 @@ impl<'a> Case<'a> {
             attempts += 1;
             let standing = self.standing(app, &policies, &mut turn).await?;
             self.0.check_session(app, &standing)?;
-            let (facts, recorded) = self.decide(app, &policies, &standing, record);
+            let (facts, recorded) = self.decide(&policies, &standing, record);
             let decided = Decided { policies: &policies, facts: &facts, decision: &recorded.decision };
             let permitted = match &recorded.decision.outcome {
                 Ok(permitted) => permitted,
@@ -100,7 +99,6 @@ impl<'a> Case<'a> {
     /// Decides on the facts as they are now, for the row of the log as well.
     fn decide(
         &self,
-        app: &App,
         policies: &Policies,
         standing: &Standing,
         record: &mut NewSignIn,
@@ -111,7 +109,6 @@ impl<'a> Case<'a> {
         if !facts.claims.not_known.is_empty() {
             record.detail = format!("not known, and not needed: {}", self.0.faults());
         }
-        keep_grounds(app, &recorded, &facts);
         (facts, recorded)
     }
 
@@ -165,23 +162,6 @@ impl From<RedeemError> for Ended {
     }
 }
 
-/// Writes down what sign-ins that are decided like this one have in common, if that is due. Nobody waits for it: until
-/// it is there, each row of the log holds all of it.
-fn keep_grounds(app: &App, decision: &Arc<RecordedDecision>, facts: &Facts) {
-    if !decision.grounds.is_due(facts.now) {
-        return;
-    }
-    let grounds = Grounds::new(&decision.rulings, RecordedFacts::in_common(facts), facts.now);
-    let (store, decision) = (app.store.clone(), Arc::clone(decision));
-    tokio::spawn(async move {
-        let row = grounds.clone();
-        match store.write(move |c| grounds::keep(c, &row)).await {
-            Ok(()) => decision.grounds.note(&grounds),
-            Err(error) => tracing::warn!(%error, "cannot keep what sign-ins have in common"),
-        }
-    });
-}
-
 /// Asks the shadow set, if there is one, once for each decision that took effect: not for those that are made
 /// again, nor for an assertion that turned out to be used.
 fn try_shadow(app: &App, decided: &Decided<'_>, record: &NewSignIn) {
@@ -205,20 +185,9 @@ pub(super) fn not_redeemed(objection: Conflict) -> TokenError {
 }
 
 impl NewSignIn {
-    /// Names what it has in common with others, if that is in the database already.
     fn describe(&mut self, decision: &RecordedDecision, facts: &Facts) {
-        match decision.grounds.digest(facts.now) {
-            Some(digest) => {
-                digest.clone_into(&mut self.grounds);
-                self.decisions.clear();
-                self.facts = RecordedFacts::own(facts);
-            }
-            None => {
-                self.grounds.clear();
-                self.decisions.clone_from(&decision.rulings);
-                self.facts = RecordedFacts::whole(facts);
-            }
-        }
+        self.body = Some(Arc::clone(&decision.body));
+        self.facts = RecordedFacts::own(facts);
     }
 
     fn fill(&mut self, grant: &Grant) {

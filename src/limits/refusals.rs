@@ -145,8 +145,8 @@ impl Count {
         if row.teamspace_id.is_none() {
             row.identity_provider_id.clear();
         }
-        if row.facts.len() + row.decisions.len() > MAX_WAITING {
-            (row.facts, row.decisions, row.grounds) = Default::default();
+        if row.facts.len() + row.body.as_ref().map_or(0, |body| body.size()) > MAX_WAITING {
+            (row.facts, row.body) = Default::default();
         }
         self.waiting = Some(Box::new(row));
     }

@@ -16,11 +16,12 @@ use super::facts::{
     request_facts,
 };
 use super::reads::{Groups, Reads};
+use super::recorded::RecordedFacts;
 use crate::clock::UnixSeconds;
 use crate::model::member::Status;
 use crate::model::seats::is_seat_free;
 use crate::oauth::error::Reason;
-use crate::store::grounds::Reference;
+use crate::store::decision_body::DecisionBody;
 
 /// Most decisions that are kept, some 2 KiB each; when they are more it starts anew.
 const MAX_DECISIONS: usize = 4096;
@@ -31,14 +32,11 @@ const TIMES: Range<UnixSeconds> = 0..32_503_680_000;
 /// Numbers of seats that policies see as they are.
 const SEATS: Range<i64> = 0..1_000_000_000;
 
-/// A decision, and its rulings as the decision log keeps them.
+/// A decision, and what the decision log keeps of it for all who are decided on alike.
 #[derive(Debug)]
 pub struct RecordedDecision {
     pub decision: Decision,
-    /// JSON.
-    pub rulings: String,
-    /// To what all who are decided on alike have in common.
-    pub grounds: Reference,
+    pub body: Arc<DecisionBody>,
 }
 
 /// A policy set in force with what it has decided; another set begins with nothing.
@@ -164,15 +162,16 @@ impl RecordedDecision {
         let decision = decide(policies, facts);
         // Plain data always serializes; the log would show the gap.
         let rulings = serde_json::to_string(&decision.rulings).unwrap_or_default();
-        Self { decision, rulings, grounds: Reference::default() }
+        let body = Arc::new(DecisionBody::new(rulings, RecordedFacts::in_common(facts)));
+        Self { decision, body }
     }
 
     /// An error may be one of the moment, such as a stack that was too small.
     fn is_worth_keeping(&self, facts: &Facts) -> bool {
         let erred = |reasons: &[Reason]| reasons.contains(&Reason::POLICY_ERROR);
         let denied_by_error = self.decision.outcome.as_ref().is_err_and(|denial| erred(&denial.reasons));
-        let is_small =
-            || serde_json::to_string(facts).is_ok_and(|json| json.len() + self.rulings.len() <= MAX_SIZE);
+        let rulings = self.body.decisions().len();
+        let is_small = || serde_json::to_string(facts).is_ok_and(|json| json.len() + rulings <= MAX_SIZE);
         !denied_by_error && !self.decision.rulings.iter().any(|ruling| erred(&ruling.reasons)) && is_small()
     }
 }
@@ -190,11 +189,6 @@ impl CompiledPolicies {
     pub fn compile(set: &PolicySet, schema: &Schema) -> Result<Self, String> {
         let engine = PolicyEngine::compile(set, schema)?;
         Ok(Self { engine, known: RwLock::default(), hasher: RandomState::default() })
-    }
-
-    /// Forgets its decisions, and with them what the database is believed to have of them.
-    pub fn forget_decisions(&self) {
-        self.known.write().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     fn keep(&self, hash: u64, facts: &Facts, decision: &Arc<RecordedDecision>) {

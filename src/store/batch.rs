@@ -6,8 +6,9 @@ use diesel::Connection as _;
 
 use super::StoreError;
 use super::connection::{AnyConnection, Kind, is_transient};
+use super::decision_body::{KnownBodies, Noted};
 use super::job::{Answer, Finish, Health, Job, Start, WriteJob};
-use super::ledger::{self, Entry, RedeemError, Verdict};
+use super::ledger::{self, Entry, RedeemError, Written};
 use super::link::Link;
 
 /// How often a batch is written again when PostgreSQL prefers another one.
@@ -50,21 +51,22 @@ impl Batch {
     }
 
     /// Writes everything and answers.
-    pub(super) fn commit(self, link: &mut Link, kind: Kind) -> Commits {
+    pub(super) fn commit(self, link: &mut Link, kind: Kind, known: &KnownBodies) -> Commits {
         match kind {
-            Kind::Sqlite => self.commit_at_once(&mut link.connection),
-            Kind::Postgres => self.commit_apart(link),
+            Kind::Sqlite => self.commit_at_once(&mut link.connection, known),
+            Kind::Postgres => self.commit_apart(link, known),
         }
     }
 
     /// SQLite: one transaction for all, since each costs an fsync and there is one at a time.
-    fn commit_at_once(self, connection: &mut AnyConnection) -> Commits {
+    fn commit_at_once(self, connection: &mut AnyConnection, known: &KnownBodies) -> Commits {
         let jobs = (self.entries.len() + self.others.len()) as u64;
         if let Err(error) = connection.begin_fenced() {
             tracing::error!(%error, jobs, "cannot begin a transaction");
             let refused = self.refuse(&error.to_string());
             return Commits { health: Health::Doubtful, ..refused };
         }
+        let mut bodies = Bodies { known, written: Vec::new() };
         let write_all = if self.others.is_empty() { write_alone } else { write_entries };
         let mut finishes: Vec<Finish> = Vec::with_capacity(self.others.len() + 1);
         let mut written = Ok(());
@@ -79,7 +81,8 @@ impl Batch {
             }
         }
         let written = written.and_then(|()| {
-            let verdicts = write_all(connection, &self.entries).map_err(|Lost(error)| error.to_string())?;
+            let verdicts =
+                write_all(connection, &self.entries, &mut bodies).map_err(|Lost(error)| error.to_string())?;
             finishes.push(answering(self.answers, verdicts));
             Ok(())
         });
@@ -87,6 +90,9 @@ impl Batch {
         drop(self.entries);
         let lost = written.is_err();
         let committed = written.and_then(|()| connection.commit().map_err(|e| e.to_string()));
+        if committed.is_ok() {
+            known.note(bodies.written);
+        }
         finish(connection, finishes, &committed);
         let health = match &committed {
             _ if lost => Health::Broken,
@@ -110,12 +116,12 @@ impl Batch {
 
     /// PostgreSQL: the entries in one transaction, everything else in its own, so that no lock is held longer
     /// than it must be.
-    fn commit_apart(self, link: &mut Link) -> Commits {
+    fn commit_apart(self, link: &mut Link, known: &KnownBodies) -> Commits {
         let mut commits = Commits { transactions: 0, jobs: 0, health: Health::Sound };
         if !self.entries.is_empty() {
             commits.transactions += 1;
             commits.jobs += self.entries.len() as u64;
-            let verdicts = commit_entries(link, &self.entries, &self.answers);
+            let verdicts = commit_entries(link, &self.entries, &self.answers, known);
             if verdicts.iter().any(|verdict| matches!(verdict, Err(RedeemError::Store(_)))) {
                 commits.health = Health::Doubtful;
             }
@@ -163,8 +169,18 @@ fn answering(answers: Vec<Answer>, verdicts: Vec<Result<(), RedeemError>>) -> Fi
 
 type Outcome = Result<(), RedeemError>;
 
-fn outcomes(verdicts: Vec<Verdict>) -> Vec<Outcome> {
-    verdicts.into_iter().map(|verdict| verdict.map_err(RedeemError::from)).collect()
+/// The bodies of decisions that a transaction writes: they are known once it is committed.
+struct Bodies<'a> {
+    known: &'a KnownBodies,
+    written: Vec<Noted>,
+}
+
+impl Bodies<'_> {
+    /// Takes over what was written for entries, and what became of each.
+    fn take(&mut self, written: Written) -> Vec<Outcome> {
+        self.written.extend(written.bodies);
+        written.verdicts.into_iter().map(|verdict| verdict.map_err(RedeemError::from)).collect()
+    }
 }
 
 /// The transaction that everything was written in is gone.
@@ -172,32 +188,40 @@ struct Lost(StoreError);
 
 /// Writes entries that have an open transaction for themselves. They get no savepoint unless they fail: after one,
 /// SQLite copies every page before it is changed.
-fn write_alone(connection: &mut AnyConnection, entries: &[Entry]) -> Result<Vec<Outcome>, Lost> {
-    match ledger::write(connection, entries) {
-        Ok(verdicts) => Ok(outcomes(verdicts)),
+fn write_alone(
+    connection: &mut AnyConnection,
+    entries: &[Entry],
+    bodies: &mut Bodies<'_>,
+) -> Result<Vec<Outcome>, Lost> {
+    match ledger::write(connection, entries, bodies.known) {
+        Ok(written) => Ok(bodies.take(written)),
         Err(error) if connection.has_lost_transaction() => Err(Lost(error)),
         Err(_) => {
             connection.roll_back();
             connection.begin_fenced().map_err(|error| Lost(error.into()))?;
-            write_entries(connection, entries)
+            write_entries(connection, entries, bodies)
         }
     }
 }
 
 /// Writes entries inside an open transaction; when that fails, each by itself, so that one that cannot be
 /// written does not take the others along.
-fn write_entries(connection: &mut AnyConnection, entries: &[Entry]) -> Result<Vec<Outcome>, Lost> {
+fn write_entries(
+    connection: &mut AnyConnection,
+    entries: &[Entry],
+    bodies: &mut Bodies<'_>,
+) -> Result<Vec<Outcome>, Lost> {
     if entries.is_empty() {
         return Ok(Vec::new());
     }
-    match connection.transaction(|c| ledger::write(c, entries)) {
-        Ok(verdicts) => Ok(outcomes(verdicts)),
+    match connection.transaction(|c| ledger::write(c, entries, bodies.known)) {
+        Ok(written) => Ok(bodies.take(written)),
         Err(error) if connection.has_lost_transaction() => Err(Lost(error)),
         Err(error) if entries.len() == 1 => Ok(vec![Err(error.into())]),
         Err(_) => {
             let mut all = Vec::with_capacity(entries.len());
             for entry in entries {
-                all.extend(write_entries(connection, std::slice::from_ref(entry))?);
+                all.extend(write_entries(connection, std::slice::from_ref(entry), bodies)?);
             }
             Ok(all)
         }
@@ -205,12 +229,22 @@ fn write_entries(connection: &mut AnyConnection, entries: &[Entry]) -> Result<Ve
 }
 
 /// The same in transactions of their own.
-fn commit_entries(link: &mut Link, entries: &[Entry], answers: &[Answer]) -> Vec<Outcome> {
+fn commit_entries(
+    link: &mut Link,
+    entries: &[Entry],
+    answers: &[Answer],
+    known: &KnownBodies,
+) -> Vec<Outcome> {
     let mut attempt = 1;
     let started = Instant::now();
     let error = loop {
-        match link.transaction(AnyConnection::begin_fenced, |c| ledger::write(c, entries)) {
-            Ok(verdicts) => return outcomes(verdicts),
+        match link.transaction(AnyConnection::begin_fenced, |c| ledger::write(c, entries, known)) {
+            Ok(written) => {
+                let mut bodies = Bodies { known, written: Vec::new() };
+                let outcomes = bodies.take(written);
+                known.note(bodies.written);
+                return outcomes;
+            }
             Err(StoreError::Database(error)) if attempt < ATTEMPTS && is_transient(&error) => attempt += 1,
             Err(error) => break error,
         }
@@ -224,7 +258,7 @@ fn commit_entries(link: &mut Link, entries: &[Entry], answers: &[Answer]) -> Vec
     }
     let each = entries.iter().zip(answers).map(|(entry, answer)| match answer.is_closed() {
         true => vec![Err(StoreError::Timeout.into())],
-        false => commit_entries(link, std::slice::from_ref(entry), std::slice::from_ref(answer)),
+        false => commit_entries(link, std::slice::from_ref(entry), std::slice::from_ref(answer), known),
     });
     each.flatten().collect()
 }

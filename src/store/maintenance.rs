@@ -2,8 +2,9 @@
 
 use diesel::prelude::*;
 
+use super::decision_body::KnownBodies;
 use super::schema::{admin_events, sign_ins, used_assertions};
-use super::{AnyConnection, StoreError, changes, grounds, policy_sets, replicas, shadow, state};
+use super::{AnyConnection, StoreError, changes, decision_body, policy_sets, replicas, shadow, state};
 use crate::clock::UnixSeconds;
 
 /// How long a used assertion is kept after it has expired, in seconds. Its age is judged when a request
@@ -88,11 +89,12 @@ pub(super) fn sweep_assertions(
 /// Deletes what is small.
 pub(super) fn tidy(
     connection: &mut AnyConnection,
+    bodies: &KnownBodies,
     now: UnixSeconds,
     sign_ins_before: UnixSeconds,
 ) -> Result<(), StoreError> {
     policy_sets::prune(connection, sign_ins_before)?;
-    grounds::prune(connection, sign_ins_before)?;
+    decision_body::prune(connection, bodies, sign_ins_before)?;
     shadow::prune(connection, sign_ins_before)?;
     changes::prune(connection, now - CHANGES)?;
     replicas::prune(connection, now)?;

@@ -11,8 +11,8 @@ pub mod clients;
 mod conflict;
 pub mod connection;
 pub mod copy;
+pub mod decision_body;
 mod failures;
-pub mod grounds;
 mod home;
 pub mod identity_providers;
 mod job;
@@ -51,6 +51,7 @@ use crate::config::Database;
 use crate::oauth::error::{Reason, TokenError};
 pub use conflict::Conflict;
 pub use connection::AnyConnection;
+use decision_body::KnownBodies;
 pub use failures::Failures;
 use ledger::Entry;
 pub use ledger::{MemberChange, RedeemError, Redemption};
@@ -281,7 +282,7 @@ impl Store {
         let rehearsed: Result<(), Rehearsal> = self
             .workers
             .write(move |c| {
-                ledger::write(c, &[entry])?;
+                ledger::write(c, &[entry], &KnownBodies::default())?;
                 Err(Rehearsal::Done)
             })
             .await;
@@ -326,6 +327,11 @@ impl Store {
         self.workers.counts()
     }
 
+    /// Forgets which bodies of decisions the database is believed to have.
+    pub fn forget_bodies(&self) {
+        self.workers.bodies.forget();
+    }
+
     /// Deletes rows of the audit log, in steps between which others write.
     pub async fn prune_audit(&self, before: UnixSeconds) -> Result<(), StoreError> {
         while maintenance::is_full_step(
@@ -336,7 +342,8 @@ impl Store {
 
     /// Deletes what has expired, in steps between which others write.
     pub async fn prune(&self, now: UnixSeconds, sign_ins_before: UnixSeconds) -> Result<(), StoreError> {
-        self.write(move |c| maintenance::tidy(c, now, sign_ins_before)).await?;
+        let bodies = Arc::clone(&self.workers.bodies);
+        self.write(move |c| maintenance::tidy(c, &bodies, now, sign_ins_before)).await?;
         loop {
             let step = self.write(move |c| maintenance::prune_sign_ins(c, sign_ins_before)).await?;
             if !maintenance::is_full_step(step) {

@@ -1,9 +1,12 @@
 //! The decision log: what came of every request at the token endpoint, and why.
 
+use std::sync::Arc;
+
 use diesel::prelude::*;
 
+use super::decision_body::{self, DecisionBody};
 use super::schema::sign_ins;
-use super::{AnyConnection, Page, StoreError, WINDOW, grounds};
+use super::{AnyConnection, Page, StoreError, WINDOW};
 use crate::clock::UnixSeconds;
 use crate::request_id;
 
@@ -37,13 +40,11 @@ pub struct NewSignIn {
     pub resource: String,
     pub scopes_asked: String,
     pub scopes_granted: String,
-    /// JSON: each policy decision with its policies and reasons; empty when the grounds have them.
-    pub decisions: String,
-    /// JSON: the facts that were decided on, so that other policies can be asked about them; empty when
-    /// the request was refused before. Only what the grounds lack, if there are any.
+    /// Each policy decision with its policies and reasons, and the facts that were decided on, so that other policies
+    /// can be asked about them; none when the request was refused before.
+    pub body: Option<Arc<DecisionBody>>,
+    /// JSON: the facts that the body lacks, since they are this person's or this moment's.
     pub facts: String,
-    /// Names what the row has in common with others ([`grounds`]); empty when it holds all of it itself.
-    pub grounds: String,
     /// Hash of the policy set that decided.
     pub policy_set: String,
     /// SHA-256 over issuer and jti.
@@ -78,6 +79,7 @@ pub struct SignIn {
     pub assertion: String,
     pub token_id: String,
     pub facts: String,
+    /// The key of its [`DecisionBody`]; empty in rows of older versions that hold all of it.
     pub(super) grounds: String,
     pub repeated: i64,
     pub identity_provider_id: String,
@@ -225,19 +227,19 @@ pub fn find(connection: &mut AnyConnection, key: &str) -> Result<Option<SignIn>,
 /// Gives rows of the log back what they have in common with others.
 pub(super) fn complete(connection: &mut AnyConnection, rows: &mut [SignIn]) -> Result<(), StoreError> {
     let mut named: Vec<&str> =
-        rows.iter().map(|row| row.grounds.as_str()).filter(|digest| !digest.is_empty()).collect();
+        rows.iter().map(|row| row.grounds.as_str()).filter(|key| !key.is_empty()).collect();
     named.sort_unstable();
     named.dedup();
     if named.is_empty() {
         return Ok(());
     }
-    let found = grounds::find(connection, named)?;
+    let found = decision_body::find(connection, named)?;
     for row in rows.iter_mut().filter(|row| !row.grounds.is_empty()) {
-        let Some(grounds) = found.get(row.grounds.as_str()) else {
-            tracing::warn!(sign_in = row.id, grounds = row.grounds, "the grounds of a sign-in are missing");
+        let Some(body) = found.get(row.grounds.as_str()) else {
+            tracing::warn!(sign_in = row.id, body = row.grounds, "the decision of a sign-in is missing");
             continue;
         };
-        grounds.complete(&mut row.decisions, &mut row.facts)?;
+        body.complete(&mut row.decisions, &mut row.facts)?;
     }
     Ok(())
 }

@@ -18,6 +18,7 @@ use super::StoreError;
 use super::batch::Batch;
 use super::checkpoint::{self, Checkpoints};
 use super::connection::{AnyConnection, Kind, patience as patience_to_open};
+use super::decision_body::KnownBodies;
 use super::home::Home;
 use super::job::{Finish, Health, Job, ReadJob, Start, WriteJob};
 use super::lane::{self, Lane, State};
@@ -48,6 +49,8 @@ pub struct Workers {
     /// Reads that may take long, such as lists: no sign-in waits behind them.
     lists: Lane<ReadJob>,
     counts: Arc<Counts>,
+    /// What sign-ins need not write again.
+    pub(super) bodies: Arc<KnownBodies>,
     watchdog: Weak<Watchdog>,
 }
 
@@ -60,6 +63,7 @@ struct Post {
     home: Home,
     state: Arc<State>,
     counts: Arc<Counts>,
+    bodies: Arc<KnownBodies>,
     watchdog: Arc<Watchdog>,
 }
 
@@ -72,7 +76,8 @@ impl Workers {
             Kind::Sqlite => (1, Duration::from_secs(10)),
             Kind::Postgres => (config.writers, config.timeout.std()),
         };
-        let (counts, home) = (Arc::<Counts>::default(), Home::of(url));
+        let (counts, bodies) = (Arc::<Counts>::default(), Arc::<KnownBodies>::default());
+        let home = Home::of(url);
         let until = Instant::now() + patience_to_open(url, config);
         let watchdog = Watchdog::start()?;
         let post = || Post {
@@ -82,6 +87,7 @@ impl Workers {
             home: home.clone(),
             state: Arc::default(),
             counts: Arc::clone(&counts),
+            bodies: Arc::clone(&bodies),
             watchdog: Arc::clone(&watchdog),
         };
         let this = Self {
@@ -89,6 +95,7 @@ impl Workers {
             reads: post().lane("store-reader", config.readers, patience, Post::read_until_closed)?,
             lists: post().lane("store-lister", 1, patience, Post::read_until_closed)?,
             counts,
+            bodies,
             watchdog: Arc::downgrade(&watchdog),
         };
         // The first request is not to wait for a connection.
@@ -218,7 +225,7 @@ impl Post {
             let queued = std::iter::once(first).chain(jobs.try_iter().take(BATCH - 1));
             let batch = Batch::of(queued);
             let commits = match self.home.check() {
-                Ok(()) => batch.commit(link, self.kind),
+                Ok(()) => batch.commit(link, self.kind, &self.bodies),
                 Err(error) => batch.refuse(&error.to_string()),
             };
             self.counts.commits.fetch_add(commits.transactions, Ordering::Relaxed);

@@ -11,7 +11,7 @@ use countersign::policy::facts::{ClaimFacts, Class, Facts, MemberFacts, Optional
 use countersign::policy::{
     CompiledPolicies, PolicySource, RecordedDecision, RecordedFacts, decide, decide_recorded,
 };
-use countersign::store::grounds::put_together;
+use countersign::store::decision_body::put_together;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
@@ -272,7 +272,7 @@ proptest! {
         for facts in sign_ins.iter().chain(&sign_ins) {
             let (known, made) = (decide_recorded(&compiled, facts), decide(&compiled, facts));
             prop_assert_eq!(outcome(&known.decision), outcome(&made), "{:?} {:?}", &policies, facts);
-            prop_assert_eq!(&known.rulings, &serde_json::to_string(&made.rulings).unwrap());
+            prop_assert_eq!(known.body.decisions(), &serde_json::to_string(&made.rulings).unwrap());
         }
     }
 

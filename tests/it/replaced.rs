@@ -66,7 +66,7 @@ async fn what_a_failover_has_lost_is_written_again() {
     let sets = app.app.store.read(move |c| countersign::store::policy_sets::find(c, &hash)).await.unwrap();
     assert!(sets.is_some(), "the set in force is there again");
     app.granted(json!({})).await;
-    assert_ne!(app.last_sign_in().await.decisions, "", "the row holds all by itself");
+    assert_ne!(app.last_sign_in().await.decisions, "", "the decision is there again");
 }
 
 /// JAG-14: what pg_dump or a copy of the files brings back is marked by a command.

@@ -18,9 +18,10 @@ pub(super) const TEXTS: [Column; 19] = [
     ("resource", |row| &row.resource),
     ("scopes_asked", |row| &row.scopes_asked),
     ("scopes_granted", |row| &row.scopes_granted),
-    ("decisions", |row| &row.decisions),
+    // The body has them.
+    ("decisions", |_| ""),
     ("facts", |row| &row.facts),
-    ("grounds", |row| &row.grounds),
+    ("grounds", |row| row.body.as_ref().map_or("", |body| body.id().as_str())),
     ("policy_set", |row| &row.policy_set),
     ("assertion", |row| &row.assertion),
     ("token_id", |row| &row.token_id),

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use diesel::prelude::*;
 
 use super::conflict::Conflict;
+use super::decision_body::{KnownBodies, Noted};
 use super::schema::used_assertions;
 use super::sign_ins::NewSignIn;
 use super::state::State;
@@ -33,6 +34,13 @@ pub struct Entry {
 /// What came of one entry; nothing of it was written if there was an objection.
 pub type Verdict = Result<(), Conflict>;
 
+/// What became of a batch, once its transaction is committed.
+pub(super) struct Written {
+    pub verdicts: Vec<Verdict>,
+    /// Bodies of decisions that are in the database now.
+    pub bodies: Vec<Noted>,
+}
+
 /// An entry's place among the others of its batch.
 type Index = usize;
 
@@ -50,17 +58,21 @@ pub fn use_conflict(
 }
 
 /// Writes a batch, inside a transaction of [`AnyConnection::begin_fenced`]. The order is the same in every
-/// process (assertions, then each teamspace with its members, by key), so that two of them seldom wait for each
+/// process (assertions, then each teamspace with its members, then bodies of decisions, by key), so that two of them seldom wait for each
 /// other on PostgreSQL, which ends one of them then. On an error the transaction must be given up.
-pub(super) fn write(connection: &mut AnyConnection, entries: &[Entry]) -> Result<Vec<Verdict>, StoreError> {
+pub(super) fn write(
+    connection: &mut AnyConnection,
+    entries: &[Entry],
+    known: &KnownBodies,
+) -> Result<Written, StoreError> {
     let mut batch = Batch { entries, verdicts: vec![Ok(()); entries.len()], released: Vec::new() };
     batch.check_state(connection)?;
     batch.consume(connection)?;
     batch.admit(connection)?;
     batch.touch(connection)?;
     batch.give_back(connection)?;
-    batch.record(connection)?;
-    Ok(batch.verdicts)
+    let bodies = batch.record(connection, known)?;
+    Ok(Written { verdicts: batch.verdicts, bodies })
 }
 
 struct Batch<'a> {
@@ -186,14 +198,22 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    fn record(&self, connection: &mut AnyConnection) -> Result<(), StoreError> {
+    /// Appends the rows to the log, after the bodies of decisions that they name and the database may not have.
+    fn record(&self, connection: &mut AnyConnection, known: &KnownBodies) -> Result<Vec<Noted>, StoreError> {
         let sound = self.entries.iter().zip(&self.verdicts).filter(|(_, verdict)| verdict.is_ok());
         let rows: Vec<&NewSignIn> = sound.map(|(entry, _)| entry.sign_in.as_ref()).collect();
+        let bodies = known.missing(rows.iter().filter_map(|row| Some((row.body.as_deref()?, row.at))));
         match connection {
-            AnyConnection::Sqlite(connection) => sqlite::record(connection, &rows)?,
+            AnyConnection::Sqlite(connection) => {
+                sqlite::intern(connection, &bodies)?;
+                sqlite::record(connection, &rows)?;
+            }
             #[cfg(feature = "postgres")]
-            AnyConnection::Postgres(connection) => postgres::record(connection, &rows)?,
+            AnyConnection::Postgres(connection) => {
+                postgres::intern(connection, &bodies)?;
+                postgres::record(connection, &rows)?;
+            }
         }
-        Ok(())
+        Ok(bodies.into_iter().map(|(body, at)| (body.id().clone(), at)).collect())
     }
 }

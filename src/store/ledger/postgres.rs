@@ -12,6 +12,7 @@ use diesel::{PgConnection, QueryResult};
 
 use super::columns::TEXTS;
 use crate::clock::UnixSeconds;
+use crate::store::decision_body::Use;
 use crate::store::sign_ins::NewSignIn;
 
 /// A statement over two columns of a batch, which answers with the keys that it found or made.
@@ -97,6 +98,52 @@ pub(super) fn touch(
     rows: &[(&str, UnixSeconds)],
 ) -> QueryResult<HashSet<String>> {
     run::<Touch>(connection, rows)
+}
+
+struct Intern<'a> {
+    ids: Vec<&'a str>,
+    decisions: Vec<&'a str>,
+    facts: Vec<&'a str>,
+    used_at: Vec<UnixSeconds>,
+}
+
+impl QueryFragment<Pg> for Intern<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("INSERT INTO sign_in_grounds (digest, decisions, facts, used_at) SELECT * FROM unnest(");
+        for column in [&self.ids, &self.decisions, &self.facts] {
+            out.push_bind_param::<Array<Text>, _>(column)?;
+            out.push_sql(", ");
+        }
+        out.push_bind_param::<Array<BigInt>, _>(&self.used_at)?;
+        // Locks the row, so that nobody deletes it before this is committed.
+        out.push_sql(
+            ") ON CONFLICT (digest) DO UPDATE SET used_at = greatest(sign_in_grounds.used_at, excluded.used_at)",
+        );
+        Ok(())
+    }
+}
+
+// The text is always the same: it is prepared once.
+impl QueryId for Intern<'_> {
+    type QueryId = Intern<'static>;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl RunQueryDsl<PgConnection> for Intern<'_> {}
+
+/// Has bodies of decisions in the database, and notes that they are used.
+pub(super) fn intern(connection: &mut PgConnection, bodies: &[Use<'_>]) -> QueryResult<()> {
+    if bodies.is_empty() {
+        return Ok(());
+    }
+    Intern {
+        ids: bodies.iter().map(|(body, _)| body.id().as_str()).collect(),
+        decisions: bodies.iter().map(|(body, _)| body.decisions()).collect(),
+        facts: bodies.iter().map(|(body, _)| body.facts()).collect(),
+        used_at: bodies.iter().map(|(_, at)| *at).collect(),
+    }
+    .execute(connection)?;
+    Ok(())
 }
 
 struct Record<'a> {

@@ -11,6 +11,7 @@ use diesel::{QueryResult, SqliteConnection};
 
 use super::columns::TEXTS;
 use crate::clock::UnixSeconds;
+use crate::store::decision_body::Use;
 use crate::store::sign_ins::NewSignIn;
 use crate::store::statement::{Fixed, Statement};
 
@@ -52,6 +53,22 @@ pub(super) fn touch(
         }
     }
     Ok(found)
+}
+
+struct Intern;
+
+impl Fixed for Intern {
+    const TEXT: &'static str = "INSERT INTO sign_in_grounds (digest, decisions, facts, used_at) VALUES (?, ?, ?, ?) \
+        ON CONFLICT (digest) DO UPDATE SET used_at = max(used_at, excluded.used_at)";
+}
+
+/// Has bodies of decisions in the database, and notes that they are used.
+pub(super) fn intern(connection: &mut SqliteConnection, bodies: &[Use<'_>]) -> QueryResult<()> {
+    for (body, at) in bodies {
+        let values = [body.id().as_str().into(), body.decisions().into(), body.facts().into(), (*at).into()];
+        Statement::<Intern, 4>::new(values).execute(connection)?;
+    }
+    Ok(())
 }
 
 /// Appends a row to the decision log.

@@ -4,6 +4,7 @@ use countersign::store::sign_ins::NewSignIn;
 use serde_json::json;
 
 use super::harness::{Harness, NOW};
+use crate::decision_bodies::body;
 
 async fn record(h: &Harness, slug: Option<&str>, row: NewSignIn) {
     let snapshot = h.app.snapshot();
@@ -24,7 +25,8 @@ fn granted() -> NewSignIn {
         request_id: "r-granted".into(),
         scopes_asked: "a b".into(),
         scopes_granted: "a b".into(),
-        decisions: decisions.to_string(),
+        body: body(&decisions),
+        facts: "{}".into(),
         policy_set: "hash".into(),
         ..NewSignIn::default()
     }

@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::decision_bodies::body;
 use crate::harness::TestApp;
 use crate::reload::private;
 use crate::subject::futures_all;
@@ -71,7 +72,7 @@ fn row(at: i64, number: usize) -> NewSignIn {
         request_id: format!("r-{number}"),
         client_id: "client".to_owned(),
         email: "dana@acme.com".to_owned(),
-        decisions: json!([{ "action": "TrustIssuer", "policies": ["a"] }]).to_string(),
+        body: body(&json!([{ "action": "TrustIssuer", "policies": ["a"] }])),
         facts: json!({ "claims": { "email": "dana@acme.com", "number": 7, "score": 0.5, "ok": true } })
             .to_string(),
         ..NewSignIn::default()

@@ -13,6 +13,7 @@ use tokio::net::{TcpListener, UdpSocket, UnixDatagram};
 use super::{
     Running, app_with, append, count, ids, record, request_id, row, stream, wait_for, wait_for_rows,
 };
+use crate::decision_bodies::body;
 use crate::dns::{FakeDns, Reply};
 use crate::harness::{START, TestApp};
 use crate::process::free_port;
@@ -138,7 +139,7 @@ async fn messages_are_one_line_and_bounded() {
     let rows = [
         NewSignIn { detail: "\n<86>1 forged\u{1b}".to_owned(), ..row(START, 0) },
         NewSignIn { facts: long(9000), ..row(START, 1) },
-        NewSignIn { facts: long(10), decisions: format!("[{}]", long(9000)), ..row(START, 2) },
+        NewSignIn { facts: long(10), body: body(&json!([{ "long": "x".repeat(9000) }])), ..row(START, 2) },
         NewSignIn { detail: "é".repeat(5000), ..row(START, 3) },
     ];
     append(&app, rows.into_iter()).await;

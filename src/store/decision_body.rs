@@ -1,0 +1,180 @@
+//! Bodies of decisions: what sign-ins were decided on and how, without what is one person's or one moment's. Most
+//! sign-ins share theirs with others, so each is kept once; the rows of the decision log name it, and hold only what is
+//! each one's own.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use diesel::prelude::*;
+use foldhash::quality::RandomState;
+use serde_json::Value;
+
+use super::schema::sign_in_grounds;
+use super::{AnyConnection, StoreError};
+use crate::clock::{MAX_DIFFERENCE, UnixSeconds};
+use crate::random::{digest, short_digest};
+
+/// How long rows may name a body after its use was noted, in seconds; then it is noted again.
+const REFRESH: i64 = 12 * 3600;
+/// How much longer than the rows of the log a body is kept, in seconds: rows name it until [`REFRESH`] is over, and
+/// replicas' clocks differ.
+const MARGIN: i64 = 48 * 3600;
+/// Most bodies that are remembered to be in the database, some 100 bytes each; when they are more it starts anew.
+const MAX_KNOWN: usize = 16_384;
+
+/// The key of a body, made of its content.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BodyId(String);
+
+impl BodyId {
+    /// Its text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Decisions, and the facts that all who are decided on alike have in common. Both are JSON.
+#[derive(Debug, PartialEq, Eq)]
+pub struct DecisionBody {
+    id: BodyId,
+    decisions: String,
+    facts: String,
+}
+
+impl DecisionBody {
+    /// Of decisions on facts, which must lack what is one person's or one moment's.
+    pub fn new(decisions: String, facts: String) -> Self {
+        let digest = digest(&format!("{decisions}\0{facts}"));
+        Self { id: BodyId(short_digest(&digest).to_owned()), decisions, facts }
+    }
+
+    /// Its key.
+    pub fn id(&self) -> &BodyId {
+        &self.id
+    }
+
+    /// The answer to each question.
+    pub fn decisions(&self) -> &str {
+        &self.decisions
+    }
+
+    /// The facts in common.
+    pub fn facts(&self) -> &str {
+        &self.facts
+    }
+
+    /// The length of both texts, in bytes.
+    pub fn size(&self) -> usize {
+        self.decisions.len() + self.facts.len()
+    }
+}
+
+/// A body that a row names, and the time of that row.
+pub(super) type Use<'a> = (&'a DecisionBody, UnixSeconds);
+/// A body that is in the database, and when its use was noted.
+pub(super) type Noted = (BodyId, UnixSeconds);
+
+/// The bodies that the database is known to have: a row that names one of them writes nothing else.
+#[derive(Debug, Default)]
+pub struct KnownBodies(Mutex<HashMap<BodyId, UnixSeconds, RandomState>>);
+
+impl KnownBodies {
+    /// The bodies that must be written with their rows, each once, in the order of their keys.
+    pub(super) fn missing<'a>(&self, uses: impl Iterator<Item = Use<'a>>) -> Vec<Use<'a>> {
+        let known = self.lock();
+        let is_known = |(body, at): &Use<'_>| {
+            known.get(&body.id).is_some_and(|noted_at| is_within(*at, *noted_at, REFRESH))
+        };
+        let mut missing: Vec<Use<'a>> = uses.filter(|used| !is_known(used)).collect();
+        missing.sort_unstable_by(|(one, at), (other, later)| (&one.id, later).cmp(&(&other.id, at)));
+        missing.dedup_by(|(one, _), (other, _)| one.id == other.id);
+        missing
+    }
+
+    /// Says that a transaction which wrote these has been committed.
+    pub(super) fn note(&self, written: Vec<Noted>) {
+        if written.is_empty() {
+            return;
+        }
+        let mut known = self.lock();
+        if known.len() + written.len() > MAX_KNOWN {
+            known.clear();
+        }
+        known.extend(written);
+    }
+
+    /// Forgets what the database is believed to have.
+    pub(super) fn forget(&self) {
+        self.lock().clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<BodyId, UnixSeconds, RandomState>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether it is not longer ago than so many seconds, and not in the future either: the clock may have been set back.
+fn is_within(now: UnixSeconds, at: UnixSeconds, seconds: i64) -> bool {
+    (-MAX_DIFFERENCE..seconds).contains(&now.saturating_sub(at))
+}
+
+/// A body as it is stored.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = sign_in_grounds)]
+pub(super) struct Stored {
+    digest: String,
+    decisions: String,
+    facts: String,
+}
+
+/// The bodies with these keys, by key.
+pub(super) fn find(connection: &mut AnyConnection, keys: Vec<&str>) -> QueryResult<HashMap<String, Stored>> {
+    let found: Vec<Stored> = sign_in_grounds::table
+        .filter(sign_in_grounds::digest.eq_any(keys))
+        .select(Stored::as_select())
+        .load(connection)?;
+    Ok(found.into_iter().map(|body| (body.digest.clone(), body)).collect())
+}
+
+impl Stored {
+    /// Gives a row's decisions and facts back; `own` are the facts that the row itself has.
+    pub(super) fn complete(&self, decisions: &mut String, own: &mut String) -> Result<(), StoreError> {
+        decisions.clone_from(&self.decisions);
+        *own = put_together(&self.facts, own)?;
+        Ok(())
+    }
+}
+
+/// Puts a row's own facts on top of those that it has in common with others. All are JSON.
+pub fn put_together(below: &str, above: &str) -> Result<String, StoreError> {
+    let parse = |text| serde_json::from_str(text).map_err(|e| StoreError::Damaged(e.to_string()));
+    let mut whole: Value = parse(below)?;
+    overlay(&mut whole, parse(above)?);
+    Ok(whole.to_string())
+}
+
+/// Objects member by member; anything else takes the place of what was there.
+fn overlay(below: &mut Value, above: Value) {
+    match (below, above) {
+        (Value::Object(below), Value::Object(above)) => {
+            for (name, value) in above {
+                overlay(below.entry(name).or_insert(Value::Null), value);
+            }
+        }
+        (below, above) => *below = above,
+    }
+}
+
+/// Deletes the bodies whose sign-ins are gone as well.
+pub(super) fn prune(
+    connection: &mut AnyConnection,
+    known: &KnownBodies,
+    sign_ins_before: UnixSeconds,
+) -> QueryResult<()> {
+    let old = sign_in_grounds::used_at.lt(sign_ins_before - MARGIN);
+    // Those are not known any more, unless a clock that was ahead is right again.
+    if diesel::delete(sign_in_grounds::table.filter(old)).execute(connection)? > 0 {
+        known.forget();
+    }
+    Ok(())
+}
