@@ -7,20 +7,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::Request;
 use axum::http::HeaderValue;
 use axum::http::header::CONNECTION;
 use axum::response::Response;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tower::ServiceExt as _;
 
-use super::body;
+use super::admission::admit;
 use super::stream::{HEAD_TIMEOUT, IDLE_TIMEOUT, TimedStream};
 use crate::limits::connections::Place;
 use crate::limits::gate::Gate;
@@ -32,6 +30,7 @@ const MAX_HEAD: usize = 32 * 1024;
 const LINGER: Duration = Duration::from_secs(2);
 /// How long requests may take to finish after that.
 const DRAIN: Duration = Duration::from_secs(10);
+
 /// Serves until `stop` resolves, then lets open requests finish. From then on every answer says that the connection
 /// is closed after it.
 pub async fn serve(listener: TcpListener, router: Router, gate: Arc<Gate>, stop: impl Future<Output = ()>) {
@@ -140,27 +139,10 @@ async fn run_connection(
 }
 
 async fn answer(served: Served, request: Request<Incoming>) -> Result<Response, Infallible> {
-    let gate = Arc::clone(&served.gate);
-    let mut response = admit(served, request).await?;
+    let Served { router, gate, peer } = served;
+    let mut response = admit(&gate, router, request, peer).await?;
     if gate.is_stopping() {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(response)
-}
-
-async fn admit(served: Served, request: Request<Incoming>) -> Result<Response, Infallible> {
-    let mut request = if request.body().is_end_stream() {
-        request.map(Body::new)
-    } else {
-        let Ok(_place) = served.gate.receive() else { return Ok(Gate::refusal()) };
-        body::received(request).await
-    };
-    let Ok(_place) = served.gate.enter(&request) else { return Ok(Gate::refusal()) };
-    // The work comes after everybody who has sent a request by now was let in or refused: otherwise, with more
-    // requests than the processor can do, the queue would grow in the sockets, where nobody counts it.
-    if served.gate.is_crowded() {
-        tokio::task::yield_now().await;
-    }
-    request.extensions_mut().insert(ConnectInfo(served.peer));
-    served.router.oneshot(request).await
 }

@@ -1,6 +1,7 @@
 //! A log that cannot be written: requests are answered, nothing is lost but lines, and those are counted.
 
-use std::io::pipe;
+use std::io::{Write, pipe};
+use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 
@@ -8,6 +9,35 @@ use crate::harness::TestApp;
 use crate::metrics::sample;
 use crate::process::{Process, real_time, until};
 use crate::reload::Rules;
+
+/// What is logged on this thread.
+#[derive(Clone, Default)]
+pub struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    /// Takes what is logged until the guard is dropped.
+    pub fn capture(&self) -> tracing::subscriber::DefaultGuard {
+        let log = self.clone();
+        let lines = tracing_subscriber::fmt().with_ansi(false).with_writer(move || log.clone());
+        tracing::subscriber::set_default(lines.finish())
+    }
+
+    /// Whether one line has all of these parts.
+    pub fn has(&self, parts: &[&str]) -> bool {
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        text.lines().any(|line| parts.iter().all(|part| line.contains(part)))
+    }
+}
 
 /// Everything that a process must do without its log: answer, count what it did not write, and end.
 async fn does_its_work(app: &TestApp, mut process: Process) {

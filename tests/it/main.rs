@@ -43,6 +43,7 @@ mod log_stream;
 mod logging;
 mod metadata;
 mod metrics;
+mod middleware;
 mod model;
 mod not_applied;
 mod not_known;

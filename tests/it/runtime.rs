@@ -1,9 +1,8 @@
 //! What runs beside the requests: `serve`, the demonstration and the tests have the same tasks, a stop ends all of
 //! them, and one that ends by itself is noticed.
 
-use std::io::Write;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use countersign::app::App;
@@ -16,6 +15,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::harness::{TestApp, listeners};
 use crate::log_stream::stream;
+use crate::logging::Log;
 use crate::process::{Process, until};
 
 /// Whatever the configuration.
@@ -33,32 +33,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 fn task(name: &str, stage: Stage, is_essential: bool) -> Task {
     Task { name: name.to_owned(), stage, is_essential }
-}
-
-/// What is logged on this thread.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    fn capture(&self) -> tracing::subscriber::DefaultGuard {
-        let log = self.clone();
-        tracing::subscriber::set_default(tracing_subscriber::fmt().with_writer(move || log.clone()).finish())
-    }
-
-    fn has(&self, parts: &[&str]) -> bool {
-        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        text.lines().any(|line| parts.iter().all(|part| line.contains(part)))
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::limits::gate::{Caller, bearer};
 use crate::random::digest;
 use crate::store::admin_tokens::{self, AdminToken};
-use crate::web::RequestId;
+use crate::web::middleware::RequestId;
 
 /// The `{id}` of the path.
 pub struct ItemId(pub String);
@@ -64,7 +64,7 @@ impl FromRequestParts<Arc<App>> for Admin {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let token = parts.extensions.get::<Arc<AdminToken>>().cloned();
         let token = token.ok_or_else(|| Problem::unauthorized("Bearer", "An admin token is needed."))?;
-        let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
+        let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.to_string()).unwrap_or_default();
         Ok(Self::new(Arc::clone(app), token, request_id))
     }
 }

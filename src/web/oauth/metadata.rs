@@ -9,10 +9,10 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use serde_json::json;
 
-use super::error::{forbid_caching, not_found};
 use crate::app::App;
 use crate::oauth::request::JWT_BEARER;
 use crate::random::digest;
+use crate::web::error::{forbid_caching, not_found};
 
 /// Metadata and PRM change rarely; a new signing key must be seen well before it signs.
 const MAX_AGE: &str = "public, max-age=300";

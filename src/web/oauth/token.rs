@@ -1,6 +1,5 @@
 //! `POST /oauth2/token`: the request's transport, before its meaning (RFC 6749 §3.2).
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,21 +12,20 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::address::CallerAddress;
-use super::error::forbid_caching;
-use super::{MAX_BODY, RequestId};
 use crate::app::App;
 use crate::exchange::token::TokenResponse;
 use crate::exchange::{TokenCall, exchange, refuse_early};
 use crate::oauth::error::{ErrorCode, Reason, TokenError};
+use crate::web::MAX_BODY;
+use crate::web::error::forbid_caching;
+use crate::web::middleware::{CallerAddress, RequestId};
 
 /// Exchanges an assertion for an access token.
 pub async fn token(State(app): State<Arc<App>>, request: Request) -> Response {
     let started = Instant::now();
     let (parts, body) = request.into_parts();
-    let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
-    let caller = parts.extensions.get::<CallerAddress>().map(|caller| caller.0);
-    let address = caller.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    let RequestId(request_id) = parts.extensions.get().cloned().unwrap_or_default();
+    let CallerAddress(address) = CallerAddress::of(&parts.extensions);
     let exchanged = app.store.for_one_request(async {
         match read_form(&parts, body).await {
             Err(error) => refuse_early(&app, error, &request_id, address).await,

@@ -1,34 +1,48 @@
 //! Who is calling, as far as the network tells.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, Request};
-use axum::http::HeaderMap;
+use axum::http::{Extensions, HeaderMap};
 
+use super::around::Around;
 use crate::app::App;
 use crate::config::ClientIpSource;
-use crate::limits::Limited;
+use crate::oauth::error::TokenError;
 
 /// The caller's address, as a request extension.
 #[derive(Debug, Clone, Copy)]
 pub struct CallerAddress(pub IpAddr);
 
-/// Finds the caller's address: the connection's, or the one that the operator's proxy names. Refuses callers that
-/// come too often, when that limit is on.
-pub fn admit(app: &App, mut request: Request) -> Result<Request, Limited> {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip().to_canonical());
-    let source = app.config.client_ip_source;
-    let address = match source {
-        ClientIpSource::ConnectInfo => peer,
-        _ => named(source, request.headers()).unwrap_or_else(|| {
-            app.unreadable_addresses.note(source);
-            peer
-        }),
-    };
-    request.extensions_mut().insert(CallerAddress(address));
-    app.limits.check_address(address)?;
-    Ok(request)
+impl CallerAddress {
+    /// The address that was found for a request.
+    pub fn of(request: &Extensions) -> Self {
+        request.get().copied().unwrap_or(Self(IpAddr::V4(Ipv4Addr::UNSPECIFIED)))
+    }
+}
+
+/// Finds the caller's address: the connection's, or the one that the operator's proxy names.
+#[derive(Clone)]
+pub struct FindCaller(pub Arc<App>);
+
+impl Around for FindCaller {
+    type Kept = ();
+
+    fn before(&self, request: &mut Request) -> Result<(), TokenError> {
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+        let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip().to_canonical());
+        let source = self.0.config.client_ip_source;
+        let address = match source {
+            ClientIpSource::ConnectInfo => peer,
+            _ => named(source, request.headers()).unwrap_or_else(|| {
+                self.0.unreadable_addresses.note(source);
+                peer
+            }),
+        };
+        request.extensions_mut().insert(CallerAddress(address));
+        Ok(())
+    }
 }
 
 /// The address in the header that the proxy sets. Of a list it is the last one: all others are the caller's words.

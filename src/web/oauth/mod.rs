@@ -1,0 +1,28 @@
+//! OAuth's endpoints, and the documents that tell of them.
+
+mod metadata;
+mod token;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, post};
+use tower_http::cors::CorsLayer;
+
+use crate::app::App;
+
+/// The routes of an issuer with this path. The well-known document is inserted before it (RFC 8414 §3.1).
+pub(super) fn routes(path: &str) -> Router<Arc<App>> {
+    let documents = Router::new()
+        .route(&format!("/.well-known/oauth-authorization-server{path}"), get(metadata::authorization_server))
+        .route(&format!("{path}/oauth2/jwks"), get(metadata::jwks))
+        .route(
+            &format!("{path}/resources/{{resource_id}}/protected-resource-metadata"),
+            get(metadata::protected_resource),
+        )
+        // Public documents, readable by pages of any origin (META-12).
+        .layer(CorsLayer::permissive());
+    documents
+        .route(&format!("{path}/oauth2/token"), post(token::token).fallback(token::method_not_allowed))
+        .route(&format!("{path}/oauth2/authorize"), get(metadata::authorize).post(metadata::authorize))
+}
