@@ -28,7 +28,7 @@ use crate::limits::{Limits, UnreadableAddresses};
 use crate::metrics::Metrics;
 use crate::policy::reload::{PolicyReloader, ReloadTrigger};
 use crate::policy::watch::{Place, Watch};
-use crate::policy::{LoadError, Policies};
+use crate::policy::{CacheControl, LoadError, Policies};
 use crate::random::NoEntropy;
 use crate::resolver::Resolver;
 use crate::shadow::Shadow;
@@ -75,6 +75,8 @@ pub struct App {
     pub known_members: KnownMembers,
     pub turns: Turns,
     pub metrics: Metrics,
+    /// How decisions that were made before are used.
+    pub policy_cache: CacheControl,
     /// In front of the public listener.
     pub gate: Arc<Gate>,
     /// Requests whose header did not tell the caller's address.
@@ -140,6 +142,7 @@ impl App {
             known_members: KnownMembers::default(),
             turns: Turns::default(),
             metrics: Metrics::default(),
+            policy_cache: CacheControl::new(config.policy_cache.clone()),
             gate: Arc::new(Gate::new(&config)),
             unreadable_addresses: UnreadableAddresses::default(),
             shadow: shadow_place(&config).map(Shadow::new),

@@ -64,6 +64,7 @@ pub struct Config {
     /// Where the decision log is sent.
     pub log_stream: Vec<LogStream>,
     pub policy: Policy,
+    pub policy_cache: PolicyCache,
     pub rate_limit: RateLimit,
     pub retention: Retention,
 }
@@ -180,6 +181,17 @@ pub struct Policy {
     pub shadow_dir: Option<PathBuf>,
 }
 
+/// Decisions are remembered for facts that the policies cannot tell apart.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PolicyCache {
+    /// Whether they are; otherwise each is made anew.
+    pub enabled: bool,
+    /// One remembered decision in so many is made again and compared; 0 is never. Where they differ, the one that was
+    /// made again takes effect, and `countersign_policy_cache_differences_total` rises.
+    pub recheck_one_in: u32,
+}
+
 /// 429 with `Retry-After`; 0 switches a limit off. How many rows refusals write is always bounded.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -229,6 +241,7 @@ impl Default for Config {
             keys: Keys::default(),
             log_stream: Vec::new(),
             policy: Policy::default(),
+            policy_cache: PolicyCache::default(),
             rate_limit: RateLimit::default(),
             retention: Retention::default(),
         }
@@ -295,6 +308,12 @@ impl Default for Jwks {
             min_refresh_interval: Duration::from_secs(30),
             max_stale: Duration::from_secs(3600),
         }
+    }
+}
+
+impl Default for PolicyCache {
+    fn default() -> Self {
+        Self { enabled: true, recheck_one_in: 1000 }
     }
 }
 

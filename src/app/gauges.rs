@@ -42,6 +42,11 @@ fn state(app: &App) -> Registry {
             "Requests whose header did not tell the caller's address",
             app.unreadable_addresses.count(),
         ),
+        (
+            "policy_cache_differences",
+            "Remembered decisions that came out otherwise when they were made again",
+            app.policy_cache.differences(),
+        ),
         ("overload_refusals", "Requests that were refused since too many were under way", app.gate.refused()),
         ("lookups_unanswered", "Host names that DNS did not tell in time", app.resolver.unanswered()),
         ("log_lines_dropped", "Log lines that could not be written", telemetry::dropped_lines()),

@@ -48,7 +48,7 @@ impl<'a> Case<'a> {
             attempts += 1;
             let standing = self.standing(app, &policies, &mut turn).await?;
             self.0.check_session(app, &standing)?;
-            let (facts, recorded) = self.decide(&policies, &standing, record);
+            let (facts, recorded) = self.decide(app, &policies, &standing, record);
             let decided = Decided { policies: &policies, facts: &facts, decision: &recorded.decision };
             let permitted = match &recorded.decision.outcome {
                 Ok(permitted) => permitted,
@@ -99,12 +99,13 @@ impl<'a> Case<'a> {
     /// Decides on the facts as they are now, for the row of the log as well.
     fn decide(
         &self,
+        app: &App,
         policies: &Policies,
         standing: &Standing,
         record: &mut NewSignIn,
     ) -> (Facts, Arc<RecordedDecision>) {
         let facts = self.0.facts(standing);
-        let recorded = decide_recorded(&policies.compiled, &facts);
+        let recorded = decide_recorded(&policies.compiled, &facts, &app.policy_cache);
         record.describe(&recorded, &facts);
         if !facts.claims.not_known.is_empty() {
             record.detail = format!("not known, and not needed: {}", self.0.faults());

@@ -200,7 +200,9 @@ impl Verified<'_> {
             // Ids that rise with time are neighbours in the database: one page takes many.
             Standing::Absent { .. } => uuid::Uuid::now_v7().to_string(),
         };
-        let longest = self.now.saturating_add(app.config.access_token.lifetime.as_secs());
+        let setting = app.config.access_token.lifetime.as_secs();
+        let lifetime = permitted.lifetime().map_or(setting, |of_policies| of_policies.min(setting));
+        let longest = self.now.saturating_add(lifetime);
         let expires_at = claims.session_expiry.map_or(longest, |session| session.min(longest));
         if expires_at <= self.now {
             return Err(TokenError::invalid_grant(

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use cedar_policy::{Effect, Policy, PolicyId};
 
 use super::names::Names;
+use crate::config::Duration;
 use crate::oauth::error::{ErrorCode, Reason};
 
 /// What a policy says of itself.
@@ -17,12 +18,25 @@ pub struct Annotations {
     pub error: ErrorCode,
     /// None: it has no `@message`.
     pub message: Option<String>,
+    /// The longest life of a token that rests on the permit, in seconds.
+    pub lifetime: Option<i64>,
     pub names: Names,
 }
 
 /// The annotations of a set's policies, by policy.
 #[derive(Debug, Default)]
 pub struct AnnotatedSet(HashMap<PolicyId, Annotations>);
+
+/// The annotation that shortens a token's life.
+pub(super) const LIFETIME: &str = "lifetime";
+/// The longest life of any token, in seconds; the setting may be shorter.
+const LONGEST_LIFETIME: i64 = 3600;
+
+/// The seconds of a `@lifetime`; none where the text is no duration or out of range.
+pub(super) fn lifetime(text: &str) -> Option<i64> {
+    let seconds = text.parse::<Duration>().ok()?.as_secs();
+    (1..=LONGEST_LIFETIME).contains(&seconds).then_some(seconds)
+}
 
 /// What is said in the place of a `@message` that a policy does not have.
 const NO_MESSAGE: &str = "A policy does not permit this.";
@@ -37,6 +51,7 @@ impl Annotations {
             reason: reason.map_or(Reason::POLICY_DENIED, Reason::of_policy),
             error: error.unwrap_or(ErrorCode::AccessDenied),
             message: policy.annotation("message").map(str::to_owned),
+            lifetime: policy.annotation(LIFETIME).and_then(lifetime),
             names: Names::of(policy),
         }
     }

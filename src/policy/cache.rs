@@ -4,6 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher as _, Hash, Hasher};
 use std::ops::{Deref, Range};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use cedar_policy::{PolicySet, Schema};
@@ -18,6 +19,7 @@ use super::facts::{
 use super::reads::{Groups, Reads};
 use super::recorded::RecordedFacts;
 use crate::clock::UnixSeconds;
+use crate::config::PolicyCache;
 use crate::model::member::Status;
 use crate::model::seats::is_seat_free;
 use crate::oauth::error::Reason;
@@ -137,24 +139,68 @@ impl PartialEq for Seen<'_> {
     }
 }
 
+/// How remembered decisions are used, and how often one that was made again came out otherwise.
+#[derive(Debug)]
+pub struct CacheControl {
+    settings: PolicyCache,
+    hits: AtomicU64,
+    differences: AtomicU64,
+}
+
+impl CacheControl {
+    /// With nothing counted yet.
+    pub fn new(settings: PolicyCache) -> Self {
+        Self { settings, hits: AtomicU64::new(0), differences: AtomicU64::new(0) }
+    }
+
+    /// How many remembered decisions were not those that were made again.
+    pub fn differences(&self) -> u64 {
+        self.differences.load(Ordering::Relaxed)
+    }
+
+    /// Whether the decision that was found is to be made again: one in so many.
+    fn is_recheck_due(&self) -> bool {
+        match u64::from(self.settings.recheck_one_in) {
+            0 => false,
+            one_in => self.hits.fetch_add(1, Ordering::Relaxed) % one_in == one_in - 1,
+        }
+    }
+}
+
 /// Decides, or says again what was decided about the same.
-pub fn decide_recorded(policies: &CompiledPolicies, facts: &Facts) -> Arc<RecordedDecision> {
-    let groups = policies.named_groups();
-    let reads = policies.reads().of(facts);
-    let Some(seen) = Seen::of(facts, reads, groups) else {
+pub fn decide_recorded(
+    policies: &CompiledPolicies,
+    facts: &Facts,
+    control: &CacheControl,
+) -> Arc<RecordedDecision> {
+    let seen = if control.settings.enabled { policies.seen(facts) } else { None };
+    let Some(seen) = seen else {
         return Arc::new(RecordedDecision::of(policies, facts));
     };
-    let hash = policies.hasher.hash_one(&seen);
-    if let Some((known, decision)) = policies.known.read().unwrap_or_else(PoisonError::into_inner).get(&hash)
-        && Seen::of(known, reads, groups).as_ref() == Some(&seen)
-    {
-        return Arc::clone(decision);
+    let known = policies.find(policies.hasher.hash_one(&seen), &seen);
+    if let Some(known) = known {
+        return if control.is_recheck_due() { recheck(policies, facts, known, control) } else { known };
     }
-    let decision = Arc::new(RecordedDecision::of(policies, facts));
-    if decision.is_worth_keeping(facts) {
-        policies.keep(hash, facts, &decision);
+    let made = Arc::new(RecordedDecision::of(policies, facts));
+    policies.remember(facts, &made);
+    made
+}
+
+/// Makes a remembered decision again. A difference is told, and the one made again takes the other's place.
+fn recheck(
+    policies: &CompiledPolicies,
+    facts: &Facts,
+    known: Arc<RecordedDecision>,
+    control: &CacheControl,
+) -> Arc<RecordedDecision> {
+    let made = Arc::new(RecordedDecision::of(policies, facts));
+    if known.decision == made.decision {
+        return known;
     }
-    decision
+    control.differences.fetch_add(1, Ordering::Relaxed);
+    known.tell_difference(&made, facts);
+    policies.remember(facts, &made);
+    made
 }
 
 impl RecordedDecision {
@@ -164,6 +210,20 @@ impl RecordedDecision {
         let rulings = serde_json::to_string(&decision.rulings).unwrap_or_default();
         let body = Arc::new(DecisionBody::new(rulings, RecordedFacts::in_common(facts)));
         Self { decision, body }
+    }
+
+    /// Says what differs without saying whom it is about.
+    fn tell_difference(&self, made: &Self, facts: &Facts) {
+        let told = |decision: &Decision| match &decision.outcome {
+            Ok(permitted) => format!("granted {} scopes", permitted.scopes().len()),
+            Err(denial) => denial.reasons.iter().map(Reason::as_str).collect::<Vec<_>>().join(", "),
+        };
+        tracing::error!(
+            teamspace = %facts.teamspace.slug,
+            remembered = %told(&self.decision),
+            made_again = %told(&made.decision),
+            "a remembered decision was wrong; the one made again takes effect. Set policy_cache.enabled = false, and report it"
+        );
     }
 
     /// An error may be one of the moment, such as a stack that was too small.
@@ -191,12 +251,35 @@ impl CompiledPolicies {
         Ok(Self { engine, known: RwLock::default(), hasher: RandomState::default() })
     }
 
-    fn keep(&self, hash: u64, facts: &Facts, decision: &Arc<RecordedDecision>) {
+    /// Remembers a decision for all facts that the policies cannot tell from these. One that is not worth keeping takes
+    /// an older one's place all the same.
+    pub fn remember(&self, facts: &Facts, decision: &Arc<RecordedDecision>) {
+        let Some(seen) = self.seen(facts) else { return };
+        let hash = self.hasher.hash_one(&seen);
+        let is_kept = decision.is_worth_keeping(facts);
+        if !is_kept && !self.known.read().unwrap_or_else(PoisonError::into_inner).contains_key(&hash) {
+            return;
+        }
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MAX_DECISIONS {
             known.clear();
         }
-        known.insert(hash, (facts.clone(), Arc::clone(decision)));
+        match is_kept {
+            true => drop(known.insert(hash, (facts.clone(), Arc::clone(decision)))),
+            false => drop(known.remove(&hash)),
+        }
+    }
+
+    /// What the policies see of facts; none where they may see other values than we.
+    fn seen<'f>(&self, facts: &'f Facts) -> Option<Seen<'f>> {
+        Seen::of(facts, self.reads().of(facts), self.named_groups())
+    }
+
+    fn find(&self, hash: u64, seen: &Seen<'_>) -> Option<Arc<RecordedDecision>> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let (facts, decision) = known.get(&hash)?;
+        (Seen::of(facts, seen.reads, self.named_groups()).as_ref() == Some(seen))
+            .then(|| Arc::clone(decision))
     }
 }
 

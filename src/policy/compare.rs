@@ -23,20 +23,30 @@ pub struct Said {
     pub allowed: bool,
     pub policies: Vec<String>,
     pub reasons: Vec<Reason>,
+    /// Seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lifetime: Option<i64>,
 }
 
 impl Said {
     /// Another policy that says the same makes no difference.
     fn differs(&self, other: &Self) -> bool {
-        self.allowed != other.allowed || self.reasons != other.reasons
+        (self.allowed, &self.reasons, self.lifetime) != (other.allowed, &other.reasons, other.lifetime)
+    }
+
+    /// Whether tokens may live longer; without a lifetime they live as long as the setting says.
+    fn lasts_longer(&self, other: &Self) -> bool {
+        let seconds = |said: &Self| said.lifetime.unwrap_or(i64::MAX);
+        self.allowed && seconds(self) > seconds(other)
     }
 }
 
 impl Difference {
-    /// Whether something is permitted now that was not.
+    /// Whether something is permitted now that was not, or for longer.
     pub fn widens(&self) -> bool {
-        let allowed = |said: &Option<Said>| said.as_ref().is_some_and(|said| said.allowed);
-        allowed(&self.after) && !allowed(&self.before)
+        let Some(after) = self.after.as_ref().filter(|said| said.allowed) else { return false };
+        let before = self.before.as_ref().filter(|said| said.allowed);
+        before.is_none_or(|before| after.lasts_longer(before))
     }
 }
 
@@ -62,6 +72,7 @@ fn answers(rulings: &[Ruling]) -> BTreeMap<(Action, &str), Said> {
         allowed: ruling.allowed,
         policies: ruling.policies.clone(),
         reasons: ruling.reasons.clone(),
+        lifetime: ruling.lifetime,
     };
     rulings.iter().map(|ruling| ((ruling.action, ruling.resource.as_str()), said(ruling))).collect()
 }

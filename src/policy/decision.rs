@@ -23,12 +23,16 @@ pub struct Ruling {
     pub policies: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<Reason>,
+    /// The shortest `@lifetime` of the permits, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifetime: Option<i64>,
 }
 
 /// What the policies permit. There is no way to one but [`decide`].
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Permitted {
     scopes: Vec<String>,
+    lifetime: Option<i64>,
 }
 
 impl Permitted {
@@ -36,10 +40,16 @@ impl Permitted {
     pub fn scopes(&self) -> &[String] {
         &self.scopes
     }
+
+    /// The longest life of the token in seconds, where a permit has a `@lifetime`: the shortest of those that grant
+    /// the resource and the scopes.
+    pub fn lifetime(&self) -> Option<i64> {
+        self.lifetime
+    }
 }
 
 /// What was decided, and how.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Decision {
     pub rulings: Vec<Ruling>,
     pub outcome: Result<Permitted, Denial>,
@@ -99,6 +109,7 @@ fn out_of_bounds(candidates: &Candidates) -> impl Iterator<Item = Ruling> {
         allowed: false,
         policies: Vec::new(),
         reasons: vec![reason.clone()],
+        lifetime: None,
     })
 }
 
@@ -168,7 +179,7 @@ pub fn decide_configuration(
     let answer = with_configuration(policies, facts, |question| policies.ask(&question));
     let answer = answer.unwrap_or_else(|error| {
         tracing::error!(%error, "cannot decide");
-        Answer { policies: Vec::new(), denial: Some(Denial::undecidable()) }
+        Answer::undecidable(Vec::new())
     });
     let ruling = Ruling::of(Action::ConfigureIssuer, facts.teamspace.slug.clone(), &answer);
     (ruling, answer.denial.map_or(Ok(()), Err))
@@ -231,7 +242,9 @@ impl<'a> Court<'a> {
                 Err(denial) => refused.push(denial),
             }
         }
-        Ok(Permitted { scopes })
+        // A question that was answered no has none.
+        let lifetime = rulings.iter().filter_map(|ruling| ruling.lifetime).min();
+        Ok(Permitted { scopes, lifetime })
     }
 
     fn ask(&self, rulings: &mut Vec<Ruling>, action: Action, resource: EntityUid) -> Result<(), Denial> {
@@ -279,6 +292,7 @@ impl Ruling {
             allowed: answer.denial.is_none(),
             policies: answer.policies.clone(),
             reasons: answer.denial.as_ref().map(|d| d.reasons.clone()).unwrap_or_default(),
+            lifetime: answer.lifetime,
         }
     }
 }

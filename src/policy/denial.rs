@@ -23,6 +23,20 @@ pub struct Denial {
 pub struct Answer {
     pub policies: Vec<String>,
     pub denial: Option<Denial>,
+    /// The shortest `@lifetime` of the permits that determined it, in seconds.
+    pub lifetime: Option<i64>,
+}
+
+impl Answer {
+    /// No.
+    pub fn denied(policies: Vec<String>, denial: Denial) -> Self {
+        Self { policies, denial: Some(denial), lifetime: None }
+    }
+
+    /// A refusal since these policies, or the facts, could not be evaluated.
+    pub fn undecidable(policies: Vec<String>) -> Self {
+        Self::denied(policies, Denial::undecidable())
+    }
 }
 
 impl Denial {

@@ -218,7 +218,8 @@ impl PolicyEngine {
             return self.undecidable(errors);
         }
         if forbids.is_empty() && !permits.is_empty() {
-            return Answer { policies: ids(permits), denial: None };
+            let lifetimes = permits.iter().filter_map(|id| self.annotations.of_id(id)?.lifetime);
+            return Answer { lifetime: lifetimes.min(), policies: ids(permits), denial: None };
         }
         let unmet = self.unmet_permits(&slices, &request, question);
         self.denied(unmet, forbids)
@@ -288,11 +289,11 @@ impl PolicyEngine {
             }
             None => Denial::unpermitted(),
         };
-        Answer { policies: ids(against), denial: Some(denial) }
+        Answer::denied(ids(against), denial)
     }
 
     fn undecidable(&self, errors: Vec<PolicyId>) -> Answer {
-        Answer { policies: ids(errors), denial: Some(Denial::undecidable()) }
+        Answer::undecidable(ids(errors))
     }
 }
 

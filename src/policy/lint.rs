@@ -5,6 +5,7 @@ mod absent;
 mod attributes;
 mod ids;
 mod impossible;
+mod lifetime;
 mod read;
 mod text;
 
@@ -12,6 +13,7 @@ use std::collections::HashMap;
 
 use cedar_policy::Effect;
 
+use super::annotations::LIFETIME;
 use super::heads::resource_key;
 use super::parse::Placed;
 use super::problem::{Problem, Rule};
@@ -28,7 +30,7 @@ const KNOWN: [&str; 5] = ["id", "reason", "otherwise", "error", "message"];
 /// Names the parts of a policy that no case need miss.
 pub(in crate::policy) const ALLOW_UNTESTED: &str = "allow_untested";
 /// The annotations that have a meaning and that policies may have.
-const OPTIONAL: [&str; 2] = [ALLOW_ABSENT, ALLOW_UNTESTED];
+const OPTIONAL: [&str; 3] = [ALLOW_ABSENT, ALLOW_UNTESTED, LIFETIME];
 /// Policies without a resource in their head are evaluated in every request; more are a warning.
 const MAX_UNSCOPED: usize = 100;
 
@@ -52,6 +54,7 @@ pub(super) fn lint_words(policies: &[Placed<'_>], vocabulary: &Vocabulary) -> Ve
         read.iter().flat_map(|read| attributes::unknown_attributes(read, vocabulary)).collect();
     problems.extend(read.iter().flat_map(absence::allowed_in_vain));
     problems.extend(absence::escapes(&read));
+    problems.extend(read.iter().filter_map(lifetime::misused));
     problems
 }
 

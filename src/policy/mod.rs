@@ -40,7 +40,7 @@ pub mod watch;
 
 pub use action::Action;
 pub use annotations::{AnnotatedSet, Annotations};
-pub use cache::{CompiledPolicies, RecordedDecision, decide_recorded};
+pub use cache::{CacheControl, CompiledPolicies, RecordedDecision, decide_recorded};
 pub use decision::{
     Decision, Explained, Permitted, Ruling, decide, decide_configuration, explain, explain_configuration,
 };

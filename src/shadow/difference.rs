@@ -15,6 +15,9 @@ use crate::store::sign_ins::NewSignIn;
 pub enum Outcome {
     Granted {
         scopes: BTreeSet<String>,
+        /// What the policies shorten the token's life to, in seconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lifetime: Option<i64>,
     },
     Refused {
         /// The wire's code.
@@ -28,7 +31,10 @@ impl Outcome {
     /// Of a decision.
     pub fn of(decision: &Decision) -> Self {
         match &decision.outcome {
-            Ok(permitted) => Self::Granted { scopes: permitted.scopes().iter().cloned().collect() },
+            Ok(permitted) => Self::Granted {
+                scopes: permitted.scopes().iter().cloned().collect(),
+                lifetime: permitted.lifetime(),
+            },
             Err(denial) => Self::Refused {
                 error: denial.error.wire().0.to_owned(),
                 reasons: denial.reasons.iter().map(ToString::to_string).collect(),
@@ -39,11 +45,17 @@ impl Outcome {
     /// What became of this outcome in another one, in a few words.
     pub fn change(&self, other: &Self) -> String {
         match (self, other) {
-            (Self::Granted { scopes: before }, Self::Granted { scopes: after }) => {
+            (
+                Self::Granted { scopes: before, lifetime: lived },
+                Self::Granted { scopes: after, lifetime: lives },
+            ) => {
                 let changes = [("lost", before - after), ("gained", after - before)];
                 let told = changes.iter().filter(|(_, scopes)| !scopes.is_empty());
                 let told = told.map(|(word, scopes)| format!("scopes {word}: {}", joined(scopes)));
-                told.collect::<Vec<_>>().join("; ")
+                let life = |seconds: &Option<i64>| seconds.map_or("as set".to_owned(), |s| format!("{s} s"));
+                let lifetime =
+                    (lived != lives).then(|| format!("lifetime {} → {}", life(lived), life(lives)));
+                told.chain(lifetime).collect::<Vec<_>>().join("; ")
             }
             _ => format!("{} → {}", self.name(other), other.name(self)),
         }
@@ -105,7 +117,10 @@ fn deciding(rulings: &[Ruling], others: &[Ruling]) -> BTreeSet<String> {
     let differs = |ruling: &&Ruling| {
         let same = |other: &&Ruling| other.action == ruling.action && other.resource == ruling.resource;
         match others.iter().find(same) {
-            Some(other) => (other.allowed, &other.reasons) != (ruling.allowed, &ruling.reasons),
+            Some(other) => {
+                (other.allowed, &other.reasons, other.lifetime)
+                    != (ruling.allowed, &ruling.reasons, ruling.lifetime)
+            }
             None => !ruling.allowed,
         }
     };

@@ -51,6 +51,7 @@ mod not_known;
 mod on_postgres;
 mod overload;
 mod policies;
+mod policy_cache;
 mod policy_check;
 mod policy_diff;
 mod policy_fmt;

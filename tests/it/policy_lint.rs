@@ -361,3 +361,32 @@ fn only_a_near_name_is_suggested_and_no_internal_one_shown() {
         assert!(!message.contains("__cedar"), "{message}");
     }
 }
+
+#[test]
+fn a_lifetime_that_would_do_nothing_is_an_error() {
+    let permit = |annotation: &str, action: &str| {
+        format!("@id(\"p\") @otherwise(\"x\") {annotation}\npermit (principal, action{action}, resource);\n")
+    };
+    let grant = " in Action::\"grant\"";
+    for good in ["1s", "15m", "1h", "90s"] {
+        let found = problems(&permit(&format!("@lifetime(\"{good}\")"), grant));
+        assert!(found.is_empty(), "{good}: {found:?}");
+    }
+    for bad in ["0s", "61m", "15", "soon", "-5m", "", "1.5s"] {
+        let (rule, _, message, help) = only(&permit(&format!("@lifetime(\"{bad}\")"), grant));
+        assert_eq!(rule, "lint/lifetime", "{bad}");
+        assert!(message.contains("is no duration of 1s to 1h") && help.contains("15m"), "{message} {help}");
+    }
+    for action in ["", " == Action::\"AdmitMember\"", " in [Action::\"grant\", Action::\"member\"]"] {
+        let (rule, _, message, help) = only(&permit("@lifetime(\"5m\")", action));
+        assert_eq!(rule, "lint/lifetime", "{action}");
+        assert!(
+            message.contains("for GrantResource and GrantScope only") && help.contains("grant"),
+            "{message}"
+        );
+    }
+    let (rule, _, message, _) = only(&format!("@lifetime(\"5m\")\n{}", scope("when { context.key_bound }")));
+    assert_eq!((rule, message.contains("on a permit only")), ("lint/lifetime", true), "{message}");
+    let (rule, _, _, help) = only(&permit("@lifetim(\"5m\")", grant));
+    assert_eq!((rule, help.as_str()), ("lint/annotation-unknown", "did you mean @lifetime?"));
+}

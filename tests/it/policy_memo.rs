@@ -4,12 +4,13 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use cedar_policy::{Policy, PolicyId, PolicySet};
+use countersign::config::PolicyCache;
 use countersign::model::member::Status;
 use countersign::oauth::error::Reason;
 use countersign::policy::example::maximal;
 use countersign::policy::facts::{ClaimFacts, Class, Facts, MemberFacts, OptionalClaim, Place, table};
 use countersign::policy::{
-    CompiledPolicies, PolicySource, RecordedDecision, RecordedFacts, decide, decide_recorded,
+    CacheControl, CompiledPolicies, PolicySource, RecordedDecision, RecordedFacts, decide,
 };
 use countersign::store::decision_body::put_together;
 use proptest::prelude::*;
@@ -171,6 +172,15 @@ fn any_policy() -> impl Strategy<Value = String> {
             format!("{effect} ({principal}, {action}, {resource}) {};", conditions.join(" "))
         },
     )
+}
+
+fn control(enabled: bool, recheck_one_in: u32) -> CacheControl {
+    CacheControl::new(PolicyCache { enabled, recheck_one_in })
+}
+
+/// Without looking at remembered decisions again.
+fn decide_recorded(policies: &CompiledPolicies, facts: &Facts) -> Arc<RecordedDecision> {
+    countersign::policy::decide_recorded(policies, facts, &control(true, 0))
 }
 
 /// A set that comes as far as the scopes unless one of these says no.
@@ -553,6 +563,49 @@ fn every_other_fact_is_looked_at() {
     for (number, change) in changes.into_iter().enumerate() {
         assert!(!is_remembered(&SHIPPED, change), "change {number}");
     }
+}
+
+/// Switched off, it neither remembers nor finds anything.
+#[test]
+fn without_the_cache_each_decision_is_made() {
+    let policies = compile(&["permit (principal, action == Action::\"GrantScope\", resource);".to_owned()]);
+    let off = control(false, 1);
+    let decide = |control| countersign::policy::decide_recorded(&policies, &member(), control);
+    assert!(!Arc::ptr_eq(&decide(&off), &decide(&off)));
+    let remembered = decide_recorded(&policies, &member());
+    assert!(!Arc::ptr_eq(&remembered, &decide(&off)));
+    assert!(Arc::ptr_eq(&remembered, &decide_recorded(&policies, &member())));
+}
+
+/// One in so many is made again; a wrong one shows, and the right one takes effect and its place.
+#[test]
+fn a_wrong_decision_in_the_cache_is_found_out() {
+    let permit = "permit (principal, action == Action::\"GrantScope\", resource);".to_owned();
+    let forbid = "forbid (principal, action == Action::\"GrantScope\", resource);".to_owned();
+    let (policies, others) = (compile(std::slice::from_ref(&permit)), compile(&[permit, forbid]));
+    let (right, wrong) = (decide(&policies, &member()), decide_recorded(&others, &member()));
+    assert_ne!(right, wrong.decision);
+    policies.remember(&member(), &wrong);
+
+    let third = control(true, 3);
+    let decide = || countersign::policy::decide_recorded(&policies, &member(), &third);
+    for _ in 0..2 {
+        assert!(Arc::ptr_eq(&decide(), &wrong));
+    }
+    assert_eq!(third.differences(), 0);
+    let found = decide();
+    assert_eq!((&found.decision, third.differences()), (&right, 1));
+    for _ in 0..6 {
+        assert!(Arc::ptr_eq(&decide(), &found), "the same is no difference, and is kept");
+    }
+    assert_eq!(third.differences(), 1);
+
+    policies.remember(&member(), &wrong);
+    let never = control(true, 0);
+    for _ in 0..2000 {
+        assert!(Arc::ptr_eq(&countersign::policy::decide_recorded(&policies, &member(), &never), &wrong));
+    }
+    assert_eq!(never.differences(), 0);
 }
 
 /// Of newcomers the shipped policies want to know whether a seat is free, not how many are taken.

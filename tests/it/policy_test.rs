@@ -474,3 +474,30 @@ fn a_report_that_cannot_be_written_hides_no_result() {
     assert!(String::from_utf8(output.stdout).unwrap().contains("passed in"));
     assert!(String::from_utf8(output.stderr).unwrap().contains("error: cannot write /nowhere/x.xml: "));
 }
+
+/// A case says to what the policies shorten the token's life; what they leave to the setting is no such life.
+#[test]
+fn cases_expect_lifetimes() {
+    let rule = "@id(\"short\")\n@otherwise(\"x\")\n@lifetime(\"15m\")\n\
+        permit (principal, action == Action::\"GrantScope\", resource == Scope::\"docs.write\");\n";
+    let policies = crate::files::with_shipped(&[("short.cedar", rule)]);
+    let schema = std::path::Path::new("schema/countersign.cedarschema");
+    let policies =
+        countersign::policy::PolicySource::read(policies.path(), schema).unwrap().compile(0).unwrap();
+    let run = |scope: &str, expect: &str| {
+        let case = format!(
+            "[[test]]\nname = \"a\"\nteamspace = \"acme\"\nclaims = {{ use = \"dana\", scope = \"{scope}\" }}\nexpect = {{ {expect} }}\n"
+        );
+        let fixtures = std::fs::read_to_string("policies/tests/fixtures.toml").unwrap();
+        let dir = crate::files::with(&[("a.toml", case.as_str()), ("fixtures.toml", fixtures.as_str())]);
+        countersign::policy::cases::run_directory(&policies.compiled, dir.path())
+    };
+    assert_eq!(run("docs.write", "lifetime = \"15m\"").unwrap(), 1);
+    assert_eq!(run("docs.read docs.write", "lifetime = 900").unwrap(), 1);
+    let failed = run("docs.write", "lifetime = \"5m\"").unwrap_err();
+    assert!(failed.contains("expected a lifetime of 300 s, got 900 s"), "{failed}");
+    let failed = run("docs.read", "lifetime = \"15m\"").unwrap_err();
+    assert!(failed.contains("got the setting's"), "{failed}");
+    let failed = run("docs.read", "lifetime = \"15m\", error = \"invalid_scope\"").unwrap_err();
+    assert!(failed.contains("a token or a change, and a refusal"), "{failed}");
+}

@@ -92,6 +92,43 @@ async fn the_lifetime_is_configurable() {
     assert_eq!((&answer.json["expires_in"], &answer.claims()["exp"]), (&json!(900), &json!(START + 900)));
 }
 
+/// The shortest `@lifetime` of the permits that granted it wins, for a remembered decision too, and never exceeds the
+/// setting. The row of the log says so.
+#[tokio::test]
+async fn a_permit_can_shorten_the_lifetime() {
+    let permit = |id: &str, lifetime: &str, action: &str, scope: &str| {
+        format!(
+            "@id(\"{id}\") @otherwise(\"x\") @lifetime(\"{lifetime}\")\n\
+            permit (principal, action == Action::\"{action}\", resource) when {{ {scope} }};\n"
+        )
+    };
+    let rules = [
+        permit("short", "15m", "GrantResource", "true"),
+        permit("shorter", "5m", "GrantScope", "resource == Scope::\"docs.write\""),
+    ];
+    let dir = crate::files::with_shipped(&[("short.cedar", rules.concat().as_str())]);
+    let (policies, also) = (dir.path().to_owned(), dir.path().to_owned());
+    let app = TestApp::start_with(move |config| config.policy_dir = policies).await;
+    for (scope, seconds) in [("docs.read", 900), ("docs.read docs.write", 300), ("docs.read docs.write", 300)]
+    {
+        let answer = app.granted(json!({ "scope": scope })).await;
+        assert_eq!(answer.json["scope"], scope);
+        let told = (&answer.json["expires_in"], &answer.claims()["exp"]);
+        assert_eq!(told, (&json!(seconds), &json!(START + seconds)), "{scope}");
+    }
+    let decisions: serde_json::Value = serde_json::from_str(&app.last_sign_in().await.decisions).unwrap();
+    let lifetimes: Vec<_> =
+        decisions.as_array().unwrap().iter().map(|ruling| ruling["lifetime"].as_i64()).collect();
+    assert_eq!(lifetimes, [None, None, Some(900), None, Some(300)], "{decisions}");
+
+    let configure = move |config: &mut countersign::config::Config| {
+        config.policy_dir = also;
+        config.access_token.lifetime = Duration::from_secs(120);
+    };
+    let app = TestApp::start_with(configure).await;
+    assert_eq!(app.granted(json!({})).await.json["expires_in"], 120);
+}
+
 /// RSP-01, RSP-02, RSP-03, RSP-04, RSP-06
 #[tokio::test]
 async fn the_answer_has_exactly_the_members_that_clients_expect() {

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::clock::rfc3339;
+use crate::config::Duration;
 use crate::exchange::explain::Explanation;
 use crate::oauth::error::Reason;
 use crate::policy::clauses::{Clause, Finding};
@@ -22,7 +23,7 @@ pub(super) fn decisions(decisions: &[Explained]) -> String {
         let mark = if ruling.allowed { '✓' } else { '✗' };
         let _ = write!(text, "{mark} {} {}", ruling.action.name(), ruling.resource);
         let _ = match ruling.reasons.is_empty() {
-            true => writeln!(text),
+            true => writeln!(text, "{}", lifetime(ruling.lifetime)),
             false => writeln!(text, ": {}", listed(&ruling.reasons)),
         };
         for finding in findings {
@@ -148,9 +149,14 @@ pub(super) fn difference(difference: &Difference) -> String {
 fn said(said: Option<&Said>) -> String {
     match said {
         None => "not asked".to_owned(),
-        Some(said) if said.allowed => format!("allowed by {}", by(&said.policies)),
+        Some(said) if said.allowed => format!("allowed by {}{}", by(&said.policies), lifetime(said.lifetime)),
         Some(said) => format!("denied, {} ({})", listed(&said.reasons), by(&said.policies)),
     }
+}
+
+/// What permits say of the token's life.
+fn lifetime(seconds: Option<i64>) -> String {
+    seconds.map(|seconds| format!(", for at most {}", Duration::from_secs(seconds))).unwrap_or_default()
 }
 
 /// Policies, or that there was none.

@@ -228,6 +228,8 @@ pub struct Expectation {
     pub provision: Option<bool>,
     /// Whether the issuer may be saved.
     pub saved: Option<bool>,
+    /// The token's life is shortened to exactly this.
+    pub lifetime: Option<Age>,
 }
 
 /// A name of a fixture, or a table that may extend one.

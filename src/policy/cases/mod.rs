@@ -16,7 +16,7 @@ pub use coverage::{Coverage, coverage};
 pub use file::Expectation;
 pub use mutation::{Excuse, Mutation, Survivor, mutate};
 pub use run::{Observed, Verdict, explain_case, not_applied_to, run};
-pub use written::OneOrMore;
+pub use written::{Age, OneOrMore};
 
 use crate::policy::facts::{ConfigurationFacts, Facts};
 use crate::policy::source::is_listed;

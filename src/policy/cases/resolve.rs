@@ -313,11 +313,14 @@ fn with_scopes(mut resource: Resource, named: [&Option<Vec<String>>; 3]) -> Reso
 
 /// What is expected must be possible at all.
 fn check(expect: &Expectation, saving: bool) -> Result<()> {
-    let Expectation { granted, denied, error, reason, by, provision, saved } = expect;
+    let Expectation { granted, denied, error, reason, by, provision, saved, lifetime } = expect;
     let refusal = error.is_some() || reason.is_some();
-    let exchange = granted.is_some() || denied.is_some() || provision.is_some();
+    let exchange = granted.is_some() || denied.is_some() || provision.is_some() || lifetime.is_some();
     if !refusal && !exchange && by.is_none() && saved.is_none() {
-        return Err("nothing is expected: give granted, denied, error, reason, by, provision or saved".into());
+        return Err(
+            "nothing is expected: give granted, denied, error, reason, by, provision, saved or lifetime"
+                .into(),
+        );
     }
     if saving && exchange {
         return Err(
@@ -327,7 +330,9 @@ fn check(expect: &Expectation, saving: bool) -> Result<()> {
     if !saving && saved.is_some() {
         return Err("`saved` is about saving an issuer: add `configure = \"<issuer>\"`".into());
     }
-    if refusal && (granted.is_some() || *provision == Some(true) || *saved == Some(true)) {
+    if refusal
+        && (granted.is_some() || lifetime.is_some() || *provision == Some(true) || *saved == Some(true))
+    {
         return Err("expects a token or a change, and a refusal".into());
     }
     match error.as_deref().filter(|code| ErrorCode::from_policy(code).is_none()) {

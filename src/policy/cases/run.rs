@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::file::Expectation;
-use super::written::OneOrMore;
+use super::written::{Age, OneOrMore};
 use super::{Case, Matter};
 use crate::oauth::error::Reason;
 use crate::policy::facts::MemberFacts;
 use crate::policy::{
-    Action, Decision, Denial, Explained, NotApplied, PolicyEngine, Ruling, decide, decide_configuration,
-    explain, explain_configuration, not_applied, not_applied_configuration,
+    Action, Decision, Denial, Explained, NotApplied, Permitted, PolicyEngine, Ruling, decide,
+    decide_configuration, explain, explain_configuration, not_applied, not_applied_configuration,
 };
 
 /// What came of a case.
@@ -20,6 +20,8 @@ pub struct Observed {
     pub outcome: Result<Vec<String>, Denial>,
     /// Whether the person becomes a member.
     pub provision: bool,
+    /// What the policies shorten the token's life to, in seconds.
+    pub lifetime: Option<i64>,
 }
 
 /// A case that was run.
@@ -62,14 +64,17 @@ fn observe(policies: &PolicyEngine, case: &Case) -> Observed {
         Matter::Exchange(facts) => {
             let Decision { rulings, outcome } = decide(policies, facts);
             let provision = outcome.is_ok() && matches!(facts.member, MemberFacts::Absent { .. });
-            Observed { rulings, outcome: outcome.map(|permitted| permitted.scopes().to_vec()), provision }
+            let lifetime = outcome.as_ref().ok().and_then(Permitted::lifetime);
+            let outcome = outcome.map(|permitted| permitted.scopes().to_vec());
+            Observed { rulings, outcome, provision, lifetime }
         }
         Matter::Unfit(denial) => {
-            Observed { rulings: Vec::new(), outcome: Err(denial.clone()), provision: false }
+            Observed { rulings: Vec::new(), outcome: Err(denial.clone()), provision: false, lifetime: None }
         }
         Matter::Configuration(facts) => {
             let (ruling, outcome) = decide_configuration(policies, facts);
-            Observed { rulings: vec![ruling], outcome: outcome.map(|()| Vec::new()), provision: false }
+            let outcome = outcome.map(|()| Vec::new());
+            Observed { rulings: vec![ruling], outcome, provision: false, lifetime: None }
         }
     }
 }
@@ -143,6 +148,12 @@ fn compare_outcome(expect: &Expectation, observed: &Observed, failures: &mut Vec
     if let Some(saved) = expect.saved.filter(|saved| *saved != observed.outcome.is_ok()) {
         let wanted = if saved { "the issuer to be saved" } else { "the issuer not to be saved" };
         failures.push(format!("expected {wanted}, got {got}"));
+    }
+    if let Some(Age(expected)) = expect.lifetime
+        && observed.lifetime != Some(expected)
+    {
+        let given = observed.lifetime.map_or("the setting's".to_owned(), |seconds| format!("{seconds} s"));
+        failures.push(format!("expected a lifetime of {expected} s, got {given}"));
     }
     let denial = observed.outcome.as_ref().err();
     if let Some(error) = &expect.error

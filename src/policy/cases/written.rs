@@ -161,7 +161,7 @@ impl<'de> Deserialize<'de> for OneOrMore {
 
 /// Seconds, or a duration such as `8h`.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Age(pub i64);
+pub struct Age(pub i64);
 
 impl<'de> Deserialize<'de> for Age {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
