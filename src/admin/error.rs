@@ -82,8 +82,18 @@ pub enum AdminError {
     /// The same to a teamspace: which issuers are customers' is told to operators only.
     #[error("This issuer cannot be saved here; ask the operator.")]
     IssuerUnavailable,
-    #[error("The teamspace has several identity providers; name one by its id.")]
+    #[error("This teamspace has an identity provider with this issuer and tenant already.")]
+    IssuerTwice,
+    #[error("The teamspace has several identity providers; use /identity-providers/{{id}}.")]
     SeveralIdentityProviders,
+    #[error("A teamspace has at most 20 identity providers.")]
+    TooManyIdentityProviders,
+    #[error("Another identity provider of this teamspace has this name.")]
+    ProviderNameTaken,
+    #[error("A tenant has 1 to 255 bytes without control characters; null pins none.")]
+    TenantInvalid,
+    #[error("custom_claims are at most 20, each named once with 1 to 255 bytes without control characters.")]
+    CustomClaimsInvalid,
     #[error("The identity provider was changed meanwhile; look at it and try again.")]
     ChangedMeanwhile,
 

@@ -1,134 +1,117 @@
-//! The one identity provider of a teamspace: whose assertions it believes.
+//! The identity providers of a teamspace: whose assertions it believes.
 
+use std::borrow::Borrow;
 use std::sync::Arc;
-
-use serde::Deserialize;
-use serde_json::{Value, json};
 
 use super::caller::InTeamspace;
 use super::change::Change;
-use super::check;
 use super::error::AdminError;
-use super::patch::present;
+pub use super::provider_form::{NewProvider, ProviderPatch, view};
 use super::teamspaces::find_named;
 use super::validation::{Validation, issuer_taken, unknown_scope};
-use crate::clock::{UnixSeconds, rfc3339};
+use crate::clock::UnixSeconds;
 use crate::model::identity_provider::{IdentityProvider, Provider};
 use crate::model::teamspace::Teamspace;
-use crate::store::changes::Changed;
+use crate::store::changes::{self, Changed};
+use crate::store::snapshot::Tenancy;
 use crate::store::{AnyConnection, identity_providers};
 
-/// A whole configuration.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NewProvider {
-    provider: Provider,
-    issuer: String,
-    #[serde(default)]
-    scope: String,
-    groups_claim: Option<String>,
-    enabled: Option<bool>,
+/// Most identity providers of a teamspace.
+const MAX_PROVIDERS: usize = 20;
+
+/// Which identity provider of a teamspace is meant.
+#[derive(Debug, Clone)]
+pub enum Which {
+    /// The only one. Where there are several, nothing is done.
+    Only,
+    /// The one with this id.
+    Id(String),
 }
 
-/// The members that can be changed.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ProviderPatch {
-    #[serde(default, deserialize_with = "present")]
-    provider: Option<Provider>,
-    #[serde(default, deserialize_with = "present")]
-    issuer: Option<String>,
-    #[serde(default, deserialize_with = "present")]
-    scope: Option<String>,
-    #[serde(default, deserialize_with = "present")]
-    groups_claim: Option<String>,
-    #[serde(default, deserialize_with = "present")]
-    enabled: Option<bool>,
-}
+impl Which {
+    fn find<'p, P: Borrow<IdentityProvider>>(
+        &self,
+        all: &'p [P],
+    ) -> Result<Option<&'p IdentityProvider>, AdminError> {
+        match (self, all) {
+            (Self::Id(id), all) => Ok(all.iter().map(Borrow::borrow).find(|provider| provider.id == *id)),
+            (Self::Only, []) => Ok(None),
+            (Self::Only, [only]) => Ok(Some(only.borrow())),
+            (Self::Only, _) => Err(AdminError::SeveralIdentityProviders),
+        }
+    }
 
-/// The identity provider of the teamspace.
-pub fn configured(at: &InTeamspace) -> Result<&IdentityProvider, AdminError> {
-    only(&at.tenancy().identity_providers)?.map(|provider| &**provider).ok_or(AdminError::NotFound)
-}
+    /// What the audit log calls it.
+    fn object(&self, slug: &str) -> String {
+        match self {
+            Self::Only => slug.to_owned(),
+            Self::Id(id) => format!("{slug}/{id}"),
+        }
+    }
 
-/// The only one, if there is one.
-fn only<T>(providers: &[T]) -> Result<Option<&T>, AdminError> {
-    match providers {
-        [] => Ok(None),
-        [only] => Ok(Some(only)),
-        _ => Err(AdminError::SeveralIdentityProviders),
+    /// The one that is meant, as the request found it.
+    pub fn configured<'t>(&self, tenancy: &'t Tenancy) -> Result<&'t IdentityProvider, AdminError> {
+        self.find(&tenancy.identity_providers)?.ok_or(AdminError::NotFound)
     }
 }
 
-fn only_saved(
-    connection: &mut AnyConnection,
-    teamspace_id: &str,
-) -> Result<Option<IdentityProvider>, AdminError> {
-    Ok(only(&identity_providers::of_teamspaces(connection, &[teamspace_id])?)?.cloned())
+/// Where a saved provider begins, before what the administrator wrote is applied to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Basis {
+    /// A new one.
+    Nothing,
+    /// The one that is there, whole or as the only one there may be.
+    Replaced,
+    /// The one that is there.
+    Changed,
 }
 
-/// Adds the teamspace's identity provider or replaces it, once it is found to be good.
-pub async fn put(at: &InTeamspace, new: NewProvider) -> Result<(IdentityProvider, Validation), AdminError> {
-    let current = only(&at.tenancy().identity_providers)?.map(|current| &**current);
-    let proposed = new.proposed(&at.tenancy().teamspace.id, current, at.app.clock.now())?;
-    let validation = validate(at, &proposed).await?;
-    let proposed = IdentityProvider { jwks_uri: validation.jwks_uri()?, ..proposed };
-    let (tenancy, taken) = (Arc::clone(at.tenancy()), issuer_taken(at));
-    let saved = at.change(move |c| {
-        let teamspace = find_named(c, &tenancy.teamspace)?;
-        let old = only_saved(c, &teamspace.id)?;
-        let new = match &old {
-            None => proposed,
-            Some(IdentityProvider { id, name, tenant, created_at, .. }) => IdentityProvider {
-                id: id.clone(),
-                name: name.clone(),
-                tenant: tenant.clone(),
-                created_at: *created_at,
-                ..proposed
-            },
-        };
-        save(c, &teamspace.slug, old.as_ref(), new, taken)
-    });
-    Ok((saved.await?, validation))
+/// Adds an identity provider, once it is found to be good.
+pub async fn add(
+    at: &InTeamspace,
+    new: NewProvider,
+) -> Result<(IdentityProvider, Option<Validation>), AdminError> {
+    let which = Which::Id(uuid::Uuid::now_v7().to_string());
+    Edit::new(at, which, Basis::Nothing, new.into()).save(at).await
 }
 
-/// Changes the identity provider. Another issuer or product is validated like a new one, and so is switching on; the
+/// Replaces an identity provider, once it is found to be good. The only one may be missing, and keeps what its path
+/// does not speak of: name, tenant and custom claims.
+pub async fn put(
+    at: &InTeamspace,
+    which: Which,
+    new: NewProvider,
+) -> Result<(IdentityProvider, Option<Validation>), AdminError> {
+    Edit::new(at, which, Basis::Replaced, new.into()).save(at).await
+}
+
+/// Changes an identity provider. Another issuer or product is validated like a new one, and so is switching on; the
 /// rest needs nobody's answer, so that switching off always works.
 pub async fn change(
     at: &InTeamspace,
+    which: Which,
     patch: ProviderPatch,
 ) -> Result<(IdentityProvider, Option<Validation>), AdminError> {
-    let current = configured(at)?;
-    let proposed = patch.apply(current)?;
-    let validation = match is_to_be_validated(current, &proposed) {
-        true => Some(validate(at, &proposed).await?),
-        false => None,
-    };
-    if validation.is_none() && patch.scope.is_some() {
-        check_scope(at, &proposed.scope)?;
-    }
-    let jwks_uri = validation.as_ref().map(Validation::jwks_uri).transpose()?;
-    let amendment = Amendment { patch, proposed, jwks_uri, now: at.app.clock.now(), taken: issuer_taken(at) };
-    let tenancy = Arc::clone(at.tenancy());
-    let saved = at.change(move |c| amendment.perform(c, &tenancy.teamspace)).await?;
-    Ok((saved, validation))
+    Edit::new(at, which, Basis::Changed, patch).save(at).await
 }
 
-/// Removes the identity provider: nobody of the teamspace signs in any more.
-pub async fn remove(at: &InTeamspace) -> Result<(), AdminError> {
+/// Removes an identity provider: nobody signs in with it any more.
+pub async fn remove(at: &InTeamspace, which: Which) -> Result<(), AdminError> {
     let tenancy = Arc::clone(at.tenancy());
     at.change(move |c| {
         let Teamspace { id, slug, .. } = find_named(c, &tenancy.teamspace)?;
-        let old = only_saved(c, &id)?.ok_or(AdminError::NotFound)?;
+        let all = identity_providers::of_teamspaces(c, &[&id])?;
+        let old = which.find(&all)?.ok_or(AdminError::NotFound)?;
         identity_providers::delete(c, &old.id)?;
-        Ok(((), Change::removed(Changed::Teamspace(id), "identity_provider.delete", slug, view(&old))))
+        let (changed, object) = (Changed::Teamspace(id), which.object(&slug));
+        Ok(((), Change::removed(changed, "identity_provider.delete", object, view(old))))
     })
     .await
 }
 
 /// Validates what is configured, and saves nothing.
-pub async fn check(at: &InTeamspace) -> Result<Validation, AdminError> {
-    validate(at, configured(at)?).await
+pub async fn check(at: &InTeamspace, which: &Which) -> Result<Validation, AdminError> {
+    validate(at, which.configured(at.tenancy())?).await
 }
 
 /// Asks the issuer, which may take long: a teamspace has few such requests under way at once.
@@ -137,120 +120,169 @@ async fn validate(at: &InTeamspace, proposed: &IdentityProvider) -> Result<Valid
     Validation::run(at, proposed).await
 }
 
-/// A change that was validated on what was known, to be made on what is there.
-struct Amendment {
+/// What an administrator wants saved. It is applied to what the request found, which is validated, and then to what
+/// is there in the transaction.
+struct Edit {
+    which: Which,
+    basis: Basis,
     patch: ProviderPatch,
-    proposed: IdentityProvider,
-    jwks_uri: Option<String>,
+    /// The id of one that is added.
+    new_id: String,
     now: UnixSeconds,
+    /// Whether several teamspaces may come to share an issuer by it.
+    may_share: bool,
+    /// The error that another teamspace's issuer is.
     taken: AdminError,
 }
 
-impl Amendment {
+impl Edit {
+    fn new(at: &InTeamspace, which: Which, basis: Basis, patch: ProviderPatch) -> Self {
+        let new_id = match &which {
+            Which::Id(id) => id.clone(),
+            Which::Only => uuid::Uuid::now_v7().to_string(),
+        };
+        let (may_share, taken) = (at.is_operator(), issuer_taken(at));
+        Self { which, basis, patch, new_id, now: at.app.clock.now(), may_share, taken }
+    }
+
+    async fn save(self, at: &InTeamspace) -> Result<(IdentityProvider, Option<Validation>), AdminError> {
+        let tenancy = Arc::clone(at.tenancy());
+        let current = self.which.find(&tenancy.identity_providers)?;
+        let proposed = self.applied(&tenancy.teamspace.id, current)?;
+        let validation = match self.is_to_be_validated(current, &proposed) {
+            true => Some(validate(at, &proposed).await?),
+            false => None,
+        };
+        if validation.is_none() && self.patch.has_scope() {
+            check_scope(at, &proposed.scope)?;
+        }
+        let jwks_uri = validation.as_ref().map(Validation::jwks_uri).transpose()?;
+        let teamspace = tenancy.teamspace.clone();
+        let saved = at.change(move |c| self.perform(c, &teamspace, &proposed, jwks_uri)).await?;
+        Ok((saved, validation))
+    }
+
     fn perform(
         self,
         connection: &mut AnyConnection,
         named: &Teamspace,
+        proposed: &IdentityProvider,
+        jwks_uri: Option<String>,
     ) -> Result<(IdentityProvider, Change), AdminError> {
         let teamspace = find_named(connection, named)?;
-        let old = only_saved(connection, &teamspace.id)?.ok_or(AdminError::NotFound)?;
-        let mut new = self.patch.apply(&old)?;
-        let validated = new.issuer == self.proposed.issuer && new.provider == self.proposed.provider;
-        match self.jwks_uri {
-            Some(jwks_uri) if validated => new.jwks_uri = jwks_uri,
-            None if !is_to_be_validated(&old, &new) => {}
+        let all = identity_providers::of_teamspaces(connection, &[&teamspace.id])?;
+        let old = self.which.find(&all)?;
+        let mut new = self.applied(&teamspace.id, old)?;
+        let is_validated = new.issuer == proposed.issuer && new.provider == proposed.provider;
+        match jwks_uri {
+            Some(jwks_uri) if is_validated => new.jwks_uri = jwks_uri,
+            None if !self.is_to_be_validated(old, &new) => {}
             _ => return Err(AdminError::ChangedMeanwhile),
         }
-        new.updated_at = self.now;
-        save(connection, &teamspace.slug, Some(&old), new, self.taken)
+        check_among(&all, &new)?;
+        self.check_free(connection, old, &new)?;
+        identity_providers::put(connection, &new).map_err(|e| self.taken.if_duplicate(e))?;
+        // The issuer's keys are where it says now, for all who believe it.
+        for other in identity_providers::share_jwks_uri(connection, &new)? {
+            changes::note(connection, &Changed::Teamspace(other), self.now)?;
+        }
+        let changed = Changed::Teamspace(new.teamspace_id.clone());
+        let object = self.which.object(&teamspace.slug);
+        let change =
+            Change::added(changed, "identity_provider.put", object, view(&new)).replacing(old.map(view));
+        Ok((new, change))
+    }
+
+    /// The provider as it is to be.
+    fn applied(
+        &self,
+        teamspace_id: &str,
+        old: Option<&IdentityProvider>,
+    ) -> Result<IdentityProvider, AdminError> {
+        let basis = match (self.basis, old, &self.which) {
+            (Basis::Changed, None, _) | (Basis::Replaced, None, Which::Id(_)) => {
+                return Err(AdminError::NotFound);
+            }
+            (Basis::Changed, Some(old), _) | (Basis::Replaced, Some(old), Which::Only) => old.clone(),
+            (Basis::Replaced, Some(old), Which::Id(_)) => {
+                let (id, created_at) = (old.id.clone(), old.created_at);
+                IdentityProvider { id, created_at, ..self.unwritten(teamspace_id) }
+            }
+            (Basis::Nothing, ..) | (Basis::Replaced, None, Which::Only) => self.unwritten(teamspace_id),
+        };
+        Ok(IdentityProvider { updated_at: self.now, ..self.patch.apply(&basis)? })
+    }
+
+    /// A provider of which nothing is written yet.
+    fn unwritten(&self, teamspace_id: &str) -> IdentityProvider {
+        let provider = self.patch.provider().unwrap_or(Provider::Oidc);
+        IdentityProvider {
+            id: self.new_id.clone(),
+            teamspace_id: teamspace_id.to_owned(),
+            name: provider.default_name().to_owned(),
+            provider,
+            issuer: String::new(),
+            tenant: None,
+            jwks_uri: String::new(),
+            scope: String::new(),
+            groups_claim: String::new(),
+            custom_claims: Vec::new(),
+            enabled: true,
+            created_at: self.now,
+            updated_at: self.now,
+        }
+    }
+
+    fn is_to_be_validated(&self, old: Option<&IdentityProvider>, new: &IdentityProvider) -> bool {
+        let is_other = |old: &IdentityProvider| {
+            new.issuer != old.issuer || new.provider != old.provider || (new.enabled && !old.enabled)
+        };
+        self.basis != Basis::Changed || old.is_none_or(is_other)
+    }
+
+    /// Issuer and tenant lead to one teamspace, or an administrator could claim another's people. For the same reason
+    /// only operators let several teamspaces share an issuer, or tell their tenants apart. It is told last: only who
+    /// names an issuer that works learns anything.
+    fn check_free(
+        &self,
+        connection: &mut AnyConnection,
+        old: Option<&IdentityProvider>,
+        new: &IdentityProvider,
+    ) -> Result<(), AdminError> {
+        let is_same = |old: &IdentityProvider| (&old.issuer, &old.tenant) == (&new.issuer, &new.tenant);
+        if self.may_share || old.is_some_and(is_same) {
+            return Ok(());
+        }
+        if !identity_providers::is_others_issuer(connection, &new.issuer, &new.teamspace_id)? {
+            return Ok(());
+        }
+        // Who tries many of them looks for customers.
+        tracing::warn!(
+            teamspace_id = new.teamspace_id,
+            issuer = new.issuer,
+            "a teamspace would save an issuer that another has"
+        );
+        Err(AdminError::IssuerUnavailable)
     }
 }
 
-/// `taken` is the error that another teamspace's issuer is.
-fn save(
-    connection: &mut AnyConnection,
-    slug: &str,
-    old: Option<&IdentityProvider>,
-    new: IdentityProvider,
-    taken: AdminError,
-) -> Result<(IdentityProvider, Change), AdminError> {
-    identity_providers::put(connection, &new).map_err(|e| taken.if_duplicate(e))?;
-    let changed = Changed::Teamspace(new.teamspace_id.clone());
-    let change = Change::added(changed, "identity_provider.put", slug, view(&new)).replacing(old.map(view));
-    Ok((new, change))
-}
-
-fn is_to_be_validated(old: &IdentityProvider, new: &IdentityProvider) -> bool {
-    new.issuer != old.issuer || new.provider != old.provider || (new.enabled && !old.enabled)
+/// Whether there is room for a provider among the teamspace's others, and it can be told apart from them.
+fn check_among(all: &[IdentityProvider], new: &IdentityProvider) -> Result<(), AdminError> {
+    let others = || all.iter().filter(|other| other.id != new.id);
+    if others().count() >= MAX_PROVIDERS {
+        return Err(AdminError::TooManyIdentityProviders);
+    }
+    if others().any(|other| other.name == new.name) {
+        return Err(AdminError::ProviderNameTaken);
+    }
+    match others().any(|other| (&other.issuer, &other.tenant) == (&new.issuer, &new.tenant)) {
+        true => Err(AdminError::IssuerTwice),
+        false => Ok(()),
+    }
 }
 
 fn check_scope(at: &InTeamspace, setting: &str) -> Result<(), AdminError> {
     let snapshot = at.app.snapshot();
     let unknown = unknown_scope(&snapshot, &at.tenancy().teamspace.slug, setting);
     unknown.map_or(Ok(()), |scope| Err(AdminError::ScopeUnknown(scope.to_owned())))
-}
-
-/// An identity provider as the API and the audit log show it.
-pub fn view(provider: &IdentityProvider) -> Value {
-    json!({
-        "provider": provider.provider,
-        "issuer": provider.issuer,
-        "jwks_uri": provider.jwks_uri,
-        "scope": provider.scope,
-        "groups_claim": provider.groups_claim,
-        "enabled": provider.enabled,
-        "created_at": rfc3339(provider.created_at),
-        "updated_at": rfc3339(provider.updated_at),
-    })
-}
-
-impl NewProvider {
-    fn proposed(
-        self,
-        teamspace_id: &str,
-        current: Option<&IdentityProvider>,
-        now: UnixSeconds,
-    ) -> Result<IdentityProvider, AdminError> {
-        let new_id = || uuid::Uuid::now_v7().to_string();
-        Ok(IdentityProvider {
-            id: current.map_or_else(new_id, |current| current.id.clone()),
-            teamspace_id: teamspace_id.to_owned(),
-            name: self.provider.default_name().to_owned(),
-            tenant: current.and_then(|current| current.tenant.clone()),
-            custom_claims: current.map_or_else(Vec::new, |current| current.custom_claims.clone()),
-            provider: self.provider,
-            issuer: self.issuer,
-            jwks_uri: String::new(),
-            scope: checked_scope(&self.scope)?,
-            groups_claim: checked_groups_claim(self.groups_claim.as_deref().unwrap_or("groups"))?,
-            enabled: self.enabled.unwrap_or(true),
-            created_at: now,
-            updated_at: now,
-        })
-    }
-}
-
-impl ProviderPatch {
-    fn apply(&self, old: &IdentityProvider) -> Result<IdentityProvider, AdminError> {
-        let scope = self.scope.as_deref().map(checked_scope).transpose()?;
-        let groups_claim = self.groups_claim.as_deref().map(checked_groups_claim).transpose()?;
-        Ok(IdentityProvider {
-            provider: self.provider.unwrap_or(old.provider),
-            issuer: self.issuer.clone().unwrap_or_else(|| old.issuer.clone()),
-            scope: scope.unwrap_or_else(|| old.scope.clone()),
-            groups_claim: groups_claim.unwrap_or_else(|| old.groups_claim.clone()),
-            enabled: self.enabled.unwrap_or(old.enabled),
-            ..old.clone()
-        })
-    }
-}
-
-fn checked_scope(text: &str) -> Result<String, AdminError> {
-    let scopes: Vec<String> = text.split(' ').filter(|s| !s.is_empty()).map(str::to_owned).collect();
-    check::scopes(&scopes)?;
-    Ok(scopes.join(" "))
-}
-
-fn checked_groups_claim(text: &str) -> Result<String, AdminError> {
-    if check::is_short_text(text) { Ok(text.to_owned()) } else { Err(AdminError::GroupsClaimInvalid) }
 }

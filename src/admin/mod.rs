@@ -12,6 +12,7 @@ pub mod identity_provider;
 pub mod keys;
 pub mod members;
 mod patch;
+mod provider_form;
 pub mod resources;
 pub mod shadow;
 pub mod sign_ins;

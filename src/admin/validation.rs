@@ -66,9 +66,6 @@ impl Validation {
                     },
                 )
                 .await;
-                if inspection.failure().is_none() {
-                    check_free(at, &snapshot, tenancy, proposed)?;
-                }
                 jwks_uri = inspection.jwks_uri;
                 items.extend(inspection.checks.into_iter().map(Item::from));
             }
@@ -154,30 +151,6 @@ pub(super) fn unknown_scope<'a>(snapshot: &Snapshot, slug: &str, setting: &'a st
     let offered: Vec<_> = snapshot.resources().filter(|r| r.is_published_to(slug)).collect();
     let is_known = |scope: &&str| offered.is_empty() || offered.iter().any(|r| r.has_scope(scope));
     setting.split_whitespace().find(|scope| !is_known(scope))
-}
-
-/// Issuer and tenant lead to one teamspace, or an administrator could claim another's people. For the same reason only
-/// operators let several teamspaces share an issuer.
-fn check_free(
-    admin: &Admin,
-    snapshot: &Snapshot,
-    tenancy: &Tenancy,
-    proposed: &IdentityProvider,
-) -> Result<(), AdminError> {
-    let Some(known) = snapshot.providers_of(&proposed.issuer) else { return Ok(()) };
-    let is_taken =
-        known.with_tenant(proposed.tenant.as_deref()).is_some_and(|t| t.provider.id != proposed.id);
-    let is_others = known.only_teamspace().is_none_or(|only| only.teamspace.id != tenancy.teamspace.id);
-    if is_taken || (is_others && !admin.is_operator()) {
-        // Who tries many of them looks for customers.
-        tracing::warn!(
-            teamspace = tenancy.teamspace.slug,
-            issuer = proposed.issuer,
-            "a teamspace would save an issuer that another has"
-        );
-        return Err(issuer_taken(admin));
-    }
-    Ok(())
 }
 
 /// The error that another teamspace's issuer is.

@@ -36,7 +36,10 @@ pub struct CustomClaim {
 
 /// A custom claim in JSON: its name alone means a text.
 #[derive(Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "a custom claim is its name, or an object with its name and its type: text, long, boolean or texts"
+)]
 enum WrittenClaim {
     Name(String),
     Typed(TypedClaim),

@@ -94,6 +94,39 @@ pub fn put(connection: &mut AnyConnection, provider: &IdentityProvider) -> Query
     Ok(())
 }
 
+/// Gives the others with its issuer its place of keys, which the issuer has told last, and names their teamspaces.
+pub fn share_jwks_uri(
+    connection: &mut AnyConnection,
+    provider: &IdentityProvider,
+) -> QueryResult<Vec<String>> {
+    let stale = identity_providers::issuer
+        .eq(&provider.issuer)
+        .and(identity_providers::jwks_uri.ne(&provider.jwks_uri));
+    let teamspaces = identity_providers::table.filter(stale).select(identity_providers::teamspace_id);
+    let found: Vec<String> = teamspaces.distinct().load(connection)?;
+    if !found.is_empty() {
+        diesel::update(identity_providers::table.filter(stale))
+            .set(identity_providers::jwks_uri.eq(&provider.jwks_uri))
+            .execute(connection)?;
+    }
+    Ok(found)
+}
+
+/// Whether a teamspace other than this one has an issuer.
+pub fn is_others_issuer(
+    connection: &mut AnyConnection,
+    issuer: &str,
+    teamspace_id: &str,
+) -> QueryResult<bool> {
+    let theirs = identity_providers::issuer.eq(issuer).and(identity_providers::teamspace_id.ne(teamspace_id));
+    let found: Option<String> = identity_providers::table
+        .filter(theirs)
+        .select(identity_providers::id)
+        .first(connection)
+        .optional()?;
+    Ok(found.is_some())
+}
+
 /// Removes one.
 pub fn delete(connection: &mut AnyConnection, id: &str) -> QueryResult<usize> {
     diesel::delete(identity_providers::table.find(id)).execute(connection)

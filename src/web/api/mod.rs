@@ -70,19 +70,32 @@ fn teamspace_routes() -> Router<Arc<App>> {
             "/teamspaces/{slug}",
             get(teamspaces::show).patch(teamspaces::change).delete(teamspaces::remove),
         )
-        .route(
-            "/teamspaces/{slug}/identity-provider",
-            get(identity_provider::show)
-                .put(identity_provider::put)
-                .patch(identity_provider::change)
-                .delete(identity_provider::remove),
-        )
-        .route("/teamspaces/{slug}/identity-provider/check", post(identity_provider::check))
+        .merge(provider_routes())
         .route("/teamspaces/{slug}/members", get(members::list).post(members::invite))
         .route("/teamspaces/{slug}/members/{id}", patch(members::change).delete(members::remove))
         .route("/teamspaces/{slug}/members/{id}/end-sessions", post(members::end_sessions))
         .route("/teamspaces/{slug}/sign-ins", get(sign_ins::list))
         .route("/teamspaces/{slug}/explain", post(explain::post))
+}
+
+/// A teamspace's identity providers. The path in the singular is for the only one.
+fn provider_routes() -> Router<Arc<App>> {
+    use identity_provider as providers;
+    Router::new()
+        .route("/teamspaces/{slug}/identity-providers", get(providers::list).post(providers::create))
+        .route(
+            "/teamspaces/{slug}/identity-providers/{id}",
+            get(providers::show).put(providers::put).patch(providers::change).delete(providers::remove),
+        )
+        .route("/teamspaces/{slug}/identity-providers/{id}/check", post(providers::check))
+        .route(
+            "/teamspaces/{slug}/identity-provider",
+            get(providers::show_only)
+                .put(providers::put_only)
+                .patch(providers::change_only)
+                .delete(providers::remove_only),
+        )
+        .route("/teamspaces/{slug}/identity-provider/check", post(providers::check_only))
 }
 
 async fn not_found() -> Problem {

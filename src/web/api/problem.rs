@@ -136,6 +136,11 @@ table! {
     E::NotAcceptable(_) => UNPROCESSABLE_ENTITY "issuer_invalid",
     E::IssuerTaken => CONFLICT "issuer_taken",
     E::IssuerUnavailable => CONFLICT "issuer_unavailable",
+    E::IssuerTwice => CONFLICT "issuer_taken",
+    E::TenantInvalid => UNPROCESSABLE_ENTITY "tenant_invalid",
+    E::CustomClaimsInvalid => UNPROCESSABLE_ENTITY "custom_claims_invalid",
+    E::TooManyIdentityProviders => CONFLICT "too_many_identity_providers",
+    E::ProviderNameTaken => CONFLICT "name_taken",
     E::SeveralIdentityProviders => CONFLICT "several_identity_providers",
     E::ChangedMeanwhile => CONFLICT "changed_meanwhile",
 

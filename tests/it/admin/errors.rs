@@ -25,9 +25,7 @@ fn each_code_of_the_table_has_one_status_and_a_test() {
         assert_eq!(known, status, "{code}");
         let expected = tests.contains(&format!("\"{code}\""));
         assert!(
-            expected
-                || ["issuer_invalid", "key_signs", "changed_meanwhile", "several_identity_providers"]
-                    .contains(code),
+            expected || ["issuer_invalid", "key_signs", "changed_meanwhile"].contains(code),
             "no test expects {code}"
         );
     }

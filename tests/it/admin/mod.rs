@@ -8,6 +8,7 @@ mod effect;
 mod errors;
 mod harness;
 mod identity_provider;
+mod identity_providers;
 mod logs;
 mod long_lists;
 mod members;

@@ -1,0 +1,145 @@
+//! Identity providers as administrators write them, and as they are shown.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::check;
+use super::error::AdminError;
+use super::patch::{nullable, present};
+use crate::clock::rfc3339;
+use crate::model::identity_provider::{CustomClaim, IdentityProvider, Provider};
+
+/// Longest tenant and longest name of a claim, in bytes; what an assertion may have.
+const MAX_TENANT: usize = 255;
+/// Most custom claims of a provider.
+const MAX_CUSTOM_CLAIMS: usize = 20;
+
+/// A whole configuration.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewProvider {
+    name: Option<String>,
+    provider: Provider,
+    issuer: String,
+    #[serde(default, deserialize_with = "nullable")]
+    tenant: Option<Option<String>>,
+    #[serde(default)]
+    scope: String,
+    groups_claim: Option<String>,
+    custom_claims: Option<Vec<CustomClaim>>,
+    enabled: Option<bool>,
+}
+
+/// The members that can be changed.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProviderPatch {
+    #[serde(default, deserialize_with = "present")]
+    name: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    provider: Option<Provider>,
+    #[serde(default, deserialize_with = "present")]
+    issuer: Option<String>,
+    #[serde(default, deserialize_with = "nullable")]
+    tenant: Option<Option<String>>,
+    #[serde(default, deserialize_with = "present")]
+    scope: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    groups_claim: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    custom_claims: Option<Vec<CustomClaim>>,
+    #[serde(default, deserialize_with = "present")]
+    enabled: Option<bool>,
+}
+
+impl From<NewProvider> for ProviderPatch {
+    fn from(new: NewProvider) -> Self {
+        Self {
+            name: new.name,
+            provider: Some(new.provider),
+            issuer: Some(new.issuer),
+            tenant: new.tenant,
+            scope: Some(new.scope),
+            groups_claim: Some(new.groups_claim.unwrap_or_else(|| "groups".to_owned())),
+            custom_claims: new.custom_claims,
+            enabled: Some(new.enabled.unwrap_or(true)),
+        }
+    }
+}
+
+impl ProviderPatch {
+    /// The kind of provider that it makes.
+    pub(super) fn provider(&self) -> Option<Provider> {
+        self.provider
+    }
+
+    /// Whether it touches the scope setting.
+    pub(super) fn has_scope(&self) -> bool {
+        self.scope.is_some()
+    }
+
+    /// What becomes of a provider.
+    pub(super) fn apply(&self, old: &IdentityProvider) -> Result<IdentityProvider, AdminError> {
+        let name = self.name.as_deref().map(check::name).transpose()?;
+        let scope = self.scope.as_deref().map(checked_scope).transpose()?;
+        let groups_claim = self.groups_claim.as_deref().map(checked_groups_claim).transpose()?;
+        let tenant = self.tenant.clone().unwrap_or_else(|| old.tenant.clone());
+        if tenant.as_deref().is_some_and(|tenant| !is_claim_text(tenant)) {
+            return Err(AdminError::TenantInvalid);
+        }
+        let custom_claims = self.custom_claims.clone().unwrap_or_else(|| old.custom_claims.clone());
+        check_custom_claims(&custom_claims)?;
+        Ok(IdentityProvider {
+            name: name.unwrap_or_else(|| old.name.clone()),
+            provider: self.provider.unwrap_or(old.provider),
+            issuer: self.issuer.clone().unwrap_or_else(|| old.issuer.clone()),
+            tenant,
+            scope: scope.unwrap_or_else(|| old.scope.clone()),
+            groups_claim: groups_claim.unwrap_or_else(|| old.groups_claim.clone()),
+            custom_claims,
+            enabled: self.enabled.unwrap_or(old.enabled),
+            ..old.clone()
+        })
+    }
+}
+
+/// An identity provider as the API and the audit log show it.
+pub fn view(provider: &IdentityProvider) -> Value {
+    json!({
+        "id": provider.id,
+        "name": provider.name,
+        "provider": provider.provider,
+        "issuer": provider.issuer,
+        "tenant": provider.tenant,
+        "jwks_uri": provider.jwks_uri,
+        "scope": provider.scope,
+        "groups_claim": provider.groups_claim,
+        "custom_claims": provider.custom_claims,
+        "enabled": provider.enabled,
+        "created_at": rfc3339(provider.created_at),
+        "updated_at": rfc3339(provider.updated_at),
+    })
+}
+
+fn checked_scope(text: &str) -> Result<String, AdminError> {
+    let scopes: Vec<String> = text.split(' ').filter(|s| !s.is_empty()).map(str::to_owned).collect();
+    check::scopes(&scopes)?;
+    Ok(scopes.join(" "))
+}
+
+fn checked_groups_claim(text: &str) -> Result<String, AdminError> {
+    if check::is_short_text(text) { Ok(text.to_owned()) } else { Err(AdminError::GroupsClaimInvalid) }
+}
+
+fn check_custom_claims(claims: &[CustomClaim]) -> Result<(), AdminError> {
+    let is_twice =
+        |(at, claim): (usize, &CustomClaim)| claims.iter().take(at).any(|other| other.name == claim.name);
+    let is_good = claims.len() <= MAX_CUSTOM_CLAIMS
+        && claims.iter().all(|claim| is_claim_text(&claim.name))
+        && !claims.iter().enumerate().any(is_twice);
+    if is_good { Ok(()) } else { Err(AdminError::CustomClaimsInvalid) }
+}
+
+fn is_claim_text(text: &str) -> bool {
+    (1..=MAX_TENANT).contains(&text.len()) && !text.chars().any(char::is_control)
+}
