@@ -41,8 +41,13 @@ tokio::task_local! {
 }
 
 /// Does what one request asks for: all its waits for the database together take no longer than `patience`.
-pub(super) async fn for_one_request<T>(patience: Duration, work: impl Future<Output = T>) -> T {
-    LEFT.scope(Cell::new(patience), work).await
+///
+/// Not an `async fn`, which would hold `work` twice: as its argument, and where it waits for it.
+pub(super) fn for_one_request<T>(
+    patience: Duration,
+    work: impl Future<Output = T>,
+) -> impl Future<Output = T> {
+    LEFT.scope(Cell::new(patience), work)
 }
 
 impl Lane<ReadJob> {

@@ -242,8 +242,8 @@ impl Store {
     }
 
     /// Does what one request asks for: all its waits for the database together take no longer than one may.
-    pub async fn for_one_request<T>(&self, work: impl Future<Output = T>) -> T {
-        self.workers.for_one_request(work).await
+    pub fn for_one_request<T>(&self, work: impl Future<Output = T>) -> impl Future<Output = T> {
+        self.workers.for_one_request(work)
     }
 
     /// Redeems an assertion, with its row in the decision log: everything or nothing.

@@ -129,8 +129,8 @@ impl Workers {
     }
 
     /// Does what one request asks for: all its waits for the database together take no longer than one may.
-    pub async fn for_one_request<T>(&self, work: impl Future<Output = T>) -> T {
-        lane::for_one_request(self.writes.patience, work).await
+    pub fn for_one_request<T>(&self, work: impl Future<Output = T>) -> impl Future<Output = T> {
+        lane::for_one_request(self.writes.patience, work)
     }
 
     /// How often was committed so far.

@@ -26,7 +26,7 @@ pub async fn token(State(app): State<Arc<App>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let RequestId(request_id) = parts.extensions.get().cloned().unwrap_or_default();
     let CallerAddress(address) = CallerAddress::of(&parts.extensions);
-    let exchanged = app.store.for_one_request(async {
+    let exchange_in_time = app.store.for_one_request(async {
         match read_form(&parts, body).await {
             Err(error) => refuse_early(&app, error, &request_id, address).await,
             Ok(body) => {
@@ -36,7 +36,7 @@ pub async fn token(State(app): State<Arc<App>>, request: Request) -> Response {
             }
         }
     });
-    let exchanged = exchanged.await;
+    let exchanged = exchange_in_time.await;
     app.metrics.count_exchange(exchanged.result.as_ref().err(), started.elapsed(), &app.policies());
     let mut response = match exchanged.result {
         Ok(token) => granted(&token),
