@@ -61,6 +61,16 @@ pub async fn delete(store: &Store, id: String, now: UnixSeconds) -> Result<(), A
         .await
 }
 
+/// The token of a digest, unless it has expired.
+pub async fn find_live(
+    store: &Store,
+    digest: String,
+    now: UnixSeconds,
+) -> Result<Option<AdminToken>, AdminError> {
+    let found = store.read(move |c| admin_tokens::find(c, &digest)).await?;
+    Ok(found.filter(|token| token.expires_at.is_none_or(|at| now < at)))
+}
+
 async fn teamspace_id(store: &Store, slug: String) -> Result<String, AdminError> {
     let snapshot = store.read(Snapshot::load).await?;
     let found = snapshot.tenancy(&slug).map(|tenancy| tenancy.teamspace.id.clone());

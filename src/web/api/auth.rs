@@ -12,11 +12,12 @@ use axum::middleware::Next;
 use axum::response::Response;
 
 use super::problem::Problem;
+use crate::admin::tokens;
 pub(super) use crate::admin::{Admin, InTeamspace, Operator};
 use crate::app::App;
 use crate::limits::gate::{Caller, bearer};
 use crate::random::digest;
-use crate::store::admin_tokens::{self, AdminToken};
+use crate::store::admin_tokens::AdminToken;
 use crate::web::middleware::RequestId;
 
 /// The `{id}` of the path.
@@ -36,11 +37,8 @@ pub async fn authenticate(
     };
     let presented = digest(presented);
     app.admin_budgets.check_blocked(&presented)?;
-    let of_token = presented.clone();
-    let token = app.store.read(move |c| admin_tokens::find(c, &presented)).await?;
-    let now = app.clock.now();
-    let live = token.filter(|token| token.expires_at.is_none_or(|at| now < at));
-    app.gate.note_token(&of_token, live.as_ref().map(AdminToken::caller));
+    let live = tokens::find_live(&app.store, presented.clone(), app.clock.now()).await?;
+    app.gate.note_token(&presented, live.as_ref().map(AdminToken::caller));
     let Some(token) = live else {
         let challenge = r#"Bearer error="invalid_token""#;
         return Err(Problem::unauthorized(challenge, "The admin token is unknown or has expired."));

@@ -4,6 +4,7 @@ mod access;
 mod audit;
 mod budget;
 mod clients;
+mod commands;
 mod effect;
 mod errors;
 mod harness;
