@@ -4,46 +4,32 @@ use std::collections::HashMap;
 
 use diesel::prelude::*;
 
+use super::row::row;
 use super::schema::{client_secrets, clients};
 use super::{AnyConnection, StoreError, from_json, to_json};
-use crate::model::client::{ClientSecret, RegisteredClient};
+use crate::clock::UnixSeconds;
+use crate::model::client::{AuthMethod, ClientSecret, RegisteredClient};
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = clients)]
 struct Row {
     client_id: String,
     client_name: String,
-    token_endpoint_auth_method: String,
+    token_endpoint_auth_method: AuthMethod,
     grant_types: String,
     client_groups: String,
     enabled: bool,
-    created_at: i64,
+    created_at: UnixSeconds,
 }
 
-#[derive(Queryable, Selectable, Insertable)]
-#[diesel(table_name = client_secrets)]
-struct SecretRow {
-    id: String,
-    client_id: String,
-    secret_digest: String,
-    created_at: i64,
-}
-
-impl From<&ClientSecret> for SecretRow {
-    fn from(s: &ClientSecret) -> Self {
-        Self {
-            id: s.id.clone(),
-            client_id: s.client_id.clone(),
-            secret_digest: s.secret_digest.clone(),
-            created_at: s.created_at,
-        }
-    }
-}
-
-impl From<SecretRow> for ClientSecret {
-    fn from(row: SecretRow) -> Self {
-        let SecretRow { id, client_id, secret_digest, created_at } = row;
-        Self { id, client_id, secret_digest, created_at }
+row! {
+    #[derive(Queryable, Selectable, Insertable)]
+    #[diesel(table_name = client_secrets)]
+    SecretRow: ClientSecret {
+        id: String,
+        client_id: String,
+        secret_digest: String,
+        created_at: UnixSeconds,
     }
 }
 
@@ -52,7 +38,7 @@ impl From<&RegisteredClient> for Row {
         Self {
             client_id: c.client_id.clone(),
             client_name: c.client_name.clone(),
-            token_endpoint_auth_method: c.token_endpoint_auth_method.as_str().to_owned(),
+            token_endpoint_auth_method: c.token_endpoint_auth_method,
             grant_types: to_json(&c.grant_types),
             client_groups: to_json(&c.groups),
             enabled: c.enabled,
@@ -64,7 +50,7 @@ impl From<&RegisteredClient> for Row {
 impl Row {
     fn with(self, secrets: Vec<ClientSecret>) -> Result<RegisteredClient, StoreError> {
         Ok(RegisteredClient {
-            token_endpoint_auth_method: self.token_endpoint_auth_method.parse()?,
+            token_endpoint_auth_method: self.token_endpoint_auth_method,
             grant_types: from_json(&self.grant_types)?,
             groups: from_json(&self.client_groups)?,
             secrets,

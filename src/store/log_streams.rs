@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use diesel::prelude::*;
 
+use super::connection::on_either;
 use super::schema::{log_streams, sign_ins};
 use super::sign_ins::{SignIn, complete};
 use super::{AnyConnection, StoreError};
@@ -105,16 +106,10 @@ fn position(connection: &mut AnyConnection, name: &str) -> Result<Position, Stor
 
 /// Takes or renews the lease on a stream; false while another process has it.
 pub fn claim(connection: &mut AnyConnection, name: &str, lease: &Lease) -> Result<bool, StoreError> {
+    use diesel::query_dsl::methods::FilterDsl as _;
     // Nobody takes one for so long: whoever has it had a clock that was ahead.
     let is_wrong = log_streams::held_until.gt(lease.until + MAX_DIFFERENCE);
     let free = log_streams::holder.eq(&lease.holder).or(log_streams::held_until.le(lease.now)).or(is_wrong);
-    let taken = diesel::update(log_streams::table.filter(log_streams::name.eq(name).and(free)))
-        .set((log_streams::holder.eq(&lease.holder), log_streams::held_until.eq(lease.until)))
-        .execute(connection)?;
-    let known: i64 = log_streams::table.filter(log_streams::name.eq(name)).count().get_result(connection)?;
-    if known > 0 {
-        return Ok(taken > 0);
-    }
     let row = (
         log_streams::name.eq(name),
         log_streams::last_id.eq(0),
@@ -122,8 +117,14 @@ pub fn claim(connection: &mut AnyConnection, name: &str, lease: &Lease) -> Resul
         log_streams::holder.eq(&lease.holder),
         log_streams::held_until.eq(lease.until),
     );
-    diesel::insert_into(log_streams::table).values(row).execute(connection)?;
-    Ok(true)
+    let taken = on_either!(connection, |c| diesel::insert_into(log_streams::table)
+        .values(row)
+        .on_conflict(log_streams::name)
+        .do_update()
+        .set((log_streams::holder.eq(&lease.holder), log_streams::held_until.eq(lease.until)))
+        .filter(free)
+        .execute(c)?);
+    Ok(taken > 0)
 }
 
 /// Notes that every row after `from` and up to `to` was sent, and renews the lease. False when another process has

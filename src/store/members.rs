@@ -4,11 +4,12 @@ use std::collections::HashMap;
 
 use diesel::prelude::*;
 
+use super::row::row;
 use super::schema::{identities, members};
 use super::statement::{Fixed, Statement};
 use super::{AnyConnection, Page, StoreError, WINDOW, teamspaces};
 use crate::clock::UnixSeconds;
-use crate::model::member::{Member, Status};
+use crate::model::member::{Member, Role, Status};
 use crate::model::seats::seats_taken;
 
 /// A subject, unique inside (issuer, tenant); the tenant is empty when the assertion names none.
@@ -22,52 +23,20 @@ pub struct Identity {
     pub member_id: String,
 }
 
-#[derive(Queryable, QueryableByName, Selectable, Insertable, AsChangeset)]
-#[diesel(table_name = members)]
-#[diesel(treat_none_as_null = true)]
-struct Row {
-    id: String,
-    teamspace_id: String,
-    email: String,
-    role: String,
-    status: String,
-    provisioned_by: String,
-    created_at: i64,
-    last_sign_in_at: Option<i64>,
-    sessions_ended_at: Option<i64>,
-}
-
-impl From<&Member> for Row {
-    fn from(m: &Member) -> Self {
-        Self {
-            id: m.id.clone(),
-            teamspace_id: m.teamspace_id.clone(),
-            email: m.email.clone(),
-            role: m.role.as_str().to_owned(),
-            status: m.status.as_str().to_owned(),
-            provisioned_by: m.provisioned_by.clone(),
-            created_at: m.created_at,
-            last_sign_in_at: m.last_sign_in_at,
-            sessions_ended_at: m.sessions_ended_at,
-        }
-    }
-}
-
-impl TryFrom<Row> for Member {
-    type Error = StoreError;
-
-    fn try_from(row: Row) -> Result<Self, StoreError> {
-        Ok(Self {
-            role: row.role.parse()?,
-            status: row.status.parse()?,
-            id: row.id,
-            teamspace_id: row.teamspace_id,
-            email: row.email,
-            provisioned_by: row.provisioned_by,
-            created_at: row.created_at,
-            last_sign_in_at: row.last_sign_in_at,
-            sessions_ended_at: row.sessions_ended_at,
-        })
+row! {
+    #[derive(Queryable, QueryableByName, Selectable, Insertable, AsChangeset)]
+    #[diesel(table_name = members)]
+    #[diesel(treat_none_as_null = true)]
+    Row: Member {
+        id: String,
+        teamspace_id: String,
+        email: String,
+        role: Role,
+        status: Status,
+        provisioned_by: String,
+        created_at: UnixSeconds,
+        last_sign_in_at: Option<UnixSeconds>,
+        sessions_ended_at: Option<UnixSeconds>,
     }
 }
 
@@ -137,7 +106,7 @@ fn standing_of_subject(
     };
     match (bound, by_email) {
         (Some(_), Some(other)) if other.status != Status::Removed => Ok(None),
-        (Some(row), _) => Ok(Some(Standing::Bound(row.try_into()?))),
+        (Some(row), _) => Ok(Some(Standing::Bound(row.into()))),
         (None, Some(member)) => {
             // A removed one is out under every subject.
             let free = member.status == Status::Removed
@@ -157,14 +126,12 @@ pub fn find(
     teamspace_id: &str,
     id: &str,
 ) -> Result<Option<Member>, StoreError> {
-    members::table
+    let found = members::table
         .filter(members::teamspace_id.eq(teamspace_id))
         .filter(members::id.eq(id))
         .select(Row::as_select())
-        .get_result(connection)
-        .optional()?
-        .map(Member::try_from)
-        .transpose()
+        .get_result(connection);
+    Ok(found.optional()?.map(Member::from))
 }
 
 /// One member of a teamspace, by lower-case email.
@@ -175,7 +142,7 @@ pub fn find_by_email(
 ) -> Result<Option<Member>, StoreError> {
     let found: Option<Row> =
         Statement::<FindByEmail, 2>::new([teamspace_id.into(), email.into()]).find(connection)?;
-    found.map(Member::try_from).transpose()
+    Ok(found.map(Member::from))
 }
 
 /// A page of a teamspace's members with their identities, by email. Removed ones are not listed, so a page may be short
@@ -191,7 +158,7 @@ pub fn list(
         .filter(members::email.gt(after_email.unwrap_or_default()))
         .order(members::email.asc());
     let end: Option<String> = all.select(members::email).offset(WINDOW - 1).first(connection).optional()?;
-    let mut listed = all.filter(members::status.ne(Status::Removed.as_str())).into_boxed();
+    let mut listed = all.filter(members::status.ne(Status::Removed)).into_boxed();
     if let Some(end) = &end {
         listed = listed.filter(members::email.le(end));
     }
@@ -205,9 +172,9 @@ pub fn list(
         .into_iter()
         .map(|row| {
             let own = identities.remove(&row.id).unwrap_or_default();
-            Ok((Member::try_from(row)?, own))
+            (Member::from(row), own)
         })
-        .collect::<Result<Vec<_>, StoreError>>()?;
+        .collect();
     let mut page = Page::of(items, limit, |(member, _)| member.email.clone());
     page.next_cursor = page.next_cursor.or(end);
     Ok(page)
@@ -327,10 +294,10 @@ pub(super) fn accept(
     let updated = diesel::update(
         members::table
             .filter(members::id.eq(member_id))
-            .filter(members::status.eq_any([Status::Invited.as_str(), Status::Active.as_str()]))
+            .filter(members::status.eq_any([Status::Invited, Status::Active]))
             .filter(members::sessions_ended_at.is_null().or(members::sessions_ended_at.lt(signed_in_at))),
     )
-    .set((members::status.eq(Status::Active.as_str()), members::last_sign_in_at.eq(now)))
+    .set((members::status.eq(Status::Active), members::last_sign_in_at.eq(now)))
     .execute(connection)?;
     Ok(updated == 1)
 }

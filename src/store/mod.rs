@@ -28,6 +28,7 @@ pub mod members;
 pub mod policy_sets;
 pub mod replicas;
 pub mod resources;
+mod row;
 mod schema;
 pub mod shadow;
 pub mod sign_ins;

@@ -2,8 +2,9 @@
 
 use diesel::prelude::*;
 
+use super::connection::on_either;
 use super::schema::policy_sets;
-use super::{AnyConnection, StoreError, insert_unless_there};
+use super::{AnyConnection, StoreError};
 use crate::clock::UnixSeconds;
 
 /// How much longer than its sign-ins a set is kept, in seconds: `last_in_force_at` is brought up to date each
@@ -31,18 +32,18 @@ pub struct PastSetTimes {
 
 /// Notes that a set is in force.
 pub fn keep(connection: &mut AnyConnection, hash: &str, content: &str, now: UnixSeconds) -> QueryResult<()> {
-    let touched = diesel::update(policy_sets::table.filter(policy_sets::hash.eq(hash)))
+    let row = (
+        policy_sets::hash.eq(hash),
+        policy_sets::content.eq(content),
+        policy_sets::first_loaded_at.eq(now),
+        policy_sets::last_in_force_at.eq(now),
+    );
+    on_either!(connection, |c| diesel::insert_into(policy_sets::table)
+        .values(row)
+        .on_conflict(policy_sets::hash)
+        .do_update()
         .set(policy_sets::last_in_force_at.eq(now))
-        .execute(connection)?;
-    if touched == 0 {
-        let row = (
-            policy_sets::hash.eq(hash),
-            policy_sets::content.eq(content),
-            policy_sets::first_loaded_at.eq(now),
-            policy_sets::last_in_force_at.eq(now),
-        );
-        insert_unless_there(connection, |c| diesel::insert_into(policy_sets::table).values(row).execute(c))?;
-    }
+        .execute(c)?);
     Ok(())
 }
 

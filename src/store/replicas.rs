@@ -2,6 +2,7 @@
 
 use diesel::prelude::*;
 
+use super::connection::on_either;
 use super::schema::replicas;
 use super::{AnyConnection, StoreError};
 use crate::clock::UnixSeconds;
@@ -38,10 +39,12 @@ pub struct Met {
 pub fn meet(connection: &mut AnyConnection, own: &Replica) -> Result<Met, StoreError> {
     let row = replicas::table.find(&own.id);
     let own_before = row.select(replicas::seen_at).first(connection).optional()?;
-    match own_before {
-        Some(_) => diesel::update(row).set(own).execute(connection)?,
-        None => diesel::insert_into(replicas::table).values(own).execute(connection)?,
-    };
+    on_either!(connection, |c| diesel::insert_into(replicas::table)
+        .values(own)
+        .on_conflict(replicas::id)
+        .do_update()
+        .set(own)
+        .execute(c)?);
     let others = replicas::table
         .filter(replicas::id.ne(&own.id))
         .filter(replicas::seen_at.gt(own.seen_at - ALIVE))

@@ -4,6 +4,7 @@ use diesel::prelude::*;
 
 use super::schema::resources;
 use super::{AnyConnection, StoreError, from_json, to_json};
+use crate::clock::UnixSeconds;
 use crate::model::resource::Resource;
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
@@ -17,7 +18,7 @@ struct Row {
     scopes: String,
     default_scopes: String,
     teamspaces: Option<String>,
-    created_at: i64,
+    created_at: UnixSeconds,
 }
 
 impl TryFrom<&Resource> for Row {

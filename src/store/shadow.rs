@@ -2,6 +2,7 @@
 
 use diesel::prelude::*;
 
+use super::connection::on_either;
 use super::schema::{shadow_differences, shadow_runs};
 use super::{AnyConnection, StoreError};
 use crate::clock::UnixSeconds;
@@ -77,18 +78,17 @@ pub fn record(
 }
 
 fn add(connection: &mut AnyConnection, run: &Run) -> QueryResult<()> {
-    let key = (run.shadow_set.as_str(), run.policy_set.as_str());
-    let counted = diesel::update(shadow_runs::table.find(key))
+    on_either!(connection, |c| diesel::insert_into(shadow_runs::table)
+        .values(run)
+        .on_conflict((shadow_runs::shadow_set, shadow_runs::policy_set))
+        .do_update()
         .set((
             shadow_runs::until.eq(run.until),
             shadow_runs::evaluated.eq(shadow_runs::evaluated + run.evaluated),
             shadow_runs::different.eq(shadow_runs::different + run.different),
             shadow_runs::dropped.eq(shadow_runs::dropped + run.dropped),
         ))
-        .execute(connection)?;
-    if counted == 0 {
-        diesel::insert_into(shadow_runs::table).values(run).execute(connection)?;
-    }
+        .execute(c)?);
     Ok(())
 }
 

@@ -15,6 +15,7 @@ use diesel::sql_types::{BigInt, HasSqlType, Nullable, Text, Untyped};
 use diesel::sqlite::Sqlite;
 
 use super::AnyConnection;
+use super::connection::on_either;
 
 /// A text with a `?` for each value, and no other.
 pub(super) trait Fixed: 'static {
@@ -116,20 +117,12 @@ impl<T: QueryableByName<Sqlite> + 'static> Answer for T {}
 impl<F: Fixed, const N: usize> Statement<'_, F, N> {
     /// Runs it, and tells how many rows it changed.
     pub fn run(self, connection: &mut AnyConnection) -> QueryResult<usize> {
-        match connection {
-            AnyConnection::Sqlite(connection) => self.execute(connection),
-            #[cfg(feature = "postgres")]
-            AnyConnection::Postgres(connection) => self.execute(connection),
-        }
+        on_either!(connection, |c| self.execute(c))
     }
 
     /// The one row that there is, or none.
     pub fn find<T: Answer>(self, connection: &mut AnyConnection) -> QueryResult<Option<T>> {
-        let mut rows: Vec<T> = match connection {
-            AnyConnection::Sqlite(connection) => self.load(connection)?,
-            #[cfg(feature = "postgres")]
-            AnyConnection::Postgres(connection) => self.load(connection)?,
-        };
+        let mut rows: Vec<T> = on_either!(connection, |c| self.load(c)?);
         Ok(rows.pop())
     }
 }

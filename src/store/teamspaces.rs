@@ -7,7 +7,8 @@ use diesel::prelude::*;
 use super::schema::{email_domains, teamspaces};
 use super::statement::{Fixed, Statement};
 use super::{AnyConnection, StoreError};
-use crate::model::teamspace::Teamspace;
+use crate::clock::UnixSeconds;
+use crate::model::teamspace::{Plan, Teamspace};
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = teamspaces)]
@@ -16,9 +17,9 @@ struct Row {
     id: String,
     slug: String,
     name: String,
-    plan: String,
+    plan: Plan,
     member_limit: Option<i64>,
-    created_at: i64,
+    created_at: UnixSeconds,
 }
 
 impl From<&Teamspace> for Row {
@@ -27,7 +28,7 @@ impl From<&Teamspace> for Row {
             id: t.id.clone(),
             slug: t.slug.clone(),
             name: t.name.clone(),
-            plan: t.plan.as_str().to_owned(),
+            plan: t.plan,
             member_limit: t.member_limit,
             created_at: t.created_at,
         }
@@ -35,16 +36,9 @@ impl From<&Teamspace> for Row {
 }
 
 impl Row {
-    fn with(self, email_domains: Vec<String>) -> Result<Teamspace, StoreError> {
-        Ok(Teamspace {
-            plan: self.plan.parse()?,
-            email_domains,
-            id: self.id,
-            slug: self.slug,
-            name: self.name,
-            member_limit: self.member_limit,
-            created_at: self.created_at,
-        })
+    fn with(self, email_domains: Vec<String>) -> Teamspace {
+        let Self { id, slug, name, plan, member_limit, created_at } = self;
+        Teamspace { id, slug, name, plan, member_limit, email_domains, created_at }
     }
 }
 
@@ -70,12 +64,11 @@ pub fn after_slug(
     {
         domains.entry(teamspace_id).or_default().push(domain);
     }
-    rows.into_iter()
-        .map(|row| {
-            let own = domains.remove(&row.id).unwrap_or_default();
-            row.with(own)
-        })
-        .collect()
+    let with_domains = |row: Row| {
+        let own = domains.remove(&row.id).unwrap_or_default();
+        row.with(own)
+    };
+    Ok(rows.into_iter().map(with_domains).collect())
 }
 
 /// Adds one. A slug or domain that is taken is a unique violation.
@@ -162,13 +155,14 @@ pub(super) fn change_seats(connection: &mut AnyConnection, id: &str, by: i64) ->
 
 /// One by its id, with its email domains.
 pub fn find(connection: &mut AnyConnection, id: &str) -> Result<Option<Teamspace>, StoreError> {
-    let row = teamspaces::table.find(id).select(Row::as_select()).first(connection).optional()?;
+    let row: Option<Row> =
+        teamspaces::table.find(id).select(Row::as_select()).first(connection).optional()?;
     let domains = email_domains::table
         .filter(email_domains::teamspace_id.eq(id))
         .order(email_domains::domain.asc())
         .select(email_domains::domain)
         .load(connection)?;
-    row.map(|row| row.with(domains)).transpose()
+    Ok(row.map(|row| row.with(domains)))
 }
 
 fn insert_domains(connection: &mut AnyConnection, teamspace: &Teamspace) -> QueryResult<()> {

@@ -40,6 +40,20 @@ pub enum AnyConnection {
     Postgres(diesel::PgConnection),
 }
 
+/// Runs what is written once on the connection of either database. Diesel builds some statements, such as
+/// `ON CONFLICT`, only for a connection whose database it knows.
+macro_rules! on_either {
+    ($connection:expr, |$arm:ident| $run:expr) => {
+        match $connection {
+            $crate::store::AnyConnection::Sqlite($arm) => $run,
+            #[cfg(feature = "postgres")]
+            $crate::store::AnyConnection::Postgres($arm) => $run,
+        }
+    };
+}
+
+pub(super) use on_either;
+
 /// Which database a URL leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
