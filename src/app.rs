@@ -117,7 +117,7 @@ impl App {
         Ok(app)
     }
 
-    /// The same for looking only: it has no keys to sign with, and writes nothing.
+    /// An `App` for commands that only look: it has no keys to sign with, and writes nothing.
     pub async fn inspect(config: Config, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StartError> {
         let policies = Watch::begin(policy_place(&config), clock.now())?;
         let store = Store::open(&config.database_url, &config.database)?;

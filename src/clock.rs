@@ -11,7 +11,7 @@ pub type UnixSeconds = i64;
 /// The largest difference between two clocks that still counts as the same time, in seconds.
 pub const MAX_DIFFERENCE: i64 = 60;
 
-/// By how many seconds the clock may move against the ticks without having been set: both are cut to whole seconds,
+/// Seconds by which the clock may move against the ticks without having been set: both are cut to whole seconds,
 /// and NTP slews.
 const SLEW: i64 = 5;
 
@@ -64,7 +64,7 @@ impl Moment {
         (clock.now() - self.at).max(clock.ticks() - self.ticks)
     }
 
-    /// By how many seconds the clock was set since then, back when it is negative; none when it was not.
+    /// Seconds by which the clock was set since then, back when negative; none when it was not.
     pub fn step_since(self, clock: &dyn Clock) -> Option<i64> {
         let step = (clock.now() - self.at) - (clock.ticks() - self.ticks);
         (step.abs() > SLEW).then_some(step)

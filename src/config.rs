@@ -42,7 +42,7 @@ pub struct Config {
     /// `sqlite://FILE`, or in a build with the `postgres` feature `postgres://USER@HOST/DATABASE`, with libpq's
     /// parameters behind a `?`; a server on another machine needs `sslmode`, best `sslmode=verify-full`.
     pub database_url: String,
-    /// The same, read from a file: a PostgreSQL URL may hold a password.
+    /// A file that holds `database_url`: a PostgreSQL URL may contain a password.
     pub database_url_file: Option<PathBuf>,
     pub database: Database,
     /// Directory of `*.cedar` files. A change takes effect within seconds, or at once on SIGHUP.
@@ -69,7 +69,7 @@ pub struct Config {
     pub retention: Retention,
 }
 
-/// What we issue.
+/// Access tokens that we issue.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AccessToken {
@@ -84,7 +84,7 @@ pub struct AccessToken {
 pub struct Admin {
     /// Requests of a teamspace's token.
     pub requests_per_minute: u32,
-    /// Those of them that are no GET.
+    /// Requests of a teamspace's token that are no GET.
     pub changes_per_minute: u32,
     /// Requests of a teamspace's token that are under way.
     pub requests_at_once: usize,
@@ -94,7 +94,7 @@ pub struct Admin {
     pub operator_requests_at_once: usize,
 }
 
-/// What we accept.
+/// Assertions that we accept.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Assertion {
@@ -167,7 +167,7 @@ pub struct Jwks {
 pub struct Keys {
     /// 32 bytes, base64url; when given, private signing keys are encrypted at rest (AES-256-GCM).
     pub encryption_key: Option<Secret>,
-    /// The same, read from a file.
+    /// A file that holds the key.
     pub encryption_key_file: Option<PathBuf>,
 }
 

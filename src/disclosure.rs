@@ -1,5 +1,5 @@
-//! What a teamspace may learn about policies. One that names another teamspace, or anybody or anything outside of
-//! this one, is not told to it: neither on the wire, nor in its decision log, nor in what is explained to it.
+//! Decides how much a teamspace may learn about policies. A policy that names another teamspace, or anybody or anything
+//! outside of this one, is not shown to it: not on the wire, not in its decision log, not in explanations.
 //! Operators see everything.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,7 +25,7 @@ pub struct Known<'a> {
     pub scopes: &'a [String],
 }
 
-/// What a teamspace is told about the policies of a set.
+/// The parts of a policy set that a teamspace is told.
 pub struct Disclosure<'a> {
     pub snapshot: &'a Snapshot,
     pub tenancy: &'a Tenancy,
@@ -33,7 +33,7 @@ pub struct Disclosure<'a> {
     pub policies: &'a AnnotatedSet,
 }
 
-/// What is said of a refusal.
+/// The public words of a refusal.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Told<'a> {
     pub error: ErrorCode,
@@ -42,7 +42,7 @@ pub struct Told<'a> {
 }
 
 impl Disclosure<'_> {
-    /// What is said of a refusal: the words of the first policy behind it that may be told, else constant ones.
+    /// The public words of a refusal: those of the first policy behind it that may be told, else constant ones.
     pub fn of_denial<'d>(&'d self, denial: &'d Denial) -> Told<'d> {
         let told = denial.policies.iter().filter(|id| self.tells(id));
         let said = told.filter_map(|id| self.policies.get(id)).next();
@@ -197,14 +197,14 @@ impl Disclosure<'_> {
 pub struct Refusals(Vec<(Vec<Reason>, Vec<Reason>)>);
 
 impl Refusals {
-    /// What is told in the place of a reason that came of one of the questions.
+    /// The reason that replaces one from a question's policies.
     pub fn reason(&self, reason: &str) -> Option<String> {
         let first = |reasons: &[Reason]| reasons.first().map(|first| first.as_str().to_owned());
         let (_, told) = self.0.iter().find(|(before, _)| first(before).as_deref() == Some(reason))?;
         first(told)
     }
 
-    /// What is told in the place of a detail, which lists the reasons of a question or is the first of them.
+    /// The detail that replaces one that lists the reasons of a question or is the first of them.
     pub fn detail(&self, detail: &str) -> Option<String> {
         let listed = |reasons: &[Reason]| reasons.iter().map(Reason::as_str).collect::<Vec<_>>().join(", ");
         let all = self.0.iter().find(|(before, _)| !before.is_empty() && listed(before) == detail);
@@ -226,7 +226,7 @@ fn matches(pattern: &str, text: &str) -> bool {
     text.ends_with(end)
 }
 
-/// What the policies of past sets say of themselves, for those sets that were asked for lately.
+/// The annotations of past policy sets, for those sets that were asked for lately.
 #[derive(Default)]
 pub struct PastSets(Mutex<Vec<(String, Arc<AnnotatedSet>)>>);
 

@@ -12,7 +12,7 @@ pub fn plain_address(text: &str) -> Option<String> {
     is_plain.then(|| text.to_ascii_lowercase())
 }
 
-/// What follows the `@` of an address.
+/// The part after the `@` of an address.
 pub fn domain_of(address: &str) -> Option<&str> {
     address.rsplit_once('@').map(|(_, domain)| domain)
 }

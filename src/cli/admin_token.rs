@@ -16,7 +16,7 @@ pub(super) enum Command {
     /// Make a token and print it: the only time it can be seen.
     #[command(after_help = "Example: TOKEN=$(countersign admin-token create --name ci --expires 30d)")]
     Create {
-        /// What it is for; shown in the audit log.
+        /// Purpose; shown in the audit log.
         #[arg(long)]
         name: String,
         /// Limit it to one teamspace [default: an operator's token, for everything].

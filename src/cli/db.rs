@@ -158,7 +158,7 @@ struct Pace {
     told: Mutex<Told>,
 }
 
-/// What was told last, and when.
+/// The last message, and when it was printed.
 struct Told {
     at: Instant,
     doing: Option<Doing>,

@@ -134,7 +134,7 @@ impl JsonSchema for Destination {
     }
 }
 
-/// What streams must satisfy beyond their types.
+/// Rules for log streams beyond their types.
 pub(super) fn check(streams: &[LogStream]) -> Vec<ConfigError> {
     let mut names = HashSet::new();
     let mut errors = Vec::new();

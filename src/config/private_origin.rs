@@ -50,7 +50,7 @@ impl PrivateOrigin {
         }
     }
 
-    /// What is wrong with it.
+    /// The problem with it, if there is one.
     pub(super) fn problem(&self) -> Option<&'static str> {
         let origin = self.origin();
         let is_exact = Url::parse(origin).is_ok_and(|url| url.origin().ascii_serialization() == origin);

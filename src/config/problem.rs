@@ -1,4 +1,4 @@
-//! What is wrong with a configuration: every problem at once, each with its place, key, value and what was expected.
+//! The problems of a configuration: all at once, each with its place, key, value and what was expected.
 
 use std::fmt;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! What the configuration is read from, the file and the environment, and where in them each key was set.
+//! The sources of the configuration, which are the file and the environment, and where in them each key was set.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -253,7 +253,7 @@ fn did_you_mean(unknown: &str, known: &[&str]) -> String {
     }
 }
 
-/// What a value should have been, said without Rust's names of types.
+/// The expected form of a value, without Rust's names of types.
 fn expectation(key: &str, expected: &str) -> String {
     let variable = format!("{PREFIX}{}__…", key.to_ascii_uppercase());
     match expected {
@@ -266,7 +266,7 @@ fn expectation(key: &str, expected: &str) -> String {
     }
 }
 
-/// What is wrong with a value that must not be quoted. Our own texts about it do not do so.
+/// The problem with a value that must not be quoted. Our own texts about it do not quote it.
 fn redacted(kind: &Kind) -> String {
     match kind {
         Kind::Message(text) => text.clone(),

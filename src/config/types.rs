@@ -25,7 +25,7 @@ impl Duration {
         self.0
     }
 
-    /// The same for timers; a negative length cannot be parsed.
+    /// The length as timers take it; a negative one cannot be parsed.
     pub fn std(self) -> std::time::Duration {
         std::time::Duration::from_secs(self.0.unsigned_abs())
     }

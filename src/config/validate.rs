@@ -1,4 +1,4 @@
-//! What a configuration must satisfy beyond its types; every problem names its key and the cause.
+//! Rules for a configuration beyond its types; every problem names its key and the cause.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use super::{
     is_loopback, log_stream,
 };
 
-/// What was found so far, each problem with the place where its key was set.
+/// The problems found so far, each with the place where its key was set.
 struct Findings<'a> {
     sources: &'a Sources,
     errors: ConfigErrors,
@@ -53,7 +53,7 @@ impl Config {
         if found.errors.is_empty() { Ok(self) } else { Err(found.errors) }
     }
 
-    /// What must not be the same as something else.
+    /// Checks that two values differ.
     fn check_places(&self) -> Vec<ConfigError> {
         let mut errors = Vec::new();
         if self.listen == self.management_listen {

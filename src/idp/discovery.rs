@@ -5,7 +5,7 @@ use url::Url;
 
 use super::fetch::{FetchError, Fetcher};
 
-/// What we need of the metadata. A member that is `null` is as good as none.
+/// The members of the metadata that we need. `null` counts as absent.
 #[derive(Debug, Clone)]
 pub struct Metadata {
     pub issuer: String,
@@ -15,7 +15,7 @@ pub struct Metadata {
 }
 
 impl Metadata {
-    /// What is needed must have its type; what only warns may be of any form.
+    /// Needed members must have their type; those that only cause warnings may have any form.
     fn read(json: &Value) -> Option<Self> {
         const ID_JAG: &str = "urn:ietf:params:oauth:token-type:id-jag";
         let jwks_uri = match json.get("jwks_uri") {

@@ -54,7 +54,7 @@ pub enum FetchError {
 }
 
 impl FetchError {
-    /// The same without what would tell which names there are behind the firewall.
+    /// The error without anything that tells which names there are behind the firewall.
     pub fn confined(self) -> Self {
         match self {
             Self::PrivateAddress | Self::Lookup(_) | Self::Unreachable(_) | Self::Timeout => Self::NotReached,
@@ -68,7 +68,7 @@ impl FetchError {
 #[error("cannot set up the HTTP client: {0}")]
 pub struct FetcherError(String);
 
-/// What was fetched.
+/// A fetched document.
 #[derive(Debug)]
 pub struct Fetched {
     pub json: Value,
@@ -85,7 +85,7 @@ pub struct Fetcher {
     private: Client,
     /// All that the operator excused, for one teamspace or another.
     excused: Arc<[PrivateOrigin]>,
-    /// Those of them that may be asked.
+    /// The excused origins that this fetcher may ask.
     private_origins: Arc<HashSet<String>>,
     administrators: Arc<Semaphore>,
     /// Where a fetch needs a place, if it needs one.
@@ -110,14 +110,14 @@ impl Fetcher {
         })
     }
 
-    /// The same, with the private origins that are excused for a teamspace.
+    /// A fetcher with the private origins that are excused for a teamspace.
     pub fn on_behalf_of(&self, teamspace: &str) -> Self {
         let its = self.excused.iter().filter(|excused| excused.is_for(teamspace));
         let private_origins = its.map(|excused| excused.origin().to_owned()).collect();
         Self { private_origins: Arc::new(private_origins), ..self.clone() }
     }
 
-    /// The same for what a teamspace's administrator asks for: few of them at once, the others wait within their
+    /// A fetcher for requests of teamspaces' administrators: few at once, the others wait within their
     /// deadline.
     pub fn for_administrators(&self) -> Self {
         Self { places: Some(Arc::clone(&self.administrators)), ..self.clone() }

@@ -1,4 +1,4 @@
-//! What is checked when an administrator saves an identity provider, item by item.
+//! Checks an identity provider when an administrator saves it, item by item.
 
 use serde::Serialize;
 use url::Url;

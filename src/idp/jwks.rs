@@ -59,7 +59,7 @@ impl Cached {
     }
 }
 
-/// What is cached of one issuer.
+/// The cache entry of one issuer.
 struct Entry {
     /// The slug of the teamspace that believes it: which private origins may be asked depends on it.
     teamspace: String,

@@ -68,7 +68,7 @@ pub struct VerificationKey {
 }
 
 impl VerificationKey {
-    /// From a JWK (RFC 7517). A set with keys that cannot be used stays usable: providers publish encryption keys
+    /// Reads a JWK (RFC 7517). A set with keys that cannot be used stays usable: providers publish encryption keys
     /// and new kinds beside the ones we need.
     pub fn from_jwk(jwk: &Value) -> Result<Self, Unusable> {
         let jwk = Jwk(jwk.as_object().ok_or(Unusable::NotAnObject)?);

@@ -34,7 +34,7 @@ pub struct LeftOut {
 pub struct NoUsableKey(String);
 
 impl KeySet {
-    /// From a JWK Set (RFC 7517 §5); keys that we cannot use are left out.
+    /// Reads a JWK Set (RFC 7517 §5); keys that we cannot use are left out.
     pub fn parse(json: &Value) -> Result<Self, NoUsableKey> {
         let published =
             json.get("keys").and_then(Value::as_array).ok_or_else(|| NoUsableKey(String::new()))?;

@@ -21,7 +21,7 @@ const SOON: u64 = 1;
 
 type Rate = DefaultKeyedRateLimiter<String>;
 
-/// What one kind of token may do.
+/// The budget of one kind of token.
 struct Allowance {
     requests: Option<Rate>,
     changes: Option<Rate>,

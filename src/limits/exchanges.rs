@@ -25,7 +25,7 @@ pub struct Limits {
     /// Until when a key that has used up its budget is not even heard.
     blocked: Mutex<HashMap<AuthenticationKey, Instant>>,
     hasher: RandomState,
-    /// By client, issuer, tenant and subject.
+    /// Exchanges by client, issuer, tenant and subject.
     subjects: Option<DefaultKeyedRateLimiter<[String; 4]>>,
     addresses: Option<DefaultKeyedRateLimiter<IpAddr>>,
     clock: DefaultClock,

@@ -40,7 +40,7 @@ const PRIVATE_CONNECTIONS: usize = 64;
 const BODY: &str =
     r#"{"error":"temporarily_unavailable","error_description":"Temporarily unavailable; try again later."}"#;
 
-/// Who presents a token to the admin API, as far as its places are concerned.
+/// The kind of caller at the admin API, as far as its places are concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Caller {
     Operator,
@@ -131,7 +131,7 @@ impl Gate {
         self.take(places).map(Some)
     }
 
-    /// Whose token it was when it was last found good.
+    /// The caller whose token it was when it was last found good.
     fn caller(&self, headers: &HeaderMap) -> Option<Caller> {
         let digest = digest(bearer(headers)?);
         self.known.read().unwrap_or_else(PoisonError::into_inner).get(&digest).copied()
@@ -172,7 +172,7 @@ impl Gate {
         self.refused.load(Ordering::Relaxed)
     }
 
-    /// From now on answers say that their connection is closed, and the service is not ready.
+    /// Makes answers say that their connection is closed, and the service not ready, from now on.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
     }
@@ -182,7 +182,7 @@ impl Gate {
         self.stopping.load(Ordering::Relaxed)
     }
 
-    /// What whoever found no place is told. There is no log line: writing it would be the larger part of the work.
+    /// The answer to a request that found no place. There is no log line: it would be most of the work.
     pub fn refusal() -> Response {
         let mut response = Response::new(Body::from(BODY));
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;

@@ -17,7 +17,7 @@ const MAX_KINDS: usize = 1024;
 /// A row that waits keeps its facts and decisions unless they have more bytes than this.
 const MAX_WAITING: usize = 16 * 1024;
 
-/// What refusals that are counted together have in common. The teamspace stands for the issuer: an issuer that leads to
+/// The key by which refusals are counted together. The teamspace stands for the issuer: an issuer that leads to
 /// none is the caller's invention, and so is the name of a client that has not authenticated.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Kind {

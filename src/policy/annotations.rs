@@ -63,12 +63,12 @@ impl Annotations {
 }
 
 impl AnnotatedSet {
-    /// Those of policies whose ids are their `@id`. The caller provides the stack.
+    /// The annotations of policies whose ids are their `@id`. The caller provides the stack.
     pub(super) fn of<'a>(policies: impl Iterator<Item = (PolicyId, &'a Policy)>) -> Self {
         Self(policies.map(|(id, policy)| (id, Annotations::of(policy))).collect())
     }
 
-    /// Those of a policy.
+    /// The annotations of a policy.
     pub fn get(&self, id: &str) -> Option<&Annotations> {
         self.0.get(&PolicyId::new(id))
     }

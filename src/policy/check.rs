@@ -7,7 +7,7 @@ use super::load::{Examined, examine};
 use super::problem::{Problem, Severity};
 use super::source;
 
-/// What a check found.
+/// The findings of a check.
 #[derive(Debug)]
 pub struct Findings {
     /// The set's hash, when it could be used.
@@ -16,7 +16,7 @@ pub struct Findings {
     pub files: usize,
     /// How many policies they have.
     pub policies: usize,
-    /// By file and place.
+    /// The problems by file and place.
     pub problems: Vec<Problem>,
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::heads;
 
-/// What one policy had to say to one question.
+/// One policy's part in the answer to one question.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
     pub policy: String,
@@ -36,7 +36,7 @@ pub struct Clause {
     /// Why it could not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// What it looked at; `absent` is an optional fact that is not there.
+    /// The facts that it read; `absent` is an optional fact that is not there.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub values: BTreeMap<String, String>,
 }

@@ -79,9 +79,9 @@ fn string_length(text: &str) -> usize {
 /// A bound of how tall the syntax tree is.
 #[derive(Default)]
 struct Tree {
-    /// Of the innermost bracket, or of none.
+    /// The height of the innermost bracket, or of the whole text.
     here: Height,
-    /// Of the brackets around it.
+    /// The heights of the brackets around it.
     around: Vec<Height>,
 }
 

@@ -1,4 +1,4 @@
-//! What a change of policies changes: on cases, and on sign-ins that were recorded.
+//! The effect of a change of policies on cases and on recorded sign-ins.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -20,14 +20,14 @@ pub struct Changed {
     pub differences: Vec<Difference>,
 }
 
-/// What was looked at, and what of it changes.
+/// The cases or sign-ins that were compared, and those that change.
 #[derive(Debug, Default, Serialize)]
 pub struct Replayed {
     pub total: usize,
     /// Sign-ins of a time when facts were not recorded, or refused before policies were asked.
     pub without_facts: usize,
     pub changed: Vec<Changed>,
-    /// What took part in it.
+    /// The policies that took part in it.
     #[serde(skip)]
     pub exercised: Exercised,
 }
@@ -46,7 +46,7 @@ impl Changed {
     }
 }
 
-/// What a solver says of a change: an answer for every action, or why there is none.
+/// A solver's answer to a change: one for every action, or why there is none.
 #[derive(Debug, Serialize)]
 pub struct Widening {
     pub actions: Vec<Answer>,
@@ -77,7 +77,7 @@ pub enum Direction {
 pub struct Example {
     /// The request with everything that a policy can see of it.
     pub request: String,
-    /// What the old policies say, and which of them.
+    /// The old policies' answer, and which of them gave it.
     pub old: String,
     pub new: String,
 }

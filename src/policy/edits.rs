@@ -1,4 +1,4 @@
-//! What became of each policy in a change, and which of it could permit more.
+//! The effect of a change on each policy, and the edits that could permit more.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -48,7 +48,7 @@ impl Exercised {
         self.permits.extend(taking_part(new, Effect::Permit, true));
     }
 
-    /// The same with what another replay has shown.
+    /// Adds what another replay has shown.
     pub fn and(&mut self, other: Self) {
         self.forbids.extend(other.forbids);
         self.permits.extend(other.permits);
@@ -75,7 +75,7 @@ fn taking_part(
     ids.filter(move |id| policies.effect(id) == Some(effect)).cloned()
 }
 
-/// What became of each policy. A policy is the same as long as its Cedar text is.
+/// The effect on each policy. A policy is the same as long as its Cedar text is.
 pub fn edits(old: &Validated, new: &Validated) -> Edits {
     let (old, new) = (by_id(&old.set), by_id(&new.set));
     let without = |these: &BTreeMap<String, &Policy>, others: &BTreeMap<String, &Policy>| {

@@ -23,7 +23,7 @@ pub struct Example {
     pub resource: EntityUid,
     /// The context's attributes as Cedar writes them.
     pub context: BTreeMap<String, String>,
-    /// The same in Cedar's JSON form.
+    /// The example in Cedar's JSON form.
     pub context_json: Value,
     /// Every entity that a policy can reach, in Cedar's JSON form.
     pub entities: Vec<Value>,

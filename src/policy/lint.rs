@@ -1,4 +1,4 @@
-//! What Cedar does not ask of a policy but a precise denial needs.
+//! Rules that Cedar does not enforce, but that precise denials need.
 
 mod absence;
 mod absent;
@@ -47,7 +47,7 @@ pub(super) fn lint(files: &[SourceFile], policies: &[Placed<'_>], problems: &mut
     problems.extend(unscoped(policies));
 }
 
-/// What the words of the schema tell of policies that Cedar does not.
+/// Findings that need the schema's vocabulary and that Cedar does not report.
 pub(super) fn lint_words(policies: &[Placed<'_>], vocabulary: &Vocabulary) -> Vec<Problem> {
     let read: Vec<Read<'_, '_>> = policies.iter().filter_map(|placed| Read::of(placed, vocabulary)).collect();
     let mut problems: Vec<Problem> =

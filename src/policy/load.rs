@@ -1,4 +1,4 @@
-//! From text to a validated set, telling every problem at once with its place in the file.
+//! Turns text into a validated set, and reports every problem at once with its place in the file.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -64,7 +64,7 @@ impl PolicySource {
 }
 
 impl PolicySource {
-    /// What the policies say of themselves, whether they fit the schema or not.
+    /// The policies' annotations, whether the policies fit the schema or not.
     pub fn annotations(&self) -> AnnotatedSet {
         let mut problems = Vec::new();
         let policies: Vec<Placed<'_>> =
@@ -73,7 +73,7 @@ impl PolicySource {
     }
 }
 
-/// What files hold, and all that is wrong with it.
+/// The policies of some files, and all problems with them.
 pub(super) struct Examined<'a> {
     pub policies: Vec<Placed<'a>>,
     pub set: PolicySet,
@@ -101,7 +101,7 @@ pub(super) fn examine<'a>(schema: Option<&SourceFile>, files: &'a [SourceFile]) 
     Examined { policies, set, schema, problems }
 }
 
-/// Of a forbid that can never match, that is told alone: no claim that is left out makes a difference to it.
+/// Reports only that a forbid can never match, if it cannot: a missing claim makes no difference to it.
 fn forget_claims_of_dead_forbids(problems: &mut Vec<Problem>) {
     let dead = problems.iter().filter(|problem| problem.rule == Rule::ForbidCannotMatch);
     let dead: Vec<_> =
@@ -127,7 +127,7 @@ fn assemble<'a>(policies: &'a [Placed<'a>]) -> (PolicySet, HashMap<PolicyId, &'a
     (set, by_id)
 }
 
-/// What policies ask of the words that the schema declares.
+/// Checks the policies against the schema's vocabulary.
 fn check_words(schema: &SourceFile, policies: &[Placed<'_>]) -> Vec<Problem> {
     match Vocabulary::of_file(schema) {
         // Cedar's form of a policy that can be walked through is made recursively.
@@ -136,7 +136,7 @@ fn check_words(schema: &SourceFile, policies: &[Placed<'_>]) -> Vec<Problem> {
     }
 }
 
-/// What Cedar says, but for what is told already.
+/// Cedar's findings, except those that are told already.
 fn check_types(
     set: &PolicySet,
     by_id: &HashMap<PolicyId, &Placed<'_>>,

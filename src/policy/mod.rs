@@ -66,7 +66,7 @@ pub struct Policies {
     /// SHA-256 over schema and files: two replicas that show the same hash decide alike.
     pub hash: String,
     pub files: Vec<PolicyFile>,
-    /// What the validator finds odd but valid, such as a policy that can never match.
+    /// Warnings of the validator, such as a policy that can never match.
     pub warnings: Vec<String>,
     /// The set as text: [`PolicySource::from_content`] makes it again.
     pub content: String,

@@ -36,7 +36,7 @@ pub struct Names {
 }
 
 impl Names {
-    /// What a policy names. The caller provides the stack.
+    /// The names in a policy. The caller provides the stack.
     pub(super) fn of(policy: &Policy) -> Self {
         let mut names = Self { confined_to: confined_to(policy), all: Vec::new() };
         names.all.extend(policy.entity_literals().iter().filter_map(entity));

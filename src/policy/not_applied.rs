@@ -57,7 +57,7 @@ pub fn not_applied(
     NotApplied { groups, ..among(policies, answered, tells) }
 }
 
-/// The same of saving an issuer on a teamspace.
+/// Finds the policies that did not apply when an issuer was saved on a teamspace.
 pub fn not_applied_configuration(
     policies: &PolicyEngine,
     facts: &ConfigurationFacts,

@@ -1,4 +1,4 @@
-//! From text to policies, each with its place in the file.
+//! Parses text into policies, each with its place in the file.
 
 use std::ops::Range;
 use std::str::FromStr as _;

@@ -1,4 +1,4 @@
-//! What is wrong with policies, with its place in the file and a stable name.
+//! Problems with policies, each with its place in the file and a stable name.
 
 use std::fmt;
 use std::ops::Range;
@@ -24,7 +24,7 @@ pub enum Severity {
 /// Defines the rules: a stable name, a severity and a sentence for each.
 macro_rules! rules {
     ($($rule:ident = $name:literal, $severity:ident, $about:literal;)+) => {
-        /// What a problem is about. The names are stable: pipelines filter by them.
+        /// The rule that a problem breaks. The names are stable: pipelines filter by them.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Rule { $(#[doc = $about] $rule),+ }
 
@@ -42,7 +42,7 @@ macro_rules! rules {
                 match self { $(Self::$rule => Severity::$severity),+ }
             }
 
-            /// What it demands, in a sentence.
+            /// The rule in a sentence.
             pub const fn about(self) -> &'static str {
                 match self { $(Self::$rule => $about),+ }
             }
@@ -104,7 +104,7 @@ pub struct Problem {
     pub help: Option<String>,
     /// The other place that it is about, such as the first use of an id.
     pub other: Option<Box<Problem>>,
-    /// What the file says, when there is a place in it.
+    /// The line of the file, when there is a place in it.
     text: Option<Arc<str>>,
 }
 
@@ -121,7 +121,7 @@ impl Problem {
         Self { place: Some(place), text: Some(text), ..Self::new(rule, &file.path, message) }
     }
 
-    /// What Cedar says of a file.
+    /// Cedar's finding about a file.
     pub(super) fn diagnosed(rule: Rule, file: &SourceFile, said: &dyn Diagnostic) -> Self {
         let label = said.labels().and_then(|mut labels| labels.next());
         let expected = label.as_ref().and_then(LabeledSpan::label);
@@ -182,7 +182,7 @@ impl Problem {
         Report::new(Excerpt::of(self))
     }
 
-    /// The same without colours.
+    /// The excerpt without colours.
     pub fn plain(self) -> String {
         let mut text = String::new();
         let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor()).with_width(80);
@@ -192,7 +192,7 @@ impl Problem {
     }
 }
 
-/// What Cedar calls its own types, in words.
+/// Cedar's own types, in words.
 fn in_words(said: &str) -> String {
     let names = [
         ("OpenRecord{}", "a record"),

@@ -1,4 +1,4 @@
-//! What the policies of a set name of the configuration: teamspaces, MCP servers, scopes and clients.
+//! Names from the configuration in the policies of a set: teamspaces, MCP servers, scopes and clients.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use super::names::Name;
 /// Most policies that are listed for one name.
 const MAX_LISTED: usize = 20;
 
-/// What is named.
+/// The kind of thing that is named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -70,7 +70,7 @@ impl References {
     }
 }
 
-/// What an administrator configures by this name; a pattern names nothing.
+/// The thing that an administrator configures by this name; a pattern names nothing.
 fn configured(name: &Name) -> Option<(Kind, String)> {
     let (kind, name) = match name {
         Name::Teamspace(slug) => (Kind::Teamspace, slug.as_str()),

@@ -40,7 +40,7 @@ impl LastError {
 
 /// A place that policies are read from again and again.
 pub struct PolicyReloader {
-    /// What the log calls it.
+    /// Its name in the log.
     name: &'static str,
     dir: PathBuf,
     watch: Arc<tokio::sync::Mutex<Watch>>,
@@ -51,7 +51,7 @@ pub struct PolicyReloader {
     pending: tokio::sync::Mutex<Option<Answer>>,
 }
 
-/// What a reading comes to.
+/// The outcome of reading the files.
 type Answer = oneshot::Receiver<Option<Result<Policies, Failure>>>;
 
 impl PolicyReloader {
@@ -71,7 +71,7 @@ impl PolicyReloader {
         self.last_error.load_full()
     }
 
-    /// What is read, if anything is.
+    /// The text that was read, if any was.
     pub async fn read(&self, look: ReloadTrigger, now: UnixSeconds) -> Option<Result<Policies, Failure>> {
         let failed = |why: &str| Some(Err(Failure::of(&self.dir, why)));
         let mut pending = self.pending.lock().await;

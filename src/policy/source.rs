@@ -70,7 +70,7 @@ impl PolicySource {
         }
     }
 
-    /// The same with further files.
+    /// Adds further files.
     pub fn with(mut self, files: &[PathBuf]) -> Result<Self, LoadError> {
         let mut problems = Vec::new();
         for path in files {
@@ -82,14 +82,14 @@ impl PolicySource {
         if problems.is_empty() { Ok(self) } else { Err(LoadError(problems)) }
     }
 
-    /// From texts that stand in no directory, such as a revision or a set that was in force once.
+    /// Makes a source of texts that stand in no directory, such as a revision or a set that was in force once.
     pub fn of(schema: String, files: Vec<(String, String)>) -> Self {
         let file = |(name, text): (String, String)| SourceFile::new(name.into(), text);
         let schema = file(("countersign.cedarschema".to_owned(), schema));
         Self { schema, files: files.into_iter().map(file).collect(), is_past: false }
     }
 
-    /// The same as it was in force once: rules that cannot work were no errors then.
+    /// Marks a set that was in force once: rules that cannot work were no errors then.
     pub fn past(self) -> Self {
         Self { is_past: true, ..self }
     }

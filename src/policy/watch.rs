@@ -33,7 +33,7 @@ pub struct Place {
     pub with_cases: bool,
 }
 
-/// What tells without reading whether files changed.
+/// Metadata that tells whether files changed, without reading them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Fingerprint(Vec<(PathBuf, Result<Stamp, ErrorKind>)>);
 
@@ -142,9 +142,9 @@ fn note(files: &mut Vec<(PathBuf, Result<Stamp, ErrorKind>)>, dir: &Path, extens
 #[derive(Debug)]
 pub struct Watch {
     place: Place,
-    /// What the last set was read from, or the last failure came of.
+    /// The files that the last set was read from, or that failed last.
     taken: Option<Fingerprint>,
-    /// What was there at the last look and may still be changing.
+    /// The files at the last poll, which may still be changing.
     unsettled: Option<Fingerprint>,
 }
 

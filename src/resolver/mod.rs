@@ -79,7 +79,7 @@ impl Resolver {
         Self::reading(Files::default(), config)
     }
 
-    /// The same with the system's configuration in other files.
+    /// A resolver with the system's configuration in other files.
     pub fn reading(files: Files, config: &Fetch) -> Self {
         // What is left of the fetch's time is for telling that DNS is at fault.
         let deadline = config.timeout.std() * 4 / 5;

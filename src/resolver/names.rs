@@ -1,4 +1,4 @@
-//! What the system says about host names: `/etc/hosts`, and in `/etc/resolv.conf` whom to ask and how.
+//! The system's settings for host names: `/etc/hosts`, and in `/etc/resolv.conf` whom to ask and how.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -95,7 +95,7 @@ impl Names {
             .collect()
     }
 
-    /// Who is asked for a name that is not there.
+    /// The DNS resolver, for names that the file does not have.
     pub(super) fn dns(&self) -> Option<&TokioResolver> {
         self.dns.as_ref()
     }

@@ -28,7 +28,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Of a decision.
+    /// The outcome of a decision.
     pub fn of(decision: &Decision) -> Self {
         match &decision.outcome {
             Ok(permitted) => Self::Granted {

@@ -82,7 +82,7 @@ impl SigningKey {
         &self.kid
     }
 
-    /// What is published of it.
+    /// The published part of it.
     pub fn public_jwk(&self) -> &Value {
         &self.public_jwk
     }

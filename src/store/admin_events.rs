@@ -1,4 +1,4 @@
-//! Who changed what, with the values before and after.
+//! The audit log: who changed what, with the values before and after.
 
 use diesel::prelude::*;
 

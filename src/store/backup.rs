@@ -37,7 +37,7 @@ impl From<diesel::result::Error> for BackupError {
     }
 }
 
-/// What is in a backup.
+/// The contents of a backup.
 #[derive(Debug, serde::Serialize)]
 pub struct Report {
     pub file: String,

@@ -1,4 +1,4 @@
-//! What a writer has taken from the queue, and how it gets into the database.
+//! The jobs that a writer takes from the queue together, and how they get into the database.
 
 use std::time::{Duration, Instant};
 
@@ -25,7 +25,7 @@ pub(super) struct Batch {
     others: Vec<WriteJob>,
 }
 
-/// What a batch came to.
+/// The outcome of a batch.
 #[derive(Debug)]
 pub(super) struct Commits {
     pub transactions: u64,

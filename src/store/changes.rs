@@ -1,4 +1,4 @@
-//! What each generation of the configuration changed, so that a process takes over that and nothing else.
+//! The changes of each generation of the configuration, so that a process reloads those and nothing else.
 
 use diesel::prelude::*;
 
@@ -7,7 +7,7 @@ use super::state::{Generation, State};
 use super::{AnyConnection, StoreError};
 use crate::clock::UnixSeconds;
 
-/// What a change of configuration is about.
+/// The subject of a change of configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Changed {
     /// A teamspace by its id, with its identity provider and email domains.
@@ -24,7 +24,7 @@ pub enum Changed {
 /// Most changes that are taken over one by one; beyond that everything is read anew.
 const MAX_STEPS: i64 = 1000;
 
-/// What has changed since a generation.
+/// The changes since a generation.
 #[derive(Debug, PartialEq, Eq)]
 pub enum News {
     Nothing,
@@ -91,7 +91,7 @@ pub fn note(connection: &mut AnyConnection, changed: &Changed, at: UnixSeconds) 
     Ok(())
 }
 
-/// What has changed since a generation, and which is the last one.
+/// The latest generation, and the changes since a given one.
 pub fn since(connection: &mut AnyConnection, known: Generation) -> Result<(Generation, News), StoreError> {
     let latest = current(connection)?;
     let steps = between(connection, known, latest)?;
@@ -112,7 +112,7 @@ struct Step {
     changed: Changed,
 }
 
-/// What has changed up to a generation, step by step.
+/// The changes up to a generation, one by one.
 #[derive(Debug)]
 pub struct Steps {
     latest: Generation,
@@ -142,7 +142,7 @@ impl Steps {
     }
 }
 
-/// What has changed from one generation to another, of which the second is the current one.
+/// The changes from one generation to another, which is the current one.
 pub fn between(
     connection: &mut AnyConnection,
     known: Generation,

@@ -52,7 +52,7 @@ impl Checkpoints {
         Ok(Self { begin, state, jobs: Cell::new(0) })
     }
 
-    /// What is due after a commit of so many jobs.
+    /// The checkpoint that is due after a commit of so many jobs.
     pub fn follow(&self, connection: &mut AnyConnection, jobs: u64) {
         self.jobs.set(self.jobs.get() + jobs);
         let outcome = match self.state.load(Ordering::Acquire) {

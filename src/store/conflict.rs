@@ -14,7 +14,7 @@ pub enum Conflict {
     /// The database is a restored backup, which does not know what was used between backup and restore.
     #[error("issued before {}, when a restored backup went into service", rfc3339(*from))]
     IssuedTooEarly { from: UnixSeconds },
-    /// The same before a process has begun to serve it.
+    /// No process has begun to serve it.
     #[error("the database was restored while the service runs; restart the service")]
     NotServedYet,
     /// Somebody else's write came between decision and commit: read the facts again and decide again.

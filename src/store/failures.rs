@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 use super::StoreError;
 use super::ledger::RedeemError;
 
-/// What became of the last writes of sign-ins.
+/// The outcome of the last writes of sign-ins.
 #[derive(Debug, Default)]
 pub struct Failures {
     /// Whether the last one failed.

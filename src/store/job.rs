@@ -7,7 +7,7 @@ use super::connection::AnyConnection;
 use super::ledger::{Entry, RedeemError};
 use super::link::Link;
 
-/// What a job leaves behind: told how the commit went, it answers the waiting task.
+/// The answer that a job leaves behind: told how the commit went, it answers the waiting task.
 pub(super) type Finish = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 /// Says also whether the job failed.
 pub(super) type WriteJob = Box<dyn FnOnce(Start<'_>) -> (Finish, bool) + Send>;
@@ -26,7 +26,7 @@ pub(super) enum Start<'a> {
     Never(&'a str),
 }
 
-/// What writers do.
+/// The work of writers.
 pub(super) enum Job {
     /// For the ledger, which writes many at once.
     Entry(Box<Entry>, Answer),
@@ -34,7 +34,7 @@ pub(super) enum Job {
     Other(WriteJob),
 }
 
-/// What is to be thought of a connection after some work.
+/// The state of a connection after some work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Health {
     Sound,

@@ -26,7 +26,7 @@ pub(super) struct Lane<J> {
     state: Arc<State>,
 }
 
-/// What is known of the threads of a lane.
+/// The state of a lane's threads.
 #[derive(Default)]
 pub(super) struct State {
     /// Whether a caller has waited in vain since something was done last.

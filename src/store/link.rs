@@ -44,7 +44,7 @@ pub(super) struct Link {
     pub connection: AnyConnection,
     place: Place,
     used_at: Instant,
-    /// From when on it is replaced when there is nothing to do.
+    /// The time from which it is replaced when it is idle.
     old_at: Instant,
 }
 

@@ -21,7 +21,7 @@ pub struct Position {
     pub held_until: UnixSeconds,
 }
 
-/// What a stream has not sent.
+/// The rows that a stream has not sent.
 #[derive(Debug)]
 pub struct Unsent {
     pub position: Position,

@@ -10,7 +10,7 @@ use crate::clock::UnixSeconds;
 /// How long a used assertion is kept after it has expired, in seconds. Its age is judged when a request
 /// begins; the request may then wait for keys and for the writer, and replicas' clocks differ.
 const MARGIN: i64 = 300;
-/// By how much later an assertion may expire than when it was used, since `assertion.clock_skew` may be raised.
+/// Seconds that an assertion may expire later than noted when it was used, since `assertion.clock_skew` may be raised.
 const MOST_SKEW: i64 = 60;
 /// Most sign-ins that one step deletes.
 const STEP: i64 = 250;
@@ -37,7 +37,7 @@ pub(super) fn prune_sign_ins(
     Ok(diesel::delete(sign_ins::table.filter(sign_ins::id.eq_any(old))).execute(connection)?)
 }
 
-/// The same for the audit log.
+/// Deletes old rows of the audit log.
 pub(super) fn prune_audit(connection: &mut AnyConnection, before: UnixSeconds) -> QueryResult<usize> {
     let oldest: Vec<(i64, i64)> = admin_events::table
         .order(admin_events::id.asc())

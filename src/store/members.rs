@@ -40,7 +40,7 @@ row! {
     }
 }
 
-/// Who the subject of an assertion is in a teamspace.
+/// The result of looking up an assertion's subject in a teamspace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
     /// Nobody yet; so many seats are taken.
@@ -51,7 +51,7 @@ pub enum Standing {
     Unbound(Member),
 }
 
-/// What an assertion says about who somebody is.
+/// The claims of an assertion that identify a person.
 #[derive(Debug, Clone)]
 pub struct Asserted {
     pub subject: Identity,

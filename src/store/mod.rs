@@ -1,4 +1,4 @@
-//! What is kept, and the threads that keep it: Diesel on embedded SQLite, with PostgreSQL as the
+//! The database and the threads that use it: Diesel on embedded SQLite, with PostgreSQL as the
 //! second arm of [`connection::AnyConnection`].
 
 pub mod admin_events;
@@ -207,7 +207,7 @@ impl Store {
         self.workers.read(job).await
     }
 
-    /// The same for what may take long, such as lists: no sign-in waits behind it.
+    /// Runs a read that may take long, such as a list: no sign-in waits behind it.
     pub async fn list<T, F>(&self, job: F) -> Result<T, StoreError>
     where
         F: FnOnce(&mut AnyConnection) -> Result<T, StoreError> + Send + 'static,
@@ -226,7 +226,7 @@ impl Store {
         self.workers.write(job).await
     }
 
-    /// The same for a change of configuration: nobody else changes it meanwhile, and no sign-in is written
+    /// Writes a change of configuration in one transaction: nobody else changes it meanwhile, and no sign-in is written
     /// that was decided under the old one.
     pub async fn configure<T, E, F>(&self, job: F) -> Result<T, E>
     where
@@ -307,7 +307,7 @@ impl Store {
         self.workers.close();
     }
 
-    /// What became of the last writes of sign-ins.
+    /// The outcome of the last writes of sign-ins.
     pub fn failures(&self) -> &Failures {
         &self.failures
     }
@@ -396,7 +396,7 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
-    /// From up to `limit + 1` rows: the row too many only tells that there is a next page.
+    /// Makes a page of up to `limit + 1` rows: the row too many only tells that there is a next page.
     pub fn of(mut items: Vec<T>, limit: i64, cursor: impl Fn(&T) -> String) -> Self {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let more = items.len() > limit;

@@ -21,7 +21,7 @@ pub struct PastSet {
     pub last_in_force_at: UnixSeconds,
 }
 
-/// The same without the text.
+/// A past set without its text.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = policy_sets)]
 pub struct PastSetTimes {

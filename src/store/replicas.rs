@@ -19,7 +19,7 @@ pub struct Replica {
     /// The hash of its policies.
     pub policy_set: String,
     pub started_at: UnixSeconds,
-    /// By the database's clock, if it has one.
+    /// When it last said that it runs, by the database's clock, if it has one.
     pub seen_at: UnixSeconds,
 }
 
@@ -28,7 +28,7 @@ const ALIVE: i64 = 15;
 /// After how long it is forgotten.
 pub const FORGOTTEN_AFTER: i64 = 20 * ALIVE;
 
-/// Who was met.
+/// The result of a heartbeat.
 pub struct Met {
     pub others: Vec<Replica>,
     /// When this process had said last that it runs; none when the database knows nothing of it.

@@ -1,4 +1,4 @@
-//! What shadow sets would have decided otherwise, and how many decisions they were asked about.
+//! Decisions that shadow sets would have made differently, and how many they were asked about.
 
 use diesel::prelude::*;
 

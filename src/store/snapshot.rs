@@ -94,7 +94,7 @@ keys! {
     Normalized: Resource => |resource| &resource.normalized;
 }
 
-/// What was configured at one generation.
+/// The configuration at one generation.
 #[derive(Default, Clone)]
 pub struct Snapshot {
     pub generation: Generation,
@@ -118,7 +118,7 @@ impl Snapshot {
         Ok(snapshot)
     }
 
-    /// The same with what has changed up to a generation.
+    /// This snapshot with the changes up to a generation.
     pub fn with(
         &self,
         connection: &mut AnyConnection,

@@ -22,7 +22,7 @@ pub(super) trait Fixed: 'static {
     const TEXT: &'static str;
 }
 
-/// What stands for a `?`.
+/// A value for a `?`.
 pub(super) enum Value<'a> {
     Text(&'a str),
     Number(i64),
@@ -102,13 +102,13 @@ impl<F: Fixed, const N: usize> Query for Statement<'_, F, N> {
 
 impl<C: Connection, F: Fixed, const N: usize> RunQueryDsl<C> for Statement<'_, F, N> {}
 
-/// What a row of either database can be read as.
+/// A type that rows of both databases can be read as.
 #[cfg(feature = "postgres")]
 pub(super) trait Answer: QueryableByName<Sqlite> + QueryableByName<diesel::pg::Pg> + 'static {}
 #[cfg(feature = "postgres")]
 impl<T: QueryableByName<Sqlite> + QueryableByName<diesel::pg::Pg> + 'static> Answer for T {}
 
-/// What a row can be read as.
+/// A type that rows can be read as.
 #[cfg(not(feature = "postgres"))]
 pub(super) trait Answer: QueryableByName<Sqlite> + 'static {}
 #[cfg(not(feature = "postgres"))]

@@ -180,7 +180,7 @@ pub fn holder_of_slug(connection: &mut AnyConnection, slug: &str) -> Result<Opti
     Ok(held.first(connection).optional()?)
 }
 
-/// Those of these domains that some teamspace has, in order, each with that teamspace's id.
+/// The given domains that some teamspace has, in order, each with that teamspace's id.
 pub fn holders_of_domains(
     connection: &mut AnyConnection,
     domains: &[String],
@@ -192,7 +192,7 @@ pub fn holders_of_domains(
         .load(connection)?)
 }
 
-/// Those of these slugs that some teamspace has.
+/// The given slugs that some teamspace has.
 pub fn known_slugs(connection: &mut AnyConnection, slugs: &[String]) -> Result<Vec<String>, StoreError> {
     let known = teamspaces::table.filter(teamspaces::slug.eq_any(slugs)).select(teamspaces::slug);
     Ok(known.load(connection)?)

@@ -17,7 +17,7 @@ const TICK: Duration = Duration::from_millis(100);
 /// Most threads that are given up and still wait. They end when the server ends or goes on.
 const MOST_GIVEN_UP: usize = 64;
 
-/// What a thread is doing with the database.
+/// The state of a thread that uses the database.
 pub(super) struct Call {
     doing: Mutex<Doing>,
     /// How many threads of the lane have a connection.
@@ -97,7 +97,7 @@ impl Instrumentation for EachStatement {
     }
 }
 
-/// What a thread does until its work is over, or it is given up.
+/// The work of a thread, until it is done or abandoned.
 type Work = Arc<dyn Fn(&Arc<Call>) + Send + Sync>;
 
 /// A thread, and how to start another one in its place.

@@ -54,7 +54,7 @@ pub struct Workers {
     watchdog: Weak<Watchdog>,
 }
 
-/// What a thread needs besides its jobs.
+/// Everything that a thread needs besides its jobs.
 #[derive(Clone)]
 struct Post {
     url: String,
@@ -187,7 +187,7 @@ impl Workers {
         self.reads.read(job).await
     }
 
-    /// The same for what may take long.
+    /// Runs a read that may take long.
     pub async fn list<T, E, F>(&self, job: F) -> Result<T, E>
     where
         F: FnOnce(&mut AnyConnection) -> Result<T, E> + Send + 'static,

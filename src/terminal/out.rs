@@ -1,4 +1,4 @@
-//! What commands print. The reader of standard output may go away at any time (`| head -1`): then the rest is not
+//! The output of commands. The reader of standard output may go away at any time (`| head -1`): then the rest is not
 //! printed, and the command does its work and ends as it would have. Any other failure is told at the end.
 //!
 //! Much of what is printed was written by strangers: a character that a terminal would obey is shown as an escape.
@@ -67,7 +67,7 @@ pub(crate) fn aside(text: Arguments<'_>) {
     coloured(&escaped(&text.to_string(), for_people));
 }
 
-/// The same with colours of ours: strangers' texts in it have no control characters any more.
+/// Prints a text with our own colours: strangers' texts in it have no control characters any more.
 pub(crate) fn coloured(text: &str) {
     if !telemetry::put(text) {
         let _ = io::stderr().write_all(text.as_bytes());

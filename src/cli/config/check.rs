@@ -12,7 +12,7 @@ use crate::signing::Signer;
 use crate::store::connection::{self, Kind};
 use crate::store::{Store, StoreError, signing_keys};
 
-/// What `serve` could not open, each with its key and what to do.
+/// Everything that `serve` could not open, each with its key and what to do.
 pub(super) fn problems(config: &Config, now: i64) -> Vec<String> {
     let policies = [Some(("policy_dir", &config.policy_dir)), shadow(config)];
     let policies = policies.into_iter().flatten();

@@ -34,7 +34,7 @@ const PAGE: i64 = 500;
 pub(in crate::cli) struct Diff {
     /// Directory, git revision of the configured directory, or `set:HASH` for a set that was in force.
     old: String,
-    /// The same [default: `policy_dir` of the configuration].
+    /// The new policies [default: `policy_dir` of the configuration].
     new: Option<String>,
     /// Replay the recorded sign-ins of so many days.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]

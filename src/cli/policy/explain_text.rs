@@ -1,4 +1,4 @@
-//! What `policy explain` says.
+//! The output of `policy explain`.
 
 use std::fmt::Write as _;
 
@@ -103,7 +103,7 @@ fn clause(clause: &Clause, telling: bool) -> String {
     text
 }
 
-/// What was recorded of a sign-in.
+/// The recorded facts of a sign-in.
 pub(super) fn sign_in_head(row: &SignIn) -> String {
     let mut text = format!("Sign-in {} at {}: {}", row.id, rfc3339(row.at), row.outcome);
     let _ = match row.outcome.as_str() {
@@ -120,7 +120,7 @@ pub(super) fn sign_in_head(row: &SignIn) -> String {
     text
 }
 
-/// The same for programs.
+/// The explanation for programs.
 pub(super) fn sign_in(row: &SignIn) -> Value {
     json!({
         "id": row.id, "time": rfc3339(row.at), "outcome": row.outcome, "reason": row.reason,
@@ -130,7 +130,7 @@ pub(super) fn sign_in(row: &SignIn) -> Value {
     })
 }
 
-/// What comes out otherwise than it did.
+/// Differences from the recorded outcome.
 pub(super) fn differences(changed: &[Difference]) -> String {
     if changed.is_empty() {
         return "The same as then.\n".to_owned();

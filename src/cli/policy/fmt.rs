@@ -20,7 +20,7 @@ pub(in crate::cli) struct Fmt {
     check: bool,
 }
 
-/// What became of all files.
+/// The outcome for all files.
 #[derive(Default)]
 struct Tally {
     differ: usize,

@@ -48,7 +48,7 @@ pub(super) enum Command {
         Exit: 0 formatted, 1 syntax errors or (with --check) files that differ, 2 could not read or write"
     )]
     Fmt(fmt::Fmt),
-    /// What policies can be about: each question with its context, each type of entity, and examples.
+    /// The vocabulary of policies: each question with its context, each type of entity, and examples.
     #[command(
         after_help = "Examples:\n  countersign policy schema\n  countersign policy schema --format json\n\
         Exit: 0 printed, 2 the schema could not be read"

@@ -200,7 +200,7 @@ fn command(dir: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// What git prints, or what it complains of.
+/// The output of git, or its complaint.
 fn git(dir: &Path, arguments: &[&str]) -> Result<Vec<u8>, String> {
     run(&mut command(dir, arguments))
 }

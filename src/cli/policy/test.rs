@@ -48,7 +48,7 @@ pub(in crate::cli) struct Test {
     mutate: Option<Rigor>,
 }
 
-/// What becomes of a gap in the tests.
+/// How a gap in the tests counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Rigor {
     Report,

@@ -1,4 +1,4 @@
-//! What `policy test` prints and writes.
+//! The output of `policy test`.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -90,7 +90,7 @@ fn gaps(report: &Report<'_>) -> String {
     text + &report.mutation.as_ref().map(unnoticed).unwrap_or_default()
 }
 
-/// What was dropped unnoticed, with the case that is wanted.
+/// A part that was dropped unnoticed, with the case that is wanted.
 fn unnoticed(mutation: &Mutation) -> String {
     let mut text = String::new();
     for Survivor { policy, file, line, column, part, wanted } in &mutation.survivors {
@@ -114,7 +114,7 @@ fn unnoticed(mutation: &Mutation) -> String {
     text
 }
 
-/// The same for programs.
+/// The report for programs.
 pub(super) fn json(report: &Report<'_>) -> Value {
     let case = |(case, verdict): &(&Case, Verdict)| {
         json!({
@@ -137,7 +137,7 @@ pub(super) fn json(report: &Report<'_>) -> Value {
     })
 }
 
-/// The same for continuous integration.
+/// The report for continuous integration.
 pub(super) fn junit(report: &Report<'_>) -> Result<String, quick_junit::SerializeError> {
     let mut document = quick_junit::Report::new("policies");
     for cases in report.by_file() {

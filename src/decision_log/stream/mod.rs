@@ -99,7 +99,7 @@ pub fn all(app: &Arc<App>) -> Result<Vec<Stream>, StartError> {
 #[derive(Debug, Default)]
 pub struct Horizon {
     settled: i64,
-    /// What could be seen, with those of its writers that have not ended.
+    /// The end of the log at the last look, with those of its writers that have not ended.
     seen: View,
 }
 
@@ -122,7 +122,7 @@ impl Horizon {
     }
 }
 
-/// What takes the rows.
+/// The destination of the rows.
 enum Receiver {
     File(JsonLines),
     Syslog(Syslog),

@@ -24,7 +24,7 @@ pub(super) struct Otlp {
     stream: String,
     url: Url,
     client: Client,
-    /// What says who sent a record.
+    /// The attributes that name the sender.
     resource: Value,
 }
 

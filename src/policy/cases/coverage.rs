@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::run::Observed;
 use crate::policy::CompiledPolicies;
 
-/// What no case has shown.
+/// A gap: something that no case has shown.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Coverage {
     /// How many policies there are.
@@ -26,7 +26,7 @@ impl Coverage {
     }
 }
 
-/// What the cases cover of the policies.
+/// The coverage of the policies by the cases.
 pub fn coverage<'a>(policies: &CompiledPolicies, observed: impl Iterator<Item = &'a Observed>) -> Coverage {
     let (mut decided, mut unmatched) = (BTreeSet::new(), BTreeSet::new());
     for ruling in observed.flat_map(|observed| &observed.rulings) {

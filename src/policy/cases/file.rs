@@ -36,7 +36,7 @@ pub(super) trait Layer: Clone {
     fn take_base(&mut self) -> Option<String>;
     /// Whether it begins anew from a fixture.
     fn has_base(&self) -> bool;
-    /// What it drops of the layer beneath.
+    /// Keys of the layer beneath to drop.
     fn without(&self) -> &[String];
     /// The names that can be dropped.
     fn fields() -> &'static [&'static str];
@@ -55,7 +55,7 @@ macro_rules! layer {
             /// The fixture that says what is left open here.
             #[serde(alias = "use")]
             pub extends: Option<String>,
-            /// What of that fixture does not hold here.
+            /// Keys of that fixture to drop.
             pub without: Vec<String>,
             $($(#[$fmeta])* pub $field: Option<$type>,)+
         }
@@ -129,7 +129,7 @@ Teamspace, called by slug {
     servers: Vec<String>,
 });
 claim_facts!(layer_of
-    /// What the verified assertion says.
+    /// The claims of the verified assertion.
     Claims, called by sub {});
 client_facts!(layer_of
     /// The client that redeems the assertion.
@@ -179,7 +179,7 @@ macro_rules! row {
 }
 request_facts!(row);
 
-/// What the token request says besides the assertion.
+/// The parameters of the token request besides the assertion.
 #[derive(Debug, Default, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Request {
@@ -187,7 +187,7 @@ pub(super) struct Request {
     pub resource: Option<String>,
 }
 
-/// What the member table says.
+/// The member's row in the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Membership {
@@ -210,7 +210,7 @@ impl Membership {
     }
 }
 
-/// What must come out; each key that is given is checked.
+/// The expected outcome; each key that is given is checked.
 #[derive(Debug, Default, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Expectation {

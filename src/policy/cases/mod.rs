@@ -56,7 +56,7 @@ pub struct Case {
     expect: Expectation,
 }
 
-/// What a case is about.
+/// The question of a case.
 #[derive(Debug, Clone)]
 enum Matter {
     Exchange(Box<Facts>),

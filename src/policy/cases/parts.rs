@@ -8,9 +8,9 @@ use crate::policy::parse::{Placed, Token};
 /// Which part of a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// What the head asks of the principal or the resource.
+    /// The head's condition on the principal or the resource.
     Head,
-    /// What the head asks of the action.
+    /// The head's condition on the action.
     Action,
     /// A whole `when`, or one of several parts of it.
     When,
@@ -26,9 +26,9 @@ pub(super) struct Part {
     pub kind: Kind,
     /// Where it stands in the file.
     pub span: Range<usize>,
-    /// What goes with it, such as the `&&` beside it.
+    /// The text that is dropped with it, such as the `&&` beside it.
     cut: Range<usize>,
-    /// What stands in its place: a head keeps its variables.
+    /// The text in its place: a head keeps its variables.
     instead: String,
 }
 
@@ -68,7 +68,7 @@ fn without_annotations<'t, 'a>(mut tokens: &'t [Token<'a>]) -> &'t [Token<'a>] {
     tokens
 }
 
-/// What stands in the bracket that the tokens begin with, and what follows it.
+/// Splits the tokens into the contents of the bracket that they begin with, and the rest.
 fn bracketed<'t, 'a>(tokens: &'t [Token<'a>]) -> (&'t [Token<'a>], &'t [Token<'a>]) {
     let mut open = 0_usize;
     for (index, (_, token)) in tokens.iter().enumerate() {

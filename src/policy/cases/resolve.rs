@@ -1,4 +1,4 @@
-//! From rows and fixtures to cases: facts, and what is expected of them.
+//! Makes cases of rows and fixtures: facts, and the expected outcome.
 
 use toml::Spanned;
 
@@ -311,7 +311,7 @@ fn with_scopes(mut resource: Resource, named: [&Option<Vec<String>>; 3]) -> Reso
     resource
 }
 
-/// What is expected must be possible at all.
+/// Checks that the expectation is possible at all.
 fn check(expect: &Expectation, saving: bool) -> Result<()> {
     let Expectation { granted, denied, error, reason, by, provision, saved, lifetime } = expect;
     let refusal = error.is_some() || reason.is_some();

@@ -12,7 +12,7 @@ use crate::policy::{
     decide_configuration, explain, explain_configuration, not_applied, not_applied_configuration,
 };
 
-/// What came of a case.
+/// The outcome of a case.
 #[derive(Debug)]
 pub struct Observed {
     pub rulings: Vec<Ruling>,
@@ -28,7 +28,7 @@ pub struct Observed {
 #[derive(Debug)]
 pub struct Verdict {
     pub observed: Observed,
-    /// What differs from the expectation, each in one sentence; empty when it passed.
+    /// The differences from the expectation, each in one sentence; empty when it passed.
     pub failures: Vec<String>,
 }
 
@@ -102,7 +102,7 @@ impl Observed {
     }
 }
 
-/// What differs; `known` tells whether there is a policy of that id.
+/// The differences; `known` tells whether there is a policy of that id.
 fn compare(expect: &Expectation, observed: &Observed, known: impl Fn(&str) -> bool) -> Vec<String> {
     let mut failures = Vec::new();
     compare_outcome(expect, observed, &mut failures);

@@ -48,7 +48,7 @@ fn is_allowed(forbid: &Read<'_, '_>, claim: &str) -> bool {
     allowed.is_some_and(|names| names.split_whitespace().any(|name| name == claim))
 }
 
-/// What `@allow_absent` names in vain.
+/// Claims that `@allow_absent` names in vain.
 pub(super) fn allowed_in_vain(read: &Read<'_, '_>) -> Vec<Problem> {
     let names = read.placed.policy.annotation(ALLOW_ABSENT).unwrap_or_default().split_whitespace();
     let (id, known) = (read.placed.id(), claims_read(read));
@@ -76,7 +76,7 @@ pub(super) fn allowed_in_vain(read: &Read<'_, '_>) -> Vec<Problem> {
 
 /// The policies that may refuse for a forbid when a claim is absent.
 struct Others<'r, 'v> {
-    /// Those that can still match, with what must hold besides.
+    /// The forbids that can still match, each with what must hold besides.
     forbids: Vec<(&'r Read<'r, 'v>, Vec<Condition>)>,
     /// For each question, whether a permit can still match.
     permitted: BTreeMap<&'v str, bool>,

@@ -1,4 +1,4 @@
-//! What a policy comes to when the assertion leaves a claim out.
+//! The value of a policy when the assertion leaves a claim out.
 
 use std::collections::BTreeSet;
 

@@ -22,7 +22,7 @@ pub(super) fn unknown_attributes(read: &Read<'_, '_>, vocabulary: &Vocabulary) -
     walk.problems
 }
 
-/// What a value can be, as far as it matters which attributes it has.
+/// The kinds of a value, as far as they decide which attributes it has.
 #[derive(Clone, Copy)]
 enum Kind<'v> {
     Entity(&'v str),
@@ -31,7 +31,7 @@ enum Kind<'v> {
     Other,
 }
 
-/// Those of an entity type that declares none.
+/// The attributes of an entity type that declares none.
 static NO_ATTRIBUTES: Attributes = Attributes::new();
 
 struct Walk<'w> {
@@ -146,7 +146,7 @@ impl<'w> Walk<'w> {
         }
     }
 
-    /// What an expression can be; none when it cannot be told.
+    /// The kinds that an expression can have; none when that is unknown.
     fn kinds(&self, expression: &Expr) -> Option<Vec<Kind<'w>>> {
         let head = &self.read.head;
         match expression {

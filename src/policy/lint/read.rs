@@ -103,7 +103,7 @@ impl<'v> Head<'v> {
     }
 }
 
-/// Those of the types that the head leaves.
+/// The named types that the head leaves.
 fn left<'v>(head: Option<EntityTypeName>, named: impl Iterator<Item = &'v String>) -> BTreeSet<&'v str> {
     let head = head.map(|kind| kind.to_string());
     named.filter(|name| head.as_ref().is_none_or(|head| head == *name)).map(String::as_str).collect()

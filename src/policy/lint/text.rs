@@ -34,7 +34,7 @@ pub(super) fn deceptive_texts(file: &SourceFile) -> Vec<Problem> {
     problems
 }
 
-/// What deceives in a text, and the character that does.
+/// A deceptive character in a text, and how it deceives.
 fn deception(text: &str, is_compared: bool) -> Option<(String, char)> {
     let unseen = |c: &char| is_unseen(*c) || (is_compared && is_odd_blank(*c));
     if let Some(odd) = text.chars().filter(|c| !c.is_ascii()).find(unseen) {

@@ -1,4 +1,4 @@
-//! What holds for every request by the way it is made, though the schema's types do not say so.
+//! Statements that hold for every request by the way it is made, though the schema's types do not say so.
 //!
 //! Without these the solver finds requests that cannot occur. Each holds by construction in
 //! [`facts`](crate::policy::facts); `tests/it/prove/assumptions.rs` compares them with facts of every shape.
@@ -36,14 +36,14 @@ const ALWAYS: [&str; 8] = [
 /// Unlike any `@id`.
 const ID: &str = "countersign: what always holds";
 
-/// What always holds in one request environment: one action with its types.
+/// The assumptions for one request environment: one action with its types.
 #[derive(Debug, Clone)]
 pub struct Assumptions {
     holds: Policy,
 }
 
 impl Assumptions {
-    /// Those that the environment has the attributes for. To leave one out is safe: the fewer assumptions,
+    /// The assumptions that the environment has the attributes for. To leave one out is safe: the fewer assumptions,
     /// the more requests a proof is about.
     pub fn of(environment: &RequestEnv, schema: &Schema) -> Result<Self, Undecided> {
         let mut conditions = String::new();

@@ -39,7 +39,7 @@ pub struct Deciding {
     pub file: String,
 }
 
-/// What a policy set says to a case.
+/// The answer of a policy set to a case.
 #[derive(Debug, Clone, Serialize)]
 pub struct Ruling {
     pub allowed: bool,
@@ -155,7 +155,7 @@ impl fmt::Display for Ruling {
 }
 
 impl Ruling {
-    /// What the authorizer says, without any solver.
+    /// The authorizer's answer, without any solver.
     pub(super) fn of(policies: &Validated, env: &Env) -> Self {
         let (allowed, ids) = decide(&policies.set, env);
         let policies = ids.iter().map(|id| Deciding::find(id.as_ref(), &policies.files)).collect();

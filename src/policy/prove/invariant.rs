@@ -62,14 +62,14 @@ impl Invariant {
         Ok(Self { file: file.name(), set, action_groups })
     }
 
-    /// By id.
+    /// Its policies by id.
     pub(super) fn policies(&self) -> Vec<&Policy> {
         let mut policies: Vec<&Policy> = self.set.policies().collect();
         policies.sort_by(|a, b| a.id().cmp(b.id()));
         policies
     }
 
-    /// What it says of an action; None if none of its policies names it.
+    /// Its part about one action; None if none of its policies names it.
     pub(super) fn about(&self, action: &EntityUid) -> Option<Limits<'_>> {
         let mut policies = self.policies();
         policies.retain(|policy| applies(&policy.action_constraint(), action, &self.action_groups));
@@ -77,13 +77,13 @@ impl Invariant {
     }
 }
 
-/// What an invariant says of one action.
+/// An invariant's part about one action.
 pub(super) struct Limits<'a> {
     policies: Vec<&'a Policy>,
 }
 
 impl Limits<'_> {
-    /// What may be permitted. Where nothing is said of that, everything that is not forbidden.
+    /// The requests that may be permitted. Without a permit, all that are not forbidden.
     pub(super) fn set(&self) -> Result<PolicySet, Undecided> {
         let mut policies: Vec<Policy> = self.policies.iter().copied().cloned().collect();
         if self.permits().next().is_none() {
@@ -100,7 +100,7 @@ impl Limits<'_> {
         messages.join(" ")
     }
 
-    /// What is broken by a request that it denies, as these of its policies determined: its forbids, or
+    /// The sentence that a denied request breaks, by the policies that determined it: its forbids, or
     /// else all its permits, of which none matched.
     pub(super) fn broken(&self, deciding: &[PolicyId]) -> Vec<Statement> {
         let forbids = self.policies.iter().filter(|policy| deciding.contains(policy.id()));
@@ -121,7 +121,7 @@ fn statement(policy: &Policy) -> Statement {
     Statement { id: policy.id().to_string(), message: message.to_owned() }
 }
 
-/// The same policies, each with its `@id` as its id.
+/// The policies, each with its `@id` as its id.
 fn identified(file: &SourceFile, parsed: &[Placed<'_>], problems: &mut Vec<Problem>) -> PolicySet {
     if parsed.is_empty() && problems.is_empty() {
         problems.push(Problem::new(Rule::Empty, &file.path, "no policy; there is nothing to prove"));

@@ -12,7 +12,7 @@ use super::invariant::{Invariant, Limits, Statement};
 use super::solver::{Prover, Undecided, told};
 use crate::policy::Validated;
 
-/// What was asked.
+/// The question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -20,7 +20,7 @@ pub enum Kind {
     NeverErrors,
     /// There is a request that the policy matches.
     CanMatch,
-    /// What is permitted for an action stays within an invariant.
+    /// Every permitted request of an action stays within an invariant.
     Invariant,
 }
 
@@ -33,7 +33,7 @@ pub struct Proof {
     /// The action's name, of an invariant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action: Option<String>,
-    /// What was to be proved, in words.
+    /// The statement to be proved, in words.
     pub claim: String,
     #[serde(rename = "milliseconds", serialize_with = "milliseconds")]
     pub time: Duration,
@@ -53,14 +53,14 @@ pub enum Outcome {
     },
 }
 
-/// What refutes a proof.
+/// A request that refutes a proof.
 #[derive(Debug, Clone, Serialize)]
 pub struct Finding {
-    /// What is wrong, in words.
+    /// The violation, in words.
     pub what: String,
     /// The policies of the set that are at fault.
     pub policies: Vec<Deciding>,
-    /// What the invariant says that is broken.
+    /// The sentence of the broken invariant.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub broken: Vec<Statement>,
     /// The request, where one shows it.

@@ -78,7 +78,7 @@ impl Prover {
         }
     }
 
-    /// What the solver says of itself.
+    /// The solver's own name and version.
     pub fn version(&self) -> &str {
         &self.version
     }

@@ -12,7 +12,7 @@ use super::solver::{Prover, Undecided};
 use crate::policy::facts::action_uid;
 use crate::policy::{Action, Validated, depth};
 
-/// What a change of the policies means for one action.
+/// The effect of a change of the policies on one action.
 #[derive(Debug, Clone)]
 pub struct Comparison {
     pub action: Action,

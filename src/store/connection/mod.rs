@@ -64,7 +64,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// By the URL's scheme.
+    /// The kind that a URL's scheme names.
     pub fn of(url: &str) -> Option<Self> {
         match url.split_once("://")?.0 {
             "sqlite" => Some(Self::Sqlite),

@@ -7,7 +7,7 @@ use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 
-/// What to write instead.
+/// The setting to write instead.
 pub(super) const UNFIT: &str = "a pooler gives each transaction another connection of the server, as PgBouncer does \
     with pool_mode = transaction; write pool_mode = session for this database, or connect to the server directly";
 

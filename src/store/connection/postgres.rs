@@ -101,7 +101,7 @@ pub(super) fn patience(url: &str, config: &Database) -> Duration {
     Duration::from_secs(connect_timeout(url, config) * servers(url)) + config.timeout.std() + super::GRACE
 }
 
-/// What a URL does not say itself. Without these, libpq would wait for hours for a server that is gone.
+/// Parameters that a URL gets unless it sets them. Without them, libpq would wait for hours for a server that is gone.
 fn with_defaults(url: &str, config: &Database) -> String {
     let seconds = config.timeout.std().as_secs().max(2);
     let query = url.split_once('?').map(|(_, query)| query).unwrap_or_default();
@@ -157,7 +157,7 @@ fn is_lock_timeout(error: &(dyn std::error::Error + 'static)) -> bool {
     text.contains("lock timeout") || text.contains("lock_timeout")
 }
 
-/// What a transaction of migrations fails with.
+/// An error in a transaction of migrations.
 struct Failure(Box<dyn std::error::Error + Send + Sync>);
 
 impl From<diesel::result::Error> for Failure {

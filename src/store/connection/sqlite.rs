@@ -60,7 +60,7 @@ pub(super) fn files(url: &str) -> Vec<PathBuf> {
     }
 }
 
-/// What SQLite understands otherwise than as a file's name.
+/// Names that SQLite does not take as a file's.
 fn is_no_file(path: &str) -> bool {
     path.is_empty() || path == ":memory:" || path.starts_with("file:")
 }
@@ -103,7 +103,7 @@ pub(super) fn unknown_migrations(connection: &mut SqliteConnection) -> Outcome<V
     Ok(unknown)
 }
 
-/// What a transaction of migrations fails with.
+/// An error in a transaction of migrations.
 struct Failure(Box<dyn std::error::Error + Send + Sync>);
 
 impl From<diesel::result::Error> for Failure {

@@ -1,4 +1,4 @@
-//! What a table holds, in one number that both databases must agree on.
+//! The contents of a table as one number, on which both databases must agree.
 
 use aws_lc_rs::digest::{Context, SHA256};
 use base64::Engine as _;

@@ -53,7 +53,7 @@ pub enum CopyError {
     Store(#[from] StoreError),
 }
 
-/// What is to be copied.
+/// The two databases of a copy.
 #[derive(Debug, Clone)]
 pub struct Copy {
     pub from: String,
@@ -62,7 +62,7 @@ pub struct Copy {
     pub while_serving: bool,
 }
 
-/// What a copy came to.
+/// The outcome of a copy.
 #[derive(Debug, serde::Serialize)]
 pub struct Report {
     /// The databases, without passwords.
@@ -157,7 +157,7 @@ fn open(url: &str) -> Result<super::AnyConnection, CopyError> {
     Ok(super::Store::in_time(url, &Database::default(), opened)?)
 }
 
-/// What TO holds of each of [`TABLES`], which must be how FROM's begin.
+/// The rows that TO has of each of [`TABLES`], which must be the first ones of FROM.
 fn compare(from: &mut Side, to: &mut Side, tell: Tell<'_>) -> Result<Vec<Summary>, CopyError> {
     let work = Work::new(tell, Doing::Comparing, to.count()? * 2);
     let mut held = Vec::new();

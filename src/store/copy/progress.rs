@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::tables::Table;
 
-/// What is being done.
+/// The step under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Doing {
-    /// What TO holds already with FROM.
+    /// The rows that TO has already, with those of FROM.
     Comparing,
     Copying,
     /// Both databases, row by row.
@@ -24,7 +24,7 @@ pub struct Progress {
     pub total: u64,
 }
 
-/// Whoever wants to know; called after each batch, from several threads.
+/// A callback for progress; called after each batch, from several threads.
 pub type Tell<'a> = &'a (dyn Fn(Progress) + Sync);
 
 /// A part of the work.

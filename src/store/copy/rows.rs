@@ -24,7 +24,7 @@ const PARAMETERS: usize = 1000;
 struct Dialect {
     /// A column as a text.
     read: fn(&str, Kind) -> String,
-    /// What makes a value of a column from a text.
+    /// The SQL that turns a text into a value of the column.
     cast: fn(Kind) -> &'static str,
 }
 

@@ -39,7 +39,7 @@ fn replace_nul(table: &Table, row: &mut Row) -> Result<bool, CopyError> {
     }
 }
 
-/// What rises with every change that a service makes.
+/// Counters that rise with every change that a service makes.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Marks([i64; 3]);
 

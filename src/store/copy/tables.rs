@@ -1,4 +1,4 @@
-//! What is carried over: the tables in the order of their references.
+//! The tables to copy, in the order of their references.
 
 /// A table of both databases.
 #[derive(Debug)]
@@ -12,7 +12,7 @@ pub struct Table {
     pub(super) batch: usize,
 }
 
-/// What a column holds.
+/// The type of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Text,
@@ -27,9 +27,9 @@ pub struct Column {
     pub kind: Kind,
 }
 
-/// Of rows that are a kilobyte each, and now and then twenty.
+/// Rows in a batch when each is about a kilobyte, and now and then twenty.
 const SMALL: usize = 2000;
-/// Of rows that hold documents, up to a megabyte each.
+/// Rows in a batch when each holds a document of up to a megabyte.
 const LARGE: usize = 20;
 
 const fn table(name: &'static str, key: usize, columns: &'static str) -> Table {

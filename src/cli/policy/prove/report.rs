@@ -37,7 +37,7 @@ pub(super) async fn run(args: Prove, file: Option<&Path>) -> CommandOutcome {
     end(&proofs)
 }
 
-/// Those of the directory that is named, or of the usual one. That these are gone must not pass for proved.
+/// The invariants of the named directory, or of the usual one. Missing ones must not pass for proved.
 fn invariants(named: Option<PathBuf>, dir: &Path, policies: &Validated) -> Result<Vec<Invariant>, CannotRun> {
     let usual = dir.join("proofs");
     let dir = match named {
@@ -67,7 +67,7 @@ fn title(proof: &Proof) -> String {
     }
 }
 
-/// What was found, and how many of what.
+/// The findings and their numbers.
 fn conclude(proofs: &[Proof], policies: &Validated, prover: &Prover) {
     for proof in proofs {
         match &proof.outcome {
