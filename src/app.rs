@@ -33,8 +33,8 @@ use crate::random::NoEntropy;
 use crate::resolver::Resolver;
 use crate::shadow::Shadow;
 use crate::signing::{self, Signer, SigningError};
-use crate::store::changes::{self, Changed, News};
-use crate::store::known::KnownMembers;
+use crate::store::changes::{self, Changed, ConfigDelta};
+use crate::store::member_cache::MemberCache;
 use crate::store::snapshot::{Snapshot, Tenancy};
 use crate::store::{AnyConnection, Store, StoreError};
 
@@ -72,7 +72,7 @@ pub struct App {
     pub admin_budgets: Budgets,
     /// Which refusals get a row.
     pub refusals: Refusals,
-    pub known_members: KnownMembers,
+    pub member_cache: MemberCache,
     pub turns: Turns,
     pub metrics: Metrics,
     /// How decisions that were made before are used.
@@ -139,7 +139,7 @@ impl App {
             limits: Limits::new(&config.rate_limit),
             admin_budgets: Budgets::new(&config.admin),
             refusals: Refusals::new(config.rate_limit.recorded_refusals_per_minute),
-            known_members: KnownMembers::default(),
+            member_cache: MemberCache::default(),
             turns: Turns::default(),
             metrics: Metrics::default(),
             policy_cache: CacheControl::new(config.policy_cache.clone()),
@@ -223,7 +223,7 @@ impl App {
     fn forget_changed(&self, new: &Snapshot, changed: Option<&[Changed]>) {
         let old = self.snapshot();
         let Some(changed) = changed else {
-            self.known_members.forget_all(new.generation.number);
+            self.member_cache.forget_all(new.generation.number);
             return old.tenancies().for_each(|before| self.forget_issuers(before, new));
         };
         for change in changed {
@@ -234,7 +234,7 @@ impl App {
                     }
                 }
                 Changed::Members(teamspace_id) => {
-                    self.known_members.forget_teamspace(teamspace_id, new.generation.number);
+                    self.member_cache.forget_teamspace(teamspace_id, new.generation.number);
                 }
                 Changed::Client(_) | Changed::Resource(_) | Changed::SigningKeys => {}
             }
@@ -281,9 +281,11 @@ type CaughtUp = Option<(Snapshot, Option<Vec<Changed>>)>;
 
 fn catch_up(connection: &mut AnyConnection, old: &Snapshot) -> Result<CaughtUp, StoreError> {
     Ok(match changes::since(connection, old.generation)? {
-        (_, News::Nothing) => None,
-        (latest, News::Some(changed)) => Some((old.with(connection, latest, &changed)?, Some(changed))),
-        (_, News::Everything) => Some((Snapshot::load(connection)?, None)),
+        (_, ConfigDelta::Nothing) => None,
+        (latest, ConfigDelta::Some(changed)) => {
+            Some((old.with(connection, latest, &changed)?, Some(changed)))
+        }
+        (_, ConfigDelta::Everything) => Some((Snapshot::load(connection)?, None)),
     })
 }
 

@@ -30,7 +30,7 @@ impl App {
     /// generations tell by themselves.
     pub(super) async fn forget_database(&self) -> Result<(), StoreError> {
         tracing::error!("the database is not the one it was; all that was remembered of it is read again");
-        self.known_members.forget_all(self.snapshot().generation.number);
+        self.member_cache.forget_all(self.snapshot().generation.number);
         self.forget_kept_sets();
         self.store.forget_bodies();
         begin_to_serve(&self.store, &self.config, &*self.clock).await

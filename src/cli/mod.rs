@@ -81,15 +81,15 @@ pub enum End {
 
 /// Why a command could not run.
 #[derive(Debug)]
-pub struct CannotRun(String);
+pub struct CommandError(String);
 
-impl<E: Display> From<E> for CannotRun {
+impl<E: Display> From<E> for CommandError {
     fn from(error: E) -> Self {
         Self(error.to_string())
     }
 }
 
-type Outcome = Result<End, CannotRun>;
+type Outcome = Result<End, CommandError>;
 
 /// Runs the command line.
 pub fn run() -> ExitCode {
@@ -98,7 +98,7 @@ pub fn run() -> ExitCode {
     let code = match ended {
         Ok(End::Fine) => 0,
         Ok(End::Finding) => 1,
-        Err(CannotRun(message)) => {
+        Err(CommandError(message)) => {
             complain!("error: {message}");
             2
         }
@@ -134,7 +134,7 @@ impl Cli {
     }
 }
 
-fn block_on<T>(task: impl Future<Output = Result<T, CannotRun>>) -> Result<T, CannotRun> {
+fn block_on<T>(task: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     // Proofs walk through policies as deep as policies may be.
     let ended = crate::policy::with_stack(|| runtime.block_on(task));

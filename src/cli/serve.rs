@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::spawn_blocking;
 
-use super::{CannotRun, End, Outcome, exposed};
+use super::{CommandError, End, Outcome, exposed};
 use crate::app::App;
 use crate::clock::SystemClock;
 use crate::config::Config;
@@ -90,7 +90,7 @@ async fn until_stopped(service: Service, mut signals: StopSignals) -> Outcome {
 }
 
 /// Everything that must be in order before there is a service.
-async fn start(config: Config, migrates: bool) -> Result<Arc<App>, CannotRun> {
+async fn start(config: Config, migrates: bool) -> Result<Arc<App>, CommandError> {
     if migrates && config.database_url.starts_with("sqlite://") {
         if let Some(path) = connection::missing(&config.database_url) {
             tracing::warn!(
@@ -112,13 +112,13 @@ async fn start(config: Config, migrates: bool) -> Result<Arc<App>, CannotRun> {
 }
 
 /// The first signature seeds the random generator, which takes tens of milliseconds.
-fn warm_up(app: &App) -> Result<(), CannotRun> {
+fn warm_up(app: &App) -> Result<(), CommandError> {
     let signer = app.signer();
     let key = signer.active(app.clock.now()).ok_or("there is no signing key")?;
     key.sign(&serde_json::json!({}))?;
     Ok(())
 }
 
-async fn listen(address: std::net::SocketAddr, key: &str) -> Result<TcpListener, CannotRun> {
-    TcpListener::bind(address).await.map_err(|e| CannotRun::from(format!("`{key}` = {address}: {e}")))
+async fn listen(address: std::net::SocketAddr, key: &str) -> Result<TcpListener, CommandError> {
+    TcpListener::bind(address).await.map_err(|e| CommandError::from(format!("`{key}` = {address}: {e}")))
 }

@@ -66,7 +66,7 @@ impl<'a> Case<'a> {
             if let Err(RedeemError::Conflict(Conflict::FactsChanged | Conflict::ConfigurationChanged)) =
                 outcome
             {
-                app.known_members.forget(&self.0.identity(""));
+                app.member_cache.forget(&self.0.identity(""));
             }
             if let Err(RedeemError::Conflict(Conflict::FactsChanged)) = outcome {
                 continue;

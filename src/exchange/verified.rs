@@ -61,7 +61,7 @@ impl Verified<'_> {
             email: claims.email.known().cloned(),
             account: claims.aud_sub.clone(),
         };
-        if let Some(member) = app.known_members.find(&asserted) {
+        if let Some(member) = app.member_cache.find(&asserted) {
             return Ok(Standing::Bound(member));
         }
         let subject = asserted.subject.clone();
@@ -70,7 +70,7 @@ impl Verified<'_> {
         if let Standing::Bound(member) = &standing
             && member.status == Status::Active
         {
-            app.known_members.note(&subject, self.generation.number, member);
+            app.member_cache.note(&subject, self.generation.number, member);
         }
         Ok(standing)
     }

@@ -6,7 +6,7 @@ use cedar_policy::pst::{BinaryOp, Clause as PstClause, Expr};
 use cedar_policy::{Effect, Entities, EvalResult, Expression, ParseErrors, Policy, Request, eval_expression};
 use serde::Serialize;
 
-use super::heads;
+use super::constraints;
 
 /// One policy's part in the answer to one question.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -44,7 +44,7 @@ pub struct Clause {
 impl Finding {
     /// Compares a policy's head with the request, and evaluates its conditions.
     pub fn of(policy: &Policy, request: &Request, entities: &Entities) -> Self {
-        let (matched, clauses) = match heads::unmet(policy, request, entities) {
+        let (matched, clauses) = match constraints::unmet(policy, request, entities) {
             Some(part) => (false, vec![Clause::of_head(part.variable(), part.text())]),
             None => conditions(policy, request, entities),
         };

@@ -11,13 +11,13 @@ use cedar_policy::{
 use super::action::Action;
 use super::annotations::{AnnotatedSet, Annotations};
 use super::clauses::Finding;
+use super::constraints::resource_key;
 use super::denial::{Answer, Denial};
 use super::facts::{Facts, FactsError, Surroundings, action_uid, is_group};
-use super::heads::resource_key;
 use super::reads::{Reads, SetReads};
 use super::references::References;
 use super::slices::{Slice, Slices, actions_of, slice_up};
-use super::{depth, heads};
+use super::{constraints, depth};
 use crate::oauth::error::Reason;
 
 /// Most policies that one answer is explained by.
@@ -266,7 +266,7 @@ impl PolicyEngine {
             return Vec::new();
         }
         let permits = slices.iter().flat_map(|slice| slice.permits.policies());
-        let about = permits.filter(|permit| heads::unmet(permit, request, question.entities).is_none());
+        let about = permits.filter(|permit| constraints::unmet(permit, request, question.entities).is_none());
         about.map(|permit| permit.id().clone()).collect()
     }
 

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use cedar_policy::Effect;
 
 use super::annotations::LIFETIME;
-use super::heads::resource_key;
+use super::constraints::resource_key;
 use super::parse::Placed;
 use super::problem::{Problem, Rule};
 use super::source_file::SourceFile;

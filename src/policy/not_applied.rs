@@ -10,7 +10,7 @@ use super::clauses::{Clause, Finding};
 use super::decision::{Court, Explained, with_configuration};
 use super::engine::{PolicyEngine, Question};
 use super::facts::{ConfigurationFacts, Facts};
-use super::{depth, heads};
+use super::{constraints, depth};
 
 /// Most policies that are told as not applying.
 const MAX_TOLD: usize = 200;
@@ -87,7 +87,8 @@ impl<'a> Answered<'a> {
         let told = |id: &str| self.explained.findings.iter().any(|finding| finding.policy == id);
         let about = policies.about(self.question.action).into_iter();
         let others = about.filter(|(id, _)| !told(id.as_ref()) && tells(id.as_ref()));
-        let fits = |policy: &&Policy| heads::unmet(policy, &self.request, self.question.entities).is_none();
+        let fits =
+            |policy: &&Policy| constraints::unmet(policy, &self.request, self.question.entities).is_none();
         others.map(|(_, policy)| policy).partition(fits)
     }
 
@@ -134,7 +135,7 @@ fn unasked(policies: &PolicyEngine, asked: &[Action], tells: impl Fn(&str) -> bo
     let (met, mut others) = (about(true), about(false));
     others.retain(|id, _| !met.contains_key(id) && tells(id.as_ref()));
     let missed = |policy: &Policy| {
-        let text = heads::action_text(&policy.action_constraint());
+        let text = constraints::action_text(&policy.action_constraint());
         let finding = Finding::new(policy, false, vec![Clause::of_head("action", text)]);
         Missed { action: None, resource: None, finding }
     };

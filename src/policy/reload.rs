@@ -99,7 +99,7 @@ impl PolicyReloader {
         let read = move || {
             let result = match look {
                 ReloadTrigger::IfChanged => watch.look(now),
-                ReloadTrigger::Now => Some(watch.insist(now)),
+                ReloadTrigger::Now => Some(watch.force_reload(now)),
             };
             if answer.send(result).is_err() {
                 watch.forget();

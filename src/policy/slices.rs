@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use cedar_policy::{Effect, Entities, EntityUid, Policy, PolicySet};
 
 use super::action::Action;
-use super::heads::{applies, resource_key};
+use super::constraints::{applies, resource_key};
 use super::reads::SetReads;
 
 /// The policies of one action and one resource.

@@ -84,9 +84,9 @@ impl From<LoadError> for Failure {
 impl Place {
     fn fingerprint(&self) -> Fingerprint {
         let mut files = vec![(self.schema.clone(), stamp(&self.schema))];
-        note(&mut files, &self.dir, "cedar");
+        list_files(&mut files, &self.dir, "cedar");
         if self.with_cases {
-            note(&mut files, &self.dir.join("tests"), "toml");
+            list_files(&mut files, &self.dir.join("tests"), "toml");
         }
         Fingerprint(files)
     }
@@ -125,7 +125,7 @@ fn stamp(path: &Path) -> Result<Stamp, ErrorKind> {
 }
 
 /// The files of one extension directly in a directory, or that it cannot be read.
-fn note(files: &mut Vec<(PathBuf, Result<Stamp, ErrorKind>)>, dir: &Path, extension: &str) {
+fn list_files(files: &mut Vec<(PathBuf, Result<Stamp, ErrorKind>)>, dir: &Path, extension: &str) {
     let listed: io::Result<Vec<PathBuf>> =
         std::fs::read_dir(dir).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
     match listed {
@@ -187,7 +187,7 @@ impl Watch {
     }
 
     /// Reads the files whether they have changed or not; it waits while they are changing.
-    pub fn insist(&mut self, now: UnixSeconds) -> Result<Policies, Failure> {
+    pub fn force_reload(&mut self, now: UnixSeconds) -> Result<Policies, Failure> {
         for _ in 0..TRIES {
             let seen = self.place.fingerprint();
             if let Some(result) = self.read(seen, now) {

@@ -61,7 +61,7 @@ impl Batch {
     /// SQLite: one transaction for all, since each costs an fsync and there is one at a time.
     fn commit_at_once(self, connection: &mut AnyConnection, known: &KnownBodies) -> Commits {
         let jobs = (self.entries.len() + self.others.len()) as u64;
-        if let Err(error) = connection.begin_fenced() {
+        if let Err(error) = connection.begin_with_config_lock() {
             tracing::error!(%error, jobs, "cannot begin a transaction");
             let refused = self.refuse(&error.to_string());
             return Commits { health: Health::Doubtful, ..refused };
@@ -198,7 +198,7 @@ fn write_alone(
         Err(error) if connection.has_lost_transaction() => Err(Lost(error)),
         Err(_) => {
             connection.roll_back();
-            connection.begin_fenced().map_err(|error| Lost(error.into()))?;
+            connection.begin_with_config_lock().map_err(|error| Lost(error.into()))?;
             write_entries(connection, entries, bodies)
         }
     }
@@ -238,7 +238,7 @@ fn commit_entries(
     let mut attempt = 1;
     let started = Instant::now();
     let error = loop {
-        match link.transaction(AnyConnection::begin_fenced, |c| ledger::write(c, entries, known)) {
+        match link.transaction(AnyConnection::begin_with_config_lock, |c| ledger::write(c, entries, known)) {
             Ok(written) => {
                 let mut bodies = Bodies { known, written: Vec::new() };
                 let outcomes = bodies.take(written);

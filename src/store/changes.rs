@@ -26,7 +26,7 @@ const MAX_STEPS: i64 = 1000;
 
 /// The changes since a generation.
 #[derive(Debug, PartialEq, Eq)]
-pub enum News {
+pub enum ConfigDelta {
     Nothing,
     Some(Vec<Changed>),
     /// Too much, too long ago, or of a kind that this version does not know.
@@ -92,13 +92,16 @@ pub fn note(connection: &mut AnyConnection, changed: &Changed, at: UnixSeconds) 
 }
 
 /// The latest generation, and the changes since a given one.
-pub fn since(connection: &mut AnyConnection, known: Generation) -> Result<(Generation, News), StoreError> {
+pub fn since(
+    connection: &mut AnyConnection,
+    known: Generation,
+) -> Result<(Generation, ConfigDelta), StoreError> {
     let latest = current(connection)?;
     let steps = between(connection, known, latest)?;
     let news = match steps.after(known) {
-        _ if latest == known => News::Nothing,
-        Some(steps) => News::Some(steps.iter().map(|step| step.changed.clone()).collect()),
-        None => News::Everything,
+        _ if latest == known => ConfigDelta::Nothing,
+        Some(steps) => ConfigDelta::Some(steps.iter().map(|step| step.changed.clone()).collect()),
+        None => ConfigDelta::Everything,
     };
     Ok((latest, news))
 }
@@ -114,13 +117,13 @@ struct Step {
 
 /// The changes up to a generation, one by one.
 #[derive(Debug)]
-pub struct Steps {
+pub struct ConfigHistory {
     latest: Generation,
     /// None when it cannot be told any more.
     steps: Option<Vec<Step>>,
 }
 
-impl Steps {
+impl ConfigHistory {
     /// Whether anything after a generation may matter to a sign-in of a teamspace.
     pub fn concern(&self, generation: Generation, teamspace: Option<&str>) -> bool {
         if generation == self.latest {
@@ -147,11 +150,11 @@ pub fn between(
     connection: &mut AnyConnection,
     known: Generation,
     latest: Generation,
-) -> Result<Steps, StoreError> {
+) -> Result<ConfigHistory, StoreError> {
     let number = latest.number - known.number;
     // Less than before: another database was put in its place.
     if !(1..=MAX_STEPS).contains(&number) {
-        return Ok(Steps { latest, steps: None });
+        return Ok(ConfigHistory { latest, steps: None });
     }
     let rows: Vec<(i64, String, String, i64)> = changes::table
         .filter(changes::generation.gt(known.number))
@@ -164,7 +167,7 @@ pub fn between(
         Some(Step { number, follows, changed: Changed::of((kind, object))? })
     };
     let steps = rows.into_iter().map(step).collect::<Option<Vec<_>>>().filter(|_| complete);
-    Ok(Steps { latest, steps })
+    Ok(ConfigHistory { latest, steps })
 }
 
 /// Deletes what every process has taken over long ago.

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 
 use super::row::row;
 use super::schema::{identities, members};
-use super::statement::{Fixed, Statement};
+use super::statement::{ConstSql, Statement};
 use super::{AnyConnection, Page, StoreError, WINDOW, teamspaces};
 use crate::clock::UnixSeconds;
 use crate::model::member::{Member, Role, Status};
@@ -78,7 +78,7 @@ pub fn standing(connection: &mut AnyConnection, asserted: &Asserted) -> Result<O
 /// The member to whom a subject is bound.
 struct FindBound;
 
-impl Fixed for FindBound {
+impl ConstSql for FindBound {
     const TEXT: &'static str = "SELECT m.id, m.teamspace_id, m.email, m.role, m.status, m.provisioned_by, \
         m.created_at, m.last_sign_in_at, m.sessions_ended_at FROM identities i JOIN members m ON m.id = i.member_id \
         WHERE i.teamspace_id = ? AND i.issuer = ? AND i.tenant = ? AND i.subject = ?";
@@ -86,7 +86,7 @@ impl Fixed for FindBound {
 
 struct FindByEmail;
 
-impl Fixed for FindByEmail {
+impl ConstSql for FindByEmail {
     const TEXT: &'static str = "SELECT id, teamspace_id, email, role, status, provisioned_by, created_at, \
         last_sign_in_at, sessions_ended_at FROM members WHERE teamspace_id = ? AND email = ?";
 }
@@ -225,7 +225,7 @@ pub(super) fn provision(
 
 struct Add;
 
-impl Fixed for Add {
+impl ConstSql for Add {
     const TEXT: &'static str = "INSERT INTO members (id, teamspace_id, email, role, status, provisioned_by, \
         created_at, last_sign_in_at, sessions_ended_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) \
         ON CONFLICT DO NOTHING";
@@ -248,7 +248,7 @@ fn add(connection: &mut AnyConnection, member: &Member) -> QueryResult<bool> {
 
 struct BindUnbound;
 
-impl Fixed for BindUnbound {
+impl ConstSql for BindUnbound {
     const TEXT: &'static str = "INSERT INTO identities (teamspace_id, issuer, tenant, subject, member_id) \
         VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
 }

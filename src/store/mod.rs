@@ -16,14 +16,13 @@ mod failures;
 mod home;
 pub mod identity_providers;
 mod job;
-pub mod known;
-mod lane;
 pub mod ledger;
 mod link;
 #[cfg(feature = "postgres")]
 mod listener;
 pub mod log_streams;
 mod maintenance;
+pub mod member_cache;
 pub mod members;
 pub mod policy_sets;
 pub mod replicas;
@@ -39,6 +38,7 @@ mod statement;
 pub mod teamspaces;
 mod tenancy;
 mod watchdog;
+mod work_queue;
 mod worker;
 
 use std::sync::{Arc, Mutex, PoisonError};

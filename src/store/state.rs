@@ -5,7 +5,7 @@ use diesel::sql_types::BigInt;
 
 use super::conflict::Conflict;
 use super::schema::generation;
-use super::statement::{Fixed, Statement};
+use super::statement::{ConstSql, Statement};
 use super::{AnyConnection, StoreError};
 use crate::clock::UnixSeconds;
 use crate::random::{NoEntropy, number};
@@ -54,7 +54,7 @@ struct Row {
 
 struct Read;
 
-impl Fixed for Read {
+impl ConstSql for Read {
     const TEXT: &'static str = "SELECT value, tag, sweep_horizon, issued_from FROM generation WHERE id = 1";
 }
 

@@ -18,7 +18,7 @@ use super::AnyConnection;
 use super::connection::on_either;
 
 /// A text with a `?` for each value, and no other.
-pub(super) trait Fixed: 'static {
+pub(super) trait ConstSql: 'static {
     const TEXT: &'static str;
 }
 
@@ -59,7 +59,7 @@ pub(super) struct Statement<'a, F, const N: usize> {
     text: PhantomData<F>,
 }
 
-impl<'a, F: Fixed, const N: usize> Statement<'a, F, N> {
+impl<'a, F: ConstSql, const N: usize> Statement<'a, F, N> {
     pub fn new(values: [Value<'a>; N]) -> Self {
         Self { values, text: PhantomData }
     }
@@ -68,7 +68,7 @@ impl<'a, F: Fixed, const N: usize> Statement<'a, F, N> {
 impl<DB, F, const N: usize> QueryFragment<DB> for Statement<'_, F, N>
 where
     DB: Backend + HasSqlType<Text> + HasSqlType<BigInt>,
-    F: Fixed,
+    F: ConstSql,
     str: ToSql<Text, DB>,
     i64: ToSql<BigInt, DB>,
     Option<i64>: ToSql<Nullable<BigInt>, DB>,
@@ -91,16 +91,16 @@ where
 }
 
 // The text depends on the kind of statement alone.
-impl<F: Fixed, const N: usize> QueryId for Statement<'_, F, N> {
+impl<F: ConstSql, const N: usize> QueryId for Statement<'_, F, N> {
     type QueryId = Statement<'static, F, N>;
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 
-impl<F: Fixed, const N: usize> Query for Statement<'_, F, N> {
+impl<F: ConstSql, const N: usize> Query for Statement<'_, F, N> {
     type SqlType = Untyped;
 }
 
-impl<C: Connection, F: Fixed, const N: usize> RunQueryDsl<C> for Statement<'_, F, N> {}
+impl<C: Connection, F: ConstSql, const N: usize> RunQueryDsl<C> for Statement<'_, F, N> {}
 
 /// A type that rows of both databases can be read as.
 #[cfg(feature = "postgres")]
@@ -114,7 +114,7 @@ pub(super) trait Answer: QueryableByName<Sqlite> + 'static {}
 #[cfg(not(feature = "postgres"))]
 impl<T: QueryableByName<Sqlite> + 'static> Answer for T {}
 
-impl<F: Fixed, const N: usize> Statement<'_, F, N> {
+impl<F: ConstSql, const N: usize> Statement<'_, F, N> {
     /// Runs it, and tells how many rows it changed.
     pub fn run(self, connection: &mut AnyConnection) -> QueryResult<usize> {
         on_either!(connection, |c| self.execute(c))

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 
 use super::schema::{email_domains, teamspaces};
-use super::statement::{Fixed, Statement};
+use super::statement::{ConstSql, Statement};
 use super::{AnyConnection, StoreError};
 use crate::clock::UnixSeconds;
 use crate::model::teamspace::{Plan, Teamspace};
@@ -100,7 +100,7 @@ pub fn seats_used(connection: &mut AnyConnection, id: &str) -> Result<i64, Store
 
 struct CountSeats;
 
-impl Fixed for CountSeats {
+impl ConstSql for CountSeats {
     const TEXT: &'static str = "SELECT seats_used FROM teamspaces WHERE id = ?";
 }
 
@@ -119,14 +119,14 @@ macro_rules! is_seat_free {
 
 struct TakeSeat;
 
-impl Fixed for TakeSeat {
+impl ConstSql for TakeSeat {
     const TEXT: &'static str =
         concat!("UPDATE teamspaces SET seats_used = seats_used + 1 WHERE id = ? AND ", is_seat_free!());
 }
 
 struct TakeNextSeat;
 
-impl Fixed for TakeNextSeat {
+impl ConstSql for TakeNextSeat {
     const TEXT: &'static str = concat!(
         "UPDATE teamspaces SET seats_used = seats_used + 1 WHERE id = ? AND seats_used = ? AND ",
         is_seat_free!()

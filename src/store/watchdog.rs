@@ -20,7 +20,7 @@ const MOST_GIVEN_UP: usize = 64;
 /// The state of a thread that uses the database.
 pub(super) struct Call {
     doing: Mutex<Doing>,
-    /// How many threads of the lane have a connection.
+    /// How many threads of the queue have a connection.
     connected: Arc<AtomicUsize>,
 }
 

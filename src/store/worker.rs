@@ -21,10 +21,10 @@ use super::connection::{AnyConnection, Kind, patience as patience_to_open};
 use super::decision_body::KnownBodies;
 use super::home::Home;
 use super::job::{Finish, Health, Job, ReadJob, Start, WriteJob};
-use super::lane::{self, Lane, State};
 use super::ledger::{Entry, RedeemError};
 use super::link::{Link, Place};
 use super::watchdog::{Call, Watchdog};
+use super::work_queue::{self, QueueState, WorkQueue};
 use crate::config::Database;
 
 /// Most jobs in one commit: bounds what a failed commit takes with it and how long readers wait.
@@ -44,10 +44,10 @@ pub struct Counts {
 /// Where jobs are handed over.
 #[derive(Clone)]
 pub struct Workers {
-    writes: Lane<Job>,
-    reads: Lane<ReadJob>,
+    writes: WorkQueue<Job>,
+    reads: WorkQueue<ReadJob>,
     /// Reads that may take long, such as lists: no sign-in waits behind them.
-    lists: Lane<ReadJob>,
+    lists: WorkQueue<ReadJob>,
     counts: Arc<Counts>,
     /// What sign-ins need not write again.
     pub(super) bodies: Arc<KnownBodies>,
@@ -56,12 +56,12 @@ pub struct Workers {
 
 /// Everything that a thread needs besides its jobs.
 #[derive(Clone)]
-struct Post {
+struct WorkerContext {
     url: String,
     config: Database,
     kind: Kind,
     home: Home,
-    state: Arc<State>,
+    state: Arc<QueueState>,
     counts: Arc<Counts>,
     bodies: Arc<KnownBodies>,
     watchdog: Arc<Watchdog>,
@@ -80,7 +80,7 @@ impl Workers {
         let home = Home::of(url);
         let until = Instant::now() + patience_to_open(url, config);
         let watchdog = Watchdog::start()?;
-        let post = || Post {
+        let context = || WorkerContext {
             url: url.to_owned(),
             config: config.clone(),
             kind,
@@ -91,9 +91,14 @@ impl Workers {
             watchdog: Arc::clone(&watchdog),
         };
         let this = Self {
-            writes: post().lane("store-writer", writers, patience, Post::write_until_closed)?,
-            reads: post().lane("store-reader", config.readers, patience, Post::read_until_closed)?,
-            lists: post().lane("store-lister", 1, patience, Post::read_until_closed)?,
+            writes: context().queue("store-writer", writers, patience, WorkerContext::write_until_closed)?,
+            reads: context().queue(
+                "store-reader",
+                config.readers,
+                patience,
+                WorkerContext::read_until_closed,
+            )?,
+            lists: context().queue("store-lister", 1, patience, WorkerContext::read_until_closed)?,
             counts,
             bodies,
             watchdog: Arc::downgrade(&watchdog),
@@ -130,7 +135,7 @@ impl Workers {
 
     /// Does what one request asks for: all its waits for the database together take no longer than one may.
     pub fn for_one_request<T>(&self, work: impl Future<Output = T>) -> impl Future<Output = T> {
-        lane::for_one_request(self.writes.patience, work)
+        work_queue::for_one_request(self.writes.patience, work)
     }
 
     /// How often was committed so far.
@@ -198,19 +203,19 @@ impl Workers {
     }
 }
 
-impl Post {
+impl WorkerContext {
     /// Starts threads, and the queue of their jobs.
-    fn lane<J: Send + 'static>(
+    fn queue<J: Send + 'static>(
         self,
         name: &str,
         threads: usize,
         patience: Duration,
         work: fn(&Self, &Receiver<J>, &Arc<Call>),
-    ) -> Result<Lane<J>, StoreError> {
-        Lane::start(patience, &self.state, |jobs| {
+    ) -> Result<WorkQueue<J>, StoreError> {
+        WorkQueue::start(patience, &self.state, |jobs| {
             for _ in 0..threads.max(1) {
-                let (post, jobs) = (self.clone(), jobs.clone());
-                self.watchdog.run(name, &self.state.connected, move |call| work(&post, &jobs, call))?;
+                let (context, jobs) = (self.clone(), jobs.clone());
+                self.watchdog.run(name, &self.state.connected, move |call| work(&context, &jobs, call))?;
             }
             Ok(())
         })

@@ -7,7 +7,7 @@ use clap::Args;
 use super::diff_found::Found;
 use super::revision::Side;
 use super::{Format, diff_text, positive, widening};
-use crate::cli::{CannotRun, Outcome, block_on};
+use crate::cli::{CommandError, Outcome, block_on};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Database;
 use crate::config::{Config, Duration};
@@ -91,7 +91,7 @@ impl Diff {
     }
 }
 
-async fn replay_sign_ins(url: &str, days: u32, old: &Side, new: &Side) -> Result<Replayed, CannotRun> {
+async fn replay_sign_ins(url: &str, days: u32, old: &Side, new: &Side) -> Result<Replayed, CommandError> {
     let since = SystemClock.now() - i64::from(days) * 86_400;
     let store = Store::open(url, &Database::default())?;
     let mut replay = SignInReplay::new(&old.compiled, &new.compiled);

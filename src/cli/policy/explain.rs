@@ -10,7 +10,7 @@ use super::explain_text as text;
 use super::revision::past_set;
 use super::{Format, Place, render};
 use crate::app::App;
-use crate::cli::{CannotRun, End, Outcome, block_on};
+use crate::cli::{CommandError, End, Outcome, block_on};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::config::Database;
@@ -101,7 +101,7 @@ impl Explain {
             return Err(no_case.into());
         }
         let found = block_on(find_sign_in(&Config::load(file)?.database_url, what));
-        let row = found.map_err(|CannotRun(why)| match is_number {
+        let row = found.map_err(|CommandError(why)| match is_number {
             true => why,
             false => format!("{no_case}, and {why}"),
         })?;
@@ -135,7 +135,7 @@ impl Explain {
 }
 
 /// The one case of a name, or else the one whose name contains it. Several of them are an error.
-fn find_case(tests: &Path, name: &str) -> Result<Option<Case>, CannotRun> {
+fn find_case(tests: &Path, name: &str) -> Result<Option<Case>, CommandError> {
     let all = cases::read(tests)?;
     let mut found: Vec<&Case> = all.iter().filter(|case| case.name == name).collect();
     if found.is_empty() {
@@ -153,7 +153,7 @@ fn find_case(tests: &Path, name: &str) -> Result<Option<Case>, CannotRun> {
     }
 }
 
-async fn find_sign_in(url: &str, key: String) -> Result<SignIn, CannotRun> {
+async fn find_sign_in(url: &str, key: String) -> Result<SignIn, CommandError> {
     let wanted = key.clone();
     let row = Store::open(url, &Database::default())?.read(move |c| sign_ins::find(c, &wanted)).await?;
     row.ok_or_else(|| format!("the decision log has no sign-in {key}").into())

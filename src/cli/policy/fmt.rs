@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::tell;
-use crate::cli::{CannotRun, End, Outcome};
+use crate::cli::{CommandError, End, Outcome};
 use crate::config::Config;
 use crate::policy::Problem;
 use crate::policy::format::{self, Unformatted};
@@ -44,7 +44,7 @@ impl Fmt {
         }
         match tally {
             Tally { failed: 1.., .. } => {
-                Err(CannotRun(format!("{} of the files could not be formatted", tally.failed)))
+                Err(CommandError(format!("{} of the files could not be formatted", tally.failed)))
             }
             Tally { invalid: 1.., .. } => Ok(End::Finding),
             Tally { differ: 1.., .. } if self.check => Ok(End::Finding),

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
-use super::{CannotRun, Outcome};
+use super::{CommandError, Outcome};
 use crate::app::StartError;
 use crate::config::{Config, Duration};
 use crate::policy::{LoadError, PolicySource, Problem};
@@ -100,14 +100,14 @@ enum Format {
 
 impl Place {
     /// The policies as if further files stood among them, and the directory.
-    fn source(self, with: &[PathBuf], file: Option<&Path>) -> Result<(PolicySource, PathBuf), CannotRun> {
+    fn source(self, with: &[PathBuf], file: Option<&Path>) -> Result<(PolicySource, PathBuf), CommandError> {
         let (dir, schema) = self.resolve(file)?;
         let source = PolicySource::read(&dir, &schema).and_then(|source| source.with(with));
         Ok((source.map_err(render)?, dir))
     }
 
     /// Directory and schema file, each as given or else as configured.
-    fn resolve(self, file: Option<&Path>) -> Result<(PathBuf, PathBuf), CannotRun> {
+    fn resolve(self, file: Option<&Path>) -> Result<(PathBuf, PathBuf), CommandError> {
         let config = Config::load(file)?;
         Ok((self.dir.unwrap_or(config.policy_dir), self.schema.unwrap_or(config.schema_file)))
     }
@@ -129,10 +129,10 @@ impl Command {
 }
 
 /// Policy problems are told one by one, each with its place.
-pub(super) fn cannot_start(error: StartError) -> CannotRun {
+pub(super) fn cannot_start(error: StartError) -> CommandError {
     match error {
-        StartError::Policies(problems) => CannotRun::from(render(problems)),
-        other => CannotRun::from(other),
+        StartError::Policies(problems) => CommandError::from(render(problems)),
+        other => CommandError::from(other),
     }
 }
 

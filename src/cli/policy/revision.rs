@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::render;
-use crate::cli::CannotRun;
+use crate::cli::CommandError;
 use crate::config::Config;
 use crate::config::Database;
 use crate::policy::cases::{self, Case};
@@ -24,7 +24,7 @@ pub(super) struct Side {
 
 impl Side {
     /// Reads a directory, a set of the database (`set:HASH`), or else a git revision of the configured directory.
-    pub(super) async fn read(name: &str, config: &Config) -> Result<Self, CannotRun> {
+    pub(super) async fn read(name: &str, config: &Config) -> Result<Self, CommandError> {
         if let Some(hash) = name.strip_prefix("set:") {
             let source = past_set(&config.database_url, hash).await?;
             return Self::of_source(name, &source, Vec::new());
@@ -37,7 +37,7 @@ impl Side {
         Self::of(name, &dir, &schema)
     }
 
-    fn of(name: &str, dir: &Path, schema: &Path) -> Result<Self, CannotRun> {
+    fn of(name: &str, dir: &Path, schema: &Path) -> Result<Self, CommandError> {
         // What is wrong with the sense of a side is told by `check`, and may be what the other side mends.
         let source =
             PolicySource::read(dir, schema).map_err(|error| format!("{name}: {}", render(error)))?.past();
@@ -45,7 +45,7 @@ impl Side {
         Self::of_source(name, &source, cases)
     }
 
-    fn of_source(name: &str, source: &PolicySource, cases: Vec<Case>) -> Result<Self, CannotRun> {
+    fn of_source(name: &str, source: &PolicySource, cases: Vec<Case>) -> Result<Self, CommandError> {
         let validated = source.validate().map_err(|error| format!("{name}: {}", render(error)))?;
         let compiled = CompiledPolicies::compile(&validated.set, &validated.schema)?;
         Ok(Self { name: name.to_owned(), validated, compiled, cases })
@@ -53,7 +53,7 @@ impl Side {
 }
 
 /// A set that was in force once, by its hash or how that begins.
-pub(super) async fn past_set(url: &str, hash: &str) -> Result<PolicySource, CannotRun> {
+pub(super) async fn past_set(url: &str, hash: &str) -> Result<PolicySource, CommandError> {
     let wanted = hash.to_owned();
     let found = Store::open(url, &Database::default())?.read(move |c| policy_sets::find(c, &wanted)).await?;
     let kept = found.ok_or_else(|| format!("the database has no policy set {hash}"))?;
@@ -70,7 +70,7 @@ struct Revision {
 }
 
 impl Revision {
-    fn find(name: &str, policy_dir: &Path) -> Result<Self, CannotRun> {
+    fn find(name: &str, policy_dir: &Path) -> Result<Self, CommandError> {
         let neither = |why: String| format!("{name} is neither a directory nor a git revision: {why}");
         // What begins with a hyphen would be an option of git's.
         if name.starts_with('-') {
@@ -85,7 +85,7 @@ impl Revision {
     }
 
     /// Writes the schema, and what stands in the policy directory and its tests/, as they were in the revision.
-    fn lay_out(&self, config: &Config, into: &Path) -> Result<(PathBuf, PathBuf), CannotRun> {
+    fn lay_out(&self, config: &Config, into: &Path) -> Result<(PathBuf, PathBuf), CommandError> {
         let (policies, schema) = (into.join("policies"), into.join("countersign.cedarschema"));
         let tree = self.object(&config.policy_dir)?;
         let listed = git(&self.root, &["ls-tree", "-r", "-z", "--full-tree", &tree])
@@ -113,7 +113,7 @@ impl Revision {
 
     /// The id of a file or directory of the revision. Links are followed as they were then, not as they are in
     /// the work tree.
-    fn object(&self, path: &Path) -> Result<String, CannotRun> {
+    fn object(&self, path: &Path) -> Result<String, CommandError> {
         let inside = self.inside(path)?;
         let inside = inside.to_str().ok_or("a path is not UTF-8")?;
         let mut asked = tempfile::tempfile()?;
@@ -129,7 +129,7 @@ impl Revision {
     }
 
     /// A path as it is called from the work tree's root.
-    fn inside(&self, path: &Path) -> Result<PathBuf, CannotRun> {
+    fn inside(&self, path: &Path) -> Result<PathBuf, CommandError> {
         let (absolute, root) = (std::path::absolute(path)?, self.root.canonicalize()?);
         let above = absolute.ancestors().find(|parent| parent.canonicalize().is_ok_and(|real| real == root));
         let inside = above.and_then(|above| absolute.strip_prefix(above).ok());
@@ -138,7 +138,7 @@ impl Revision {
     }
 
     /// The bytes of files as they were committed: no attribute and no setting changes them.
-    fn contents(&self, objects: &[(String, PathBuf)]) -> Result<Vec<Vec<u8>>, CannotRun> {
+    fn contents(&self, objects: &[(String, PathBuf)]) -> Result<Vec<Vec<u8>>, CommandError> {
         // A file, since git may stop to read before everything is written into a pipe.
         let mut asked = tempfile::tempfile()?;
         objects.iter().try_for_each(|(id, _)| writeln!(asked, "{id}"))?;
@@ -186,7 +186,7 @@ fn take(rest: &mut &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The nearest directory that stands in the work tree itself: the path may be gone, or a link to elsewhere.
-fn standing(path: &Path) -> Result<PathBuf, CannotRun> {
+fn standing(path: &Path) -> Result<PathBuf, CommandError> {
     let absolute = std::path::absolute(path)?;
     let found = absolute.ancestors().find(|parent| parent.is_dir() && !parent.is_symlink());
     Ok(found.ok_or_else(|| format!("{} is nowhere", path.display()))?.to_owned())

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::test_report::{self, Report};
 use super::{Format, Place, render};
-use crate::cli::{CannotRun, End, Outcome};
+use crate::cli::{CommandError, End, Outcome};
 use crate::policy::cases::{self, Case, Mutation, coverage, mutate, run};
 use crate::policy::{CompiledPolicies, PolicySource, Validated};
 use crate::terminal::out::{self, Progress};
@@ -95,7 +95,7 @@ impl Test {
     }
 }
 
-fn select(tests: &[PathBuf], filter: Option<&str>) -> Result<Vec<Case>, CannotRun> {
+fn select(tests: &[PathBuf], filter: Option<&str>) -> Result<Vec<Case>, CommandError> {
     let mut all = Vec::new();
     for path in tests {
         if !path.exists() {

@@ -86,7 +86,7 @@ pub fn all(app: &Arc<App>) -> Result<Vec<Stream>, StartError> {
             app: Arc::clone(app),
             config: config.clone(),
             holder: holder.clone(),
-            horizon: Horizon::default(),
+            watermark: CommitWatermark::default(),
             failures: 0,
         })
     };
@@ -97,13 +97,13 @@ pub fn all(app: &Arc<App>) -> Result<Vec<Stream>, StartError> {
 /// transactions that were adding rows then have ended. No time-out tells that, and least of all a row's time, which
 /// is that of a request that may have waited before it wrote.
 #[derive(Debug, Default)]
-pub struct Horizon {
+pub struct CommitWatermark {
     settled: i64,
     /// The end of the log at the last look, with those of its writers that have not ended.
     seen: View,
 }
 
-impl Horizon {
+impl CommitWatermark {
     /// The highest id below which no row can appear any more.
     pub fn settled(&self) -> i64 {
         self.settled
@@ -157,7 +157,7 @@ pub struct Stream {
     metrics: StreamMetrics,
     /// This process, in leases.
     holder: String,
-    horizon: Horizon,
+    watermark: CommitWatermark,
     /// How many attempts have failed one after another.
     failures: u32,
 }
@@ -212,11 +212,11 @@ impl Stream {
 
     /// Sends the first rows that were not sent. Whether there may be more of them.
     async fn send_batch(&mut self) -> Result<bool, StreamError> {
-        let (name, settled) = (self.config.name.clone(), self.horizon.settled());
+        let (name, settled) = (self.config.name.clone(), self.watermark.settled());
         let limit = (BATCH >> self.failures.min(8)).max(1);
         let unsent = self.app.store.read(move |c| log_streams::unsent(c, &name, settled, limit)).await?;
         let Unsent { position, oldest, rows, view } = unsent;
-        self.horizon.see(view);
+        self.watermark.see(view);
         let now = self.app.clock.now();
         self.metrics.behind.set(oldest.map_or(0, |at| (now - at).max(0)));
         let Some(to) = rows.last().map(|row| row.id) else { return Ok(false) };

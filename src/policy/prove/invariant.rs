@@ -8,7 +8,7 @@ use cedar_policy::{
 use serde::Serialize;
 
 use super::solver::Undecided;
-use crate::policy::heads::applies;
+use crate::policy::constraints::applies;
 use crate::policy::parse::{self, Placed};
 use crate::policy::source;
 use crate::policy::source_file::SourceFile;

@@ -227,7 +227,7 @@ impl AnyConnection {
     }
 
     /// Opens a transaction for the ledger: the configuration stays what it is until it ends.
-    pub fn begin_fenced(&mut self) -> QueryResult<()> {
+    pub fn begin_with_config_lock(&mut self) -> QueryResult<()> {
         match self {
             Self::Sqlite(connection) => {
                 AnsiTransactionManager::begin_transaction_sql(connection, sqlite::BEGIN_WRITE)

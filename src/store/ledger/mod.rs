@@ -57,7 +57,7 @@ pub fn use_conflict(
     Ok(untold.or(is_used.then_some(Conflict::Replayed)))
 }
 
-/// Writes a batch, inside a transaction of [`AnyConnection::begin_fenced`]. The order is the same in every
+/// Writes a batch, inside a transaction of [`AnyConnection::begin_with_config_lock`]. The order is the same in every
 /// process (assertions, then each teamspace with its members, then bodies of decisions, by key), so that two of them seldom wait for each
 /// other on PostgreSQL, which ends one of them then. On an error the transaction must be given up.
 pub(super) fn write(

@@ -13,11 +13,11 @@ use super::columns::TEXTS;
 use crate::clock::UnixSeconds;
 use crate::store::decision_body::Use;
 use crate::store::sign_ins::NewSignIn;
-use crate::store::statement::{Fixed, Statement};
+use crate::store::statement::{ConstSql, Statement};
 
 struct Consume;
 
-impl Fixed for Consume {
+impl ConstSql for Consume {
     const TEXT: &'static str =
         "INSERT INTO used_assertions (assertion, expires_at) VALUES (?, ?) ON CONFLICT DO NOTHING";
 }
@@ -37,7 +37,7 @@ pub(super) fn consume(
 
 struct Touch;
 
-impl Fixed for Touch {
+impl ConstSql for Touch {
     const TEXT: &'static str = "UPDATE members SET last_sign_in_at = ? WHERE id = ? AND status = 'active'";
 }
 
@@ -57,7 +57,7 @@ pub(super) fn touch(
 
 struct Intern;
 
-impl Fixed for Intern {
+impl ConstSql for Intern {
     const TEXT: &'static str = "INSERT INTO sign_in_grounds (digest, decisions, facts, used_at) VALUES (?, ?, ?, ?) \
         ON CONFLICT (digest) DO UPDATE SET used_at = max(used_at, excluded.used_at)";
 }

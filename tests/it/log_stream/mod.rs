@@ -14,7 +14,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use countersign::config::LogStream;
-use countersign::decision_log::stream::{self as log_stream, Horizon};
+use countersign::decision_log::stream::{self as log_stream, CommitWatermark};
 use countersign::store::log_streams::{self, View};
 use countersign::store::sign_ins::NewSignIn;
 use serde_json::{Value, json};
@@ -152,11 +152,11 @@ pub async fn count(app: &TestApp, metric: &str) -> i64 {
 /// An id can be seen before a lower one: nothing is read that could have such a gap.
 #[test]
 fn ids_settle_when_those_have_ended_who_could_bring_lower_ones() {
-    let mut horizon = Horizon::default();
+    let mut watermark = CommitWatermark::default();
     let mut see = |newest, writers: &[&str]| {
         let writers = writers.iter().map(|&writer| writer.to_owned()).collect();
-        horizon.see(View { newest, writers });
-        horizon.settled()
+        watermark.see(View { newest, writers });
+        watermark.settled()
     };
     assert_eq!(see(5, &[]), 5);
     assert_eq!(see(9, &["a", "b"]), 5);

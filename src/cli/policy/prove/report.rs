@@ -7,7 +7,7 @@ use serde_json::json;
 use super::Prove;
 use crate::cli::policy::Format;
 use crate::cli::policy::render;
-use crate::cli::{CannotRun, End, Outcome as CommandOutcome};
+use crate::cli::{CommandError, End, Outcome as CommandOutcome};
 use crate::policy::prove::{Finding, Invariant, Kind, Outcome, Proof, Prover, prove};
 use crate::policy::{PolicySource, Validated};
 use crate::terminal::out::{self, say};
@@ -38,7 +38,11 @@ pub(super) async fn run(args: Prove, file: Option<&Path>) -> CommandOutcome {
 }
 
 /// The invariants of the named directory, or of the usual one. Missing ones must not pass for proved.
-fn invariants(named: Option<PathBuf>, dir: &Path, policies: &Validated) -> Result<Vec<Invariant>, CannotRun> {
+fn invariants(
+    named: Option<PathBuf>,
+    dir: &Path,
+    policies: &Validated,
+) -> Result<Vec<Invariant>, CommandError> {
     let usual = dir.join("proofs");
     let dir = match named {
         Some(dir) => dir,

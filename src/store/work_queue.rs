@@ -20,15 +20,15 @@ const QUEUE: usize = 4096;
 const SHORT_PATIENCE: Duration = Duration::from_millis(200);
 
 /// A queue with the threads that work it off, which end when this is dropped.
-pub(super) struct Lane<J> {
+pub(super) struct WorkQueue<J> {
     queue: Sender<J>,
     pub patience: Duration,
-    state: Arc<State>,
+    state: Arc<QueueState>,
 }
 
-/// The state of a lane's threads.
+/// The state of a queue's threads.
 #[derive(Default)]
-pub(super) struct State {
+pub(super) struct QueueState {
     /// Whether a caller has waited in vain since something was done last.
     pub stalled: AtomicBool,
     /// How many threads have a connection.
@@ -50,7 +50,7 @@ pub(super) fn for_one_request<T>(
     LEFT.scope(Cell::new(patience), work)
 }
 
-impl Lane<ReadJob> {
+impl WorkQueue<ReadJob> {
     /// Runs `job` in a transaction that sees one state of the database.
     pub async fn read<T, E, F>(&self, job: F) -> Result<T, E>
     where
@@ -73,18 +73,18 @@ impl Lane<ReadJob> {
     }
 }
 
-impl<J> Clone for Lane<J> {
+impl<J> Clone for WorkQueue<J> {
     fn clone(&self) -> Self {
         let Self { queue, patience, state } = self;
         Self { queue: queue.clone(), patience: *patience, state: Arc::clone(state) }
     }
 }
 
-impl<J: Send + 'static> Lane<J> {
+impl<J: Send + 'static> WorkQueue<J> {
     /// A queue for jobs that `start` gives to threads.
     pub fn start(
         patience: Duration,
-        state: &Arc<State>,
+        state: &Arc<QueueState>,
         start: impl FnOnce(Receiver<J>) -> Result<(), StoreError>,
     ) -> Result<Self, StoreError> {
         let (queue, jobs) = bounded(QUEUE);

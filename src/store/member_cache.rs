@@ -1,0 +1,108 @@
+//! A cache of members by subject: the sign-in of a cached member reads nothing from the database.
+//!
+//! An entry holds until an administrator changes a member of its teamspace: a changed, unlinked or removed
+//! member is looked up again. The write checks the generation of the configuration once more.
+
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock};
+
+use foldhash::quality::RandomState;
+
+use super::members::{Asserted, Identity};
+use crate::model::member::Member;
+
+/// Most entries of each of the two generations; some 400 bytes each.
+const GENERATION_SIZE: usize = 8192;
+/// Most teamspaces with a minimum of their own.
+const MAX_TEAMSPACES: usize = 10_000;
+
+/// (teamspace, issuer, tenant, subject)
+type Key = (String, String, String, String);
+/// A member, with the generation of the configuration at which it was looked up, or a later one.
+type Entry = (i64, Member);
+
+/// The bound members by subject.
+#[derive(Default)]
+pub struct MemberCache(RwLock<Generations>);
+
+/// When the young generation is full it becomes the old one, and the members that did not sign in since are dropped.
+#[derive(Default)]
+struct Generations {
+    young: HashMap<Key, Entry, RandomState>,
+    old: HashMap<Key, Entry, RandomState>,
+    /// Entries of a teamspace are valid from this generation of the configuration on.
+    min_generations: HashMap<String, i64>,
+    /// All entries are valid from this generation of the configuration on.
+    min_generation: i64,
+}
+
+fn key(subject: &Identity) -> Key {
+    let Identity { teamspace_id, issuer, tenant, subject, .. } = subject.clone();
+    (teamspace_id, issuer, tenant, subject)
+}
+
+impl Generations {
+    fn min_generation_of(&self, teamspace_id: &str) -> i64 {
+        self.min_generations.get(teamspace_id).copied().unwrap_or_default().max(self.min_generation)
+    }
+
+    fn put(&mut self, key: Key, entry: Entry) {
+        if self.young.len() >= GENERATION_SIZE {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(key, entry);
+    }
+}
+
+impl MemberCache {
+    /// The member whom the subject is bound to, if that is all there is to find out: an email or account
+    /// other than the member's own could be somebody else's.
+    pub fn find(&self, asserted: &Asserted) -> Option<Member> {
+        let key = key(&asserted.subject);
+        let generations = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let min_generation = generations.min_generation_of(&asserted.subject.teamspace_id);
+        let young = generations.young.get(&key);
+        let (generation, member) =
+            young.or_else(|| generations.old.get(&key)).filter(|(at, _)| *at >= min_generation)?;
+        let own = |claim: &Option<String>, own: &str| claim.as_deref().is_none_or(|claim| claim == own);
+        if !own(&asserted.email, &member.email) || !own(&asserted.account, &member.id) {
+            return None;
+        }
+        let (generation, member, stays) = (*generation, member.clone(), young.is_some());
+        drop(generations);
+        if !stays {
+            let mut generations = self.0.write().unwrap_or_else(PoisonError::into_inner);
+            generations.put(key, (generation, member.clone()));
+        }
+        Some(member)
+    }
+
+    /// Caches a member that was read from the database at a generation or later.
+    pub fn note(&self, subject: &Identity, generation: i64, member: &Member) {
+        let mut generations = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        generations.put(key(subject), (generation, member.clone()));
+    }
+
+    /// Forgets a subject whose member is not as it was noted.
+    pub fn forget(&self, subject: &Identity) {
+        let mut generations = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        generations.young.remove(&key(subject));
+        generations.old.remove(&key(subject));
+    }
+
+    /// Drops the members of a teamspace that were read before a generation, at which some of them changed.
+    pub fn forget_teamspace(&self, teamspace_id: &str, generation: i64) {
+        let mut generations = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if generations.min_generations.len() >= MAX_TEAMSPACES {
+            generations.min_generations.clear();
+            generations.min_generation = generation;
+        }
+        generations.min_generations.insert(teamspace_id.to_owned(), generation);
+    }
+
+    /// Drops everything that was read before a generation.
+    pub fn forget_all(&self, generation: i64) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) =
+            Generations { min_generation: generation, ..Generations::default() };
+    }
+}
