@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 use std::hint::black_box;
 use std::path::Path;
 
-use countersign::policy::watch::{Place, Watch};
+use countersign::policy::watch::{PolicyFiles, Watch};
 use countersign::policy::{Policies, PolicySource, cases, decide};
 use countersign::shadow::{Decided, Shadow};
 use countersign::store::sign_ins::NewSignIn;
@@ -45,8 +45,8 @@ fn directory(teamspaces: usize) -> tempfile::TempDir {
     dir
 }
 
-fn place(dir: &Path) -> Place {
-    Place { dir: dir.to_owned(), schema: SCHEMA.into(), with_cases: false }
+fn place(dir: &Path) -> PolicyFiles {
+    PolicyFiles { dir: dir.to_owned(), schema: SCHEMA.into(), with_cases: false }
 }
 
 fn reload(c: &mut Criterion) {

@@ -27,7 +27,7 @@ use crate::limits::turns::Turns;
 use crate::limits::{Limits, UnreadableAddresses};
 use crate::metrics::Metrics;
 use crate::policy::reload::{PolicyReloader, ReloadTrigger};
-use crate::policy::watch::{Place, Watch};
+use crate::policy::watch::{PolicyFiles, Watch};
 use crate::policy::{CacheControl, LoadError, Policies};
 use crate::random::NoEntropy;
 use crate::resolver::Resolver;
@@ -289,8 +289,8 @@ fn catch_up(connection: &mut AnyConnection, old: &Snapshot) -> Result<CaughtUp, 
     })
 }
 
-fn policy_place(config: &Config) -> Place {
-    Place {
+fn policy_place(config: &Config) -> PolicyFiles {
+    PolicyFiles {
         dir: config.policy_dir.clone(),
         schema: config.schema_file.clone(),
         with_cases: config.policy.test_on_reload,
@@ -298,7 +298,7 @@ fn policy_place(config: &Config) -> Place {
 }
 
 /// The tests of a directory are about the policies in force; a shadow set is what is tried instead.
-fn shadow_place(config: &Config) -> Option<Place> {
+fn shadow_place(config: &Config) -> Option<PolicyFiles> {
     let dir = config.policy.shadow_dir.clone()?;
-    Some(Place { dir, schema: config.schema_file.clone(), with_cases: false })
+    Some(PolicyFiles { dir, schema: config.schema_file.clone(), with_cases: false })
 }

@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use super::{End, Outcome, now};
+use super::{CommandResult, End, now};
 use crate::admin::tokens::{self, NewToken};
 use crate::clock::rfc3339;
 use crate::config::{Config, Duration};
@@ -12,7 +12,7 @@ use crate::store::snapshot::Snapshot;
 use crate::terminal::out::{self, say};
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Command {
+pub(super) enum AdminTokenCommand {
     /// Make a token and print it: the only time it can be seen.
     #[command(after_help = "Example: TOKEN=$(countersign admin-token create --name ci --expires 30d)")]
     Create {
@@ -35,8 +35,8 @@ pub(super) enum Command {
     },
 }
 
-impl Command {
-    pub(super) async fn run(self, config: Config) -> Outcome {
+impl AdminTokenCommand {
+    pub(super) async fn run(self, config: Config) -> CommandResult {
         let store = Store::open(&config.database_url, &config.database)?;
         let done = match self {
             Self::Create { name, teamspace, expires } => create(&store, name, teamspace, expires).await,
@@ -48,7 +48,7 @@ impl Command {
     }
 }
 
-async fn delete(store: &Store, id: String) -> Outcome {
+async fn delete(store: &Store, id: String) -> CommandResult {
     tokens::delete(store, id, now()).await?;
     Ok(End::Fine)
 }
@@ -58,7 +58,7 @@ async fn create(
     name: String,
     teamspace: Option<String>,
     expires: Option<Duration>,
-) -> Outcome {
+) -> CommandResult {
     let new = NewToken { name, teamspace, lifetime: expires.map(|life| life.as_secs()) };
     let (token, AdminToken { id, .. }) = tokens::create(store, new, now()).await?;
     match out::whole(&token) {
@@ -70,7 +70,7 @@ async fn create(
     }
 }
 
-async fn list(store: &Store) -> Outcome {
+async fn list(store: &Store) -> CommandResult {
     let snapshot = store.read(Snapshot::load).await?;
     for token in store.read(admin_tokens::all).await? {
         let slug = |id: &String| snapshot.slug_of(id).unwrap_or_else(|| "a deleted teamspace".to_owned());

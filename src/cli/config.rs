@@ -7,13 +7,13 @@ use std::path::Path;
 use clap::Subcommand;
 
 use super::now;
-use super::{End, Outcome};
+use super::{CommandResult, End};
 use crate::config::Config;
 use crate::store::connection::shown;
 use crate::terminal::out::{self, say};
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Command {
+pub(super) enum ConfigCommand {
     /// Validate the configuration and open all that `serve` opens: policies, database, keys, addresses. Tells every
     /// problem at once; 0 if there is none, else 2.
     Check,
@@ -23,8 +23,8 @@ pub(super) enum Command {
     Schema,
 }
 
-impl Command {
-    pub(super) fn run(self, file: Option<&Path>) -> Outcome {
+impl ConfigCommand {
+    pub(super) fn run(self, file: Option<&Path>) -> CommandResult {
         match self {
             Self::Check => {
                 let problems = check::problems(&Config::load(file)?, now());

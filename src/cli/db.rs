@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
 
-use super::{End, Outcome, now};
+use super::{CommandResult, End, now};
 use crate::config::{Config, check_database_url};
 use crate::store::Store;
 use crate::store::backup::back_up;
-use crate::store::copy::{Copy, CopyError, Doing, Progress, Report};
+use crate::store::copy::{Copy, CopyError, CopyProgress, CopyReport, CopyStep};
 use crate::terminal::out::{self, complain, say};
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Command {
+pub(super) enum DbCommand {
     /// Copy everything to another database, of the same kind or the other, and compare both.
     ///
     /// FROM must not be served meanwhile. TO must be empty, or hold the beginning of the same copy: one that was
@@ -67,8 +67,8 @@ pub(super) struct CopyArgs {
     json: bool,
 }
 
-impl Command {
-    pub(super) fn run(self, file: Option<&Path>) -> Outcome {
+impl DbCommand {
+    pub(super) fn run(self, file: Option<&Path>) -> CommandResult {
         match self {
             Self::Copy(args) => copy(args),
             Self::Backup { file: to, json } => backup(&Config::load(file)?.database_url, &to, json),
@@ -77,7 +77,7 @@ impl Command {
     }
 }
 
-fn copy(args: CopyArgs) -> Outcome {
+fn copy(args: CopyArgs) -> CommandResult {
     for (name, url) in [("FROM", &args.from), ("TO", &args.to)] {
         check_database_url(name, url)?;
     }
@@ -106,7 +106,7 @@ fn copy(args: CopyArgs) -> Outcome {
     Ok(if is_behind || report.different().next().is_some() { End::Finding } else { End::Fine })
 }
 
-fn tell(report: &Report) {
+fn tell(report: &CopyReport) {
     report.applied.iter().for_each(|version| say!("applied {version} to TO"));
     say!("{} -> {}\n", report.from, report.to);
     say!("{:<20} {:>12} {:>12}  SHA-256 of the rows", "table", "rows", "copied now");
@@ -127,7 +127,7 @@ fn tell(report: &Report) {
     }
 }
 
-fn backup(url: &str, file: &Path, json: bool) -> Outcome {
+fn backup(url: &str, file: &Path, json: bool) -> CommandResult {
     let pace = Pace::new();
     let report = back_up(url, file, &|written, total| pace.tell_bytes(written, total))?;
     if json {
@@ -147,7 +147,7 @@ fn backup(url: &str, file: &Path, json: bool) -> Outcome {
     Ok(End::Fine)
 }
 
-fn mark_restored(config: &Config) -> Outcome {
+fn mark_restored(config: &Config) -> CommandResult {
     Store::mark_restored(&config.database_url, &config.database)?;
     say!("The next start of the service refuses assertions that were issued before it.");
     Ok(End::Fine)
@@ -155,13 +155,13 @@ fn mark_restored(config: &Config) -> Outcome {
 
 /// Tells how far long work is, once a second.
 struct Pace {
-    told: Mutex<Told>,
+    told: Mutex<LastMessage>,
 }
 
 /// The last message, and when it was printed.
-struct Told {
+struct LastMessage {
     at: Instant,
-    doing: Option<Doing>,
+    doing: Option<CopyStep>,
     done: u64,
 }
 
@@ -169,32 +169,32 @@ const SECOND: Duration = Duration::from_secs(1);
 
 impl Pace {
     fn new() -> Self {
-        Self { told: Mutex::new(Told { at: Instant::now(), doing: None, done: 0 }) }
+        Self { told: Mutex::new(LastMessage { at: Instant::now(), doing: None, done: 0 }) }
     }
 
     /// How much was done a second since this was told last; none when that is not a second ago, or another
     /// thread is telling.
-    fn rate(&self, doing: Option<Doing>, done: u64) -> Option<f64> {
+    fn rate(&self, doing: Option<CopyStep>, done: u64) -> Option<f64> {
         let mut told = self.told.try_lock().ok()?;
         if told.doing != doing {
-            *told = Told { at: Instant::now(), doing, done };
+            *told = LastMessage { at: Instant::now(), doing, done };
         }
         let passed = told.at.elapsed();
         if passed < SECOND {
             return None;
         }
         let rate = done.saturating_sub(told.done) as f64 / passed.as_secs_f64();
-        *told = Told { at: Instant::now(), doing, done };
+        *told = LastMessage { at: Instant::now(), doing, done };
         Some(rate)
     }
 
-    fn tell(&self, progress: Progress) {
-        let Progress { doing, done, total, table } = progress;
+    fn tell(&self, progress: CopyProgress) {
+        let CopyProgress { doing, done, total, table } = progress;
         let Some(rate) = self.rate(Some(doing), done) else { return };
         let doing = match doing {
-            Doing::Comparing => "comparing",
-            Doing::Copying => "copying",
-            Doing::Verifying => "verifying",
+            CopyStep::Comparing => "comparing",
+            CopyStep::Copying => "copying",
+            CopyStep::Verifying => "verifying",
         };
         complain!("{doing} {table}: {done} of {total} rows, {rate:.0} a second");
     }

@@ -2,7 +2,7 @@
 
 use clap::Args as ClapArgs;
 
-use super::{End, Outcome};
+use super::{CommandResult, End};
 use crate::demo::narrator::Narrator;
 use crate::demo::{CLIENT, IDP_CLIENT, Stage, seed, tour};
 use crate::policy::counted;
@@ -18,7 +18,7 @@ pub(super) struct Args {
     json: bool,
 }
 
-pub(super) async fn run(args: Args) -> Outcome {
+pub(super) async fn run(args: Args) -> CommandResult {
     let dir = tempfile::tempdir()?;
     let stage = Stage::start(dir.path()).await?;
     // Everything is at 127.0.0.1: no name is looked up.

@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use super::{End, Outcome, now};
+use super::{CommandResult, End, now};
 use crate::admin::keys;
 use crate::clock::rfc3339;
 use crate::config::Config;
@@ -11,7 +11,7 @@ use crate::store::{Store, signing_keys};
 use crate::terminal::out::say;
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Command {
+pub(super) enum KeysCommand {
     /// List the published keys, latest first.
     List,
     /// Make a new key. It is published at once and signs after ten minutes, when verifiers that
@@ -31,8 +31,8 @@ pub(super) enum Command {
     },
 }
 
-impl Command {
-    pub(super) async fn run(self, config: Config) -> Outcome {
+impl KeysCommand {
+    pub(super) async fn run(self, config: Config) -> CommandResult {
         let store = Store::open(&config.database_url, &config.database)?;
         let done = match self {
             Self::List => list(&store).await,
@@ -44,7 +44,7 @@ impl Command {
     }
 }
 
-async fn list(store: &Store) -> Outcome {
+async fn list(store: &Store) -> CommandResult {
     for (key, turn) in turns(&store.read(signing_keys::all).await?, now()) {
         let state = match turn {
             Turn::Next => format!("signs from {}", rfc3339(key.signs_from)),
@@ -56,13 +56,13 @@ async fn list(store: &Store) -> Outcome {
     Ok(End::Fine)
 }
 
-async fn rotate(store: &Store, config: &Config, at_once: bool) -> Outcome {
+async fn rotate(store: &Store, config: &Config, at_once: bool) -> CommandResult {
     let key = keys::rotate(store, config, at_once, now()).await?;
     say!("{}\t{}\tsigns from {}", key.kid, key.alg, rfc3339(key.signs_from));
     Ok(End::Fine)
 }
 
-async fn remove(store: &Store, kid: String) -> Outcome {
+async fn remove(store: &Store, kid: String) -> CommandResult {
     keys::remove(store, kid, now()).await?;
     Ok(End::Fine)
 }

@@ -1,11 +1,11 @@
 //! `countersign migrate`.
 
-use super::{End, Outcome};
+use super::{CommandResult, End};
 use crate::config::Config;
 use crate::store::Store;
 use crate::terminal::out::say;
 
-pub(super) fn run(config: &Config) -> Outcome {
+pub(super) fn run(config: &Config) -> CommandResult {
     let applied = Store::migrate(&config.database_url)?;
     match applied.as_slice() {
         [] => say!("The database is up to date."),

@@ -53,19 +53,19 @@ enum Command {
     Migrate,
     /// The whole database: copies and backups.
     #[command(subcommand)]
-    Db(db::Command),
+    Db(db::DbCommand),
     /// Tokens of the admin API.
     #[command(subcommand)]
-    AdminToken(admin_token::Command),
+    AdminToken(admin_token::AdminTokenCommand),
     /// Access-token signing keys.
     #[command(subcommand)]
-    Keys(keys::Command),
+    Keys(keys::KeysCommand),
     /// The configuration.
     #[command(subcommand)]
-    Config(config::Command),
+    Config(config::ConfigCommand),
     /// Cedar policies.
     #[command(subcommand)]
-    Policy(policy::Command),
+    Policy(policy::PolicyCommand),
     /// Print a completion script.
     #[command(after_help = "Example: countersign completions bash > /etc/bash_completion.d/countersign")]
     Completions { shell: clap_complete::Shell },
@@ -89,7 +89,7 @@ impl<E: Display> From<E> for CommandError {
     }
 }
 
-type Outcome = Result<End, CommandError>;
+type CommandResult = Result<End, CommandError>;
 
 /// Runs the command line.
 pub fn run() -> ExitCode {
@@ -108,7 +108,7 @@ pub fn run() -> ExitCode {
 }
 
 impl Cli {
-    fn run(self) -> Outcome {
+    fn run(self) -> CommandResult {
         let file = self.config.as_deref();
         match self.command {
             Command::Serve { no_migrate } => block_on(async {

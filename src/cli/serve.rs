@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::spawn_blocking;
 
-use super::{CommandError, End, Outcome, exposed};
+use super::{CommandError, CommandResult, End, exposed};
 use crate::app::App;
 use crate::clock::SystemClock;
 use crate::config::Config;
@@ -43,7 +43,7 @@ impl StopSignals {
 }
 
 /// Serves until a signal comes; `migrates` says whether pending migrations are applied to a database file first.
-pub(super) async fn run(config: Config, signals: Signals, migrates: bool) -> Outcome {
+pub(super) async fn run(config: Config, signals: Signals, migrates: bool) -> CommandResult {
     let Signals { mut stop, hangups } = signals;
     telemetry::init()?;
     raise_descriptor_limit();
@@ -72,7 +72,7 @@ pub(super) async fn run(config: Config, signals: Signals, migrates: bool) -> Out
 }
 
 /// Runs the service until it has stopped, which a signal asks for. A second signal ends the process at once.
-async fn until_stopped(service: Service, mut signals: StopSignals) -> Outcome {
+async fn until_stopped(service: Service, mut signals: StopSignals) -> CommandResult {
     let stop = service.stop().clone();
     let two_signals = async {
         signals.recv().await;

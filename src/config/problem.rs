@@ -50,13 +50,13 @@ impl ConfigError {
 
 /// Where a key was set.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum KeyPlace {
     /// A line of the configuration file, counted from 1.
     Line(PathBuf, usize),
     Variable(String),
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for KeyPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Line(file, line) => write!(f, "{}:{line}", file.display()),
@@ -67,10 +67,10 @@ impl fmt::Display for Place {
 
 /// All that is wrong with a configuration.
 #[derive(Debug, Default, thiserror::Error)]
-pub struct ConfigErrors(Vec<(Option<Place>, ConfigError)>);
+pub struct ConfigErrors(Vec<(Option<KeyPlace>, ConfigError)>);
 
 impl ConfigErrors {
-    pub(super) fn add(&mut self, place: Option<Place>, error: ConfigError) {
+    pub(super) fn add(&mut self, place: Option<KeyPlace>, error: ConfigError) {
         self.0.push((place, error.without_positions()));
     }
 

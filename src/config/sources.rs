@@ -9,7 +9,7 @@ use figment::providers::Serialized;
 use figment::value::Value;
 use toml::de::{DeTable, DeValue};
 
-use super::problem::{ConfigError, ConfigErrors, Place, invalid};
+use super::problem::{ConfigError, ConfigErrors, KeyPlace, invalid};
 use super::{Config, DEFAULT_FILE};
 
 const PREFIX: &str = "COUNTERSIGN_";
@@ -91,12 +91,12 @@ impl Sources {
     }
 
     /// Where a key was set; nothing where the default is in force.
-    pub(super) fn place(&self, key: &[String]) -> Option<Place> {
+    pub(super) fn place(&self, key: &[String]) -> Option<KeyPlace> {
         if let Some(variable) = self.variable(key) {
-            return Some(Place::Variable(variable.name.clone()));
+            return Some(KeyPlace::Variable(variable.name.clone()));
         }
         let file = self.file.as_ref()?;
-        Some(Place::Line(file.path.clone(), line_of(&file.text, key)?))
+        Some(KeyPlace::Line(file.path.clone(), line_of(&file.text, key)?))
     }
 
     fn variable(&self, key: &[String]) -> Option<&Variable> {
@@ -150,7 +150,7 @@ impl File {
             Err(error) => {
                 let line = line_at(&text, error.span().map_or(0, |span| span.start));
                 let mut errors = ConfigErrors::default();
-                let place = Place::Line(path.to_owned(), line);
+                let place = KeyPlace::Line(path.to_owned(), line);
                 errors.add(Some(place), ConfigError::NotToml(error.message().to_owned()));
                 Err(errors)
             }

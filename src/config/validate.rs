@@ -14,12 +14,12 @@ use super::{
 };
 
 /// The problems found so far, each with the place where its key was set.
-struct Findings<'a> {
+struct Problems<'a> {
     sources: &'a Sources,
     errors: ConfigErrors,
 }
 
-impl Findings<'_> {
+impl Problems<'_> {
     fn add(&mut self, error: ConfigError) {
         let key: Vec<String> = error.key().unwrap_or_default().split('.').map(str::to_owned).collect();
         self.errors.add(self.sources.place(&key), error);
@@ -37,7 +37,7 @@ impl Findings<'_> {
 impl Config {
     /// Checks everything, and reads the secrets that are in files. `errors` are those found before.
     pub(super) fn validated(mut self, sources: &Sources, errors: ConfigErrors) -> Result<Self, ConfigErrors> {
-        let mut found = Findings { sources, errors };
+        let mut found = Problems { sources, errors };
         found.note(check_issuer(&self.issuer));
         found.note_all(check_durations(&self));
         found.note_all(check_sizes(&self));
@@ -67,7 +67,7 @@ impl Config {
         errors
     }
 
-    fn read_secrets(&mut self, found: &mut Findings<'_>) {
+    fn read_secrets(&mut self, found: &mut Problems<'_>) {
         if let Some(path) = self.database_url_file.take() {
             match found.sources.sets("database_url") {
                 true => found.add(ConfigError::Both("database_url")),

@@ -20,13 +20,13 @@ const MAX_WAITING: usize = 16 * 1024;
 /// The key by which refusals are counted together. The teamspace stands for the issuer: an issuer that leads to
 /// none is the caller's invention, and so is the name of a client that has not authenticated.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Kind {
+struct RefusalKind {
     client_id: String,
     teamspace_id: Option<String>,
     reason: String,
 }
 
-impl Kind {
+impl RefusalKind {
     fn of_anybody(reason: &str) -> Self {
         Self { client_id: String::new(), teamspace_id: None, reason: reason.to_owned() }
     }
@@ -43,7 +43,7 @@ struct Count {
 /// Everything since the last flush.
 #[derive(Debug, Default)]
 struct Minute {
-    kinds: HashMap<Kind, Count>,
+    kinds: HashMap<RefusalKind, Count>,
     addresses: HashMap<IpAddr, u32>,
     strangers: u32,
 }
@@ -81,7 +81,7 @@ impl Refusals {
         if record.reason != Reason::RATE_LIMITED.as_str() && minute.admits(address, self.most) {
             return true;
         }
-        let kind = Kind::of_anybody(&record.reason);
+        let kind = RefusalKind::of_anybody(&record.reason);
         minute.kinds.entry(kind.clone()).or_default().wait(&kind, record);
         false
     }
@@ -119,21 +119,21 @@ impl Minute {
         true
     }
 
-    fn kind_of(&self, record: &NewSignIn) -> Kind {
-        let kind = Kind {
+    fn kind_of(&self, record: &NewSignIn) -> RefusalKind {
+        let kind = RefusalKind {
             client_id: record.client_id.clone(),
             teamspace_id: record.teamspace_id.clone(),
             reason: record.reason.clone(),
         };
         match self.kinds.len() < MAX_KINDS || self.kinds.contains_key(&kind) {
             true => kind,
-            false => Kind::of_anybody(&kind.reason),
+            false => RefusalKind::of_anybody(&kind.reason),
         }
     }
 }
 
 impl Count {
-    fn wait(&mut self, kind: &Kind, record: &NewSignIn) {
+    fn wait(&mut self, kind: &RefusalKind, record: &NewSignIn) {
         if let Some(first) = &mut self.waiting {
             first.repeated = first.repeated.saturating_add(record.repeated).saturating_add(1);
             return;

@@ -12,7 +12,7 @@ use super::{Action, CompiledPolicies, RecordedFacts, decide};
 
 /// A case or a kind of sign-in whose answers differ.
 #[derive(Debug, Serialize)]
-pub struct Changed {
+pub struct ChangedItem {
     /// The case, or the latest of the sign-ins (its id).
     pub example: String,
     /// How many there are.
@@ -26,7 +26,7 @@ pub struct Replayed {
     pub total: usize,
     /// Sign-ins of a time when facts were not recorded, or refused before policies were asked.
     pub without_facts: usize,
-    pub changed: Vec<Changed>,
+    pub changed: Vec<ChangedItem>,
     /// The policies that took part in it.
     #[serde(skip)]
     pub exercised: Exercised,
@@ -39,7 +39,7 @@ impl Replayed {
     }
 }
 
-impl Changed {
+impl ChangedItem {
     /// Whether something is permitted that was not.
     pub fn widens(&self) -> bool {
         self.differences.iter().any(Difference::widens)
@@ -49,14 +49,14 @@ impl Changed {
 /// A solver's answer to a change: one for every action, or why there is none.
 #[derive(Debug, Serialize)]
 pub struct Widening {
-    pub actions: Vec<Answer>,
+    pub actions: Vec<ActionAnswer>,
     /// Why nothing could be asked.
     pub unanswered: Option<String>,
 }
 
 /// The answer for one action.
 #[derive(Debug, Serialize)]
-pub struct Answer {
+pub struct ActionAnswer {
     pub action: Action,
     pub wider: Direction,
     pub narrower: Direction,
@@ -68,13 +68,13 @@ pub struct Answer {
 pub enum Direction {
     No,
     /// For this request; it was asked again of the ordinary authorizer.
-    Yes(Example),
+    Yes(WideningExample),
     Undecided(String),
 }
 
 /// A request that two sets answer differently.
 #[derive(Debug, Serialize)]
-pub struct Example {
+pub struct WideningExample {
     /// The request with everything that a policy can see of it.
     pub request: String,
     /// The old policies' answer, and which of them gave it.
@@ -106,7 +106,7 @@ pub fn replay_cases(old: &CompiledPolicies, new: &CompiledPolicies, cases: &[Cas
         replayed.exercised.note((old, &before.rulings), (new, &after.rulings));
         let differences = differences(&before.rulings, &after.rulings);
         if !differences.is_empty() {
-            replayed.changed.push(Changed { example: case.name.clone(), count: 1, differences });
+            replayed.changed.push(ChangedItem { example: case.name.clone(), count: 1, differences });
         }
     }
     replayed
@@ -147,7 +147,7 @@ impl<'a> SignInReplay<'a> {
             Some(known) => known.count += 1,
             None => {
                 self.kinds.insert(kind, self.replayed.changed.len());
-                self.replayed.changed.push(Changed { example: id.to_owned(), count: 1, differences });
+                self.replayed.changed.push(ChangedItem { example: id.to_owned(), count: 1, differences });
             }
         }
     }

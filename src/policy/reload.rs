@@ -48,11 +48,11 @@ pub struct PolicyReloader {
     pub turn: tokio::sync::Mutex<()>,
     last_error: ArcSwapOption<LastError>,
     /// A reading that took too long, and is still waited for.
-    pending: tokio::sync::Mutex<Option<Answer>>,
+    pending: tokio::sync::Mutex<Option<PendingRead>>,
 }
 
 /// The outcome of reading the files.
-type Answer = oneshot::Receiver<Option<Result<Policies, Failure>>>;
+type PendingRead = oneshot::Receiver<Option<Result<Policies, Failure>>>;
 
 impl PolicyReloader {
     pub fn new(name: &'static str, watch: Watch) -> Self {
@@ -93,7 +93,7 @@ impl PolicyReloader {
     }
 
     /// Reads away from the threads that answer requests: it takes long, and a network file system may hang.
-    async fn begin(&self, look: ReloadTrigger, now: UnixSeconds) -> std::io::Result<Answer> {
+    async fn begin(&self, look: ReloadTrigger, now: UnixSeconds) -> std::io::Result<PendingRead> {
         let mut watch = Arc::clone(&self.watch).lock_owned().await;
         let (answer, answered) = oneshot::channel();
         let read = move || {

@@ -24,7 +24,7 @@ const MAX_MESSAGE: usize = 500;
 
 /// Where a policy set is read from.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct PolicyFiles {
     /// Directory of `*.cedar` files.
     pub dir: PathBuf,
     /// The schema file.
@@ -81,7 +81,7 @@ impl From<LoadError> for Failure {
     }
 }
 
-impl Place {
+impl PolicyFiles {
     fn fingerprint(&self) -> Fingerprint {
         let mut files = vec![(self.schema.clone(), stamp(&self.schema))];
         list_files(&mut files, &self.dir, "cedar");
@@ -141,7 +141,7 @@ fn list_files(files: &mut Vec<(PathBuf, Result<Stamp, ErrorKind>)>, dir: &Path, 
 /// A place, as it was when it was looked at last.
 #[derive(Debug)]
 pub struct Watch {
-    place: Place,
+    place: PolicyFiles,
     /// The files that the last set was read from, or that failed last.
     taken: Option<Fingerprint>,
     /// The files at the last poll, which may still be changing.
@@ -150,12 +150,12 @@ pub struct Watch {
 
 impl Watch {
     /// Watches a place from which nothing was read yet.
-    pub fn new(place: Place) -> Self {
+    pub fn new(place: PolicyFiles) -> Self {
         Self { place, taken: None, unsettled: None }
     }
 
     /// Reads the place for the first time, telling every problem.
-    pub fn begin(place: Place, now: UnixSeconds) -> Result<(Self, Policies), LoadError> {
+    pub fn begin(place: PolicyFiles, now: UnixSeconds) -> Result<(Self, Policies), LoadError> {
         let seen = place.fingerprint();
         let policies = PolicySource::read(&place.dir, &place.schema)?.compile(now)?;
         Ok((Self { place, taken: Some(seen), unsettled: None }, policies))

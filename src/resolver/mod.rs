@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 pub use names::Files;
-use names::{Names, Texts};
+use names::{FileTexts, HostNames};
 
 use crate::config::{DnsServer, Fetch};
 
@@ -62,15 +62,15 @@ struct Shared {
     servers: Vec<DnsServer>,
     deadline: Duration,
     places: Semaphore,
-    known: Mutex<Known>,
+    known: Mutex<CachedNames>,
     unanswered: AtomicU64,
 }
 
 /// The system's configuration as it was last read.
-struct Known {
+struct CachedNames {
     looked_at: Instant,
-    texts: Texts,
-    names: Arc<Names>,
+    texts: FileTexts,
+    names: Arc<HostNames>,
 }
 
 impl Resolver {
@@ -83,14 +83,14 @@ impl Resolver {
     pub fn reading(files: Files, config: &Fetch) -> Self {
         // What is left of the fetch's time is for telling that DNS is at fault.
         let deadline = config.timeout.std() * 4 / 5;
-        let texts = Texts::read(&files);
-        let names = Arc::new(Names::new(&files, &texts, &config.dns_servers, deadline));
+        let texts = FileTexts::read(&files);
+        let names = Arc::new(HostNames::new(&files, &texts, &config.dns_servers, deadline));
         Self(Arc::new(Shared {
             files,
             servers: config.dns_servers.clone(),
             deadline,
             places: Semaphore::new(AT_ONCE),
-            known: Mutex::new(Known { looked_at: Instant::now(), texts, names }),
+            known: Mutex::new(CachedNames { looked_at: Instant::now(), texts, names }),
             unanswered: AtomicU64::default(),
         }))
     }
@@ -151,16 +151,16 @@ impl Resolver {
     }
 
     /// The names as the system's files have them now, or had them not long ago.
-    fn names(&self) -> Arc<Names> {
+    fn names(&self) -> Arc<HostNames> {
         let Shared { files, servers, deadline, .. } = &*self.0;
         // Nothing panics while it is locked.
         let mut known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.looked_at.elapsed() >= files.look_every {
             known.looked_at = Instant::now();
-            let texts = Texts::read(files);
+            let texts = FileTexts::read(files);
             if texts != known.texts {
                 tracing::info!("the system's configuration of host names has changed; it is taken over");
-                known.names = Arc::new(Names::new(files, &texts, servers, *deadline));
+                known.names = Arc::new(HostNames::new(files, &texts, servers, *deadline));
                 known.texts = texts;
             }
         }

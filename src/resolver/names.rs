@@ -41,12 +41,12 @@ impl Default for Files {
 
 /// The files as they were read, or why they could not be.
 #[derive(PartialEq, Eq)]
-pub(super) struct Texts {
+pub(super) struct FileTexts {
     resolv_conf: Result<Vec<u8>, io::ErrorKind>,
     hosts: Result<Vec<u8>, io::ErrorKind>,
 }
 
-impl Texts {
+impl FileTexts {
     /// Reads both; they are small and local.
     pub(super) fn read(files: &Files) -> Self {
         let read = |path| std::fs::read(path).map_err(|error| error.kind());
@@ -55,14 +55,14 @@ impl Texts {
 }
 
 /// The names of `/etc/hosts`, and who is asked for the others.
-pub(super) struct Names {
+pub(super) struct HostNames {
     hosts: Hosts,
     dns: Option<TokioResolver>,
 }
 
-impl Names {
+impl HostNames {
     /// Takes what can be read. Without any server's address the one of this machine is asked, as the C libraries do.
-    pub(super) fn new(files: &Files, texts: &Texts, servers: &[DnsServer], deadline: Duration) -> Self {
+    pub(super) fn new(files: &Files, texts: &FileTexts, servers: &[DnsServer], deadline: Duration) -> Self {
         let config = match &texts.resolv_conf {
             Ok(text) => Config::parse_with_errors(text).0,
             Err(_) => Config::new(),
@@ -101,7 +101,7 @@ impl Names {
     }
 }
 
-fn hosts(files: &Files, texts: &Texts) -> Hosts {
+fn hosts(files: &Files, texts: &FileTexts) -> Hosts {
     let mut hosts = Hosts::default();
     let read = match &texts.hosts {
         Ok(text) => hosts.read_hosts_conf(String::from_utf8_lossy(text).as_bytes()),

@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::Decided;
 use crate::policy::{Decision, Policies, RecordedFacts, Ruling};
-use crate::store::shadow::NewDifference;
+use crate::store::shadow::NewShadowDifference;
 use crate::store::sign_ins::NewSignIn;
 
 /// What a decision came to, as far as two are compared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
-pub enum Outcome {
+pub enum DecisionOutcome {
     Granted {
         scopes: BTreeSet<String>,
         /// What the policies shorten the token's life to, in seconds.
@@ -27,7 +27,7 @@ pub enum Outcome {
     },
 }
 
-impl Outcome {
+impl DecisionOutcome {
     /// The outcome of a decision.
     pub fn of(decision: &Decision) -> Self {
         match &decision.outcome {
@@ -93,19 +93,19 @@ pub(super) fn difference(
     decided: &Decided<'_>,
     (shadow, other): (&Policies, &Decision),
     sign_in: &NewSignIn,
-) -> NewDifference {
+) -> NewShadowDifference {
     let policies = Deciding {
         actual: deciding(&decided.decision.rulings, &other.rulings),
         shadow: deciding(&other.rulings, &decided.decision.rulings),
     };
-    NewDifference {
+    NewShadowDifference {
         at: sign_in.at,
         request_id: sign_in.request_id.clone(),
         teamspace_id: sign_in.teamspace_id.clone(),
         policy_set: decided.policies.hash.clone(),
         shadow_set: shadow.hash.clone(),
-        actual: json(&Outcome::of(decided.decision)),
-        shadow: json(&Outcome::of(other)),
+        actual: json(&DecisionOutcome::of(decided.decision)),
+        shadow: json(&DecisionOutcome::of(other)),
         policies: json(&policies),
         facts: RecordedFacts::whole(decided.facts),
     }

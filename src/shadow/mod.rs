@@ -13,12 +13,12 @@ use tokio::sync::mpsc;
 use crate::clock::UnixSeconds;
 use crate::policy::facts::Facts;
 use crate::policy::reload::PolicyReloader;
-use crate::policy::watch::{Place, Watch};
+use crate::policy::watch::{PolicyFiles, Watch};
 use crate::policy::{Decision, Policies, decide};
-use crate::store::shadow::{self, NewDifference, Run};
+use crate::store::shadow::{self, NewShadowDifference, Run};
 use crate::store::sign_ins::NewSignIn;
 use crate::store::{Store, StoreError};
-pub use difference::Outcome;
+pub use difference::DecisionOutcome;
 use difference::difference;
 
 /// Differences that wait to be written; more are counted only. They are written every few seconds, so this also
@@ -37,7 +37,7 @@ pub struct Decided<'a> {
 
 /// Numbers of decisions since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct ShadowCounts {
     pub evaluated: u64,
     pub different: u64,
     /// Differences of which nothing is written down.
@@ -49,21 +49,21 @@ pub struct Shadow {
     /// Where the set comes from.
     pub files: PolicyReloader,
     policies: ArcSwapOption<Policies>,
-    tally: Mutex<Tally>,
-    queue: mpsc::Sender<NewDifference>,
-    waiting: tokio::sync::Mutex<mpsc::Receiver<NewDifference>>,
+    tally: Mutex<ShadowTally>,
+    queue: mpsc::Sender<NewShadowDifference>,
+    waiting: tokio::sync::Mutex<mpsc::Receiver<NewShadowDifference>>,
 }
 
 #[derive(Default)]
-struct Tally {
-    total: Counts,
+struct ShadowTally {
+    total: ShadowCounts,
     /// What is not written yet, by shadow set and policy set.
     runs: HashMap<(String, String), Run>,
 }
 
 /// What a comparison came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
+enum ShadowVerdict {
     Same,
     Different,
     /// Different, or not to be told; and not written down.
@@ -72,7 +72,7 @@ enum Verdict {
 
 impl Shadow {
     /// Nothing is read yet.
-    pub fn new(place: Place) -> Self {
+    pub fn new(place: PolicyFiles) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE);
         Self {
             files: PolicyReloader::new("shadow", Watch::new(place)),
@@ -94,7 +94,7 @@ impl Shadow {
     }
 
     /// What was counted since the start.
-    pub fn counts(&self) -> Counts {
+    pub fn counts(&self) -> ShadowCounts {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner).total
     }
 
@@ -104,27 +104,27 @@ impl Shadow {
         let verdict = catch_unwind(AssertUnwindSafe(|| self.judge(decided, &shadow, sign_in)));
         let verdict = verdict.unwrap_or_else(|_| {
             tracing::error!(request_id = sign_in.request_id, "the shadow set's decision panicked");
-            Verdict::Dropped
+            ShadowVerdict::Dropped
         });
         self.count(verdict, &shadow.hash, &decided.policies.hash, sign_in.at);
     }
 
-    fn judge(&self, decided: &Decided<'_>, shadow: &Policies, sign_in: &NewSignIn) -> Verdict {
+    fn judge(&self, decided: &Decided<'_>, shadow: &Policies, sign_in: &NewSignIn) -> ShadowVerdict {
         let other = decide(&shadow.compiled, decided.facts);
-        if Outcome::of(decided.decision) == Outcome::of(&other) {
-            return Verdict::Same;
+        if DecisionOutcome::of(decided.decision) == DecisionOutcome::of(&other) {
+            return ShadowVerdict::Same;
         }
         match self.queue.try_reserve() {
             Ok(place) => {
                 place.send(difference(decided, (shadow, &other), sign_in));
-                Verdict::Different
+                ShadowVerdict::Different
             }
-            Err(_) => Verdict::Dropped,
+            Err(_) => ShadowVerdict::Dropped,
         }
     }
 
-    fn count(&self, verdict: Verdict, shadow_set: &str, policy_set: &str, now: UnixSeconds) {
-        let (different, dropped) = (verdict != Verdict::Same, verdict == Verdict::Dropped);
+    fn count(&self, verdict: ShadowVerdict, shadow_set: &str, policy_set: &str, now: UnixSeconds) {
+        let (different, dropped) = (verdict != ShadowVerdict::Same, verdict == ShadowVerdict::Dropped);
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
         tally.total.evaluated += 1;
         tally.total.different += u64::from(different);
@@ -142,7 +142,7 @@ impl Shadow {
         let mut waiting = self.waiting.lock().await;
         for _ in 0..QUEUE / BATCH {
             let next = std::iter::from_fn(|| waiting.try_recv().ok());
-            let differences: Vec<NewDifference> = next.take(BATCH).collect();
+            let differences: Vec<NewShadowDifference> = next.take(BATCH).collect();
             let runs = std::mem::take(&mut self.tally.lock().unwrap_or_else(PoisonError::into_inner).runs);
             if differences.is_empty() && runs.is_empty() {
                 break;
@@ -155,7 +155,7 @@ impl Shadow {
     async fn write(
         &self,
         store: &Store,
-        differences: Vec<NewDifference>,
+        differences: Vec<NewShadowDifference>,
         runs: Vec<Run>,
     ) -> Result<(), StoreError> {
         let found = Arc::new((differences, runs));
@@ -167,7 +167,7 @@ impl Shadow {
         written
     }
 
-    fn take_back(&self, differences: &[NewDifference], runs: &[Run]) {
+    fn take_back(&self, differences: &[NewShadowDifference], runs: &[Run]) {
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
         for run in runs {
             let known = tally.run(&run.shadow_set, &run.policy_set, run.since);
@@ -186,7 +186,7 @@ impl Shadow {
     }
 }
 
-impl Tally {
+impl ShadowTally {
     /// The run of two sets, begun if there is none.
     fn run(&mut self, shadow_set: &str, policy_set: &str, now: UnixSeconds) -> &mut Run {
         let key = (shadow_set.to_owned(), policy_set.to_owned());

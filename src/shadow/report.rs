@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::difference::{Deciding, Outcome};
+use super::difference::{Deciding, DecisionOutcome};
 use crate::clock::rfc3339;
-use crate::store::shadow::{self, Difference, Run};
+use crate::store::shadow::{self, Run, ShadowDifference};
 use crate::store::snapshot::Snapshot;
 use crate::store::{AnyConnection, StoreError};
 
@@ -23,7 +23,7 @@ pub struct Query {
 
 /// Everything that is known of a shadow set.
 #[derive(Debug, Serialize)]
-pub struct Report {
+pub struct ShadowReport {
     pub shadow_set: String,
     /// RFC 3339.
     pub since: String,
@@ -36,14 +36,14 @@ pub struct Report {
     pub dropped: i64,
     /// Differences on record, of the teamspace that was asked for.
     pub recorded: usize,
-    pub groups: Vec<Group>,
+    pub groups: Vec<DifferenceGroup>,
     /// Newest first.
-    pub latest: Vec<Told>,
+    pub latest: Vec<ToldDifference>,
 }
 
 /// Differences of one kind.
 #[derive(Debug, Serialize)]
-pub struct Group {
+pub struct DifferenceGroup {
     pub change: String,
     pub policies: Deciding,
     pub count: usize,
@@ -51,7 +51,7 @@ pub struct Group {
 
 /// One difference.
 #[derive(Debug, Serialize)]
-pub struct Told {
+pub struct ToldDifference {
     /// RFC 3339.
     pub time: String,
     pub request_id: String,
@@ -59,8 +59,8 @@ pub struct Told {
     pub policy_set: String,
     pub change: String,
     pub policies: Deciding,
-    pub actual: Outcome,
-    pub shadow: Outcome,
+    pub actual: DecisionOutcome,
+    pub shadow: DecisionOutcome,
 }
 
 /// The hash of the shadow set that is meant; none when no such set was asked anything.
@@ -77,7 +77,7 @@ pub fn find_set(connection: &mut AnyConnection, set: Option<&str>) -> Result<Opt
 }
 
 /// Reports on a shadow set; none when no such set was asked anything.
-pub fn report(connection: &mut AnyConnection, query: &Query) -> Result<Option<Report>, StoreError> {
+pub fn report(connection: &mut AnyConnection, query: &Query) -> Result<Option<ShadowReport>, StoreError> {
     let Some(shadow_set) = find_set(connection, query.set.as_deref())? else { return Ok(None) };
     let mut runs = shadow::runs(connection)?;
     runs.retain(|run| run.shadow_set == shadow_set);
@@ -85,7 +85,7 @@ pub fn report(connection: &mut AnyConnection, query: &Query) -> Result<Option<Re
     let snapshot = Snapshot::load(connection)?;
     let told = rows.iter().map(|row| tell(row, &snapshot)).collect::<Result<Vec<_>, _>>()?;
     let sum = |of: fn(&Run) -> i64| runs.iter().map(of).sum();
-    Ok(Some(Report {
+    Ok(Some(ShadowReport {
         since: rfc3339(runs.iter().map(|run| run.since).min().unwrap_or_default()),
         until: rfc3339(runs.iter().map(|run| run.until).max().unwrap_or_default()),
         evaluated: sum(|run| run.evaluated),
@@ -98,11 +98,11 @@ pub fn report(connection: &mut AnyConnection, query: &Query) -> Result<Option<Re
     }))
 }
 
-fn tell(row: &Difference, snapshot: &Snapshot) -> Result<Told, StoreError> {
+fn tell(row: &ShadowDifference, snapshot: &Snapshot) -> Result<ToldDifference, StoreError> {
     let damaged = |error: serde_json::Error| StoreError::Damaged(error.to_string());
-    let actual: Outcome = serde_json::from_str(&row.actual).map_err(damaged)?;
-    let shadow: Outcome = serde_json::from_str(&row.shadow).map_err(damaged)?;
-    Ok(Told {
+    let actual: DecisionOutcome = serde_json::from_str(&row.actual).map_err(damaged)?;
+    let shadow: DecisionOutcome = serde_json::from_str(&row.shadow).map_err(damaged)?;
+    Ok(ToldDifference {
         time: rfc3339(row.at),
         request_id: row.request_id.clone(),
         teamspace: row.teamspace_id.as_deref().and_then(|id| snapshot.slug_of(id)),
@@ -115,14 +115,14 @@ fn tell(row: &Difference, snapshot: &Snapshot) -> Result<Told, StoreError> {
 }
 
 /// The commonest first.
-fn groups(told: &[Told]) -> Vec<Group> {
+fn groups(told: &[ToldDifference]) -> Vec<DifferenceGroup> {
     let mut counts: HashMap<(&str, &Deciding), usize> = HashMap::new();
     for difference in told {
         *counts.entry((&difference.change, &difference.policies)).or_default() += 1;
     }
-    let mut groups: Vec<Group> = counts
+    let mut groups: Vec<DifferenceGroup> = counts
         .into_iter()
-        .map(|((change, policies), count)| Group {
+        .map(|((change, policies), count)| DifferenceGroup {
             change: change.to_owned(),
             policies: policies.clone(),
             count,

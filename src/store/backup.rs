@@ -11,7 +11,7 @@ use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 
-use super::connection::{self, Kind};
+use super::connection::{self, DatabaseKind};
 use super::copy::tables::{Table, all};
 use super::{AnyConnection, StoreError, state};
 use crate::config::Database;
@@ -39,7 +39,7 @@ impl From<diesel::result::Error> for BackupError {
 
 /// The contents of a backup.
 #[derive(Debug, serde::Serialize)]
-pub struct Report {
+pub struct BackupReport {
     pub file: String,
     pub bytes: u64,
     /// Rows of each table.
@@ -49,7 +49,7 @@ pub struct Report {
 }
 
 /// How many bytes are written, of about how many.
-pub type Tell<'a> = &'a (dyn Fn(u64, u64) + Sync);
+pub type TellBytes<'a> = &'a (dyn Fn(u64, u64) + Sync);
 
 /// How often it is told.
 const OFTEN: Duration = Duration::from_millis(500);
@@ -75,8 +75,8 @@ fn number(connection: &mut AnyConnection, query: &str) -> QueryResult<i64> {
 ///
 /// `VACUUM INTO` reads in one transaction, which keeps no writer waiting; the log of the database, `-wal`, grows
 /// by what is written meanwhile.
-pub fn back_up(url: &str, file: &Path, tell: Tell<'_>) -> Result<Report, BackupError> {
-    if Kind::of(url) != Some(Kind::Sqlite) {
+pub fn back_up(url: &str, file: &Path, tell: TellBytes<'_>) -> Result<BackupReport, BackupError> {
+    if DatabaseKind::of(url) != Some(DatabaseKind::Sqlite) {
         return Err(BackupError::NotSqlite);
     }
     if let Some(path) = connection::missing(url) {
@@ -102,10 +102,10 @@ pub fn back_up(url: &str, file: &Path, tell: Tell<'_>) -> Result<Report, BackupE
     // Whoever has made a file of this name meanwhile keeps it.
     partial.persist_noclobber(file).map_err(|e| failed(e.error))?;
     File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed)?;
-    Ok(Report { file: file.display().to_string(), bytes, tables, marked })
+    Ok(BackupReport { file: file.display().to_string(), bytes, tables, marked })
 }
 
-fn write(source: &mut AnyConnection, partial: &Path, tell: Tell<'_>) -> Result<(), BackupError> {
+fn write(source: &mut AnyConnection, partial: &Path, tell: TellBytes<'_>) -> Result<(), BackupError> {
     let path = partial.to_str().ok_or_else(|| {
         let cause = io::Error::new(io::ErrorKind::InvalidInput, "the path must be UTF-8");
         BackupError::File(partial.display().to_string(), cause)
@@ -123,7 +123,7 @@ fn write(source: &mut AnyConnection, partial: &Path, tell: Tell<'_>) -> Result<(
 }
 
 /// Tells how large the file has become, until the other end of the channel is dropped.
-fn follow(partial: &Path, total: u64, until: &Receiver<()>, tell: Tell<'_>) {
+fn follow(partial: &Path, total: u64, until: &Receiver<()>, tell: TellBytes<'_>) {
     while until.recv_timeout(OFTEN) == Err(RecvTimeoutError::Timeout) {
         if let Ok(found) = partial.metadata() {
             tell(found.len(), total);

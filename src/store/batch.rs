@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use diesel::Connection as _;
 
 use super::StoreError;
-use super::connection::{AnyConnection, Kind, is_transient};
+use super::connection::{AnyConnection, DatabaseKind, is_transient};
 use super::decision_body::{KnownBodies, Noted};
-use super::job::{Answer, Finish, Health, Job, Start, WriteJob};
+use super::job::{EntryAnswer, Finish, Health, Job, Start, WriteJob};
 use super::ledger::{self, Entry, RedeemError, Written};
 use super::link::Link;
 
@@ -21,7 +21,7 @@ const SLOW: Duration = Duration::from_secs(2);
 #[derive(Default)]
 pub(super) struct Batch {
     entries: Vec<Entry>,
-    answers: Vec<Answer>,
+    answers: Vec<EntryAnswer>,
     others: Vec<WriteJob>,
 }
 
@@ -51,10 +51,10 @@ impl Batch {
     }
 
     /// Writes everything and answers.
-    pub(super) fn commit(self, link: &mut Link, kind: Kind, known: &KnownBodies) -> Commits {
+    pub(super) fn commit(self, link: &mut Link, kind: DatabaseKind, known: &KnownBodies) -> Commits {
         match kind {
-            Kind::Sqlite => self.commit_at_once(&mut link.connection, known),
-            Kind::Postgres => self.commit_apart(link, known),
+            DatabaseKind::Sqlite => self.commit_at_once(&mut link.connection, known),
+            DatabaseKind::Postgres => self.commit_apart(link, known),
         }
     }
 
@@ -154,7 +154,7 @@ fn finish(connection: &mut AnyConnection, finishes: Vec<Finish>, committed: &Res
 }
 
 /// Answers entries once their transaction has ended.
-fn answering(answers: Vec<Answer>, verdicts: Vec<Result<(), RedeemError>>) -> Finish {
+fn answering(answers: Vec<EntryAnswer>, verdicts: Vec<Result<(), RedeemError>>) -> Finish {
     Box::new(move |commit| {
         let failure = commit.err().map(|error| error.to_string());
         for (answer, verdict) in answers.into_iter().zip(verdicts) {
@@ -167,7 +167,7 @@ fn answering(answers: Vec<Answer>, verdicts: Vec<Result<(), RedeemError>>) -> Fi
     })
 }
 
-type Outcome = Result<(), RedeemError>;
+type EntryResult = Result<(), RedeemError>;
 
 /// The bodies of decisions that a transaction writes: they are known once it is committed.
 struct Bodies<'a> {
@@ -177,7 +177,7 @@ struct Bodies<'a> {
 
 impl Bodies<'_> {
     /// Takes over what was written for entries, and what became of each.
-    fn take(&mut self, written: Written) -> Vec<Outcome> {
+    fn take(&mut self, written: Written) -> Vec<EntryResult> {
         self.written.extend(written.bodies);
         written.verdicts.into_iter().map(|verdict| verdict.map_err(RedeemError::from)).collect()
     }
@@ -192,7 +192,7 @@ fn write_alone(
     connection: &mut AnyConnection,
     entries: &[Entry],
     bodies: &mut Bodies<'_>,
-) -> Result<Vec<Outcome>, Lost> {
+) -> Result<Vec<EntryResult>, Lost> {
     match ledger::write(connection, entries, bodies.known) {
         Ok(written) => Ok(bodies.take(written)),
         Err(error) if connection.has_lost_transaction() => Err(Lost(error)),
@@ -210,7 +210,7 @@ fn write_entries(
     connection: &mut AnyConnection,
     entries: &[Entry],
     bodies: &mut Bodies<'_>,
-) -> Result<Vec<Outcome>, Lost> {
+) -> Result<Vec<EntryResult>, Lost> {
     if entries.is_empty() {
         return Ok(Vec::new());
     }
@@ -228,13 +228,13 @@ fn write_entries(
     }
 }
 
-/// The same in transactions of their own.
+/// Writes the entries in transactions of their own.
 fn commit_entries(
     link: &mut Link,
     entries: &[Entry],
-    answers: &[Answer],
+    answers: &[EntryAnswer],
     known: &KnownBodies,
-) -> Vec<Outcome> {
+) -> Vec<EntryResult> {
     let mut attempt = 1;
     let started = Instant::now();
     let error = loop {
@@ -263,7 +263,7 @@ fn commit_entries(
     each.flatten().collect()
 }
 
-fn failed(entries: &[Entry], error: &StoreError) -> Vec<Outcome> {
+fn failed(entries: &[Entry], error: &StoreError) -> Vec<EntryResult> {
     tracing::error!(%error, jobs = entries.len(), "cannot write; nothing was written");
     entries.iter().map(|_| Err(StoreError::Commit(error.to_string()).into())).collect()
 }

@@ -101,7 +101,7 @@ fn work(url: &str, config: &Database, begun: &Receiver<()>, state: &AtomicU8) {
 }
 
 #[derive(QueryableByName)]
-struct Outcome {
+struct Truncation {
     #[diesel(sql_type = BigInt)]
     busy: i64,
 }
@@ -112,7 +112,7 @@ pub(super) fn finish(connection: &mut AnyConnection) -> QueryResult<bool> {
     if !matches!(connection, AnyConnection::Sqlite(_)) {
         return Ok(true);
     }
-    let outcome: Outcome = diesel::sql_query("PRAGMA wal_checkpoint(TRUNCATE)").get_result(connection)?;
+    let outcome: Truncation = diesel::sql_query("PRAGMA wal_checkpoint(TRUNCATE)").get_result(connection)?;
     Ok(outcome.busy == 0)
 }
 

@@ -11,10 +11,10 @@ use super::{StoreError, connection};
 
 /// Where the database was opened; nowhere when it is a server's.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Home(Option<Arc<Place>>);
+pub(super) struct Home(Option<Arc<WatchedFile>>);
 
 #[derive(Debug)]
-struct Place {
+struct WatchedFile {
     path: PathBuf,
     file: Option<FileId>,
     is_lost: AtomicBool,
@@ -31,7 +31,9 @@ impl Home {
     /// The file of a database that is open.
     pub fn of(url: &str) -> Self {
         let path = connection::files(url).into_iter().next();
-        Self(path.map(|path| Arc::new(Place { file: file_at(&path), path, is_lost: AtomicBool::new(false) })))
+        Self(path.map(|path| {
+            Arc::new(WatchedFile { file: file_at(&path), path, is_lost: AtomicBool::new(false) })
+        }))
     }
 
     /// Whether the file is still in its place.

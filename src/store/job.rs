@@ -14,7 +14,7 @@ pub(super) type WriteJob = Box<dyn FnOnce(Start<'_>) -> (Finish, bool) + Send>;
 /// Says whether the job failed.
 pub(super) type ReadJob = Box<dyn FnOnce(&mut Link) -> bool + Send>;
 /// Where the outcome of an entry is waited for.
-pub(super) type Answer = oneshot::Sender<Result<(), RedeemError>>;
+pub(super) type EntryAnswer = oneshot::Sender<Result<(), RedeemError>>;
 
 /// How a job begins.
 pub(super) enum Start<'a> {
@@ -29,7 +29,7 @@ pub(super) enum Start<'a> {
 /// The work of writers.
 pub(super) enum Job {
     /// For the ledger, which writes many at once.
-    Entry(Box<Entry>, Answer),
+    Entry(Box<Entry>, EntryAnswer),
     /// Anything else, in a transaction or savepoint of its own.
     Other(WriteJob),
 }

@@ -8,7 +8,7 @@ use diesel::QueryResult;
 use diesel::result::Error as DieselError;
 
 use super::StoreError;
-use super::connection::{AnyConnection, Kind, open, patience};
+use super::connection::{AnyConnection, DatabaseKind, open, patience};
 use super::watchdog::Call;
 use crate::config::Database;
 
@@ -17,16 +17,16 @@ const IDLE: Duration = Duration::from_secs(10);
 
 /// Where a thread connects to.
 #[derive(Clone)]
-pub(super) struct Place {
+pub(super) struct ConnectionPlace {
     pub url: String,
     pub config: Database,
     pub call: Arc<Call>,
 }
 
-impl Place {
+impl ConnectionPlace {
     /// Opens a connection whose every statement is watched.
     pub fn open(&self) -> Result<AnyConnection, StoreError> {
-        if Kind::of(&self.url) != Some(Kind::Postgres) {
+        if DatabaseKind::of(&self.url) != Some(DatabaseKind::Postgres) {
             return open(&self.url, &self.config);
         }
         self.call.begin(patience(&self.url, &self.config));
@@ -42,14 +42,14 @@ impl Place {
 /// A connection that is replaced when it turns out to be dead before anything was begun.
 pub(super) struct Link {
     pub connection: AnyConnection,
-    place: Place,
+    place: ConnectionPlace,
     used_at: Instant,
     /// The time from which it is replaced when it is idle.
     old_at: Instant,
 }
 
 impl Link {
-    pub fn new(connection: AnyConnection, place: &Place) -> Self {
+    pub fn new(connection: AnyConnection, place: &ConnectionPlace) -> Self {
         let now = Instant::now();
         Self { connection, place: place.clone(), used_at: now, old_at: old_at(now, &place.config) }
     }

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 use super::StoreError;
 use super::connection::AnyConnection;
-use super::link::Place;
+use super::link::ConnectionPlace;
 use super::watchdog::{Call, Watchdog};
 use crate::config::Database;
 
@@ -27,7 +27,7 @@ pub(super) fn start(url: &str, config: &Database) -> Result<Arc<Notify>, StoreEr
     let notify = Arc::new(Notify::new());
     let (wanted, url, config) = (Arc::downgrade(&notify), url.to_owned(), config.clone());
     let run = move |call: &Arc<Call>| {
-        let place = Place { url: url.clone(), config: config.clone(), call: Arc::clone(call) };
+        let place = ConnectionPlace { url: url.clone(), config: config.clone(), call: Arc::clone(call) };
         while wanted.strong_count() > 0 && !call.is_given_up() {
             match place.open() {
                 Ok(connection) => listen(connection, &wanted),

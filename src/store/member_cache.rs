@@ -17,9 +17,9 @@ const GENERATION_SIZE: usize = 8192;
 const MAX_TEAMSPACES: usize = 10_000;
 
 /// (teamspace, issuer, tenant, subject)
-type Key = (String, String, String, String);
+type SubjectKey = (String, String, String, String);
 /// A member, with the generation of the configuration at which it was looked up, or a later one.
-type Entry = (i64, Member);
+type CachedMember = (i64, Member);
 
 /// The bound members by subject.
 #[derive(Default)]
@@ -28,15 +28,15 @@ pub struct MemberCache(RwLock<Generations>);
 /// When the young generation is full it becomes the old one, and the members that did not sign in since are dropped.
 #[derive(Default)]
 struct Generations {
-    young: HashMap<Key, Entry, RandomState>,
-    old: HashMap<Key, Entry, RandomState>,
+    young: HashMap<SubjectKey, CachedMember, RandomState>,
+    old: HashMap<SubjectKey, CachedMember, RandomState>,
     /// Entries of a teamspace are valid from this generation of the configuration on.
     min_generations: HashMap<String, i64>,
     /// All entries are valid from this generation of the configuration on.
     min_generation: i64,
 }
 
-fn key(subject: &Identity) -> Key {
+fn key(subject: &Identity) -> SubjectKey {
     let Identity { teamspace_id, issuer, tenant, subject, .. } = subject.clone();
     (teamspace_id, issuer, tenant, subject)
 }
@@ -46,7 +46,7 @@ impl Generations {
         self.min_generations.get(teamspace_id).copied().unwrap_or_default().max(self.min_generation)
     }
 
-    fn put(&mut self, key: Key, entry: Entry) {
+    fn put(&mut self, key: SubjectKey, entry: CachedMember) {
         if self.young.len() >= GENERATION_SIZE {
             self.old = std::mem::take(&mut self.young);
         }

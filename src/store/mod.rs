@@ -43,7 +43,6 @@ mod worker;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use diesel::QueryResult;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use tokio::sync::Notify;
 
@@ -57,7 +56,7 @@ pub use failures::Failures;
 use ledger::Entry;
 pub use ledger::{MemberChange, RedeemError, Redemption};
 use sign_ins::NewSignIn;
-pub use worker::Counts;
+pub use worker::CommitCounts;
 use worker::Workers;
 
 /// Why the store did not do it.
@@ -316,7 +315,7 @@ impl Store {
     /// PostgreSQL tells.
     pub fn changes(url: &str, config: &Database) -> Result<Arc<Notify>, StoreError> {
         #[cfg(feature = "postgres")]
-        if connection::Kind::of(url) == Some(connection::Kind::Postgres) {
+        if connection::DatabaseKind::of(url) == Some(connection::DatabaseKind::Postgres) {
             return listener::start(url, config);
         }
         let _ = (url, config);
@@ -324,7 +323,7 @@ impl Store {
     }
 
     /// How often was committed so far, and how much.
-    pub fn counts(&self) -> &Counts {
+    pub fn counts(&self) -> &CommitCounts {
         self.workers.counts()
     }
 
@@ -368,15 +367,6 @@ impl Store {
 /// Whether an insert met a row that holds its key already.
 pub(crate) fn is_duplicate(error: &DieselError) -> bool {
     matches!(error, DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _))
-}
-
-/// Inserts a row that another process may insert at the same moment: then it was first, which is as good.
-pub(crate) fn insert_unless_there(
-    connection: &mut AnyConnection,
-    insert: impl FnOnce(&mut AnyConnection) -> QueryResult<usize>,
-) -> QueryResult<()> {
-    let inserted = diesel::Connection::transaction(connection, insert);
-    inserted.map(drop).or_else(|error| if is_duplicate(&error) { Ok(()) } else { Err(error) })
 }
 
 /// Lists of strings are stored as JSON, since both databases then have the same column type.

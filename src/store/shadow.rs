@@ -13,7 +13,7 @@ pub const MAX_DIFFERENCES: i64 = 10_000;
 /// A difference to be written.
 #[derive(Debug, Clone, PartialEq, Eq, Insertable)]
 #[diesel(table_name = shadow_differences)]
-pub struct NewDifference {
+pub struct NewShadowDifference {
     pub at: UnixSeconds,
     pub request_id: String,
     pub teamspace_id: Option<String>,
@@ -31,10 +31,10 @@ pub struct NewDifference {
     pub facts: String,
 }
 
-/// A difference as it is kept; see [`NewDifference`].
+/// A difference as it is kept; see [`NewShadowDifference`].
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = shadow_differences)]
-pub struct Difference {
+pub struct ShadowDifference {
     pub id: i64,
     pub at: UnixSeconds,
     pub request_id: String,
@@ -66,7 +66,7 @@ pub struct Run {
 /// Writes differences down and adds to the runs' counts.
 pub fn record(
     connection: &mut AnyConnection,
-    differences: &[NewDifference],
+    differences: &[NewShadowDifference],
     runs: &[Run],
 ) -> Result<(), StoreError> {
     for row in differences {
@@ -114,13 +114,13 @@ pub fn differences(
     connection: &mut AnyConnection,
     shadow_set: &str,
     teamspace_id: Option<&str>,
-) -> Result<Vec<Difference>, StoreError> {
+) -> Result<Vec<ShadowDifference>, StoreError> {
     let mut query =
         shadow_differences::table.filter(shadow_differences::shadow_set.eq(shadow_set)).into_boxed();
     if let Some(id) = teamspace_id {
         query = query.filter(shadow_differences::teamspace_id.eq(id));
     }
-    Ok(query.select(Difference::as_select()).order(shadow_differences::id.desc()).load(connection)?)
+    Ok(query.select(ShadowDifference::as_select()).order(shadow_differences::id.desc()).load(connection)?)
 }
 
 /// Forgets everything about a shadow set; says how many differences that were.

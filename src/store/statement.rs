@@ -104,15 +104,18 @@ impl<C: Connection, F: ConstSql, const N: usize> RunQueryDsl<C> for Statement<'_
 
 /// A type that rows of both databases can be read as.
 #[cfg(feature = "postgres")]
-pub(super) trait Answer: QueryableByName<Sqlite> + QueryableByName<diesel::pg::Pg> + 'static {}
+pub(super) trait ReadableRow:
+    QueryableByName<Sqlite> + QueryableByName<diesel::pg::Pg> + 'static
+{
+}
 #[cfg(feature = "postgres")]
-impl<T: QueryableByName<Sqlite> + QueryableByName<diesel::pg::Pg> + 'static> Answer for T {}
+impl<T: QueryableByName<Sqlite> + QueryableByName<diesel::pg::Pg> + 'static> ReadableRow for T {}
 
 /// A type that rows can be read as.
 #[cfg(not(feature = "postgres"))]
-pub(super) trait Answer: QueryableByName<Sqlite> + 'static {}
+pub(super) trait ReadableRow: QueryableByName<Sqlite> + 'static {}
 #[cfg(not(feature = "postgres"))]
-impl<T: QueryableByName<Sqlite> + 'static> Answer for T {}
+impl<T: QueryableByName<Sqlite> + 'static> ReadableRow for T {}
 
 impl<F: ConstSql, const N: usize> Statement<'_, F, N> {
     /// Runs it, and tells how many rows it changed.
@@ -121,7 +124,7 @@ impl<F: ConstSql, const N: usize> Statement<'_, F, N> {
     }
 
     /// The one row that there is, or none.
-    pub fn find<T: Answer>(self, connection: &mut AnyConnection) -> QueryResult<Option<T>> {
+    pub fn find<T: ReadableRow>(self, connection: &mut AnyConnection) -> QueryResult<Option<T>> {
         let mut rows: Vec<T> = on_either!(connection, |c| self.load(c)?);
         Ok(rows.pop())
     }

@@ -17,12 +17,12 @@ use tokio::sync::oneshot;
 use super::StoreError;
 use super::batch::Batch;
 use super::checkpoint::{self, Checkpoints};
-use super::connection::{AnyConnection, Kind, patience as patience_to_open};
+use super::connection::{AnyConnection, DatabaseKind, patience as patience_to_open};
 use super::decision_body::KnownBodies;
 use super::home::Home;
 use super::job::{Finish, Health, Job, ReadJob, Start, WriteJob};
 use super::ledger::{Entry, RedeemError};
-use super::link::{Link, Place};
+use super::link::{ConnectionPlace, Link};
 use super::watchdog::{Call, Watchdog};
 use super::work_queue::{self, QueueState, WorkQueue};
 use crate::config::Database;
@@ -36,7 +36,7 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::fro
 
 /// How often was committed, and how many jobs the commits carried.
 #[derive(Debug, Default)]
-pub struct Counts {
+pub struct CommitCounts {
     pub commits: AtomicU64,
     pub writes: AtomicU64,
 }
@@ -48,7 +48,7 @@ pub struct Workers {
     reads: WorkQueue<ReadJob>,
     /// Reads that may take long, such as lists: no sign-in waits behind them.
     lists: WorkQueue<ReadJob>,
-    counts: Arc<Counts>,
+    counts: Arc<CommitCounts>,
     /// What sign-ins need not write again.
     pub(super) bodies: Arc<KnownBodies>,
     watchdog: Weak<Watchdog>,
@@ -59,10 +59,10 @@ pub struct Workers {
 struct WorkerContext {
     url: String,
     config: Database,
-    kind: Kind,
+    kind: DatabaseKind,
     home: Home,
     state: Arc<QueueState>,
-    counts: Arc<Counts>,
+    counts: Arc<CommitCounts>,
     bodies: Arc<KnownBodies>,
     watchdog: Arc<Watchdog>,
 }
@@ -70,13 +70,13 @@ struct WorkerContext {
 impl Workers {
     /// Starts the threads on a database that is already migrated.
     pub fn start(url: &str, config: &Database) -> Result<Self, StoreError> {
-        let kind = Kind::of(url).unwrap_or(Kind::Sqlite);
+        let kind = DatabaseKind::of(url).unwrap_or(DatabaseKind::Sqlite);
         let (writers, patience) = match kind {
             // It has one writer at a time anyway.
-            Kind::Sqlite => (1, Duration::from_secs(10)),
-            Kind::Postgres => (config.writers, config.timeout.std()),
+            DatabaseKind::Sqlite => (1, Duration::from_secs(10)),
+            DatabaseKind::Postgres => (config.writers, config.timeout.std()),
         };
-        let (counts, bodies) = (Arc::<Counts>::default(), Arc::<KnownBodies>::default());
+        let (counts, bodies) = (Arc::<CommitCounts>::default(), Arc::<KnownBodies>::default());
         let home = Home::of(url);
         let until = Instant::now() + patience_to_open(url, config);
         let watchdog = Watchdog::start()?;
@@ -139,7 +139,7 @@ impl Workers {
     }
 
     /// How often was committed so far.
-    pub fn counts(&self) -> &Counts {
+    pub fn counts(&self) -> &CommitCounts {
         &self.counts
     }
 
@@ -244,7 +244,8 @@ impl WorkerContext {
 
     /// Beside the writer of SQLite. Where there are none, SQLite makes them itself, within a commit.
     fn checkpoints(&self) -> Option<Checkpoints> {
-        let started = (self.kind == Kind::Sqlite).then(|| Checkpoints::start(&self.url, &self.config))?;
+        let started =
+            (self.kind == DatabaseKind::Sqlite).then(|| Checkpoints::start(&self.url, &self.config))?;
         started.inspect_err(|error| tracing::warn!(%error, "checkpoints are made by the writer")).ok()
     }
 
@@ -254,7 +255,8 @@ impl WorkerContext {
 
     /// Takes jobs until there will be no more, and replaces the connection when it is of no use any more.
     fn work<J>(&self, jobs: &Receiver<J>, call: &Arc<Call>, run: impl Fn(&mut Link, J) -> Health) {
-        let place = Place { url: self.url.clone(), config: self.config.clone(), call: Arc::clone(call) };
+        let place =
+            ConnectionPlace { url: self.url.clone(), config: self.config.clone(), call: Arc::clone(call) };
         let Some(mut link) = self.connect(jobs, &place) else { return };
         while let Ok(job) = jobs.recv() {
             link.test_after_idleness();
@@ -289,7 +291,7 @@ impl WorkerContext {
 
     /// Opens a connection, trying again until there is one. None when there will be no more jobs, or the thread was
     /// given up meanwhile.
-    fn connect<J>(&self, jobs: &Receiver<J>, place: &Place) -> Option<Link> {
+    fn connect<J>(&self, jobs: &Receiver<J>, place: &ConnectionPlace) -> Option<Link> {
         let mut pause = BACK_OFF.0;
         loop {
             // Opening would make a new file.

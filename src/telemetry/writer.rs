@@ -23,11 +23,11 @@ const GATHER: Duration = Duration::from_millis(5);
 
 /// The end that lines are put into. Clones put theirs into the same log.
 #[derive(Clone)]
-pub struct LogWriter(Arc<Shared>);
+pub struct LogWriter(Arc<SharedWriter>);
 
 #[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
+struct SharedWriter {
+    state: Mutex<WriterState>,
     /// There is something for the thread to do.
     wanted: Condvar,
     /// All lines were written.
@@ -36,7 +36,7 @@ struct Shared {
 }
 
 #[derive(Default)]
-struct State {
+struct WriterState {
     waiting: Vec<u8>,
     /// Whether the thread has taken lines and not finished with them.
     writing: bool,
@@ -46,9 +46,9 @@ struct State {
     flushing: bool,
 }
 
-impl Shared {
+impl SharedWriter {
     /// Nothing panics while it is locked.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, WriterState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -58,7 +58,7 @@ impl LogWriter {
     /// that others would wait for while a write hangs.
     pub fn start(target: &impl AsFd) -> io::Result<Self> {
         let target = File::from(target.as_fd().try_clone_to_owned()?);
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(SharedWriter::default());
         let of_thread = Arc::clone(&shared);
         thread::Builder::new().name("log".into()).spawn(move || of_thread.write_to(target))?;
         Ok(Self(shared))
@@ -83,7 +83,7 @@ impl LogWriter {
         let mut state = self.0.lock();
         state.flushing = true;
         self.0.wanted.notify_one();
-        let unfinished = |state: &mut State| state.writing || !state.waiting.is_empty();
+        let unfinished = |state: &mut WriterState| state.writing || !state.waiting.is_empty();
         drop(self.0.written.wait_timeout_while(state, patience, unfinished));
     }
 
@@ -105,7 +105,7 @@ impl Write for LogWriter {
     }
 }
 
-impl Shared {
+impl SharedWriter {
     /// Writes lines as they come, for as long as the process runs.
     fn write_to(&self, mut target: File) {
         let mut lines = Vec::new();
@@ -130,7 +130,7 @@ impl Shared {
         let mut state = self.lock();
         // Not so at the start of the thread, when the first line must not wait.
         if std::mem::take(&mut state.writing) {
-            let more = |state: &mut State| !state.flushing;
+            let more = |state: &mut WriterState| !state.flushing;
             (state, _) =
                 self.wanted.wait_timeout_while(state, GATHER, more).unwrap_or_else(PoisonError::into_inner);
         }
@@ -140,7 +140,7 @@ impl Shared {
             self.written.notify_all();
             state.idle = true;
         }
-        let idle = |state: &mut State| state.waiting.is_empty();
+        let idle = |state: &mut WriterState| state.waiting.is_empty();
         let mut state = self.wanted.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner);
         state.idle = false;
         state.writing = true;

@@ -9,7 +9,7 @@ use crate::idp::fetch::Fetcher;
 use crate::policy::PolicySource;
 use crate::resolver::Resolver;
 use crate::signing::Signer;
-use crate::store::connection::{self, Kind};
+use crate::store::connection::{self, DatabaseKind};
 use crate::store::{Store, StoreError, signing_keys};
 
 /// Everything that `serve` could not open, each with its key and what to do.
@@ -61,7 +61,9 @@ fn open_database(config: &Config, now: i64) -> Result<(), String> {
         connection::check_sessions(&place, &settings)?;
         let mut connection = connection::open(&place, &settings)?;
         match connection.check_version() {
-            Err(StoreError::Behind) if Kind::of(&place) == Some(Kind::Sqlite) => return Ok(None),
+            Err(StoreError::Behind) if DatabaseKind::of(&place) == Some(DatabaseKind::Sqlite) => {
+                return Ok(None);
+            }
             checked => checked?,
         }
         signing_keys::all(&mut connection).map(Some)

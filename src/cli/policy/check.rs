@@ -5,16 +5,16 @@ use std::path::Path;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use super::{Place, sarif, tell};
-use crate::cli::{End, Outcome};
+use super::{PolicyArgs, sarif, tell};
+use crate::cli::{CommandResult, End};
 use crate::policy::check::{Findings, check};
 use crate::policy::{Problem, Severity, counted};
 use crate::terminal::out::{self, say};
 
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Check {
+pub(in crate::cli) struct CheckCommand {
     #[command(flatten)]
-    place: Place,
+    place: PolicyArgs,
     /// How the result is written.
     #[arg(long, value_enum, default_value = "human")]
     format: CheckFormat,
@@ -31,8 +31,8 @@ enum CheckFormat {
     Sarif,
 }
 
-impl Check {
-    pub(super) fn run(self, file: Option<&Path>) -> Outcome {
+impl CheckCommand {
+    pub(super) fn run(self, file: Option<&Path>) -> CommandResult {
         let (dir, schema) = self.place.resolve(file)?;
         let findings = check(&dir, &schema);
         let (unreadable, clean) = (findings.unreadable(), findings.problems.is_empty());

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use clap::Args;
 
-use super::diff_found::Found;
-use super::revision::Side;
+use super::diff_found::DiffFindings;
+use super::revision::PolicySide;
 use super::{Format, diff_text, positive, widening};
-use crate::cli::{CommandError, Outcome, block_on};
+use crate::cli::{CommandError, CommandResult, block_on};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Database;
 use crate::config::{Config, Duration};
@@ -51,13 +51,14 @@ pub(in crate::cli) struct Diff {
 }
 
 impl Diff {
-    pub(super) fn run(self, file: Option<&Path>) -> Outcome {
+    pub(super) fn run(self, file: Option<&Path>) -> CommandResult {
         block_on(self.compare(Config::load(file)?))
     }
 
-    async fn compare(self, config: Config) -> Outcome {
+    async fn compare(self, config: Config) -> CommandResult {
         let new = self.new.unwrap_or_else(|| config.policy_dir.display().to_string());
-        let (old, new) = (Side::read(&self.old, &config).await?, Side::read(&new, &config).await?);
+        let (old, new) =
+            (PolicySide::read(&self.old, &config).await?, PolicySide::read(&new, &config).await?);
         let mut sign_ins = match self.days {
             Some(days) => Some(replay_sign_ins(&config.database_url, days, &old, &new).await?),
             None => None,
@@ -71,7 +72,7 @@ impl Diff {
         let mut exercised = std::mem::take(&mut cases.exercised);
         exercised
             .and(sign_ins.as_mut().map_or_else(Exercised::default, |s| std::mem::take(&mut s.exercised)));
-        let found = Found {
+        let found = DiffFindings {
             edits: edits(&old.validated, &new.validated),
             untested: match solver {
                 Some(_) => Vec::new(),
@@ -91,7 +92,12 @@ impl Diff {
     }
 }
 
-async fn replay_sign_ins(url: &str, days: u32, old: &Side, new: &Side) -> Result<Replayed, CommandError> {
+async fn replay_sign_ins(
+    url: &str,
+    days: u32,
+    old: &PolicySide,
+    new: &PolicySide,
+) -> Result<Replayed, CommandError> {
     let since = SystemClock.now() - i64::from(days) * 86_400;
     let store = Store::open(url, &Database::default())?;
     let mut replay = SignInReplay::new(&old.compiled, &new.compiled);

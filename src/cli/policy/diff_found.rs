@@ -2,13 +2,13 @@
 
 use serde::Serialize;
 
-use crate::cli::{End, Outcome};
-use crate::policy::diff::{Changed, Replayed, Widening};
+use crate::cli::{CommandResult, End};
+use crate::policy::diff::{ChangedItem, Replayed, Widening};
 use crate::policy::edits::{Edits, Loosening};
 
 /// Everything that was found.
 #[derive(Debug, Serialize)]
-pub(super) struct Found {
+pub(super) struct DiffFindings {
     pub old: String,
     pub new: String,
     pub edits: Edits,
@@ -21,11 +21,11 @@ pub(super) struct Found {
     pub untested: Vec<Loosening>,
 }
 
-impl Found {
+impl DiffFindings {
     /// Whether a case, a sign-in or the solver shows something that is permitted now and was not.
     pub(super) fn widens(&self) -> bool {
         let replays = [Some(&self.cases), self.sign_ins.as_ref()];
-        replays.into_iter().flatten().flat_map(|replayed| &replayed.changed).any(Changed::widens)
+        replays.into_iter().flatten().flat_map(|replayed| &replayed.changed).any(ChangedItem::widens)
             || self.solver.as_ref().is_some_and(Widening::is_wider)
     }
 
@@ -34,7 +34,7 @@ impl Found {
     }
 
     /// How the command ends.
-    pub(super) fn end(&self) -> Outcome {
+    pub(super) fn end(&self) -> CommandResult {
         match self.solver.as_ref().and_then(Widening::undecided) {
             _ if self.widens() => Ok(End::Finding),
             _ if self.sign_ins.as_ref().is_some_and(Replayed::is_blind) => {

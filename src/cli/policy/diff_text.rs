@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::diff_found::Found;
+use super::diff_found::DiffFindings;
 use super::explain_text::difference;
-use crate::policy::diff::{Direction, Example, Replayed, Widening};
+use crate::policy::diff::{Direction, Replayed, Widening, WideningExample};
 use crate::policy::edits::{Edits, Loosening};
 
 /// Changes that are shown in full; beyond them only their number.
@@ -13,7 +13,7 @@ const SHOWN: usize = 20;
 // Writing to a String cannot fail, so its results are dropped.
 
 /// The whole report.
-pub(super) fn markdown(found: &Found) -> String {
+pub(super) fn markdown(found: &DiffFindings) -> String {
     let verdict = match (found.widens(), found.solver.as_ref().map(Widening::undecided)) {
         (true, _) => "⚠️ **This change permits something that was not permitted.**",
         (false, Some(None)) => "✅ Proved: this change permits nothing that was not permitted.",
@@ -91,8 +91,8 @@ fn word(direction: &Direction) -> &'static str {
     }
 }
 
-fn shown(example: &Example) -> String {
-    let Example { request, old, new } = example;
+fn shown(example: &WideningExample) -> String {
+    let WideningExample { request, old, new } = example;
     format!("\n```text\n{}\nold: {old}\nnew: {new}\n```\n", request.trim_end())
 }
 

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use super::explain_text as text;
 use super::revision::past_set;
-use super::{Format, Place, render};
+use super::{Format, PolicyArgs, render};
 use crate::app::App;
-use crate::cli::{CommandError, End, Outcome, block_on};
+use crate::cli::{CommandError, CommandResult, End, block_on};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::config::Database;
@@ -77,13 +77,13 @@ pub(in crate::cli) struct Explain {
 }
 
 impl Explain {
-    pub(super) fn run(mut self, file: Option<&Path>) -> Outcome {
+    pub(super) fn run(mut self, file: Option<&Path>) -> CommandResult {
         let Some(what) = self.what.take() else {
             return block_on(self.explain_assertion(Config::load(file)?));
         };
         let (format, all, tests) = (self.format, self.all, self.tests.take());
         let (source, dir) = match &self.set {
-            None => Place { dir: self.policies, schema: self.schema }.source(&self.with, file)?,
+            None => PolicyArgs { dir: self.policies, schema: self.schema }.source(&self.with, file)?,
             Some(hash) => {
                 let config = Config::load(file)?;
                 let kept = block_on(past_set(&config.database_url, hash))?;
@@ -108,7 +108,7 @@ impl Explain {
         explain_sign_in(&row, &policies, all, format)
     }
 
-    async fn explain_assertion(self, mut config: Config) -> Outcome {
+    async fn explain_assertion(self, mut config: Config) -> CommandResult {
         let path = self.assertion.ok_or("no assertion")?;
         let read = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         config.policy_dir = self.policies.unwrap_or(config.policy_dir);
@@ -159,7 +159,7 @@ async fn find_sign_in(url: &str, key: String) -> Result<SignIn, CommandError> {
     row.ok_or_else(|| format!("the decision log has no sign-in {key}").into())
 }
 
-fn explain_case(case: &Case, policies: &Policies, all: bool, format: Format) -> Outcome {
+fn explain_case(case: &Case, policies: &Policies, all: bool, format: Format) -> CommandResult {
     let verdict = cases::run(&policies.compiled, case);
     let decisions = cases::explain_case(&policies.compiled, case);
     let not_applied = if all { cases::not_applied_to(&policies.compiled, case, &decisions) } else { None };
@@ -190,7 +190,7 @@ fn with_not_applied(mut told: Value, not_applied: Option<&NotApplied>) -> Result
     Ok(told)
 }
 
-fn explain_sign_in(row: &SignIn, policies: &Policies, all: bool, format: Format) -> Outcome {
+fn explain_sign_in(row: &SignIn, policies: &Policies, all: bool, format: Format) -> CommandResult {
     let Ok(recorded) = serde_json::from_str::<RecordedFacts>(&row.facts) else {
         return tell_undecided(row, format);
     };
@@ -220,7 +220,7 @@ fn explain_sign_in(row: &SignIn, policies: &Policies, all: bool, format: Format)
 }
 
 /// A request that was refused before policies were asked, or recorded before facts were kept.
-fn tell_undecided(row: &SignIn, format: Format) -> Outcome {
+fn tell_undecided(row: &SignIn, format: Format) -> CommandResult {
     match format {
         Format::Json => out::json(json!({ "sign_in": text::sign_in(row), "now": null }))?,
         Format::Human => {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::tell;
-use crate::cli::{CommandError, End, Outcome};
+use crate::cli::{CommandError, CommandResult, End};
 use crate::config::Config;
 use crate::policy::Problem;
 use crate::policy::format::{self, Unformatted};
@@ -30,7 +30,7 @@ struct Tally {
 }
 
 impl Fmt {
-    pub(super) fn run(self, file: Option<&Path>) -> Outcome {
+    pub(super) fn run(self, file: Option<&Path>) -> CommandResult {
         let paths = match self.paths.is_empty() {
             true => vec![Config::load(file)?.policy_dir],
             false => self.paths,

@@ -20,19 +20,19 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
-use super::{CommandError, Outcome};
+use super::{CommandError, CommandResult};
 use crate::app::StartError;
 use crate::config::{Config, Duration};
 use crate::policy::{LoadError, PolicySource, Problem};
 use crate::terminal::out;
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Command {
+pub(super) enum PolicyCommand {
     /// Parse the policies, validate them strictly against the schema, and look for slips.
     #[command(after_help = "Examples:\n  countersign policy check policies/\n  \
         countersign policy check --format sarif > policies.sarif\n\
         Exit: 0 clean, 1 problems or warnings found, 2 could not read everything")]
-    Check(check::Check),
+    Check(check::CheckCommand),
     /// Run the test cases that stand beside the policies.
     #[command(after_help = test::HELP)]
     Test(test::Test),
@@ -68,7 +68,7 @@ pub(super) enum Command {
     #[command(
         after_help = "Examples:\n  countersign policy shadow --config countersign.toml\n  countersign policy shadow --teamspace acme --format json\n  countersign policy shadow --clear      count anew\nExit: 0 none differ, 1 some do, 2 nothing was compared or it cannot be read"
     )]
-    Shadow(shadow::Shadow),
+    Shadow(shadow::ShadowCommand),
 }
 
 /// A duration that is not zero.
@@ -81,7 +81,7 @@ fn positive(text: &str) -> Result<Duration, String> {
 
 /// Where the policies are.
 #[derive(Debug, Args)]
-struct Place {
+struct PolicyArgs {
     /// Directory of *.cedar files [default: `policy_dir` of the configuration].
     dir: Option<PathBuf>,
     /// Schema file [default: `schema_file` of the configuration].
@@ -98,7 +98,7 @@ enum Format {
     Json,
 }
 
-impl Place {
+impl PolicyArgs {
     /// The policies as if further files stood among them, and the directory.
     fn source(self, with: &[PathBuf], file: Option<&Path>) -> Result<(PolicySource, PathBuf), CommandError> {
         let (dir, schema) = self.resolve(file)?;
@@ -113,8 +113,8 @@ impl Place {
     }
 }
 
-impl Command {
-    pub(super) fn run(self, file: Option<&Path>) -> Outcome {
+impl PolicyCommand {
+    pub(super) fn run(self, file: Option<&Path>) -> CommandResult {
         match self {
             Self::Check(check) => check.run(file),
             Self::Test(test) => test.run(file),

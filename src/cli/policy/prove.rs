@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{Format, Place, positive};
-use crate::cli::Outcome;
+use super::{Format, PolicyArgs, positive};
+use crate::cli::CommandResult;
 use crate::config::Duration;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Prove {
     #[command(flatten)]
-    place: Place,
+    place: PolicyArgs,
     /// Directory of the invariants [default: `proofs` in the policy directory, if it exists].
     #[arg(long, value_name = "DIR")]
     proofs: Option<PathBuf>,
@@ -31,12 +31,12 @@ pub(in crate::cli) struct Prove {
 
 impl Prove {
     #[cfg(feature = "prove")]
-    pub(super) fn run(self, file: Option<&Path>) -> Outcome {
+    pub(super) fn run(self, file: Option<&Path>) -> CommandResult {
         crate::cli::block_on(report::run(self, file))
     }
 
     #[cfg(not(feature = "prove"))]
-    pub(super) fn run(self, _file: Option<&Path>) -> Outcome {
+    pub(super) fn run(self, _file: Option<&Path>) -> CommandResult {
         Err("this build has no prover; build with `--features prove`".into())
     }
 }

@@ -14,7 +14,7 @@ use crate::policy::{CompiledPolicies, PolicySource, Validated};
 use crate::store::{Store, policy_sets};
 
 /// Policies to be compared.
-pub(super) struct Side {
+pub(super) struct PolicySide {
     /// As the user named it.
     pub name: String,
     pub validated: Validated,
@@ -22,7 +22,7 @@ pub(super) struct Side {
     pub cases: Vec<Case>,
 }
 
-impl Side {
+impl PolicySide {
     /// Reads a directory, a set of the database (`set:HASH`), or else a git revision of the configured directory.
     pub(super) async fn read(name: &str, config: &Config) -> Result<Self, CommandError> {
         if let Some(hash) = name.strip_prefix("set:") {
@@ -91,7 +91,8 @@ impl Revision {
         let listed = git(&self.root, &["ls-tree", "-r", "-z", "--full-tree", &tree])
             .map_err(|why| format!("{} of {}: {why}", config.policy_dir.display(), self.name))?;
         let listed = String::from_utf8_lossy(&listed);
-        let entries: Vec<Entry<'_>> = listed.split_terminator('\0').filter_map(Entry::parse).collect();
+        let entries: Vec<TreeEntry<'_>> =
+            listed.split_terminator('\0').filter_map(TreeEntry::parse).collect();
         // Reading a directory follows links, so leaving one out would compare another set.
         if let Some(link) = entries.iter().find(|entry| entry.mode == "120000" && entry.is_looked_for()) {
             return Err(format!(
@@ -151,13 +152,13 @@ impl Revision {
 }
 
 /// A line of `git ls-tree`.
-struct Entry<'a> {
+struct TreeEntry<'a> {
     mode: &'a str,
     object: &'a str,
     path: &'a str,
 }
 
-impl<'a> Entry<'a> {
+impl<'a> TreeEntry<'a> {
     fn parse(line: &'a str) -> Option<Self> {
         let (about, path) = line.split_once('\t')?;
         let mut about = about.split(' ');

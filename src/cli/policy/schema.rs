@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::Format;
-use crate::cli::{CommandError, End, Outcome};
+use crate::cli::{CommandError, CommandResult, End};
 use crate::policy::example::{self, Example};
 use crate::policy::vocabulary::{Attributes, Vocabulary};
 use crate::terminal::out;
@@ -23,7 +23,7 @@ pub(in crate::cli) struct Schema {
 }
 
 impl Schema {
-    pub(super) fn run(self) -> Outcome {
+    pub(super) fn run(self) -> CommandResult {
         let words = match &self.schema {
             Some(file) => Vocabulary::read(file).map_err(|e| CommandError(e.plain()))?,
             None => Vocabulary::shipped()?,

@@ -6,15 +6,15 @@ use clap::Args;
 
 use super::Format;
 use crate::admin::shadow;
-use crate::cli::{End, Outcome, block_on, now};
+use crate::cli::{CommandResult, End, block_on, now};
 use crate::config::Config;
-use crate::shadow::report::{self, Query, Report};
+use crate::shadow::report::{self, Query, ShadowReport};
 use crate::store::Store;
 use crate::store::snapshot::Snapshot;
 use crate::terminal::out::{self, say};
 
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Shadow {
+pub(in crate::cli) struct ShadowCommand {
     /// Only differences of this teamspace; the totals are of all.
     #[arg(long, value_name = "SLUG")]
     teamspace: Option<String>,
@@ -35,8 +35,8 @@ pub(in crate::cli) struct Shadow {
 
 const NOTHING: &str = "no decision was compared with such a shadow set yet; see `policy.shadow_dir`";
 
-impl Shadow {
-    pub(super) fn run(self, file: Option<&Path>) -> Outcome {
+impl ShadowCommand {
+    pub(super) fn run(self, file: Option<&Path>) -> CommandResult {
         let config = Config::load(file)?;
         block_on(async {
             let store = Store::open(&config.database_url, &config.database)?;
@@ -47,7 +47,7 @@ impl Shadow {
         })
     }
 
-    async fn show(self, store: &Store) -> Outcome {
+    async fn show(self, store: &Store) -> CommandResult {
         let teamspace_id = match &self.teamspace {
             None => None,
             Some(slug) => {
@@ -56,7 +56,7 @@ impl Shadow {
                 Some(tenancy.teamspace.id.clone())
             }
         };
-        let differ = |report: &Report| match &self.teamspace {
+        let differ = |report: &ShadowReport| match &self.teamspace {
             Some(_) => report.recorded > 0,
             None => report.different > 0,
         };
@@ -70,14 +70,14 @@ impl Shadow {
     }
 }
 
-async fn clear(store: &Store, set: Option<String>) -> Outcome {
+async fn clear(store: &Store, set: Option<String>) -> CommandResult {
     let (set, count) = shadow::clear(store, set, now()).await?.ok_or(NOTHING)?;
     say!("forgot {count} differences of the shadow set {set}");
     Ok(End::Fine)
 }
 
-fn tell(report: &Report, teamspace: Option<&str>) {
-    let Report { since, evaluated, different, dropped, .. } = report;
+fn tell(report: &ShadowReport, teamspace: Option<&str>) {
+    let ShadowReport { since, evaluated, different, dropped, .. } = report;
     say!("shadow set {}", report.shadow_set);
     let share = 100.0 * *different as f64 / (*evaluated).max(1) as f64;
     say!("since {since}: {evaluated} decisions, {different} differ ({share:.2}%)");

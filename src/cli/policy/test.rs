@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 
-use super::test_report::{self, Report};
-use super::{Format, Place, render};
-use crate::cli::{CommandError, End, Outcome};
+use super::test_report::{self, TestReport};
+use super::{Format, PolicyArgs, render};
+use crate::cli::{CommandError, CommandResult, End};
 use crate::policy::cases::{self, Case, Mutation, coverage, mutate, run};
 use crate::policy::{CompiledPolicies, PolicySource, Validated};
 use crate::terminal::out::{self, Progress};
@@ -23,7 +23,7 @@ Exit: 0 all passed, 1 a case failed (or strict mode found a gap), 2 policies or 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Test {
     #[command(flatten)]
-    place: Place,
+    place: PolicyArgs,
     /// Policy file that is looked at as if it stood in the directory; may be repeated.
     #[arg(long, value_name = "FILE")]
     with: Vec<PathBuf>,
@@ -56,7 +56,7 @@ enum Rigor {
 }
 
 impl Test {
-    pub(super) fn run(self, file: Option<&Path>) -> Outcome {
+    pub(super) fn run(self, file: Option<&Path>) -> CommandResult {
         let (source, dir) = self.place.source(&self.with, file)?;
         let validated = source.validate().map_err(render)?;
         let compiled = CompiledPolicies::compile(&validated.set, &validated.schema)?;
@@ -64,7 +64,7 @@ impl Test {
         let cases = select(&tests, self.filter.as_deref())?;
         let started = Instant::now();
         let verdicts: Vec<_> = cases.iter().map(|case| (case, run(&compiled, case))).collect();
-        let mut report = Report {
+        let mut report = TestReport {
             policy_set: &validated.hash,
             took: started.elapsed(),
             verdicts,

@@ -6,32 +6,32 @@ use std::time::Duration;
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use serde_json::{Value, json};
 
-use crate::policy::cases::{Case, Coverage, Excuse, Mutation, Survivor, Verdict};
+use crate::policy::cases::{Case, CaseVerdict, Coverage, Excuse, Mutation, Survivor};
 use crate::policy::counted;
 use crate::terminal::out::inline;
 
 /// Everything that a run found.
-pub(super) struct Report<'a> {
+pub(super) struct TestReport<'a> {
     pub policy_set: &'a str,
     pub took: Duration,
-    pub verdicts: Vec<(&'a Case, Verdict)>,
+    pub verdicts: Vec<(&'a Case, CaseVerdict)>,
     pub coverage: Option<Coverage>,
     pub mutation: Option<Mutation>,
 }
 
-impl Report<'_> {
+impl TestReport<'_> {
     pub(super) fn failed(&self) -> usize {
         self.verdicts.iter().filter(|(_, verdict)| !verdict.failures.is_empty()).count()
     }
 
     /// The cases of each file, in order.
-    fn by_file(&self) -> impl Iterator<Item = &[(&Case, Verdict)]> {
+    fn by_file(&self) -> impl Iterator<Item = &[(&Case, CaseVerdict)]> {
         self.verdicts.chunk_by(|(one, _), (other, _)| one.file == other.file)
     }
 }
 
 /// Failures in full, files in one line each.
-pub(super) fn human(report: &Report<'_>) -> String {
+pub(super) fn human(report: &TestReport<'_>) -> String {
     let mut text = String::new();
     for cases in report.by_file() {
         let failed = cases.iter().filter(|(_, verdict)| !verdict.failures.is_empty());
@@ -68,7 +68,7 @@ pub(super) fn human(report: &Report<'_>) -> String {
     text
 }
 
-fn gaps(report: &Report<'_>) -> String {
+fn gaps(report: &TestReport<'_>) -> String {
     let mut text = String::new();
     let mut list = |title: &str, ids: &[String]| {
         if !ids.is_empty() {
@@ -115,8 +115,8 @@ fn unnoticed(mutation: &Mutation) -> String {
 }
 
 /// The report for programs.
-pub(super) fn json(report: &Report<'_>) -> Value {
-    let case = |(case, verdict): &(&Case, Verdict)| {
+pub(super) fn json(report: &TestReport<'_>) -> Value {
+    let case = |(case, verdict): &(&Case, CaseVerdict)| {
         json!({
             "name": case.name,
             "file": case.file,
@@ -138,7 +138,7 @@ pub(super) fn json(report: &Report<'_>) -> Value {
 }
 
 /// The report for continuous integration.
-pub(super) fn junit(report: &Report<'_>) -> Result<String, quick_junit::SerializeError> {
+pub(super) fn junit(report: &TestReport<'_>) -> Result<String, quick_junit::SerializeError> {
     let mut document = quick_junit::Report::new("policies");
     for cases in report.by_file() {
         let file = cases.first().map(|(case, _)| case.file.display().to_string()).unwrap_or_default();

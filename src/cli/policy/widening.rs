@@ -19,21 +19,21 @@ pub(super) async fn ask(old: &Validated, new: &Validated, timeout: Duration) -> 
 }
 
 #[cfg(feature = "prove")]
-fn answer(compared: crate::policy::prove::Comparison) -> crate::policy::diff::Answer {
-    use crate::policy::diff::{Answer, Direction, Example};
+fn answer(compared: crate::policy::prove::Comparison) -> crate::policy::diff::ActionAnswer {
+    use crate::policy::diff::{ActionAnswer, Direction, WideningExample};
     use crate::policy::prove;
 
     let direction = |direction| match direction {
-        prove::Direction::No => Direction::No,
-        prove::Direction::Undecided(why) => Direction::Undecided(why),
-        prove::Direction::Yes(found) => Direction::Yes(Example {
+        prove::ProvenDirection::No => Direction::No,
+        prove::ProvenDirection::Undecided(why) => Direction::Undecided(why),
+        prove::ProvenDirection::Yes(found) => Direction::Yes(WideningExample {
             request: found.case.to_string(),
             old: found.old.to_string(),
             new: found.new.to_string(),
         }),
     };
     let (wider, narrower) = (direction(compared.wider), direction(compared.narrower));
-    Answer { action: compared.action, wider, narrower }
+    ActionAnswer { action: compared.action, wider, narrower }
 }
 
 /// Without a prover there is no answer, which is not a good one.

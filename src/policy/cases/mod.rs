@@ -15,14 +15,14 @@ use std::path::{Path, PathBuf};
 pub use coverage::{Coverage, coverage};
 pub use file::Expectation;
 pub use mutation::{Excuse, Mutation, Survivor, mutate};
-pub use run::{Observed, Verdict, explain_case, not_applied_to, run};
+pub use run::{CaseVerdict, Observed, explain_case, not_applied_to, run};
 pub use written::{Age, OneOrMore};
 
 use crate::policy::facts::{ConfigurationFacts, Facts};
 use crate::policy::source::is_listed;
 use crate::policy::{Denial, PolicyEngine};
 use file::CaseFile;
-use resolve::Resolver;
+use resolve::CaseResolver;
 
 /// The file whose fixtures all files of a directory can use.
 const SHARED: &str = "fixtures.toml";
@@ -121,7 +121,7 @@ pub fn read(path: &Path) -> Result<Vec<Case>, CaseErrors> {
     for file in files.iter().filter(|file| **file != beside) {
         match parse(file) {
             Ok((text, parsed)) => {
-                take(file, &text, Resolver { own: &parsed, shared: &shared }, &mut cases, &mut errors)
+                take(file, &text, CaseResolver { own: &parsed, shared: &shared }, &mut cases, &mut errors)
             }
             Err(error) => errors.push(error),
         }
@@ -142,7 +142,13 @@ pub fn run_directory(policies: &PolicyEngine, dir: &Path) -> Result<usize, Strin
     Ok(cases.len())
 }
 
-fn take(path: &Path, text: &str, resolver: Resolver<'_>, cases: &mut Vec<Case>, errors: &mut Vec<CaseError>) {
+fn take(
+    path: &Path,
+    text: &str,
+    resolver: CaseResolver<'_>,
+    cases: &mut Vec<Case>,
+    errors: &mut Vec<CaseError>,
+) {
     for found in resolver.own.test.iter().flat_map(|test| resolver.cases(test)) {
         match found {
             Ok(case) => {

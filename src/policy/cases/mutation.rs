@@ -6,7 +6,7 @@ use cedar_policy::{Effect, Policy, PolicySet, Schema, ValidationMode, Validator}
 use serde::Serialize;
 
 use super::Case;
-use super::parts::{Kind, Part, parts};
+use super::parts::{Part, PartKind, parts};
 use super::run::run;
 use crate::policy::lint::ALLOW_UNTESTED;
 use crate::policy::parse::{self, Placed};
@@ -140,7 +140,7 @@ impl Laboratory<'_> {
     /// Whether a part of a head asks for no more than the schema and the rest of the policy leave anyway.
     fn is_implied(&self, policy: &Policy, mutant: &Policy, part: &Part, placed: &Placed<'_>) -> bool {
         let names_entity = placed.file.text.get(part.span.clone()).is_none_or(|text| text.contains('"'));
-        let is_about_kinds = part.kind == Kind::Action || (part.kind == Kind::Head && !names_entity);
+        let is_about_kinds = part.kind == PartKind::Action || (part.kind == PartKind::Head && !names_entity);
         is_about_kinds && kinds(policy, self.schema) == kinds(mutant, self.schema)
     }
 
@@ -176,11 +176,11 @@ impl Survivor {
         let text = shown(part, placed);
         // Without a part of an `unless` a policy matches less, without any other part it matches more.
         let outcome = match (part.kind, placed.policy.effect()) {
-            (Kind::UnlessPart, Effect::Permit) => "permitted",
-            (Kind::UnlessPart, Effect::Forbid) | (_, Effect::Permit) => "refused",
+            (PartKind::UnlessPart, Effect::Permit) => "permitted",
+            (PartKind::UnlessPart, Effect::Forbid) | (_, Effect::Permit) => "refused",
             (_, Effect::Forbid) => "not refused by this policy",
         };
-        let value = if part.kind == Kind::Unless { "true" } else { "false" };
+        let value = if part.kind == PartKind::Unless { "true" } else { "false" };
         let wanted = format!("a case where only this part is {value}, and that is {outcome}");
         Self::at(placed, part.span.start, Some(text), wanted)
     }

@@ -7,7 +7,7 @@ use crate::policy::parse::{Placed, Token};
 
 /// Which part of a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum PartKind {
     /// The head's condition on the principal or the resource.
     Head,
     /// The head's condition on the action.
@@ -23,7 +23,7 @@ pub(super) enum Kind {
 /// A part that can be dropped.
 #[derive(Debug)]
 pub(super) struct Part {
-    pub kind: Kind,
+    pub kind: PartKind,
     /// Where it stands in the file.
     pub span: Range<usize>,
     /// The text that is dropped with it, such as the `&&` beside it.
@@ -113,7 +113,7 @@ fn end_of(all: &[Token<'_>], after: &[Token<'_>]) -> usize {
 fn of_head(tokens: &[Token<'_>]) -> Option<Part> {
     let [(_, variable), _, ..] = tokens else { return None };
     let span = span(tokens)?;
-    let kind = if *variable == "action" { Kind::Action } else { Kind::Head };
+    let kind = if *variable == "action" { PartKind::Action } else { PartKind::Head };
     Some(Part { kind, cut: span.clone(), span, instead: (*variable).to_owned() })
 }
 
@@ -121,13 +121,13 @@ fn of_head(tokens: &[Token<'_>]) -> Option<Part> {
 /// dropping each of its parts.
 fn of_condition((start, keyword): &Token<'_>, body: &[Token<'_>], end: usize) -> Vec<Part> {
     let (whole, part) = match *keyword {
-        "when" => (Kind::When, Kind::When),
-        _ => (Kind::Unless, Kind::UnlessPart),
+        "when" => (PartKind::When, PartKind::When),
+        _ => (PartKind::Unless, PartKind::UnlessPart),
     };
     let spans: Vec<Range<usize>> = conjuncts(body).into_iter().filter_map(self::span).collect();
     let span = start.start..end;
     let mut parts = Vec::new();
-    if whole == Kind::Unless || spans.len() < 2 {
+    if whole == PartKind::Unless || spans.len() < 2 {
         parts.push(Part { kind: whole, cut: span.clone(), span, instead: String::new() });
     }
     for (index, span) in spans.iter().enumerate() {

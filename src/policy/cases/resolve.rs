@@ -38,12 +38,12 @@ macro_rules! stated {
 }
 
 /// A file, and the fixtures that all files of the directory share.
-pub(super) struct Resolver<'a> {
+pub(super) struct CaseResolver<'a> {
     pub own: &'a CaseFile,
     pub shared: &'a CaseFile,
 }
 
-impl Resolver<'_> {
+impl CaseResolver<'_> {
     /// The cases of a test: itself, or one for each row. Each mistake comes with the byte that it is at.
     pub(super) fn cases(&self, test: &Spanned<Row>) -> Vec<std::result::Result<Case, (usize, String)>> {
         let (at, test) = (test.span().start, test.get_ref());

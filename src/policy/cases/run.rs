@@ -26,7 +26,7 @@ pub struct Observed {
 
 /// A case that was run.
 #[derive(Debug)]
-pub struct Verdict {
+pub struct CaseVerdict {
     pub observed: Observed,
     /// The differences from the expectation, each in one sentence; empty when it passed.
     pub failures: Vec<String>,
@@ -53,10 +53,10 @@ pub fn not_applied_to(policies: &PolicyEngine, case: &Case, decisions: &[Explain
 }
 
 /// Decides a case and compares.
-pub fn run(policies: &PolicyEngine, case: &Case) -> Verdict {
+pub fn run(policies: &PolicyEngine, case: &Case) -> CaseVerdict {
     let observed = observe(policies, case);
     let failures = compare(&case.expect, &observed, |id| policies.effect(id).is_some());
-    Verdict { observed, failures }
+    CaseVerdict { observed, failures }
 }
 
 fn observe(policies: &PolicyEngine, case: &Case) -> Observed {

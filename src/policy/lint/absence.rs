@@ -14,7 +14,7 @@ pub(super) const ALLOW_ABSENT: &str = "allow_absent";
 
 /// A warning for each claim without which a forbid stops nobody, though somebody might then be let through.
 pub(super) fn escapes(policies: &[Read<'_, '_>]) -> Vec<Problem> {
-    let mut others: BTreeMap<&str, Others<'_, '_>> = BTreeMap::new();
+    let mut others: BTreeMap<&str, OtherForbids<'_, '_>> = BTreeMap::new();
     let mut problems = Vec::new();
     for forbid in policies.iter().filter(|read| read.effect() == Effect::Forbid) {
         for claim in claims_read(forbid) {
@@ -22,7 +22,7 @@ pub(super) fn escapes(policies: &[Read<'_, '_>]) -> Vec<Problem> {
             if absent.matches(forbid) != Some(false) || is_allowed(forbid, claim) {
                 continue;
             }
-            let others = others.entry(claim).or_insert_with(|| Others::of(policies, &absent));
+            let others = others.entry(claim).or_insert_with(|| OtherForbids::of(policies, &absent));
             if !others.refuse(forbid, &absent) {
                 problems.push(problem(forbid, claim));
             }
@@ -75,14 +75,14 @@ pub(super) fn allowed_in_vain(read: &Read<'_, '_>) -> Vec<Problem> {
 }
 
 /// The policies that may refuse for a forbid when a claim is absent.
-struct Others<'r, 'v> {
+struct OtherForbids<'r, 'v> {
     /// The forbids that can still match, each with what must hold besides.
     forbids: Vec<(&'r Read<'r, 'v>, Vec<Condition>)>,
     /// For each question, whether a permit can still match.
     permitted: BTreeMap<&'v str, bool>,
 }
 
-impl<'r, 'v> Others<'r, 'v> {
+impl<'r, 'v> OtherForbids<'r, 'v> {
     fn of(policies: &'r [Read<'r, 'v>], absent: &Absent<'_>) -> Self {
         let (mut forbids, mut permitted) = (Vec::new(), BTreeMap::new());
         for read in policies {

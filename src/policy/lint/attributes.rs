@@ -13,7 +13,7 @@ use crate::policy::vocabulary::{Attributes, Type, Vocabulary};
 
 /// Everything that a policy asks for in vain.
 pub(super) fn unknown_attributes(read: &Read<'_, '_>, vocabulary: &Vocabulary) -> Vec<Problem> {
-    let mut walk = Walk { read, vocabulary, met: HashMap::new(), problems: Vec::new() };
+    let mut walk = AttributeWalk { read, vocabulary, met: HashMap::new(), problems: Vec::new() };
     for clause in &read.clauses {
         match clause {
             Clause::When(expression) | Clause::Unless(expression) => walk.expression(expression),
@@ -24,7 +24,7 @@ pub(super) fn unknown_attributes(read: &Read<'_, '_>, vocabulary: &Vocabulary) -
 
 /// The kinds of a value, as far as they decide which attributes it has.
 #[derive(Clone, Copy)]
-enum Kind<'v> {
+enum ValueKind<'v> {
     Entity(&'v str),
     Record(&'v Attributes),
     /// A value that has no attributes; Cedar refuses to ask it for one.
@@ -34,7 +34,7 @@ enum Kind<'v> {
 /// The attributes of an entity type that declares none.
 static NO_ATTRIBUTES: Attributes = Attributes::new();
 
-struct Walk<'w> {
+struct AttributeWalk<'w> {
     read: &'w Read<'w, 'w>,
     vocabulary: &'w Vocabulary,
     /// How often each name was asked for so far.
@@ -42,7 +42,7 @@ struct Walk<'w> {
     problems: Vec<Problem>,
 }
 
-impl<'w> Walk<'w> {
+impl<'w> AttributeWalk<'w> {
     /// In the order of the text.
     fn expression(&mut self, expression: &Expr) {
         match expression {
@@ -86,7 +86,13 @@ impl<'w> Walk<'w> {
         }
     }
 
-    fn problem(&self, kinds: Option<&[Kind<'w>]>, asked: Option<&str>, name: &str, nth: usize) -> Problem {
+    fn problem(
+        &self,
+        kinds: Option<&[ValueKind<'w>]>,
+        asked: Option<&str>,
+        name: &str,
+        nth: usize,
+    ) -> Problem {
         let placed = self.read.placed;
         let message = match (kinds, asked) {
             (Some(_), Some(asked)) => format!("{}: `{asked}` has no attribute `{name}`", placed.id()),
@@ -104,13 +110,13 @@ impl<'w> Walk<'w> {
     }
 
     /// Whether such a value may have the attribute. What cannot be told counts as anything that there is.
-    fn has(&self, kinds: Option<&[Kind<'w>]>, name: &str) -> bool {
+    fn has(&self, kinds: Option<&[ValueKind<'w>]>, name: &str) -> bool {
         let Some(kinds) = kinds else { return self.names(None).contains(&name) };
         let mut attributes = kinds.iter().filter_map(|kind| self.attributes(*kind)).peekable();
         attributes.peek().is_none() || attributes.any(|known| known.contains_key(name))
     }
 
-    fn names(&self, kinds: Option<&[Kind<'w>]>) -> Vec<&'w str> {
+    fn names(&self, kinds: Option<&[ValueKind<'w>]>) -> Vec<&'w str> {
         let mut names: Vec<&str> = match kinds {
             Some(kinds) => {
                 let attributes = kinds.iter().filter_map(|kind| self.attributes(*kind));
@@ -123,42 +129,44 @@ impl<'w> Walk<'w> {
         names
     }
 
-    fn attributes(&self, kind: Kind<'w>) -> Option<&'w Attributes> {
+    fn attributes(&self, kind: ValueKind<'w>) -> Option<&'w Attributes> {
         match kind {
-            Kind::Entity(name) => {
+            ValueKind::Entity(name) => {
                 Some(self.vocabulary.entities.get(name).map_or(&NO_ATTRIBUTES, |words| &words.attributes))
             }
-            Kind::Record(attributes) => Some(attributes),
-            Kind::Other => None,
+            ValueKind::Record(attributes) => Some(attributes),
+            ValueKind::Other => None,
         }
     }
 
-    fn step(&self, kinds: &[Kind<'w>], name: &str) -> Vec<Kind<'w>> {
+    fn step(&self, kinds: &[ValueKind<'w>], name: &str) -> Vec<ValueKind<'w>> {
         let attributes = kinds.iter().filter_map(|kind| self.attributes(*kind)?.get(name));
         attributes.map(|attribute| self.kind(&attribute.kind)).collect()
     }
 
-    fn kind(&self, kind: &'w Type) -> Kind<'w> {
+    fn kind(&self, kind: &'w Type) -> ValueKind<'w> {
         match kind {
-            Type::Name(name) if self.vocabulary.entities.contains_key(name) => Kind::Entity(name),
-            Type::Record { record, .. } => Kind::Record(record),
-            Type::Name(_) | Type::Set { .. } => Kind::Other,
+            Type::Name(name) if self.vocabulary.entities.contains_key(name) => ValueKind::Entity(name),
+            Type::Record { record, .. } => ValueKind::Record(record),
+            Type::Name(_) | Type::Set { .. } => ValueKind::Other,
         }
     }
 
     /// The kinds that an expression can have; none when that is unknown.
-    fn kinds(&self, expression: &Expr) -> Option<Vec<Kind<'w>>> {
+    fn kinds(&self, expression: &Expr) -> Option<Vec<ValueKind<'w>>> {
         let head = &self.read.head;
         match expression {
             Expr::Var(Var::Context) => {
-                Some(head.actions.iter().map(|(_, words)| Kind::Record(&words.context)).collect())
+                Some(head.actions.iter().map(|(_, words)| ValueKind::Record(&words.context)).collect())
             }
-            Expr::Var(Var::Principal) => Some(head.principals.iter().copied().map(Kind::Entity).collect()),
-            Expr::Var(Var::Resource) => Some(head.resources.iter().copied().map(Kind::Entity).collect()),
-            Expr::Var(Var::Action) => Some(vec![Kind::Entity("Action")]),
+            Expr::Var(Var::Principal) => {
+                Some(head.principals.iter().copied().map(ValueKind::Entity).collect())
+            }
+            Expr::Var(Var::Resource) => Some(head.resources.iter().copied().map(ValueKind::Entity).collect()),
+            Expr::Var(Var::Action) => Some(vec![ValueKind::Entity("Action")]),
             Expr::Literal(Literal::EntityUID(uid)) => {
                 let (name, _) = self.vocabulary.entities.get_key_value(&uid.ty.to_string())?;
-                Some(vec![Kind::Entity(name)])
+                Some(vec![ValueKind::Entity(name)])
             }
             Expr::GetAttr { expr, attr } => {
                 Some(self.step(&self.kinds(expr)?, attr)).filter(|kinds| !kinds.is_empty())

@@ -15,7 +15,7 @@ use crate::policy::{PolicyFile, Validated};
 
 /// A request with everything that a policy can see of it; values are written as Cedar writes them.
 #[derive(Debug, Clone, Serialize)]
-pub struct Case {
+pub struct FoundCase {
     pub action: String,
     pub principal: String,
     pub resource: String,
@@ -34,20 +34,20 @@ pub struct Described {
 
 /// A policy that determined a decision.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Deciding {
+pub struct DecidingPolicy {
     pub id: String,
     pub file: String,
 }
 
 /// The answer of a policy set to a case.
 #[derive(Debug, Clone, Serialize)]
-pub struct Ruling {
+pub struct FoundRuling {
     pub allowed: bool,
     /// The permits or forbids that determined it; none when nothing permitted.
-    pub policies: Vec<Deciding>,
+    pub policies: Vec<DecidingPolicy>,
 }
 
-impl Case {
+impl FoundCase {
     pub(super) fn of(env: &Env) -> Self {
         let request = &env.request;
         let shown = |uid: Option<&EntityUid>| uid.map(ToString::to_string).unwrap_or_default();
@@ -114,7 +114,7 @@ fn context(env: &Env) -> BTreeMap<String, EvalResult> {
     values
 }
 
-impl fmt::Display for Case {
+impl fmt::Display for FoundCase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.action)?;
         writeln!(f, "  principal {}", self.principal)?;
@@ -137,13 +137,13 @@ impl fmt::Display for Described {
     }
 }
 
-impl fmt::Display for Deciding {
+impl fmt::Display for DecidingPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.id, self.file)
     }
 }
 
-impl fmt::Display for Ruling {
+impl fmt::Display for FoundRuling {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let policies: Vec<String> = self.policies.iter().map(ToString::to_string).collect();
         match (self.allowed, policies.is_empty()) {
@@ -154,16 +154,16 @@ impl fmt::Display for Ruling {
     }
 }
 
-impl Ruling {
+impl FoundRuling {
     /// The authorizer's answer, without any solver.
     pub(super) fn of(policies: &Validated, env: &Env) -> Self {
         let (allowed, ids) = decide(&policies.set, env);
-        let policies = ids.iter().map(|id| Deciding::find(id.as_ref(), &policies.files)).collect();
+        let policies = ids.iter().map(|id| DecidingPolicy::find(id.as_ref(), &policies.files)).collect();
         Self { allowed, policies }
     }
 }
 
-impl Deciding {
+impl DecidingPolicy {
     pub(super) fn find(id: &str, files: &[PolicyFile]) -> Self {
         let file = files.iter().find(|file| file.policies.iter().any(|other| other == id));
         Self { id: id.to_owned(), file: file.map(|file| file.name.clone()).unwrap_or_default() }
@@ -193,7 +193,7 @@ pub(super) fn confirm(as_found: bool, env: &Env, assumptions: &Assumptions) -> R
     match as_found && decide(&possible, env).0 {
         true => Ok(()),
         false => {
-            let case = Case::of(env);
+            let case = FoundCase::of(env);
             Err(Undecided::because(format!(
                 "the authorizer does not confirm the solver's counterexample: {case}"
             )))

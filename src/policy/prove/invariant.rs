@@ -28,7 +28,7 @@ pub struct Invariant {
 
 /// A policy of an invariant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Statement {
+pub struct InvariantSentence {
     pub id: String,
     pub message: String,
 }
@@ -70,19 +70,19 @@ impl Invariant {
     }
 
     /// Its part about one action; None if none of its policies names it.
-    pub(super) fn about(&self, action: &EntityUid) -> Option<Limits<'_>> {
+    pub(super) fn about(&self, action: &EntityUid) -> Option<ActionLimits<'_>> {
         let mut policies = self.policies();
         policies.retain(|policy| applies(&policy.action_constraint(), action, &self.action_groups));
-        (!policies.is_empty()).then_some(Limits { policies })
+        (!policies.is_empty()).then_some(ActionLimits { policies })
     }
 }
 
 /// An invariant's part about one action.
-pub(super) struct Limits<'a> {
+pub(super) struct ActionLimits<'a> {
     policies: Vec<&'a Policy>,
 }
 
-impl Limits<'_> {
+impl ActionLimits<'_> {
     /// The requests that may be permitted. Without a permit, all that are not forbidden.
     pub(super) fn set(&self) -> Result<PolicySet, Undecided> {
         let mut policies: Vec<Policy> = self.policies.iter().copied().cloned().collect();
@@ -102,9 +102,9 @@ impl Limits<'_> {
 
     /// The sentence that a denied request breaks, by the policies that determined it: its forbids, or
     /// else all its permits, of which none matched.
-    pub(super) fn broken(&self, deciding: &[PolicyId]) -> Vec<Statement> {
+    pub(super) fn broken(&self, deciding: &[PolicyId]) -> Vec<InvariantSentence> {
         let forbids = self.policies.iter().filter(|policy| deciding.contains(policy.id()));
-        let mut broken: Vec<Statement> = forbids.map(|policy| statement(policy)).collect();
+        let mut broken: Vec<InvariantSentence> = forbids.map(|policy| statement(policy)).collect();
         if broken.is_empty() {
             broken.extend(self.permits().map(statement));
         }
@@ -116,9 +116,9 @@ impl Limits<'_> {
     }
 }
 
-fn statement(policy: &Policy) -> Statement {
+fn statement(policy: &Policy) -> InvariantSentence {
     let message = policy.annotation("message").unwrap_or_default();
-    Statement { id: policy.id().to_string(), message: message.to_owned() }
+    InvariantSentence { id: policy.id().to_string(), message: message.to_owned() }
 }
 
 /// The policies, each with its `@id` as its id.

@@ -12,8 +12,8 @@ mod solver;
 mod widening;
 
 pub use assumptions::Assumptions;
-pub use counterexample::{Case, Deciding, Described, Ruling};
-pub use invariant::{Invariant, Statement};
-pub use proof::{Finding, Kind, Outcome, Proof, prove};
+pub use counterexample::{DecidingPolicy, Described, FoundCase, FoundRuling};
+pub use invariant::{Invariant, InvariantSentence};
+pub use proof::{Proof, ProofKind, ProofOutcome, Refutation, prove};
 pub use solver::{Prover, SolverError, Undecided};
-pub use widening::{Comparison, Difference, Direction, widening};
+pub use widening::{Comparison, FoundDifference, ProvenDirection, widening};

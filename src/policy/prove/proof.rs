@@ -7,15 +7,15 @@ use cedar_policy_symcc::{CompiledPolicy, CompiledPolicySet, Env};
 use serde::{Serialize, Serializer};
 
 use super::assumptions::{Assumptions, defined};
-use super::counterexample::{Case, Deciding, Ruling, confirm, decide, errors};
-use super::invariant::{Invariant, Limits, Statement};
+use super::counterexample::{DecidingPolicy, FoundCase, FoundRuling, confirm, decide, errors};
+use super::invariant::{ActionLimits, Invariant, InvariantSentence};
 use super::solver::{Prover, Undecided, told};
 use crate::policy::Validated;
 
 /// The question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum ProofKind {
     /// Evaluating the policy never fails: if it did, the decision would be a denial.
     NeverErrors,
     /// There is a request that the policy matches.
@@ -27,7 +27,7 @@ pub enum Kind {
 /// A proof that was tried.
 #[derive(Debug, Clone, Serialize)]
 pub struct Proof {
-    pub kind: Kind,
+    pub kind: ProofKind,
     /// The policy's `@id`, or the invariant's file.
     pub subject: String,
     /// The action's name, of an invariant.
@@ -38,15 +38,15 @@ pub struct Proof {
     #[serde(rename = "milliseconds", serialize_with = "milliseconds")]
     pub time: Duration,
     #[serde(flatten)]
-    pub outcome: Outcome,
+    pub outcome: ProofOutcome,
 }
 
 /// How a proof ended.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
-pub enum Outcome {
+pub enum ProofOutcome {
     Proved,
-    Refuted(Box<Finding>),
+    Refuted(Box<Refutation>),
     /// No answer, and so no proof.
     Undecided {
         why: String,
@@ -55,21 +55,21 @@ pub enum Outcome {
 
 /// A request that refutes a proof.
 #[derive(Debug, Clone, Serialize)]
-pub struct Finding {
+pub struct Refutation {
     /// The violation, in words.
     pub what: String,
     /// The policies of the set that are at fault.
-    pub policies: Vec<Deciding>,
+    pub policies: Vec<DecidingPolicy>,
     /// The sentence of the broken invariant.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub broken: Vec<Statement>,
+    pub broken: Vec<InvariantSentence>,
     /// The request, where one shows it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub case: Option<Case>,
+    pub case: Option<FoundCase>,
 }
 
 /// A request environment, ready to be asked about.
-struct Place {
+struct ProofEnvironment {
     environment: RequestEnv,
     assumptions: Assumptions,
     /// The policy set, with a forbid of what cannot occur.
@@ -84,10 +84,11 @@ pub async fn prove(
     mut each: impl FnMut(Proof),
 ) -> Result<(), Undecided> {
     let environments = policies.schema.request_envs();
-    let mut places: Vec<Place> =
-        environments.map(|environment| Place::of(environment, policies)).collect::<Result<_, _>>()?;
+    let mut places: Vec<ProofEnvironment> = environments
+        .map(|environment| ProofEnvironment::of(environment, policies))
+        .collect::<Result<_, _>>()?;
     places.sort_by(|a, b| a.action().cmp(b.action()));
-    let mut session = Session { prover, policies, places: &places };
+    let mut session = ProofSession { prover, policies, places: &places };
     for file in &policies.files {
         for policy in file.policies.iter().filter_map(|id| policies.set.policy(&PolicyId::new(id))) {
             each(session.never_errors(policy, &file.name).await);
@@ -111,7 +112,7 @@ pub async fn prove(
     Ok(())
 }
 
-impl Place {
+impl ProofEnvironment {
     fn of(environment: RequestEnv, policies: &Validated) -> Result<Self, Undecided> {
         let schema = &policies.schema;
         let assumptions = Assumptions::of(&environment, schema)?;
@@ -123,8 +124,8 @@ impl Place {
         self.environment.action().id().unescaped()
     }
 
-    fn undecided(&self, why: &Undecided) -> Outcome {
-        Outcome::Undecided { why: format!("{}: {why}", self.action()) }
+    fn undecided(&self, why: &Undecided) -> ProofOutcome {
+        ProofOutcome::Undecided { why: format!("{}: {why}", self.action()) }
     }
 }
 
@@ -153,28 +154,28 @@ pub(super) async fn beyond(
     prover.ask(async |c| c.check_implies_with_counterexample_opt(first, second).await).await
 }
 
-struct Session<'a> {
+struct ProofSession<'a> {
     prover: &'a mut Prover,
     policies: &'a Validated,
-    places: &'a [Place],
+    places: &'a [ProofEnvironment],
 }
 
-impl Session<'_> {
+impl ProofSession<'_> {
     async fn never_errors(&mut self, policy: &Policy, file: &str) -> Proof {
         let started = Instant::now();
-        let mut outcome = Outcome::Proved;
+        let mut outcome = ProofOutcome::Proved;
         for place in self.places {
             match self.error(policy, file, place).await {
                 Ok(None) => {}
                 Ok(Some(finding)) => {
-                    outcome = Outcome::Refuted(Box::new(finding));
+                    outcome = ProofOutcome::Refuted(Box::new(finding));
                     break;
                 }
                 Err(why) => outcome = place.undecided(&why),
             }
         }
         Proof {
-            kind: Kind::NeverErrors,
+            kind: ProofKind::NeverErrors,
             subject: policy.id().to_string(),
             action: None,
             claim: "its evaluation never fails".to_owned(),
@@ -187,26 +188,26 @@ impl Session<'_> {
         &mut self,
         policy: &Policy,
         file: &str,
-        place: &Place,
-    ) -> Result<Option<Finding>, Undecided> {
-        let Place { environment, assumptions, .. } = place;
+        place: &ProofEnvironment,
+    ) -> Result<Option<Refutation>, Undecided> {
+        let ProofEnvironment { environment, assumptions, .. } = place;
         let found = failure(self.prover, policy, environment, assumptions, &self.policies.schema).await?;
         let Some(env) = found else { return Ok(None) };
         let errors = errors(&PolicySet::from_policies([policy.clone()]).map_err(Undecided::because)?, &env);
         confirm(!errors.is_empty(), &env, &place.assumptions)?;
-        let deciding = Deciding { id: policy.id().to_string(), file: file.to_owned() };
-        Ok(Some(Finding {
+        let deciding = DecidingPolicy { id: policy.id().to_string(), file: file.to_owned() };
+        Ok(Some(Refutation {
             what: format!("{deciding} fails: {}", errors.join("; ")),
             policies: vec![deciding],
             broken: Vec::new(),
-            case: Some(Case::of(&env)),
+            case: Some(FoundCase::of(&env)),
         }))
     }
 
     async fn can_match(&mut self, policy: &Policy, file: &str) -> Proof {
         let started = Instant::now();
-        let deciding = Deciding { id: policy.id().to_string(), file: file.to_owned() };
-        let mut outcome = Outcome::Refuted(Box::new(Finding {
+        let deciding = DecidingPolicy { id: policy.id().to_string(), file: file.to_owned() };
+        let mut outcome = ProofOutcome::Refuted(Box::new(Refutation {
             what: format!("no request can match {deciding}"),
             policies: vec![deciding],
             broken: Vec::new(),
@@ -216,14 +217,14 @@ impl Session<'_> {
             match self.is_dead(policy, place).await {
                 Ok(true) => {}
                 Ok(false) => {
-                    outcome = Outcome::Proved;
+                    outcome = ProofOutcome::Proved;
                     break;
                 }
                 Err(why) => outcome = place.undecided(&why),
             }
         }
         Proof {
-            kind: Kind::CanMatch,
+            kind: ProofKind::CanMatch,
             subject: policy.id().to_string(),
             action: None,
             claim: "a request can match it".to_owned(),
@@ -232,7 +233,7 @@ impl Session<'_> {
         }
     }
 
-    async fn is_dead(&mut self, policy: &Policy, place: &Place) -> Result<bool, Undecided> {
+    async fn is_dead(&mut self, policy: &Policy, place: &ProofEnvironment) -> Result<bool, Undecided> {
         let schema = &self.policies.schema;
         let policy = compiled(policy, &place.environment, schema)?;
         let possible = compiled(place.assumptions.holds(), &place.environment, schema)?;
@@ -240,16 +241,16 @@ impl Session<'_> {
     }
 
     /// None when the invariant says nothing of this action.
-    async fn keeps(&mut self, invariant: &Invariant, place: &Place) -> Option<Proof> {
+    async fn keeps(&mut self, invariant: &Invariant, place: &ProofEnvironment) -> Option<Proof> {
         let started = Instant::now();
         let limits = invariant.about(place.environment.action())?;
         let outcome = match self.excess(&limits, place).await {
-            Ok(None) => Outcome::Proved,
-            Ok(Some(finding)) => Outcome::Refuted(Box::new(finding)),
+            Ok(None) => ProofOutcome::Proved,
+            Ok(Some(finding)) => ProofOutcome::Refuted(Box::new(finding)),
             Err(why) => place.undecided(&why),
         };
         Some(Proof {
-            kind: Kind::Invariant,
+            kind: ProofKind::Invariant,
             subject: invariant.file.clone(),
             action: Some(place.action().to_owned()),
             claim: limits.claim(),
@@ -258,19 +259,23 @@ impl Session<'_> {
         })
     }
 
-    async fn excess(&mut self, limits: &Limits<'_>, place: &Place) -> Result<Option<Finding>, Undecided> {
+    async fn excess(
+        &mut self,
+        limits: &ActionLimits<'_>,
+        place: &ProofEnvironment,
+    ) -> Result<Option<Refutation>, Undecided> {
         let permitted = limits.set()?;
         let bound = bounded(&permitted, &place.assumptions, &place.environment, &self.policies.schema)?;
         let policies = place.policies.as_ref().map_err(Undecided::clone)?;
         let Some(env) = beyond(self.prover, policies, &bound).await? else { return Ok(None) };
-        let ruling = Ruling::of(self.policies, &env);
+        let ruling = FoundRuling::of(self.policies, &env);
         let (kept, deciding) = decide(&permitted, &env);
         confirm(ruling.allowed && !kept, &env, &place.assumptions)?;
-        Ok(Some(Finding {
+        Ok(Some(Refutation {
             what: ruling.to_string(),
             policies: ruling.policies,
             broken: limits.broken(&deciding),
-            case: Some(Case::of(&env)),
+            case: Some(FoundCase::of(&env)),
         }))
     }
 }

@@ -6,7 +6,7 @@ use cedar_policy::{Entity, RequestEnv, Schema, ValidationMode, Validator};
 use serde::Serialize;
 
 use super::assumptions::Assumptions;
-use super::counterexample::{Case, Ruling, confirm};
+use super::counterexample::{FoundCase, FoundRuling, confirm};
 use super::proof::{beyond, bounded, failure};
 use super::solver::{Prover, Undecided};
 use crate::policy::facts::action_uid;
@@ -17,33 +17,33 @@ use crate::policy::{Action, Validated, depth};
 pub struct Comparison {
     pub action: Action,
     /// Whether the new set permits what the old one did not.
-    pub wider: Direction,
+    pub wider: ProvenDirection,
     /// Whether the old set permitted what the new one does not.
-    pub narrower: Direction,
+    pub narrower: ProvenDirection,
 }
 
 /// The answer for one direction.
 #[derive(Debug, Clone)]
-pub enum Direction {
+pub enum ProvenDirection {
     /// Proved for every request.
     No,
     /// This request shows it.
-    Yes(Box<Difference>),
+    Yes(Box<FoundDifference>),
     /// Neither proved nor refuted, and why.
     Undecided(String),
 }
 
 /// A request on which the sets differ, and what the authorizer says to it under each.
 #[derive(Debug, Clone, Serialize)]
-pub struct Difference {
-    pub case: Case,
-    pub old: Ruling,
-    pub new: Ruling,
+pub struct FoundDifference {
+    pub case: FoundCase,
+    pub old: FoundRuling,
+    pub new: FoundRuling,
 }
 
 /// Compares two sets for each action, both under the new set's schema.
 pub async fn widening(prover: &mut Prover, old: &Validated, new: &Validated) -> Vec<Comparison> {
-    let change = Change { old, new };
+    let change = PolicyChange { old, new };
     let fits = change.fits();
     let mut comparisons = Vec::new();
     for action in Action::ALL {
@@ -51,7 +51,7 @@ pub async fn widening(prover: &mut Prover, old: &Validated, new: &Validated) -> 
             Ok(()) => {
                 (change.beyond(prover, action, new, old).await, change.beyond(prover, action, old, new).await)
             }
-            Err(why) => (Direction::Undecided(why.clone()), Direction::Undecided(why.clone())),
+            Err(why) => (ProvenDirection::Undecided(why.clone()), ProvenDirection::Undecided(why.clone())),
         };
         comparisons.push(Comparison { action, wider, narrower });
     }
@@ -68,12 +68,12 @@ fn groups(schema: &Schema) -> Result<BTreeMap<String, BTreeSet<String>>, String>
     Ok(actions.iter().map(around).collect())
 }
 
-struct Change<'a> {
+struct PolicyChange<'a> {
     old: &'a Validated,
     new: &'a Validated,
 }
 
-impl Change<'_> {
+impl PolicyChange<'_> {
     /// Whether the old policies mean under the new schema what they meant.
     fn fits(&self) -> Result<(), String> {
         if groups(&self.old.schema)? != groups(&self.new.schema)? {
@@ -97,19 +97,19 @@ impl Change<'_> {
         action: Action,
         first: &Validated,
         second: &Validated,
-    ) -> Direction {
+    ) -> ProvenDirection {
         let uid = action_uid(action.name());
         let environments: Vec<RequestEnv> =
             self.new.schema.request_envs().filter(|environment| *environment.action() == uid).collect();
         if environments.is_empty() {
-            return Direction::Undecided(format!("the new schema has no {uid}"));
+            return ProvenDirection::Undecided(format!("the new schema has no {uid}"));
         }
-        let mut direction = Direction::No;
+        let mut direction = ProvenDirection::No;
         for environment in environments {
             match self.difference(prover, &environment, first, second).await {
                 Ok(None) => {}
-                Ok(Some(found)) => return Direction::Yes(Box::new(found)),
-                Err(why) => direction = Direction::Undecided(why.to_string()),
+                Ok(Some(found)) => return ProvenDirection::Yes(Box::new(found)),
+                Err(why) => direction = ProvenDirection::Undecided(why.to_string()),
             }
         }
         direction
@@ -121,7 +121,7 @@ impl Change<'_> {
         environment: &RequestEnv,
         first: &Validated,
         second: &Validated,
-    ) -> Result<Option<Difference>, Undecided> {
+    ) -> Result<Option<FoundDifference>, Undecided> {
         let schema = &self.new.schema;
         let assumptions = Assumptions::of(environment, schema)?;
         let compiled = |policies: &Validated| bounded(&policies.set, &assumptions, environment, schema);
@@ -129,10 +129,10 @@ impl Change<'_> {
             self.never_denies_by_failing(prover, environment, first, second).await?;
             return Ok(None);
         };
-        let as_found = Ruling::of(first, &env).allowed && !Ruling::of(second, &env).allowed;
+        let as_found = FoundRuling::of(first, &env).allowed && !FoundRuling::of(second, &env).allowed;
         confirm(as_found, &env, &assumptions)?;
-        let (old, new) = (Ruling::of(self.old, &env), Ruling::of(self.new, &env));
-        Ok(Some(Difference { case: Case::of(&env), old, new }))
+        let (old, new) = (FoundRuling::of(self.old, &env), FoundRuling::of(self.new, &env));
+        Ok(Some(FoundDifference { case: FoundCase::of(&env), old, new }))
     }
 
     /// The service denies where the evaluation of a policy fails, and the solver passes over such a policy:

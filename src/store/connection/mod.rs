@@ -56,14 +56,14 @@ pub(super) use on_either;
 
 /// Which database a URL leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum DatabaseKind {
     /// A file that one machine uses.
     Sqlite,
     /// A server that many machines share.
     Postgres,
 }
 
-impl Kind {
+impl DatabaseKind {
     /// The kind that a URL's scheme names.
     pub fn of(url: &str) -> Option<Self> {
         match url.split_once("://")?.0 {
@@ -120,12 +120,12 @@ pub fn files(url: &str) -> Vec<PathBuf> {
 
 /// Opens a connection. `AnyConnection::establish` would hide the real error behind the arms it tried.
 pub fn open(url: &str, config: &Database) -> Result<AnyConnection, StoreError> {
-    match Kind::of(url) {
-        Some(Kind::Sqlite) => sqlite::open(url).map(AnyConnection::Sqlite),
+    match DatabaseKind::of(url) {
+        Some(DatabaseKind::Sqlite) => sqlite::open(url).map(AnyConnection::Sqlite),
         #[cfg(feature = "postgres")]
-        Some(Kind::Postgres) => postgres::open(url, config).map(AnyConnection::Postgres),
+        Some(DatabaseKind::Postgres) => postgres::open(url, config).map(AnyConnection::Postgres),
         #[cfg(not(feature = "postgres"))]
-        Some(Kind::Postgres) => {
+        Some(DatabaseKind::Postgres) => {
             let _ = config;
             Err(StoreError::Open("this build has no PostgreSQL; build with `--features postgres`".into()))
         }
@@ -136,7 +136,7 @@ pub fn open(url: &str, config: &Database) -> Result<AnyConnection, StoreError> {
 /// Whether what is opened at `url` keeps its sessions: whatever a connection has set, prepared or listens to.
 pub fn check_sessions(url: &str, config: &Database) -> Result<(), StoreError> {
     #[cfg(feature = "postgres")]
-    if Kind::of(url) == Some(Kind::Postgres) {
+    if DatabaseKind::of(url) == Some(DatabaseKind::Postgres) {
         return postgres::check_sessions(url, config);
     }
     let _ = (url, config);
@@ -145,9 +145,9 @@ pub fn check_sessions(url: &str, config: &Database) -> Result<(), StoreError> {
 
 /// How long opening a connection may take, with all that is asked then.
 pub(super) fn patience(url: &str, config: &Database) -> Duration {
-    match Kind::of(url) {
+    match DatabaseKind::of(url) {
         #[cfg(feature = "postgres")]
-        Some(Kind::Postgres) => postgres::patience(url, config),
+        Some(DatabaseKind::Postgres) => postgres::patience(url, config),
         _ => config.timeout.std(),
     }
 }

@@ -15,7 +15,7 @@ pub(super) const UNFIT: &str = "a pooler gives each transaction another connecti
 const ROUNDS: usize = 6;
 
 #[derive(QueryableByName)]
-struct Session {
+struct PoolerSession {
     #[diesel(sql_type = Text)]
     id: String,
 }
@@ -26,7 +26,7 @@ fn begin(connection: &mut PgConnection) -> QueryResult<String> {
     connection.batch_execute("BEGIN")?;
     // Of several servers two may give the same number to a process.
     let id = "SELECT pg_backend_pid() || ' since ' || pg_postmaster_start_time() AS id";
-    Ok(diesel::sql_query(id).get_result::<Session>(connection)?.id)
+    Ok(diesel::sql_query(id).get_result::<PoolerSession>(connection)?.id)
 }
 
 /// The session of a whole transaction.

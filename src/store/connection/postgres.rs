@@ -43,7 +43,7 @@ pub(super) const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ 
 pub(super) const ANNOUNCE: &str = "NOTIFY countersign";
 const LISTEN: &str = "LISTEN countersign";
 
-type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+type MigrationResult<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// Opens a connection to a server that takes writes.
 pub(super) fn open(url: &str, config: &Database) -> Result<PgConnection, StoreError> {
@@ -124,30 +124,32 @@ fn with_defaults(url: &str, config: &Database) -> String {
 
 /// Applies what is pending, each migration in a transaction of its own. One that needs a lock which it does not get
 /// soon begins again later: while it waits, everybody else who wants to write would wait behind it.
-pub(super) fn migrate(connection: &mut PgConnection) -> Outcome<Vec<String>> {
+pub(super) fn migrate(connection: &mut PgConnection) -> MigrationResult<Vec<String>> {
     let (mut applied, began) = (Vec::new(), Instant::now());
     loop {
         match connection.transaction(apply_next) {
             Ok(None) => return Ok(applied),
             Ok(Some(version)) => applied.push(version),
-            Err(Failure(error)) if is_lock_timeout(&*error) && began.elapsed() < MIGRATION_PATIENCE => {
+            Err(MigrationFailure(error))
+                if is_lock_timeout(&*error) && began.elapsed() < MIGRATION_PATIENCE =>
+            {
                 tracing::info!("a migration waits for a lock that another transaction holds");
                 thread::sleep(MIGRATION_PAUSE);
             }
-            Err(Failure(error)) if is_lock_timeout(&*error) => return Err(LOCKED.into()),
-            Err(Failure(error)) => return Err(error),
+            Err(MigrationFailure(error)) if is_lock_timeout(&*error) => return Err(LOCKED.into()),
+            Err(MigrationFailure(error)) => return Err(error),
         }
     }
 }
 
 /// Applies the next one of our migrations, if any is pending, and names it.
-fn apply_next(connection: &mut PgConnection) -> Result<Option<String>, Failure> {
+fn apply_next(connection: &mut PgConnection) -> Result<Option<String>, MigrationFailure> {
     // A large table takes its time.
     connection.batch_execute(BEGIN_MIGRATION)?;
-    if !connection.has_pending_migration(MIGRATIONS).map_err(Failure)? {
+    if !connection.has_pending_migration(MIGRATIONS).map_err(MigrationFailure)? {
         return Ok(None);
     }
-    let version = connection.run_next_migration(MIGRATIONS).map_err(Failure)?;
+    let version = connection.run_next_migration(MIGRATIONS).map_err(MigrationFailure)?;
     Ok(Some(version.to_string()))
 }
 
@@ -158,9 +160,9 @@ fn is_lock_timeout(error: &(dyn std::error::Error + 'static)) -> bool {
 }
 
 /// An error in a transaction of migrations.
-struct Failure(Box<dyn std::error::Error + Send + Sync>);
+struct MigrationFailure(Box<dyn std::error::Error + Send + Sync>);
 
-impl From<diesel::result::Error> for Failure {
+impl From<diesel::result::Error> for MigrationFailure {
     fn from(error: diesel::result::Error) -> Self {
         Self(error.into())
     }
@@ -179,7 +181,7 @@ pub(super) fn check_sessions(url: &str, config: &Database) -> Result<(), StoreEr
 
 /// Which of our migrations the database has not, and which others it has. Diesel itself would make its table for
 /// asking, which a user who may only use tables cannot.
-fn compare(connection: &mut PgConnection) -> Outcome<(bool, Vec<String>)> {
+fn compare(connection: &mut PgConnection) -> MigrationResult<(bool, Vec<String>)> {
     let known: bool = diesel::select(sql::<Bool>("to_regclass('__diesel_schema_migrations') IS NOT NULL"))
         .first(connection)?;
     let versions = "SELECT version::text FROM __diesel_schema_migrations ORDER BY version";
@@ -199,11 +201,11 @@ struct Version {
     version: String,
 }
 
-pub(super) fn is_behind(connection: &mut PgConnection) -> Outcome<bool> {
+pub(super) fn is_behind(connection: &mut PgConnection) -> MigrationResult<bool> {
     compare(connection).map(|(missing, _)| missing)
 }
 
-pub(super) fn unknown_migrations(connection: &mut PgConnection) -> Outcome<Vec<String>> {
+pub(super) fn unknown_migrations(connection: &mut PgConnection) -> MigrationResult<Vec<String>> {
     compare(connection).map(|(_, others)| others)
 }
 

@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// a transaction that has read wants to write.
 pub(super) const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
 
-type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+type MigrationResult<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 pub(super) fn open(url: &str) -> Result<SqliteConnection, StoreError> {
     let path = url.strip_prefix("sqlite://").unwrap_or(url);
@@ -80,21 +80,21 @@ fn make_private(mut path: PathBuf) {
     }
 }
 
-pub(super) fn migrate(connection: &mut SqliteConnection) -> Outcome<Vec<String>> {
+pub(super) fn migrate(connection: &mut SqliteConnection) -> MigrationResult<Vec<String>> {
     // One at a time: a second process waits for the first, and then finds nothing pending.
     let applied = connection.immediate_transaction(|c| {
         c.run_pending_migrations(MIGRATIONS)
             .map(|versions| versions.iter().map(ToString::to_string).collect())
-            .map_err(Failure)
+            .map_err(MigrationFailure)
     });
-    applied.map_err(|Failure(error)| error)
+    applied.map_err(|MigrationFailure(error)| error)
 }
 
-pub(super) fn is_behind(connection: &mut SqliteConnection) -> Outcome<bool> {
+pub(super) fn is_behind(connection: &mut SqliteConnection) -> MigrationResult<bool> {
     connection.has_pending_migration(MIGRATIONS)
 }
 
-pub(super) fn unknown_migrations(connection: &mut SqliteConnection) -> Outcome<Vec<String>> {
+pub(super) fn unknown_migrations(connection: &mut SqliteConnection) -> MigrationResult<Vec<String>> {
     let ours = MigrationSource::<diesel::sqlite::Sqlite>::migrations(&MIGRATIONS)?;
     let ours: Vec<String> = ours.iter().map(|migration| migration.name().version().to_string()).collect();
     let applied = connection.applied_migrations()?.into_iter().map(|version| version.to_string());
@@ -104,9 +104,9 @@ pub(super) fn unknown_migrations(connection: &mut SqliteConnection) -> Outcome<V
 }
 
 /// An error in a transaction of migrations.
-struct Failure(Box<dyn std::error::Error + Send + Sync>);
+struct MigrationFailure(Box<dyn std::error::Error + Send + Sync>);
 
-impl From<diesel::result::Error> for Failure {
+impl From<diesel::result::Error> for MigrationFailure {
     fn from(error: diesel::result::Error) -> Self {
         Self(error.into())
     }

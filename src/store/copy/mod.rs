@@ -11,13 +11,13 @@ pub mod tables;
 
 use std::sync::mpsc::{SyncSender, sync_channel};
 
-use super::connection::{self, Kind, shown};
+use super::connection::{self, DatabaseKind, shown};
 use super::{StoreError, replicas};
 use crate::clock::UnixSeconds;
 use crate::config::Database;
 pub use digest::Digest;
-use progress::Work;
-pub use progress::{Doing, Progress, Tell};
+use progress::CopyWork;
+pub use progress::{CopyProgress, CopyStep, TellProgress};
 use rows::Row;
 use side::{Side, Summary};
 use tables::{GENERATION, TABLES, Table, all};
@@ -64,13 +64,13 @@ pub struct Copy {
 
 /// The outcome of a copy.
 #[derive(Debug, serde::Serialize)]
-pub struct Report {
+pub struct CopyReport {
     /// The databases, without passwords.
     pub from: String,
     pub to: String,
     /// Migrations that TO got.
     pub applied: Vec<String>,
-    pub tables: Vec<Compared>,
+    pub tables: Vec<TableComparison>,
     /// Rows of the decision log in whose texts NUL was replaced by U+FFFD, in both digests.
     pub replaced: u64,
     /// Whether FROM was written to since the copy began: then the copy is not what FROM is now.
@@ -79,7 +79,7 @@ pub struct Report {
 
 /// A table of both databases, read after the copy.
 #[derive(Debug, serde::Serialize)]
-pub struct Compared {
+pub struct TableComparison {
     pub name: &'static str,
     /// Rows that were written by this run.
     pub copied: u64,
@@ -87,16 +87,16 @@ pub struct Compared {
     pub to: Digest,
 }
 
-impl Report {
+impl CopyReport {
     /// The tables that are not the same.
-    pub fn different(&self) -> impl Iterator<Item = &Compared> {
+    pub fn different(&self) -> impl Iterator<Item = &TableComparison> {
         self.tables.iter().filter(|table| table.from != table.to)
     }
 }
 
 impl Copy {
     /// Copies, or goes on with a copy, and verifies. Work is told to `tell`.
-    pub fn run(&self, now: UnixSeconds, tell: Tell<'_>) -> Result<Report, CopyError> {
+    pub fn run(&self, now: UnixSeconds, tell: TellProgress<'_>) -> Result<CopyReport, CopyError> {
         if self.from == self.to {
             return Err(CopyError::Same);
         }
@@ -115,14 +115,14 @@ impl Copy {
         let moved_on = from.marks()? != marks;
         let replaced = summaries.iter().map(|(from, _)| from.replaced).sum();
         let held = held.iter().map(|held| held.digest.rows).chain(std::iter::once(0));
-        let tables = all().zip(held).zip(summaries).map(|((table, held), (from, to))| Compared {
+        let tables = all().zip(held).zip(summaries).map(|((table, held), (from, to))| TableComparison {
             name: table.name,
             copied: to.digest.rows.saturating_sub(held),
             from: from.digest,
             to: to.digest,
         });
         let tables = tables.collect();
-        Ok(Report { from: shown(&self.from), to: shown(&self.to), applied, tables, replaced, moved_on })
+        Ok(CopyReport { from: shown(&self.from), to: shown(&self.to), applied, tables, replaced, moved_on })
     }
 
     fn open_from(&self, now: UnixSeconds) -> Result<Side, CopyError> {
@@ -142,7 +142,7 @@ impl Copy {
         if !names.is_empty() && !self.while_serving {
             return Err(CopyError::Served(shown(&self.from), names.join(", ")));
         }
-        Ok(Side { connection, without_nul: Kind::of(&self.to) == Some(Kind::Postgres) })
+        Ok(Side { connection, without_nul: DatabaseKind::of(&self.to) == Some(DatabaseKind::Postgres) })
     }
 }
 
@@ -158,8 +158,8 @@ fn open(url: &str) -> Result<super::AnyConnection, CopyError> {
 }
 
 /// The rows that TO has of each of [`TABLES`], which must be the first ones of FROM.
-fn compare(from: &mut Side, to: &mut Side, tell: Tell<'_>) -> Result<Vec<Summary>, CopyError> {
-    let work = Work::new(tell, Doing::Comparing, to.count()? * 2);
+fn compare(from: &mut Side, to: &mut Side, tell: TellProgress<'_>) -> Result<Vec<Summary>, CopyError> {
+    let work = CopyWork::new(tell, CopyStep::Comparing, to.count()? * 2);
     let mut held = Vec::new();
     for table in &TABLES {
         let there = to.summarize(table, None, &work)?;
@@ -176,13 +176,13 @@ fn compare(from: &mut Side, to: &mut Side, tell: Tell<'_>) -> Result<Vec<Summary
     }
 }
 
-type Batch = Result<(&'static Table, Vec<Row>), CopyError>;
+type RowBatch = Result<(&'static Table, Vec<Row>), CopyError>;
 
 /// Copies what TO does not hold. One thread reads while the other writes.
-fn carry(from: &mut Side, to: &mut Side, held: &[Summary], tell: Tell<'_>) -> Result<(), CopyError> {
+fn carry(from: &mut Side, to: &mut Side, held: &[Summary], tell: TellProgress<'_>) -> Result<(), CopyError> {
     let there: u64 = held.iter().map(|held| held.digest.rows).sum();
-    let work = Work::new(tell, Doing::Copying, from.count()?.saturating_sub(there));
-    let (sender, batches) = sync_channel::<Batch>(2);
+    let work = CopyWork::new(tell, CopyStep::Copying, from.count()?.saturating_sub(there));
+    let (sender, batches) = sync_channel::<RowBatch>(2);
     std::thread::scope(|scope| {
         scope.spawn(move || {
             if let Err(error) = read_behind(from, held, &sender) {
@@ -199,7 +199,7 @@ fn carry(from: &mut Side, to: &mut Side, held: &[Summary], tell: Tell<'_>) -> Re
     })
 }
 
-fn read_behind(from: &mut Side, held: &[Summary], sender: &SyncSender<Batch>) -> Result<(), CopyError> {
+fn read_behind(from: &mut Side, held: &[Summary], sender: &SyncSender<RowBatch>) -> Result<(), CopyError> {
     for (table, held) in TABLES.iter().zip(held) {
         let mut last = held.last.clone();
         loop {
@@ -215,8 +215,12 @@ fn read_behind(from: &mut Side, held: &[Summary], sender: &SyncSender<Batch>) ->
 }
 
 /// Reads every table of both, at the same time.
-fn verify(from: &mut Side, to: &mut Side, tell: Tell<'_>) -> Result<Vec<(Summary, Summary)>, CopyError> {
-    let work = &Work::new(tell, Doing::Verifying, from.count()? + to.count()?);
+fn verify(
+    from: &mut Side,
+    to: &mut Side,
+    tell: TellProgress<'_>,
+) -> Result<Vec<(Summary, Summary)>, CopyError> {
+    let work = &CopyWork::new(tell, CopyStep::Verifying, from.count()? + to.count()?);
     to.connection.begin_read()?;
     let (ours, theirs) = std::thread::scope(|scope| {
         let ours = scope.spawn(|| from.summarize_all(work));

@@ -6,7 +6,7 @@ use super::tables::Table;
 
 /// The step under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Doing {
+pub enum CopyStep {
     /// The rows that TO has already, with those of FROM.
     Comparing,
     Copying,
@@ -16,8 +16,8 @@ pub enum Doing {
 
 /// How far it is, in rows of all tables.
 #[derive(Debug, Clone, Copy)]
-pub struct Progress {
-    pub doing: Doing,
+pub struct CopyProgress {
+    pub doing: CopyStep,
     /// The table that was last worked on.
     pub table: &'static str,
     pub done: u64,
@@ -25,24 +25,24 @@ pub struct Progress {
 }
 
 /// A callback for progress; called after each batch, from several threads.
-pub type Tell<'a> = &'a (dyn Fn(Progress) + Sync);
+pub type TellProgress<'a> = &'a (dyn Fn(CopyProgress) + Sync);
 
 /// A part of the work.
-pub(super) struct Work<'a> {
-    tell: Tell<'a>,
-    doing: Doing,
+pub(super) struct CopyWork<'a> {
+    tell: TellProgress<'a>,
+    doing: CopyStep,
     total: u64,
     done: AtomicU64,
 }
 
-impl<'a> Work<'a> {
-    pub(super) fn new(tell: Tell<'a>, doing: Doing, total: u64) -> Self {
+impl<'a> CopyWork<'a> {
+    pub(super) fn new(tell: TellProgress<'a>, doing: CopyStep, total: u64) -> Self {
         Self { tell, doing, total, done: AtomicU64::new(0) }
     }
 
     /// Rows of a table are done.
     pub(super) fn add(&self, table: &Table, rows: usize) {
         let done = self.done.fetch_add(rows as u64, Ordering::Relaxed) + rows as u64;
-        (self.tell)(Progress { doing: self.doing, table: table.name, done, total: self.total });
+        (self.tell)(CopyProgress { doing: self.doing, table: table.name, done, total: self.total });
     }
 }

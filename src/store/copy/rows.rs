@@ -10,7 +10,7 @@ use diesel::serialize::ToSql;
 use diesel::sql_types::{HasSqlType, Nullable, Text, Untyped};
 use diesel::sqlite::Sqlite;
 
-use super::tables::{Kind, Table};
+use super::tables::{ColumnKind, Table};
 use crate::store::AnyConnection;
 
 /// A row, in the order of [`Table::columns`].
@@ -23,16 +23,16 @@ const PARAMETERS: usize = 1000;
 #[derive(Clone, Copy)]
 struct Dialect {
     /// A column as a text.
-    read: fn(&str, Kind) -> String,
+    read: fn(&str, ColumnKind) -> String,
     /// The SQL that turns a text into a value of the column.
-    cast: fn(Kind) -> &'static str,
+    cast: fn(ColumnKind) -> &'static str,
 }
 
 /// A column's type makes a number of a text here.
 const SQLITE: Dialect = Dialect {
     read: |name, kind| match kind {
-        Kind::Text => name.to_owned(),
-        Kind::Number | Kind::Boolean => format!("CAST({name} AS TEXT)"),
+        ColumnKind::Text => name.to_owned(),
+        ColumnKind::Number | ColumnKind::Boolean => format!("CAST({name} AS TEXT)"),
     },
     cast: |_| "",
 };
@@ -40,14 +40,14 @@ const SQLITE: Dialect = Dialect {
 #[cfg(feature = "postgres")]
 const POSTGRES: Dialect = Dialect {
     read: |name, kind| match kind {
-        Kind::Text => name.to_owned(),
-        Kind::Number => format!("{name}::text"),
-        Kind::Boolean => format!("{name}::int::text"),
+        ColumnKind::Text => name.to_owned(),
+        ColumnKind::Number => format!("{name}::text"),
+        ColumnKind::Boolean => format!("{name}::int::text"),
     },
     cast: |kind| match kind {
-        Kind::Text => "",
-        Kind::Number => "::bigint",
-        Kind::Boolean => "::boolean",
+        ColumnKind::Text => "",
+        ColumnKind::Number => "::bigint",
+        ColumnKind::Boolean => "::boolean",
     },
 };
 
@@ -68,14 +68,14 @@ where
 }
 
 /// Reads the rows behind a key.
-struct Page<'a> {
+struct RowsQuery<'a> {
     dialect: Dialect,
     table: &'a Table,
     after: &'a [String],
     limit: usize,
 }
 
-impl<DB> QueryFragment<DB> for Page<'_>
+impl<DB> QueryFragment<DB> for RowsQuery<'_>
 where
     DB: Backend + HasSqlType<Text>,
     String: ToSql<Text, DB>,
@@ -104,16 +104,16 @@ where
     }
 }
 
-impl QueryId for Page<'_> {
+impl QueryId for RowsQuery<'_> {
     type QueryId = ();
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
-impl Query for Page<'_> {
+impl Query for RowsQuery<'_> {
     type SqlType = Untyped;
 }
 
-impl<C: Connection> RunQueryDsl<C> for Page<'_> {}
+impl<C: Connection> RunQueryDsl<C> for RowsQuery<'_> {}
 
 /// The rows behind a key, or the first ones; at most `limit`.
 pub(super) fn read(
@@ -123,9 +123,9 @@ pub(super) fn read(
     limit: usize,
 ) -> QueryResult<Vec<Row>> {
     let cells: Vec<Cells> = match connection {
-        AnyConnection::Sqlite(c) => Page { dialect: SQLITE, table, after, limit }.load(c)?,
+        AnyConnection::Sqlite(c) => RowsQuery { dialect: SQLITE, table, after, limit }.load(c)?,
         #[cfg(feature = "postgres")]
-        AnyConnection::Postgres(c) => Page { dialect: POSTGRES, table, after, limit }.load(c)?,
+        AnyConnection::Postgres(c) => RowsQuery { dialect: POSTGRES, table, after, limit }.load(c)?,
     };
     Ok(cells.into_iter().map(|Cells(row)| row).collect())
 }

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 
 use super::CopyError;
 use super::digest::{Digest, Digester};
-use super::progress::Work;
+use super::progress::CopyWork;
 use super::rows::{self, Row};
 use super::tables::{DECISION_LOG, FIRST_GENERATION, GENERATION, NUMBERED, Table, all};
 use crate::store::{AnyConnection, StoreError};
@@ -66,7 +66,7 @@ impl Side {
         &mut self,
         table: &Table,
         most: Option<u64>,
-        work: &Work<'_>,
+        work: &CopyWork<'_>,
     ) -> Result<Summary, CopyError> {
         let (mut digester, mut last, mut replaced) = (Digester::new(), Vec::new(), 0);
         loop {
@@ -83,7 +83,7 @@ impl Side {
     }
 
     /// Every table.
-    pub(super) fn summarize_all(&mut self, work: &Work<'_>) -> Result<Vec<Summary>, CopyError> {
+    pub(super) fn summarize_all(&mut self, work: &CopyWork<'_>) -> Result<Vec<Summary>, CopyError> {
         all().map(|table| self.summarize(table, None, work)).collect()
     }
 

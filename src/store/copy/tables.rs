@@ -14,7 +14,7 @@ pub struct Table {
 
 /// The type of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ColumnKind {
     Text,
     Number,
     Boolean,
@@ -24,7 +24,7 @@ pub enum Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Column {
     pub name: &'static str,
-    pub kind: Kind,
+    pub kind: ColumnKind,
 }
 
 /// Rows in a batch when each is about a kilobyte, and now and then twenty.
@@ -106,9 +106,9 @@ impl Table {
     /// Its columns, those of the key first.
     pub fn columns(&self) -> Vec<Column> {
         let column = |word: &'static str| match (word.strip_suffix('#'), word.strip_suffix('?')) {
-            (Some(name), _) => Column { name, kind: Kind::Number },
-            (_, Some(name)) => Column { name, kind: Kind::Boolean },
-            _ => Column { name: word, kind: Kind::Text },
+            (Some(name), _) => Column { name, kind: ColumnKind::Number },
+            (_, Some(name)) => Column { name, kind: ColumnKind::Boolean },
+            _ => Column { name: word, kind: ColumnKind::Text },
         };
         self.columns.split_whitespace().map(column).collect()
     }

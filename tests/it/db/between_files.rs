@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign::store::Store;
-use countersign::store::copy::tables::{self, Kind};
+use countersign::store::copy::tables::{self, ColumnKind};
 use diesel::prelude::*;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -64,9 +64,9 @@ fn sqlite_every_table_and_column_is_copied() {
         let key = table.key().len();
         for (index, column) in table.columns().into_iter().enumerate() {
             let kind = match column.kind {
-                Kind::Text => "TEXT",
-                Kind::Number => "BIGINT",
-                Kind::Boolean => "BOOLEAN",
+                ColumnKind::Text => "TEXT",
+                ColumnKind::Number => "BIGINT",
+                ColumnKind::Boolean => "BOOLEAN",
             };
             let place = if index < key { index + 1 } else { 0 };
             told.push(format!("{} {} {kind} {place}", table.name, column.name));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use countersign::policy::prove::{Comparison, Direction, Prover, widening};
+use countersign::policy::prove::{Comparison, ProvenDirection, Prover, widening};
 use countersign::policy::{Action, PolicySource, Validated};
 
 use super::{cvc5, root};
@@ -40,10 +40,12 @@ fn difference(comparisons: &[Comparison], action: Action, wider: bool) -> [(bool
             true => (&comparison.wider, &comparison.narrower),
             false => (&comparison.narrower, &comparison.wider),
         };
-        assert!(matches!(other, Direction::No), "{comparison:?}");
+        assert!(matches!(other, ProvenDirection::No), "{comparison:?}");
         match here {
-            Direction::Yes(difference) if comparison.action == action => found = Some(difference.clone()),
-            other => assert!(matches!(other, Direction::No), "{comparison:?}"),
+            ProvenDirection::Yes(difference) if comparison.action == action => {
+                found = Some(difference.clone())
+            }
+            other => assert!(matches!(other, ProvenDirection::No), "{comparison:?}"),
         }
     }
     let found = found.unwrap();
@@ -55,7 +57,7 @@ fn difference(comparisons: &[Comparison], action: Action, wider: bool) -> [(bool
 async fn equal_sets_are_equally_wide() {
     let comparisons = compared(&set(&schema(), BLOCK), &set(&schema(), BLOCK)).await;
     for c in comparisons {
-        assert!(matches!((&c.wider, &c.narrower), (Direction::No, Direction::No)), "{c:?}");
+        assert!(matches!((&c.wider, &c.narrower), (ProvenDirection::No, ProvenDirection::No)), "{c:?}");
     }
 }
 
@@ -80,7 +82,7 @@ async fn impossible_requests_make_no_difference() {
     let permit = "@id(\"team.negative\") @otherwise(\"x\")
         permit (principal, action == Action::\"ProvisionMember\", resource) when { context.seats_used < 0 };";
     for c in compared(&set(&schema(), ""), &set(&schema(), permit)).await {
-        assert!(matches!(c.wider, Direction::No), "{c:?}");
+        assert!(matches!(c.wider, ProvenDirection::No), "{c:?}");
     }
 }
 
@@ -91,7 +93,7 @@ async fn a_schema_that_the_old_policies_do_not_fit_leaves_it_undecided() {
         when { resource.sensitive };";
     let extended = schema().replace("  default: Bool,\n", "  default: Bool,\n  sensitive: Bool,\n");
     for c in compared(&set(&extended, rule), &set(&schema(), "")).await {
-        let Direction::Undecided(why) = &c.wider else { panic!("{c:?}") };
+        let ProvenDirection::Undecided(why) = &c.wider else { panic!("{c:?}") };
         assert!(
             why.contains("the old policies do not fit the new schema") && why.contains("sensitive"),
             "{why}"
@@ -112,18 +114,18 @@ async fn a_denial_by_failing_is_not_taken_for_a_permission() {
     let (plain, failing) = (set(&schema(), ""), set(&schema(), failing));
     for c in compared(&failing, &plain).await {
         match (c.action, &c.wider) {
-            (Action::ProvisionMember, Direction::Undecided(why)) => {
+            (Action::ProvisionMember, ProvenDirection::Undecided(why)) => {
                 assert!(why.contains("team.fails can fail"), "{why}");
             }
-            (Action::ProvisionMember, _) | (_, Direction::Yes(_) | Direction::Undecided(_)) => {
+            (Action::ProvisionMember, _) | (_, ProvenDirection::Yes(_) | ProvenDirection::Undecided(_)) => {
                 panic!("{c:?}")
             }
-            (_, Direction::No) => {}
+            (_, ProvenDirection::No) => {}
         }
     }
     // Where both sets have it, both deny alike.
     for c in compared(&failing, &failing).await {
-        assert!(matches!((&c.wider, &c.narrower), (Direction::No, Direction::No)), "{c:?}");
+        assert!(matches!((&c.wider, &c.narrower), (ProvenDirection::No, ProvenDirection::No)), "{c:?}");
     }
 }
 
@@ -141,7 +143,7 @@ async fn other_groups_of_actions_leave_it_undecided() {
     let rule = "@id(\"team.frozen\") @reason(\"x\") @error(\"access_denied\") @message(\"m\")
         forbid (principal, action in Action::\"frozen\", resource);";
     for c in compared(&set(&grouped, rule), &set(&frozen, rule)).await {
-        let Direction::Undecided(why) = &c.wider else { panic!("{c:?}") };
+        let ProvenDirection::Undecided(why) = &c.wider else { panic!("{c:?}") };
         assert!(why.contains("group actions differently"), "{why}");
     }
 }

@@ -6,8 +6,8 @@ mod failures;
 mod record;
 mod report;
 
-use countersign::shadow::Counts;
-use countersign::store::shadow::{self, Difference};
+use countersign::shadow::ShadowCounts;
+use countersign::store::shadow::{self, ShadowDifference};
 use serde_json::Value;
 
 use crate::harness::TestApp;
@@ -28,7 +28,7 @@ async fn start(rules: &Rules, shadow: &Rules) -> TestApp {
 }
 
 fn counts(app: &TestApp) -> (u64, u64, u64) {
-    let Counts { evaluated, different, dropped } = app.app.shadow.as_ref().unwrap().counts();
+    let ShadowCounts { evaluated, different, dropped } = app.app.shadow.as_ref().unwrap().counts();
     (evaluated, different, dropped)
 }
 
@@ -36,7 +36,7 @@ async fn flush(app: &TestApp) {
     app.app.shadow.as_ref().unwrap().flush(&app.app.store).await.unwrap();
 }
 
-async fn differences(app: &TestApp) -> Vec<Difference> {
+async fn differences(app: &TestApp) -> Vec<ShadowDifference> {
     flush(app).await;
     let set = app.app.shadow.as_ref().unwrap().policies().unwrap().hash.clone();
     app.app.store.read(move |c| shadow::differences(c, &set, None)).await.unwrap()

@@ -3,7 +3,7 @@
 use countersign::policy::example::maximal;
 use countersign::policy::{Policies, decide};
 use countersign::shadow::{Decided, QUEUE};
-use countersign::store::shadow::{self, MAX_DIFFERENCES, NewDifference, Run};
+use countersign::store::shadow::{self, MAX_DIFFERENCES, NewShadowDifference, Run};
 use countersign::store::sign_ins::NewSignIn;
 use serde_json::json;
 
@@ -49,8 +49,8 @@ async fn sqlite_what_cannot_be_written_is_written_later() {
     assert_eq!((run.evaluated, run.different, run.dropped), (QUEUE as i64 + 2, QUEUE as i64 + 2, 2));
 }
 
-fn row(at: i64) -> NewDifference {
-    NewDifference {
+fn row(at: i64) -> NewShadowDifference {
+    NewShadowDifference {
         at,
         request_id: at.to_string(),
         teamspace_id: None,

@@ -7,12 +7,12 @@ use serde_json::json;
 use super::Prove;
 use crate::cli::policy::Format;
 use crate::cli::policy::render;
-use crate::cli::{CommandError, End, Outcome as CommandOutcome};
-use crate::policy::prove::{Finding, Invariant, Kind, Outcome, Proof, Prover, prove};
+use crate::cli::{CommandError, CommandResult, End};
+use crate::policy::prove::{Invariant, Proof, ProofKind, ProofOutcome, Prover, Refutation, prove};
 use crate::policy::{PolicySource, Validated};
 use crate::terminal::out::{self, say};
 
-pub(super) async fn run(args: Prove, file: Option<&Path>) -> CommandOutcome {
+pub(super) async fn run(args: Prove, file: Option<&Path>) -> CommandResult {
     let (dir, schema) = args.place.resolve(file)?;
     let policies = PolicySource::read(&dir, &schema).and_then(|source| source.validate()).map_err(render)?;
     let invariants = match args.without_invariants {
@@ -57,16 +57,16 @@ fn invariants(
 
 fn line(proof: &Proof) -> String {
     let mark = match proof.outcome {
-        Outcome::Proved => '✓',
-        Outcome::Refuted(_) => '✗',
-        Outcome::Undecided { .. } => '?',
+        ProofOutcome::Proved => '✓',
+        ProofOutcome::Refuted(_) => '✗',
+        ProofOutcome::Undecided { .. } => '?',
     };
     format!("{mark} {:>5} ms  {}", proof.time.as_millis(), title(proof))
 }
 
 fn title(proof: &Proof) -> String {
     match (&proof.action, proof.kind) {
-        (Some(action), Kind::Invariant) => format!("{} {action}: {}", proof.subject, proof.claim),
+        (Some(action), ProofKind::Invariant) => format!("{} {action}: {}", proof.subject, proof.claim),
         _ => format!("{}: {}", proof.subject, proof.claim),
     }
 }
@@ -75,11 +75,11 @@ fn title(proof: &Proof) -> String {
 fn conclude(proofs: &[Proof], policies: &Validated, prover: &Prover) {
     for proof in proofs {
         match &proof.outcome {
-            Outcome::Proved => {}
-            Outcome::Refuted(finding) => {
+            ProofOutcome::Proved => {}
+            ProofOutcome::Refuted(finding) => {
                 out::text(format_args!("\n✗ {}\n{}", title(proof), told(finding)));
             }
-            Outcome::Undecided { why } => say!("\n? {}\n  undecided: {why}", title(proof)),
+            ProofOutcome::Undecided { why } => say!("\n? {}\n  undecided: {why}", title(proof)),
         }
     }
     let (refuted, undecided) = (refuted(proofs), undecided(proofs));
@@ -88,7 +88,7 @@ fn conclude(proofs: &[Proof], policies: &Validated, prover: &Prover) {
     say!("policy set {}; {}", policies.hash, prover.version());
 }
 
-fn told(finding: &Finding) -> String {
+fn told(finding: &Refutation) -> String {
     let mut told = format!("  {}\n", finding.what);
     for statement in &finding.broken {
         told.push_str(&format!("  against {}: {}\n", statement.id, statement.message));
@@ -101,15 +101,15 @@ fn told(finding: &Finding) -> String {
 }
 
 fn undecided(proofs: &[Proof]) -> usize {
-    proofs.iter().filter(|proof| matches!(proof.outcome, Outcome::Undecided { .. })).count()
+    proofs.iter().filter(|proof| matches!(proof.outcome, ProofOutcome::Undecided { .. })).count()
 }
 
 fn refuted(proofs: &[Proof]) -> usize {
-    proofs.iter().filter(|proof| matches!(proof.outcome, Outcome::Refuted(_))).count()
+    proofs.iter().filter(|proof| matches!(proof.outcome, ProofOutcome::Refuted(_))).count()
 }
 
 /// A finding stands, whatever could not be decided beside it.
-fn end(proofs: &[Proof]) -> CommandOutcome {
+fn end(proofs: &[Proof]) -> CommandResult {
     match (refuted(proofs), undecided(proofs)) {
         (1.., _) => Ok(End::Finding),
         (0, 0) => Ok(End::Fine),
