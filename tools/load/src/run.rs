@@ -16,7 +16,7 @@ use crate::figures::{Figures, Usage};
 use crate::floor::Floor;
 use crate::scenario::{Load, Place, Plan, Scenario};
 use crate::server::{Counts, Server, Setup};
-use crate::{Measure, Outcome, growth, idp, machine, number, profile, seed, server};
+use crate::{Measure, Outcome, ROOT, growth, idp, machine, number, profile, seed, server};
 
 /// Exchanges before each measurement: keys are fetched, members known, connections warm.
 const WARM_UP: usize = 1_000;
@@ -56,7 +56,8 @@ pub struct Running {
 impl Run {
     /// Looks at the machine, and measures the floor.
     pub fn new(options: Measure) -> Outcome<Self> {
-        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("bench");
+        let program = std::env::current_exe()?;
+        let dir = program.ancestors().nth(2).ok_or("this program is in no target directory")?.join("bench");
         fs::create_dir_all(&dir)?;
         let filesystem = machine::filesystem(&dir)?;
         if filesystem == "tmpfs" {
@@ -234,11 +235,8 @@ impl Run {
     /// Servers of a database that is there, warmed up. Their numbers, which choose their ports, begin with `first`.
     pub async fn serve(&mut self, url: &str, plan: &Plan, first: u16) -> Outcome<Running> {
         let requests = self.requests(plan.who)?;
-        let policies = if plan.who == Who::Apart {
-            self.policies_apart()?
-        } else {
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("policies")
-        };
+        let policies =
+            if plan.who == Who::Apart { self.policies_apart()? } else { Path::new(ROOT).join("policies") };
         let mut servers = Vec::new();
         for replica in first..first + plan.replicas {
             let log = self.work.path().join(format!("log-{replica}"));
@@ -259,7 +257,7 @@ impl Run {
     fn policies_apart(&self) -> Outcome<PathBuf> {
         let dir = self.work.path().join("policies");
         fs::create_dir_all(&dir)?;
-        for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("policies"))?.flatten() {
+        for entry in fs::read_dir(Path::new(ROOT).join("policies"))?.flatten() {
             if entry.path().extension().is_some_and(|extension| extension == "cedar") {
                 fs::copy(entry.path(), dir.join(entry.file_name()))?;
             }

@@ -41,8 +41,9 @@ pub async fn measure(run: &mut Run, dir: &Path) -> Outcome<()> {
     }
     let noted: Vec<_> = shares.iter().map(|s| serde_json::json!([s.stage, s.own, s.kernel])).collect();
     run.note(&serde_json::json!({ "stages": noted, "samples": stacks.len() }))?;
-    fs::write(dir.join("stacks.folded"), flame::folded(&stacks))?;
-    fs::write(dir.join("flame.svg"), flame::svg(&stacks))?;
+    let folded = flame::folded(&stacks);
+    fs::write(dir.join("flame.svg"), flame::svg(&folded)?)?;
+    fs::write(dir.join("stacks.folded"), folded)?;
     println!("{}", dir.join("flame.svg").display());
     Ok(())
 }

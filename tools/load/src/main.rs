@@ -1,7 +1,7 @@
 //! End to end: the real binary on one core, this driver on another, unique assertions signed in advance.
 //!
-//! `cargo bench --bench load` measures the durable database, saturated and at a modest rate; `scripts/bench`
-//! prepares and runs everything. Environment: `LOAD_EXCHANGES` (100000), `LOAD_CONNECTIONS` (32).
+//! `scripts/bench` builds both, prepares and runs everything. Without `--scenarios` the durable database is measured,
+//! saturated and at a modest rate. Environment: `LOAD_EXCHANGES` (100000), `LOAD_CONNECTIONS` (32).
 
 #![allow(
     clippy::expect_used,
@@ -41,6 +41,8 @@ use crate::scenario::Scenario;
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
+/// The repository, with the policies and documents.
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 /// Of the identity provider. These ports never change, because kept assertions name them; they are below those
 /// that the kernel gives to outgoing connections.
 const IDP_PORT: u16 = 18_470;
@@ -51,9 +53,6 @@ const SERVER_PORT: u16 = 18_480;
 #[derive(Parser)]
 #[command(name = "load")]
 struct Options {
-    /// What `cargo bench` passes.
-    #[arg(long, hide = true, global = true)]
-    bench: bool,
     #[command(subcommand)]
     command: Option<Task>,
     #[command(flatten)]
@@ -80,7 +79,7 @@ enum Task {
 /// What to measure.
 #[derive(Debug, clap::Args)]
 pub struct Measure {
-    /// Which scenarios; without, those of `cargo bench --bench load`.
+    /// Which scenarios; without, durable and paced-50.
     #[arg(long, value_delimiter = ',')]
     scenarios: Vec<Scenario>,
     /// Fewer exchanges: a look, not a measurement.
@@ -104,10 +103,6 @@ pub struct Measure {
 }
 
 fn main() -> Outcome<()> {
-    // `cargo test --benches` only checks that it builds and starts.
-    if !std::env::args().any(|argument| argument == "--bench") {
-        return Ok(());
-    }
     let options = Options::parse();
     match options.command {
         Some(Task::Fill { url, size }) => return fill::fill(&url, &size, &idp::issuer()).map(drop),

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::Outcome;
 use crate::chart::chart;
 use crate::figures::{Figures, optional};
+use crate::{Outcome, ROOT};
 
 const BEGIN: &str = "<!-- results: written by scripts/bench --publish -->";
 const END: &str = "<!-- end of results -->";
@@ -19,14 +19,14 @@ pub fn publish(results: &Path) -> Outcome<()> {
     let lines: Vec<Value> = lines.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
     let all: Vec<Figures> =
         lines.iter().filter_map(|line| serde_json::from_value(line.clone()).ok()).collect();
-    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let docs = Path::new(ROOT).join("docs");
     let page = docs.join("performance.md");
     let text = fs::read_to_string(&page)?;
     let (before, rest) = text.split_once(BEGIN).ok_or("docs/performance.md lost its first marker")?;
     let (_, after) = rest.split_once(END).ok_or("docs/performance.md lost its last marker")?;
     let part = markdown(&lines, &all)?;
     fs::write(page, format!("{before}{BEGIN}\n{part}{END}{after}"))?;
-    fs::write(docs.join("performance.svg"), chart(&all))?;
+    fs::write(docs.join("performance.svg"), chart(&all)?)?;
     Ok(())
 }
 

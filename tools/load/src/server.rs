@@ -1,14 +1,14 @@
-//! The server that is measured: the real binary, a process of its own on core 0.
+//! The server that is measured: the real binary, built beside this one, a process of its own on core 0.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::{Outcome, SERVER_PORT, machine};
+use crate::{Outcome, ROOT, SERVER_PORT, machine};
 
 /// How long it may take to become ready; a large database is read first.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -105,11 +105,14 @@ impl Server {
 }
 
 fn command(setup: &Setup<'_>, port: u16, management: u16) -> Outcome<Command> {
-    let schema = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("schema/countersign.cedarschema");
+    let schema = Path::new(ROOT).join("schema/countersign.cedarschema");
+    let server = std::env::current_exe()?.with_file_name("countersign");
     // On its core from its start, so that it has as many threads as it would have there.
     let mut command = Command::new("taskset");
     command
-        .args(["-c", "0", env!("CARGO_BIN_EXE_countersign"), "serve"])
+        .args(["-c", "0"])
+        .arg(server)
+        .arg("serve")
         .env("COUNTERSIGN_ISSUER", issuer())
         .env("COUNTERSIGN_LISTEN", format!("127.0.0.1:{port}"))
         .env("COUNTERSIGN_MANAGEMENT_LISTEN", format!("127.0.0.1:{management}"))
