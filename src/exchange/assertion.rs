@@ -38,9 +38,13 @@ pub struct AuthenticAssertion {
 
 /// A verified ID-JAG for us, for this client, valid now.
 #[derive(Debug)]
-pub struct IdJag {
-    claims: Claims,
-    id: String,
+pub struct IdJag(AuthenticAssertion);
+
+/// An authentic assertion that breaks a rule.
+#[derive(Debug)]
+pub struct Unfit {
+    pub assertion: Box<AuthenticAssertion>,
+    pub error: TokenError,
 }
 
 impl<'a> UnverifiedAssertion<'a> {
@@ -114,21 +118,28 @@ impl AuthenticAssertion {
     }
 
     /// Checks every claim.
-    pub fn check(self, expected: &Expectations) -> Result<IdJag, TokenError> {
-        self.claims.check(expected)?;
-        Ok(IdJag { claims: self.claims, id: self.id })
+    pub fn check(self, expected: &Expectations) -> Result<IdJag, Unfit> {
+        match self.claims.check(expected) {
+            Ok(()) => Ok(IdJag(self)),
+            Err(error) => Err(Unfit { assertion: Box::new(self), error }),
+        }
     }
 }
 
 impl IdJag {
+    /// The assertion that was checked.
+    pub fn assertion(&self) -> &AuthenticAssertion {
+        &self.0
+    }
+
     /// Its claims, all of them checked.
     pub fn claims(&self) -> &Claims {
-        &self.claims
+        &self.0.claims
     }
 
     /// SHA-256 over issuer and jti, under which its use is recorded.
     pub fn id(&self) -> &str {
-        &self.id
+        &self.0.id
     }
 }
 

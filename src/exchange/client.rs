@@ -21,7 +21,7 @@ pub struct Client {
 
 impl Client {
     /// Its registration.
-    pub fn registered(&self) -> &RegisteredClient {
+    pub fn registered(&self) -> &Arc<RegisteredClient> {
         &self.registered
     }
 

@@ -15,13 +15,10 @@ pub struct Committed(());
 pub(super) async fn redeem<T>(
     app: &App,
     redemption: Redemption,
-    record: &mut NewSignIn,
-    token: impl Fn() -> T,
+    record: Arc<NewSignIn>,
+    token: impl FnOnce() -> T,
 ) -> Result<(Committed, T), RedeemError> {
-    let row = Arc::new(std::mem::take(record));
-    let written = app.store.redeem(redemption, Arc::clone(&row));
+    let written = app.store.redeem(redemption, record);
     let sealed = token();
-    let written = written.await;
-    *record = Arc::unwrap_or_clone(row);
-    written.map(|()| (Committed(()), sealed))
+    written.await.map(|()| (Committed(()), sealed))
 }

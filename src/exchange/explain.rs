@@ -1,25 +1,25 @@
-//! What would come of an assertion, and why: every check of [`super::exchange`] in its order, without
-//! redeeming, storing or changing anything.
+//! What would come of an assertion, and why: the checks of [`super::exchange`], without redeeming, storing or changing
+//! anything.
+
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::Value;
 
-use super::assertion::{AuthenticAssertion, UnverifiedAssertion};
-use super::grant::not_redeemed;
-use super::issuer::{not_selected, select, trusted_issuer};
+use super::decide::{Decided, decide, look_up_member};
+use super::pending_grant::not_redeemed;
+use super::progress::{Progress, Refused};
 use super::token::preview;
-use super::verified::Verified;
-use super::{authenticate_assertion, candidates, expectations, resource};
+use super::verified::VerifiedRequest;
+use super::verify::{resolve_target, verify};
 use crate::app::App;
-use crate::disclosure::Disclosure;
 use crate::model::client::RegisteredClient;
 use crate::oauth::error::{ErrorCode, Reason, TokenError};
 use crate::oauth::reason::{Check, Fixer};
 use crate::oauth::request::JWT_BEARER;
-use crate::policy::{self, Explained, NotApplied, Permitted};
+use crate::policy::{self, Explained, NotApplied, Permitted, Policies};
 use crate::store::ledger::use_conflict;
-use crate::store::sign_ins::NewSignIn;
-use crate::store::snapshot::{IssuerProviders, Snapshot, TrustedProvider};
+use crate::store::snapshot::Snapshot;
 
 /// What is asked.
 #[derive(Debug)]
@@ -74,10 +74,9 @@ pub struct Refusal {
 
 /// Explains an assertion.
 pub async fn explain(app: &App, asked: &Asked<'_>) -> Explanation {
-    let policies = app.policies();
-    let mut walk = Walk { app, asked, at: Check::Client, decisions: Vec::new(), not_applied: None };
-    let outcome = walk.whole(&policies).await;
-    let failed = outcome.as_ref().err().map(|error| error.reason.about().failed_check(walk.at));
+    let mut walk = Walk { app, asked, policies: app.policies(), decisions: Vec::new(), not_applied: None };
+    let outcome = walk.whole().await;
+    let failed = outcome.as_ref().err().map(|refused| refused.failed);
     let outcome_of = |check: Check| match failed {
         Some(failed) if check == failed => "failed",
         Some(failed) if check > failed => "not_reached",
@@ -86,13 +85,13 @@ pub async fn explain(app: &App, asked: &Asked<'_>) -> Explanation {
     let checks = Check::ALL.into_iter().map(|check| Checked { check, outcome: outcome_of(check) });
     let (token, error) = match outcome {
         Ok(token) => (Some(token), None),
-        Err(error) => (None, Some(Refusal::of(&error))),
+        Err(refused) => (None, Some(Refusal::of(&refused.error))),
     };
     Explanation {
         checks: checks.collect(),
         decisions: walk.decisions,
         not_applied: walk.not_applied,
-        policy_set: policies.hash.clone(),
+        policy_set: walk.policies.hash.clone(),
         token,
         error,
     }
@@ -113,142 +112,85 @@ impl Refusal {
     }
 }
 
-/// The steps of an exchange, and how far they got.
+/// The steps of an exchange, and what is told of its decision.
 struct Walk<'a> {
     app: &'a App,
     asked: &'a Asked<'a>,
-    at: Check,
+    policies: Arc<Policies>,
     decisions: Vec<Explained>,
     not_applied: Option<NotApplied>,
 }
 
 impl Walk<'_> {
-    async fn whole(&mut self, policies: &policy::Policies) -> Result<Value, TokenError> {
-        let (app, asked, now) = (self.app, self.asked, self.app.clock.now());
-        let snapshot = app.snapshot();
-        let client = self.told(find_client(&snapshot, asked.client_id))?;
-        self.at = Check::Format;
-        let unverified = UnverifiedAssertion::peek(asked.assertion, app.config.assertion.max_size.bytes())?;
-        self.at = Check::Issuer;
-        let providers = self.trusted_issuer(&snapshot, unverified.issuer())?;
-        self.at = Check::Key;
-        let authentic = authenticate_assertion(app, unverified, providers).await?;
-        self.at = Check::Audience;
-        let selected = self.select(providers, &authentic);
-        let id_jag = authentic.check(&expectations(app, asked.client_id, now))?;
-        let TrustedProvider { tenancy, provider } = selected?;
-        let client = client.inspect_err(|_| self.at = Check::Client)?;
-        self.at = Check::Resource;
-        let resource = resource(&id_jag, asked.resource, tenancy, &snapshot)?;
-        self.at = Check::Scopes;
-        let candidates = candidates(&id_jag, asked.scope, provider, &resource)?;
-        let verified = Verified {
-            client,
-            method: client.token_endpoint_auth_method,
-            id_jag: &id_jag,
-            tenancy,
-            provider,
-            resource: &resource,
-            candidates: &candidates,
-            generation: snapshot.generation,
-            now,
+    async fn whole(&mut self) -> Result<Value, Box<Refused>> {
+        let (app, asked, snapshot) = (self.app, self.asked, self.app.snapshot());
+        let begun = Progress {
+            client_id: asked.client_id,
+            scope: asked.scope,
+            ..Progress::begin(app.clock.now(), "")
         };
-        self.decide(&verified, policies).await
+        let client = find_client(&snapshot, asked.client_id).map_err(|error| begun.refuse(error));
+        // Which clients there are is not a teamspace's business: it is told what is wrong with one only after an
+        // assertion that its identity provider has issued to that client.
+        let client = if asked.confined { Ok(client) } else { client.map(Ok) }?;
+        let assertion = verify(app, &snapshot, asked.assertion, asked.teamspace_id, begun).await?;
+        let client = client?;
+        let target = resolve_target(&snapshot, &assertion, asked.resource, assertion.progress(begun))?;
+        let (method, scope) = (client.token_endpoint_auth_method, asked.scope.map(<[String]>::to_vec));
+        let request = VerifiedRequest { request_id: "", client, method, scope, assertion, target };
+        let member = look_up_member(app, &request, &self.policies).await?;
+        let decided = decide(app, &request, Arc::clone(&self.policies), member)?;
+        let permitted = self.permitted(&request, &decided)?;
+        self.check_single_use(&request, &decided).await?;
+        let grant = request.grant(app, permitted, &decided.member);
+        let grant = grant.map_err(|error| decided.progress(&request).refuse(error))?;
+        Ok(preview(&grant, &app.config.issuer))
     }
 
-    async fn decide(
+    /// Tells how it was decided, without what the asker may not learn.
+    fn permitted<'d>(
         &mut self,
-        verified: &Verified<'_>,
-        policies: &policy::Policies,
-    ) -> Result<Value, TokenError> {
-        self.at = Check::Member;
-        let standing = verified.standing(self.app).await?;
-        self.at = Check::Session;
-        verified.check_session(self.app, &standing)?;
-        self.at = Check::Policies;
-        let facts = verified.facts(&standing);
-        let (decisions, outcome) = policy::explain(&policies.compiled, &facts);
-        let snapshot = self.app.snapshot();
-        let disclosure = verified.disclosure(&snapshot, policies);
-        if self.asked.all {
-            let tells = |policy: &str| !self.asked.confined || disclosure.tells(policy);
-            self.not_applied = Some(policy::not_applied(&policies.compiled, &facts, &decisions, tells));
+        request: &VerifiedRequest<'_>,
+        decided: &'d Decided,
+    ) -> Result<&'d Permitted, Box<Refused>> {
+        let (snapshot, asked) = (self.app.snapshot(), self.asked);
+        let disclosure = request.disclosure(&snapshot, &self.policies);
+        let (policies, decision) = (&self.policies.compiled, &decided.decision.decision);
+        self.decisions = policy::explain_rulings(policies, &decided.facts, decision.rulings.clone());
+        if asked.all {
+            let tells = |policy: &str| !asked.confined || disclosure.tells(policy);
+            self.not_applied = Some(policy::not_applied(policies, &decided.facts, &self.decisions, tells));
         }
-        self.decisions = decisions;
-        let outcome = outcome.map_err(|denial| verified.denied(&disclosure, &denial));
-        let permitted = match self.asked.confined {
-            true => self.confine(&disclosure, outcome)?,
-            false => outcome?,
-        };
-        self.at = Check::SingleUse;
-        let (id, claims) = (verified.id_jag.id().to_owned(), verified.id_jag.claims());
-        let issued_at = claims.issued_at();
-        let expires_at = claims.dead_at(self.app.config.assertion.clock_skew.as_secs());
-        let objection = self.app.store.read(move |c| use_conflict(c, &id, issued_at, expires_at)).await?;
-        if let Some(objection) = objection {
-            return Err(not_redeemed(objection));
-        }
-        self.at = Check::Token;
-        Ok(preview(&verified.grant(self.app, &permitted, &standing)?, &self.app.config.issuer))
-    }
-
-    /// Which clients there are is not a teamspace's business: it is told what is wrong with one only after an
-    /// assertion that its identity provider has issued to that client.
-    fn told<T>(&self, found: Result<T, TokenError>) -> Result<Result<T, TokenError>, TokenError> {
-        match self.asked.confined {
-            true => Ok(found),
-            false => found.map(Ok),
-        }
-    }
-
-    /// Leaves out what the asker may not learn.
-    fn confine(
-        &mut self,
-        disclosure: &Disclosure<'_>,
-        outcome: Result<Permitted, TokenError>,
-    ) -> Result<Permitted, TokenError> {
-        let refusals = disclosure.confine_explained(&mut self.decisions);
-        outcome.map_err(|mut error| {
-            error.detail = refusals.detail(&error.detail).unwrap_or(error.detail);
-            error.reason = refusals.reason(error.reason.as_str()).map_or(error.reason, Reason::of_policy);
-            error
+        let refusals = asked.confined.then(|| disclosure.confine_explained(&mut self.decisions));
+        decision.outcome.as_ref().map_err(|denial| {
+            let mut error = request.denied(&disclosure, denial);
+            if let Some(told) = refusals {
+                error.detail = told.detail(&error.detail).unwrap_or(error.detail);
+                error.reason = told.reason(error.reason.as_str()).map_or(error.reason, Reason::of_policy);
+            }
+            decided.progress(request).before(Check::Policies).refuse(error)
         })
     }
 
-    /// To an administrator of one teamspace, other teamspaces' issuers do not exist.
-    fn trusted_issuer<'s>(
+    async fn check_single_use(
         &self,
-        snapshot: &'s Snapshot,
-        issuer: &str,
-    ) -> Result<&'s IssuerProviders, TokenError> {
-        let mut record = NewSignIn::default();
-        let found = trusted_issuer(snapshot, issuer, &mut record);
-        let Some(own) = self.asked.teamspace_id else { return found };
-        let shares = || snapshot.providers_of(issuer).is_some_and(|known| known.is_of_teamspace(own));
-        match record.teamspace_id.as_deref() == Some(own) || shares() {
-            true => found,
-            false => Err(TokenError::unverified(Reason::ISSUER_UNKNOWN)),
-        }
-    }
-
-    /// Where several teamspaces share the issuer, an administrator of one learns of an assertion that leads to another
-    /// only that it does not lead to this one.
-    fn select<'s>(
-        &self,
-        providers: &'s IssuerProviders,
-        authentic: &AuthenticAssertion,
-    ) -> Result<&'s TrustedProvider, TokenError> {
-        let mut record = NewSignIn::default();
-        let selected = select(providers, authentic, &mut record);
-        let own = self.asked.teamspace_id;
-        match own.is_none() || record.teamspace_id.is_none() || record.teamspace_id.as_deref() == own {
-            true => selected,
-            false => Err(not_selected(providers, authentic)),
-        }
+        request: &VerifiedRequest<'_>,
+        decided: &Decided,
+    ) -> Result<(), Box<Refused>> {
+        let (id, claims) = (request.assertion.id_jag.id().to_owned(), request.claims());
+        let issued_at = claims.issued_at();
+        let expires_at = claims.dead_at(self.app.config.assertion.clock_skew.as_secs());
+        let used = self.app.store.read(move |c| use_conflict(c, &id, issued_at, expires_at)).await;
+        let error = match used {
+            Ok(None) => return Ok(()),
+            Ok(Some(conflict)) => not_redeemed(conflict),
+            Err(error) => error.into(),
+        };
+        Err(decided.progress(request).before(Check::SingleUse).refuse(error))
     }
 }
 
-fn find_client<'s>(snapshot: &'s Snapshot, client_id: &str) -> Result<&'s RegisteredClient, TokenError> {
+fn find_client(snapshot: &Snapshot, client_id: &str) -> Result<Arc<RegisteredClient>, TokenError> {
     let refused = |code, reason, text| Err(TokenError::new(code, reason, text));
     match snapshot.client(client_id) {
         None => refused(ErrorCode::InvalidClient, Reason::CLIENT_UNKNOWN, "No client has this id."),
@@ -260,6 +202,6 @@ fn find_client<'s>(snapshot: &'s Snapshot, client_id: &str) -> Result<&'s Regist
             Reason::GRANT_UNSUPPORTED,
             "The client is not registered for the JWT bearer grant.",
         ),
-        Some(client) => Ok(client),
+        Some(client) => Ok(Arc::clone(client)),
     }
 }

@@ -4,66 +4,85 @@
 use super::assertion::AuthenticAssertion;
 use super::claims::expectation;
 use crate::oauth::error::{Reason, TokenError, shown};
-use crate::store::sign_ins::NewSignIn;
 use crate::store::snapshot::{IssuerProviders, Snapshot, TrustedProvider};
 
-/// The identity providers with an issuer, one of them switched on at least. Unknown issuers cause no fetch, and get
-/// the same answer as a bad signature. The row names a teamspace only where no other has the issuer.
-pub(super) fn trusted_issuer<'s>(
-    snapshot: &'s Snapshot,
-    issuer: &str,
-    record: &mut NewSignIn,
-) -> Result<&'s IssuerProviders, TokenError> {
-    let Some(providers) = snapshot.providers_of(issuer) else {
-        return Err(unknown_issuer(snapshot, issuer, record));
-    };
-    record.teamspace_id = providers.only_teamspace().map(|tenancy| tenancy.teamspace.id.clone());
-    match providers.enabled().next() {
-        None => Err(TokenError::unverified(Reason::ISSUER_DISABLED)),
-        Some(_) => Ok(providers),
+/// What was found, and the teamspace and identity provider that the row of the log names.
+pub(super) struct Finding<'s, T> {
+    /// The teamspace whose administrators see the row.
+    pub teamspace_id: Option<&'s str>,
+    pub provider_id: &'s str,
+    pub found: Result<T, TokenError>,
+}
+
+impl<'s, T> Finding<'s, T> {
+    fn of_teamspace(teamspace_id: Option<&'s str>, found: Result<T, TokenError>) -> Self {
+        Self { teamspace_id, provider_id: "", found }
     }
 }
 
+/// Finds the identity providers with an issuer, one of them switched on at least. Unknown issuers cause no fetch, and
+/// get the same answer as a bad signature. The row names a teamspace only where no other has the issuer. Where `own`
+/// says for which teamspace it is asked, issuers that it does not have are unknown.
+pub(super) fn trusted_issuer<'s>(
+    snapshot: &'s Snapshot,
+    issuer: &str,
+    own: Option<&str>,
+) -> Finding<'s, &'s IssuerProviders> {
+    let is_seen = |known: &&IssuerProviders| own.is_none_or(|own| known.is_of_teamspace(own));
+    let Some(providers) = snapshot.providers_of(issuer).filter(is_seen) else {
+        return unknown_issuer(snapshot, issuer, own);
+    };
+    let found = match providers.enabled().next() {
+        None => Err(TokenError::unverified(Reason::ISSUER_DISABLED)),
+        Some(_) => Ok(providers),
+    };
+    Finding::of_teamspace(only_teamspace(providers), found)
+}
+
+fn only_teamspace(providers: &IssuerProviders) -> Option<&str> {
+    providers.only_teamspace().map(|tenancy| tenancy.teamspace.id.as_str())
+}
+
 /// An issuer that misses a configured one by a slash is shown to that teamspace: the commonest mistake.
-fn unknown_issuer(snapshot: &Snapshot, issuer: &str, record: &mut NewSignIn) -> TokenError {
+fn unknown_issuer<'s, T>(snapshot: &'s Snapshot, issuer: &str, own: Option<&str>) -> Finding<'s, T> {
     let error = TokenError::unverified(Reason::ISSUER_UNKNOWN);
     let other = match issuer.strip_suffix('/') {
         Some(without) => without.to_owned(),
         None => format!("{issuer}/"),
     };
-    match snapshot.providers_of(&other).and_then(IssuerProviders::only_teamspace) {
-        None => error,
-        Some(tenancy) => {
-            record.teamspace_id = Some(tenancy.teamspace.id.clone());
-            error.detail(format!("configured is {other}; they differ only by a trailing slash"))
+    let teamspace_id = snapshot.providers_of(&other).and_then(only_teamspace);
+    match teamspace_id.filter(|id| own.is_none_or(|own| own == *id)) {
+        None => Finding::of_teamspace(None, Err(error)),
+        teamspace_id => {
+            let detail = format!("configured is {other}; they differ only by a trailing slash");
+            Finding::of_teamspace(teamspace_id, Err(error.detail(detail)))
         }
     }
 }
 
-/// The one identity provider that an authentic assertion leads to. What is wrong with it is told later, in its turn:
-/// here the row learns whose sign-in it is.
+/// Finds the one identity provider that an authentic assertion leads to. Where several teamspaces share the issuer, an
+/// assertion that leads to another one than `own` leads to none.
 pub(super) fn select<'s>(
     providers: &'s IssuerProviders,
     authentic: &AuthenticAssertion,
-    record: &mut NewSignIn,
-) -> Result<&'s TrustedProvider, TokenError> {
+    own: Option<&str>,
+) -> Finding<'s, &'s TrustedProvider> {
     let claims = authentic.claims();
     let selected = providers.select(claims.tenant.as_deref(), claims.aud_tenant.as_deref());
-    let Some(trusted) = selected else { return Err(not_selected(providers, authentic)) };
-    let (teamspace_id, id) = (&trusted.provider.teamspace_id, &trusted.provider.id);
-    if record.teamspace_id.is_none() {
-        record.teamspace_id = Some(teamspace_id.clone());
-    }
-    record.identity_provider_id.clone_from(id);
-    match trusted.provider.enabled {
+    let Some(trusted) = selected.filter(|t| own.is_none_or(|own| own == t.provider.teamspace_id)) else {
+        return Finding::of_teamspace(only_teamspace(providers), Err(not_selected(providers, authentic)));
+    };
+    let found = match trusted.provider.enabled {
         true => Ok(trusted),
         false => Err(TokenError::unverified(Reason::ISSUER_DISABLED)),
-    }
+    };
+    let provider = &trusted.provider;
+    Finding { teamspace_id: Some(&provider.teamspace_id), provider_id: &provider.id, found }
 }
 
 /// Says what was expected where one teamspace alone has the issuer. Where several share it, the detail tells what came
 /// and nothing of any of them.
-pub(super) fn not_selected(providers: &IssuerProviders, authentic: &AuthenticAssertion) -> TokenError {
+fn not_selected(providers: &IssuerProviders, authentic: &AuthenticAssertion) -> TokenError {
     let claims = authentic.claims();
     let (tenant, aud_tenant) = (claims.tenant.as_deref(), claims.aud_tenant.as_deref());
     let mismatch = |text: &'static str, detail: String| {

@@ -1,50 +1,75 @@
-//! A verified assertion beside what we know: what the decision stands on, and the grant it leads to.
+//! A verified request: what its decision stands on, and the grant that it may lead to.
 
-use super::assertion::IdJag;
+use std::sync::Arc;
+
 use super::claims::{Claims, Fault, Said};
+use super::progress::Progress;
 use super::token::Grant;
+use super::verify::{Target, VerifiedAssertion};
 use crate::app::App;
 use crate::clock::UnixSeconds;
 use crate::disclosure::{Disclosure, Known};
 use crate::email::domain_of;
 use crate::model::client::{AuthMethod, RegisteredClient};
 use crate::model::identity_provider::IdentityProvider;
-use crate::model::member::{Member, Status};
-use crate::model::resource::Resource;
+use crate::model::member::Member;
 use crate::model::teamspace::Teamspace;
 use crate::oauth::error::{Reason, TokenError};
-use crate::oauth::scope::Candidates;
+use crate::oauth::reason::Check;
 use crate::policy::facts::{
     ClaimFacts, ClientFacts, Facts, MemberFacts, OptionalClaim, ResourceFacts, TeamspaceFacts,
 };
 use crate::policy::{Denial, Permitted, Policies};
 use crate::random::token;
-use crate::store::members::{self, Asserted, Identity, Standing};
-use crate::store::snapshot::{Snapshot, Tenancy};
-use crate::store::state::Generation;
+use crate::store::members::{Identity, MemberLookup};
+use crate::store::snapshot::Snapshot;
 
-/// A verified assertion with everything that was found out about it.
-pub struct Verified<'a> {
-    pub client: &'a RegisteredClient,
-    /// How the client authenticated.
+/// A verified assertion with everything that was found out about the request around it.
+pub(super) struct VerifiedRequest<'a> {
+    pub request_id: &'a str,
+    pub client: Arc<RegisteredClient>,
+    /// How the client authenticates.
     pub method: AuthMethod,
-    pub id_jag: &'a IdJag,
-    pub tenancy: &'a Tenancy,
-    pub provider: &'a IdentityProvider,
-    pub resource: &'a Resource,
-    pub candidates: &'a Candidates,
-    /// The configuration that all of this stands on.
-    pub generation: Generation,
-    pub now: UnixSeconds,
+    pub scope: Option<Vec<String>>,
+    pub assertion: VerifiedAssertion,
+    pub target: Target,
 }
 
-impl Verified<'_> {
-    pub(super) fn teamspace(&self) -> &Teamspace {
-        &self.tenancy.teamspace
+impl VerifiedRequest<'_> {
+    /// What is known of the request once it is verified.
+    pub fn progress(&self) -> Progress<'_> {
+        let before = Progress {
+            client_id: &self.client.client_id,
+            has_authenticated: true,
+            scope: self.scope.as_deref(),
+            ..Progress::begin(self.assertion.now, self.request_id)
+        };
+        let resource = &self.target.resource.identifier;
+        Progress { resource, ..self.assertion.progress(before).before(Check::Member) }
     }
 
-    pub(super) fn identity(&self, member_id: &str) -> Identity {
-        let claims = self.id_jag.claims();
+    /// The time of the request.
+    pub fn now(&self) -> UnixSeconds {
+        self.assertion.now
+    }
+
+    /// The assertion's claims.
+    pub fn claims(&self) -> &Claims {
+        self.assertion.id_jag.claims()
+    }
+
+    fn provider(&self) -> &IdentityProvider {
+        &self.assertion.trusted.provider
+    }
+
+    /// The teamspace that the assertion leads to.
+    pub fn teamspace(&self) -> &Teamspace {
+        &self.assertion.trusted.tenancy.teamspace
+    }
+
+    /// The assertion's subject, bound to a member.
+    pub fn identity(&self, member_id: &str) -> Identity {
+        let claims = self.claims();
         Identity {
             teamspace_id: self.teamspace().id.clone(),
             issuer: claims.iss.clone(),
@@ -54,55 +79,17 @@ impl Verified<'_> {
         }
     }
 
-    pub(super) async fn standing(&self, app: &App) -> Result<Standing, TokenError> {
-        let claims = self.id_jag.claims();
-        let asserted = Asserted {
-            subject: self.identity(""),
-            email: claims.email.known().cloned(),
-            account: claims.aud_sub.clone(),
-        };
-        if let Some(member) = app.member_cache.find(&asserted) {
-            return Ok(Standing::Bound(member));
-        }
-        let subject = asserted.subject.clone();
-        let standing =
-            app.store.read(move |c| members::standing(c, &asserted)).await?.ok_or_else(conflict)?;
-        if let Standing::Bound(member) = &standing
-            && member.status == Status::Active
-        {
-            app.member_cache.note(&subject, self.generation.number, member);
-        }
-        Ok(standing)
-    }
-
     /// The earliest time of the person's sign-in at the identity provider, by our clock.
-    pub(super) fn signed_in_at(&self, app: &App) -> UnixSeconds {
-        self.id_jag.claims().signed_in_at(app.config.assertion.clock_skew.as_secs())
+    pub fn signed_in_at(&self, app: &App) -> UnixSeconds {
+        self.claims().signed_in_at(app.config.assertion.clock_skew.as_secs())
     }
 
-    /// What no policy may allow: an ended session going on.
-    pub(super) fn check_session(&self, app: &App, standing: &Standing) -> Result<(), TokenError> {
-        let member = match standing {
-            Standing::Absent { .. } => return Ok(()),
-            Standing::Bound(member) | Standing::Unbound(member) => member,
-        };
-        let signed_in_at = self.signed_in_at(app);
-        match member.sessions_ended_at.is_some_and(|ended| signed_in_at <= ended) {
-            false => Ok(()),
-            true => {
-                // Somebody who has done so already was too quick for the clocks to tell.
-                let text =
-                    "The session was ended. Wait a minute, then sign in again at the identity provider.";
-                Err(TokenError::invalid_grant(Reason::SESSION_REVOKED, text))
-            }
-        }
-    }
-
-    pub(super) fn facts(&self, standing: &Standing) -> Facts {
-        let registered = self.client;
+    /// What the policies see.
+    pub fn facts(&self, member: &MemberLookup) -> Facts {
+        let registered = &self.client;
         Facts {
-            now: self.now,
-            teamspace: TeamspaceFacts::of(self.teamspace(), Some(self.provider)),
+            now: self.now(),
+            teamspace: TeamspaceFacts::of(self.teamspace(), Some(self.provider())),
             client: ClientFacts {
                 client_id: registered.client_id.clone(),
                 groups: registered.groups.clone(),
@@ -110,47 +97,52 @@ impl Verified<'_> {
                 auth_method: self.method,
             },
             claims: self.claim_facts(),
-            member: match standing {
-                Standing::Bound(member) => MemberFacts::of(member, false),
-                Standing::Unbound(member) => MemberFacts::of(member, true),
-                Standing::Absent { seats_used } => MemberFacts::Absent {
+            member: match member {
+                MemberLookup::Bound(member) => MemberFacts::of(member, false),
+                MemberLookup::Unbound(member) => MemberFacts::of(member, true),
+                MemberLookup::Absent { seats_used } => MemberFacts::Absent {
                     seats_used: *seats_used,
                     seats_limit: self.teamspace().member_limit,
                 },
             },
             resource: ResourceFacts {
-                identifier: self.resource.identifier.clone(),
-                published: self.resource.is_published_to(&self.teamspace().slug),
-                default_scopes: self.resource.default_scopes.clone(),
+                identifier: self.target.resource.identifier.clone(),
+                published: self.target.resource.is_published_to(&self.teamspace().slug),
+                default_scopes: self.target.resource.default_scopes.clone(),
             },
-            candidates: self.candidates.clone(),
+            candidates: self.target.candidates.clone(),
             key_bound: false,
         }
     }
 
     /// What the teamspace, and the client, may learn about the policies that decide.
-    pub(super) fn disclosure<'d>(&'d self, snapshot: &'d Snapshot, policies: &'d Policies) -> Disclosure<'d> {
-        let claims = self.id_jag.claims();
+    pub fn disclosure<'d>(&'d self, snapshot: &'d Snapshot, policies: &'d Policies) -> Disclosure<'d> {
+        let claims = self.claims();
         let known = Known {
             client_id: &self.client.client_id,
             issuer: &claims.iss,
             tenant: claims.tenant.as_deref().unwrap_or_default(),
             subject: &claims.sub,
             email: claims.email.known().map(String::as_str).unwrap_or_default(),
-            scopes: &self.candidates.scopes,
+            scopes: &self.target.candidates.scopes,
         };
-        Disclosure { snapshot, tenancy: self.tenancy, known, policies: policies.compiled.annotations() }
+        Disclosure {
+            snapshot,
+            tenancy: &self.assertion.trusted.tenancy,
+            known,
+            policies: policies.compiled.annotations(),
+        }
     }
 
     fn claim_facts(&self) -> ClaimFacts {
-        let claims = self.id_jag.claims();
+        let claims = self.claims();
         // By its registered name when it is the one under decision, as the policies compare identifiers.
         let same = |named: &String| {
-            *named == self.resource.identifier
-                || crate::oauth::resource::normalize(named).as_ref() == Some(&self.resource.normalized)
+            *named == self.target.resource.identifier
+                || crate::oauth::resource::normalize(named).as_ref() == Some(&self.target.resource.normalized)
         };
-        let named = |r: &String| if same(r) { self.resource.identifier.clone() } else { r.clone() };
-        let groups = claims.groups(&self.provider.groups_claim);
+        let named = |r: &String| if same(r) { self.target.resource.identifier.clone() } else { r.clone() };
+        let groups = claims.groups(&self.provider().groups_claim);
         ClaimFacts {
             not_known: not_known(claims, &groups).map(|(claim, _)| claim).collect(),
             iss: claims.iss.clone(),
@@ -161,7 +153,7 @@ impl Verified<'_> {
             email_verified: claims.email_verified.known().copied(),
             amr: claims.amr.clone(),
             acr: claims.acr.clone(),
-            auth_age: claims.auth_time.map(|at| self.now.saturating_sub(at)),
+            auth_age: claims.auth_time.map(|at| self.now().saturating_sub(at)),
             scopes: claims.scope.known().cloned(),
             resources: claims.resource.iter().map(named).collect(),
             groups: groups.into_known(),
@@ -169,16 +161,16 @@ impl Verified<'_> {
     }
 
     /// What the claims that are not known should have been, and what came; empty when all are known.
-    pub(super) fn faults(&self) -> String {
-        let claims = self.id_jag.claims();
-        let groups = claims.groups(&self.provider.groups_claim);
+    pub fn faults(&self) -> String {
+        let claims = self.claims();
+        let groups = claims.groups(&self.provider().groups_claim);
         let faults = not_known(claims, &groups).map(|(_, fault)| fault.to_string());
         faults.collect::<Vec<_>>().join("; ")
     }
 
     /// A denial as an error. The wire says what the teamspace may learn; the log has every reason, or, for a claim that
     /// is not known, which one and why.
-    pub(super) fn denied(&self, disclosure: &Disclosure<'_>, denial: &Denial) -> TokenError {
+    pub fn denied(&self, disclosure: &Disclosure<'_>, denial: &Denial) -> TokenError {
         let told = disclosure.of_denial(denial);
         let reason = denial.reasons.first().cloned().unwrap_or(Reason::POLICY_DENIED);
         let detail = match reason == Reason::CLAIM_MALFORMED {
@@ -188,23 +180,24 @@ impl Verified<'_> {
         TokenError::new(told.error, reason, told.message.to_owned()).detail(detail)
     }
 
-    pub(super) fn grant(
+    /// The grant of what the policies permit, unless it would be over already.
+    pub fn grant(
         &self,
         app: &App,
         permitted: &Permitted,
-        standing: &Standing,
+        member: &MemberLookup,
     ) -> Result<Grant, TokenError> {
-        let claims = self.id_jag.claims();
-        let member_id = match standing {
-            Standing::Bound(member) | Standing::Unbound(member) => member.id.clone(),
+        let claims = self.claims();
+        let member_id = match member {
+            MemberLookup::Bound(member) | MemberLookup::Unbound(member) => member.id.clone(),
             // Ids that rise with time are neighbours in the database: one page takes many.
-            Standing::Absent { .. } => uuid::Uuid::now_v7().to_string(),
+            MemberLookup::Absent { .. } => uuid::Uuid::now_v7().to_string(),
         };
         let setting = app.config.access_token.lifetime.as_secs();
         let lifetime = permitted.lifetime().map_or(setting, |of_policies| of_policies.min(setting));
-        let longest = self.now.saturating_add(lifetime);
+        let longest = self.now().saturating_add(lifetime);
         let expires_at = claims.session_expiry.map_or(longest, |session| session.min(longest));
-        if expires_at <= self.now {
+        if expires_at <= self.now() {
             return Err(TokenError::invalid_grant(
                 Reason::EXPIRED,
                 "The session at the provider has expired.",
@@ -215,9 +208,9 @@ impl Verified<'_> {
             teamspace: self.teamspace().slug.clone(),
             teamspace_id: self.teamspace().id.clone(),
             client_id: self.client.client_id.clone(),
-            resource: self.resource.identifier.clone(),
+            resource: self.target.resource.identifier.clone(),
             scopes: permitted.scopes().to_vec(),
-            issued_at: self.now,
+            issued_at: self.now(),
             expires_at,
             token_id: token::<16>()?,
             auth_time: claims.auth_time,
@@ -240,15 +233,6 @@ fn not_known<'c>(
         (OptionalClaim::Scope, claims.scope.fault()),
     ];
     faults.into_iter().filter_map(|(claim, fault)| Some((claim, fault?)))
-}
-
-/// One person must not become another.
-fn conflict() -> TokenError {
-    let text = "The assertion's subject and email belong to different members.";
-    TokenError::invalid_grant(Reason::SUBJECT_CONFLICT, text).detail(
-        "the email or aud_sub names a member to whom another subject is bound; an administrator can unlink \
-         the member",
-    )
 }
 
 impl MemberFacts {

@@ -66,8 +66,8 @@ pub fn decide(policies: &PolicyEngine, facts: &Facts) -> Decision {
     if let Err(denial) = check_known(policies, facts) {
         return Decision { rulings, outcome: Err(denial) };
     }
-    let outcome = match Court::assemble(policies, facts) {
-        Ok(court) => court.decide(&mut rulings, &mut refused),
+    let outcome = match Evaluation::assemble(policies, facts) {
+        Ok(evaluation) => evaluation.decide(&mut rulings, &mut refused),
         Err(error) => {
             tracing::error!(%error, "cannot decide");
             Err(Denial::undecidable())
@@ -90,15 +90,19 @@ pub struct Explained {
     pub findings: Vec<Finding>,
 }
 
-/// Decides again, and says which clauses made the difference.
+/// Decides, and says which clauses made the difference.
 pub fn explain(policies: &PolicyEngine, facts: &Facts) -> (Vec<Explained>, Result<Permitted, Denial>) {
     let Decision { rulings, outcome } = decide(policies, facts);
-    let explained = match Court::assemble(policies, facts) {
-        Ok(court) => rulings.into_iter().map(|ruling| court.explain(ruling)).collect(),
+    (explain_rulings(policies, facts, rulings), outcome)
+}
+
+/// Says of a decision on these facts which clauses made the difference.
+pub fn explain_rulings(policies: &PolicyEngine, facts: &Facts, rulings: Vec<Ruling>) -> Vec<Explained> {
+    match Evaluation::assemble(policies, facts) {
+        Ok(evaluation) => rulings.into_iter().map(|ruling| evaluation.explain(ruling)).collect(),
         // Then the decision was that nothing can be decided, and said so.
         Err(_) => Vec::new(),
-    };
-    (explained, outcome)
+    }
 }
 
 /// The scopes that no policy was asked about, since they are outside of what can be granted at all.
@@ -212,7 +216,7 @@ pub(super) fn with_configuration<T>(
 }
 
 /// The facts as Cedar wants them, built once for all questions of an exchange.
-pub(super) struct Court<'a> {
+pub(super) struct Evaluation<'a> {
     policies: &'a PolicyEngine,
     facts: &'a Facts,
     entities: Entities,
@@ -220,7 +224,7 @@ pub(super) struct Court<'a> {
     context: Context,
 }
 
-impl<'a> Court<'a> {
+impl<'a> Evaluation<'a> {
     pub(super) fn assemble(policies: &'a PolicyEngine, facts: &'a Facts) -> Result<Self, FactsError> {
         Ok(Self {
             policies,

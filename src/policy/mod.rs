@@ -43,6 +43,7 @@ pub use annotations::{AnnotatedSet, Annotations};
 pub use cache::{CacheControl, CompiledPolicies, RecordedDecision, decide_recorded};
 pub use decision::{
     Decision, Explained, Permitted, Ruling, decide, decide_configuration, explain, explain_configuration,
+    explain_rulings,
 };
 pub use denial::Denial;
 pub(crate) use depth::with_stack;

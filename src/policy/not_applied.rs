@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::action::Action;
 use super::clauses::{Clause, Finding};
-use super::decision::{Court, Explained, with_configuration};
+use super::decision::{Evaluation, Explained, with_configuration};
 use super::engine::{PolicyEngine, Question};
 use super::facts::{ConfigurationFacts, Facts};
 use super::{constraints, depth};
@@ -45,13 +45,13 @@ pub fn not_applied(
     decisions: &[Explained],
     tells: impl Fn(&str) -> bool,
 ) -> NotApplied {
-    let Ok(court) = Court::assemble(policies, facts) else { return NotApplied::default() };
+    let Ok(evaluation) = Evaluation::assemble(policies, facts) else { return NotApplied::default() };
     // A scope that is no candidate was refused before policies were asked.
     let asked = |explained: &&Explained| {
         let ruling = &explained.ruling;
         ruling.action != Action::GrantScope || facts.candidates.scopes.contains(&ruling.resource)
     };
-    let answered = decisions.iter().filter(asked).map(|e| (e, court.question_of(&e.ruling))).collect();
+    let answered = decisions.iter().filter(asked).map(|e| (e, evaluation.question_of(&e.ruling))).collect();
     let groups = facts.claims.groups.as_ref();
     let groups = groups.map(|groups| groups.iter().map(|group| facts.group_id(group)).collect());
     NotApplied { groups, ..among(policies, answered, tells) }

@@ -86,8 +86,6 @@ impl Batch {
             finishes.push(answering(self.answers, verdicts));
             Ok(())
         });
-        // Whoever is answered may want to have its row back.
-        drop(self.entries);
         let lost = written.is_err();
         let committed = written.and_then(|()| connection.commit().map_err(|e| e.to_string()));
         if committed.is_ok() {
@@ -125,7 +123,6 @@ impl Batch {
             if verdicts.iter().any(|verdict| matches!(verdict, Err(RedeemError::Store(_)))) {
                 commits.health = Health::Doubtful;
             }
-            drop(self.entries);
             for (answer, verdict) in self.answers.into_iter().zip(verdicts) {
                 let _ = answer.send(verdict);
             }

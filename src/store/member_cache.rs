@@ -8,7 +8,7 @@ use std::sync::{PoisonError, RwLock};
 
 use foldhash::quality::RandomState;
 
-use super::members::{Asserted, Identity};
+use super::members::{Identity, SubjectClaims};
 use crate::model::member::Member;
 
 /// Most entries of each of the two generations; some 400 bytes each.
@@ -57,7 +57,7 @@ impl Generations {
 impl MemberCache {
     /// The member whom the subject is bound to, if that is all there is to find out: an email or account
     /// other than the member's own could be somebody else's.
-    pub fn find(&self, asserted: &Asserted) -> Option<Member> {
+    pub fn find(&self, asserted: &SubjectClaims) -> Option<Member> {
         let key = key(&asserted.subject);
         let generations = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let min_generation = generations.min_generation_of(&asserted.subject.teamspace_id);

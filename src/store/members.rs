@@ -42,7 +42,7 @@ row! {
 
 /// The result of looking up an assertion's subject in a teamspace.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
+pub enum MemberLookup {
     /// Nobody yet; so many seats are taken.
     Absent { seats_used: i64 },
     /// The member whom this subject is bound to.
@@ -53,7 +53,7 @@ pub enum Standing {
 
 /// The claims of an assertion that identify a person.
 #[derive(Debug, Clone)]
-pub struct Asserted {
+pub struct SubjectClaims {
     pub subject: Identity,
     /// Lower case.
     pub email: Option<String>,
@@ -63,12 +63,15 @@ pub struct Asserted {
 
 /// Finds the subject inside one teamspace: by (issuer, tenant, subject), then once by email. None when
 /// subject, email and account name different members.
-pub fn standing(connection: &mut AnyConnection, asserted: &Asserted) -> Result<Option<Standing>, StoreError> {
-    let found = standing_of_subject(connection, &asserted.subject, asserted.email.as_deref())?;
+pub fn look_up(
+    connection: &mut AnyConnection,
+    asserted: &SubjectClaims,
+) -> Result<Option<MemberLookup>, StoreError> {
+    let found = look_up_subject(connection, &asserted.subject, asserted.email.as_deref())?;
     let (Some(standing), Some(account)) = (&found, &asserted.account) else { return Ok(found) };
     let own = match standing {
-        Standing::Bound(member) | Standing::Unbound(member) => Some(&member.id),
-        Standing::Absent { .. } => None,
+        MemberLookup::Bound(member) | MemberLookup::Unbound(member) => Some(&member.id),
+        MemberLookup::Absent { .. } => None,
     };
     let names_another =
         own != Some(account) && find(connection, &asserted.subject.teamspace_id, account)?.is_some();
@@ -91,11 +94,11 @@ impl ConstSql for FindByEmail {
         last_sign_in_at, sessions_ended_at FROM members WHERE teamspace_id = ? AND email = ?";
 }
 
-fn standing_of_subject(
+fn look_up_subject(
     connection: &mut AnyConnection,
     subject: &Identity,
     email: Option<&str>,
-) -> Result<Option<Standing>, StoreError> {
+) -> Result<Option<MemberLookup>, StoreError> {
     let Identity { teamspace_id, issuer, tenant, subject, .. } = subject;
     let key = [teamspace_id, issuer, tenant, subject].map(Into::into);
     let bound: Option<Row> = Statement::<FindBound, 4>::new(key).find(connection)?;
@@ -106,16 +109,16 @@ fn standing_of_subject(
     };
     match (bound, by_email) {
         (Some(_), Some(other)) if other.status != Status::Removed => Ok(None),
-        (Some(row), _) => Ok(Some(Standing::Bound(row.into()))),
+        (Some(row), _) => Ok(Some(MemberLookup::Bound(row.into()))),
         (None, Some(member)) => {
             // A removed one is out under every subject.
             let free = member.status == Status::Removed
                 || identities_of(connection, std::slice::from_ref(&member.id))?.is_empty();
-            Ok(free.then_some(Standing::Unbound(member)))
+            Ok(free.then_some(MemberLookup::Unbound(member)))
         }
         (None, None) => {
             let seats_used = teamspaces::seats_used(connection, teamspace_id)?;
-            Ok(Some(Standing::Absent { seats_used }))
+            Ok(Some(MemberLookup::Absent { seats_used }))
         }
     }
 }

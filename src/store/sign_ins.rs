@@ -79,7 +79,7 @@ pub struct SignIn {
     pub assertion: String,
     pub token_id: String,
     pub facts: String,
-    /// The key of its [`DecisionBody`]; empty in rows of older versions that hold all of it.
+    /// The key of its [`DecisionBody`]; empty when the row holds all of it.
     pub(super) grounds: String,
     pub repeated: i64,
     pub identity_provider_id: String,
@@ -240,6 +240,7 @@ pub(super) fn complete(connection: &mut AnyConnection, rows: &mut [SignIn]) -> R
             continue;
         };
         body.complete(&mut row.decisions, &mut row.facts)?;
+        row.grounds.clear();
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use countersign::disclosure::{Disclosure, Known};
 use countersign::model::member::Status;
+use countersign::oauth::reason::Reason;
 use countersign::policy::{AnnotatedSet, PolicySource};
 use countersign::store::snapshot::{Snapshot, Tenancy};
 use serde_json::{Value, json};
@@ -72,6 +73,7 @@ async fn a_policy_that_names_another_teamspace_is_not_told() {
         json!({
             "error": "access_denied", "description": CONSTANT,
             "reason": "policy_denied", "detail": "policy_denied",
+            "who": ["policy_author"], "what_to_do": Reason::POLICY_DENIED.about().what_to_do,
         })
     );
     let rows = ask(&app, &acme, "/teamspaces/acme/sign-ins").await;

@@ -418,7 +418,7 @@ impl TestApp {
         assert!(!answer.header("x-request-id").is_empty());
         let row = self.last_sign_in().await;
         assert_eq!((row.outcome.as_str(), row.reason.as_str()), ("refused", reason), "{row:?}");
-        crate::reasons::assert_told(error, reason);
+        crate::reasons::assert_told(error, &row);
         assert_eq!(row.request_id, answer.header("x-request-id"));
         assert!(row.member_id.is_empty() && row.token_id.is_empty() && row.scopes_granted.is_empty());
         let expected = Written { sign_ins: before.sign_ins + 1, ..before };

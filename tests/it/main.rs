@@ -62,6 +62,7 @@ mod policy_mutation;
 mod policy_schema;
 mod policy_source;
 mod policy_test;
+mod progress;
 mod protected_server;
 #[cfg(feature = "prove")]
 mod prove;

@@ -42,7 +42,7 @@ pub async fn token(State(app): State<Arc<App>>, request: Request) -> Response {
         Ok(token) => granted(&token),
         Err(error) => error.into_response(),
     };
-    response.extensions_mut().insert(Arc::new(exchanged.record));
+    response.extensions_mut().insert(exchanged.record);
     response
 }
 

@@ -1,0 +1,106 @@
+//! The decision on a verified request: who the person is, what the policies say.
+
+use std::sync::Arc;
+
+use super::progress::{Progress, Refused};
+use super::verified::VerifiedRequest;
+use crate::app::App;
+use crate::model::member::Status;
+use crate::oauth::error::{Reason, TokenError};
+use crate::oauth::reason::Check;
+use crate::policy::facts::Facts;
+use crate::policy::{Policies, RecordedDecision, decide_recorded};
+use crate::store::members::{self, MemberLookup, SubjectClaims};
+
+/// What was decided, and on what.
+pub(super) struct Decided {
+    pub policies: Arc<Policies>,
+    pub member: MemberLookup,
+    pub facts: Facts,
+    pub decision: Arc<RecordedDecision>,
+    /// What the log says of a grant: the claims that are not known and were not needed.
+    remark: String,
+}
+
+impl Decided {
+    /// What is known of the request once it is decided.
+    pub fn progress<'a>(&'a self, request: &'a VerifiedRequest<'_>) -> Progress<'a> {
+        Progress {
+            next: Check::Token,
+            policy_set: &self.policies.hash,
+            decided: Some((&*self.decision, &self.facts)),
+            remark: &self.remark,
+            ..request.progress()
+        }
+    }
+}
+
+/// Finds out who the person is.
+pub(super) async fn look_up_member(
+    app: &App,
+    request: &VerifiedRequest<'_>,
+    policies: &Policies,
+) -> Result<MemberLookup, Box<Refused>> {
+    let progress = Progress { policy_set: &policies.hash, ..request.progress() };
+    let claims = request.claims();
+    let asserted = SubjectClaims {
+        subject: request.identity(""),
+        email: claims.email.known().cloned(),
+        account: claims.aud_sub.clone(),
+    };
+    if let Some(member) = app.member_cache.find(&asserted) {
+        return Ok(MemberLookup::Bound(member));
+    }
+    let subject = asserted.subject.clone();
+    let found = app.store.read(move |c| members::look_up(c, &asserted)).await;
+    let found = found.map_err(|error| progress.refuse(error))?;
+    let found = found.ok_or_else(|| progress.refuse(subject_conflict()))?;
+    if let MemberLookup::Bound(member) = &found
+        && member.status == Status::Active
+    {
+        app.member_cache.note(&subject, request.assertion.generation.number, member);
+    }
+    Ok(found)
+}
+
+/// Decides on the facts as they are now.
+pub(super) fn decide(
+    app: &App,
+    request: &VerifiedRequest<'_>,
+    policies: Arc<Policies>,
+    member: MemberLookup,
+) -> Result<Decided, Box<Refused>> {
+    if is_session_over(app, request, &member) {
+        // Somebody who has done so already was too quick for the clocks to tell.
+        let text = "The session was ended. Wait a minute, then sign in again at the identity provider.";
+        let error = TokenError::invalid_grant(Reason::SESSION_REVOKED, text);
+        let progress = Progress { policy_set: &policies.hash, ..request.progress().before(Check::Session) };
+        return Err(progress.refuse(error));
+    }
+    let facts = request.facts(&member);
+    let decision = decide_recorded(&policies.compiled, &facts, &app.policy_cache);
+    let remark = match facts.claims.not_known.is_empty() {
+        true => String::new(),
+        false => format!("not known, and not needed: {}", request.faults()),
+    };
+    Ok(Decided { policies, member, facts, decision, remark })
+}
+
+/// Whether an ended session would go on, which no policy may allow.
+fn is_session_over(app: &App, request: &VerifiedRequest<'_>, member: &MemberLookup) -> bool {
+    match member {
+        MemberLookup::Absent { .. } => false,
+        MemberLookup::Bound(member) | MemberLookup::Unbound(member) => {
+            member.sessions_ended_at.is_some_and(|ended| request.signed_in_at(app) <= ended)
+        }
+    }
+}
+
+/// One person must not become another.
+fn subject_conflict() -> TokenError {
+    let text = "The assertion's subject and email belong to different members.";
+    TokenError::invalid_grant(Reason::SUBJECT_CONFLICT, text).detail(
+        "the email or aud_sub names a member to whom another subject is bound; an administrator can unlink \
+         the member",
+    )
+}

@@ -1,0 +1,201 @@
+//! From a verified request to a grant that is written down: decision, one transaction, answer.
+
+use std::sync::Arc;
+
+use super::client::Client;
+use super::commit::redeem;
+use super::decide::{Decided, decide, look_up_member};
+use super::progress::{Outcome, Refused};
+use super::token::{Grant, TokenResponse, mint};
+use super::verified::VerifiedRequest;
+use super::verify::{Target, VerifiedAssertion};
+use crate::app::App;
+use crate::limits::turns::Turn;
+use crate::model::member::{Member, Role, Status};
+use crate::oauth::error::{Reason, TokenError};
+use crate::oauth::reason::Check;
+use crate::shadow;
+use crate::signing::SigningKey;
+use crate::store::members::MemberLookup;
+use crate::store::sign_ins::NewSignIn;
+use crate::store::{Conflict, MemberChange, RedeemError, Redemption};
+
+/// A verified request of an authenticated client: there is none without a [`Client`].
+pub(super) struct PendingGrant<'a>(VerifiedRequest<'a>);
+
+/// A token that may be answered, since its sign-in is recorded.
+pub(super) struct Granted {
+    pub response: TokenResponse,
+    pub record: Arc<NewSignIn>,
+}
+
+/// What has to be looked at again before a request can be written; nothing of it was.
+pub(super) enum Changed {
+    /// An administrator changed the configuration: everything is verified again.
+    Configuration,
+    /// Somebody else's write came in between: the decision is made again.
+    Facts,
+    /// The decision depends on how many seats are taken, which is true only in a newcomer's turn.
+    Seats,
+}
+
+/// What came of an attempt.
+pub(super) type Attempt = Result<Granted, Changed>;
+
+impl<'a> PendingGrant<'a> {
+    /// The request of the client that authenticated.
+    pub fn new(
+        client: &Client,
+        request_id: &'a str,
+        scope: Option<Vec<String>>,
+        assertion: VerifiedAssertion,
+        target: Target,
+    ) -> Self {
+        let (client, method) = (Arc::clone(client.registered()), client.method());
+        Self(VerifiedRequest { request_id, client, method, scope, assertion, target })
+    }
+
+    /// Ends it without a decision.
+    pub fn refuse(&self, error: impl Into<TokenError>) -> Box<Refused> {
+        self.0.progress().refuse(error)
+    }
+
+    /// Waits for a newcomer's turn.
+    pub async fn take_turn(&self, app: &App) -> Result<Turn, Box<Refused>> {
+        let turn = app.turns.take(&self.0.teamspace().id).await;
+        turn.map_err(|busy| self.refuse(busy))
+    }
+
+    /// Decides, writes and signs. The key comes first: nothing is consumed for a token that could not be signed.
+    pub async fn settle(&self, app: &App, has_turn: bool) -> Result<Attempt, Box<Refused>> {
+        let (request, policies, signer) = (&self.0, app.policies(), app.signer());
+        let no_key = || self.refuse(TokenError::unavailable(Reason::INTERNAL, "no signing key"));
+        let key = signer.active(request.now()).ok_or_else(no_key)?;
+        let member = look_up_member(app, request, &policies).await?;
+        let is_newcomer = matches!(member, MemberLookup::Absent { .. });
+        if is_newcomer && !has_turn && policies.compiled.reads_seats_used() {
+            return Ok(Err(Changed::Seats));
+        }
+        let decided = decide(app, request, policies, member)?;
+        let grant = self.permit(app, &decided)?;
+        self.commit(app, key, &decided, &grant).await
+    }
+
+    fn permit(&self, app: &App, decided: &Decided) -> Result<Grant, Box<Refused>> {
+        let progress = decided.progress(&self.0);
+        match &decided.decision.decision.outcome {
+            Ok(permitted) => {
+                let grant = self.0.grant(app, permitted, &decided.member);
+                grant.map_err(|error| progress.refuse(error))
+            }
+            Err(denial) => {
+                let snapshot = app.snapshot();
+                let error = self.0.denied(&self.0.disclosure(&snapshot, &decided.policies), denial);
+                let refused = progress.before(Check::Policies).refuse(error);
+                try_shadow(app, decided, &refused.record);
+                Err(refused)
+            }
+        }
+    }
+
+    /// Writes the grant down. A write that finds something else than was decided on (a seat taken, a member suspended)
+    /// leaves nothing behind.
+    async fn commit(
+        &self,
+        app: &App,
+        key: &SigningKey,
+        decided: &Decided,
+        grant: &Grant,
+    ) -> Result<Attempt, Box<Refused>> {
+        let progress = decided.progress(&self.0);
+        let record = Arc::new(progress.row(&Outcome::Granted(grant)));
+        let redemption = self.redemption(app, decided, grant);
+        let token = || mint(grant, &app.config.issuer, key);
+        let outcome = redeem(app, redemption, Arc::clone(&record), token).await;
+        let conflict = match outcome {
+            Ok((committed, sealed)) => {
+                try_shadow(app, decided, &record);
+                let sealed = sealed
+                    .map_err(|error| progress.refuse(TokenError::unavailable(Reason::INTERNAL, error)))?;
+                return Ok(Ok(Granted { response: sealed.open(committed), record }));
+            }
+            Err(RedeemError::Store(error)) => return Err(progress.refuse(error)),
+            Err(RedeemError::Conflict(conflict)) => conflict,
+        };
+        let changed = match conflict {
+            Conflict::FactsChanged => Changed::Facts,
+            Conflict::ConfigurationChanged => Changed::Configuration,
+            other => return Err(progress.before(Check::SingleUse).refuse(not_redeemed(other))),
+        };
+        app.member_cache.forget(&self.0.identity(""));
+        Ok(Err(changed))
+    }
+
+    fn redemption(&self, app: &App, decided: &Decided, grant: &Grant) -> Redemption {
+        let (request, claims) = (&self.0, self.0.claims());
+        let signed_in_at = request.signed_in_at(app);
+        let member = match &decided.member {
+            MemberLookup::Bound(member) if member.status != Status::Invited => {
+                MemberChange::Known { member_id: member.id.clone() }
+            }
+            MemberLookup::Bound(member) => {
+                MemberChange::Accept { member: member.clone(), signed_in_at, identity: None }
+            }
+            MemberLookup::Unbound(member) => {
+                let identity = request.identity(&member.id);
+                MemberChange::Accept { member: member.clone(), signed_in_at, identity: Some(identity) }
+            }
+            MemberLookup::Absent { seats_used } => {
+                let counts_seats = decided.policies.compiled.reads_seats_used();
+                self.provisioning(grant, counts_seats.then_some(*seats_used))
+            }
+        };
+        Redemption {
+            assertion: request.assertion.id_jag.id().to_owned(),
+            issued_at: claims.issued_at(),
+            expires_at: claims.dead_at(app.config.assertion.clock_skew.as_secs()),
+            generation: request.assertion.generation,
+            member,
+        }
+    }
+
+    fn provisioning(&self, grant: &Grant, seats_counted: Option<i64>) -> MemberChange {
+        let (request, now) = (&self.0, self.0.now());
+        let member = Member {
+            id: grant.member_id.clone(),
+            teamspace_id: request.teamspace().id.clone(),
+            email: request.claims().email.known().cloned().unwrap_or_default(),
+            role: Role::Developer,
+            status: Status::Active,
+            provisioned_by: "sign-in".to_owned(),
+            created_at: now,
+            last_sign_in_at: Some(now),
+            sessions_ended_at: None,
+        };
+        let identity = request.identity(&grant.member_id);
+        MemberChange::Provision { member, identity, seats_counted }
+    }
+}
+
+/// Asks the shadow set, if there is one, once for each decision that took effect: not for those that are made
+/// again, nor for an assertion that turned out to be used.
+fn try_shadow(app: &App, decided: &Decided, record: &NewSignIn) {
+    if let Some(shadow) = &app.shadow {
+        let Decided { policies, facts, decision, .. } = decided;
+        shadow.compare(&shadow::Decided { policies, facts, decision: &decision.decision }, record);
+    }
+}
+
+/// EMA §7.4.2: single use, also where it cannot be told any more whether an assertion was used.
+pub(super) fn not_redeemed(conflict: Conflict) -> TokenError {
+    match conflict {
+        Conflict::Replayed => TokenError::invalid_grant(Reason::REPLAYED, "The assertion was used before."),
+        Conflict::ExpiresTooEarly { .. } | Conflict::IssuedTooEarly { .. } | Conflict::NotServedYet => {
+            TokenError::invalid_grant(Reason::EXPIRED, "The assertion is too old; ask for a new one.")
+                .detail(conflict.to_string())
+        }
+        Conflict::FactsChanged | Conflict::ConfigurationChanged => {
+            TokenError::unavailable(Reason::INTERNAL, conflict)
+        }
+    }
+}

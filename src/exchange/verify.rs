@@ -1,0 +1,141 @@
+//! From an assertion and the request around it to what can be decided on.
+
+use std::sync::Arc;
+
+use super::assertion::{AuthenticAssertion, IdJag, UnverifiedAssertion};
+use super::claims::Expectations;
+use super::issuer::{Finding, select, trusted_issuer};
+use super::progress::{Progress, Refused};
+use super::resource::ResourceRequest;
+use crate::app::App;
+use crate::clock::UnixSeconds;
+use crate::idp::jwks::KeyError;
+use crate::model::resource::Resource;
+use crate::model::scope::ScopeRequest;
+use crate::oauth::error::{Reason, TokenError};
+use crate::oauth::reason::Check;
+use crate::oauth::scope::Candidates;
+use crate::store::snapshot::{IssuerProviders, Snapshot, TrustedProvider};
+use crate::store::state::Generation;
+
+/// A verified assertion, and whose it is.
+pub(super) struct VerifiedAssertion {
+    pub id_jag: IdJag,
+    pub trusted: TrustedProvider,
+    /// The configuration that all of this stands on.
+    pub generation: Generation,
+    pub now: UnixSeconds,
+}
+
+/// What the token would be for.
+pub(super) struct Target {
+    pub resource: Arc<Resource>,
+    pub candidates: Candidates,
+}
+
+impl VerifiedAssertion {
+    /// What is known once it is there.
+    pub fn progress<'a>(&'a self, before: Progress<'a>) -> Progress<'a> {
+        let assertion = self.id_jag.assertion();
+        Progress {
+            next: Check::Resource,
+            issuer: &assertion.claims().iss,
+            teamspace_id: Some(&self.trusted.provider.teamspace_id),
+            provider_id: &self.trusted.provider.id,
+            assertion: Some(assertion),
+            ..before
+        }
+    }
+}
+
+/// Verifies an assertion. Nothing in it is believed before its signature is good. `own` is the id of the teamspace for
+/// which that is done, if others' issuers must stay unknown.
+pub(super) async fn verify(
+    app: &App,
+    snapshot: &Snapshot,
+    assertion: &str,
+    own: Option<&str>,
+    progress: Progress<'_>,
+) -> Result<VerifiedAssertion, Box<Refused>> {
+    let (now, progress) = (progress.at, progress.before(Check::Format));
+    let unverified = UnverifiedAssertion::peek(assertion, app.config.assertion.max_size.bytes())
+        .map_err(|error| progress.refuse(error))?;
+
+    let issuer = unverified.issuer().to_owned();
+    let Finding { teamspace_id, found, .. } = trusted_issuer(snapshot, &issuer, own);
+    let progress = Progress { issuer: &issuer, teamspace_id, ..progress.before(Check::Issuer) };
+    let providers = found.map_err(|error| progress.refuse(error))?;
+
+    let progress = progress.before(Check::Key);
+    let authentic = authenticate(app, unverified, providers).await.map_err(|error| progress.refuse(error))?;
+
+    // What is wrong with it is told in its turn.
+    let Finding { teamspace_id, provider_id, found } = select(providers, &authentic, own);
+    let progress = Progress { teamspace_id, provider_id, ..progress.before(Check::Audience) };
+    let id_jag = authentic
+        .check(&expectations(app, progress.client_id, now))
+        .map_err(|unfit| Progress { assertion: Some(&unfit.assertion), ..progress }.refuse(unfit.error))?;
+    let progress = Progress { assertion: Some(id_jag.assertion()), ..progress.before(Check::Tenant) };
+    let trusted = found.map_err(|error| progress.refuse(error))?.clone();
+    Ok(VerifiedAssertion { id_jag, trusted, generation: snapshot.generation, now })
+}
+
+/// Finds out for which MCP server and which scopes the token would be.
+pub(super) fn resolve_target(
+    snapshot: &Snapshot,
+    verified: &VerifiedAssertion,
+    requested: &[String],
+    progress: Progress<'_>,
+) -> Result<Target, Box<Refused>> {
+    let TrustedProvider { tenancy, provider } = &verified.trusted;
+    let (claims, teamspace) = (verified.id_jag.claims(), &tenancy.teamspace.slug);
+    let resource = ResourceRequest { claimed: &claims.resource, requested, teamspace }
+        .resolve(snapshot)
+        .map_err(|error| progress.refuse(error))?;
+    let progress = Progress { resource: &resource.identifier, ..progress.before(Check::Scopes) };
+    let setting = provider.scope_setting();
+    // A claim that cannot be read does not matter where the setting replaces it.
+    let claimed = match setting {
+        Some(_) => claims.scope.known(),
+        None => claims.scope.needed().map_err(|error| progress.refuse(error))?,
+    };
+    let (claimed, requested, setting) = (claimed.map(Vec::as_slice), progress.scope, setting.as_deref());
+    let candidates = ScopeRequest { claimed, requested, setting, resource: &resource }.candidates();
+    let candidates = candidates.map_err(|error| progress.refuse(error))?;
+    Ok(Target { resource, candidates })
+}
+
+fn expectations(app: &App, client_id: &str, now: UnixSeconds) -> Expectations {
+    Expectations {
+        audience: app.config.issuer.clone(),
+        client_id: client_id.to_owned(),
+        now,
+        clock_skew: app.config.assertion.clock_skew.as_secs(),
+        max_lifetime: app.config.assertion.max_lifetime.as_secs(),
+    }
+}
+
+/// Checks the signature with a key of the issuer.
+async fn authenticate(
+    app: &App,
+    unverified: UnverifiedAssertion<'_>,
+    providers: &IssuerProviders,
+) -> Result<AuthenticAssertion, TokenError> {
+    let (kid, algorithm) = (unverified.kid(), unverified.algorithm());
+    // The keys are the issuer's: whichever provider asks for them, they are the same.
+    let Some(TrustedProvider { tenancy, provider }) = providers.enabled().next() else {
+        return Err(TokenError::unverified(Reason::ISSUER_DISABLED));
+    };
+    let keys = app.issuer_keys.find(&tenancy.teamspace.slug, provider, kid, algorithm).await;
+    let keys = keys.map_err(|error| match error {
+        KeyError::Unknown(detail) => TokenError::unverified(Reason::KID_UNKNOWN).detail(detail),
+        KeyError::Busy => TokenError::unavailable(Reason::ISSUER_UNREACHABLE, error),
+        KeyError::Unreachable => {
+            let mut unavailable = TokenError::unavailable(Reason::ISSUER_UNREACHABLE, error);
+            // Nobody asks again before.
+            unavailable.retry_after = Some(app.config.jwks.min_refresh_interval.std().as_secs());
+            unavailable
+        }
+    })?;
+    unverified.authenticate(&keys)
+}
