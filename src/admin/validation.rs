@@ -111,7 +111,7 @@ fn check_locally(
         now: at.app.clock.now(),
         issuer: proposed.issuer.clone(),
         teamspace: TeamspaceFacts::of(
-            &tenancy.teamspace,
+            tenancy,
             tenancy.identity_provider(&proposed.id).map(|provider| &**provider),
         ),
     };

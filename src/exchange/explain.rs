@@ -47,6 +47,8 @@ pub struct Explanation {
     pub not_applied: Option<NotApplied>,
     /// Hash of the policy set that decided.
     pub policy_set: String,
+    /// The id of the identity provider that the assertion leads to.
+    pub identity_provider: Option<String>,
     /// The claims of the token that would be issued; member id and `jti` of a new member are made up.
     pub token: Option<Value>,
     pub error: Option<Refusal>,
@@ -74,7 +76,14 @@ pub struct Refusal {
 
 /// Explains an assertion.
 pub async fn explain(app: &App, asked: &Asked<'_>) -> Explanation {
-    let mut walk = Walk { app, asked, policies: app.policies(), decisions: Vec::new(), not_applied: None };
+    let mut walk = Walk {
+        app,
+        asked,
+        policies: app.policies(),
+        decisions: Vec::new(),
+        not_applied: None,
+        identity_provider: None,
+    };
     let outcome = walk.whole().await;
     let failed = outcome.as_ref().err().map(|refused| refused.failed);
     let outcome_of = |check: Check| match failed {
@@ -92,6 +101,7 @@ pub async fn explain(app: &App, asked: &Asked<'_>) -> Explanation {
         decisions: walk.decisions,
         not_applied: walk.not_applied,
         policy_set: walk.policies.hash.clone(),
+        identity_provider: walk.identity_provider,
         token,
         error,
     }
@@ -119,6 +129,7 @@ struct Walk<'a> {
     policies: Arc<Policies>,
     decisions: Vec<Explained>,
     not_applied: Option<NotApplied>,
+    identity_provider: Option<String>,
 }
 
 impl Walk<'_> {
@@ -134,6 +145,7 @@ impl Walk<'_> {
         // assertion that its identity provider has issued to that client.
         let client = if asked.confined { Ok(client) } else { client.map(Ok) }?;
         let assertion = verify(app, &snapshot, asked.assertion, asked.teamspace_id, begun).await?;
+        self.identity_provider = Some(assertion.trusted.provider.id.clone());
         let client = client?;
         let target = resolve_target(&snapshot, &assertion, asked.resource, assertion.progress(begun))?;
         let (method, scope) = (client.token_endpoint_auth_method, asked.scope.map(<[String]>::to_vec));

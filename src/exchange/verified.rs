@@ -22,7 +22,7 @@ use crate::policy::facts::{
 use crate::policy::{Denial, Permitted, Policies};
 use crate::random::token;
 use crate::store::members::{Identity, MemberLookup};
-use crate::store::snapshot::Snapshot;
+use crate::store::snapshot::{Snapshot, Tenancy};
 
 /// A verified assertion with everything that was found out about the request around it.
 pub(super) struct VerifiedRequest<'a> {
@@ -89,7 +89,7 @@ impl VerifiedRequest<'_> {
         let registered = &self.client;
         Facts {
             now: self.now(),
-            teamspace: TeamspaceFacts::of(self.teamspace(), Some(self.provider())),
+            teamspace: TeamspaceFacts::of(&self.assertion.trusted.tenancy, Some(self.provider())),
             client: ClientFacts {
                 client_id: registered.client_id.clone(),
                 groups: registered.groups.clone(),
@@ -244,10 +244,15 @@ impl MemberFacts {
 }
 
 impl TeamspaceFacts {
-    /// The facts of a teamspace, with the issuer and the scope setting of one of its identity providers.
-    pub fn of(teamspace: &Teamspace, provider: Option<&IdentityProvider>) -> Self {
+    /// The facts of a teamspace, as they are for one of its identity providers.
+    pub fn of(tenancy: &Tenancy, provider: Option<&IdentityProvider>) -> Self {
+        let Tenancy { teamspace, identity_providers } = tenancy;
+        let others = identity_providers.iter().map(|other| &other.issuer);
+        let is_other = |issuer: &&String| provider.is_none_or(|own| own.issuer != **issuer);
         Self {
             slug: teamspace.slug.clone(),
+            other_issuers: others.filter(is_other).cloned().collect(),
+            identity_provider: provider.map(|own| own.id.clone()),
             plan: teamspace.plan,
             issuer: provider.map(|p| p.issuer.clone()),
             scope_setting: provider.and_then(IdentityProvider::scope_setting),

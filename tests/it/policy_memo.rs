@@ -536,9 +536,11 @@ fn what_policies_do_not_read_does_not_matter() {
 #[test]
 fn every_other_fact_is_looked_at() {
     type Change = fn(&mut Facts);
-    let changes: [Change; 22] = [
+    let changes: [Change; 24] = [
         |f| f.teamspace.slug.push('x'),
         |f| f.teamspace.issuer = None,
+        |f| f.teamspace.other_issuers.push("https://x.example".to_owned()),
+        |f| f.teamspace.identity_provider = Some("x".to_owned()),
         |f| f.teamspace.email_domains.clear(),
         |f| f.teamspace.scope_setting = None,
         |f| f.client.client_id.push('x'),

@@ -16,6 +16,7 @@ use crate::commands::{countersign, text};
 fn minimal() -> Facts {
     let mut facts = maximal();
     (facts.teamspace.issuer, facts.teamspace.scope_setting) = (None, None);
+    facts.teamspace.identity_provider = None;
     facts.teamspace.email_domains.clear();
     facts.client.groups.clear();
     facts.claims = ClaimFacts { iss: facts.claims.iss, sub: facts.claims.sub, ..ClaimFacts::default() };

@@ -209,6 +209,7 @@ kinds! {
     Time: "datetime" from UnixSeconds = |at| datetime(*at);
     Scopes: "Set<Scope>" from [String] = |names| refs(&TYPES.scope, names);
     Servers: "Set<McpServer>" from [String] = |names| refs(&TYPES.server, names);
+    Issuers: "Set<Issuer>" from [String] = |names| refs(&TYPES.issuer, names);
     IssuerName: "Issuer" from str = |iss| Expr::new_entity_uid(uid(&TYPES.issuer, iss));
     ClientName: "Client" from str = |id| Expr::new_entity_uid(uid(&TYPES.client, id));
     PlanName: "Plan" from Plan = |plan| Expr::new_entity_uid(uid(&TYPES.plan, plan.as_str()));

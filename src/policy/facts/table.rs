@@ -31,13 +31,23 @@ macro_rules! teamspace_facts {
                 #[serde(default, skip_serializing_if = "Option::is_none")]
                 shared issuer: Option<String> => maybe IssuerName in TEAMSPACE,
                     case issuer: String, example Some("https://acme.okta.com".to_owned()),
-                    "`issuer` of its identity provider, as saved; in `ConfigureIssuer` the one before";
+                    "`issuer` of the identity provider that the assertion led to, as saved; in `ConfigureIssuer` the one before";
+
+                #[serde(default, skip_serializing_if = "Vec::is_empty")]
+                shared other_issuers: Vec<String> => always Issuers in TEAMSPACE,
+                    case other_issuers: Vec<String>, example vec!["https://acme.example.com".to_owned()],
+                    "`issuer` of its other identity providers";
+
+                #[serde(default, skip_serializing_if = "Option::is_none")]
+                shared identity_provider: Option<String> => maybe Text in TEAMSPACE,
+                    case identity_provider: String, example Some("okta-europe".to_owned()),
+                    "`id` of the identity provider that the assertion led to";
 
                 #[serde(default, skip_serializing_if = "Option::is_none")]
                 shared scope_setting: Option<Vec<String>> => maybe Scopes in TEAMSPACE,
                     case scope_setting: Vec<String>,
                     example Some(vec!["docs.read".to_owned(), "docs.write".to_owned()]),
-                    "`scope` of its identity provider; absent when blank";
+                    "`scope` of that identity provider; absent when blank";
 
                 #[serde(default, skip_serializing_if = "Vec::is_empty")]
                 shared email_domains: Vec<String> => always Texts in TEAMSPACE,

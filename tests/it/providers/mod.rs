@@ -75,6 +75,11 @@ async fn each_provider_of_a_teamspace_has_its_own_scope_setting() {
         ("entra", Some("id-of-acme"))
     );
     assert_eq!(countersign::decision_log::view(&row, None)["identity_provider"], "entra");
+    // So do policies see it.
+    let facts: Value = serde_json::from_str(&row.facts).unwrap();
+    assert_eq!(facts["teamspace"]["identity_provider"], "entra");
+    assert_eq!(facts["teamspace"]["issuer"], json!(second.issuer));
+    assert_eq!(facts["teamspace"]["other_issuers"], json!([app.idp.issuer]));
     // The keys of one are not the other's.
     let forged = app.claims_with(json!({ "iss": app.idp.issuer }));
     let answer = app.exchange(&second.key.assertion(&forged)).await;
@@ -226,5 +231,9 @@ async fn explain_tells_a_teamspace_nothing_of_another_with_its_issuer() {
     assert_eq!(told(&theirs), told(&nobodys));
     assert_eq!(explain(&app, &acme, "acme", ask(json!({}))).await.json["error"], Value::Null);
     let seen = explain(&app, &operator, "globex", ask(json!({ "tenant": "g" }))).await.json;
-    assert_eq!(seen["token"]["teamspace"], "globex", "{seen}");
+    assert_eq!(
+        (&seen["token"]["teamspace"], &seen["identity_provider"]),
+        (&json!("globex"), &json!("pins-g"))
+    );
+    assert!(theirs["identity_provider"].is_null());
 }
