@@ -1,6 +1,6 @@
 //! What the benchmarks decide on.
 
-use countersign::model::member::Status;
+use countersign::model::member::{Role, Status};
 use countersign::oauth::scope::Candidates;
 use countersign::policy::example::maximal;
 use countersign::policy::facts::{ClaimFacts, Facts, MemberFacts};
@@ -17,9 +17,11 @@ pub fn facts() -> Facts {
             status: Status::Active,
             linking: false,
             email_domain: Some("acme.com".to_owned()),
+            role: Some(Role::Developer),
         },
         candidates: Candidates { scopes: scopes(), ..Candidates::default() },
         key_bound: false,
+        client_address: None,
         ..maximal()
     };
     let known = std::mem::take(&mut facts.claims);

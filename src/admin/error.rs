@@ -62,6 +62,8 @@ pub enum AdminError {
     MemberLimitInvalid,
     #[error("{0}")]
     EmailDomainInvalid(ListFault),
+    #[error("A time zone is named as in Europe/Berlin, or is UTC.")]
+    TimeZoneInvalid,
     #[error("Another teamspace has this slug.")]
     SlugTaken,
     #[error("The domain {0} is another teamspace's.")]

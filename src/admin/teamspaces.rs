@@ -13,7 +13,7 @@ use super::error::AdminError;
 use super::patch::{nullable, present};
 use crate::clock::rfc3339;
 use crate::email::is_domain;
-use crate::model::teamspace::{Plan, Teamspace, is_slug};
+use crate::model::teamspace::{Plan, Teamspace, UTC, is_slug, known_time_zone};
 use crate::policy::references::Kind;
 use crate::store::changes::Changed;
 use crate::store::resources::replace_teamspace;
@@ -30,6 +30,12 @@ pub struct NewTeamspace {
     member_limit: Option<i64>,
     #[serde(default)]
     email_domains: Vec<String>,
+    #[serde(default = "utc")]
+    time_zone: String,
+}
+
+fn utc() -> String {
+    UTC.to_owned()
 }
 
 /// The members that can be changed.
@@ -46,6 +52,8 @@ pub struct TeamspacePatch {
     member_limit: Option<Option<i64>>,
     #[serde(default, deserialize_with = "present")]
     email_domains: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "present")]
+    time_zone: Option<String>,
 }
 
 /// Adds a teamspace.
@@ -57,6 +65,7 @@ pub async fn create(operator: &Operator, new: NewTeamspace) -> Result<Teamspace,
         plan: new.plan,
         member_limit: new.member_limit,
         email_domains: new.email_domains,
+        time_zone: new.time_zone,
         created_at: operator.app.clock.now(),
     })?;
     operator
@@ -140,6 +149,7 @@ pub fn view(teamspace: &Teamspace) -> Value {
         "plan": teamspace.plan,
         "member_limit": teamspace.member_limit,
         "email_domains": teamspace.email_domains,
+        "time_zone": teamspace.time_zone,
         "created_at": rfc3339(teamspace.created_at),
     })
 }
@@ -151,6 +161,7 @@ impl TeamspacePatch {
             || self.plan.is_some()
             || self.member_limit.is_some()
             || self.email_domains.is_some()
+            || self.time_zone.is_some()
     }
 
     fn apply(self, old: Teamspace) -> Teamspace {
@@ -160,6 +171,7 @@ impl TeamspacePatch {
             plan: self.plan.unwrap_or(old.plan),
             member_limit: self.member_limit.unwrap_or(old.member_limit),
             email_domains: self.email_domains.unwrap_or(old.email_domains),
+            time_zone: self.time_zone.unwrap_or(old.time_zone),
             ..old
         }
     }
@@ -180,6 +192,7 @@ fn checked(mut teamspace: Teamspace) -> Result<Teamspace, AdminError> {
     let rule = "this is no domain such as example.com.";
     check::list(&teamspace.email_domains, is_domain, rule).map_err(AdminError::EmailDomainInvalid)?;
     teamspace.email_domains.sort();
+    teamspace.time_zone = known_time_zone(&teamspace.time_zone).ok_or(AdminError::TimeZoneInvalid)?;
     Ok(teamspace)
 }
 

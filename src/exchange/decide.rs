@@ -10,6 +10,7 @@ use crate::oauth::error::{Reason, TokenError};
 use crate::oauth::reason::Check;
 use crate::policy::facts::Facts;
 use crate::policy::{Policies, RecordedDecision, decide_recorded};
+use crate::shadow::Shadow;
 use crate::store::members::{self, MemberLookup, SubjectClaims};
 
 /// What was decided, and on what.
@@ -77,7 +78,8 @@ pub(super) fn decide(
         let progress = Progress { policy_set: &policies.hash, ..request.progress().before(Check::Session) };
         return Err(progress.refuse(error));
     }
-    let facts = request.facts(&member);
+    let of_shadow = app.shadow.as_ref().map(Shadow::wanted).unwrap_or_default();
+    let facts = request.facts(&member, policies.compiled.wanted().or(of_shadow));
     let decision = decide_recorded(&policies.compiled, &facts, &app.policy_cache);
     let remark = match facts.claims.not_known.is_empty() {
         true => String::new(),

@@ -149,7 +149,8 @@ impl Walk<'_> {
         let client = client?;
         let target = resolve_target(&snapshot, &assertion, asked.resource, assertion.progress(begun))?;
         let (method, scope) = (client.token_endpoint_auth_method, asked.scope.map(<[String]>::to_vec));
-        let request = VerifiedRequest { request_id: "", client, method, scope, assertion, target };
+        let request =
+            VerifiedRequest { request_id: "", client, method, scope, address: None, assertion, target };
         let member = look_up_member(app, &request, &self.policies).await?;
         let decided = decide(app, &request, Arc::clone(&self.policies), member)?;
         let permitted = self.permitted(&request, &decided)?;

@@ -100,7 +100,7 @@ async fn verify_call<'a>(app: &App, call: &TokenCall<'a>) -> Result<PendingGrant
     app.limits.check_subject(client_id, person).map_err(|limited| progress.refuse(limited))?;
 
     let target = resolve_target(&snapshot, &assertion, &asked.resource, progress)?;
-    Ok(PendingGrant::new(&client, call.request_id, asked.scope, assertion, target))
+    Ok(PendingGrant::new(&client, call, asked.scope, assertion, target))
 }
 
 fn authenticate_limited(

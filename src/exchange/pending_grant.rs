@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::TokenCall;
 use super::client::Client;
 use super::commit::redeem;
 use super::decide::{Decided, decide, look_up_member};
@@ -46,13 +47,14 @@ impl<'a> PendingGrant<'a> {
     /// The request of the client that authenticated.
     pub fn new(
         client: &Client,
-        request_id: &'a str,
+        call: &TokenCall<'a>,
         scope: Option<Vec<String>>,
         assertion: VerifiedAssertion,
         target: Target,
     ) -> Self {
         let (client, method) = (Arc::clone(client.registered()), client.method());
-        Self(VerifiedRequest { request_id, client, method, scope, assertion, target })
+        let (request_id, address) = (call.request_id, Some(call.address));
+        Self(VerifiedRequest { request_id, client, method, scope, address, assertion, target })
     }
 
     /// Ends it without a decision.

@@ -1,5 +1,6 @@
 //! A verified request: what its decision stands on, and the grant that it may lead to.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::claims::{Claims, Fault, Said};
@@ -16,8 +17,9 @@ use crate::model::member::Member;
 use crate::model::teamspace::Teamspace;
 use crate::oauth::error::{Reason, TokenError};
 use crate::oauth::reason::Check;
+use crate::oauth::scope::Candidates;
 use crate::policy::facts::{
-    ClaimFacts, ClientFacts, Facts, MemberFacts, OptionalClaim, ResourceFacts, TeamspaceFacts,
+    Actor, ClaimFacts, ClientFacts, Facts, MemberFacts, OptionalClaim, ResourceFacts, TeamspaceFacts, Wanted,
 };
 use crate::policy::{Denial, Permitted, Policies};
 use crate::random::token;
@@ -31,6 +33,8 @@ pub(super) struct VerifiedRequest<'a> {
     /// How the client authenticates.
     pub method: AuthMethod,
     pub scope: Option<Vec<String>>,
+    /// Where the client calls from; none where nobody calls.
+    pub address: Option<IpAddr>,
     pub assertion: VerifiedAssertion,
     pub target: Target,
 }
@@ -85,7 +89,7 @@ impl VerifiedRequest<'_> {
     }
 
     /// What the policies see.
-    pub fn facts(&self, member: &MemberLookup) -> Facts {
+    pub fn facts(&self, member: &MemberLookup, wanted: Wanted) -> Facts {
         let registered = &self.client;
         Facts {
             now: self.now(),
@@ -110,8 +114,12 @@ impl VerifiedRequest<'_> {
                 published: self.target.resource.is_published_to(&self.teamspace().slug),
                 default_scopes: self.target.resource.default_scopes.clone(),
             },
-            candidates: self.target.candidates.clone(),
+            candidates: Candidates {
+                requested: self.scope.as_ref().filter(|_| wanted.requested_scopes).cloned(),
+                ..self.target.candidates.clone()
+            },
             key_bound: false,
+            client_address: self.address.filter(|_| wanted.client_address),
         }
     }
 
@@ -157,6 +165,7 @@ impl VerifiedRequest<'_> {
             scopes: claims.scope.known().cloned(),
             resources: claims.resource.iter().map(named).collect(),
             groups: groups.into_known(),
+            act: claims.act.as_ref().and_then(Actor::read),
         }
     }
 
@@ -239,7 +248,7 @@ impl MemberFacts {
     /// Those of a member whom the sign-in is about.
     fn of(member: &Member, linking: bool) -> Self {
         let email_domain = domain_of(&member.email).map(str::to_owned);
-        Self::Present { status: member.status, linking, email_domain }
+        Self::Present { status: member.status, linking, email_domain, role: Some(member.role) }
     }
 }
 
@@ -257,6 +266,7 @@ impl TeamspaceFacts {
             issuer: provider.map(|p| p.issuer.clone()),
             scope_setting: provider.and_then(IdentityProvider::scope_setting),
             email_domains: teamspace.email_domains.clone(),
+            time_zone: teamspace.time_zone.clone(),
         }
     }
 }

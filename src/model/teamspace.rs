@@ -20,6 +20,8 @@ pub struct Teamspace {
     pub member_limit: Option<i64>,
     /// Lower case; empty means any.
     pub email_domains: Vec<String>,
+    /// By its IANA name, such as `Europe/Berlin`.
+    pub time_zone: String,
     pub created_at: UnixSeconds,
 }
 
@@ -29,6 +31,20 @@ impl Teamspace {
         let domain = domain_of(email).unwrap_or_default();
         self.email_domains.is_empty() || self.email_domains.iter().any(|own| own == domain)
     }
+}
+
+/// The time zone where none is named.
+pub const UTC: &str = "UTC";
+
+/// Whether a time zone is the one where none is named.
+pub fn is_utc(time_zone: &str) -> bool {
+    time_zone == UTC
+}
+
+/// The name of a time zone as the database of time zones writes it; none where it has no such zone.
+pub fn known_time_zone(name: &str) -> Option<String> {
+    let zone = jiff::tz::TimeZone::get(name).ok()?;
+    zone.iana_name().map(str::to_owned)
 }
 
 /// Whether a text has the form of a slug.

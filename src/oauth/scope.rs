@@ -55,4 +55,7 @@ pub struct Candidates {
     pub refused: Vec<(String, Reason)>,
     /// Whether assertion or request asked for scopes, so that granting none is an error.
     pub asked: bool,
+    /// The request's scope parameter, where a policy reads it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested: Option<Vec<String>>,
 }

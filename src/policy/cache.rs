@@ -302,7 +302,7 @@ impl<'a> Seen<'a> {
 impl<'a> SeenMember<'a> {
     fn of(facts: &'a Facts) -> Option<Self> {
         Some(match facts.member {
-            MemberFacts::Present { status, linking, ref email_domain } => {
+            MemberFacts::Present { status, linking, ref email_domain, role: _ } => {
                 Self::Present { status, linking, email_domain: email_domain.as_deref() }
             }
             MemberFacts::Absent { seats_used, seats_limit } => {

@@ -13,7 +13,7 @@ use super::annotations::{AnnotatedSet, Annotations};
 use super::clauses::Finding;
 use super::constraints::resource_key;
 use super::denial::{Answer, Denial};
-use super::facts::{Facts, FactsError, Surroundings, action_uid, is_group};
+use super::facts::{Facts, FactsError, Surroundings, Wanted, action_uid, is_group};
 use super::reads::{Reads, SetReads};
 use super::references::References;
 use super::slices::{Slice, Slices, actions_of, slice_up};
@@ -146,6 +146,11 @@ impl PolicyEngine {
     /// What its policies read of the person and the moment.
     pub(super) fn reads(&self) -> &SetReads {
         &self.reads
+    }
+
+    /// The facts that are gathered only where a policy reads them.
+    pub fn wanted(&self) -> Wanted {
+        self.reads.wanted()
     }
 
     /// Whether a decision on a newcomer depends on how many seats are taken, beyond whether one is free.

@@ -1,17 +1,18 @@
 //! An example of each question, made by the code that makes the real ones.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use cedar_policy::{Entity, EntityUid, RestrictedExpression};
 use serde_json::Value;
 
 use super::action::Action;
 use super::facts::{
-    ClaimFacts, ClientFacts, ConfigurationFacts, Facts, FactsError, MemberFacts, ResourceFacts,
+    Actor, ClaimFacts, ClientFacts, ConfigurationFacts, Facts, FactsError, MemberFacts, ResourceFacts,
     TeamspaceFacts, action_uid, claim_facts, client_facts, request_facts, teamspace_facts,
 };
 use crate::model::client::AuthMethod;
-use crate::model::member::Status;
+use crate::model::member::{Role, Status};
 use crate::model::teamspace::Plan;
 use crate::oauth::scope::Candidates;
 
@@ -55,7 +56,7 @@ pub fn maximal() -> Facts {
             published: true,
             default_scopes: vec!["docs.read".to_owned()],
         },
-        candidates: Candidates { scopes, ..Candidates::default() },
+        candidates: Candidates { requested: Some(vec!["docs.read".to_owned()]), scopes, ..Candidates::default() },
     })
 }
 
@@ -92,7 +93,8 @@ fn configuration(facts: &Facts) -> Result<Example, FactsError> {
 pub fn questions() -> Result<Vec<Example>, FactsError> {
     let first = maximal();
     let email_domain = Some("acme.com".to_owned());
-    let member = MemberFacts::Present { status: Status::Invited, linking: true, email_domain };
+    let role = Some(Role::Developer);
+    let member = MemberFacts::Present { status: Status::Invited, linking: true, email_domain, role };
     let later = Facts { member, ..first.clone() };
     let mut examples = Vec::new();
     for action in Action::ALL {

@@ -89,7 +89,7 @@ fn entity(uid: &EntityUid) -> Option<Name> {
         "McpServer" => Some(Name::Server(id)),
         "Scope" => Some(Name::Scope(id)),
         "Client" => Some(Name::Client(id)),
-        "Plan" | "MemberStatus" | "Action" | "ClientGroup" => None,
+        "Plan" | "MemberRole" | "MemberStatus" | "Action" | "ClientGroup" => None,
         _ => Some(Name::Unknown),
     }
 }

@@ -4,7 +4,9 @@ use cedar_policy::pst::{BinaryOp, Clause, Expr, Literal, UnaryOp, Var};
 use cedar_policy::{Policy, PrincipalConstraint};
 
 use super::action::Action;
-use super::facts::{Access, Facts, MemberFacts, ReadClaims, ReadMoment, ReadRequest, is_group, is_user};
+use super::facts::{
+    Access, Facts, MemberFacts, ReadClaims, ReadMoment, ReadRequest, Wanted, is_group, is_user,
+};
 
 /// What a set's policies read in each situation: different actions are asked about, and different parts of a
 /// condition are evaluated.
@@ -50,6 +52,19 @@ impl SetReads {
             for (has_setting, reads) in [(false, without), (true, with)] {
                 reads.add(policy, of_person, Situation { person, has_setting });
             }
+        }
+    }
+
+    /// The facts that are gathered only where they are read.
+    pub fn wanted(&self) -> Wanted {
+        let all = [self.newcomers, self.linking, self.bound];
+        let is_read = |access: &dyn Fn(&ReadRequest) -> Access| {
+            let of = |reads: &Reads| access(&reads.request) != Access::No;
+            all.iter().any(|BySetting { without, with }| of(without) || of(with))
+        };
+        Wanted {
+            client_address: is_read(&|request| request.client_address),
+            requested_scopes: is_read(&|request| request.requested_scopes),
         }
     }
 

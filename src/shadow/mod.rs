@@ -11,7 +11,7 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::mpsc;
 
 use crate::clock::UnixSeconds;
-use crate::policy::facts::Facts;
+use crate::policy::facts::{Facts, Wanted};
 use crate::policy::reload::PolicyReloader;
 use crate::policy::watch::{PolicyFiles, Watch};
 use crate::policy::{Decision, Policies, decide};
@@ -86,6 +86,11 @@ impl Shadow {
     /// The set; none while it could never be read.
     pub fn policies(&self) -> Option<Arc<Policies>> {
         self.policies.load_full()
+    }
+
+    /// The facts that are gathered only where its policies read them.
+    pub fn wanted(&self) -> Wanted {
+        self.policies.load().as_ref().map(|policies| policies.compiled.wanted()).unwrap_or_default()
     }
 
     /// Has another set asked from now on.

@@ -9,6 +9,7 @@ diesel::table! {
         member_limit -> Nullable<BigInt>,
         created_at -> BigInt,
         seats_used -> BigInt,
+        time_zone -> Text,
     }
 }
 

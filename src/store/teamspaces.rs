@@ -20,6 +20,7 @@ struct Row {
     plan: Plan,
     member_limit: Option<i64>,
     created_at: UnixSeconds,
+    time_zone: String,
 }
 
 impl From<&Teamspace> for Row {
@@ -31,14 +32,15 @@ impl From<&Teamspace> for Row {
             plan: t.plan,
             member_limit: t.member_limit,
             created_at: t.created_at,
+            time_zone: t.time_zone.clone(),
         }
     }
 }
 
 impl Row {
     fn with(self, email_domains: Vec<String>) -> Teamspace {
-        let Self { id, slug, name, plan, member_limit, created_at } = self;
-        Teamspace { id, slug, name, plan, member_limit, email_domains, created_at }
+        let Self { id, slug, name, plan, member_limit, created_at, time_zone } = self;
+        Teamspace { id, slug, name, plan, member_limit, email_domains, time_zone, created_at }
     }
 }
 

@@ -76,6 +76,7 @@ fn tables_of_facts() -> Vec<(String, String)> {
     for row in facts::table() {
         let heading = match row.place {
             Place::Entity(name) => format!("### `{name}`"),
+            Place::Record(name) => format!("### `{name}`"),
             Place::Claims => "### `Claims`".to_owned(),
             Place::Context(actions) => {
                 let names: Vec<String> =

@@ -223,6 +223,7 @@ impl TestApp {
             plan: Plan::Enterprise,
             member_limit: None,
             email_domains: vec![],
+            time_zone: "UTC".to_owned(),
             created_at: START,
         };
         self.configure(Changed::Teamspace(teamspace.id.clone()), move |c| {

@@ -31,6 +31,7 @@ mod docs;
 mod email;
 mod explain;
 mod exposed;
+mod facts;
 mod fuzz;
 mod grant;
 mod health;

@@ -114,6 +114,7 @@ fn an_email_is_admitted_by_its_whole_domain() {
         plan: Plan::Enterprise,
         member_limit: None,
         email_domains: Vec::new(),
+        time_zone: "UTC".to_owned(),
         created_at: START,
     };
     assert!(acme.admits_email("ann@anywhere.example"));

@@ -7,7 +7,7 @@ use cedar_policy::{EntityUid, Request, Schema};
 use countersign::model::member::Status;
 use countersign::oauth::error::{ErrorCode, Reason};
 use countersign::policy::example::maximal;
-use countersign::policy::facts::{ConfigurationFacts, Facts, MemberFacts, action_uid, to_context};
+use countersign::policy::facts::{Actor, ConfigurationFacts, Facts, MemberFacts, action_uid, to_context};
 use countersign::policy::{Action, Policies, PolicySource, RecordedFacts, decide};
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -210,11 +210,20 @@ pub fn any_facts() -> impl Strategy<Value = Facts> {
         (any::<i64>(), proptest::option::of(any::<i64>()))
             .prop_map(|(seats_used, seats_limit)| MemberFacts::Absent { seats_used, seats_limit }),
         (any::<bool>(), text()).prop_map(|(linking, email_domain)| {
-            MemberFacts::Present { status: Status::Invited, linking, email_domain }
+            MemberFacts::Present { status: Status::Invited, linking, email_domain, role: None }
         }),
     ];
-    (".{0,12}", claims, member, proptest::option::of(texts()), texts(), texts()).prop_map(
-        |(sub, claims, member, scope_setting, candidates, groups)| {
+    let act = proptest::option::of((".{0,8}", text(), texts())).prop_map(|act| {
+        act.map(|(sub, iss, sub_profile)| Actor {
+            sub,
+            iss,
+            sub_profile,
+            act: Some(Box::new(Actor::example())),
+        })
+    });
+    let request = (act, proptest::option::of(any::<std::net::IpAddr>()), proptest::option::of(texts()));
+    (".{0,12}", claims, member, proptest::option::of(texts()), (texts(), request), texts()).prop_map(
+        |(sub, claims, member, scope_setting, (candidates, (claims_act, address, requested)), groups)| {
             let mut facts = dana();
             facts.claims.sub = sub;
             (facts.claims.tenant, facts.claims.aud_tenant, facts.claims.email) =
@@ -226,6 +235,9 @@ pub fn any_facts() -> impl Strategy<Value = Facts> {
             (facts.member, facts.candidates.scopes) = (member, candidates);
             facts.teamspace.scope_setting = scope_setting;
             facts.client.groups = groups;
+            facts.claims.act = claims_act;
+            (facts.client_address, facts.candidates.requested) = (address, requested);
+            facts.teamspace.time_zone = "Asia/Kathmandu".to_owned();
             facts
         },
     )

@@ -5,10 +5,10 @@ use std::sync::{Arc, LazyLock};
 
 use cedar_policy::{Policy, PolicyId, PolicySet};
 use countersign::config::PolicyCache;
-use countersign::model::member::Status;
+use countersign::model::member::{Role, Status};
 use countersign::oauth::error::Reason;
 use countersign::policy::example::maximal;
-use countersign::policy::facts::{ClaimFacts, Class, Facts, MemberFacts, OptionalClaim, Place, table};
+use countersign::policy::facts::{Actor, ClaimFacts, Class, Facts, MemberFacts, OptionalClaim, Place, table};
 use countersign::policy::{
     CacheControl, CompiledPolicies, PolicySource, RecordedDecision, RecordedFacts, decide,
 };
@@ -111,6 +111,18 @@ const CONDITIONS: &[&str] = &[
     "context.client.auth_method == \"client_secret_basic\"",
     "context.client in ClientGroup::\"desktop\"",
     "context.key_bound",
+    "context has client_address",
+    "context has client_address && context.client_address.isLoopback()",
+    "context.client_address.isInRange(ip(\"10.0.0.0/8\"))",
+    "context has requested_scopes && context.requested_scopes.contains(Scope::\"docs.read\")",
+    "context has requested_scopes",
+    "context.member_role == MemberRole::\"admin\"",
+    "context.local_weekday == 7",
+    "context.local_time < duration(\"12h\")",
+    "context.claims has act",
+    "context.claims has act.sub && context.claims.act.sub == \"agent\"",
+    "context.claims has act && context.claims.act.sub_profile.contains(\"ai_agent\")",
+    "context.claims has act && context.claims.act has iss",
     "resource == Scope::\"docs.read\"",
     "resource is Scope && resource.default",
     "resource.teamspace has scope_setting",
@@ -214,14 +226,32 @@ fn any_facts() -> impl Strategy<Value = Facts> {
         (any::<bool>(), select(&[None, Some("docs.read"), Some("docs.write")][..])),
     );
     let member = prop_oneof![
-        6 => (select(&[Status::Active, Status::Invited, Status::Suspended][..]), any::<bool>())
-            .prop_map(|(status, linking)| stored(status, linking)),
+        6 => (
+            select(&[Status::Active, Status::Invited, Status::Suspended][..]),
+            any::<bool>(),
+            select(&[None, Some(Role::Admin)][..]),
+        )
+            .prop_map(|(status, linking, role)| {
+                let email_domain = Some("acme.com".to_owned());
+                MemberFacts::Present { status, linking, email_domain, role }
+            }),
         3 => (select(&[0, 4, 5, 6, i64::MAX][..]), select(&[None, Some(5), Some(6), Some(i64::MAX)][..]))
             .prop_map(|(seats_used, seats_limit)| MemberFacts::Absent { seats_used, seats_limit }),
     ];
-    (select(moments.to_vec()), person, claims, member, any::<bool>()).prop_map(
-        |(now, person, claims, member, key_bound)| {
+    let request = (
+        any::<bool>(),
+        select(&[None, Some("agent"), Some("other")][..]),
+        select(&[None, Some("127.0.0.1"), Some("10.0.0.1"), Some("::1")][..]),
+        select(&[None, Some("docs.read"), Some("docs.write")][..]),
+        select(&["UTC", "Asia/Tokyo"][..]),
+    );
+    (select(moments.to_vec()), person, claims, member, request).prop_map(
+        |(now, person, claims, member, (key_bound, act, address, requested, zone))| {
             let mut facts = dana();
+            facts.claims.act = act.map(|sub| Actor { sub: sub.to_owned(), ..Actor::example() });
+            facts.client_address = address.map(|text| text.parse().unwrap());
+            facts.candidates.requested = requested.map(|scope| vec![scope.to_owned()]);
+            facts.teamspace.time_zone = zone.to_owned();
             let owned = |texts: Vec<&str>| texts.into_iter().map(str::to_owned).collect::<Vec<_>>();
             (facts.now, facts.member, facts.key_bound) = (now, member, key_bound);
             facts.claims.sub = person.0.to_owned();
@@ -241,7 +271,12 @@ fn any_facts() -> impl Strategy<Value = Facts> {
 }
 
 fn stored(status: Status, linking: bool) -> MemberFacts {
-    MemberFacts::Present { status, linking, email_domain: Some("acme.com".to_owned()) }
+    MemberFacts::Present {
+        status,
+        linking,
+        email_domain: Some("acme.com".to_owned()),
+        role: Some(Role::Developer),
+    }
 }
 
 fn bound(status: Status) -> MemberFacts {
@@ -385,10 +420,23 @@ fn grid() -> Vec<Facts> {
         all.push(Facts { member: MemberFacts::Absent { seats_used, seats_limit }, ..all[0].clone() });
     }
     let base = all[0].clone();
-    let changes: [fn(&mut Facts); 5] = [
+    let changes: [fn(&mut Facts); 11] = [
+        |f| f.claims.act = None,
+        |f| f.claims.act = Some(Actor { sub: "agent".to_owned(), ..Actor::default() }),
+        |f| f.client_address = None,
+        |f| f.client_address = Some([127, 0, 0, 1].into()),
+        |f| f.candidates.requested = None,
+        |f| f.teamspace.time_zone = "Pacific/Kiritimati".to_owned(),
         |f| f.claims.groups = Some(Vec::new()),
         |f| f.claims.scopes = None,
-        |f| f.member = MemberFacts::Present { status: Status::Active, linking: false, email_domain: None },
+        |f| {
+            f.member = MemberFacts::Present {
+                status: Status::Active,
+                linking: false,
+                email_domain: None,
+                role: Some(Role::Developer),
+            }
+        },
         |f| f.claims.not_known = vec![OptionalClaim::Groups],
         |f| (f.claims.email_verified, f.claims.not_known) = (None, vec![OptionalClaim::EmailVerified]),
     ];
@@ -446,7 +494,9 @@ fn is_remembered_of(policies: &CompiledPolicies, mut facts: Facts, change: impl 
 /// Letter for letter: its digest is the name it is found by.
 #[test]
 fn what_is_ones_own_leaves_no_trace_in_what_is_common() {
-    let changes: [fn(&mut Facts); 5] = [
+    let changes: [fn(&mut Facts); 7] = [
+        |f| f.claims.act = None,
+        |f| f.client_address = None,
         |f| f.claims.sub.push('x'),
         |f| f.claims.email = None,
         |f| f.claims.groups = Some(vec!["staff".to_owned()]),
@@ -489,7 +539,7 @@ fn only_shared_facts_are_kept_in_common() {
         let path = match row.place {
             Place::Claims => format!("/claims/{}", row.name),
             Place::Context(_) => format!("/{}", row.name),
-            Place::Entity(_) => continue,
+            Place::Entity(_) | Place::Record(_) => continue,
         };
         let (in_common, in_own) = (common.contains(&path), own.contains(&path));
         assert!(!(in_common && in_own), "{path} is kept twice");
@@ -507,14 +557,16 @@ proptest! {
     /// Whatever somebody is called: it is in their own row, and never where others' rows point to.
     #[test]
     fn personal_texts_stay_in_the_persons_own_row(
-        sub in "[a-z]{24}", email in "[a-z]{24}", group in "[a-z]{24}", age in 1_000_000_000..2_000_000_000_i64,
+        sub in "[a-z]{24}", email in "[a-z]{24}", group in "[a-z]{24}", actor in "[a-z]{24}", age in 1_000_000_000..2_000_000_000_i64,
         facts in any_facts(),
     ) {
         let mut facts = facts;
         (facts.claims.sub, facts.claims.email) = (sub.clone(), Some(format!("{email}@acme.com")));
         (facts.claims.groups, facts.claims.auth_age) = (Some(vec![group.clone()]), Some(age));
+        facts.claims.act = Some(Actor { sub: actor.clone(), ..Actor::default() });
+        facts.client_address = Some([192, 0, 2, 77].into());
         let (common, own) = (RecordedFacts::in_common(&facts), RecordedFacts::own(&facts));
-        for text in [&sub, &email, &age.to_string()] {
+        for text in [&sub, &email, &actor, &age.to_string(), "192.0.2.77"] {
             prop_assert!(!common.contains(text) && own.contains(text), "{text}");
         }
         prop_assert!(!common.contains(&group) && !own.contains(&group), "groups are kept as digests");
@@ -556,7 +608,14 @@ fn every_other_fact_is_looked_at() {
         |f| f.claims.scopes = None,
         |f| f.claims.resources.clear(),
         |f| f.claims.not_known = vec![OptionalClaim::Groups],
-        |f| f.member = MemberFacts::Present { status: Status::Active, linking: false, email_domain: None },
+        |f| {
+            f.member = MemberFacts::Present {
+                status: Status::Active,
+                linking: false,
+                email_domain: None,
+                role: Some(Role::Developer),
+            }
+        },
         |f| f.member = bound(Status::Suspended),
         |f| f.resource.published = false,
         |f| f.candidates.asked = !f.candidates.asked,
@@ -668,6 +727,26 @@ fn a_fact_that_is_read_is_looked_at() {
     assert!(is_remembered(&groups, |f| f.claims.groups = Some(vec!["other".to_owned()])));
     assert!(is_remembered(&groups, |f| f.claims.sub.push('x')));
     assert!(!is_remembered(&groups, |f| f.claims.groups = Some(vec!["staff".to_owned()])));
+    // A new fact costs those whose policies read it, and nobody else.
+    let changes: [(&str, fn(&mut Facts)); 5] = [
+        ("context has client_address && context.client_address.isLoopback()", |f| f.client_address = None),
+        ("context.member_role == MemberRole::\"admin\"", |f| {
+            if let MemberFacts::Present { role, .. } = &mut f.member {
+                *role = Some(Role::Owner);
+            }
+        }),
+        ("context.claims has act && context.claims.act.sub == \"x\"", |f| f.claims.act = None),
+        ("context.local_time < duration(\"1h\")", |f| f.now += 60),
+        ("context.local_weekday == 7", |f| f.now += 86_400),
+    ];
+    for (condition, change) in changes {
+        assert!(!is_remembered(&reading(condition), change), "{condition}");
+        assert!(is_remembered(&SHIPPED, change), "{condition}");
+    }
+    assert!(
+        is_remembered(&reading("context.local_time < duration(\"1h\")"), |f| f.now += 59),
+        "to the minute"
+    );
     let told = reading("context.claims has groups");
     assert!(!is_remembered(&told, |f| f.claims.groups = Some(Vec::new())));
     assert!(is_remembered(&reading("context.linking && context.claims has groups"), |f| {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use countersign::model::member::Status;
+use countersign::model::member::{Role, Status};
 use countersign::model::teamspace::Plan;
 use countersign::policy::Action;
 use countersign::policy::example::{maximal, question, questions};
@@ -22,12 +22,18 @@ fn minimal() -> Facts {
     facts.claims = ClaimFacts { iss: facts.claims.iss, sub: facts.claims.sub, ..ClaimFacts::default() };
     facts.member = MemberFacts::Absent { seats_used: 0, seats_limit: None };
     facts.resource.default_scopes.clear();
+    (facts.client_address, facts.candidates.requested) = (None, None);
     facts
 }
 
 fn as_member(facts: Facts) -> Facts {
     Facts {
-        member: MemberFacts::Present { status: Status::Active, linking: false, email_domain: None },
+        member: MemberFacts::Present {
+            status: Status::Active,
+            linking: false,
+            email_domain: None,
+            role: None,
+        },
         ..facts
     }
 }
@@ -107,6 +113,8 @@ fn the_table_of_facts_is_the_schema() {
             "the table on the left, the schema on the right: {name}"
         );
     }
+    let actor = told(&|row| row.place == Place::Record("Actor"));
+    assert_eq!(actor, declared(words.records()["Actor"]), "the table on the left, the schema on the right");
     let claims = told(&|row| row.place == Place::Claims);
     assert_eq!(claims, declared(words.records()["Claims"]), "the table on the left, the schema on the right");
     for action in Action::ALL {
@@ -131,6 +139,7 @@ fn facts_produce_what_the_schema_declares_and_nothing_else() {
         seen.assert_is(name, &words.actions[name].context);
     }
     claims.assert_is("Claims", words.records()["Claims"]);
+    assert_eq!(words.records().len(), 2, "Actor is looked at below");
     let with_attributes: BTreeSet<&String> = words
         .entities
         .iter()
@@ -151,6 +160,8 @@ fn enumerations_are_the_services_own() {
     let plans = [Plan::Free, Plan::Pro, Plan::Enterprise].map(|plan| plan.as_str().to_owned());
     assert_eq!(ids("Plan"), BTreeSet::from(plans));
     let statuses = [Status::Active, Status::Invited, Status::Suspended, Status::Removed];
+    let roles = [Role::Owner, Role::Admin, Role::Developer].map(|role| role.as_str().to_owned());
+    assert_eq!(ids("MemberRole"), BTreeSet::from(roles));
     assert_eq!(ids("MemberStatus"), BTreeSet::from(statuses.map(|status| status.as_str().to_owned())));
 }
 

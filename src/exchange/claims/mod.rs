@@ -15,6 +15,7 @@ use crate::email::plain_address;
 use crate::oauth::error::{Reason, TokenError, shown};
 use crate::oauth::resource::is_resource_identifier;
 use crate::oauth::scope::split_scope;
+use crate::policy::facts::Actor;
 pub use expectations::Expectations;
 pub use groups::read as read_groups;
 pub use reader::{Fault, Said};
@@ -51,9 +52,6 @@ pub struct Claims {
     /// Every claim, for those whose name is configured (groups).
     rest: Map<String, Value>,
 }
-
-/// Deepest chain of actors; `read_actor` tells it.
-const MAX_ACTORS: usize = 4;
 
 type Result<T> = std::result::Result<T, TokenError>;
 
@@ -213,21 +211,6 @@ fn read_email(claims: &Reader<'_>) -> Read<String> {
 
 /// RFC 8693 §4.1, as it stands.
 fn read_actor(claims: &Reader<'_>) -> Read<Value> {
-    claims.taken("act", "an object with a string sub, at most 4 actors deep", |act| {
-        is_actor_chain(act).then(|| act.clone())
-    })
-}
-
-fn is_actor_chain(act: &Value) -> bool {
-    let mut actor = act;
-    for _ in 0..MAX_ACTORS {
-        if !actor.get("sub").is_some_and(Value::is_string) {
-            return false;
-        }
-        match actor.get("act") {
-            None | Some(Value::Null) => return true,
-            Some(inner) => actor = inner,
-        }
-    }
-    false
+    let expected = "an object with a string sub, and iss and sub_profile as strings, at most 4 actors deep";
+    claims.taken("act", expected, |act| Actor::read(act).map(|_| act.clone()))
 }

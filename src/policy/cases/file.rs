@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
+use std::net::IpAddr;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
-use super::written::{Age, Instant, LowerCase, OneOrMore, ScopeList};
+use super::written::{Age, Instant, LowerCase, OneOrMore, ScopeList, TimeZoneName};
 use crate::model::client::AuthMethod;
-use crate::model::member::Status;
+use crate::model::member::{Role, Status};
 use crate::model::teamspace::Plan;
-use crate::policy::facts::{OptionalClaim, claim_facts, client_facts, request_facts, teamspace_facts};
+use crate::policy::facts::{Actor, OptionalClaim, claim_facts, client_facts, request_facts, teamspace_facts};
 
 /// One file: named fixtures, and tests that use them.
 #[derive(Debug, Default, Clone, Deserialize)]
@@ -165,6 +166,8 @@ macro_rules! row {
             pub member: Option<Membership>,
             /// The member's email as it is stored; the asserted one, when it is not stated.
             pub member_email: Option<String>,
+            /// The member's role; developer, when it is not stated.
+            pub member_role: Option<Role>,
             /// Whether the subject is bound to the member by this sign-in.
             pub linking: Option<bool>,
             /// RFC 3339.

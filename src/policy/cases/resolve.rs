@@ -8,10 +8,12 @@ use super::file::{
 use super::written::fact;
 use super::{Case, Matter};
 use crate::email::domain_of;
+use crate::model::member::Role;
 use crate::model::resource::{Resource, ResourceScope};
 use crate::model::scope::ScopeRequest;
+use crate::model::teamspace::UTC;
 use crate::oauth::error::ErrorCode;
-use crate::oauth::scope::split_scope;
+use crate::oauth::scope::{Candidates, split_scope};
 use crate::policy::Denial;
 use crate::policy::facts::{
     ClaimFacts, ClientFacts, ConfigurationFacts, Facts, MemberFacts, OptionalClaim, ResourceFacts,
@@ -118,7 +120,7 @@ impl CaseResolver<'_> {
             },
             teamspace: teamspace_facts,
             claims: claims,
-            candidates: candidates,
+            candidates: Candidates { requested, ..candidates },
         } from row))))
     }
 
@@ -220,6 +222,7 @@ impl Row {
             request: request,
             member: self.member.or(test.member),
             member_email: self.member_email.or_else(|| test.member_email.clone()),
+            member_role: self.member_role.or(test.member_role),
             linking: self.linking.or(test.linking),
             now: self.now.or(test.now),
             configure: self.configure.or_else(|| test.configure.clone()),
@@ -237,7 +240,10 @@ fn stacked<T: Layer>(own: Option<Stated<T>>, of_test: &Option<Stated<T>>) -> Opt
 }
 
 fn teamspace_facts(stated: &Teamspace) -> Result<TeamspaceFacts> {
-    let facts = teamspace_facts!(stated TeamspaceFacts {} from stated);
+    let mut facts = teamspace_facts!(stated TeamspaceFacts {} from stated);
+    if facts.time_zone.is_empty() {
+        UTC.clone_into(&mut facts.time_zone);
+    }
     if facts.slug.is_empty() { Err("the teamspace has no slug".into()) } else { Ok(facts) }
 }
 
@@ -279,10 +285,12 @@ fn member_facts(row: &Row, teamspace: &Teamspace) -> Result<MemberFacts> {
         Some(status) => {
             let stored = row.member_email.as_deref().and_then(domain_of);
             let email_domain = stored.map(str::to_ascii_lowercase);
-            Ok(MemberFacts::Present { status, linking, email_domain })
+            let role = Some(row.member_role.unwrap_or(Role::Developer));
+            Ok(MemberFacts::Present { status, linking, email_domain, role })
         }
         None if linking => Err("`linking` needs a member".into()),
         None if row.member_email.is_some() => Err("`member_email` needs a member".into()),
+        None if row.member_role.is_some() => Err("`member_role` needs a member".into()),
         None => Ok(MemberFacts::Absent {
             seats_used: teamspace.seats_used.unwrap_or(0),
             seats_limit: teamspace.seats_limit,

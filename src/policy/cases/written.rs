@@ -1,6 +1,7 @@
 //! Values as people write them in a case file, and the facts that they become.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use serde::de::value::SeqAccessDeserializer;
 use serde::de::{self, SeqAccess, Visitor};
@@ -8,9 +9,9 @@ use serde::{Deserialize, Deserializer};
 
 use crate::config::Duration;
 use crate::model::client::AuthMethod;
-use crate::model::teamspace::Plan;
+use crate::model::teamspace::{Plan, known_time_zone};
 use crate::oauth::scope::split_scope;
-use crate::policy::facts::OptionalClaim;
+use crate::policy::facts::{Actor, OptionalClaim};
 
 /// A value as it is written.
 pub(super) trait Written {
@@ -65,7 +66,7 @@ macro_rules! as_written {
         })+
     };
 }
-as_written!(bool, Vec<String>, Vec<OptionalClaim>, Plan, AuthMethod);
+as_written!(bool, Vec<String>, Vec<OptionalClaim>, IpAddr, Plan, AuthMethod, Actor);
 
 /// A text claim is never empty: an empty one here says that there is none.
 impl Written for String {
@@ -113,6 +114,26 @@ impl Written for ScopeList {
     type Value = Vec<String>;
 
     fn value(self) -> Option<Vec<String>> {
+        Some(self.0)
+    }
+}
+
+/// The name of a time zone.
+#[derive(Debug, Clone)]
+pub(super) struct TimeZoneName(String);
+
+impl<'de> Deserialize<'de> for TimeZoneName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let unknown = || format!("`{text}` is no time zone; write Europe/Berlin");
+        known_time_zone(&text).map(Self).ok_or_else(|| de::Error::custom(unknown()))
+    }
+}
+
+impl Written for TimeZoneName {
+    type Value = String;
+
+    fn value(self) -> Option<String> {
         Some(self.0)
     }
 }

@@ -109,7 +109,7 @@ impl ConfigurationFacts {
 
     /// The context of `ConfigureIssuer`.
     pub fn context(&self) -> Vec<(String, Expr)> {
-        let moment = &Moment { now: self.now };
+        let moment = &Moment { now: self.now, time_zone: &self.teamspace.time_zone };
         context(moment_facts!(attributes moment), Some(Action::ConfigureIssuer))
     }
 }

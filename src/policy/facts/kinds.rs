@@ -1,13 +1,15 @@
 //! The words that the table of facts is written in: classes, places, and Cedar types with how values become theirs.
 
 use std::cell::RefCell;
+use std::net::IpAddr;
 
 use cedar_policy::{EntityTypeName, RestrictedExpression as Expr};
 
+use super::actor::Actor;
 use super::uids::{TYPES, uid};
 use crate::clock::{UnixSeconds, rfc3339};
 use crate::model::client::AuthMethod;
-use crate::model::member::Status;
+use crate::model::member::{Role, Status};
 use crate::model::teamspace::Plan;
 use crate::policy::action::Action;
 
@@ -64,6 +66,8 @@ pub enum Place {
     Entity(&'static str),
     /// Attribute of `context.claims`.
     Claims,
+    /// Attribute of a record, by its name.
+    Record(&'static str),
     /// Attribute of `context`, in these questions.
     Context(&'static [Action]),
 }
@@ -125,12 +129,20 @@ macro_rules! never_absent {
         })+
     };
 }
-never_absent!(bool, i64, str, Plan, AuthMethod, Status);
+never_absent!(bool, i64, str, IpAddr, Plan, AuthMethod, Role, Status, Actor);
 
 impl Maybe for String {
     type Value = str;
 
     fn get(&self) -> Option<&str> {
+        Some(self)
+    }
+}
+
+impl<T> Maybe for [T] {
+    type Value = [T];
+
+    fn get(&self) -> Option<&[T]> {
         Some(self)
     }
 }
@@ -207,6 +219,9 @@ kinds! {
     /// Seconds.
     Age: "duration" from i64 = |age| Expr::new_duration(format!("{}s", (*age).clamp(0, LONGEST_AGE)));
     Time: "datetime" from UnixSeconds = |at| datetime(*at);
+    /// Seconds since midnight.
+    TimeOfDay: "duration" from i64 = |seconds| Expr::new_duration(format!("{seconds}s"));
+    Address: "ipaddr" from IpAddr = |address| Expr::new_ip(address.to_canonical().to_string());
     Scopes: "Set<Scope>" from [String] = |names| refs(&TYPES.scope, names);
     Servers: "Set<McpServer>" from [String] = |names| refs(&TYPES.server, names);
     Issuers: "Set<Issuer>" from [String] = |names| refs(&TYPES.issuer, names);
@@ -214,7 +229,31 @@ kinds! {
     ClientName: "Client" from str = |id| Expr::new_entity_uid(uid(&TYPES.client, id));
     PlanName: "Plan" from Plan = |plan| Expr::new_entity_uid(uid(&TYPES.plan, plan.as_str()));
     StatusName: "MemberStatus" from Status = |status| Expr::new_entity_uid(uid(&TYPES.status, status.as_str()));
+    RoleName: "MemberRole" from Role = |role| Expr::new_entity_uid(uid(&TYPES.role, role.as_str()));
     AuthMethodName: "String" from AuthMethod = |method| text(method.as_str());
+}
+
+/// The actor, and whom it acts for in turn, in one record.
+pub(in crate::policy) struct ActorRecord;
+
+impl Kind for ActorRecord {
+    const TYPE: &'static str = "Actor";
+}
+
+impl Shows<Actor> for ActorRecord {
+    fn expr(actor: &Actor) -> Option<Expr> {
+        let set = |texts: &mut dyn Iterator<Item = &str>| Expr::new_set(texts.map(text));
+        let profile = set(&mut actor.sub_profile.iter().map(String::as_str));
+        let (chain, depth) = (set(&mut actor.chain()), actor.chain().count());
+        let iss = actor.iss.as_deref().map(|iss| ("iss".to_owned(), text(iss)));
+        let fields = [
+            ("sub".to_owned(), text(&actor.sub)),
+            ("sub_profile".to_owned(), profile),
+            ("chain".to_owned(), chain),
+            ("depth".to_owned(), Expr::new_long(i64::try_from(depth).unwrap_or(i64::MAX))),
+        ];
+        Expr::new_record(fields.into_iter().chain(iss)).ok()
+    }
 }
 
 /// No attribute: policies see the fact as an entity's id or parents, or not at all.

@@ -1,5 +1,6 @@
 //! Plain data that a decision stands on, and what policies see of it.
 
+mod actor;
 mod cedar;
 mod kinds;
 mod read;
@@ -7,8 +8,11 @@ mod rows;
 mod table;
 mod uids;
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
+pub use actor::Actor;
 pub use cedar::{FactsError, to_context};
 pub use kinds::{Access, Class, Place};
 pub(in crate::policy) use kinds::{Maybe, class};
@@ -22,9 +26,13 @@ use super::action::Action;
 use crate::clock::UnixSeconds;
 use crate::email::domain_of;
 use crate::model::client::AuthMethod;
-use crate::model::member::Status;
-use crate::model::teamspace::Plan;
+use crate::model::member::{Role, Status};
+use crate::model::teamspace::{Plan, UTC, is_utc};
 use crate::oauth::scope::Candidates;
+
+fn utc() -> String {
+    UTC.to_owned()
+}
 
 /// Facts of one kind as plain data.
 macro_rules! plain {
@@ -89,6 +97,23 @@ macro_rules! whole {
 }
 request_facts!(whole);
 
+/// Facts that are gathered only where a policy reads them, since they cost time or are nobody's business otherwise.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wanted {
+    pub client_address: bool,
+    pub requested_scopes: bool,
+}
+
+impl Wanted {
+    /// What at least one of the two wants.
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            client_address: self.client_address || other.client_address,
+            requested_scopes: self.requested_scopes || other.requested_scopes,
+        }
+    }
+}
+
 /// A claim whose value only policies need, at least at some sign-ins: one that cannot be taken whole is not known
 /// then, instead of refusing the assertion whatever the policies are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -114,6 +139,9 @@ pub enum MemberFacts {
         /// Of the email that is stored; none in facts of older versions.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         email_domain: Option<String>,
+        /// None in facts of older versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        role: Option<Role>,
     },
 }
 
@@ -144,20 +172,45 @@ pub struct ConfigurationFacts {
     pub teamspace: TeamspaceFacts,
 }
 
-/// A time.
-pub(in crate::policy) struct Moment {
+/// A time in a teamspace.
+pub(in crate::policy) struct Moment<'f> {
     pub now: UnixSeconds,
+    pub time_zone: &'f str,
 }
 
-impl Moment {
+impl Moment<'_> {
     pub(in crate::policy) fn now(&self) -> UnixSeconds {
         self.now
     }
 
-    /// Monday is 1, Sunday 7 (ISO 8601), in UTC. The first day of 1970 was a Thursday.
+    /// Monday is 1, Sunday 7 (ISO 8601), in UTC.
     pub(in crate::policy) fn weekday(&self) -> i64 {
-        (self.now.div_euclid(86_400) + 3).rem_euclid(7) + 1
+        weekday(self.now)
     }
+
+    /// The time of day in the teamspace, in seconds, without those of the minute.
+    pub(in crate::policy) fn local_time(&self) -> i64 {
+        let seconds = self.local().rem_euclid(86_400);
+        seconds - seconds % 60
+    }
+
+    /// The same day of the week as [`Self::weekday`], in the teamspace.
+    pub(in crate::policy) fn local_weekday(&self) -> i64 {
+        weekday(self.local())
+    }
+
+    /// The time as the teamspace's clocks show it, as if that were UTC. A zone that is not known any more is UTC.
+    fn local(&self) -> UnixSeconds {
+        let at = jiff::Timestamp::from_second(self.now).ok();
+        let zone = jiff::tz::TimeZone::get(self.time_zone).ok();
+        let offset = at.zip(zone).map_or(0, |(at, zone)| zone.to_offset(at).seconds());
+        self.now.saturating_add(i64::from(offset))
+    }
+}
+
+/// The first day of 1970 was a Thursday.
+fn weekday(at: UnixSeconds) -> i64 {
+    (at.div_euclid(86_400) + 3).rem_euclid(7) + 1
 }
 
 impl Facts {
@@ -196,8 +249,8 @@ impl Facts {
         }
     }
 
-    pub(in crate::policy) fn moment(&self) -> Moment {
-        Moment { now: self.now }
+    pub(in crate::policy) fn moment(&self) -> Moment<'_> {
+        Moment { now: self.now, time_zone: &self.teamspace.time_zone }
     }
 }
 
@@ -215,6 +268,18 @@ impl Facts {
             MemberFacts::Absent { .. } => None,
         };
         stored.or_else(|| self.claims.email_domain()).unwrap_or_default()
+    }
+
+    /// The role with the fewest rights where none is known.
+    pub(in crate::policy) fn member_role(&self) -> Role {
+        match self.member {
+            MemberFacts::Present { role: Some(role), .. } => role,
+            MemberFacts::Present { role: None, .. } | MemberFacts::Absent { .. } => Role::Developer,
+        }
+    }
+
+    pub(in crate::policy) fn requested_scopes(&self) -> Option<&[String]> {
+        self.candidates.requested.as_deref()
     }
 
     pub(in crate::policy) fn seats_used(&self) -> Option<i64> {

@@ -52,6 +52,7 @@ const fn row<K: Kind>(
     Row { place, name, kind: K::TYPE, optional, class, from }
 }
 
+const ACTOR: Place = Place::Record("Actor");
 const ISSUER: Place = Place::Entity("Issuer");
 const SERVER: Place = Place::Entity("McpServer");
 const SCOPE: Place = Place::Entity("Scope");
@@ -71,6 +72,23 @@ const STRUCTURE: &[Row] = &[
     row::<Text>(SCOPE, "name", false, Class::Shared, "the id again, for `like`"),
     TEAMSPACE_OF_SCOPE,
     row::<Flag>(SCOPE, "default", false, Class::Shared, "`default_scopes` of the server"),
+    row::<Text>(ACTOR, "sub", false, Class::Personal, "its `sub`"),
+    row::<Text>(ACTOR, "iss", true, Class::Personal, "its `iss`"),
+    row::<Texts>(
+        ACTOR,
+        "sub_profile",
+        false,
+        Class::Personal,
+        "its `sub_profile`, the words of one text or a list: what kind of actor it is, such as `ai_agent`; empty without",
+    ),
+    row::<Texts>(
+        ACTOR,
+        "chain",
+        false,
+        Class::Personal,
+        "the `sub` of each actor of the chain, this one included. RFC 8693 §4.1: only the acting one counts for access, so use it to refuse",
+    ),
+    row::<Number>(ACTOR, "depth", false, Class::Personal, "how many actors the chain has, 1 to 4"),
     Row {
         place: EXCHANGE,
         name: "claims",

@@ -53,6 +53,11 @@ macro_rules! teamspace_facts {
                 shared email_domains: Vec<String> => always Texts in TEAMSPACE,
                     case email_domains: LowerCase<Vec<String>>, example vec!["acme.com".to_owned()],
                     "`email_domains` of the teamspace, lower case; empty: any";
+
+                #[serde(default = "utc", skip_serializing_if = "is_utc")]
+                shared time_zone: String => always Hidden in TEAMSPACE,
+                    case time_zone: TimeZoneName, example "Europe/Berlin".to_owned(),
+                    "`time_zone` of the teamspace";
             }
             derived {}
         }
@@ -145,6 +150,11 @@ macro_rules! claim_facts {
                     case groups: Vec<String>, example Some(vec!["docs-editors".to_owned()]),
                     "`context.claims has groups`: whether there is a groups claim, an empty one too. Which groups: `principal in Group::\"…\"`";
 
+                #[serde(default, skip_serializing_if = "Option::is_none")]
+                personal act: Option<Actor> => maybe ActorRecord in CLAIMS,
+                    case act: Actor, example Some(Actor::example()),
+                    "`act`: who acts for the person, such as an agent; see below";
+
                 #[serde(default, skip_serializing_if = "Vec::is_empty")]
                 shared not_known: Vec<OptionalClaim> => always Hidden in CLAIMS,
                     case not_known: Vec<OptionalClaim>, example Vec::new(),
@@ -170,6 +180,12 @@ macro_rules! moment_facts {
 
                 momentary weekday => always Number in EVERY = Moment::weekday,
                     "of `now` in UTC: Monday is 1, Sunday 7";
+
+                momentary local_time => always TimeOfDay in EVERY = Moment::local_time,
+                    "the time of day by the teamspace's clocks (`time_zone`), to the minute";
+
+                momentary local_weekday => always Number in EVERY = Moment::local_weekday,
+                    "the day of the week by the teamspace's clocks";
             }
         }
     };
@@ -184,6 +200,11 @@ macro_rules! request_facts {
                 shared key_bound: bool => always Flag in EXCHANGE,
                     case key_bound: bool, example true,
                     "always false: assertions that are bound to a key are refused";
+
+                #[serde(default, skip_serializing_if = "Option::is_none")]
+                momentary client_address: Option<IpAddr> => maybe Address in EXCHANGE,
+                    case client_address: IpAddr, example Some(IpAddr::from([192, 0, 2, 7])),
+                    "the caller's address, read as `client_ip_source` says; absent where an assertion is explained. Kept only while a policy reads it";
             }
             derived {
                 shared client => always ClientName in EXCHANGE = Facts::client_id,
@@ -191,6 +212,12 @@ macro_rules! request_facts {
 
                 personal member_domain => always Text in PERSON = Facts::member_domain,
                     "what follows the `@` of the member's email as stored; at a first sign-in, of the asserted one. Empty without an email, and nobody comes in then";
+
+                personal member_role => always RoleName in PERSON = Facts::member_role,
+                    "the member's; at a first sign-in `developer`, which the newcomer becomes";
+
+                shared requested_scopes => maybe Scopes in EXCHANGE = Facts::requested_scopes,
+                    "the request's `scope`; absent without one. Kept only while a policy reads it";
 
                 momentary seats_used => always Seats in NEWCOMER = Facts::seats_used,
                     "the teamspace's active and invited members. It is still true when the newcomer is written; newcomers come one after the other where a policy reads it beyond comparing it with `seats_limit`";

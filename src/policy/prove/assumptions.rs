@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::solver::Undecided;
 
 /// Conditions, each for the actions where its attributes exist.
-const ALWAYS: [&str; 8] = [
+const ALWAYS: [&str; 11] = [
     // A scope and a server are in the hierarchy under the very teamspace that their attribute names.
     "resource in resource.teamspace",
     // Cut from the email.
@@ -29,6 +29,10 @@ const ALWAYS: [&str; 8] = [
     "if context has seats_limit then context.seats_limit >= 0 && context.seats_limit <= 4294967295 else true",
     // ISO 8601.
     "context.weekday >= 1 && context.weekday <= 7",
+    "context.local_weekday >= 1 && context.local_weekday <= 7",
+    "context.local_time >= duration(\"0s\") && context.local_time < duration(\"24h\")",
+    // Deeper chains are refused.
+    "if context.claims has act then context.claims.act.depth >= 1 && context.claims.act.depth <= 4 else true",
     // Parsed from text with a year of four digits.
     "context.now >= datetime(\"0000-01-01\") && context.now <= datetime(\"9999-12-31T23:59:59Z\")",
 ];

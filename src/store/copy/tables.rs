@@ -45,7 +45,7 @@ pub(super) const DECISION_LOG: &str = "sign_ins";
 
 /// Not `replicas`: these are the processes that serve the other database.
 pub const TABLES: [Table; 19] = [
-    table("teamspaces", 1, "id slug name plan member_limit# created_at# seats_used#"),
+    table("teamspaces", 1, "id slug name plan member_limit# created_at# seats_used# time_zone"),
     table("email_domains", 1, "domain teamspace_id"),
     table(
         "identity_providers",

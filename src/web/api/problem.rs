@@ -125,6 +125,7 @@ table! {
     E::SlugInvalid => UNPROCESSABLE_ENTITY "slug_invalid",
     E::MemberLimitInvalid => UNPROCESSABLE_ENTITY "member_limit_invalid",
     E::EmailDomainInvalid(_) => UNPROCESSABLE_ENTITY "email_domain_invalid",
+    E::TimeZoneInvalid => UNPROCESSABLE_ENTITY "time_zone_invalid",
     E::SlugTaken => CONFLICT "slug_taken",
     E::DomainTaken(_) => CONFLICT "domain_taken",
     E::TakenMeanwhile => CONFLICT "slug_taken",

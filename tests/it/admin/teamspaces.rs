@@ -22,6 +22,12 @@ async fn a_teamspace_from_beginning_to_end() {
     let changed = h.operator.patch("/teamspaces/acme", json!({ "email_domains": [] })).await.expect(200);
     assert_eq!(changed["email_domains"], json!([]));
 
+    assert_eq!(changed["time_zone"], "UTC");
+    let changed =
+        h.operator.patch("/teamspaces/acme", json!({ "time_zone": "europe/berlin" })).await.expect(200);
+    assert_eq!(changed["time_zone"], "Europe/Berlin");
+    assert_eq!(h.operator.get("/teamspaces/acme").await.expect(200), changed);
+
     h.operator.delete("/teamspaces/acme").await.expect(204);
     h.operator.get("/teamspaces/acme").await.problem(404, "not_found");
 }
@@ -48,6 +54,9 @@ async fn unacceptable_values_are_refused() {
         ("email_domains", json!(["nodot"]), (422, "email_domain_invalid")),
         ("email_domains", json!(["a@b.com"]), (422, "email_domain_invalid")),
         ("email_domains", json!(["b.com", "B.com"]), (422, "email_domain_invalid")),
+        ("time_zone", json!("Europe/Paris2"), (422, "time_zone_invalid")),
+        ("time_zone", json!("../../etc/passwd"), (422, "time_zone_invalid")),
+        ("time_zone", json!(""), (422, "time_zone_invalid")),
     ] {
         let mut body = good.clone();
         body[name] = value.clone();

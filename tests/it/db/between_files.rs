@@ -81,10 +81,10 @@ fn sqlite_every_table_and_column_is_copied() {
 #[test]
 fn sqlite_a_digest_is_over_lengths_and_texts() {
     let files = Files::new();
-    run(&files.from, "INSERT INTO teamspaces VALUES ('é', 's', '', 'p', NULL, -7, 1)");
+    run(&files.from, "INSERT INTO teamspaces VALUES ('é', 's', '', 'p', NULL, -7, 1, 'UTC')");
     let report = copied(&files.from, &files.to);
     let mut bytes = Vec::new();
-    for value in [Some("é"), Some("s"), Some(""), Some("p"), None, Some("-7"), Some("1")] {
+    for value in [Some("é"), Some("s"), Some(""), Some("p"), None, Some("-7"), Some("1"), Some("UTC")] {
         bytes.extend(value.map_or(u64::MAX, |text| text.len() as u64).to_be_bytes());
         bytes.extend(value.unwrap_or_default().as_bytes());
     }
@@ -116,7 +116,7 @@ fn sqlite_a_source_that_is_written_to_is_noticed() {
 #[test]
 fn sqlite_a_difference_is_found() {
     let files = Files::new();
-    run(&files.from, "INSERT INTO teamspaces VALUES ('a', 'slug', 'name', 'p', NULL, 1, 0)");
+    run(&files.from, "INSERT INTO teamspaces VALUES ('a', 'slug', 'name', 'p', NULL, 1, 0, 'UTC')");
     Store::migrate(&files.to).unwrap();
     run(
         &files.to,

@@ -81,7 +81,7 @@ fn nul_is_replaced_in_the_decision_log_and_told_elsewhere() {
     assert_eq!(number(&server.url, kept), 1);
 
     run(&files.from, "INSERT INTO email_domains SELECT 'x' || char(0), id FROM teamspaces");
-    run(&files.from, "INSERT INTO teamspaces VALUES ('id-7', 's', 'n' || char(0), 'p', NULL, 1, 0)");
+    run(&files.from, "INSERT INTO teamspaces VALUES ('id-7', 's', 'n' || char(0), 'p', NULL, 1, 0, 'UTC')");
     let out = copy(&[&files.from, &server.url]);
     assert_eq!(out.status.code(), Some(1));
     let error = text(&out.stderr);

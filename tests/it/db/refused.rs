@@ -10,12 +10,12 @@ use super::{connect, copied, copy, furnish, number, refused, rows, run};
 use crate::commands::text;
 use crate::process::Process;
 
-const TEAMSPACE: &str = "INSERT INTO teamspaces VALUES ('a', 'slug', 'name', 'p', NULL, 1, 0)";
+const TEAMSPACE: &str = "INSERT INTO teamspaces VALUES ('a', 'slug', 'name', 'p', NULL, 1, 0, 'UTC')";
 
 #[test]
 fn sqlite_a_target_that_holds_something_else_is_left_alone() {
     for (table, other) in [
-        ("teamspaces", "INSERT INTO teamspaces VALUES ('a', 'slug', 'other', 'p', NULL, 1, 0)"),
+        ("teamspaces", "INSERT INTO teamspaces VALUES ('a', 'slug', 'other', 'p', NULL, 1, 0, 'UTC')"),
         ("used_assertions", "INSERT INTO used_assertions VALUES ('x', 1)"),
         ("generation", "UPDATE generation SET value = 7"),
     ] {

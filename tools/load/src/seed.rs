@@ -52,6 +52,7 @@ fn teamspace() -> Teamspace {
         plan: Plan::Enterprise,
         member_limit: None,
         email_domains: vec!["acme.example".into()],
+        time_zone: "UTC".into(),
         created_at: 0,
     }
 }

@@ -1,0 +1,1 @@
+ALTER TABLE teamspaces DROP COLUMN time_zone;
