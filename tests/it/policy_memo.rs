@@ -728,7 +728,8 @@ fn a_fact_that_is_read_is_looked_at() {
     assert!(is_remembered(&groups, |f| f.claims.sub.push('x')));
     assert!(!is_remembered(&groups, |f| f.claims.groups = Some(vec!["staff".to_owned()])));
     // A new fact costs those whose policies read it, and nobody else.
-    let changes: [(&str, fn(&mut Facts)); 5] = [
+    type Change = fn(&mut Facts);
+    let changes: [(&str, Change); 5] = [
         ("context has client_address && context.client_address.isLoopback()", |f| f.client_address = None),
         ("context.member_role == MemberRole::\"admin\"", |f| {
             if let MemberFacts::Present { role, .. } = &mut f.member {
