@@ -1,6 +1,6 @@
 //! One token exchange (RFC 7523, draft-ietf-oauth-identity-assertion-authz-grant §4.4): verify, then
 //! decide, then write once, then answer. Each step consumes what the one before it produced, and a refusal carries
-//! what is known by then ([`progress`]).
+//! what is known by then (`progress`).
 
 pub mod assertion;
 pub mod claims;

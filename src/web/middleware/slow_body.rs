@@ -6,7 +6,7 @@ use super::around::Around;
 use crate::oauth::error::TokenError;
 use crate::web::body::TooSlow;
 
-/// Refuses what [`crate::web::body`] has marked: only here does the refusal get an id and a log line.
+/// Refuses what `web::body` has marked: only here does the refusal get an id and a log line.
 #[derive(Clone)]
 pub struct RefuseSlowBodies;
 
