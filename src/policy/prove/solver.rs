@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 use std::ffi::OsString;
+use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 use cedar_policy_symcc::CedarSymCompiler;
@@ -114,9 +115,15 @@ pub(super) fn told(error: &SymbolicError) -> String {
     if matches!(error, SymbolicError::SolverUnknown) {
         return "the solver answered `unknown`, as it does when its time is up".to_owned();
     }
-    let causes = std::iter::successors(error.source(), |&cause| cause.source());
+    let causes = || std::iter::successors(error.source(), |&cause| cause.source());
+    // It depends on who is faster whether its end is noticed when it is asked or when it should answer.
+    if causes()
+        .any(|cause| cause.downcast_ref().is_some_and(|io: &io::Error| io.kind() == ErrorKind::BrokenPipe))
+    {
+        return "the solver ended before it answered".to_owned();
+    }
     let mut told = error.to_string();
-    for cause in causes.map(ToString::to_string) {
+    for cause in causes().map(ToString::to_string) {
         if !told.contains(&cause) {
             told = format!("{told}: {cause}");
         }
