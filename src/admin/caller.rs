@@ -18,7 +18,7 @@ pub(super) struct Actor {
 }
 
 impl Actor {
-    /// Whoever may run commands on this machine.
+    /// Somebody who may run commands on this machine.
     pub(super) fn command_line() -> Self {
         Self { name: "command line".to_owned(), request_id: String::new() }
     }

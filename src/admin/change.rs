@@ -12,7 +12,7 @@ use crate::store::admin_events::{self, NewAdminEvent};
 use crate::store::changes::{self, Changed};
 use crate::store::{AnyConnection, StoreError};
 
-/// What was changed, for the audit log. The values are the API's own JSON, which holds no secret.
+/// A change, as the audit log records it. The values are the API's own JSON, which holds no secret.
 pub(super) struct Change {
     /// The part of the configuration that became another one; none where no process has to take anything over.
     changed: Option<Changed>,
@@ -97,7 +97,7 @@ impl Change {
 
 impl Admin {
     /// Runs `job` and records what differs by the change that it tells of, in one transaction: an `Err` leaves nothing.
-    /// What is to be changed must be read inside. Returns once the change is in force in this process.
+    /// `job` reads what it changes inside the transaction. Returns once the change is in force in this process.
     pub(super) async fn change<T, F>(&self, job: F) -> Result<T, AdminError>
     where
         F: FnOnce(&mut AnyConnection) -> Result<(T, Change), AdminError> + Send + 'static,

@@ -81,7 +81,7 @@ pub enum AdminError {
     NotAcceptable(Box<NotAcceptable>),
     #[error("Another teamspace has configured this issuer.")]
     IssuerTaken,
-    /// The same to a teamspace: which issuers are customers' is told to operators only.
+    /// The answer that a teamspace gets instead: only operators learn which issuers customers have.
     #[error("This issuer cannot be saved here; ask the operator.")]
     IssuerUnavailable,
     #[error("This teamspace has an identity provider with this issuer and tenant already.")]

@@ -41,7 +41,7 @@ impl Which {
         }
     }
 
-    /// What the audit log calls it.
+    /// Its name in the audit log.
     fn object(&self, slug: &str) -> String {
         match self {
             Self::Only => slug.to_owned(),
@@ -120,7 +120,7 @@ async fn validate(at: &InTeamspace, proposed: &IdentityProvider) -> Result<Valid
     Validation::run(at, proposed).await
 }
 
-/// What an administrator wants saved. It is applied to what the request found, which is validated, and then to what
+/// An administrator's edit. It is applied to what the request found, which is validated, and then to what
 /// is there in the transaction.
 struct Edit {
     which: Which,

@@ -128,7 +128,8 @@ fn add(connection: &mut AnyConnection, member: Member) -> Result<(Bound, Change)
     Ok((bound, change))
 }
 
-/// Whoever signs in next with this email is the member: perhaps the same person under a new subject.
+/// Invites a removed member again. The next sign-in with this email takes the membership over, perhaps under a new
+/// subject.
 fn revive(
     connection: &mut AnyConnection,
     removed: Member,

@@ -1,4 +1,4 @@
-//! What administrators do: each function checks who asks, makes the change with its audit row, and fails with an
+//! The work of administrators: each function checks who asks, makes the change with its audit row, and fails with an
 //! [`AdminError`]. The JSON API and the commands only parse, call and render.
 
 pub mod audit;

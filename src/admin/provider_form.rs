@@ -78,7 +78,7 @@ impl ProviderPatch {
         self.scope.is_some()
     }
 
-    /// What becomes of a provider.
+    /// Applies the edit to a provider.
     pub(super) fn apply(&self, old: &IdentityProvider) -> Result<IdentityProvider, AdminError> {
         let name = self.name.as_deref().map(check::name).transpose()?;
         let scope = self.scope.as_deref().map(checked_scope).transpose()?;

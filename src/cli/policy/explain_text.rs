@@ -154,7 +154,7 @@ fn said(said: Option<&Said>) -> String {
     }
 }
 
-/// What permits say of the token's life.
+/// The token lifetime that permits ask for.
 fn lifetime(seconds: Option<i64>) -> String {
     seconds.map(|seconds| format!(", for at most {}", Duration::from_secs(seconds))).unwrap_or_default()
 }

@@ -58,8 +58,8 @@ pub fn use_conflict(
 }
 
 /// Writes a batch, inside a transaction of [`AnyConnection::begin_with_config_lock`]. The order is the same in every
-/// process (assertions, then each teamspace with its members, then bodies of decisions, by key), so that two of them seldom wait for each
-/// other on PostgreSQL, which ends one of them then. On an error the transaction must be given up.
+/// process (assertions, then each teamspace with its members, then bodies of decisions, by key), so that two of them
+/// seldom wait for each other on PostgreSQL, which ends one of them then. On an error the transaction must be given up.
 pub(super) fn write(
     connection: &mut AnyConnection,
     entries: &[Entry],
