@@ -43,7 +43,7 @@ impl AdminTokenCommand {
             Self::List => list(&store).await,
             Self::Delete { id } => delete(&store, id).await,
         };
-        store.close();
+        store.close().await;
         done
     }
 }

@@ -39,7 +39,7 @@ impl KeysCommand {
             Self::Rotate { now: at_once } => rotate(&store, &config, at_once).await,
             Self::Remove { kid } => remove(&store, kid).await,
         };
-        store.close();
+        store.close().await;
         done
     }
 }

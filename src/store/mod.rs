@@ -300,9 +300,14 @@ impl Store {
         self.workers.settle().await
     }
 
-    /// Closes the connections, as far as nobody else holds the store. Whoever closes an SQLite database last leaves
-    /// everything in its file.
-    pub fn close(self) {
+    /// Leaves everything in the database file and closes the connections, as far as nobody else holds the store.
+    ///
+    /// SQLite empties its log when the last connection closes, but not when the last two close at the same moment:
+    /// each then takes the other for a user of the database.
+    pub async fn close(self) {
+        if let Err(error) = self.settle().await {
+            tracing::warn!(%error, "the database file is not complete without -wal");
+        }
         self.workers.close();
     }
 

@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use diesel::{Connection as _, RunQueryDsl as _, SqliteConnection};
 use serde_json::Value;
 
 pub fn countersign(dir: &Path, args: &[&str], env: &[(&str, &str)]) -> Output {
@@ -490,10 +491,14 @@ fn a_failure_is_called_an_error_once_and_counted() {
     }
 }
 
-/// Commands that write leave everything in the database file; `serve` does not migrate where it is not to.
+/// Commands that write leave everything in the database file, also when they are not the last to close it; `serve`
+/// does not migrate where it is not to.
 #[test]
 fn sqlite_commands_leave_a_file_that_is_complete() {
     let dir = workplace();
+    let path = dir.path().join("countersign.db");
+    let mut other = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+    diesel::sql_query("SELECT count(*) FROM teamspaces").execute(&mut other).unwrap();
     for args in [&["migrate"][..], &["admin-token", "create", "--name", "ci"], &["keys", "rotate"]] {
         assert_eq!(countersign(dir.path(), args, &[]).status.code(), Some(0), "{args:?}");
         let log = std::fs::metadata(dir.path().join("countersign.db-wal"));
