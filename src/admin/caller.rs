@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::error::AdminError;
 use crate::app::App;
 use crate::limits::admin::Place;
+use crate::model::console_user::ConsoleUser;
 use crate::store::admin_tokens::AdminToken;
 use crate::store::snapshot::Tenancy;
 
@@ -24,11 +25,45 @@ impl Actor {
     }
 }
 
-/// A caller with a live token, and the request that they make.
+/// The one who acts: the holder of a token of the admin API, or somebody who is signed in to the console.
+#[derive(Debug, Clone)]
+pub enum Principal {
+    Token(Arc<AdminToken>),
+    Console(Arc<ConsoleUser>),
+}
+
+impl Principal {
+    /// The name that the audit log gives them.
+    fn name(&self) -> &str {
+        match self {
+            Self::Token(token) => &token.name,
+            Self::Console(user) if user.email.is_empty() => &user.name,
+            Self::Console(user) => &user.email,
+        }
+    }
+
+    /// The id of the token or session.
+    fn id(&self) -> &str {
+        match self {
+            Self::Token(token) => &token.id,
+            Self::Console(user) => &user.session_id,
+        }
+    }
+
+    /// The ids of the teamspaces that they are confined to; none for an operator.
+    fn confined_to(&self) -> Option<Vec<&str>> {
+        match self {
+            Self::Token(token) => token.teamspace_id.as_deref().map(|id| vec![id]),
+            Self::Console(user) => user.confined_to(),
+        }
+    }
+}
+
+/// A caller who is known, and the request that they make.
 pub struct Admin {
     pub app: Arc<App>,
     request_id: String,
-    token: Arc<AdminToken>,
+    principal: Principal,
 }
 
 /// A caller who is an operator.
@@ -41,19 +76,24 @@ pub struct InTeamspace {
 }
 
 impl Admin {
-    /// The holder of a token that was looked up and is live.
-    pub fn new(app: Arc<App>, token: Arc<AdminToken>, request_id: String) -> Self {
-        Self { app, request_id, token }
+    /// The holder of a token or session that was looked up and is live.
+    pub fn new(app: Arc<App>, principal: Principal, request_id: String) -> Self {
+        Self { app, request_id, principal }
+    }
+
+    /// The one who acts.
+    pub fn principal(&self) -> &Principal {
+        &self.principal
     }
 
     /// Who the audit log says it was.
     pub(super) fn actor(&self) -> Actor {
-        Actor { name: self.token.name.clone(), request_id: self.request_id.clone() }
+        Actor { name: self.principal.name().to_owned(), request_id: self.request_id.clone() }
     }
 
     /// Whether the caller sees everything.
     pub fn is_operator(&self) -> bool {
-        self.token.teamspace_id.is_none()
+        self.principal.confined_to().is_none()
     }
 
     /// Refuses everybody but an operator.
@@ -74,19 +114,14 @@ impl Admin {
         Ok(InTeamspace { admin: self, tenancy })
     }
 
-    /// The id of the one teamspace that the caller is confined to; none for an operator.
-    pub fn confined_to(&self) -> Option<&str> {
-        self.token.teamspace_id.as_deref()
+    /// The ids of the teamspaces that the caller is confined to; none for an operator.
+    pub fn confined_to(&self) -> Option<Vec<&str>> {
+        self.principal.confined_to()
     }
 
     /// Whether the caller reaches a teamspace.
     pub fn reaches(&self, teamspace_id: &str) -> bool {
-        self.confined_to().is_none_or(|own| own == teamspace_id)
-    }
-
-    /// A place for something slow or heavy, of which a teamspace may have few under way.
-    pub fn enter_heavy(&self) -> Result<Place, AdminError> {
-        Ok(self.app.admin_budgets.enter_heavy(&self.token)?)
+        self.confined_to().is_none_or(|own| own.contains(&teamspace_id))
     }
 }
 
@@ -102,6 +137,15 @@ impl InTeamspace {
     /// The teamspace with what belongs to it, as it was when the request came in.
     pub fn tenancy(&self) -> &Arc<Tenancy> {
         &self.tenancy
+    }
+
+    /// A place for something slow or heavy, of which a teamspace may have few under way.
+    pub fn enter_heavy(&self) -> Result<Place, AdminError> {
+        let budgets = &self.app.admin_budgets;
+        Ok(match self.is_operator() {
+            true => budgets.enter_heavy_as_operator(self.principal.id()),
+            false => budgets.enter_heavy(&self.tenancy.teamspace.id),
+        }?)
     }
 }
 

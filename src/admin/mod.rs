@@ -20,6 +20,6 @@ pub mod teamspaces;
 pub mod tokens;
 mod validation;
 
-pub use caller::{Admin, InTeamspace, Operator};
+pub use caller::{Admin, InTeamspace, Operator, Principal};
 pub use error::{AdminError, IdentifierFault, ListFault, NotAcceptable};
 pub use validation::Validation;

@@ -120,12 +120,11 @@ fn view(resource: &Resource) -> Value {
     })
 }
 
-/// The one who looks at resources: an operator, or a teamspace, which must not learn of the others.
+/// The one who looks at resources: an operator, or somebody of teamspaces, who must not learn of the others.
 pub enum Viewer {
     Operator,
-    Teamspace(String),
-    /// A teamspace that is gone.
-    Nobody,
+    /// By their slugs; empty when the teamspaces are gone.
+    Of(Vec<String>),
 }
 
 impl Viewer {
@@ -133,7 +132,7 @@ impl Viewer {
     pub fn of(admin: &Admin, snapshot: &Snapshot) -> Self {
         match admin.confined_to() {
             None => Self::Operator,
-            Some(id) => snapshot.slug_of(id).map_or(Self::Nobody, Self::Teamspace),
+            Some(ids) => Self::Of(ids.into_iter().filter_map(|id| snapshot.slug_of(id)).collect()),
         }
     }
 
@@ -141,18 +140,18 @@ impl Viewer {
     pub fn sees(&self, resource: &Resource) -> bool {
         match self {
             Self::Operator => true,
-            Self::Teamspace(slug) => resource.is_published_to(slug),
-            Self::Nobody => false,
+            Self::Of(slugs) => slugs.iter().any(|slug| resource.is_published_to(slug)),
         }
     }
 
     /// A resource as the viewer sees it: without the names of other teamspaces.
     pub fn view(&self, resource: &Resource) -> Value {
         let mut shown = view(resource);
-        if let (Self::Teamspace(slug), Some(_)) = (self, &resource.teamspaces)
+        if let (Self::Of(slugs), Some(_)) = (self, &resource.teamspaces)
             && let Some(object) = shown.as_object_mut()
         {
-            object.insert("teamspaces".into(), json!([slug]));
+            let own: Vec<&String> = slugs.iter().filter(|slug| resource.is_published_to(slug)).collect();
+            object.insert("teamspaces".into(), json!(own));
         }
         shown
     }

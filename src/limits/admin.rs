@@ -1,4 +1,4 @@
-//! How much of the admin API one token may use: requests and changes in a minute, requests at once, and for a teamspace
+//! How much of the admin API and the console one token or session may use: requests and changes in a minute, requests at once, and for a teamspace
 //! what is slow or heavy (checks of an identity provider, explanations) at once.
 
 use std::collections::HashMap;
@@ -11,9 +11,8 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
 use super::{Limited, wait};
 use crate::config;
-use crate::store::admin_tokens::AdminToken;
 
-/// Checks and explanations of one teamspace, or of one operator's token, that may be under way at once.
+/// Checks and explanations of one teamspace, or of one operator, that may be under way at once.
 const HEAVY_AT_ONCE: usize = 2;
 const HEAVY_AT_ONCE_OF_OPERATOR: usize = 16;
 /// When whoever has too many requests under way may come again, in seconds.
@@ -21,20 +20,30 @@ const SOON: u64 = 1;
 
 type Rate = DefaultKeyedRateLimiter<String>;
 
-/// The budget of one kind of token.
+/// The one whose budget a request counts against: the holder of a token, or a session of the console.
+#[derive(Debug, Clone, Copy)]
+pub struct Holder<'a> {
+    /// The id of the token or session.
+    pub id: &'a str,
+    /// The digest of the secret that was presented.
+    pub digest: &'a str,
+    pub is_operator: bool,
+}
+
+/// The budget of one kind of holder.
 struct Allowance {
     requests: Option<Rate>,
     changes: Option<Rate>,
     at_once: usize,
 }
 
-/// The budgets of all tokens, in this process.
+/// The budgets of all tokens and sessions, in this process.
 pub struct Budgets {
     teamspace: Allowance,
     operator: Allowance,
     under_way: Arc<Places>,
     heavy: Arc<Places>,
-    /// Until when a token that has used up its requests is not even looked up, by its digest.
+    /// Until when a secret whose holder has used up their requests is not even looked up, by its digest.
     blocked: Mutex<HashMap<String, Instant>>,
     clock: DefaultClock,
 }
@@ -77,7 +86,7 @@ impl Budgets {
         }
     }
 
-    /// Refuses a token that has used up its requests, before the database is asked for it.
+    /// Refuses a secret whose holder has used up their requests, before the database is asked for it.
     pub fn check_blocked(&self, digest: &str) -> Result<(), Limited> {
         let mut blocked = self.blocked.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(until) = blocked.get(digest) else { return Ok(()) };
@@ -89,15 +98,15 @@ impl Budgets {
         Err(wait(left))
     }
 
-    /// A place for a token's request.
-    pub fn enter(&self, token: &AdminToken, is_change: bool) -> Result<Place, Limited> {
-        let allowance = if token.teamspace_id.is_some() { &self.teamspace } else { &self.operator };
-        let place = self.under_way.take(&token.id, allowance.at_once)?;
-        let (now, key) = (self.clock.now(), &token.id);
+    /// A place for a request.
+    pub fn enter(&self, holder: Holder<'_>, is_change: bool) -> Result<Place, Limited> {
+        let allowance = if holder.is_operator { &self.operator } else { &self.teamspace };
+        let place = self.under_way.take(holder.id, allowance.at_once)?;
+        let (now, key) = (self.clock.now(), &holder.id.to_owned());
         if let Some(Err(not_until)) = allowance.requests.as_ref().map(|rate| rate.check_key(key)) {
             let left = not_until.wait_time_from(now);
             let mut blocked = self.blocked.lock().unwrap_or_else(PoisonError::into_inner);
-            blocked.insert(token.token_digest.clone(), Instant::now() + left);
+            blocked.insert(holder.digest.to_owned(), Instant::now() + left);
             return Err(wait(left));
         }
         let changes = allowance.changes.as_ref().filter(|_| is_change);
@@ -107,16 +116,17 @@ impl Budgets {
         }
     }
 
-    /// A place for something slow or heavy. Those of a teamspace share theirs, whatever token they have; operators have
-    /// their own, so that no teamspace keeps them from looking at it.
-    pub fn enter_heavy(&self, token: &AdminToken) -> Result<Place, Limited> {
-        match &token.teamspace_id {
-            Some(teamspace_id) => self.heavy.take(teamspace_id, HEAVY_AT_ONCE),
-            None => self.heavy.take(&token.id, HEAVY_AT_ONCE_OF_OPERATOR),
-        }
+    /// A place for something slow or heavy in a teamspace, which its people share.
+    pub fn enter_heavy(&self, teamspace_id: &str) -> Result<Place, Limited> {
+        self.heavy.take(teamspace_id, HEAVY_AT_ONCE)
     }
 
-    /// Forgets tokens whose budget is whole again.
+    /// The same for an operator, whom no teamspace keeps from looking at it.
+    pub fn enter_heavy_as_operator(&self, holder_id: &str) -> Result<Place, Limited> {
+        self.heavy.take(holder_id, HEAVY_AT_ONCE_OF_OPERATOR)
+    }
+
+    /// Forgets holders whose budget is whole again.
     pub fn forget_idle(&self) {
         self.teamspace.rates().chain(self.operator.rates()).for_each(Rate::retain_recent);
         let now = Instant::now();

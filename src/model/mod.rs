@@ -1,6 +1,7 @@
 //! The things that the service knows: plain data with the rules about it, without input and output.
 
 pub mod client;
+pub mod console_user;
 pub mod identity_provider;
 pub mod member;
 pub mod resource;

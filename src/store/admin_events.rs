@@ -41,16 +41,16 @@ pub fn append(connection: &mut AnyConnection, event: &NewAdminEvent) -> QueryRes
     Ok(())
 }
 
-/// A page of events before an id, newest first; of one teamspace or of all.
+/// A page of events before an id, newest first; of some teamspaces or of all.
 pub fn list(
     connection: &mut AnyConnection,
-    teamspace_id: Option<&str>,
+    teamspace_ids: Option<&[String]>,
     before: i64,
     limit: i64,
 ) -> Result<Page<AdminEvent>, StoreError> {
     let mut query = admin_events::table.into_boxed();
-    if let Some(id) = teamspace_id {
-        query = query.filter(admin_events::teamspace_id.eq(id));
+    if let Some(ids) = teamspace_ids {
+        query = query.filter(admin_events::teamspace_id.eq_any(ids));
     }
     let rows = query
         .filter(admin_events::id.lt(before))

@@ -12,9 +12,10 @@ use axum::middleware::Next;
 use axum::response::Response;
 
 use super::problem::Problem;
-use crate::admin::tokens;
 pub(super) use crate::admin::{Admin, InTeamspace, Operator};
+use crate::admin::{Principal, tokens};
 use crate::app::App;
+use crate::limits::admin::Holder;
 use crate::limits::gate::{Caller, bearer};
 use crate::random::digest;
 use crate::store::admin_tokens::AdminToken;
@@ -44,12 +45,17 @@ pub async fn authenticate(
         return Err(Problem::unauthorized(challenge, "The admin token is unknown or has expired."));
     };
     let is_change = !matches!(*request.method(), Method::GET | Method::HEAD);
-    let _place = app.admin_budgets.enter(&token, is_change)?;
+    let _place = app.admin_budgets.enter(token.holder(), is_change)?;
     request.extensions_mut().insert(Arc::new(token));
     Ok(next.run(request).await)
 }
 
 impl AdminToken {
+    /// Whose budget its requests count against.
+    fn holder(&self) -> Holder<'_> {
+        Holder { id: &self.id, digest: &self.token_digest, is_operator: self.teamspace_id.is_none() }
+    }
+
     /// Whose places its requests take.
     fn caller(&self) -> Caller {
         if self.teamspace_id.is_none() { Caller::Operator } else { Caller::Teamspace }
@@ -63,7 +69,7 @@ impl FromRequestParts<Arc<App>> for Admin {
         let token = parts.extensions.get::<Arc<AdminToken>>().cloned();
         let token = token.ok_or_else(|| Problem::unauthorized("Bearer", "An admin token is needed."))?;
         let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.to_string()).unwrap_or_default();
-        Ok(Self::new(Arc::clone(app), token, request_id))
+        Ok(Self::new(Arc::clone(app), Principal::Token(token), request_id))
     }
 }
 
