@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 
 use diesel::result::Error as DieselError;
-use serde_json::Value;
 use tokio::task::JoinError;
 
 use crate::app::StartError;
+use crate::idp::checks::Check;
 use crate::limits::Limited;
 use crate::model::member::StatusFault;
 use crate::random::NoEntropy;
@@ -166,7 +166,7 @@ pub struct NotAcceptable {
     /// The check's, or the reason of the policy that says no.
     pub code: Cow<'static, str>,
     pub message: String,
-    pub checks: Value,
+    pub checks: Vec<Check>,
 }
 
 impl AdminError {

@@ -6,15 +6,15 @@ use std::sync::Arc;
 use super::caller::InTeamspace;
 use super::change::Change;
 use super::error::AdminError;
-pub use super::provider_form::{NewProvider, ProviderPatch, view};
+pub use super::provider_form::{NewProvider, ProviderPatch, SeenProvider, view};
 use super::teamspaces::find_named;
-use super::validation::{Validation, issuer_taken, unknown_scope};
+use super::validation::{Validated, Validation, issuer_taken, unknown_scope};
 use crate::clock::UnixSeconds;
 use crate::model::identity_provider::{IdentityProvider, Provider};
 use crate::model::teamspace::Teamspace;
 use crate::store::changes::{self, Changed};
 use crate::store::snapshot::Tenancy;
-use crate::store::{AnyConnection, identity_providers};
+use crate::store::{AnyConnection, StoreError, identity_providers, provider_checks};
 
 /// Most identity providers of a teamspace.
 const MAX_PROVIDERS: usize = 20;
@@ -95,6 +95,16 @@ pub async fn change(
     Edit::new(at, which, Basis::Changed, patch).save(at).await
 }
 
+/// Changes an identity provider, unless somebody else has changed it since it was seen.
+pub async fn change_seen(
+    at: &InTeamspace,
+    id: String,
+    (patch, seen): (ProviderPatch, SeenProvider),
+) -> Result<(IdentityProvider, Option<Validation>), AdminError> {
+    let edit = Edit::new(at, Which::Id(id), Basis::Changed, patch);
+    Edit { seen: Some(seen), ..edit }.save(at).await
+}
+
 /// Removes an identity provider: nobody signs in with it any more.
 pub async fn remove(at: &InTeamspace, which: Which) -> Result<(), AdminError> {
     let tenancy = Arc::clone(at.tenancy());
@@ -109,9 +119,16 @@ pub async fn remove(at: &InTeamspace, which: Which) -> Result<(), AdminError> {
     .await
 }
 
-/// Validates what is configured, and saves nothing.
+/// Validates what is configured, and keeps only how that came out.
 pub async fn check(at: &InTeamspace, which: &Which) -> Result<Validation, AdminError> {
-    validate(at, which.configured(at.tenancy())?).await
+    let provider = which.configured(at.tenancy())?;
+    let validation = validate(at, provider).await?;
+    let checks = validation.kept(&provider.id, at.app.clock.now());
+    let kept = at.app.store.write(move |c| Ok::<_, StoreError>(provider_checks::put(c, &checks)?)).await;
+    if let Err(error) = kept {
+        tracing::warn!(%error, "cannot keep how the checks of an identity provider came out");
+    }
+    Ok(validation)
 }
 
 /// Asks the issuer, which may take long: a teamspace has few such requests under way at once.
@@ -126,6 +143,8 @@ struct Edit {
     which: Which,
     basis: Basis,
     patch: ProviderPatch,
+    /// What the administrator saw; another one there is nobody's to overwrite.
+    seen: Option<SeenProvider>,
     /// The id of one that is added.
     new_id: String,
     now: UnixSeconds,
@@ -142,7 +161,7 @@ impl Edit {
             Which::Only => uuid::Uuid::now_v7().to_string(),
         };
         let (may_share, taken) = (at.is_operator(), issuer_taken(at));
-        Self { which, basis, patch, new_id, now: at.app.clock.now(), may_share, taken }
+        Self { which, basis, patch, seen: None, new_id, now: at.app.clock.now(), may_share, taken }
     }
 
     async fn save(self, at: &InTeamspace) -> Result<(IdentityProvider, Option<Validation>), AdminError> {
@@ -156,9 +175,10 @@ impl Edit {
         if validation.is_none() && self.patch.has_scope() {
             check_scope(at, &proposed.scope)?;
         }
-        let jwks_uri = validation.as_ref().map(Validation::jwks_uri).transpose()?;
+        let validated = validation.as_ref().map(|validation| validation.good(&proposed.id, self.now));
+        let validated = validated.transpose()?;
         let teamspace = tenancy.teamspace.clone();
-        let saved = at.change(move |c| self.perform(c, &teamspace, &proposed, jwks_uri)).await?;
+        let saved = at.change(move |c| self.perform(c, &teamspace, &proposed, validated)).await?;
         Ok((saved, validation))
     }
 
@@ -167,21 +187,24 @@ impl Edit {
         connection: &mut AnyConnection,
         named: &Teamspace,
         proposed: &IdentityProvider,
-        jwks_uri: Option<String>,
+        validated: Option<Validated>,
     ) -> Result<(IdentityProvider, Change), AdminError> {
         let teamspace = find_named(connection, named)?;
         let all = identity_providers::of_teamspaces(connection, &[&teamspace.id])?;
         let old = self.which.find(&all)?;
         let mut new = self.applied(&teamspace.id, old)?;
         let is_validated = new.issuer == proposed.issuer && new.provider == proposed.provider;
-        match jwks_uri {
-            Some(jwks_uri) if is_validated => new.jwks_uri = jwks_uri,
+        match &validated {
+            Some(validated) if is_validated => new.jwks_uri.clone_from(&validated.jwks_uri),
             None if !self.is_to_be_validated(old, &new) => {}
             _ => return Err(AdminError::ChangedMeanwhile),
         }
         check_among(&all, &new)?;
         self.check_free(connection, old, &new)?;
         identity_providers::put(connection, &new).map_err(|e| self.taken.if_duplicate(e))?;
+        if let Some(validated) = validated {
+            provider_checks::put(connection, &validated.checks)?;
+        }
         // The issuer's keys are where it says now, for all who believe it.
         for other in identity_providers::share_jwks_uri(connection, &new)? {
             changes::note(connection, &Changed::Teamspace(other), self.now)?;
@@ -199,6 +222,10 @@ impl Edit {
         teamspace_id: &str,
         old: Option<&IdentityProvider>,
     ) -> Result<IdentityProvider, AdminError> {
+        let is_other = |seen: &SeenProvider| old.is_some_and(|old| *seen != SeenProvider::from(old));
+        if self.seen.as_ref().is_some_and(is_other) {
+            return Err(AdminError::ChangedMeanwhile);
+        }
         let basis = match (self.basis, old, &self.which) {
             (Basis::Changed, None, _) | (Basis::Replaced, None, Which::Id(_)) => {
                 return Err(AdminError::NotFound);

@@ -27,27 +27,55 @@ pub type Bound = (Member, Vec<Identity>);
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewMember {
-    email: String,
-    role: Option<Role>,
+    pub email: String,
+    pub role: Option<Role>,
 }
 
 /// The members of a member that can be changed.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MemberPatch {
     #[serde(default, deserialize_with = "present")]
-    status: Option<Status>,
+    pub status: Option<Status>,
     #[serde(default, deserialize_with = "present")]
-    role: Option<Role>,
+    pub role: Option<Role>,
     /// Only the empty list: unlinks the member, so that the next subject with the member's email is bound.
     #[serde(default, deserialize_with = "present")]
-    identities: Option<[(); 0]>,
+    pub identities: Option<[(); 0]>,
 }
 
 /// A page of the members, by email; removed ones are not listed.
 pub async fn list(at: &InTeamspace, limit: i64, after: Option<String>) -> Result<Page<Bound>, AdminError> {
     let id = at.tenancy().teamspace.id.clone();
     Ok(at.app.store.list(move |c| members::list(c, &id, limit, after.as_deref())).await?)
+}
+
+/// A page of the members whose emails begin with a text, by email.
+pub async fn search(
+    at: &InTeamspace,
+    prefix: &str,
+    (limit, after): (i64, Option<String>),
+) -> Result<Page<Bound>, AdminError> {
+    let (id, prefix) = (at.tenancy().teamspace.id.clone(), prefix.trim().to_lowercase());
+    let found = move |c: &mut _| members::search(c, &id, &prefix, (limit, after.as_deref()));
+    Ok(at.app.store.list(found).await?)
+}
+
+/// One member who is not removed.
+pub async fn find(at: &InTeamspace, id: String) -> Result<Bound, AdminError> {
+    let teamspace_id = at.tenancy().teamspace.id.clone();
+    let found = move |c: &mut AnyConnection| {
+        let Some(member) = members::find(c, &teamspace_id, &id)? else { return Ok(None) };
+        let identities = members::identities_of(c, std::slice::from_ref(&member.id))?;
+        Ok((member.status != Status::Removed).then_some((member, identities)))
+    };
+    at.app.store.list(found).await?.ok_or(AdminError::NotFound)
+}
+
+/// How many seats the members take.
+pub async fn seats_used(at: &InTeamspace) -> Result<i64, AdminError> {
+    let id = at.tenancy().teamspace.id.clone();
+    Ok(at.app.store.list(move |c| teamspaces::seats_used(c, &id)).await?)
 }
 
 /// Invites somebody: a new member, or one who was removed.
@@ -87,6 +115,11 @@ pub async fn change(at: &InTeamspace, id: String, patch: MemberPatch) -> Result<
         Ok(Member { status, role: patch.role.unwrap_or(old.role), ..old })
     })
     .await
+}
+
+/// Frees a member from the subjects that are bound to them: the next one with the member's email is bound.
+pub async fn unlink(at: &InTeamspace, id: String) -> Result<Bound, AdminError> {
+    change(at, id, MemberPatch { identities: Some([]), ..MemberPatch::default() }).await
 }
 
 /// Removes a member. The identities stay, so that the same subject stays out.

@@ -13,6 +13,7 @@ pub mod keys;
 pub mod members;
 mod patch;
 mod provider_form;
+pub mod provider_status;
 pub mod resources;
 pub mod shadow;
 pub mod sign_ins;

@@ -1,6 +1,6 @@
 //! Identity providers as administrators write them, and as they are shown.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::check;
@@ -18,38 +18,65 @@ const MAX_CUSTOM_CLAIMS: usize = 20;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewProvider {
-    name: Option<String>,
-    provider: Provider,
-    issuer: String,
+    pub name: Option<String>,
+    pub provider: Provider,
+    pub issuer: String,
     #[serde(default, deserialize_with = "nullable")]
-    tenant: Option<Option<String>>,
+    pub tenant: Option<Option<String>>,
     #[serde(default)]
-    scope: String,
-    groups_claim: Option<String>,
-    custom_claims: Option<Vec<CustomClaim>>,
-    enabled: Option<bool>,
+    pub scope: String,
+    pub groups_claim: Option<String>,
+    pub custom_claims: Option<Vec<CustomClaim>>,
+    pub enabled: Option<bool>,
 }
 
 /// The members that can be changed.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProviderPatch {
     #[serde(default, deserialize_with = "present")]
-    name: Option<String>,
+    pub name: Option<String>,
     #[serde(default, deserialize_with = "present")]
-    provider: Option<Provider>,
+    pub provider: Option<Provider>,
     #[serde(default, deserialize_with = "present")]
-    issuer: Option<String>,
+    pub issuer: Option<String>,
     #[serde(default, deserialize_with = "nullable")]
-    tenant: Option<Option<String>>,
+    pub tenant: Option<Option<String>>,
     #[serde(default, deserialize_with = "present")]
-    scope: Option<String>,
+    pub scope: Option<String>,
     #[serde(default, deserialize_with = "present")]
-    groups_claim: Option<String>,
+    pub groups_claim: Option<String>,
     #[serde(default, deserialize_with = "present")]
-    custom_claims: Option<Vec<CustomClaim>>,
+    pub custom_claims: Option<Vec<CustomClaim>>,
     #[serde(default, deserialize_with = "present")]
-    enabled: Option<bool>,
+    pub enabled: Option<bool>,
+}
+
+/// The settings of a provider as somebody saw them before changing them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeenProvider {
+    pub name: String,
+    pub issuer: String,
+    pub tenant: Option<String>,
+    pub scope: String,
+    pub groups_claim: String,
+    pub custom_claims: Vec<CustomClaim>,
+    pub enabled: bool,
+}
+
+impl From<&IdentityProvider> for SeenProvider {
+    fn from(provider: &IdentityProvider) -> Self {
+        Self {
+            name: provider.name.clone(),
+            issuer: provider.issuer.clone(),
+            tenant: provider.tenant.clone(),
+            scope: provider.scope.clone(),
+            groups_claim: provider.groups_claim.clone(),
+            custom_claims: provider.custom_claims.clone(),
+            enabled: provider.enabled,
+        }
+    }
 }
 
 impl From<NewProvider> for ProviderPatch {

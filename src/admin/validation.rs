@@ -1,48 +1,31 @@
 //! The checks that an identity provider must pass before it is believed. They take as long as the issuer takes to
 //! answer, so they run before the transaction that saves, never in it.
 
-use std::borrow::Cow;
-
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::caller::{Admin, InTeamspace};
 use super::error::{AdminError, NotAcceptable};
+use crate::clock::UnixSeconds;
 use crate::disclosure::{Disclosure, Known};
-use crate::idp::issuer::{Check, ORDER, Outcome, Proposed, inspect};
+use crate::idp::checks::{Check, Finding, Outcome, Step};
+use crate::idp::issuer::{Proposed, inspect, without_path};
 use crate::model::identity_provider::IdentityProvider;
 use crate::oauth::error::Reason;
 use crate::policy::facts::{ConfigurationFacts, TeamspaceFacts};
 use crate::policy::{Denial, decide_configuration};
+use crate::store::provider_checks::ProviderChecks;
 use crate::store::snapshot::{Snapshot, Tenancy};
-
-/// The checks that need no network; they come first.
-const LOCAL: [&str; 2] = ["policy", "scope"];
-
-/// One check and its outcome; a code is the policy's own where a policy says no.
-#[derive(Debug, Clone, Serialize)]
-struct Item {
-    code: Cow<'static, str>,
-    outcome: Outcome,
-    message: String,
-}
 
 /// All checks in their order, and where the keys are if none failed.
 pub struct Validation {
-    items: Vec<Item>,
+    checks: Vec<Check>,
     jwks_uri: Option<String>,
 }
 
-impl From<Check> for Item {
-    fn from(check: Check) -> Self {
-        Self { code: check.code.into(), outcome: check.outcome, message: check.message }
-    }
-}
-
-impl Item {
-    fn new(code: impl Into<Cow<'static, str>>, outcome: Outcome, message: impl Into<String>) -> Self {
-        Self { code: code.into(), outcome, message: message.into() }
-    }
+/// The outcome of checks that an issuer passed.
+pub(super) struct Validated {
+    pub jwks_uri: String,
+    pub checks: ProviderChecks,
 }
 
 impl Validation {
@@ -50,10 +33,10 @@ impl Validation {
     /// that works learns anything.
     pub(super) async fn run(at: &InTeamspace, proposed: &IdentityProvider) -> Result<Self, AdminError> {
         let (app, tenancy, snapshot) = (&at.app, at.tenancy(), at.app.snapshot());
-        let mut items = Vec::with_capacity(LOCAL.len() + ORDER.len());
+        let mut checks = Vec::new();
         let mut jwks_uri = None;
-        match check_locally(at, &snapshot, proposed, &mut items) {
-            Err(failed) => items.push(failed),
+        match check_locally(at, &snapshot, proposed, &mut checks) {
+            Err(failed) => checks.push(failed),
             Ok(()) => {
                 let fetcher = app.fetcher.on_behalf_of(&tenancy.teamspace.slug);
                 let inspection = inspect(
@@ -67,18 +50,15 @@ impl Validation {
                 )
                 .await;
                 jwks_uri = inspection.jwks_uri;
-                items.extend(inspection.checks.into_iter().map(Item::from));
+                checks.extend(inspection.checks);
             }
         }
-        for code in LOCAL.into_iter().chain(ORDER).skip(items.len()) {
-            items.push(Item::new(code, Outcome::NotReached, "not reached"));
-        }
-        Ok(Self { items, jwks_uri })
+        Ok(Self { checks: Check::complete(checks), jwks_uri })
     }
 
-    /// The checks as they are answered.
-    pub fn checks(&self) -> Value {
-        json!(self.items)
+    /// The checks, all of them.
+    pub fn checks(&self) -> &[Check] {
+        &self.checks
     }
 
     /// Whether the issuer can be believed.
@@ -86,17 +66,24 @@ impl Validation {
         self.jwks_uri.is_some()
     }
 
-    /// Where the issuer's keys are; else the first check that failed.
-    pub(super) fn jwks_uri(&self) -> Result<String, AdminError> {
-        if let Some(jwks_uri) = &self.jwks_uri {
-            return Ok(jwks_uri.clone());
+    /// The steps of the checks as they are kept.
+    pub(super) fn kept(&self, provider_id: &str, at: UnixSeconds) -> ProviderChecks {
+        let steps: Vec<&Step> = self.checks.iter().flat_map(|check| &check.steps).collect();
+        ProviderChecks { provider_id: provider_id.to_owned(), at, steps: json!(steps).to_string() }
+    }
+
+    /// What there is to save of a good issuer; else the first check that failed.
+    pub(super) fn good(&self, provider_id: &str, at: UnixSeconds) -> Result<Validated, AdminError> {
+        if let Some(jwks_uri) = self.jwks_uri.clone() {
+            return Ok(Validated { jwks_uri, checks: self.kept(provider_id, at) });
         }
-        let failed = self.items.iter().find(|item| item.outcome == Outcome::Failed);
+        let failed = self.checks.iter().find(|check| check.outcome == Outcome::Failed);
         let (code, message) = match failed {
-            Some(item) => (item.code.clone(), item.message.clone()),
+            Some(check) => (check.code.clone(), check.message.clone()),
             None => ("issuer_invalid".into(), "The issuer cannot be used.".to_owned()),
         };
-        Err(AdminError::NotAcceptable(Box::new(NotAcceptable { code, message, checks: self.checks() })))
+        let checks = self.checks.clone();
+        Err(AdminError::NotAcceptable(Box::new(NotAcceptable { code, message, checks })))
     }
 }
 
@@ -104,8 +91,8 @@ fn check_locally(
     at: &InTeamspace,
     snapshot: &Snapshot,
     proposed: &IdentityProvider,
-    items: &mut Vec<Item>,
-) -> Result<(), Item> {
+    checks: &mut Vec<Check>,
+) -> Result<(), Check> {
     let tenancy: &Tenancy = at.tenancy();
     let facts = ConfigurationFacts {
         now: at.app.clock.now(),
@@ -119,22 +106,20 @@ fn check_locally(
     decide_configuration(&policies.compiled, &facts).1.map_err(|denial| {
         let known = Known { issuer: &proposed.issuer, ..Known::default() };
         let disclosure = Disclosure { snapshot, tenancy, known, policies: policies.compiled.annotations() };
-        refused(&denial, (!at.is_operator()).then_some(&disclosure))
+        refused(&proposed.issuer, &denial, (!at.is_operator()).then_some(&disclosure))
     })?;
-    items.push(Item::new("policy", Outcome::Passed, "The policies permit this issuer."));
+    checks.push(Check::passed("policy", "The policies permit this issuer."));
     if let Some(scope) = unknown_scope(snapshot, &tenancy.teamspace.slug, &proposed.scope) {
-        return Err(Item::new(
-            "scope_unknown",
-            Outcome::Failed,
-            AdminError::ScopeUnknown(scope.to_owned()).to_string(),
-        ));
+        let unknown = AdminError::ScopeUnknown(scope.to_owned()).to_string();
+        let failed = Check::of("scope", Finding::failed("scope", unknown));
+        return Err(failed.with_code("scope_unknown".to_owned()));
     }
-    items.push(Item::new("scope", Outcome::Passed, "Every scope of the setting is known."));
+    checks.push(Check::passed("scope", "Every scope of the setting is known."));
     Ok(())
 }
 
 /// The policies' no, in the words that the caller may learn.
-fn refused(denial: &Denial, confined: Option<&Disclosure<'_>>) -> Item {
+fn refused(issuer: &str, denial: &Denial, confined: Option<&Disclosure<'_>>) -> Check {
     let (code, message) = match confined.map(|disclosure| disclosure.of_denial(denial)) {
         Some(told) => (told.reason.to_string(), told.message.to_owned()),
         None => {
@@ -142,7 +127,10 @@ fn refused(denial: &Denial, confined: Option<&Disclosure<'_>>) -> Item {
             (reason.to_string(), denial.message.clone())
         }
     };
-    Item::new(code, Outcome::Failed, message)
+    let found = Finding::failed("policy", message);
+    // The shipped policy of this reason looks at the path alone.
+    let found = if code == "custom_authorization_server" { without_path(issuer, found) } else { found };
+    Check::of("policy", found).with_code(code)
 }
 
 /// The first scope of a setting that no resource offered to the teamspace has. While nothing is offered

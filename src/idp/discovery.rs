@@ -4,6 +4,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::fetch::{FetchError, Fetcher};
+use crate::oauth::difference::Difference;
 
 /// The members of the metadata that we need. `null` counts as absent.
 #[derive(Debug, Clone)]
@@ -43,15 +44,13 @@ pub enum DiscoveryError {
     Fetch(#[from] FetchError),
     #[error("the metadata lacks an issuer or has members of the wrong type")]
     Malformed,
-    #[error("the metadata names the issuer {found}, not {expected}{}", slash(.expected, .found))]
+    #[error("the metadata names the issuer {found}, not {expected}{}", remark(.expected, .found))]
     IssuerDiffers { expected: String, found: String },
 }
 
-fn slash(expected: &str, found: &str) -> &'static str {
-    match expected.trim_end_matches('/') == found.trim_end_matches('/') {
-        true => " (they differ only by a trailing slash)",
-        false => "",
-    }
+fn remark(expected: &str, found: &str) -> String {
+    let difference = Difference::between(expected, found);
+    difference.map(|difference| format!(" (they differ only {difference})")).unwrap_or_default()
 }
 
 /// Fetches the metadata, whose `issuer` must be the configured one byte for byte.

@@ -61,6 +61,11 @@ impl FetchError {
             other => other,
         }
     }
+
+    /// Whether somebody answered, but not with a document that can be used.
+    pub fn is_answer(&self) -> bool {
+        matches!(self, Self::Status(_) | Self::Redirect | Self::NotJson | Self::TooLarge(_))
+    }
 }
 
 /// The HTTP client could not be set up.

@@ -2,6 +2,7 @@
 //! that everything from outside comes through.
 
 pub mod address;
+pub mod checks;
 pub mod discovery;
 pub mod fetch;
 pub mod issuer;

@@ -7,7 +7,7 @@ use crate::text_enum::text_enum;
 
 text_enum! {
     /// Which product issues the assertions; it decides extra checks on save.
-    Provider { Okta = "okta", Claude = "claude", Oidc = "oidc" }
+    Provider { Okta = "okta", Claude = "claude", Entra = "entra", Oidc = "oidc" }
 }
 
 impl Provider {
@@ -16,6 +16,7 @@ impl Provider {
         match self {
             Self::Okta => "Okta",
             Self::Claude => "Claude",
+            Self::Entra => "Microsoft Entra",
             Self::Oidc => "OpenID Connect",
         }
     }

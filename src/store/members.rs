@@ -156,9 +156,21 @@ pub fn list(
     limit: i64,
     after_email: Option<&str>,
 ) -> Result<Page<(Member, Vec<Identity>)>, StoreError> {
+    search(connection, teamspace_id, "", (limit, after_email))
+}
+
+/// A page of those members whose emails begin with a text, which is in lower case.
+pub fn search(
+    connection: &mut AnyConnection,
+    teamspace_id: &str,
+    prefix: &str,
+    (limit, after_email): (i64, Option<&str>),
+) -> Result<Page<(Member, Vec<Identity>)>, StoreError> {
+    let past = format!("{prefix}\u{10FFFF}");
     let all = members::table
         .filter(members::teamspace_id.eq(teamspace_id))
         .filter(members::email.gt(after_email.unwrap_or_default()))
+        .filter(members::email.ge(prefix).and(members::email.lt(past.as_str())))
         .order(members::email.asc());
     let end: Option<String> = all.select(members::email).offset(WINDOW - 1).first(connection).optional()?;
     let mut listed = all.filter(members::status.ne(Status::Removed)).into_boxed();

@@ -16,6 +16,7 @@ mod failures;
 mod home;
 pub mod identity_providers;
 mod job;
+pub mod last_assertions;
 pub mod ledger;
 mod link;
 #[cfg(feature = "postgres")]
@@ -25,6 +26,7 @@ mod maintenance;
 pub mod member_cache;
 pub mod members;
 pub mod policy_sets;
+pub mod provider_checks;
 pub mod replicas;
 pub mod resources;
 mod row;

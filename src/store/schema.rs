@@ -254,5 +254,13 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    provider_checks (provider_id) {
+        provider_id -> Text,
+        at -> BigInt,
+        steps -> Text,
+    }
+}
+
 diesel::joinable!(identities -> members (member_id));
 diesel::allow_tables_to_appear_in_same_query!(identities, members);

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::clock::UnixSeconds;
 use crate::email::plain_address;
+use crate::oauth::difference::Difference;
 use crate::oauth::error::{Reason, TokenError, shown};
 use crate::oauth::resource::is_resource_identifier;
 use crate::oauth::scope::split_scope;
@@ -162,11 +163,11 @@ impl Claims {
 }
 
 pub(super) fn expectation(claim: &str, expected: &str, found: &str) -> String {
-    let slash = match expected.trim_end_matches('/') == found.trim_end_matches('/') {
-        true => "; they differ only by a trailing slash",
-        false => "",
+    let remark = match Difference::between(expected, found) {
+        Some(difference) => format!("; they differ only {difference}"),
+        None => String::new(),
     };
-    format!("{claim}: expected {}, got {}{slash}", shown(expected), shown(found))
+    format!("{claim}: expected {}, got {}{remark}", shown(expected), shown(found))
 }
 
 /// A bound assertion without its proof, and details that nobody processes, must not become a plain

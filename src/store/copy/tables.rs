@@ -44,7 +44,7 @@ const fn of_documents(name: &'static str, key: usize, columns: &'static str) -> 
 pub(super) const DECISION_LOG: &str = "sign_ins";
 
 /// Not `replicas`: these are the processes that serve the other database.
-pub const TABLES: [Table; 19] = [
+pub const TABLES: [Table; 20] = [
     table("teamspaces", 1, "id slug name plan member_limit# created_at# seats_used# time_zone"),
     table("email_domains", 1, "domain teamspace_id"),
     table(
@@ -87,6 +87,7 @@ pub const TABLES: [Table; 19] = [
     table("shadow_runs", 2, "shadow_set policy_set since# until# evaluated# different# dropped#"),
     table("changes", 1, "generation# kind object at# follows#"),
     table("log_streams", 1, "name last_id# updated_at# holder held_until#"),
+    table("provider_checks", 1, "provider_id at# steps"),
 ];
 
 /// The one row of each database that its migrations make: it is replaced when all others are there.

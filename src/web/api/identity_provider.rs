@@ -112,7 +112,7 @@ fn view_of_only(provider: &IdentityProvider) -> Value {
 /// The answer to a change that was validated tells how.
 fn with_checks(mut shown: Value, validation: Option<&Validation>) -> Json<Value> {
     if let (Some(object), Some(validation)) = (shown.as_object_mut(), validation) {
-        object.insert("checks".into(), validation.checks());
+        object.insert("checks".into(), json!(validation.checks()));
     }
     Json(shown)
 }

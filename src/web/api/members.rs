@@ -44,3 +44,9 @@ pub async fn end_sessions(at: InTeamspace, ItemId(id): ItemId) -> Result<StatusC
     members::end_sessions(&at, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
+
+/// `DELETE /teamspaces/{slug}/members/{id}/identities`
+pub async fn unlink(at: InTeamspace, ItemId(id): ItemId) -> Result<StatusCode, Problem> {
+    members::unlink(&at, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

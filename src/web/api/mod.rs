@@ -74,6 +74,7 @@ fn teamspace_routes() -> Router<Arc<App>> {
         .route("/teamspaces/{slug}/members", get(members::list).post(members::invite))
         .route("/teamspaces/{slug}/members/{id}", patch(members::change).delete(members::remove))
         .route("/teamspaces/{slug}/members/{id}/end-sessions", post(members::end_sessions))
+        .route("/teamspaces/{slug}/members/{id}/identities", delete(members::unlink))
         .route("/teamspaces/{slug}/sign-ins", get(sign_ins::list))
         .route("/teamspaces/{slug}/explain", post(explain::post))
 }

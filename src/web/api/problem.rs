@@ -169,7 +169,7 @@ impl From<AdminError> for Problem {
                 problem(error.to_string()).header(Header::RetryAfter, limited.retry_after.to_string())
             }
             AdminError::NotAcceptable(failed) => {
-                Self::new(status, failed.code, failed.message).with("checks", failed.checks)
+                Self::new(status, failed.code, failed.message).with("checks", json!(failed.checks))
             }
             AdminError::NamedInPolicies(ref policies) => {
                 problem(error.to_string()).with("policies", json!(policies))

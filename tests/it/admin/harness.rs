@@ -280,6 +280,7 @@ async fn metadata(State(idp): State<IdpState>, Path(name): Path<String>) -> Resp
     });
     match name.as_str() {
         "slash" => metadata["issuer"] = format!("{issuer}/").into(),
+        "upper" => metadata["issuer"] = format!("{}/Upper", idp.base).into(),
         "template" => metadata["issuer"] = "https://login.example.com/{tenantid}/v2.0".into(),
         "no-jwks-uri" => metadata["jwks_uri"] = Value::Null,
         "internal-jwks" => metadata["jwks_uri"] = "https://169.254.169.254/keys".into(),

@@ -3,10 +3,10 @@
 use axum::http::Method;
 use countersign::model::identity_provider::{IdentityProvider, Provider};
 use countersign::store::StoreError;
-use countersign::store::identity_providers;
+use countersign::store::{identity_providers, provider_checks};
 use serde_json::{Value, json};
 
-use super::harness::{Api, Harness};
+use super::harness::{Api, Harness, NOW};
 
 const PATH: &str = "/teamspaces/acme/identity-provider";
 
@@ -353,4 +353,87 @@ async fn malformed_configurations_are_refused() {
     }
     let patch = Some(json!({ "enabled": false }));
     h.refuses(&acme, (Method::PATCH, PATH), patch, (404, "not_found")).await;
+}
+
+/// The steps of the checks, by their outcomes.
+fn steps(answer: &Value) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let checks = answer["checks"].as_array().unwrap().iter();
+    let steps = checks.flat_map(|check| check["steps"].as_array().unwrap());
+    steps.map(|step| (text(&step["code"]), text(&step["outcome"]))).collect()
+}
+
+/// The one step that failed, with its texts.
+fn failed_step(answer: &Value) -> Value {
+    let checks = answer["checks"].as_array().unwrap().iter();
+    let mut steps = checks.flat_map(|check| check["steps"].as_array().unwrap());
+    let failed = steps.find(|step| step["outcome"] == "failed").unwrap().clone();
+    assert!(steps.all(|step| step["outcome"] == "not_reached"), "{answer}");
+    failed
+}
+
+/// ADM-03: each mistake is told where it was made, with what should have been entered.
+#[tokio::test]
+async fn each_check_tells_its_steps() {
+    let h = Harness::start().await;
+    let acme = h.teamspace("acme").await;
+    let good = h.idp.issuer("good");
+    let made = acme.put(PATH, body(&good)).await.expect(200);
+    let passed = steps(&made);
+    assert!(passed.len() == 12 && passed.iter().all(|(_, outcome)| outcome == "passed"), "{passed:?}");
+    let slash = h.idp.issuer("slash");
+    let with_slash = format!("{slash}/");
+    let own = "https://auth.example.com";
+    for (provider, issuer, code, compared) in [
+        ("okta", "https://acme.okta.com/oauth2/default", "policy", Some("https://acme.okta.com")),
+        ("okta", "https://acme.okta.com/x", "own_server", Some("https://acme.okta.com")),
+        ("entra", "https://login.microsoftonline.com/common/v2.0", "own_server", None),
+        ("oidc", "http://idp.example.com", "https", Some("https://idp.example.com")),
+        ("oidc", "https://10.0.0.1", "public_host", None),
+        ("oidc", own, "other_server", None),
+        ("oidc", &h.idp.issuer("absent/tenant"), "metadata_document", None),
+        ("oidc", &h.idp.issuer("html"), "metadata_document", None),
+        ("oidc", &slash, "same_issuer", Some(&*with_slash)),
+        ("oidc", &h.idp.issuer("no-jwks-uri"), "key_set", None),
+        ("oidc", &h.idp.issuer("no-key"), "usable_key", None),
+    ] {
+        let whole = json!({ "provider": provider, "issuer": issuer });
+        let answer = acme.put(PATH, whole).await.expect(422);
+        let step = failed_step(&answer);
+        assert_eq!(step["code"], code, "{issuer}: {answer}");
+        assert_eq!(step["message"], answer["detail"], "{issuer}");
+        assert_eq!(step["expected"].as_str(), compared, "{issuer}");
+        assert_eq!(step["received"].as_str(), compared.map(|_| issuer), "{issuer}");
+    }
+    assert_eq!(saved(&h).unwrap().issuer, good);
+}
+
+/// Of the differences that are easily overlooked, the metadata's is named.
+#[tokio::test]
+async fn a_small_difference_is_named() {
+    let h = Harness::start().await;
+    let acme = h.teamspace("acme").await;
+    let problem = refuses(&h, &acme, &h.idp.issuer("upper"), "metadata").await;
+    assert!(problem["detail"].as_str().unwrap().contains("in upper and lower case"), "{problem}");
+}
+
+/// The checks that were made last are kept with the provider, and go with it.
+#[tokio::test]
+async fn the_last_checks_are_kept() {
+    let h = Harness::start().await;
+    let acme = h.teamspace("acme").await;
+    let kept = async || {
+        let ids: Vec<String> = saved(&h).into_iter().map(|provider| provider.id).collect();
+        h.app.store.read(move |c| provider_checks::of(c, &ids)).await.unwrap()
+    };
+    acme.put(PATH, body(&h.idp.issuer("quiet"))).await.expect(200);
+    let first = kept().await;
+    assert!(first[0].at == NOW && first[0].steps.contains("warning"), "{first:?}");
+    h.clock.advance(60);
+    acme.call(Method::POST, &format!("{PATH}/check"), None).await.expect(200);
+    let second = kept().await;
+    assert_eq!((second.len(), second[0].at, &second[0].steps), (1, NOW + 60, &first[0].steps));
+    acme.delete(PATH).await.expect(204);
+    let id = vec![first[0].provider_id.clone()];
+    assert!(h.app.store.read(move |c| provider_checks::of(c, &id)).await.unwrap().is_empty());
 }

@@ -172,3 +172,42 @@ async fn the_seat_limit_holds_under_parallel_invitations() {
     }
     assert_eq!((made, items(&acme).await.len()), (3, 3));
 }
+
+/// Unlinking frees the email for the next subject, at a path of its own too.
+#[tokio::test]
+async fn a_member_is_unlinked() {
+    let h = Harness::start().await;
+    let acme = h.teamspace("acme").await;
+    let other = h.teamspace("other").await;
+    let id = join(&h, "acme", "bob@acme.com").await;
+    let path = format!("/teamspaces/acme/members/{id}/identities");
+    h.refuses(&other, (Method::DELETE, &path), None, (404, "not_found")).await;
+    assert_eq!(bound(&h, &id).await.len(), 1);
+    acme.delete(&path).await.expect(204);
+    assert!(bound(&h, &id).await.is_empty());
+    acme.delete("/teamspaces/acme/members/nobody/identities").await.problem(404, "not_found");
+}
+
+/// A search finds the members whose emails begin so, page by page.
+#[tokio::test]
+async fn members_are_found_by_the_beginning_of_their_emails() {
+    let h = Harness::start().await;
+    h.teamspace("acme").await;
+    for email in ["ann@acme.com", "anna@acme.com", "bob@acme.com", "z@acme.com"] {
+        join(&h, "acme", email).await;
+    }
+    let teamspace_id = h.app.snapshot().tenancy("acme").unwrap().teamspace.id.clone();
+    let search = async |prefix: &'static str, after: Option<&'static str>| {
+        let id = teamspace_id.clone();
+        let found =
+            move |c: &mut countersign::store::AnyConnection| members::search(c, &id, prefix, (1, after));
+        let page = h.app.store.list(found).await.unwrap();
+        let emails: Vec<String> = page.items.into_iter().map(|(member, _)| member.email).collect();
+        (emails.join(" "), page.next_cursor)
+    };
+    assert_eq!(search("ann", None).await, ("ann@acme.com".into(), Some("ann@acme.com".into())));
+    assert_eq!(search("ann", Some("ann@acme.com")).await, ("anna@acme.com".into(), None));
+    assert_eq!(search("b", None).await, ("bob@acme.com".into(), None));
+    assert_eq!(search("c", None).await, (String::new(), None));
+    assert_eq!(search("%", None).await, (String::new(), None));
+}

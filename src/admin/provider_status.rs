@@ -1,0 +1,99 @@
+//! How the identity providers of a teamspace are doing, for the people who look at them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::caller::InTeamspace;
+use super::error::AdminError;
+use crate::clock::UnixSeconds;
+use crate::idp::checks::{Outcome, Step};
+use crate::model::identity_provider::IdentityProvider;
+use crate::oauth::reason::{Check, Reason};
+use crate::store::last_assertions::{self, LastAssertion};
+use crate::store::provider_checks::{self, ProviderChecks};
+
+/// Whether people can sign in with a provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProviderState {
+    /// It is saved and switched on, and nothing speaks against it.
+    Active,
+    /// The last assertion was refused, or the last check failed, for a reason that concerns everybody.
+    Failing,
+    Disabled,
+}
+
+/// The checks of a provider when they were made last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastChecks {
+    pub at: UnixSeconds,
+    pub steps: Vec<Step>,
+}
+
+impl LastChecks {
+    /// Whether one of them failed.
+    pub fn has_failure(&self) -> bool {
+        self.steps.iter().any(|step| step.outcome == Outcome::Failed)
+    }
+}
+
+/// A provider, and how it is doing.
+#[derive(Debug, Clone)]
+pub struct ProviderStatus {
+    pub provider: Arc<IdentityProvider>,
+    pub last_assertion: Option<LastAssertion>,
+    pub last_checks: Option<LastChecks>,
+}
+
+impl ProviderStatus {
+    /// Whether people can sign in with it. Of the last assertion and the last checks, the later one tells.
+    pub fn state(&self) -> ProviderState {
+        if !self.provider.enabled {
+            return ProviderState::Disabled;
+        }
+        let refused_at = self.last_assertion.as_ref().filter(|last| is_about_everybody(&last.reason));
+        let failed_at = self.last_checks.as_ref().filter(|checks| checks.has_failure());
+        let asserted_at = self.last_assertion.as_ref().map(|last| last.at);
+        let checked_at = self.last_checks.as_ref().map(|checks| checks.at);
+        let is_failing = match (refused_at, failed_at) {
+            (Some(_), Some(_)) => true,
+            (Some(last), None) => checked_at.is_none_or(|at| at <= last.at),
+            (None, Some(checks)) => asserted_at.is_none_or(|at| at < checks.at),
+            (None, None) => false,
+        };
+        if is_failing { ProviderState::Failing } else { ProviderState::Active }
+    }
+}
+
+/// Whether a refusal is about the set-up of the provider rather than about one person or one request.
+fn is_about_everybody(reason: &str) -> bool {
+    let set_up =
+        [Check::Key, Check::Signature, Check::Claims, Check::Audience, Check::ClientBinding, Check::Tenant];
+    let about = Reason::TABLE.iter().find(|about| about.reason == reason);
+    about.is_some_and(|about| about.checks.iter().any(|check| set_up.contains(check)))
+}
+
+/// The providers of a teamspace, the oldest first.
+pub async fn list(at: &InTeamspace) -> Result<Vec<ProviderStatus>, AdminError> {
+    let tenancy = at.tenancy();
+    let teamspace_id = tenancy.teamspace.id.clone();
+    let ids: Vec<String> = tenancy.identity_providers.iter().map(|provider| provider.id.clone()).collect();
+    let read = move |c: &mut _| {
+        let assertions = last_assertions::of_teamspace(c, &teamspace_id)?;
+        Ok((assertions, provider_checks::of(c, &ids)?))
+    };
+    let (mut assertions, checks) = at.app.store.list(read).await?;
+    let mut checks: HashMap<String, LastChecks> =
+        checks.into_iter().filter_map(|kept| Some((kept.provider_id.clone(), read_kept(kept)?))).collect();
+    let status = |provider: &Arc<IdentityProvider>| ProviderStatus {
+        provider: Arc::clone(provider),
+        last_assertion: assertions.remove(&provider.id),
+        last_checks: checks.remove(&provider.id),
+    };
+    Ok(tenancy.identity_providers.iter().map(status).collect())
+}
+
+/// Checks that cannot be read are as good as none: they are made again by a click.
+fn read_kept(kept: ProviderChecks) -> Option<LastChecks> {
+    let steps = serde_json::from_str(&kept.steps).ok()?;
+    Some(LastChecks { at: kept.at, steps })
+}

@@ -1,0 +1,155 @@
+//! The checks of an identity provider: what is looked at, in order, and how each came out.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+/// How one check came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    Passed,
+    /// It does not hinder, but is worth knowing.
+    Warning,
+    Failed,
+    /// An earlier check failed.
+    NotReached,
+}
+
+/// One check and its outcome.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// A stable code, or the reason of the policy that says no; the first that failed is the problem's code.
+    pub code: Cow<'static, str>,
+    pub outcome: Outcome,
+    pub message: String,
+    /// Its parts, one after the other.
+    pub steps: Vec<Step>,
+}
+
+/// One thing that a check looks at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// A stable code.
+    pub code: Cow<'static, str>,
+    /// The sentence that is true when it passed.
+    pub title: Cow<'static, str>,
+    pub outcome: Outcome,
+    /// What is wrong, or worth knowing, and what to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub compared: Option<Compared>,
+}
+
+/// What should have come, and what did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Compared {
+    pub expected: String,
+    pub received: String,
+}
+
+/// What is found wrong at one step, or worth knowing.
+#[derive(Debug)]
+pub struct Finding {
+    step: &'static str,
+    outcome: Outcome,
+    message: String,
+    compared: Option<Compared>,
+}
+
+impl Finding {
+    /// A step that failed.
+    pub fn failed(step: &'static str, message: impl Into<String>) -> Self {
+        Self { step, outcome: Outcome::Failed, message: message.into(), compared: None }
+    }
+
+    /// A step that passed with something to know.
+    pub fn warning(step: &'static str, message: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Warning, ..Self::failed(step, message) }
+    }
+
+    /// The same, with the two texts that should be one.
+    pub fn compared(self, expected: impl Into<String>, received: impl Into<String>) -> Self {
+        let compared = Compared { expected: expected.into(), received: received.into() };
+        Self { compared: Some(compared), ..self }
+    }
+}
+
+/// A step as it is declared: its code and its title.
+type Declared = (&'static str, &'static str);
+
+/// The checks in their order, with the steps of each. The first two need no network.
+const CHECKS: [(&str, &[Declared]); 8] = [
+    ("policy", &[("policy", "The policies permit this issuer")]),
+    ("scope", &[("scope", "Every scope of the setting is known")]),
+    (
+        "issuer_url",
+        &[("https", "The issuer is an https URL"), ("public_host", "It names no private address")],
+    ),
+    ("issuer_not_self", &[("other_server", "It is another server than Countersign")]),
+    (
+        "org_authorization_server",
+        &[("own_server", "It is the organization's own server, not a custom authorization server")],
+    ),
+    (
+        "metadata",
+        &[
+            ("answers", "A server at a public address answers"),
+            ("metadata_document", "It has metadata: status 200, JSON"),
+            ("same_issuer", "The metadata names exactly this issuer"),
+        ],
+    ),
+    (
+        "jwks",
+        &[("key_set", "The key set can be fetched"), ("usable_key", "The key set has a usable signing key")],
+    ),
+    ("id_jag_supported", &[("id_jag_announced", "The metadata announces ID-JAGs")]),
+];
+
+fn steps_of(code: &str) -> &'static [Declared] {
+    CHECKS.iter().find(|(own, _)| *own == code).map_or(&[], |(_, steps)| steps)
+}
+
+fn step(declared: &Declared, outcome: Outcome) -> Step {
+    let (code, title) = *declared;
+    Step { code: code.into(), title: title.into(), outcome, message: None, compared: None }
+}
+
+impl Check {
+    /// A check that passed.
+    pub fn passed(code: &'static str, message: impl Into<String>) -> Self {
+        let steps = steps_of(code).iter().map(|declared| step(declared, Outcome::Passed)).collect();
+        Self { code: code.into(), outcome: Outcome::Passed, message: message.into(), steps }
+    }
+
+    /// A check in which something was found: what comes before it passed, and after a failure nothing was looked at.
+    pub fn of(code: &'static str, found: Finding) -> Self {
+        let (mut steps, mut outcome) = (Vec::new(), Outcome::Passed);
+        for declared in steps_of(code) {
+            if declared.0 == found.step {
+                let (message, compared) = (Some(found.message.clone()), found.compared.clone());
+                steps.push(Step { message, compared, ..step(declared, found.outcome) });
+                outcome = if found.outcome == Outcome::Failed { Outcome::NotReached } else { outcome };
+            } else {
+                steps.push(step(declared, outcome));
+            }
+        }
+        Self { code: code.into(), outcome: found.outcome, message: found.message, steps }
+    }
+
+    /// The same with a code of its own, such as a policy's reason.
+    pub fn with_code(self, code: String) -> Self {
+        Self { code: code.into(), ..self }
+    }
+
+    /// Appends the checks that were not reached, so that there is one of each.
+    pub fn complete(mut checks: Vec<Self>) -> Vec<Self> {
+        for (code, steps) in CHECKS.iter().skip(checks.len()) {
+            let steps = steps.iter().map(|declared| step(declared, Outcome::NotReached)).collect();
+            let message = "not reached".to_owned();
+            checks.push(Self { code: (*code).into(), outcome: Outcome::NotReached, message, steps });
+        }
+        checks
+    }
+}

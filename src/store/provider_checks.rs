@@ -1,0 +1,41 @@
+//! The last checks of identity providers, for the people who look at them.
+
+use diesel::prelude::*;
+
+use super::schema::{identity_providers, provider_checks};
+use super::{AnyConnection, StoreError};
+use crate::clock::UnixSeconds;
+
+/// How an identity provider was found when it was last checked.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = provider_checks)]
+pub struct ProviderChecks {
+    pub provider_id: String,
+    pub at: UnixSeconds,
+    /// A JSON array.
+    pub steps: String,
+}
+
+/// Keeps the checks of a provider in place of those before; of one that is gone, nothing.
+pub fn put(connection: &mut AnyConnection, checks: &ProviderChecks) -> QueryResult<()> {
+    let own = provider_checks::table.find(&checks.provider_id);
+    if diesel::update(own).set(checks).execute(connection)? == 1 {
+        return Ok(());
+    }
+    let provider = identity_providers::table.find(&checks.provider_id).select(identity_providers::id);
+    if provider.first::<String>(connection).optional()?.is_some() {
+        diesel::insert_into(provider_checks::table).values(checks).execute(connection)?;
+    }
+    Ok(())
+}
+
+/// The checks of some providers.
+pub fn of(
+    connection: &mut AnyConnection,
+    provider_ids: &[String],
+) -> Result<Vec<ProviderChecks>, StoreError> {
+    Ok(provider_checks::table
+        .filter(provider_checks::provider_id.eq_any(provider_ids))
+        .select(ProviderChecks::as_select())
+        .load(connection)?)
+}
