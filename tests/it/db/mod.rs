@@ -32,6 +32,7 @@ const MORE: &str = "
         (at, request_id, teamspace_id, policy_set, shadow_set, actual, shadow, policies, facts)
         VALUES (1, 'r', NULL, 'a', 'b', '{}', '{}', '{}', '{\"name\":\"Zoë 🦀\"}');
     INSERT INTO shadow_runs VALUES ('b', 'a', 1, 2, 3, 1, 0), ('b', 'A', 1, 2, 3, 0, 0);
+    INSERT INTO provider_checks VALUES ('id-of-acme', 1, '[]');
     INSERT INTO log_streams (name, last_id, updated_at) VALUES ('file', 2, 3);
     INSERT INTO admin_tokens VALUES ('t', 'ci', 'digest', 'id-of-acme', 1, NULL);
     INSERT INTO admin_events (at, actor, action, object, teamspace_id, request_id, old_value, new_value)
