@@ -9,9 +9,9 @@ use crate::clock::UnixSeconds;
 use crate::disclosure::{Disclosure, Known};
 use crate::idp::checks::{Check, Finding, Outcome, Step};
 use crate::idp::issuer::{Proposed, inspect, without_path};
-use crate::model::identity_provider::IdentityProvider;
-use crate::oauth::error::Reason;
-use crate::policy::facts::{ConfigurationFacts, TeamspaceFacts};
+use crate::model::identity_provider::{CustomClaim, IdentityProvider};
+use crate::oauth::error::{Reason, shown};
+use crate::policy::facts::{ConfigurationFacts, DeclaredClaims, TeamspaceFacts};
 use crate::policy::{Denial, decide_configuration};
 use crate::store::provider_checks::ProviderChecks;
 use crate::store::snapshot::{Snapshot, Tenancy};
@@ -53,7 +53,9 @@ impl Validation {
                 checks.extend(inspection.checks);
             }
         }
-        Ok(Self { checks: Check::complete(checks), jwks_uri })
+        let mut checks = Check::complete(checks);
+        checks.extend(unread_claims(app.policies().compiled.declared_claims(), &proposed.custom_claims));
+        Ok(Self { checks, jwks_uri })
     }
 
     /// The checks, all of them.
@@ -116,6 +118,30 @@ fn check_locally(
     }
     checks.push(Check::passed("scope", "Every scope of the setting is known."));
     Ok(())
+}
+
+/// A warning for each custom claim that policies cannot read as it is declared.
+fn unread_claims<'a>(
+    declared: &'a DeclaredClaims,
+    claims: &'a [CustomClaim],
+) -> impl Iterator<Item = Check> + 'a {
+    claims.iter().filter_map(|CustomClaim { name, claim_type }| {
+        let message = match declared.type_of(name) {
+            Some(known) if known == *claim_type => return None,
+            Some(known) => format!(
+                "{} is declared as {}, and as {} in the schema of the policies. Sign-ins with this claim are \
+                 refused where a policy reads it.",
+                shown(name),
+                claim_type.as_str(),
+                known.as_str()
+            ),
+            None => format!(
+                "{} is not in the schema of the policies, so no policy can read it. Ask the operator to add it.",
+                shown(name)
+            ),
+        };
+        Some(Check::warning("custom_claim", "Policies can read the custom claim", message))
+    })
 }
 
 /// The policies' no, in the words that the caller may learn.

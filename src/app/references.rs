@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use super::App;
+use crate::model::identity_provider::ClaimType;
 use crate::policy::references::{Kind, Reference};
 use crate::store::changes::Changed;
 use crate::store::snapshot::Snapshot;
@@ -25,6 +26,10 @@ impl App {
             Kind::Resource => snapshot.resource_named(name).is_some(),
             Kind::Scope => scopes.contains(name),
             Kind::Client => snapshot.client(name).is_some(),
+            Kind::CustomClaim => {
+                let claim_type = policies.compiled.declared_claims().type_of(name);
+                claim_type.is_some_and(|claim_type| states_claim(&snapshot, name, claim_type))
+            }
         })
     }
 
@@ -53,6 +58,13 @@ pub(super) fn changes_names(changed: Option<&[Changed]>) -> bool {
         matches!(change, Changed::Teamspace(_) | Changed::Resource(_) | Changed::Client(_))
     };
     changed.is_none_or(|changed| changed.iter().any(concerns))
+}
+
+/// Whether an identity provider declares a custom claim with this type.
+fn states_claim(snapshot: &Snapshot, name: &str, claim_type: ClaimType) -> bool {
+    let providers = snapshot.tenancies().flat_map(|tenancy| &tenancy.identity_providers);
+    let mut claims = providers.flat_map(|provider| &provider.custom_claims);
+    claims.any(|claim| claim.name == name && claim.claim_type == claim_type)
 }
 
 fn scopes(snapshot: &Snapshot) -> HashSet<&str> {

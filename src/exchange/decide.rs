@@ -19,6 +19,8 @@ pub(super) struct Decided {
     pub member: MemberLookup,
     pub facts: Facts,
     pub decision: Arc<RecordedDecision>,
+    /// What is wrong with the claims that are not known; empty when all are known.
+    pub faults: String,
     /// What the log says of a grant: the claims that are not known and were not needed.
     remark: String,
 }
@@ -79,13 +81,15 @@ pub(super) fn decide(
         return Err(progress.refuse(error));
     }
     let of_shadow = app.shadow.as_ref().map(Shadow::wanted).unwrap_or_default();
-    let facts = request.facts(&member, policies.compiled.wanted().or(of_shadow));
+    let wanted = policies.compiled.wanted().or(of_shadow);
+    let facts = request.facts(&member, &wanted);
     let decision = decide_recorded(&policies.compiled, &facts, &app.policy_cache);
-    let remark = match facts.claims.not_known.is_empty() {
-        true => String::new(),
-        false => format!("not known, and not needed: {}", request.faults()),
-    };
-    Ok(Decided { policies, member, facts, decision, remark })
+    let (mut faults, mut remark) = (String::new(), String::new());
+    if !facts.claims.not_known.is_empty() {
+        faults = request.faults(&wanted);
+        remark = format!("not known, and not needed: {faults}");
+    }
+    Ok(Decided { policies, member, facts, decision, faults, remark })
 }
 
 /// Whether an ended session would go on, which no policy may allow.

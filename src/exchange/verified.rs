@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::claims::{Claims, Fault, Said};
+use super::decide::Decided;
 use super::progress::Progress;
 use super::token::Grant;
 use super::verify::{Target, VerifiedAssertion};
@@ -12,14 +13,15 @@ use crate::clock::UnixSeconds;
 use crate::disclosure::{Disclosure, Known};
 use crate::email::domain_of;
 use crate::model::client::{AuthMethod, RegisteredClient};
-use crate::model::identity_provider::IdentityProvider;
+use crate::model::identity_provider::{CustomClaim, IdentityProvider};
 use crate::model::member::Member;
 use crate::model::teamspace::Teamspace;
-use crate::oauth::error::{Reason, TokenError};
+use crate::oauth::error::{Reason, TokenError, shown};
 use crate::oauth::reason::Check;
 use crate::oauth::scope::Candidates;
 use crate::policy::facts::{
-    Actor, ClaimFacts, ClientFacts, Facts, MemberFacts, OptionalClaim, ResourceFacts, TeamspaceFacts, Wanted,
+    Actor, ClaimFacts, ClaimValue, ClientFacts, CustomClaims, Facts, MemberFacts, OptionalClaim,
+    ResourceFacts, TeamspaceFacts, Wanted,
 };
 use crate::policy::{Denial, Permitted, Policies};
 use crate::random::token;
@@ -89,7 +91,7 @@ impl VerifiedRequest<'_> {
     }
 
     /// What the policies see.
-    pub fn facts(&self, member: &MemberLookup, wanted: Wanted) -> Facts {
+    pub fn facts(&self, member: &MemberLookup, wanted: &Wanted) -> Facts {
         let registered = &self.client;
         Facts {
             now: self.now(),
@@ -100,7 +102,7 @@ impl VerifiedRequest<'_> {
                 public: false,
                 auth_method: self.method,
             },
-            claims: self.claim_facts(),
+            claims: self.claim_facts(wanted),
             member: match member {
                 MemberLookup::Bound(member) => MemberFacts::of(member, false),
                 MemberLookup::Unbound(member) => MemberFacts::of(member, true),
@@ -142,7 +144,7 @@ impl VerifiedRequest<'_> {
         }
     }
 
-    fn claim_facts(&self) -> ClaimFacts {
+    fn claim_facts(&self, wanted: &Wanted) -> ClaimFacts {
         let claims = self.claims();
         // By its registered name when it is the one under decision, as the policies compare identifiers.
         let same = |named: &String| {
@@ -151,8 +153,15 @@ impl VerifiedRequest<'_> {
         };
         let named = |r: &String| if same(r) { self.target.resource.identifier.clone() } else { r.clone() };
         let groups = claims.groups(&self.provider().groups_claim);
+        let (mut custom, mut unknown) = (CustomClaims::default(), Vec::new());
+        for (name, value) in self.custom_claims(wanted) {
+            match value {
+                Ok(value) => drop(custom.0.insert(name.to_owned(), value)),
+                Err(_) => unknown.push(OptionalClaim::Custom(name.to_owned())),
+            }
+        }
         ClaimFacts {
-            not_known: not_known(claims, &groups).map(|(claim, _)| claim).collect(),
+            not_known: not_known(claims, &groups).map(|(claim, _)| claim).chain(unknown).collect(),
             iss: claims.iss.clone(),
             sub: claims.sub.clone(),
             tenant: claims.tenant.clone(),
@@ -166,24 +175,50 @@ impl VerifiedRequest<'_> {
             resources: claims.resource.iter().map(named).collect(),
             groups: groups.into_known(),
             act: claims.act.as_ref().and_then(Actor::read),
+            custom,
         }
     }
 
+    /// The custom claims that the assertion has, the identity provider declares and the policies read, each with its
+    /// value or why there is none. A claim that the policies take for another type has none either.
+    fn custom_claims<'w>(
+        &'w self,
+        wanted: &'w Wanted,
+    ) -> impl Iterator<Item = (&'w str, Result<ClaimValue, String>)> {
+        let value = |claim: &'w CustomClaim| {
+            let taken_for = wanted.custom_claims.get(&claim.name)?;
+            let value = match self.claims().custom(claim) {
+                Said::Absent => return None,
+                Said::NotKnown(fault) => Err(fault.to_string()),
+                Said::Known(_) if claim.claim_type != *taken_for => Err(format!(
+                    "{}: the identity provider declares it as {}, the schema of the policies as {}",
+                    shown(&claim.name),
+                    claim.claim_type.as_str(),
+                    taken_for.as_str()
+                )),
+                Said::Known(value) => Ok(value),
+            };
+            Some((claim.name.as_str(), value))
+        };
+        self.provider().custom_claims.iter().filter_map(value)
+    }
+
     /// What the claims that are not known should have been, and what came; empty when all are known.
-    pub fn faults(&self) -> String {
+    pub fn faults(&self, wanted: &Wanted) -> String {
         let claims = self.claims();
         let groups = claims.groups(&self.provider().groups_claim);
         let faults = not_known(claims, &groups).map(|(_, fault)| fault.to_string());
-        faults.collect::<Vec<_>>().join("; ")
+        let of_custom = self.custom_claims(wanted).filter_map(|(_, value)| value.err());
+        faults.chain(of_custom).collect::<Vec<_>>().join("; ")
     }
 
     /// A denial as an error. The wire says what the teamspace may learn; the log has every reason, or, for a claim that
     /// is not known, which one and why.
-    pub fn denied(&self, disclosure: &Disclosure<'_>, denial: &Denial) -> TokenError {
+    pub fn denied(&self, disclosure: &Disclosure<'_>, denial: &Denial, decided: &Decided) -> TokenError {
         let told = disclosure.of_denial(denial);
         let reason = denial.reasons.first().cloned().unwrap_or(Reason::POLICY_DENIED);
         let detail = match reason == Reason::CLAIM_MALFORMED {
-            true => self.faults(),
+            true => decided.faults.clone(),
             false => denial.reasons.iter().map(Reason::as_str).collect::<Vec<_>>().join(", "),
         };
         TokenError::new(told.error, reason, told.message.to_owned()).detail(detail)

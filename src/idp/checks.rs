@@ -138,6 +138,13 @@ impl Check {
         Self { code: code.into(), outcome: found.outcome, message: found.message, steps }
     }
 
+    /// A check beside the usual ones, of which something is worth knowing.
+    pub fn warning(code: &'static str, title: &'static str, message: impl Into<String>) -> Self {
+        let (message, outcome) = (message.into(), Outcome::Warning);
+        let steps = vec![Step { message: Some(message.clone()), ..step(&(code, title), outcome) }];
+        Self { code: code.into(), outcome, message, steps }
+    }
+
     /// The same with a code of its own, such as a policy's reason.
     pub fn with_code(self, code: String) -> Self {
         Self { code: code.into(), ..self }

@@ -13,8 +13,8 @@ use foldhash::quality::RandomState;
 use super::decision::{Decision, decide};
 use super::engine::PolicyEngine;
 use super::facts::{
-    Access, ClaimFacts, Class, Facts, Maybe, MemberFacts, Moment, claim_facts, class, moment_facts,
-    request_facts,
+    Access, ClaimFacts, Class, DeclaredClaims, Facts, Maybe, MemberFacts, Moment, claim_facts, class,
+    moment_facts, request_facts,
 };
 use super::reads::{Groups, Reads};
 use super::recorded::RecordedFacts;
@@ -245,9 +245,9 @@ impl Deref for CompiledPolicies {
 }
 
 impl CompiledPolicies {
-    /// Compiles a set that was validated against the schema, with ids from `@id`.
-    pub fn compile(set: &PolicySet, schema: &Schema) -> Result<Self, String> {
-        let engine = PolicyEngine::compile(set, schema)?;
+    /// Compiles a set that was validated against the schema, with ids from `@id`. The custom claims are the schema's.
+    pub fn compile(set: &PolicySet, schema: &Schema, declared: DeclaredClaims) -> Result<Self, String> {
+        let engine = PolicyEngine::compile(set, schema, declared)?;
         Ok(Self { engine, known: RwLock::default(), hasher: RandomState::default() })
     }
 

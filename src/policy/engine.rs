@@ -13,7 +13,7 @@ use super::annotations::{AnnotatedSet, Annotations};
 use super::clauses::Finding;
 use super::constraints::resource_key;
 use super::denial::{Answer, Denial};
-use super::facts::{Facts, FactsError, Surroundings, Wanted, action_uid, is_group};
+use super::facts::{DeclaredClaims, Facts, FactsError, Surroundings, Wanted, action_uid, is_group};
 use super::reads::{Reads, SetReads};
 use super::references::References;
 use super::slices::{Slice, Slices, actions_of, slice_up};
@@ -41,6 +41,8 @@ pub struct PolicyEngine {
     named_groups: BTreeSet<String>,
     references: References,
     reads: SetReads,
+    declared: DeclaredClaims,
+    wanted: Wanted,
     authorizer: Authorizer,
 }
 
@@ -56,15 +58,17 @@ pub struct Question<'a> {
 }
 
 impl PolicyEngine {
-    /// Slices a set that was validated against the schema, with ids from `@id`.
-    pub fn compile(set: &PolicySet, schema: &Schema) -> Result<Self, String> {
+    /// Slices a set that was validated against the schema, with ids from `@id`. The custom claims are the schema's.
+    pub fn compile(set: &PolicySet, schema: &Schema, declared: DeclaredClaims) -> Result<Self, String> {
         let action_entities = schema.action_entities().map_err(|e| e.to_string())?;
         let actions: HashMap<Action, EntityUid> =
             Action::ALL.into_iter().map(|action| (action, action_uid(action.name()))).collect();
         // Cedar's form of a policy that can be walked through is made recursively.
-        let (slices, reads, annotations) = depth::with_stack(|| {
+        let (slices, reads, annotations, claims) = depth::with_stack(|| {
             let annotations = AnnotatedSet::of(set.policies().map(|policy| (policy.id().clone(), policy)));
-            slice_up(set, &actions, &action_entities).map(|(slices, reads)| (slices, reads, annotations))
+            let (slices, reads) = slice_up(set, &actions, &action_entities, &declared)?;
+            let claims = claims_read(set, &reads, &declared);
+            Ok::<_, String>((slices, reads, annotations, claims))
         })?;
         let named_groups = set
             .policies()
@@ -72,7 +76,7 @@ impl PolicyEngine {
             .filter(is_group)
             .map(|group| group.id().unescaped().to_owned())
             .collect();
-        let references = References::of(&annotations);
+        let references = References::of(&annotations, claims);
         Ok(Self {
             slices,
             annotations: Arc::new(annotations),
@@ -81,7 +85,9 @@ impl PolicyEngine {
             known_surroundings: RwLock::default(),
             named_groups,
             references,
+            wanted: reads.wanted(&declared),
             reads,
+            declared,
             authorizer: Authorizer::new(),
         })
     }
@@ -93,13 +99,13 @@ impl PolicyEngine {
             if let Some(policy) = old {
                 for action in actions_of(policy, &self.actions, &self.action_entities) {
                     let slices = self.slices.entry(action).or_default();
-                    slices.entry(resource_key(policy)).or_default().remove(policy, action)?;
+                    slices.entry(resource_key(policy)).or_default().remove(policy, action, &self.declared)?;
                 }
             }
             if let Some(policy) = new {
                 for action in actions_of(policy, &self.actions, &self.action_entities) {
                     let slices = self.slices.entry(action).or_default();
-                    slices.entry(resource_key(policy)).or_default().add(policy, action)?;
+                    slices.entry(resource_key(policy)).or_default().add(policy, action, &self.declared)?;
                 }
             }
             Ok(())
@@ -149,8 +155,13 @@ impl PolicyEngine {
     }
 
     /// The facts that are gathered only where a policy reads them.
-    pub fn wanted(&self) -> Wanted {
-        self.reads.wanted()
+    pub fn wanted(&self) -> &Wanted {
+        &self.wanted
+    }
+
+    /// The custom claims that its schema declares.
+    pub fn declared_claims(&self) -> &DeclaredClaims {
+        &self.declared
     }
 
     /// Whether a decision on a newcomer depends on how many seats are taken, beyond whether one is free.
@@ -300,6 +311,19 @@ impl PolicyEngine {
     fn undecidable(&self, errors: Vec<PolicyId>) -> Answer {
         Answer::undecidable(ids(errors))
     }
+}
+
+/// Each custom claim that is read, with each policy that reads it.
+fn claims_read(set: &PolicySet, reads: &SetReads, declared: &DeclaredClaims) -> Vec<(String, String)> {
+    if declared.read(reads.custom_claims()).is_empty() {
+        return Vec::new();
+    }
+    let of = |policy: &Policy| {
+        let (mut own, id) = (SetReads::default(), policy.id().to_string());
+        own.add(policy, &Action::ALL, declared);
+        declared.read(own.custom_claims()).into_keys().map(move |claim| (claim, id.clone()))
+    };
+    set.policies().flat_map(of).collect()
 }
 
 fn erring_policy(error: &AuthorizationError) -> PolicyId {

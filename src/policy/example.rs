@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::action::Action;
 use super::facts::{
-    Actor, ClaimFacts, ClientFacts, ConfigurationFacts, Facts, FactsError, MemberFacts, ResourceFacts,
-    TeamspaceFacts, action_uid, claim_facts, client_facts, request_facts, teamspace_facts,
+    Actor, ClaimFacts, ClientFacts, ConfigurationFacts, CustomClaims, Facts, FactsError, MemberFacts,
+    ResourceFacts, TeamspaceFacts, action_uid, claim_facts, client_facts, request_facts, teamspace_facts,
 };
 use crate::model::client::AuthMethod;
 use crate::model::member::{Role, Status};

@@ -8,6 +8,7 @@ use miette::Diagnostic;
 
 use super::annotations::AnnotatedSet;
 use super::cache::CompiledPolicies;
+use super::facts::DeclaredClaims;
 use super::parse::Placed;
 use super::problem::{LoadError, Problem, Rule, Severity};
 use super::source::{self, PolicySource};
@@ -28,6 +29,8 @@ pub struct PolicyFile {
 pub struct Validated {
     pub set: PolicySet,
     pub schema: Schema,
+    /// The custom claims of the schema.
+    pub declared: DeclaredClaims,
     /// SHA-256 over schema and files.
     pub hash: String,
     pub files: Vec<PolicyFile>,
@@ -37,15 +40,15 @@ pub struct Validated {
 impl PolicySource {
     /// Parses, validates strictly and slices.
     pub fn compile(&self, now: UnixSeconds) -> Result<Policies, LoadError> {
-        let Validated { set, schema, hash, files, warnings } = self.validate()?;
-        let compiled = CompiledPolicies::compile(&set, &schema)
+        let Validated { set, schema, declared, hash, files, warnings } = self.validate()?;
+        let compiled = CompiledPolicies::compile(&set, &schema, declared)
             .map_err(|e| LoadError(vec![Problem::new(Rule::SchemaInvalid, &self.schema.path, e)]))?;
         Ok(Policies { compiled, hash, files, warnings, loaded_at: now, content: self.content() })
     }
 
     /// Parses and validates strictly.
     pub fn validate(&self) -> Result<Validated, LoadError> {
-        let Examined { policies, set, schema, problems } = examine(Some(&self.schema), &self.files);
+        let Examined { policies, set, schema, declared, problems } = examine(Some(&self.schema), &self.files);
         let refuses = |problem: &Problem| {
             problem.rule.severity() == Severity::Error && !(self.is_past && problem.rule.is_about_sense())
         };
@@ -54,6 +57,7 @@ impl PolicySource {
             Some(schema) if errors.is_empty() => Ok(Validated {
                 set,
                 schema,
+                declared,
                 hash: source::hash(&self.schema, &self.files),
                 files: describe(&self.files, &policies),
                 warnings: warnings.iter().map(Problem::to_string).collect(),
@@ -79,6 +83,8 @@ pub(super) struct Examined<'a> {
     pub set: PolicySet,
     /// None: there is none, or it is not valid.
     pub schema: Option<Schema>,
+    /// The custom claims of the schema.
+    pub declared: DeclaredClaims,
     pub problems: Vec<Problem>,
 }
 
@@ -90,15 +96,16 @@ pub(super) fn examine<'a>(schema: Option<&SourceFile>, files: &'a [SourceFile]) 
         files.iter().flat_map(|file| parse::policies(file, &mut problems)).collect();
     lint::lint(files, &policies, &mut problems);
     let (set, by_id) = assemble(&policies);
+    let mut declared = DeclaredClaims::default();
     let schema = parsed.map(|(file, schema)| {
         problems.extend(vocabulary::differs(file));
-        problems.extend(check_words(file, &policies));
+        declared = check_words(file, &policies, &mut problems);
         let found = check_types(&set, &by_id, &schema, &problems);
         problems.extend(found);
         forget_claims_of_dead_forbids(&mut problems);
         schema
     });
-    Examined { policies, set, schema, problems }
+    Examined { policies, set, schema, declared, problems }
 }
 
 /// Reports only that a forbid can never match, if it cannot: a missing claim makes no difference to it.
@@ -127,13 +134,21 @@ fn assemble<'a>(policies: &'a [Placed<'a>]) -> (PolicySet, HashMap<PolicyId, &'a
     (set, by_id)
 }
 
-/// Checks the policies against the schema's vocabulary.
-fn check_words(schema: &SourceFile, policies: &[Placed<'_>]) -> Vec<Problem> {
-    match Vocabulary::of_file(schema) {
-        // Cedar's form of a policy that can be walked through is made recursively.
-        Ok(vocabulary) => depth::with_stack(|| lint::lint_words(policies, &vocabulary)),
-        Err(error) => vec![Problem::new(Rule::SchemaInvalid, &schema.path, error)],
-    }
+/// Checks the policies against the schema's vocabulary. Returns its custom claims.
+fn check_words(schema: &SourceFile, policies: &[Placed<'_>], problems: &mut Vec<Problem>) -> DeclaredClaims {
+    let vocabulary = match Vocabulary::of_file(schema) {
+        Ok(vocabulary) => vocabulary,
+        Err(error) => {
+            problems.push(Problem::new(Rule::SchemaInvalid, &schema.path, error));
+            return DeclaredClaims::default();
+        }
+    };
+    // Cedar's form of a policy that can be walked through is made recursively.
+    problems.extend(depth::with_stack(|| lint::lint_words(policies, &vocabulary)));
+    vocabulary.custom_claims().unwrap_or_else(|message| {
+        problems.push(Problem::new(Rule::CustomClaim, &schema.path, message));
+        DeclaredClaims::default()
+    })
 }
 
 /// Cedar's findings, except those that are told already.

@@ -5,7 +5,8 @@ use cedar_policy::{Policy, PrincipalConstraint};
 
 use super::action::Action;
 use super::facts::{
-    Access, Facts, MemberFacts, ReadClaims, ReadMoment, ReadRequest, Wanted, is_group, is_user,
+    Access, CustomReads, DeclaredClaims, Facts, MemberFacts, ReadClaims, ReadMoment, ReadRequest, Wanted,
+    is_group, is_user,
 };
 
 /// What a set's policies read in each situation: different actions are asked about, and different parts of a
@@ -41,7 +42,7 @@ enum Person {
 
 impl SetReads {
     /// Adds what a policy reads when it is asked about these actions.
-    pub fn add(&mut self, policy: &Policy, actions: &[Action]) {
+    pub fn add(&mut self, policy: &Policy, actions: &[Action], declared: &DeclaredClaims) {
         for person in [Person::Newcomer, Person::Linking, Person::Bound] {
             let about = || actions.iter().filter(|action| person.is_asked_about(**action));
             if about().next().is_none() {
@@ -50,22 +51,33 @@ impl SetReads {
             let of_person = about().any(|action| *action != Action::TrustIssuer);
             let BySetting { without, with } = self.of_kind(person);
             for (has_setting, reads) in [(false, without), (true, with)] {
-                reads.add(policy, of_person, Situation { person, has_setting });
+                let mut walk =
+                    Walk { reads, of_person, situation: Situation { person, has_setting }, declared };
+                walk.policy(policy);
             }
         }
     }
 
     /// The facts that are gathered only where they are read.
-    pub fn wanted(&self) -> Wanted {
-        let all = [self.newcomers, self.linking, self.bound];
+    pub fn wanted(&self, declared: &DeclaredClaims) -> Wanted {
         let is_read = |access: &dyn Fn(&ReadRequest) -> Access| {
-            let of = |reads: &Reads| access(&reads.request) != Access::No;
-            all.iter().any(|BySetting { without, with }| of(without) || of(with))
+            self.all().iter().any(|reads| access(&reads.request) != Access::No)
         };
         Wanted {
             client_address: is_read(&|request| request.client_address),
             requested_scopes: is_read(&|request| request.requested_scopes),
+            custom_claims: declared.read(self.custom_claims()),
         }
+    }
+
+    /// The custom claims that are read in any situation.
+    pub fn custom_claims(&self) -> CustomReads {
+        self.all().iter().fold(CustomReads::default(), |all, reads| all.and(reads.custom))
+    }
+
+    fn all(&self) -> [&Reads; 6] {
+        let Self { newcomers, linking, bound } = self;
+        [&newcomers.without, &newcomers.with, &linking.without, &linking.with, &bound.without, &bound.with]
     }
 
     /// Whether it matters to a newcomer how many seats are taken, beyond whether one is free.
@@ -114,6 +126,7 @@ pub(super) struct Reads {
     pub moment: ReadMoment,
     pub request: ReadRequest,
     pub groups: Groups,
+    pub custom: CustomReads,
 }
 
 /// How much of the person's groups can be read.
@@ -132,22 +145,10 @@ struct Walk<'r> {
     /// Whether the principal is a person; else it is the issuer, which is taken for read anyway.
     of_person: bool,
     situation: Situation,
+    declared: &'r DeclaredClaims,
 }
 
 impl Reads {
-    fn add(&mut self, policy: &Policy, of_person: bool, situation: Situation) {
-        // A person that is named is looked up, and found only if it is the one who signs in.
-        if policy.entity_literals().iter().any(is_user) {
-            self.add_person();
-        }
-        let mut walk = Walk { reads: self, of_person, situation };
-        walk.head(&policy.principal_constraint());
-        match policy.to_pst() {
-            Ok(pst) => walk.clauses(pst.body().clauses()),
-            Err(_) => self.add_everything(),
-        }
-    }
-
     fn add_person(&mut self) {
         self.claims.sub = Access::Value;
         self.groups = Groups::All;
@@ -159,11 +160,24 @@ impl Reads {
             moment: ReadMoment::EVERYTHING,
             request: ReadRequest::EVERYTHING,
             groups: Groups::All,
+            custom: CustomReads::ALL,
         };
     }
 }
 
 impl Walk<'_> {
+    fn policy(&mut self, policy: &Policy) {
+        // A person that is named is looked up, and found only if it is the one who signs in.
+        if policy.entity_literals().iter().any(is_user) {
+            self.reads.add_person();
+        }
+        self.head(&policy.principal_constraint());
+        match policy.to_pst() {
+            Ok(pst) => self.clauses(pst.body().clauses()),
+            Err(_) => self.reads.add_everything(),
+        }
+    }
+
     fn head(&mut self, constraint: &PrincipalConstraint) {
         match constraint {
             PrincipalConstraint::Any | PrincipalConstraint::Is(_) => {}
@@ -280,6 +294,9 @@ impl Walk<'_> {
     }
 
     fn context(&mut self, names: &[&str], access: Access) {
+        if let ["claims", "custom", below @ ..] = names {
+            return self.custom_claim(below.first().copied());
+        }
         let Reads { claims, moment, request, .. } = &mut *self.reads;
         // `a.b has c` and `a has b.c` ask whether the last is there; of the others the value is read.
         let access = |below: &[&str]| if below.is_empty() { access } else { Access::Value };
@@ -291,6 +308,13 @@ impl Walk<'_> {
         if !is_known {
             self.reads.add_everything();
         }
+    }
+
+    /// A custom claim, or all of them.
+    fn custom_claim(&mut self, name: Option<&str>) {
+        let read = name.map_or(CustomReads::ALL, |name| self.declared.read_of(name));
+        self.reads.custom = self.reads.custom.and(read);
+        self.reads.claims.custom = Access::Value;
     }
 
     fn principal(&mut self) {

@@ -1,4 +1,4 @@
-//! Names from the configuration in the policies of a set: teamspaces, MCP servers, scopes and clients.
+//! Names from the configuration in the policies of a set: teamspaces, MCP servers, scopes, clients and custom claims.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,6 +19,8 @@ pub enum Kind {
     Resource,
     Scope,
     Client,
+    /// One that an identity provider states.
+    CustomClaim,
 }
 
 impl Kind {
@@ -29,6 +31,7 @@ impl Kind {
             Self::Resource => "resource",
             Self::Scope => "scope",
             Self::Client => "client",
+            Self::CustomClaim => "custom_claim",
         }
     }
 }
@@ -47,12 +50,16 @@ pub struct Reference {
 pub struct References(BTreeMap<(Kind, String), BTreeSet<String>>);
 
 impl References {
-    pub(super) fn of(set: &AnnotatedSet) -> Self {
+    /// The names in a set, and the custom claims that its policies read.
+    pub(super) fn of(set: &AnnotatedSet, claims: impl IntoIterator<Item = (String, String)>) -> Self {
         let mut references: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
         for (id, said) in set.iter() {
             for named in said.names.all.iter().filter_map(configured) {
                 references.entry(named).or_default().insert(id.to_string());
             }
+        }
+        for (claim, policy) in claims {
+            references.entry((Kind::CustomClaim, claim)).or_default().insert(policy);
         }
         Self(references)
     }

@@ -10,6 +10,7 @@ use cedar_policy::{Effect, Entities, EntityUid, Policy, PolicySet};
 
 use super::action::Action;
 use super::constraints::{applies, resource_key};
+use super::facts::DeclaredClaims;
 use super::reads::SetReads;
 
 /// The policies of one action and one resource.
@@ -27,14 +28,15 @@ pub(super) fn slice_up(
     set: &PolicySet,
     actions: &HashMap<Action, EntityUid>,
     action_entities: &Entities,
+    declared: &DeclaredClaims,
 ) -> Result<(Slices, SetReads), String> {
     let (mut slices, mut reads) = (Slices::new(), SetReads::default());
     for policy in set.policies() {
         let about = actions_of(policy, actions, action_entities);
-        reads.add(policy, &about);
+        reads.add(policy, &about, declared);
         for action in about {
             let slice = slices.entry(action).or_default().entry(resource_key(policy)).or_default();
-            slice.add(policy, action)?;
+            slice.add(policy, action, declared)?;
         }
     }
     Ok((slices, reads))
@@ -52,8 +54,8 @@ pub(super) fn actions_of(
 }
 
 impl Slice {
-    pub fn add(&mut self, policy: &Policy, action: Action) -> Result<(), String> {
-        self.reads.add(policy, &[action]);
+    pub fn add(&mut self, policy: &Policy, action: Action, declared: &DeclaredClaims) -> Result<(), String> {
+        self.reads.add(policy, &[action], declared);
         self.all.add(policy.clone()).map_err(|e| e.to_string())?;
         match policy.effect() {
             Effect::Permit => self.permits.add(policy.clone()).map_err(|e| e.to_string()),
@@ -61,13 +63,18 @@ impl Slice {
         }
     }
 
-    pub fn remove(&mut self, policy: &Policy, action: Action) -> Result<(), String> {
+    pub fn remove(
+        &mut self,
+        policy: &Policy,
+        action: Action,
+        declared: &DeclaredClaims,
+    ) -> Result<(), String> {
         self.all.remove_static(policy.id().clone()).map_err(|e| e.to_string())?;
         if policy.effect() == Effect::Permit {
             self.permits.remove_static(policy.id().clone()).map_err(|e| e.to_string())?;
         }
         self.reads = SetReads::default();
-        self.all.policies().for_each(|policy| self.reads.add(policy, &[action]));
+        self.all.policies().for_each(|policy| self.reads.add(policy, &[action], declared));
         Ok(())
     }
 }

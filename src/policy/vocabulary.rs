@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 use cedar_policy::{CedarSchemaError, Schema, SchemaFragment};
 use serde::Serialize;
 
+mod custom;
 mod declared;
 
 use super::depth;
@@ -180,6 +181,14 @@ impl Vocabulary {
         found
     }
 
+    /// What every deployment is to have in common.
+    fn in_common(mut self) -> Self {
+        for action in self.actions.values_mut() {
+            custom::forget(&mut action.context);
+        }
+        self.without_docs()
+    }
+
     fn without_docs(mut self) -> Self {
         for action in self.actions.values_mut() {
             action.doc = None;
@@ -250,7 +259,7 @@ pub(super) fn differs(schema: &SourceFile) -> Option<Problem> {
     if *schema.text == *SHIPPED {
         return None;
     }
-    let words = |text: &str| Vocabulary::of(text).map(Vocabulary::without_docs);
+    let words = |text: &str| Vocabulary::of(text).map(Vocabulary::in_common);
     let compared = depth::with_stack(|| Ok((words(&schema.text)?, words(SHIPPED)?)));
     let message = match compared.map(|(given, shipped)| differences(&given, &shipped)) {
         Ok(names) if names.is_empty() => return None,

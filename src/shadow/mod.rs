@@ -90,7 +90,7 @@ impl Shadow {
 
     /// The facts that are gathered only where its policies read them.
     pub fn wanted(&self) -> Wanted {
-        self.policies.load().as_ref().map(|policies| policies.compiled.wanted()).unwrap_or_default()
+        self.policies.load().as_ref().map(|policies| policies.compiled.wanted().clone()).unwrap_or_default()
     }
 
     /// Has another set asked from now on.

@@ -8,6 +8,7 @@
 )]
 #![allow(clippy::disallowed_macros, reason = "what is measured is printed")]
 
+mod custom_claims;
 mod database;
 mod dns;
 mod files;

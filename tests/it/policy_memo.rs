@@ -8,7 +8,10 @@ use countersign::config::PolicyCache;
 use countersign::model::member::{Role, Status};
 use countersign::oauth::error::Reason;
 use countersign::policy::example::maximal;
-use countersign::policy::facts::{Actor, ClaimFacts, Class, Facts, MemberFacts, OptionalClaim, Place, table};
+use countersign::policy::facts::{
+    Actor, ClaimFacts, ClaimValue, Class, CustomClaims, Facts, MemberFacts, OptionalClaim, Place, table,
+};
+use countersign::policy::vocabulary::Vocabulary;
 use countersign::policy::{
     CacheControl, CompiledPolicies, PolicySource, RecordedDecision, RecordedFacts, decide,
 };
@@ -123,6 +126,11 @@ const CONDITIONS: &[&str] = &[
     "context.claims has act.sub && context.claims.act.sub == \"agent\"",
     "context.claims has act && context.claims.act.sub_profile.contains(\"ai_agent\")",
     "context.claims has act && context.claims.act has iss",
+    "context.claims.custom has department",
+    "context.claims has custom.department && context.claims.custom.department == \"research\"",
+    "context.claims.custom.department like \"s*\"",
+    "context.claims has custom",
+    "context.claims.custom == {department: \"research\"}",
     "resource == Scope::\"docs.read\"",
     "resource is Scope && resource.default",
     "resource.teamspace has scope_setting",
@@ -204,7 +212,8 @@ fn compile(policies: &[String]) -> CompiledPolicies {
         let id = PolicyId::new(format!("p{number}"));
         set.add(Policy::parse(Some(id), text).unwrap_or_else(|error| panic!("{text}: {error}"))).unwrap();
     }
-    CompiledPolicies::compile(&set, &SHIPPED_SCHEMA).unwrap()
+    let declared = Vocabulary::shipped().unwrap().custom_claims().unwrap();
+    CompiledPolicies::compile(&set, &SHIPPED_SCHEMA, declared).unwrap()
 }
 
 /// Few values of each fact, so that most sign-ins have most facts in common with another.
@@ -244,14 +253,16 @@ fn any_facts() -> impl Strategy<Value = Facts> {
         select(&[None, Some("127.0.0.1"), Some("10.0.0.1"), Some("::1")][..]),
         select(&[None, Some("docs.read"), Some("docs.write")][..]),
         select(&["UTC", "Asia/Tokyo"][..]),
+        select(&[None, Some("research"), Some("sales")][..]),
     );
     (select(moments.to_vec()), person, claims, member, request).prop_map(
-        |(now, person, claims, member, (key_bound, act, address, requested, zone))| {
+        |(now, person, claims, member, (key_bound, act, address, requested, zone, department))| {
             let mut facts = dana();
             facts.claims.act = act.map(|sub| Actor { sub: sub.to_owned(), ..Actor::example() });
             facts.client_address = address.map(|text| text.parse().unwrap());
             facts.candidates.requested = requested.map(|scope| vec![scope.to_owned()]);
             facts.teamspace.time_zone = zone.to_owned();
+            facts.claims.custom = department.map(of_department).unwrap_or_default();
             let owned = |texts: Vec<&str>| texts.into_iter().map(str::to_owned).collect::<Vec<_>>();
             (facts.now, facts.member, facts.key_bound) = (now, member, key_bound);
             facts.claims.sub = person.0.to_owned();
@@ -270,6 +281,10 @@ fn any_facts() -> impl Strategy<Value = Facts> {
     )
 }
 
+fn of_department(department: &str) -> CustomClaims {
+    CustomClaims([("department".to_owned(), ClaimValue::Text(department.to_owned()))].into())
+}
+
 fn stored(status: Status, linking: bool) -> MemberFacts {
     MemberFacts::Present {
         status,
@@ -286,18 +301,27 @@ fn bound(status: Status) -> MemberFacts {
 /// The same facts with a claim that cannot be taken whole.
 fn without(claim: OptionalClaim, mut facts: Facts) -> Facts {
     let claims = &mut facts.claims;
-    match claim {
+    match &claim {
         OptionalClaim::Groups => claims.groups = None,
         OptionalClaim::Email => claims.email = None,
         OptionalClaim::EmailVerified => claims.email_verified = None,
         OptionalClaim::Scope => claims.scopes = None,
+        OptionalClaim::Custom(name) => drop(claims.custom.0.remove(name)),
     }
     claims.not_known = vec![claim];
     facts
 }
 
-const OPTIONAL: [OptionalClaim; 4] =
-    [OptionalClaim::Groups, OptionalClaim::Email, OptionalClaim::EmailVerified, OptionalClaim::Scope];
+fn optional() -> [OptionalClaim; 5] {
+    let department = OptionalClaim::Custom("department".to_owned());
+    [
+        OptionalClaim::Groups,
+        OptionalClaim::Email,
+        OptionalClaim::EmailVerified,
+        OptionalClaim::Scope,
+        department,
+    ]
+}
 
 /// What was decided, whole.
 fn outcome(decision: &countersign::policy::Decision) -> String {
@@ -349,19 +373,20 @@ proptest! {
         others in proptest::collection::vec(any_facts(), 8),
     ) {
         let compiled = compile(&policies);
-        for claim in OPTIONAL {
-            let unknown = without(claim, facts.clone());
+        for claim in optional() {
+            let unknown = without(claim.clone(), facts.clone());
             let decision = decide(&compiled, &unknown);
             if decision.outcome.as_ref().is_err_and(|d| d.reasons == [Reason::CLAIM_MALFORMED]) {
                 continue;
             }
             for other in &others {
                 let mut known = Facts { claims: ClaimFacts { not_known: Vec::new(), ..unknown.claims.clone() }, ..unknown.clone() };
-                match claim {
+                match &claim {
                     OptionalClaim::Groups => known.claims.groups.clone_from(&other.claims.groups),
                     OptionalClaim::Email => known.claims.email.clone_from(&other.claims.email),
                     OptionalClaim::EmailVerified => known.claims.email_verified = other.claims.email_verified,
                     OptionalClaim::Scope => known.claims.scopes.clone_from(&other.claims.scopes),
+                    OptionalClaim::Custom(_) => known.claims.custom.clone_from(&other.claims.custom),
                 }
                 let made = decide(&compiled, &known);
                 prop_assert_eq!(outcome(&decision), outcome(&made), "{:?} {:?} {:?}", claim, &policies, &known);
@@ -376,7 +401,7 @@ proptest! {
         (first, second) in (any_facts(), any_facts()),
     ) {
         let compiled = compile(std::slice::from_ref(&policy));
-        let mut changed = vec![first.clone(); 9];
+        let mut changed = vec![first.clone(); 10];
         changed[0].now = second.now;
         changed[1].claims.sub = second.claims.sub;
         changed[2].claims.email = second.claims.email;
@@ -386,6 +411,7 @@ proptest! {
         changed[6].member = second.member;
         changed[7].claims.scopes = second.claims.scopes;
         changed[8].claims.not_known = vec![OptionalClaim::Groups];
+        changed[9].claims.custom = second.claims.custom;
         decide_recorded(&compiled, &first);
         for facts in &changed {
             let (known, made) = (decide_recorded(&compiled, facts), decide(&compiled, facts));
@@ -420,7 +446,9 @@ fn grid() -> Vec<Facts> {
         all.push(Facts { member: MemberFacts::Absent { seats_used, seats_limit }, ..all[0].clone() });
     }
     let base = all[0].clone();
-    let changes: [fn(&mut Facts); 11] = [
+    let changes: [fn(&mut Facts); 13] = [
+        |f| f.claims.custom = of_department("research"),
+        |f| f.claims.custom = of_department("sales"),
         |f| f.claims.act = None,
         |f| f.claims.act = Some(Actor { sub: "agent".to_owned(), ..Actor::default() }),
         |f| f.client_address = None,
@@ -557,16 +585,17 @@ proptest! {
     /// Whatever somebody is called: it is in their own row, and never where others' rows point to.
     #[test]
     fn personal_texts_stay_in_the_persons_own_row(
-        sub in "[a-z]{24}", email in "[a-z]{24}", group in "[a-z]{24}", actor in "[a-z]{24}", age in 1_000_000_000..2_000_000_000_i64,
+        sub in "[a-z]{24}", email in "[a-z]{24}", group in "[a-z]{24}", actor in "[a-z]{24}", department in "[a-z]{24}", age in 1_000_000_000..2_000_000_000_i64,
         facts in any_facts(),
     ) {
         let mut facts = facts;
         (facts.claims.sub, facts.claims.email) = (sub.clone(), Some(format!("{email}@acme.com")));
         (facts.claims.groups, facts.claims.auth_age) = (Some(vec![group.clone()]), Some(age));
         facts.claims.act = Some(Actor { sub: actor.clone(), ..Actor::default() });
+        facts.claims.custom = of_department(&department);
         facts.client_address = Some([192, 0, 2, 77].into());
         let (common, own) = (RecordedFacts::in_common(&facts), RecordedFacts::own(&facts));
-        for text in [&sub, &email, &actor, &age.to_string(), "192.0.2.77"] {
+        for text in [&sub, &email, &actor, &department, &age.to_string(), "192.0.2.77"] {
             prop_assert!(!common.contains(text) && own.contains(text), "{text}");
         }
         prop_assert!(!common.contains(&group) && !own.contains(&group), "groups are kept as digests");

@@ -115,6 +115,12 @@ fn the_table_of_facts_is_the_schema() {
     }
     let actor = told(&|row| row.place == Place::Record("Actor"));
     assert_eq!(actor, declared(words.records()["Actor"]), "the table on the left, the schema on the right");
+    let custom = declared(words.records()["CustomClaims"]);
+    assert_eq!(
+        custom.iter().map(|(_, kind, _)| kind.as_str()).collect::<Vec<_>>(),
+        ["String"],
+        "the deployment's"
+    );
     let claims = told(&|row| row.place == Place::Claims);
     assert_eq!(claims, declared(words.records()["Claims"]), "the table on the left, the schema on the right");
     for action in Action::ALL {
@@ -139,7 +145,7 @@ fn facts_produce_what_the_schema_declares_and_nothing_else() {
         seen.assert_is(name, &words.actions[name].context);
     }
     claims.assert_is("Claims", words.records()["Claims"]);
-    assert_eq!(words.records().len(), 2, "Actor is looked at below");
+    assert_eq!(words.records().len(), 3, "Actor and CustomClaims are looked at below");
     let with_attributes: BTreeSet<&String> = words
         .entities
         .iter()

@@ -27,7 +27,8 @@ fn shipped_source() -> PolicySource {
 
 fn shipped() -> (Validated, CompiledPolicies) {
     let validated = shipped_source().validate().unwrap();
-    let compiled = CompiledPolicies::compile(&validated.set, &validated.schema).unwrap();
+    let compiled =
+        CompiledPolicies::compile(&validated.set, &validated.schema, validated.declared.clone()).unwrap();
     (validated, compiled)
 }
 
@@ -86,13 +87,14 @@ fn examples() -> Vec<(String, PolicySource, CompiledPolicies, Vec<Case>)> {
         let source = shipped_source().with(std::slice::from_ref(&path)).unwrap();
         let validated = source.validate().unwrap();
         assert_eq!(validated.warnings, Vec::<String>::new());
-        let compiled = CompiledPolicies::compile(&validated.set, &validated.schema).unwrap();
+        let compiled =
+            CompiledPolicies::compile(&validated.set, &validated.schema, validated.declared.clone()).unwrap();
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let cases = cases::read(&examples.join("tests").join(format!("{name}.toml"))).unwrap();
         (name, source, compiled, cases)
     };
     let examples: Vec<_> = paths.filter(is_policy).map(example).collect();
-    assert_eq!(examples.len(), 10);
+    assert_eq!(examples.len(), 11);
     examples
 }
 

@@ -47,7 +47,8 @@ impl PolicySide {
 
     fn of_source(name: &str, source: &PolicySource, cases: Vec<Case>) -> Result<Self, CommandError> {
         let validated = source.validate().map_err(|error| format!("{name}: {}", render(error)))?;
-        let compiled = CompiledPolicies::compile(&validated.set, &validated.schema)?;
+        let compiled =
+            CompiledPolicies::compile(&validated.set, &validated.schema, validated.declared.clone())?;
         Ok(Self { name: name.to_owned(), validated, compiled, cases })
     }
 }

@@ -59,7 +59,8 @@ impl Test {
     pub(super) fn run(self, file: Option<&Path>) -> CommandResult {
         let (source, dir) = self.place.source(&self.with, file)?;
         let validated = source.validate().map_err(render)?;
-        let compiled = CompiledPolicies::compile(&validated.set, &validated.schema)?;
+        let compiled =
+            CompiledPolicies::compile(&validated.set, &validated.schema, validated.declared.clone())?;
         let tests = if self.tests.is_empty() { vec![dir.join("tests")] } else { self.tests };
         let cases = select(&tests, self.filter.as_deref())?;
         let started = Instant::now();

@@ -4,6 +4,7 @@
 //! goes into the token, refuses the assertion then. What only policies look at, and an email or a scope that may
 //! turn out not to be needed, is kept as not known ([`Said`]): it refuses where it is read, and never counts as absent.
 
+mod custom;
 mod expectations;
 mod groups;
 mod reader;
@@ -12,11 +13,12 @@ use serde_json::{Map, Value};
 
 use crate::clock::UnixSeconds;
 use crate::email::plain_address;
+use crate::model::identity_provider::CustomClaim;
 use crate::oauth::difference::Difference;
 use crate::oauth::error::{Reason, TokenError, shown};
 use crate::oauth::resource::is_resource_identifier;
 use crate::oauth::scope::split_scope;
-use crate::policy::facts::Actor;
+use crate::policy::facts::{Actor, ClaimValue};
 pub use expectations::Expectations;
 pub use groups::read as read_groups;
 pub use reader::{Fault, Said};
@@ -50,7 +52,7 @@ pub struct Claims {
     pub act: Option<Value>,
     /// OpenID Connect Enterprise Extensions: the token must not outlive the session at the provider.
     pub session_expiry: Option<UnixSeconds>,
-    /// Every claim, for those whose name is configured (groups).
+    /// Every claim, for those whose name is configured: groups and custom claims.
     rest: Map<String, Value>,
 }
 
@@ -95,6 +97,11 @@ impl Claims {
     /// The names in the groups claim, whatever it is called.
     pub fn groups(&self, claim: &str) -> Said<Vec<String>> {
         groups::read(&self.rest, claim).into()
+    }
+
+    /// The value of a claim that the identity provider declares, by the type that it says.
+    pub fn custom(&self, claim: &CustomClaim) -> Said<ClaimValue> {
+        custom::read(&self.rest, claim).into()
     }
 
     /// The earliest time, by our clock, at which the person can have signed in at the provider, whose clock may be

@@ -14,7 +14,9 @@ use super::written::{Age, Instant, LowerCase, OneOrMore, ScopeList, TimeZoneName
 use crate::model::client::AuthMethod;
 use crate::model::member::{Role, Status};
 use crate::model::teamspace::Plan;
-use crate::policy::facts::{Actor, OptionalClaim, claim_facts, client_facts, request_facts, teamspace_facts};
+use crate::policy::facts::{
+    Actor, CustomClaims, OptionalClaim, claim_facts, client_facts, request_facts, teamspace_facts,
+};
 
 /// One file: named fixtures, and tests that use them.
 #[derive(Debug, Default, Clone, Deserialize)]

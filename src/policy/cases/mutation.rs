@@ -72,7 +72,7 @@ pub fn mutate(
         source.files.iter().flat_map(|file| parse::policies(file, &mut problems)).collect();
     policies.sort_by_cached_key(|placed| placed.id());
     let mut laboratory = Laboratory {
-        policies: PolicyEngine::compile(&validated.set, &validated.schema)?,
+        policies: PolicyEngine::compile(&validated.set, &validated.schema, validated.declared.clone())?,
         schema: &validated.schema,
         validator: Validator::new(validated.schema.clone()),
         cases,

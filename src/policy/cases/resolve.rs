@@ -262,6 +262,7 @@ fn claim_facts(stated: &Claims, teamspace: &Teamspace) -> Result<ClaimFacts> {
             OptionalClaim::Email => facts.email = None,
             OptionalClaim::EmailVerified => facts.email_verified = None,
             OptionalClaim::Scope => facts.scopes = None,
+            OptionalClaim::Custom(name) => drop(facts.custom.0.remove(&name)),
         }
     }
     Ok(facts)

@@ -6,7 +6,7 @@ use super::file::Expectation;
 use super::written::{Age, OneOrMore};
 use super::{Case, Matter};
 use crate::oauth::error::Reason;
-use crate::policy::facts::MemberFacts;
+use crate::policy::facts::{ClaimValue, MemberFacts};
 use crate::policy::{
     Action, Decision, Denial, Explained, NotApplied, Permitted, PolicyEngine, Ruling, decide,
     decide_configuration, explain, explain_configuration, not_applied, not_applied_configuration,
@@ -55,8 +55,25 @@ pub fn not_applied_to(policies: &PolicyEngine, case: &Case, decisions: &[Explain
 /// Decides a case and compares.
 pub fn run(policies: &PolicyEngine, case: &Case) -> CaseVerdict {
     let observed = observe(policies, case);
-    let failures = compare(&case.expect, &observed, |id| policies.effect(id).is_some());
+    let mut failures = undeclared_claims(policies, case);
+    failures.extend(compare(&case.expect, &observed, |id| policies.effect(id).is_some()));
     CaseVerdict { observed, failures }
+}
+
+/// The custom claims of a case that the policies cannot read as they stand: a slip of the pen, most likely.
+fn undeclared_claims(policies: &PolicyEngine, case: &Case) -> Vec<String> {
+    let Matter::Exchange(facts) = &case.matter else { return Vec::new() };
+    let declared = policies.declared_claims();
+    let problem = |(name, value): (&String, &ClaimValue)| match declared.type_of(name) {
+        None => Some(format!("the schema's CustomClaims has no `{name}`")),
+        Some(claim_type) if claim_type != value.claim_type() => Some(format!(
+            "`{name}` is {} here, and {} in the schema's CustomClaims",
+            value.claim_type().as_str(),
+            claim_type.as_str()
+        )),
+        Some(_) => None,
+    };
+    facts.claims.custom.0.iter().filter_map(problem).collect()
 }
 
 fn observe(policies: &PolicyEngine, case: &Case) -> Observed {

@@ -11,7 +11,7 @@ use crate::config::Duration;
 use crate::model::client::AuthMethod;
 use crate::model::teamspace::{Plan, known_time_zone};
 use crate::oauth::scope::split_scope;
-use crate::policy::facts::{Actor, OptionalClaim};
+use crate::policy::facts::{Actor, CustomClaims, OptionalClaim};
 
 /// A value as it is written.
 pub(super) trait Written {
@@ -51,6 +51,7 @@ with_default!(
     bool = false,
     Vec<String> = Self::new(),
     Vec<OptionalClaim> = Self::new(),
+    CustomClaims = Self::default(),
     Plan = Self::Enterprise,
     AuthMethod = Self::Basic,
 );
@@ -66,7 +67,7 @@ macro_rules! as_written {
         })+
     };
 }
-as_written!(bool, Vec<String>, Vec<OptionalClaim>, IpAddr, Plan, AuthMethod, Actor);
+as_written!(bool, Vec<String>, Vec<OptionalClaim>, IpAddr, Plan, AuthMethod, Actor, CustomClaims);
 
 /// A text claim is never empty: an empty one here says that there is none.
 impl Written for String {

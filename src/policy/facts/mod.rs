@@ -2,18 +2,22 @@
 
 mod actor;
 mod cedar;
+mod custom;
 mod kinds;
 mod read;
 mod rows;
 mod table;
 mod uids;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
 pub use actor::Actor;
 pub use cedar::{FactsError, to_context};
+pub(in crate::policy) use custom::CustomReads;
+pub use custom::{ClaimValue, CustomClaims, DeclaredClaims, MAX_DECLARED};
 pub use kinds::{Access, Class, Place};
 pub(in crate::policy) use kinds::{Maybe, class};
 pub(in crate::policy) use read::{ReadClaims, ReadMoment, ReadRequest};
@@ -26,6 +30,7 @@ use super::action::Action;
 use crate::clock::UnixSeconds;
 use crate::email::domain_of;
 use crate::model::client::AuthMethod;
+use crate::model::identity_provider::ClaimType;
 use crate::model::member::{Role, Status};
 use crate::model::teamspace::{Plan, UTC, is_utc};
 use crate::oauth::scope::Candidates;
@@ -98,31 +103,68 @@ macro_rules! whole {
 request_facts!(whole);
 
 /// Facts that are gathered only where a policy reads them, since they cost time or are nobody's business otherwise.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wanted {
     pub client_address: bool,
     pub requested_scopes: bool,
+    /// The custom claims, with the types that the policies take them for.
+    pub custom_claims: BTreeMap<String, ClaimType>,
 }
 
 impl Wanted {
-    /// What at least one of the two wants.
-    pub fn or(self, other: Self) -> Self {
+    /// What at least one of the two wants. Where they take a claim for different types, this one's counts.
+    pub fn or(&self, mut other: Self) -> Self {
+        other.custom_claims.extend(self.custom_claims.iter().map(|(name, kind)| (name.clone(), *kind)));
         Self {
             client_address: self.client_address || other.client_address,
             requested_scopes: self.requested_scopes || other.requested_scopes,
+            custom_claims: other.custom_claims,
         }
     }
 }
 
 /// A claim whose value only policies need, at least at some sign-ins: one that cannot be taken whole is not known
 /// then, instead of refusing the assertion whatever the policies are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum OptionalClaim {
     Groups,
     Email,
     EmailVerified,
     Scope,
+    /// A custom claim, by its name.
+    Custom(String),
+}
+
+impl From<OptionalClaim> for String {
+    fn from(claim: OptionalClaim) -> Self {
+        match claim {
+            OptionalClaim::Groups => "groups".to_owned(),
+            OptionalClaim::Email => "email".to_owned(),
+            OptionalClaim::EmailVerified => "email_verified".to_owned(),
+            OptionalClaim::Scope => "scope".to_owned(),
+            OptionalClaim::Custom(name) => format!("custom.{name}"),
+        }
+    }
+}
+
+impl TryFrom<String> for OptionalClaim {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        match text.as_str() {
+            "groups" => Ok(Self::Groups),
+            "email" => Ok(Self::Email),
+            "email_verified" => Ok(Self::EmailVerified),
+            "scope" => Ok(Self::Scope),
+            other => match other.strip_prefix("custom.") {
+                Some(name) => Ok(Self::Custom(name.to_owned())),
+                None => Err(format!(
+                    "`{other}` cannot be not known; write groups, email, email_verified, scope or custom.NAME"
+                )),
+            },
+        }
+    }
 }
 
 /// Facts about the person's membership.

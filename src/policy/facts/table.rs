@@ -155,6 +155,11 @@ macro_rules! claim_facts {
                     case act: Actor, example Some(Actor::example()),
                     "`act`: who acts for the person, such as an agent; see below";
 
+                #[serde(default, skip_serializing_if = "CustomClaims::is_empty")]
+                personal custom: CustomClaims => always CustomRecord in CLAIMS,
+                    case custom: CustomClaims, example CustomClaims::example(),
+                    "the custom claims that the identity provider declares and the policies read, see below";
+
                 #[serde(default, skip_serializing_if = "Vec::is_empty")]
                 shared not_known: Vec<OptionalClaim> => always Hidden in CLAIMS,
                     case not_known: Vec<OptionalClaim>, example Vec::new(),

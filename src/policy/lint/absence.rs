@@ -14,17 +14,17 @@ pub(super) const ALLOW_ABSENT: &str = "allow_absent";
 
 /// A warning for each claim without which a forbid stops nobody, though somebody might then be let through.
 pub(super) fn escapes(policies: &[Read<'_, '_>]) -> Vec<Problem> {
-    let mut others: BTreeMap<&str, OtherForbids<'_, '_>> = BTreeMap::new();
+    let mut others: BTreeMap<String, OtherForbids<'_, '_>> = BTreeMap::new();
     let mut problems = Vec::new();
     for forbid in policies.iter().filter(|read| read.effect() == Effect::Forbid) {
         for claim in claims_read(forbid) {
-            let absent = Absent::of(claim);
-            if absent.matches(forbid) != Some(false) || is_allowed(forbid, claim) {
+            let absent = Absent::of(&claim);
+            if absent.matches(forbid) != Some(false) || is_allowed(forbid, &claim) {
                 continue;
             }
-            let others = others.entry(claim).or_insert_with(|| OtherForbids::of(policies, &absent));
+            let others = others.entry(claim.clone()).or_insert_with(|| OtherForbids::of(policies, &absent));
             if !others.refuse(forbid, &absent) {
-                problems.push(problem(forbid, claim));
+                problems.push(problem(forbid, &claim));
             }
         }
     }
@@ -61,7 +61,7 @@ pub(super) fn allowed_in_vain(read: &Read<'_, '_>) -> Vec<Problem> {
         if !known.contains(name) {
             let problem =
                 told(format!("{id}: @{ALLOW_ABSENT} names `{name}`, which the forbid does not ask for"));
-            return Some(match nearest(name, known.iter().copied()) {
+            return Some(match nearest(name, known.iter().map(String::as_str)) {
                 Some(near) => problem.help(format!("did you mean `{near}`?")),
                 None => problem,
             });

@@ -8,16 +8,19 @@ use cedar_policy::pst::{BinaryOp, Expr, Literal, UnaryOp, Var};
 use super::read::Read;
 use crate::policy::facts::is_group;
 use crate::policy::reads::names_groups;
-use crate::policy::vocabulary::Type;
+use crate::policy::vocabulary::{Attribute, Type};
 
 /// The claim that the person's groups come from.
 pub(super) const GROUPS: &str = "groups";
+
+/// The record of the custom claims.
+const CUSTOM: &str = "custom";
 
 /// The claims that come from one claim of the assertion, so that all of them are absent or none.
 const EMAIL: [&str; 2] = ["email", "email_domain"];
 
 /// The optional claims that a policy reads; the person's groups count where a schema says that they can be absent.
-pub(super) fn claims_read<'v>(read: &Read<'_, 'v>) -> BTreeSet<&'v str> {
+pub(super) fn claims_read(read: &Read<'_, '_>) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for (condition, _) in read.conditions() {
         collect_claims(&condition, &mut found);
@@ -25,12 +28,23 @@ pub(super) fn claims_read<'v>(read: &Read<'_, 'v>) -> BTreeSet<&'v str> {
     if in_groups(&read.placed.policy.principal_constraint()) {
         found.insert(GROUPS.to_owned());
     }
-    let optional =
-        read.head.actions.iter().filter_map(|(_, words)| match &words.context.get("claims")?.kind {
-            Type::Record { record, .. } => Some(record.iter().filter(|(_, claim)| !claim.required)),
-            Type::Name(_) | Type::Set { .. } => None,
-        });
-    optional.flatten().map(|(name, _)| name.as_str()).filter(|name| found.contains(*name)).collect()
+    let declared = read.head.actions.iter().filter_map(|(_, words)| words.context.get("claims"));
+    let optional: Vec<String> = declared.flat_map(|claims| optional_claims(&claims.kind)).collect();
+    found.retain(|name| optional.contains(name));
+    found
+}
+
+/// The claims that may be absent, as a policy writes them after `context.claims.`.
+fn optional_claims(claims: &Type) -> Vec<String> {
+    let Type::Record { record, .. } = claims else { return Vec::new() };
+    let of = |(name, claim): (&String, &Attribute)| match (&claim.kind, claim.required) {
+        (_, false) => vec![name.clone()],
+        (custom, true) if name == CUSTOM => {
+            optional_claims(custom).iter().map(|claim| format!("{CUSTOM}.{claim}")).collect()
+        }
+        _ => Vec::new(),
+    };
+    record.iter().flat_map(of).collect()
 }
 
 fn collect_claims(expression: &Expr, found: &mut BTreeSet<String>) {
@@ -38,9 +52,7 @@ fn collect_claims(expression: &Expr, found: &mut BTreeSet<String>) {
         Expr::HasAttr { expr, attrs } => {
             let path = path(expr).into_iter().flatten().chain(attrs.iter().map(|attr| attr.as_str()));
             let path: Vec<&str> = path.collect();
-            if let ["claims", claim, ..] = path.as_slice() {
-                found.insert((*claim).to_owned());
-            }
+            found.extend(claim_of(&path));
         }
         Expr::UnaryOp { expr, .. } | Expr::GetAttr { expr, .. } | Expr::Like { expr, .. } => {
             collect_claims(expr, found);
@@ -96,9 +108,8 @@ impl<'c> Absent<'c> {
             Expr::HasAttr { expr, attrs } => {
                 let path = path(expr)?.into_iter().chain(attrs.iter().map(|attr| attr.as_str()));
                 let path: Vec<&str> = path.collect();
-                let is_absent =
-                    matches!(path.as_slice(), ["claims", claim, ..] if self.claims.contains(claim));
-                is_absent.then_some(false)
+                let claim = claim_of(&path)?;
+                self.claims.contains(&claim.as_str()).then_some(false)
             }
             Expr::UnaryOp { op: UnaryOp::Not, expr } => Some(!self.holds(expr)?),
             Expr::BinaryOp { op: BinaryOp::And, left, right } => {
@@ -121,6 +132,15 @@ impl<'c> Absent<'c> {
             _ if self.claims.contains(&GROUPS) && is_membership(expression) => Some(false),
             _ => None,
         }
+    }
+}
+
+/// The claim that a path from the context leads to or through.
+fn claim_of(path: &[&str]) -> Option<String> {
+    match path {
+        ["claims", record, claim, ..] if *record == CUSTOM => Some(format!("{CUSTOM}.{claim}")),
+        ["claims", claim, ..] => Some((*claim).to_owned()),
+        _ => None,
     }
 }
 

@@ -208,3 +208,37 @@ async fn a_teamspace_has_at_most_twenty() {
     let refusal = (409, "too_many_identity_providers");
     h.refuses(&h.operator, (Method::POST, PATH), Some(body(&h, "other")), refusal).await;
 }
+
+/// What policies cannot read is told on saving, and what nobody declares among the names that there are not.
+#[tokio::test]
+async fn custom_claims_are_compared_with_the_schema() {
+    let rules = crate::reload::Rules::shipped_and(
+        "@id(\"dept\") @reason(\"r\") @error(\"access_denied\") @message(\"m\")\n\
+        forbid (principal is User, action, resource) unless { context.claims.custom has department };\n",
+    );
+    let h = Harness::with_policies(rules.policies()).await;
+    let acme = h.teamspace("acme").await;
+    let unknown =
+        async || h.operator.get("/policies").await.expect(200)["unknown_names"].as_array().unwrap().clone();
+    let missing = json!({ "kind": "custom_claim", "name": "department", "policies": ["dept"] });
+    assert_eq!(unknown().await, std::slice::from_ref(&missing));
+    let mut whole = body(&h, "okta");
+    whole["custom_claims"] = json!([{ "name": "department", "type": "texts" }, "site"]);
+    let (path, saved) = add(&acme, whole.clone()).await;
+    let warnings: Vec<&Value> =
+        saved["checks"].as_array().unwrap().iter().filter(|check| check["outcome"] == "warning").collect();
+    let told =
+        |at: usize| (warnings[at]["code"].as_str().unwrap(), warnings[at]["message"].as_str().unwrap());
+    assert_eq!(warnings.len(), 2, "{saved}");
+    assert_eq!(told(0).0, "custom_claim");
+    assert!(
+        told(0).1.starts_with("\"department\" is declared as texts, and as text in the schema"),
+        "{saved}"
+    );
+    assert!(told(1).1.starts_with("\"site\" is not in the schema"), "{saved}");
+    assert_eq!(unknown().await, [missing]);
+    whole["custom_claims"] = json!(["department"]);
+    let saved = acme.put(&path, whole).await.expect(200);
+    assert_eq!(saved["checks"].as_array().unwrap().len(), 8, "{saved}");
+    assert_eq!(unknown().await, Vec::<Value>::new());
+}
