@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 use std::time::Instant;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 /// Seconds since 1970-01-01T00:00:00Z, the `NumericDate` of RFC 7519 §2 without fraction.
 pub type UnixSeconds = i64;
@@ -79,4 +80,12 @@ impl Moment {
 /// RFC 3339 text in UTC; a value out of the calendar's range is shown as its number.
 pub fn rfc3339(at: UnixSeconds) -> String {
     Timestamp::from_second(at).map_or_else(|_| at.to_string(), |t| t.to_string())
+}
+
+/// The month of a time in UTC, as one number such as 202611; 0 for a value out of the calendar's range.
+pub fn month_of(at: UnixSeconds) -> i64 {
+    Timestamp::from_second(at).map_or(0, |at| {
+        let date = at.to_zoned(TimeZone::UTC);
+        i64::from(date.year()) * 100 + i64::from(date.month())
+    })
 }

@@ -16,6 +16,7 @@ mod provider_form;
 pub mod provider_status;
 pub mod resources;
 pub mod shadow;
+pub mod sign_in_search;
 pub mod sign_ins;
 pub mod teamspaces;
 pub mod tokens;

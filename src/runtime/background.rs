@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use tokio::signal::unix::Signal;
 use tokio::sync::Notify;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval, interval_at, sleep};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, interval_at, sleep, timeout};
 
 use super::schedule::Schedule;
 use crate::app::App;
+use crate::decision_log::counter::SignInCounter;
 use crate::policy::reload::ReloadTrigger;
 
 /// How often the database is asked for changes that other processes made, if none is heard of.
@@ -23,6 +24,10 @@ const PROBE_AGAIN: Duration = Duration::from_secs(1);
 const FLUSH_SHADOW: Duration = Duration::from_secs(2);
 /// The minute that `rate_limit.recorded_refusals_per_minute` is about.
 const COUNT_REFUSALS: Duration = Duration::from_secs(60);
+/// How often new sign-ins are counted: pages show numbers that are so much older at the most.
+const COUNT: Duration = Duration::from_secs(3);
+/// How long counting may take when the service stops; whoever is next goes on.
+const LAST_COUNT: Duration = Duration::from_secs(3);
 /// How often expired rows are deleted.
 const PRUNE: Duration = Duration::from_secs(60);
 
@@ -121,6 +126,26 @@ pub(super) async fn record_refusals(app: Arc<App>, schedule: Schedule) {
 async fn flush_refusals(app: &App) {
     if let Err(error) = app.flush_refusals().await {
         tracing::warn!(%error, "cannot write how many requests were refused");
+    }
+}
+
+/// Counts what sign-ins came to, the last ones when the service stops.
+pub(super) async fn count_sign_ins(mut counter: SignInCounter, schedule: Schedule) {
+    let mut timer = every(COUNT);
+    while schedule.next(timer.tick()).await.is_some() {
+        schedule.cut_short(catch_up(&mut counter)).await;
+    }
+    if timeout(LAST_COUNT, catch_up(&mut counter)).await.is_err() {
+        tracing::debug!("the last sign-ins are counted by the next process");
+    }
+    if let Err(error) = counter.release().await {
+        tracing::debug!(%error, "the lease of the counter was not given back");
+    }
+}
+
+async fn catch_up(counter: &mut SignInCounter) {
+    if let Err(error) = counter.catch_up().await {
+        tracing::warn!(%error, "cannot count sign-ins; the numbers in the console are old");
     }
 }
 

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::app::App;
+use crate::decision_log::counter::SignInCounter;
 use crate::decision_log::stream;
 use crate::limits::gate::Gate;
 use crate::store::{Store, StoreError};
@@ -64,6 +65,7 @@ pub fn start(app: &Arc<App>, listeners: Listeners, options: Options) -> Result<S
     starting.listen(listeners);
     starting.follow(hangups)?;
     starting.keep_records();
+    starting.count_sign_ins();
     starting.stream_log()?;
     Ok(supervise(app, starting.tasks))
 }
@@ -182,6 +184,14 @@ impl Starting<'_> {
                 background::record_shadow(Arc::clone(app), schedule)
             });
         }
+    }
+
+    /// After everything that writes rows of the log has ended: the last ones are counted too.
+    fn count_sign_ins(&mut self) {
+        let counter = SignInCounter::new(self.app);
+        self.spawn(optional("sign_in_counts", Stage::LogStreams), |schedule| {
+            background::count_sign_ins(counter, schedule)
+        });
     }
 
     fn stream_log(&mut self) -> Result<(), stream::StartError> {

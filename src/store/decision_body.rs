@@ -137,6 +137,11 @@ pub(super) fn find(connection: &mut AnyConnection, keys: Vec<&str>) -> QueryResu
 }
 
 impl Stored {
+    /// The answer to each question, as JSON.
+    pub(super) fn into_decisions(self) -> String {
+        self.decisions
+    }
+
     /// Gives a row's decisions and facts back; `own` are the facts that the row itself has.
     pub(super) fn complete(&self, decisions: &mut String, own: &mut String) -> Result<(), StoreError> {
         decisions.clone_from(&self.decisions);

@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use super::schema::identity_providers;
-use super::{AnyConnection, StoreError};
+use super::{AnyConnection, StoreError, sign_in_counts};
 use crate::model::identity_provider::IdentityProvider;
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
@@ -129,5 +129,6 @@ pub fn is_others_issuer(
 
 /// Removes one.
 pub fn delete(connection: &mut AnyConnection, id: &str) -> QueryResult<usize> {
+    sign_in_counts::forget_provider(connection, id)?;
     diesel::delete(identity_providers::table.find(id)).execute(connection)
 }

@@ -42,12 +42,35 @@ pub struct View {
     pub writers: HashSet<String>,
 }
 
-/// A process's claim to be the one that sends.
+/// A process's claim to be the one that sends, or reads.
 #[derive(Debug, Clone)]
 pub struct Lease {
     pub holder: String,
     pub now: UnixSeconds,
     pub until: UnixSeconds,
+}
+
+/// How far a reader of the log is, and how much of the log can be seen.
+pub fn look(connection: &mut AnyConnection, name: &str) -> Result<(Position, View), StoreError> {
+    let position = position(connection, name)?;
+    let newest: Option<i64> = sign_ins::table.select(diesel::dsl::max(sign_ins::id)).first(connection)?;
+    // Asked for after the highest id.
+    let writers = match connection {
+        AnyConnection::Sqlite(_) => HashSet::new(),
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(connection) => writers(connection)?,
+    };
+    Ok((position, View { newest: newest.unwrap_or_default(), writers }))
+}
+
+/// The id up to which no further row can appear: SQLite has one writer, so that is what can be seen; elsewhere it is
+/// `settled`.
+pub fn complete_to(connection: &AnyConnection, view: &View, settled: i64) -> i64 {
+    match connection {
+        AnyConnection::Sqlite(_) => view.newest,
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(_) => settled,
+    }
 }
 
 /// The first rows that a stream has not sent, `limit` at the most. `settled` is an id up to which no further row can
@@ -58,8 +81,7 @@ pub fn unsent(
     settled: i64,
     limit: i64,
 ) -> Result<Unsent, StoreError> {
-    let position = position(connection, name)?;
-    let newest: Option<i64> = sign_ins::table.select(diesel::dsl::max(sign_ins::id)).first(connection)?;
+    let (position, view) = look(connection, name)?;
     let mut rows: Vec<SignIn> = sign_ins::table
         .filter(sign_ins::id.gt(position.last_id))
         .order(sign_ins::id.asc())
@@ -67,16 +89,9 @@ pub fn unsent(
         .select(SignIn::as_select())
         .load(connection)?;
     let oldest = rows.first().map(|row| row.at);
-    // SQLite has one writer: a row that appears has a higher id than all that can be seen.
-    let ids_follow_commits = matches!(connection, AnyConnection::Sqlite(_));
-    rows.retain(|row| ids_follow_commits || row.id <= settled);
+    let end = complete_to(connection, &view, settled);
+    rows.retain(|row| row.id <= end);
     complete(connection, &mut rows)?;
-    let writers = match connection {
-        AnyConnection::Sqlite(_) => HashSet::new(),
-        #[cfg(feature = "postgres")]
-        AnyConnection::Postgres(connection) => writers(connection)?,
-    };
-    let view = View { newest: newest.unwrap_or_default(), writers };
     Ok(Unsent { position, oldest, rows, view })
 }
 

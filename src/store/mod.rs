@@ -32,6 +32,7 @@ pub mod resources;
 mod row;
 mod schema;
 pub mod shadow;
+pub mod sign_in_counts;
 pub mod sign_ins;
 pub mod signing_keys;
 pub mod snapshot;
@@ -48,7 +49,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use tokio::sync::Notify;
 
-use crate::clock::UnixSeconds;
+use crate::clock::{UnixSeconds, month_of};
 use crate::config::Database;
 use crate::oauth::error::{Reason, TokenError};
 pub use conflict::Conflict;
@@ -354,6 +355,13 @@ impl Store {
         loop {
             let step = self.write(move |c| maintenance::prune_sign_ins(c, sign_ins_before)).await?;
             if !maintenance::is_full_step(step) {
+                break;
+            }
+        }
+        let (hour, month) = (sign_ins_before, month_of(sign_ins_before));
+        // Of one hour there may be more than a step takes, and the next turn comes in a minute.
+        for _ in 0..SWEEPS {
+            if self.write(move |c| sign_in_counts::prune(c, (hour, month))).await? == 0 {
                 break;
             }
         }

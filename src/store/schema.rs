@@ -262,5 +262,42 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    sign_in_counts (teamspace_id, hour, reason) {
+        teamspace_id -> Text,
+        hour -> BigInt,
+        reason -> Text,
+        number -> BigInt,
+    }
+}
+
+diesel::table! {
+    member_exchanges (month, member_id, client_id) {
+        month -> BigInt,
+        member_id -> Text,
+        client_id -> Text,
+        number -> BigInt,
+    }
+}
+
+diesel::table! {
+    last_assertions (identity_provider_id) {
+        identity_provider_id -> Text,
+        at -> BigInt,
+        reason -> Text,
+        request_id -> Text,
+        granted_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    policy_counts (day, policy) {
+        day -> BigInt,
+        policy -> Text,
+        allowed -> BigInt,
+        refused -> BigInt,
+    }
+}
+
 diesel::joinable!(identities -> members (member_id));
 diesel::allow_tables_to_appear_in_same_query!(identities, members);

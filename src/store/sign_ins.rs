@@ -93,6 +93,18 @@ pub struct Filter {
     pub outcome: Option<String>,
     pub reason: Option<String>,
     pub request_id: Option<String>,
+    pub client_id: Option<String>,
+    /// An email, a subject or a member's id.
+    pub person: Option<String>,
+    /// The id of an identity provider.
+    pub identity_provider: Option<String>,
+    pub issuer: Option<String>,
+    /// Requests that began at this time or later.
+    pub from: Option<UnixSeconds>,
+    /// Requests that began before this time.
+    pub to: Option<UnixSeconds>,
+    /// Most rows that a page looks at where no index leads to them; [`WINDOW`] when it is not said.
+    pub window: Option<i64>,
     /// Where the page begins, as the one before has told.
     pub cursor: Option<i64>,
 }
@@ -112,6 +124,29 @@ impl Filter {
         if let Some(request_id) = &self.request_id {
             query = query.filter(sign_ins::request_id.eq(request_id));
         }
+        if let Some(client_id) = &self.client_id {
+            query = query.filter(sign_ins::client_id.eq(client_id));
+        }
+        if let Some(person) = &self.person {
+            let is_person = sign_ins::email.eq(person).or(sign_ins::subject.eq(person));
+            query = query.filter(is_person.or(sign_ins::member_id.eq(person)));
+        }
+        self.of_origin_and_time(query)
+    }
+
+    fn of_origin_and_time<'a>(&'a self, mut query: Query<'a>) -> Query<'a> {
+        if let Some(provider) = &self.identity_provider {
+            query = query.filter(sign_ins::identity_provider_id.eq(provider));
+        }
+        if let Some(issuer) = &self.issuer {
+            query = query.filter(sign_ins::issuer.eq(issuer));
+        }
+        if let Some(from) = self.from {
+            query = query.filter(sign_ins::at.ge(from));
+        }
+        if let Some(to) = self.to {
+            query = query.filter(sign_ins::at.lt(to));
+        }
         query
     }
 
@@ -124,30 +159,55 @@ impl Filter {
         }
     }
 
+    /// Whether rows that no filter lets through may lie between those that are wanted.
     fn needs_looking(&self) -> bool {
-        self.outcome.is_some() || self.reason.is_some() || self.request_id.is_some()
+        let texts = [
+            &self.outcome,
+            &self.reason,
+            &self.request_id,
+            &self.client_id,
+            &self.person,
+            &self.identity_provider,
+            &self.issuer,
+        ];
+        texts.iter().any(|text| text.is_some()) || self.from.is_some() || self.to.is_some()
+    }
+
+    /// The ids between which rows of the wanted time are: from the first, and before the second.
+    fn ids_of_time(&self, connection: &mut AnyConnection) -> Result<(i64, i64), StoreError> {
+        let first = match self.from {
+            Some(from) => first_since(connection, from.saturating_sub(EARLIER))?,
+            None => i64::MIN,
+        };
+        let end = match self.to {
+            Some(to) => first_since(connection, to.saturating_add(LATER))?,
+            None => i64::MAX,
+        };
+        Ok((first, end))
     }
 }
 
-/// A page of rows, newest first. Where no index leads to them, a page looks at [`WINDOW`] rows at the most: it may be
-/// short or empty though there is a next one.
+/// A page of rows, newest first. Where no index leads to them, a page looks at [`Filter::window`] rows at the most: it
+/// may be short or empty though there is a next one.
 pub fn list(connection: &mut AnyConnection, filter: &Filter, limit: i64) -> Result<Page<SignIn>, StoreError> {
     if let Some(began_at) = filter.request_id.as_deref().and_then(request_id::began_at) {
         return search(connection, filter, began_at);
     }
-    let before = filter.cursor.unwrap_or(i64::MAX);
-    let end = if filter.needs_looking() { end_of_window(connection, filter, before)? } else { None };
+    let (first, end) = filter.ids_of_time(connection)?;
+    let before = filter.cursor.unwrap_or(i64::MAX).min(end);
+    let window = if filter.needs_looking() { end_of_window(connection, filter, before)? } else { None };
+    let window = window.filter(|end| *end > first);
     let mut rows: Vec<SignIn> = filter
         .query()
         .filter(sign_ins::id.lt(before))
-        .filter(sign_ins::id.ge(end.unwrap_or(i64::MIN)))
+        .filter(sign_ins::id.ge(window.unwrap_or(first)))
         .order(sign_ins::id.desc())
         .limit(limit + 1)
         .select(SignIn::as_select())
         .load(connection)?;
     complete(connection, &mut rows)?;
     let mut page = Page::of(rows, limit, |row| row.id.to_string());
-    page.next_cursor = page.next_cursor.or_else(|| end.map(|end| end.to_string()));
+    page.next_cursor = page.next_cursor.or_else(|| window.map(|end| end.to_string()));
     Ok(page)
 }
 
@@ -158,7 +218,8 @@ fn end_of_window(
     before: i64,
 ) -> Result<Option<i64>, StoreError> {
     let rows = filter.of_teamspace().filter(sign_ins::id.lt(before)).order(sign_ins::id.desc());
-    Ok(rows.select(sign_ins::id).offset(WINDOW - 1).first(connection).optional()?)
+    let last = filter.window.unwrap_or(WINDOW) - 1;
+    Ok(rows.select(sign_ins::id).offset(last).first(connection).optional()?)
 }
 
 /// The row of a request, looked for where rows of its time are, oldest first.
@@ -183,7 +244,7 @@ fn search(
     Ok(Page { items, next_cursor: next.map(|(id, _)| id.to_string()) })
 }
 
-/// The first row whose time is not before `at`. Times rise with ids, nearly: a row has the time at which its request
+/// The first id whose row's time is not before `at`; the one after the last row when there is none. Times rise with ids, nearly: a row has the time at which its request
 /// began, and its id from when that ended.
 fn first_since(connection: &mut AnyConnection, at: UnixSeconds) -> Result<i64, StoreError> {
     let Some((mut low, _)) = place(connection, i64::MIN)? else { return Ok(0) };

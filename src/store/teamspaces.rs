@@ -6,7 +6,7 @@ use diesel::prelude::*;
 
 use super::schema::{email_domains, teamspaces};
 use super::statement::{ConstSql, Statement};
-use super::{AnyConnection, StoreError};
+use super::{AnyConnection, StoreError, sign_in_counts};
 use crate::clock::UnixSeconds;
 use crate::model::teamspace::{Plan, Teamspace};
 
@@ -91,6 +91,7 @@ pub fn update(connection: &mut AnyConnection, teamspace: &Teamspace) -> QueryRes
 
 /// Removes one with its members and identity provider; its decision log stays.
 pub fn delete(connection: &mut AnyConnection, id: &str) -> QueryResult<usize> {
+    sign_in_counts::forget_teamspace(connection, id)?;
     diesel::delete(teamspaces::table.filter(teamspaces::id.eq(id))).execute(connection)
 }
 

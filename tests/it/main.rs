@@ -81,6 +81,7 @@ mod resolver;
 mod runtime;
 mod seats;
 mod shadow;
+mod sign_in_counts;
 mod stop;
 mod subject;
 mod test_on_reload;

@@ -19,7 +19,7 @@ use crate::logging::Log;
 use crate::process::{Process, until};
 
 /// Whatever the configuration.
-const ALWAYS: [&str; 7] = [
+const ALWAYS: [&str; 8] = [
     "configuration",
     "counted_refusals",
     "heartbeat",
@@ -27,6 +27,7 @@ const ALWAYS: [&str; 7] = [
     "policies",
     "public_listener",
     "retention",
+    "sign_in_counts",
 ];
 /// More than any stop should take on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(60);

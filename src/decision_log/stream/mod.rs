@@ -14,12 +14,12 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
-use crate::clock::MAX_DIFFERENCE;
 use crate::config::{Destination, LogStream};
+use crate::decision_log::reader::LogReader;
 use crate::metrics::StreamMetrics;
 use crate::resolver::LookupError;
 use crate::store::StoreError;
-use crate::store::log_streams::{self, Lease, Position, Unsent, View};
+use crate::store::log_streams::{self, Unsent};
 use file::JsonLines;
 use otlp::Otlp;
 use record::Record;
@@ -32,10 +32,6 @@ const POLL: Duration = Duration::from_secs(1);
 const BATCH: i64 = 500;
 /// Deadline for one batch; shorter than what is left of a lease when it begins.
 const SEND: Duration = Duration::from_secs(10);
-/// For how long no other process sends, in seconds: how long a stream waits after its process was killed.
-const LEASE: i64 = 20;
-/// The least that must be left of a lease before a batch is sent, in seconds.
-const LEAST_LEASE: i64 = 10;
 /// The longest time between two attempts, unless the receiver asks for more.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// The longest time that a receiver may ask for.
@@ -85,41 +81,11 @@ pub fn all(app: &Arc<App>) -> Result<Vec<Stream>, StartError> {
             metrics: app.metrics.of_stream(&config.name),
             app: Arc::clone(app),
             config: config.clone(),
-            holder: holder.clone(),
-            watermark: CommitWatermark::default(),
+            reader: LogReader::new(&config.name, &holder),
             failures: 0,
         })
     };
     app.config.log_stream.iter().map(stream).collect()
-}
-
-/// Up to which id every row can be seen, where ids do not follow commits: it is what could be seen once, when the
-/// transactions that were adding rows then have ended. No time-out tells that, and least of all a row's time, which
-/// is that of a request that may have waited before it wrote.
-#[derive(Debug, Default)]
-pub struct CommitWatermark {
-    settled: i64,
-    /// The end of the log at the last look, with those of its writers that have not ended.
-    seen: View,
-}
-
-impl CommitWatermark {
-    /// The highest id below which no row can appear any more.
-    pub fn settled(&self) -> i64 {
-        self.settled
-    }
-
-    /// Takes note of what can be seen now.
-    pub fn see(&mut self, view: View) {
-        self.seen.writers.retain(|writer| view.writers.contains(writer));
-        if self.seen.writers.is_empty() {
-            self.settled = self.seen.newest;
-            self.seen = view;
-        }
-        if self.seen.writers.is_empty() {
-            self.settled = self.seen.newest;
-        }
-    }
 }
 
 /// The destination of the rows.
@@ -155,9 +121,7 @@ pub struct Stream {
     config: LogStream,
     receiver: Receiver,
     metrics: StreamMetrics,
-    /// This process, in leases.
-    holder: String,
-    watermark: CommitWatermark,
+    reader: LogReader,
     /// How many attempts have failed one after another.
     failures: u32,
 }
@@ -184,9 +148,7 @@ impl Stream {
                 break;
             }
         }
-        let (name, holder) = (self.config.name.clone(), self.holder.clone());
-        let release = self.app.store.write(move |c| log_streams::release(c, &name, &holder));
-        if let Ok(Err(error)) = timeout(GRACE, release).await {
+        if let Ok(Err(error)) = timeout(GRACE, self.reader.release(&self.app.store)).await {
             tracing::debug!(%error, "the lease of a log stream was not given back");
         }
     }
@@ -212,15 +174,15 @@ impl Stream {
 
     /// Sends the first rows that were not sent. Whether there may be more of them.
     async fn send_batch(&mut self) -> Result<bool, StreamError> {
-        let (name, settled) = (self.config.name.clone(), self.watermark.settled());
+        let (name, settled) = (self.config.name.clone(), self.reader.settled());
         let limit = (BATCH >> self.failures.min(8)).max(1);
         let unsent = self.app.store.read(move |c| log_streams::unsent(c, &name, settled, limit)).await?;
         let Unsent { position, oldest, rows, view } = unsent;
-        self.watermark.see(view);
+        self.reader.see(view);
         let now = self.app.clock.now();
         self.metrics.behind.set(oldest.map_or(0, |at| (now - at).max(0)));
         let Some(to) = rows.last().map(|row| row.id) else { return Ok(false) };
-        if !self.hold(&position).await? {
+        if !self.reader.hold(&self.app.store, &*self.app.clock, &position).await? {
             return Ok(false);
         }
         let snapshot = self.app.snapshot();
@@ -228,27 +190,11 @@ impl Stream {
         let count = records.len();
         timeout(SEND, self.receiver.send(&records)).await.map_err(|_| SendError::Timeout)??;
         self.metrics.sent.inc_by(count as u64);
-        let (name, from, lease) = (self.config.name.clone(), position.last_id, self.lease());
+        let (name, from, lease) =
+            (self.config.name.clone(), position.last_id, self.reader.lease(&*self.app.clock));
         let advance = move |c: &mut _| log_streams::advance(c, &name, (from, to), &lease);
         // Not moved: another process sent the same rows meanwhile, and has noted its own position.
         Ok(self.app.store.write(advance).await? && count as i64 == limit)
-    }
-
-    /// Whether this process is the one that sends.
-    async fn hold(&self, position: &Position) -> Result<bool, StoreError> {
-        let lease = self.lease();
-        let (left, is_mine) = (position.held_until - lease.now, position.holder == self.holder);
-        let runs = (1..=LEASE + MAX_DIFFERENCE).contains(&left);
-        if runs && (!is_mine || left >= LEAST_LEASE) {
-            return Ok(is_mine);
-        }
-        let name = self.config.name.clone();
-        self.app.store.write(move |c| log_streams::claim(c, &name, &lease)).await
-    }
-
-    fn lease(&self) -> Lease {
-        let now = self.app.clock.now();
-        Lease { holder: self.holder.clone(), now, until: now + LEASE }
     }
 }
 

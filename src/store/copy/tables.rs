@@ -44,7 +44,7 @@ const fn of_documents(name: &'static str, key: usize, columns: &'static str) -> 
 pub(super) const DECISION_LOG: &str = "sign_ins";
 
 /// Not `replicas`: these are the processes that serve the other database.
-pub const TABLES: [Table; 20] = [
+pub const TABLES: [Table; 24] = [
     table("teamspaces", 1, "id slug name plan member_limit# created_at# seats_used# time_zone"),
     table("email_domains", 1, "domain teamspace_id"),
     table(
@@ -88,6 +88,10 @@ pub const TABLES: [Table; 20] = [
     table("changes", 1, "generation# kind object at# follows#"),
     table("log_streams", 1, "name last_id# updated_at# holder held_until#"),
     table("provider_checks", 1, "provider_id at# steps"),
+    table("sign_in_counts", 3, "teamspace_id hour# reason number#"),
+    table("member_exchanges", 3, "month# member_id client_id number#"),
+    table("last_assertions", 1, "identity_provider_id at# reason request_id granted_at#"),
+    table("policy_counts", 2, "day# policy allowed# refused#"),
 ];
 
 /// The one row of each database that its migrations make: it is replaced when all others are there.

@@ -9,6 +9,7 @@ use super::auth::{Admin, InTeamspace, Operator};
 use super::json::Params;
 use super::page::{self, PageQuery};
 use super::problem::Problem;
+use crate::admin::sign_in_search::{SearchFault, SignInSearch};
 use crate::admin::sign_ins;
 use crate::decision_log::view;
 use crate::store::Page;
@@ -21,6 +22,12 @@ pub struct SignInQuery {
     outcome: Option<String>,
     reason: Option<String>,
     request_id: Option<String>,
+    client_id: Option<String>,
+    person: Option<String>,
+    identity_provider: Option<String>,
+    issuer: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
     limit: Option<String>,
     cursor: Option<String>,
 }
@@ -43,15 +50,22 @@ pub async fn list_all(
 impl SignInQuery {
     /// The rows that are asked for, and how many of them.
     fn filter(self) -> Result<(Filter, i64), Problem> {
-        // A mistyped outcome would look like an empty log.
-        if self.outcome.as_deref().is_some_and(|outcome| !["granted", "refused"].contains(&outcome)) {
-            let detail = "outcome must be granted or refused.";
-            return Err(Problem::new(StatusCode::BAD_REQUEST, "query_invalid", detail));
-        }
         let page = PageQuery { limit: self.limit, cursor: self.cursor };
         let (limit, cursor) = (page.limit()?, page.before()?);
-        let Self { outcome, reason, request_id, .. } = self;
-        Ok((Filter { teamspace_id: None, outcome, reason, request_id, cursor }, limit))
+        let search = SignInSearch {
+            outcome: self.outcome,
+            reason: self.reason,
+            request_id: self.request_id,
+            client_id: self.client_id,
+            person: self.person,
+            identity_provider: self.identity_provider,
+            issuer: self.issuer,
+            from: self.from,
+            to: self.to,
+        };
+        let invalid =
+            |fault: SearchFault| Problem::new(StatusCode::BAD_REQUEST, "query_invalid", fault.to_string());
+        Ok((Filter { cursor, ..search.filter().map_err(invalid)? }, limit))
     }
 }
 

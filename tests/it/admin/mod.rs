@@ -14,4 +14,5 @@ mod logs;
 mod long_lists;
 mod members;
 mod resources;
+mod sign_in_search;
 mod teamspaces;

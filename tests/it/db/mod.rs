@@ -32,6 +32,10 @@ const MORE: &str = "
         (at, request_id, teamspace_id, policy_set, shadow_set, actual, shadow, policies, facts)
         VALUES (1, 'r', NULL, 'a', 'b', '{}', '{}', '{}', '{\"name\":\"Zoë 🦀\"}');
     INSERT INTO shadow_runs VALUES ('b', 'a', 1, 2, 3, 1, 0), ('b', 'A', 1, 2, 3, 0, 0);
+    INSERT INTO sign_in_counts VALUES ('*', 3600, '', 2), ('*', 3600, 'expired', 1);
+    INSERT INTO member_exchanges VALUES (202611, 'm', 'c', 2);
+    INSERT INTO last_assertions VALUES ('id-of-acme', 1, '', 'r', NULL);
+    INSERT INTO policy_counts VALUES (86400, 'issuer.own', 2, 0);
     INSERT INTO provider_checks VALUES ('id-of-acme', 1, '[]');
     INSERT INTO log_streams (name, last_id, updated_at) VALUES ('file', 2, 3);
     INSERT INTO admin_tokens VALUES ('t', 'ci', 'digest', 'id-of-acme', 1, NULL);

@@ -1,0 +1,274 @@
+//! Counts of the decision log: they are kept, so that nobody has to count its rows. A reader of the log adds to them
+//! batch by batch; the position that it moves in the same transaction makes sure that each row is counted once.
+
+use std::collections::HashMap;
+
+use diesel::prelude::*;
+
+use super::connection::on_either;
+use super::decision_body;
+use super::log_streams::{self, Lease};
+use super::schema::{
+    identity_providers, last_assertions, member_exchanges, policy_counts, sign_in_counts, sign_ins,
+};
+use super::{AnyConnection, StoreError};
+use crate::clock::UnixSeconds;
+
+/// The counter's name among the readers of the log. No log stream can have it, since it has spaces.
+pub const READER: &str = "sign-in counts";
+/// In the place of a teamspace's id: all requests together.
+pub const EVERYWHERE: &str = "*";
+/// Most rows that one step of pruning deletes.
+const STEP: i64 = 250;
+
+/// The part of a row of the decision log that is counted.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = sign_ins)]
+pub struct Line {
+    pub id: i64,
+    pub at: UnixSeconds,
+    pub teamspace_id: Option<String>,
+    pub outcome: String,
+    pub reason: String,
+    pub request_id: String,
+    pub client_id: String,
+    pub member_id: String,
+    /// The key of the body of its decisions; empty when nothing was decided.
+    pub grounds: String,
+    pub repeated: i64,
+    pub identity_provider_id: String,
+}
+
+/// How many requests of one hour had the same outcome.
+#[derive(Debug, Clone, PartialEq, Eq, Insertable, Queryable, Selectable)]
+#[diesel(table_name = sign_in_counts)]
+pub struct HourCount {
+    /// Empty for requests that led to none; [`EVERYWHERE`] for all.
+    pub teamspace_id: String,
+    /// When the hour begins.
+    pub hour: UnixSeconds,
+    /// Empty for grants.
+    pub reason: String,
+    pub number: i64,
+}
+
+/// How many tokens a client got for a member in a month.
+#[derive(Debug, Clone, PartialEq, Eq, Insertable, Queryable, Selectable)]
+#[diesel(table_name = member_exchanges)]
+pub struct MemberExchanges {
+    /// Such as 202611.
+    pub month: i64,
+    pub member_id: String,
+    pub client_id: String,
+    pub number: i64,
+}
+
+/// The last assertion of an identity provider.
+#[derive(Debug, Clone, PartialEq, Eq, Insertable, Queryable, Selectable)]
+#[diesel(table_name = last_assertions)]
+pub struct LastAssertion {
+    pub identity_provider_id: String,
+    pub at: UnixSeconds,
+    /// Empty when it was granted.
+    pub reason: String,
+    pub request_id: String,
+    /// When one was granted last.
+    pub granted_at: Option<UnixSeconds>,
+}
+
+/// How often a policy determined an answer in a day.
+#[derive(Debug, Clone, PartialEq, Eq, Insertable, Queryable, Selectable)]
+#[diesel(table_name = policy_counts)]
+pub struct PolicyCount {
+    /// When the day begins, in UTC.
+    pub day: UnixSeconds,
+    pub policy: String,
+    pub allowed: i64,
+    pub refused: i64,
+}
+
+/// What a run of rows adds.
+#[derive(Debug, Default)]
+pub struct Counts {
+    pub hours: Vec<HourCount>,
+    pub members: Vec<MemberExchanges>,
+    pub providers: Vec<LastAssertion>,
+    pub policies: Vec<PolicyCount>,
+}
+
+/// The rows after an id and up to another one, `limit` at the most.
+pub fn lines(
+    connection: &mut AnyConnection,
+    (after, to): (i64, i64),
+    limit: i64,
+) -> Result<Vec<Line>, StoreError> {
+    let rows = sign_ins::table.filter(sign_ins::id.gt(after)).filter(sign_ins::id.le(to));
+    Ok(rows.order(sign_ins::id.asc()).limit(limit).select(Line::as_select()).load(connection)?)
+}
+
+/// The decisions of bodies, as JSON, by their keys.
+pub fn decisions(
+    connection: &mut AnyConnection,
+    keys: Vec<&str>,
+) -> Result<HashMap<String, String>, StoreError> {
+    let found = decision_body::find(connection, keys)?;
+    Ok(found.into_iter().map(|(key, body)| (key, body.into_decisions())).collect())
+}
+
+/// Adds what the rows after `from` and up to `to` came to, and moves the reader's position. False, and nothing is
+/// written, when another process has counted them.
+pub fn add(
+    connection: &mut AnyConnection,
+    (from, to): (i64, i64),
+    lease: &Lease,
+    counts: &Counts,
+) -> Result<bool, StoreError> {
+    if !log_streams::advance(connection, READER, (from, to), lease)? {
+        return Ok(false);
+    }
+    counts.hours.iter().try_for_each(|row| add_hour(connection, row))?;
+    counts.members.iter().try_for_each(|row| add_member(connection, row))?;
+    counts.providers.iter().try_for_each(|row| put_provider(connection, row))?;
+    counts.policies.iter().try_for_each(|row| add_policy(connection, row))?;
+    Ok(true)
+}
+
+fn add_hour(connection: &mut AnyConnection, row: &HourCount) -> QueryResult<()> {
+    use sign_in_counts::{hour, number, reason, teamspace_id};
+    on_either!(connection, |c| diesel::insert_into(sign_in_counts::table)
+        .values(row)
+        .on_conflict((teamspace_id, hour, reason))
+        .do_update()
+        .set(number.eq(number + row.number))
+        .execute(c)?);
+    Ok(())
+}
+
+fn add_member(connection: &mut AnyConnection, row: &MemberExchanges) -> QueryResult<()> {
+    use member_exchanges::{client_id, member_id, month, number};
+    on_either!(connection, |c| diesel::insert_into(member_exchanges::table)
+        .values(row)
+        .on_conflict((month, member_id, client_id))
+        .do_update()
+        .set(number.eq(number + row.number))
+        .execute(c)?);
+    Ok(())
+}
+
+fn add_policy(connection: &mut AnyConnection, row: &PolicyCount) -> QueryResult<()> {
+    use policy_counts::{allowed, day, policy, refused};
+    on_either!(connection, |c| diesel::insert_into(policy_counts::table)
+        .values(row)
+        .on_conflict((day, policy))
+        .do_update()
+        .set((allowed.eq(allowed + row.allowed), refused.eq(refused + row.refused)))
+        .execute(c)?);
+    Ok(())
+}
+
+/// Without a grant among the rows, the last one that is known stays.
+fn put_provider(connection: &mut AnyConnection, row: &LastAssertion) -> QueryResult<()> {
+    use last_assertions::{at, granted_at, identity_provider_id, reason, request_id};
+    on_either!(connection, |c| diesel::insert_into(last_assertions::table)
+        .values(row)
+        .on_conflict(identity_provider_id)
+        .do_update()
+        .set((at.eq(row.at), reason.eq(&row.reason), request_id.eq(&row.request_id)))
+        .execute(c)?);
+    if row.granted_at.is_some() {
+        let own = last_assertions::table.find(&row.identity_provider_id);
+        diesel::update(own).set(granted_at.eq(row.granted_at)).execute(connection)?;
+    }
+    Ok(())
+}
+
+/// A teamspace's counts by hour, from one time to before another; those of [`EVERYWHERE`], or of requests that led to
+/// no teamspace (an empty id), are found the same way.
+pub fn of_teamspace(
+    connection: &mut AnyConnection,
+    teamspace_id: &str,
+    (from, to): (UnixSeconds, UnixSeconds),
+) -> Result<Vec<HourCount>, StoreError> {
+    let rows = sign_in_counts::table
+        .filter(sign_in_counts::teamspace_id.eq(teamspace_id))
+        .filter(sign_in_counts::hour.ge(from))
+        .filter(sign_in_counts::hour.lt(to));
+    let order = (sign_in_counts::hour.asc(), sign_in_counts::reason.asc());
+    Ok(rows.order(order).select(HourCount::as_select()).load(connection)?)
+}
+
+/// What clients got for some members in a month.
+pub fn of_members(
+    connection: &mut AnyConnection,
+    month: i64,
+    member_ids: &[String],
+) -> Result<Vec<MemberExchanges>, StoreError> {
+    let rows = member_exchanges::table
+        .filter(member_exchanges::month.eq(month))
+        .filter(member_exchanges::member_id.eq_any(member_ids));
+    Ok(rows.select(MemberExchanges::as_select()).load(connection)?)
+}
+
+/// The last assertions of some identity providers.
+pub fn of_providers(
+    connection: &mut AnyConnection,
+    provider_ids: &[String],
+) -> Result<Vec<LastAssertion>, StoreError> {
+    let rows = last_assertions::table.filter(last_assertions::identity_provider_id.eq_any(provider_ids));
+    Ok(rows.select(LastAssertion::as_select()).load(connection)?)
+}
+
+/// How often each policy decided on each day since a time.
+pub fn of_policies(
+    connection: &mut AnyConnection,
+    since: UnixSeconds,
+) -> Result<Vec<PolicyCount>, StoreError> {
+    let rows = policy_counts::table.filter(policy_counts::day.ge(since));
+    let order = (policy_counts::day.asc(), policy_counts::policy.asc());
+    Ok(rows.order(order).select(PolicyCount::as_select()).load(connection)?)
+}
+
+/// Forgets an identity provider that is removed.
+pub(super) fn forget_provider(connection: &mut AnyConnection, id: &str) -> QueryResult<()> {
+    diesel::delete(last_assertions::table.find(id)).execute(connection)?;
+    Ok(())
+}
+
+/// Forgets the identity providers of a teamspace that is removed. Its counts go with the log's rows of their time.
+pub(super) fn forget_teamspace(connection: &mut AnyConnection, id: &str) -> QueryResult<()> {
+    let own = identity_providers::table.filter(identity_providers::teamspace_id.eq(id));
+    let own: Vec<String> = own.select(identity_providers::id).load(connection)?;
+    let last = last_assertions::table.filter(last_assertions::identity_provider_id.eq_any(own));
+    diesel::delete(last).execute(connection)?;
+    Ok(())
+}
+
+/// Deletes some of the counts of before a time; tells how many at the most of one kind.
+pub(super) fn prune(
+    connection: &mut AnyConnection,
+    (hour, month): (UnixSeconds, i64),
+) -> Result<usize, StoreError> {
+    diesel::delete(policy_counts::table.filter(policy_counts::day.lt(hour - 24 * 3600)))
+        .execute(connection)?;
+    Ok(prune_hours(connection, hour)?.max(prune_months(connection, month)?))
+}
+
+fn prune_hours(connection: &mut AnyConnection, before: UnixSeconds) -> QueryResult<usize> {
+    use sign_in_counts::{hour, table, teamspace_id};
+    let oldest: Option<UnixSeconds> = table.select(diesel::dsl::min(hour)).first(connection)?;
+    let Some(oldest) = oldest.filter(|oldest| *oldest < before - 3600) else { return Ok(0) };
+    let ids = table.filter(hour.eq(oldest)).select(teamspace_id).limit(STEP);
+    let ids: Vec<String> = ids.load(connection)?;
+    diesel::delete(table.filter(hour.eq(oldest)).filter(teamspace_id.eq_any(&ids))).execute(connection)?;
+    Ok(ids.len())
+}
+
+fn prune_months(connection: &mut AnyConnection, before: i64) -> QueryResult<usize> {
+    use member_exchanges::{member_id, month, table};
+    let oldest: Option<i64> = table.select(diesel::dsl::min(month)).first(connection)?;
+    let Some(oldest) = oldest.filter(|oldest| *oldest < before) else { return Ok(0) };
+    let ids = table.filter(month.eq(oldest)).select(member_id).limit(STEP);
+    let ids: Vec<String> = ids.load(connection)?;
+    diesel::delete(table.filter(month.eq(oldest)).filter(member_id.eq_any(&ids))).execute(connection)?;
+    Ok(ids.len())
+}
