@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use writer::LogWriter;
+pub use writer::LogWriter;
 
 /// The process's log. Like the subscriber that writes to it, there is one for the whole process.
 static LOG: OnceLock<LogWriter> = OnceLock::new();

@@ -42,6 +42,7 @@ mod json;
 mod layers;
 mod ledger;
 mod log_stream;
+mod log_writer;
 mod logging;
 mod metadata;
 mod metrics;

@@ -19,6 +19,7 @@ use countersign::web::api;
 use countersign::web::middleware::RequestId;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::Notify;
 use tower::ServiceExt as _;
 
 use crate::database::TestDatabase;
@@ -232,12 +233,15 @@ pub struct FakeIdp {
     /// An origin that answers one byte at a time.
     pub dripping: String,
     hits: Arc<AtomicUsize>,
+    /// Lets the issuer `held` answer.
+    pub released: Arc<Notify>,
 }
 
 #[derive(Clone)]
 struct IdpState {
     base: String,
     hits: Arc<AtomicUsize>,
+    released: Arc<Notify>,
 }
 
 impl FakeIdp {
@@ -245,14 +249,15 @@ impl FakeIdp {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let hits = Arc::new(AtomicUsize::new(0));
-        let state = IdpState { base: base.clone(), hits: Arc::clone(&hits) };
+        let released = Arc::new(Notify::new());
+        let state = IdpState { base: base.clone(), hits: Arc::clone(&hits), released: Arc::clone(&released) };
         let router = Router::new()
             .route("/.well-known/openid-configuration", get(root_metadata))
             .route("/{name}/.well-known/openid-configuration", get(metadata))
             .route("/{name}/jwks", get(jwks))
             .with_state(state);
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { base, dripping: drip().await, hits }
+        Self { base, dripping: drip().await, hits, released }
     }
 
     pub fn issuer(&self, name: &str) -> String {
@@ -279,6 +284,7 @@ async fn metadata(State(idp): State<IdpState>, Path(name): Path<String>) -> Resp
         "identity_chaining_requested_token_types_supported": ["urn:ietf:params:oauth:token-type:id-jag"],
     });
     match name.as_str() {
+        "held" => idp.released.notified().await,
         "slash" => metadata["issuer"] = format!("{issuer}/").into(),
         "upper" => metadata["issuer"] = format!("{}/Upper", idp.base).into(),
         "template" => metadata["issuer"] = "https://login.example.com/{tenantid}/v2.0".into(),

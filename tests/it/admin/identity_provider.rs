@@ -1,6 +1,7 @@
 //! Identity providers, and what an issuer must be to be saved.
 
 use axum::http::Method;
+use countersign::config::Duration;
 use countersign::model::identity_provider::{IdentityProvider, Provider};
 use countersign::store::StoreError;
 use countersign::store::{identity_providers, provider_checks};
@@ -436,4 +437,26 @@ async fn the_last_checks_are_kept() {
     acme.delete(PATH).await.expect(204);
     let id = vec![first[0].provider_id.clone()];
     assert!(h.app.store.read(move |c| provider_checks::of(c, &id)).await.unwrap().is_empty());
+}
+
+/// What was validated must be what is saved: somebody who names another issuer while the first is asked comes first, and
+/// nothing of the other edit is written.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_edit_of_what_somebody_changed_meanwhile_is_refused() {
+    let h = Harness::start_with(|config| config.fetch.timeout = Duration::from_secs(60)).await;
+    let acme = h.teamspace("acme").await;
+    h.idp.released.notify_one();
+    acme.put(PATH, body(&h.idp.issuer("held"))).await.expect(200);
+    acme.patch(PATH, json!({ "enabled": false })).await.expect(200);
+    let (api, asked) = (acme.clone(), h.idp.hits());
+    let waiting = tokio::spawn(async move { api.patch(PATH, json!({ "enabled": true })).await });
+    while h.idp.hits() == asked {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    acme.patch(PATH, json!({ "issuer": h.idp.issuer("good") })).await.expect(200);
+    let before = saved(&h);
+    h.idp.released.notify_one();
+    waiting.await.unwrap().problem(409, "changed_meanwhile");
+    assert_eq!(saved(&h), before);
+    assert!(!before.unwrap().enabled);
 }

@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use countersign::store::Store;
+use countersign::store::changes::{self, Changed};
 use diesel::connection::SimpleConnection as _;
 use serde_json::json;
 
 use crate::database::TestDatabase;
 use crate::db::number;
-use crate::harness::TestApp;
+use crate::harness::{START, TestApp};
 
 const VERSION: &str = "0012";
 
@@ -66,4 +67,24 @@ async fn the_way_back_opens_nothing() {
     let left = "(SELECT count(*) FROM identity_providers WHERE teamspace_id = 'id-of-acme')";
     assert_eq!(number(&app.database.url, left), 1);
     assert_eq!(number(&app.database.url, "(SELECT count(*) FROM identity_providers)"), 1);
+}
+
+/// A rolling upgrade: a process that still runs cannot read what a newer version's migration has made, and stops granting
+/// at the first change of configuration. It tries again with each request, and goes on once it can read everything.
+#[tokio::test]
+async fn a_process_that_cannot_read_the_configuration_any_more_grants_nothing() {
+    let app = TestApp::start().await;
+    app.granted(json!({})).await;
+    app.database.execute("ALTER TABLE identity_providers RENAME COLUMN kind TO product");
+    // Nothing says so yet: what it knows is still right.
+    app.granted(json!({})).await;
+    let changed = Changed::Teamspace(app.provider("acme").teamspace_id);
+    app.app.store.configure(move |c| changes::note(c, &changed, START)).await.unwrap();
+    for _ in 0..2 {
+        let before = app.written().await;
+        let answer = app.exchange(&app.assertion(json!({}))).await;
+        app.assert_refused(&answer, before, 503, "temporarily_unavailable", "internal").await;
+    }
+    app.database.execute("ALTER TABLE identity_providers RENAME COLUMN product TO kind");
+    app.granted(json!({})).await;
 }
