@@ -58,6 +58,7 @@ pub struct Config {
     pub admin: Admin,
     pub assertion: Assertion,
     pub connections: Connections,
+    pub console: Console,
     pub fetch: Fetch,
     pub jwks: Jwks,
     pub keys: Keys,
@@ -114,6 +115,24 @@ pub struct Connections {
     pub max: usize,
     /// Most of one address (of a /64 of IPv6). 0 is off: behind a proxy all come from one address.
     pub per_address: usize,
+}
+
+/// The console: administration in a browser.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Console {
+    /// Whether there is one.
+    pub enabled: bool,
+    /// Where it listens by itself; without it, it is served at `listen`, under the issuer and `/console`.
+    #[schemars(with = "Option<String>")]
+    #[serde(deserialize_with = "types::optional_listen_address")]
+    pub listen: Option<SocketAddr>,
+    /// The URL that browsers reach its own listener by, without `/console`; http only on loopback.
+    pub public_url: Option<String>,
+    /// After what time without a request a session ends.
+    pub idle_timeout: Duration,
+    /// How long a session lasts at the most.
+    pub session_lifetime: Duration,
 }
 
 /// How the database is used.
@@ -236,6 +255,7 @@ impl Default for Config {
             admin: Admin::default(),
             assertion: Assertion::default(),
             connections: Connections::default(),
+            console: Console::default(),
             fetch: Fetch::default(),
             jwks: Jwks::default(),
             keys: Keys::default(),
@@ -251,6 +271,18 @@ impl Default for Config {
 impl Default for Connections {
     fn default() -> Self {
         Self { max: 10_000, per_address: 0 }
+    }
+}
+
+impl Default for Console {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            listen: None,
+            public_url: None,
+            idle_timeout: Duration::from_secs(30 * 60),
+            session_lifetime: Duration::from_secs(8 * 3600),
+        }
     }
 }
 
@@ -353,6 +385,14 @@ impl Config {
     /// The path of the issuer, empty when it has none.
     pub fn issuer_path(&self) -> String {
         Url::parse(&self.issuer).map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default()
+    }
+
+    /// The URL of the console, without a slash at its end; none where it is off.
+    pub fn console_url(&self) -> Option<String> {
+        let own = self.console.public_url.clone();
+        let own_listener = |listen: SocketAddr| own.unwrap_or_else(|| format!("http://{listen}"));
+        let place = self.console.listen.map_or_else(|| self.issuer.clone(), own_listener);
+        self.console.enabled.then(|| format!("{}/console", place.trim_end_matches('/')))
     }
 
     /// The JSON Schema of this configuration, for editors.

@@ -77,7 +77,12 @@ impl Change {
 
     /// Appends the audit row, in the transaction that makes the change, and announces the change to every process.
     /// Where nothing differs there is nothing to record.
-    fn record(self, connection: &mut AnyConnection, by: Actor, at: UnixSeconds) -> Result<(), StoreError> {
+    pub(super) fn record(
+        self,
+        connection: &mut AnyConnection,
+        by: Actor,
+        at: UnixSeconds,
+    ) -> Result<(), StoreError> {
         if let Some((old, new)) = difference::of(self.old, self.new) {
             let event = NewAdminEvent {
                 at,

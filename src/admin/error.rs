@@ -110,6 +110,9 @@ pub enum AdminError {
     #[error("{0}")]
     StatusInvalid(#[from] StatusFault),
 
+    #[error("This set-up token is not valid: it was used, has expired, or never was one.")]
+    SetupTokenInvalid,
+
     #[error("there is no teamspace {0}")]
     NoSuchTeamspace(String),
     #[error("there is no such token")]

@@ -23,15 +23,15 @@ use crate::store::{AnyConnection, teamspaces};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewTeamspace {
-    slug: String,
-    name: String,
-    plan: Plan,
+    pub slug: String,
+    pub name: String,
+    pub plan: Plan,
     #[serde(default)]
-    member_limit: Option<i64>,
+    pub member_limit: Option<i64>,
     #[serde(default)]
-    email_domains: Vec<String>,
+    pub email_domains: Vec<String>,
     #[serde(default = "utc")]
-    time_zone: String,
+    pub time_zone: String,
 }
 
 fn utc() -> String {
@@ -43,17 +43,17 @@ fn utc() -> String {
 #[serde(deny_unknown_fields)]
 pub struct TeamspacePatch {
     #[serde(default, deserialize_with = "present")]
-    slug: Option<String>,
+    pub slug: Option<String>,
     #[serde(default, deserialize_with = "present")]
-    name: Option<String>,
+    pub name: Option<String>,
     #[serde(default, deserialize_with = "present")]
-    plan: Option<Plan>,
+    pub plan: Option<Plan>,
     #[serde(default, deserialize_with = "nullable")]
-    member_limit: Option<Option<i64>>,
+    pub member_limit: Option<Option<i64>>,
     #[serde(default, deserialize_with = "present")]
-    email_domains: Option<Vec<String>>,
+    pub email_domains: Option<Vec<String>>,
     #[serde(default, deserialize_with = "present")]
-    time_zone: Option<String>,
+    pub time_zone: Option<String>,
 }
 
 /// Adds a teamspace.

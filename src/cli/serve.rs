@@ -59,6 +59,10 @@ pub(super) async fn run(config: Config, signals: Signals, migrates: bool) -> Com
     let listeners = Listeners {
         public: listen(app.config.listen, "listen").await?,
         management: listen(app.config.management_listen, "management_listen").await?,
+        console: match app.config.console.listen.filter(|_| app.config.console.enabled) {
+            Some(address) => Some(listen(address, "console.listen").await?),
+            None => None,
+        },
     };
     let service = runtime::start(&app, listeners, Options { pace: Pace::Timed, hangups: Some(hangups) })?;
     tracing::info!(

@@ -9,7 +9,7 @@ use url::Url;
 use super::problem::{ConfigError, ConfigErrors, invalid};
 use super::sources::Sources;
 use super::{
-    Admin, Config, Database, DnsServer, Duration, MAX_DNS_SERVERS, PrivateOrigin, Secret, check_database_url,
+    Admin, Config, Console, Database, DnsServer, Duration, MAX_DNS_SERVERS, PrivateOrigin, Secret, check_database_url,
     is_loopback, log_stream,
 };
 
@@ -38,7 +38,8 @@ impl Config {
     /// Checks everything, and reads the secrets that are in files. `errors` are those found before.
     pub(super) fn validated(mut self, sources: &Sources, errors: ConfigErrors) -> Result<Self, ConfigErrors> {
         let mut found = Problems { sources, errors };
-        found.note(check_issuer(&self.issuer));
+        found.note(check_own_url("issuer", &self.issuer));
+        found.note_all(check_console(&self));
         found.note_all(check_durations(&self));
         found.note_all(check_sizes(&self));
         found.note_all(check_private_origins(&self.fetch.private_origins));
@@ -103,19 +104,19 @@ fn check_encryption_key(key: &Secret) -> Result<(), ConfigError> {
 }
 
 /// RFC 8414 §2: https, no query, no fragment; plain http is for a demonstration on loopback only (OPS-02).
-fn check_issuer(issuer: &str) -> Result<(), ConfigError> {
-    let bad = |why| Err(invalid("issuer", issuer, why));
-    let Ok(url) = Url::parse(issuer) else { return bad("must be an absolute URL") };
+fn check_own_url(key: &str, own: &str) -> Result<(), ConfigError> {
+    let bad = |why| Err(invalid(key, own, why));
+    let Ok(url) = Url::parse(own) else { return bad("must be an absolute URL") };
     if url.query().is_some() || url.fragment().is_some() {
         return bad("must have no query and no fragment (RFC 8414 §2)");
     }
     if !url.username().is_empty() || url.password().is_some() {
         return bad("must have no user name or password");
     }
-    if issuer.ends_with('/') {
+    if own.ends_with('/') {
         return bad("must not end with a slash: clients compare it byte for byte");
     }
-    if url.as_str().trim_end_matches('/') != issuer {
+    if url.as_str().trim_end_matches('/') != own {
         return bad("must be written in its normal form: lower-case host, no default port, no dot segments");
     }
     match url.scheme() {
@@ -125,9 +126,32 @@ fn check_issuer(issuer: &str) -> Result<(), ConfigError> {
     }
 }
 
+/// A listener of its own is reached by a URL of its own.
+fn check_console(config: &Config) -> Vec<ConfigError> {
+    let Console { listen, public_url, .. } = &config.console;
+    let mut errors = Vec::new();
+    match (listen, public_url) {
+        (Some(listen), None) if !listen.ip().is_loopback() => {
+            let why = "needs `console.public_url` as well, the URL that browsers reach it by";
+            errors.push(invalid("console.listen", listen, why));
+        }
+        (None, Some(url)) => {
+            let why = "is for a listener of its own: set `console.listen` as well, or remove it";
+            errors.push(invalid("console.public_url", url, why));
+        }
+        (_, Some(url)) => errors.extend(check_own_url("console.public_url", url).err()),
+        (_, None) => {}
+    }
+    if let Some(listen) = listen.filter(|own| [config.listen, config.management_listen].contains(own)) {
+        let why = "must not be `listen` or `management_listen` as well";
+        errors.push(invalid("console.listen", listen, why));
+    }
+    errors
+}
+
 fn check_durations(config: &Config) -> Vec<ConfigError> {
     const DAY: i64 = 86_400;
-    let rules: [(&'static str, Duration, i64, i64, &'static str); 12] = [
+    let rules: [(&'static str, Duration, i64, i64, &'static str); 14] = [
         ("stop_delay", config.stop_delay, 0, 300, "must be 5m at the most"),
         ("database.timeout", config.database.timeout, 1, 25, "must be between 1s and 25s"),
         (
@@ -140,6 +164,20 @@ fn check_durations(config: &Config) -> Vec<ConfigError> {
         ("access_token.lifetime", config.access_token.lifetime, 1, 3600, "must be between 1s and 1h"),
         ("assertion.max_lifetime", config.assertion.max_lifetime, 1, 3600, "must be between 1s and 1h"),
         ("assertion.clock_skew", config.assertion.clock_skew, 0, 60, "must be 60s at the most"),
+        (
+            "console.idle_timeout",
+            config.console.idle_timeout,
+            60,
+            DAY,
+            "must be between 1m and 24h",
+        ),
+        (
+            "console.session_lifetime",
+            config.console.session_lifetime,
+            300,
+            7 * DAY,
+            "must be between 5m and 7d",
+        ),
         ("fetch.timeout", config.fetch.timeout, 1, 60, "must be between 1s and 60s"),
         ("jwks.max_age", config.jwks.max_age, 60, 86_400, "must be between 1m and 24h"),
         ("jwks.min_refresh_interval", config.jwks.min_refresh_interval, 1, 3600, "must be between 1s and 1h"),

@@ -32,6 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Listeners {
     pub public: TcpListener,
     pub management: TcpListener,
+    /// Where the console has a listener of its own.
+    pub console: Option<TcpListener>,
 }
 
 /// How the service runs.
@@ -136,11 +138,17 @@ struct Starting<'a> {
 
 impl Starting<'_> {
     fn listen(&mut self, listeners: Listeners) {
-        let Listeners { public, management } = listeners;
+        let Listeners { public, management, console } = listeners;
         let (router, gate) = (web::router(Arc::clone(self.app)), Arc::clone(&self.app.gate));
         self.spawn(essential("public_listener", Stage::Requests), |schedule| async move {
             server::serve(public, router, gate, schedule.stop.cancelled()).await;
         });
+        if let (Some(listener), Some(router)) = (console, web::console_router(Arc::clone(self.app))) {
+            let gate = Arc::clone(&self.app.gate);
+            self.spawn(essential("console_listener", Stage::Requests), |schedule| async move {
+                server::serve(listener, router, gate, schedule.stop.cancelled()).await;
+            });
+        }
         let router = web::management_router(Arc::clone(self.app));
         self.spawn(essential("management_listener", Stage::Management), |schedule| async move {
             let served = server::serve(management, router, Arc::new(Gate::private()), pending());

@@ -10,6 +10,7 @@ mod checkpoint;
 pub mod clients;
 mod conflict;
 pub mod connection;
+pub mod console_sessions;
 pub mod copy;
 pub mod decision_body;
 mod failures;
@@ -31,6 +32,7 @@ pub mod replicas;
 pub mod resources;
 mod row;
 mod schema;
+pub mod setup_tokens;
 pub mod shadow;
 pub mod sign_in_counts;
 pub mod sign_ins;
@@ -346,6 +348,15 @@ impl Store {
             self.write::<_, StoreError, _>(move |c| Ok(maintenance::prune_audit(c, before)?)).await?,
         ) {}
         Ok(())
+    }
+
+    /// Deletes sessions of the console that have ended by themselves.
+    pub async fn prune_console_sessions(
+        &self,
+        now: UnixSeconds,
+        unused_since: UnixSeconds,
+    ) -> Result<(), StoreError> {
+        self.write(move |c| Ok(console_sessions::prune(c, now, unused_since).map(|_| ())?)).await
     }
 
     /// Deletes what has expired, in steps between which others write.

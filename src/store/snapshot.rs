@@ -7,6 +7,7 @@ use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::marker::PhantomData;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use imbl::OrdSet;
@@ -212,6 +213,12 @@ impl Snapshot {
     /// Every teamspace, by slug.
     pub fn tenancies(&self) -> impl Iterator<Item = &Arc<Tenancy>> {
         self.by_slug.iter().map(|By(tenancy, _)| tenancy)
+    }
+
+    /// The teamspaces from a slug on, by slug.
+    pub fn tenancies_from(&self, slug: &str) -> impl Iterator<Item = &Arc<Tenancy>> {
+        let from = (Bound::Included(slug), Bound::Unbounded);
+        self.by_slug.range::<_, str>(from).map(|By(tenancy, _)| tenancy)
     }
 
     /// A teamspace by its slug.

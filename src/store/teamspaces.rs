@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Nullable};
 
-use super::schema::{email_domains, teamspaces};
+use super::schema::{email_domains, sign_ins, teamspaces};
 use super::statement::{ConstSql, Statement};
 use super::{AnyConnection, StoreError, sign_in_counts};
 use crate::clock::UnixSeconds;
@@ -109,7 +111,7 @@ impl ConstSql for CountSeats {
 
 #[derive(QueryableByName)]
 struct Seats {
-    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    #[diesel(sql_type = BigInt)]
     seats_used: i64,
 }
 
@@ -199,4 +201,44 @@ pub fn holders_of_domains(
 pub fn known_slugs(connection: &mut AnyConnection, slugs: &[String]) -> Result<Vec<String>, StoreError> {
     let known = teamspaces::table.filter(teamspaces::slug.eq_any(slugs)).select(teamspaces::slug);
     Ok(known.load(connection)?)
+}
+
+/// How a teamspace is used.
+#[derive(Debug, Clone)]
+pub struct Usage {
+    pub teamspace_id: String,
+    pub seats_used: i64,
+    pub last: Option<LastSignIn>,
+}
+
+/// The last sign-in of a teamspace, granted or refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastSignIn {
+    pub at: UnixSeconds,
+    /// Empty for one that was granted.
+    pub reason: String,
+}
+
+/// How some teamspaces are used. The index on teamspace and id leads to the last sign-in of each.
+pub fn usage(connection: &mut AnyConnection, ids: &[String]) -> Result<Vec<Usage>, StoreError> {
+    let last = sql::<Nullable<BigInt>>(
+        "(SELECT MAX(sign_ins.id) FROM sign_ins WHERE sign_ins.teamspace_id = teamspaces.id)",
+    );
+    let rows: Vec<(String, i64, Option<i64>)> = teamspaces::table
+        .filter(teamspaces::id.eq_any(ids))
+        .select((teamspaces::id, teamspaces::seats_used, last))
+        .load(connection)?;
+    let last_ids: Vec<i64> = rows.iter().filter_map(|(_, _, last)| *last).collect();
+    let sign_ins: HashMap<i64, LastSignIn> = sign_ins::table
+        .filter(sign_ins::id.eq_any(last_ids))
+        .select((sign_ins::id, sign_ins::at, sign_ins::reason))
+        .load::<(i64, UnixSeconds, String)>(connection)?
+        .into_iter()
+        .map(|(id, at, reason)| (id, LastSignIn { at, reason }))
+        .collect();
+    let usage = |(teamspace_id, seats_used, last): (String, i64, Option<i64>)| {
+        let last = last.and_then(|id| sign_ins.get(&id).cloned());
+        Usage { teamspace_id, seats_used, last }
+    };
+    Ok(rows.into_iter().map(usage).collect())
 }

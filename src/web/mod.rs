@@ -3,6 +3,7 @@
 mod admission;
 pub mod api;
 mod body;
+mod console;
 mod error;
 mod health;
 mod metrics;
@@ -16,10 +17,12 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::response::Redirect;
 use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::app::App;
+use console::Site;
 use middleware::{
     AccessLog, AroundLayer, FindCaller, Hsts, NameRequests, RateLimit, RefuseSlowBodies, TimeOutLayer,
 };
@@ -32,10 +35,32 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Every public route, relative to the issuer.
 pub fn router(app: Arc<App>) -> Router {
     let path = app.config.issuer_path();
-    Router::new()
+    let routes = Router::new()
         .merge(oauth::routes(&path))
         .nest_service(&format!("{path}/api/v1"), api::router(Arc::clone(&app)))
-        .fallback(error::not_found)
+        .fallback(error::not_found);
+    let routes = match Site::of(&app.config).filter(|_| app.config.console.listen.is_none()) {
+        Some(site) => routes.nest_service(&site.base, console::router(Arc::clone(&app), &Arc::new(site))),
+        None => routes,
+    };
+    guard(app, routes)
+}
+
+/// The console's own listener; none where the console has none.
+pub fn console_router(app: Arc<App>) -> Option<Router> {
+    app.config.console.listen?;
+    let site = Arc::new(Site::of(&app.config)?);
+    let first = Redirect::temporary(&format!("{}/", site.base));
+    let routes = Router::new()
+        .nest_service(&site.base, console::router(Arc::clone(&app), &site))
+        .route("/", get(async || first))
+        .fallback(error::not_found);
+    Some(guard(app, routes))
+}
+
+/// What is done around every request.
+fn guard(app: Arc<App>, routes: Router<Arc<App>>) -> Router {
+    routes
         // The first is the outermost. Together, since every call of `layer` puts another box around each route.
         .layer((
             AroundLayer(NameRequests(Arc::clone(&app.clock))),

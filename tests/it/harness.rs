@@ -85,7 +85,7 @@ pub struct TestApp {
 /// Listeners on free ports of loopback, and their addresses as URLs.
 pub async fn listeners() -> (Listeners, [String; 2]) {
     let bind = async || tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let listeners = Listeners { public: bind().await, management: bind().await };
+    let listeners = Listeners { public: bind().await, management: bind().await, console: None };
     let urls = [&listeners.public, &listeners.management];
     let urls = urls.map(|listener| format!("http://{}", listener.local_addr().unwrap()));
     (listeners, urls)

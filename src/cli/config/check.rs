@@ -21,8 +21,14 @@ pub(super) fn problems(config: &Config, now: i64) -> Vec<String> {
     let fetcher = Fetcher::new(&config.fetch, &Resolver::new(&config.fetch));
     problems.extend(fetcher.err().map(|error| format!("`fetch.ca_file`: {error}")));
     problems.extend(open_database(config, now).err());
-    for (key, address) in [("listen", config.listen), ("management_listen", config.management_listen)] {
-        problems.extend(listen(key, address).err());
+    let console = config.console.listen.filter(|_| config.console.enabled);
+    let listeners = [
+        ("listen", Some(config.listen)),
+        ("management_listen", Some(config.management_listen)),
+        ("console.listen", console),
+    ];
+    for (key, address) in listeners {
+        problems.extend(address.and_then(|address| listen(key, address).err()));
     }
     problems.extend(config.log_stream.iter().filter_map(|stream| match &stream.to {
         Destination::File(path) => {

@@ -44,7 +44,7 @@ const fn of_documents(name: &'static str, key: usize, columns: &'static str) -> 
 pub(super) const DECISION_LOG: &str = "sign_ins";
 
 /// Not `replicas`: these are the processes that serve the other database.
-pub const TABLES: [Table; 24] = [
+pub const TABLES: [Table; 26] = [
     table("teamspaces", 1, "id slug name plan member_limit# created_at# seats_used# time_zone"),
     table("email_domains", 1, "domain teamspace_id"),
     table(
@@ -92,6 +92,12 @@ pub const TABLES: [Table; 24] = [
     table("member_exchanges", 3, "month# member_id client_id number#"),
     table("last_assertions", 1, "identity_provider_id at# reason request_id granted_at#"),
     table("policy_counts", 2, "day# policy allowed# refused#"),
+    table(
+        "console_sessions",
+        1,
+        "id digest kind email name teamspace_id link_id address created_at# seen_at# expires_at#",
+    ),
+    table("console_setup_tokens", 1, "digest created_at# expires_at# used_at#"),
 ];
 
 /// The one row of each database that its migrations make: it is replaced when all others are there.

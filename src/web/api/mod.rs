@@ -9,7 +9,7 @@ mod json;
 mod members;
 mod page;
 mod policies;
-mod problem;
+pub(super) mod problem;
 mod reasons;
 mod resources;
 pub(crate) mod sign_ins;

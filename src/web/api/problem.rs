@@ -91,7 +91,7 @@ impl Problem {
 /// Defines `wire`, the status and the stable code of each error, and the list of them.
 macro_rules! table {
     ($($error:pat => $status:ident $code:literal),+ $(,)?) => {
-        fn wire(error: &AdminError) -> (StatusCode, &'static str) {
+        pub(in crate::web) fn wire(error: &AdminError) -> (StatusCode, &'static str) {
             use AdminError as E;
             match error { $($error => (StatusCode::$status, $code)),+ }
         }
@@ -151,6 +151,7 @@ table! {
     E::MemberLimitReached => CONFLICT "member_limit_reached",
     E::StatusInvalid(_) => UNPROCESSABLE_ENTITY "status_invalid",
 
+    E::SetupTokenInvalid => UNPROCESSABLE_ENTITY "setup_token_invalid",
     E::NoSuchTeamspace(_) | E::NoSuchToken | E::NoSuchKey => NOT_FOUND "not_found",
     E::KeySigns => CONFLICT "key_signs",
 

@@ -1,0 +1,2 @@
+DROP TABLE console_setup_tokens;
+DROP TABLE console_sessions;

@@ -1,0 +1,186 @@
+//! Signing in to the console: set-up tokens, and the sessions that a sign-in begins.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::caller::Actor;
+use super::change::Change;
+use super::error::AdminError;
+use crate::app::App;
+use crate::clock::UnixSeconds;
+use crate::model::console_user::{ConsoleUser, UserKind};
+use crate::random::{digest, secret};
+use crate::store::console_sessions::{self, ConsoleSession, SessionKind};
+use crate::store::connection;
+use crate::store::setup_tokens::{self, SetupToken};
+use crate::store::{Store, StoreError};
+
+/// How long a set-up token can be used, in seconds.
+pub const SETUP_TOKEN_LIFETIME: i64 = 24 * 3600;
+/// How long a session lasts that a set-up token has begun.
+const SETUP_SESSION: i64 = 3600;
+/// The name of whoever came with a set-up token.
+const SETUP_NAME: &str = "set-up token";
+/// How exact the time of a session's last use is, in seconds.
+const TOUCHED_EVERY: i64 = 60;
+
+/// Somebody whose sign-in was verified.
+pub struct SignedIn {
+    pub kind: SessionKind,
+    pub email: String,
+    pub name: String,
+    pub teamspace_id: Option<String>,
+    pub link_id: String,
+    /// How long the session lasts at the most, in seconds.
+    pub lifetime: i64,
+}
+
+/// Where a sign-in came from.
+pub struct Origin {
+    pub address: String,
+    pub request_id: String,
+}
+
+impl SignedIn {
+    /// The session that begins now; its digest is not known yet.
+    pub fn session(self, origin: &Origin, now: UnixSeconds) -> ConsoleSession {
+        ConsoleSession {
+            id: Uuid::new_v4().to_string(),
+            digest: String::new(),
+            kind: self.kind,
+            email: self.email,
+            name: self.name,
+            teamspace_id: self.teamspace_id,
+            link_id: self.link_id,
+            address: origin.address.clone(),
+            created_at: now,
+            seen_at: now,
+            expires_at: now + self.lifetime,
+        }
+    }
+}
+
+/// Makes a set-up token.
+pub async fn create_setup_token(store: &Store, now: UnixSeconds) -> Result<String, AdminError> {
+    let (token, row) = new_setup_token(now)?;
+    store
+        .write(move |c| -> Result<_, AdminError> {
+            Change::noted("console.setup_token", "", None).record_of_command(c, now)?;
+            Ok(setup_tokens::insert(c, &row)?)
+        })
+        .await?;
+    Ok(token)
+}
+
+/// Makes the first set-up token of a database; none where there was one before.
+pub async fn create_first_setup_token(store: &Store, now: UnixSeconds) -> Result<Option<String>, AdminError> {
+    let (token, row) = new_setup_token(now)?;
+    let is_first = store
+        .configure(move |c| -> Result<_, AdminError> {
+            if setup_tokens::was_any(c)? {
+                return Ok(false);
+            }
+            setup_tokens::insert(c, &row)?;
+            Ok(true)
+        })
+        .await?;
+    Ok(is_first.then_some(token))
+}
+
+fn new_setup_token(now: UnixSeconds) -> Result<(String, SetupToken), AdminError> {
+    let token = format!("csu_{}", secret()?);
+    let row = SetupToken {
+        digest: digest(&token),
+        created_at: now,
+        expires_at: now + SETUP_TOKEN_LIFETIME,
+    };
+    Ok((token, row))
+}
+
+/// The file beside an SQLite database that the first set-up token is written to.
+pub fn setup_token_file(database_url: &str) -> Option<PathBuf> {
+    let database = connection::files(database_url).into_iter().next()?;
+    let mut name = database.into_os_string();
+    name.push(".setup-token");
+    Some(name.into())
+}
+
+/// Uses a set-up token up: whoever presented it is an operator.
+pub async fn redeem_setup_token(
+    app: &App,
+    presented: &str,
+    origin: &Origin,
+) -> Result<SignedIn, AdminError> {
+    let (digest, now) = (digest(presented.trim()), app.clock.now());
+    let actor = Actor { name: SETUP_NAME.to_owned(), request_id: origin.request_id.clone() };
+    let redeemed = app.store.write(move |c| -> Result<bool, AdminError> {
+        let is_good = setup_tokens::redeem(c, &digest, now)?;
+        if is_good {
+            Change::noted("console.sign_in", SETUP_NAME, None).record(c, actor, now)?;
+        }
+        Ok(is_good)
+    });
+    if !redeemed.await? {
+        return Err(AdminError::SetupTokenInvalid);
+    }
+    // It is of no use any more; and where it cannot be removed, it does no harm.
+    if let Some(path) = setup_token_file(&app.config.database_url) {
+        let _ = std::fs::remove_file(path);
+    }
+    Ok(SignedIn {
+        kind: SessionKind::Operator,
+        email: String::new(),
+        name: SETUP_NAME.to_owned(),
+        teamspace_id: None,
+        link_id: String::new(),
+        lifetime: SETUP_SESSION,
+    })
+}
+
+/// Writes a session that begins.
+pub async fn begin(store: &Store, session: ConsoleSession) -> Result<(), StoreError> {
+    store.write(move |c| Ok(console_sessions::insert(c, &session)?)).await
+}
+
+/// The session of a digest, unless it has ended. The database is asked each time: an ended session stops at once, on
+/// every replica.
+pub async fn find_live(app: &App, digest: String) -> Result<Option<ConsoleSession>, StoreError> {
+    let now = app.clock.now();
+    let idle = app.config.console.idle_timeout.as_secs();
+    let found = app.store.read(move |c| console_sessions::find(c, &digest)).await?;
+    let live = found.filter(|session| now < session.expires_at && now < session.seen_at + idle);
+    if let Some(session) = &live
+        && now >= session.seen_at + TOUCHED_EVERY
+    {
+        let id = session.id.clone();
+        app.store.write::<_, StoreError, _>(move |c| Ok(console_sessions::touch(c, &id, now)?)).await?;
+    }
+    Ok(live)
+}
+
+/// Ends a session, by its digest.
+pub async fn end(store: &Store, digest: String) -> Result<(), StoreError> {
+    store.write(move |c| Ok(console_sessions::end(c, &digest).map(|_| ())?)).await
+}
+
+/// Ends all sessions of a person.
+pub async fn end_all_of(store: &Store, user: &ConsoleUser) -> Result<(), StoreError> {
+    let id = user.session_id.clone();
+    store.write(move |c| Ok(console_sessions::end_all_of(c, &id).map(|_| ())?)).await
+}
+
+/// The person whose session it is.
+pub fn user_of(session: &ConsoleSession) -> Arc<ConsoleUser> {
+    let kind = match (session.kind, &session.teamspace_id) {
+        (SessionKind::Operator, _) => UserKind::Operator,
+        (SessionKind::SetupLink, Some(teamspace_id)) => {
+            UserKind::SetupLink { teamspace_id: teamspace_id.clone(), link_id: session.link_id.clone() }
+        }
+        // A link without a teamspace leads nowhere.
+        (SessionKind::SetupLink, None) => UserKind::Member(Vec::new()),
+    };
+    let (email, name) = (session.email.clone(), session.name.clone());
+    Arc::new(ConsoleUser { session_id: session.id.clone(), email, name, kind })
+}

@@ -1,0 +1,139 @@
+//! What a handler answers: a page, a form once more, the way to the next page, or why there is none.
+
+use std::any::Any;
+
+use askama::Template;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+
+use super::notice::SetNotice;
+use crate::admin::AdminError;
+use crate::limits::Limited;
+use crate::store::StoreError;
+use crate::web::api::problem::wire;
+
+/// Why there is no page.
+#[derive(Debug, thiserror::Error)]
+pub enum PageError {
+    /// The place to sign in, which leads back.
+    #[error("nobody is signed in")]
+    SignIn(String),
+    #[error("Nothing is here. The address may be wrong, or what it led to was removed.")]
+    NotFound,
+    #[error("This page cannot be used that way. Go back and use its buttons.")]
+    MethodNotAllowed,
+    #[error("The form could not be read: {0}.")]
+    Form(String),
+    #[error(transparent)]
+    Admin(#[from] AdminError),
+    #[error("the session cannot be kept: {0}")]
+    Session(#[from] tower_sessions::session::Error),
+    #[error("a page cannot be made: {0}")]
+    Template(#[from] askama::Error),
+}
+
+/// What a page of its own says went wrong. It rides on the response until [`super::layers::explain_failures`] makes that
+/// page.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    pub title: &'static str,
+    pub text: String,
+}
+
+/// On a response: whoever asked must sign in first.
+#[derive(Debug, Clone, Copy)]
+pub struct SignInNeeded;
+
+/// A page.
+pub fn page(template: &impl Template) -> Result<Response, PageError> {
+    Ok(Html(template.render()?).into_response())
+}
+
+/// A page with a form that has mistakes.
+pub fn form_again(template: &impl Template) -> Result<Response, PageError> {
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, page(template)?).into_response())
+}
+
+/// The way to another page.
+pub fn go(location: &str) -> Response {
+    match HeaderValue::from_str(location) {
+        Ok(location) => (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response(),
+        Err(_) => PageError::NotFound.into_response(),
+    }
+}
+
+/// The way to another page, which tells what happened.
+pub fn go_with_notice(location: &str, notice: impl Into<String>) -> Response {
+    let mut response = go(location);
+    response.extensions_mut().insert(SetNotice(notice.into()));
+    response
+}
+
+impl PageError {
+    fn failure(&self) -> (StatusCode, Failure) {
+        let (status, title, text) = match self {
+            Self::SignIn(_) => (StatusCode::UNAUTHORIZED, "Sign in", self.to_string()),
+            Self::NotFound | Self::Admin(AdminError::NotFound) => {
+                (StatusCode::NOT_FOUND, "Not found", Self::NotFound.to_string())
+            }
+            Self::MethodNotAllowed => {
+                (StatusCode::METHOD_NOT_ALLOWED, "That did not work", self.to_string())
+            }
+            Self::Form(_) => (StatusCode::BAD_REQUEST, "That did not work", self.to_string()),
+            Self::Admin(AdminError::OperatorOnly) => {
+                let text = "Only an operator of this deployment can see this page.";
+                (StatusCode::FORBIDDEN, "Not allowed", text.to_owned())
+            }
+            Self::Admin(AdminError::Limited(Limited { retry_after })) => {
+                let text = format!("That were many requests in a short time. Try again in {retry_after} s.");
+                (StatusCode::TOO_MANY_REQUESTS, "Too many requests", text)
+            }
+            Self::Admin(error) if wire(error).0 != StatusCode::SERVICE_UNAVAILABLE => {
+                (wire(error).0, "That did not work", error.to_string())
+            }
+            Self::Admin(_) | Self::Session(_) | Self::Template(_) => {
+                tracing::error!(error = %self, "the console cannot answer");
+                let text = "Something is out of order at the moment. Nothing is lost: try again in a minute.";
+                (StatusCode::SERVICE_UNAVAILABLE, "Temporarily unavailable", text.to_owned())
+            }
+        };
+        (status, Failure { title, text })
+    }
+}
+
+impl From<StoreError> for PageError {
+    fn from(error: StoreError) -> Self {
+        Self::Admin(error.into())
+    }
+}
+
+impl From<Limited> for PageError {
+    fn from(limited: Limited) -> Self {
+        Self::Admin(limited.into())
+    }
+}
+
+impl IntoResponse for PageError {
+    fn into_response(self) -> Response {
+        if let Self::SignIn(location) = &self {
+            let mut response = go(location);
+            response.extensions_mut().insert(SignInNeeded);
+            return response;
+        }
+        let (status, failure) = self.failure();
+        let mut response = status.into_response();
+        if let Self::Admin(AdminError::Limited(limited)) = self {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(limited.retry_after));
+        }
+        response.extensions_mut().insert(failure);
+        response
+    }
+}
+
+/// A defect: the process lives on, the person gets a page.
+pub fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or_default();
+    tracing::error!(panic = text, "a page of the console panicked");
+    StatusCode::INTERNAL_SERVER_ERROR.into_response()
+}

@@ -1,0 +1,296 @@
+//! Whom a page is for, and the frame around its content. A handler says by its first argument who may see it.
+
+use std::collections::HashMap;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use axum::RequestPartsExt as _;
+use axum::extract::{FromRequestParts, Path};
+use axum::http::Method;
+use axum::http::request::Parts;
+use axum::response::Response;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use tower_sessions::Session;
+
+use super::answer::{PageError, go_with_notice};
+use super::notice::Notice;
+use super::session;
+use super::site::Site;
+use super::words;
+use crate::admin::{Admin, InTeamspace, Operator, Principal, console};
+use crate::app::App;
+use crate::limits::admin::{Holder, Place as BudgetPlace};
+use crate::model::console_user::ConsoleUser;
+use crate::model::teamspace::Teamspace;
+use crate::web::middleware::RequestId;
+
+/// The page that is shown, for the navigation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// None of the navigation's.
+    Elsewhere,
+    Teamspaces,
+    Policies,
+    Clients,
+    Resources,
+    Audit,
+    System,
+    Overview,
+    Enterprise,
+    Members,
+    Activity,
+    Explain,
+}
+
+/// What is around the content of every page.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// The path that links begin with.
+    pub base: String,
+    pub assets: String,
+    pub place: Place,
+    /// Nobody on pages that need no sign-in.
+    pub person: Option<Person>,
+    /// The teamspace whose page it is.
+    pub teamspace: Option<Heading>,
+    /// What happened before.
+    pub notice: Option<String>,
+}
+
+/// Somebody who is signed in.
+#[derive(Debug, Clone)]
+pub struct Person {
+    pub name: String,
+    pub initials: String,
+    pub is_operator: bool,
+    /// Whether they came with a set-up token.
+    pub is_setting_up: bool,
+}
+
+/// What stands above a teamspace's tabs.
+#[derive(Debug, Clone)]
+pub struct Heading {
+    pub slug: String,
+    pub name: String,
+    pub plan: &'static str,
+}
+
+/// A place of the navigation.
+pub struct Link {
+    pub label: &'static str,
+    pub path: &'static str,
+    pub is_current: bool,
+}
+
+impl Frame {
+    /// The frame of a page that needs no sign-in.
+    pub fn outside(site: &Site) -> Self {
+        Self {
+            base: site.base.clone(),
+            assets: site.assets.clone(),
+            place: Place::Elsewhere,
+            person: None,
+            teamspace: None,
+            notice: None,
+        }
+    }
+
+    /// Whether an operator sees the page.
+    pub fn is_operator(&self) -> bool {
+        self.person.as_ref().is_some_and(|person| person.is_operator)
+    }
+
+    fn links<const N: usize>(&self, links: [(Place, &'static str, &'static str); N]) -> [Link; N] {
+        links.map(|(place, label, path)| Link { label, path, is_current: self.place == place })
+    }
+
+    /// The pages of operators.
+    pub fn operator_links(&self) -> [Link; 6] {
+        self.links([
+            (Place::Teamspaces, "Teamspaces", "/teamspaces"),
+            (Place::Policies, "Policies", "/policies"),
+            (Place::Clients, "Clients", "/clients"),
+            (Place::Resources, "Resources", "/resources"),
+            (Place::Audit, "Audit", "/audit"),
+            (Place::System, "System", "/system"),
+        ])
+    }
+
+    /// The pages of a teamspace.
+    pub fn tabs(&self) -> [Link; 5] {
+        self.links([
+            (Place::Overview, "Overview", ""),
+            (Place::Enterprise, "Enterprise", "/enterprise"),
+            (Place::Members, "Members", "/members"),
+            (Place::Activity, "Activity", "/activity"),
+            (Place::Explain, "Explain", "/explain"),
+        ])
+    }
+}
+
+/// What every page is given beside who it is for.
+pub struct Context {
+    pub site: Arc<Site>,
+    pub user: Arc<ConsoleUser>,
+    notice: Option<String>,
+    _budget: BudgetPlace,
+}
+
+impl Context {
+    fn frame(&self, place: Place, teamspace: Option<&Teamspace>) -> Frame {
+        let user = &self.user;
+        let is_setting_up = user.is_operator() && user.email.is_empty();
+        let person = Person {
+            name: if user.email.is_empty() { user.name.clone() } else { user.email.clone() },
+            initials: initials(&user.name),
+            is_operator: user.is_operator(),
+            is_setting_up,
+        };
+        let heading = |t: &Teamspace| Heading {
+            slug: t.slug.clone(),
+            name: t.name.clone(),
+            plan: words::plan(t.plan),
+        };
+        Frame {
+            place,
+            person: Some(person),
+            teamspace: teamspace.map(heading),
+            notice: self.notice.clone(),
+            ..Frame::outside(&self.site)
+        }
+    }
+
+    /// The way to a page of the console, which tells what happened.
+    pub fn done(&self, path: &str, notice: impl Into<String>) -> Response {
+        go_with_notice(&format!("{}{path}", self.site.base), notice)
+    }
+}
+
+/// The first letters of a name's first two words.
+fn initials(name: &str) -> String {
+    let words = name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.take(2).filter_map(|word| word.chars().next()).flat_map(char::to_uppercase).collect()
+}
+
+/// Anybody who is signed in.
+pub struct Viewer {
+    admin: Admin,
+    context: Context,
+}
+
+/// Somebody who reaches the teamspace of the path's `{slug}`.
+pub struct InTeamspacePage {
+    at: InTeamspace,
+    context: Context,
+}
+
+/// An operator.
+pub struct OperatorPage {
+    operator: Operator,
+    context: Context,
+}
+
+impl Viewer {
+    /// The frame of a page.
+    pub fn frame(&self, place: Place) -> Frame {
+        self.context.frame(place, None)
+    }
+}
+
+impl InTeamspacePage {
+    /// The frame of a page of the teamspace.
+    pub fn frame(&self, place: Place) -> Frame {
+        self.context.frame(place, Some(&self.at.tenancy().teamspace))
+    }
+
+    /// The path of a page of the teamspace, to be put behind the base: `/members` for example, or nothing.
+    pub fn path(&self, page: &str) -> String {
+        format!("/t/{}{page}", self.at.tenancy().teamspace.slug)
+    }
+}
+
+impl OperatorPage {
+    /// The frame of a page.
+    pub fn frame(&self, place: Place) -> Frame {
+        self.context.frame(place, None)
+    }
+}
+
+/// Each page acts as the one that it is for, and has the context.
+macro_rules! page_for {
+    ($page:ident, $field:ident: $who:ident) => {
+        impl Deref for $page {
+            type Target = $who;
+
+            fn deref(&self) -> &$who {
+                &self.$field
+            }
+        }
+
+        impl $page {
+            /// What every page is given.
+            pub fn context(&self) -> &Context {
+                &self.context
+            }
+
+            /// The way to a page of the console, which tells what happened.
+            pub fn done(&self, path: &str, notice: impl Into<String>) -> Response {
+                self.context.done(path, notice)
+            }
+        }
+    };
+}
+
+page_for!(Viewer, admin: Admin);
+page_for!(InTeamspacePage, at: InTeamspace);
+page_for!(OperatorPage, operator: Operator);
+
+impl FromRequestParts<Arc<App>> for Viewer {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, PageError> {
+        let site = parts.extensions.get::<Arc<Site>>().cloned().ok_or(PageError::NotFound)?;
+        let session = parts.extensions.get::<Session>().ok_or(PageError::NotFound)?;
+        let Some(session) = session::current(session).await? else {
+            return Err(PageError::SignIn(sign_in_from(&site, parts)));
+        };
+        let user = console::user_of(&session);
+        let holder = Holder { id: &session.id, digest: &session.digest, is_operator: user.is_operator() };
+        let is_change = !matches!(parts.method, Method::GET | Method::HEAD);
+        let budget = app.admin_budgets.enter(holder, is_change)?;
+        let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.to_string()).unwrap_or_default();
+        let admin = Admin::new(Arc::clone(app), Principal::Console(Arc::clone(&user)), request_id);
+        let notice = parts.extensions.get::<Notice>().map(|notice| notice.0.clone());
+        Ok(Self { admin, context: Context { site, user, notice, _budget: budget } })
+    }
+}
+
+/// The place to sign in, which leads back to the page that was asked for.
+fn sign_in_from(site: &Site, parts: &Parts) -> String {
+    let asked = format!("{}{}", site.base, parts.uri);
+    match parts.method == Method::GET && site.is_own_path(&asked) && parts.uri.path() != "/" {
+        true => format!("{}/sign-in?next={}", site.base, utf8_percent_encode(&asked, NON_ALPHANUMERIC)),
+        false => format!("{}/sign-in", site.base),
+    }
+}
+
+impl FromRequestParts<Arc<App>> for InTeamspacePage {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, PageError> {
+        let Viewer { admin, context } = Viewer::from_request_parts(parts, app).await?;
+        let Path(params) =
+            parts.extract::<Path<HashMap<String, String>>>().await.map_err(|_| PageError::NotFound)?;
+        let slug = params.get("slug").ok_or(PageError::NotFound)?;
+        Ok(Self { at: admin.in_teamspace(slug)?, context })
+    }
+}
+
+impl FromRequestParts<Arc<App>> for OperatorPage {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, PageError> {
+        let Viewer { admin, context } = Viewer::from_request_parts(parts, app).await?;
+        Ok(Self { operator: admin.into_operator()?, context })
+    }
+}

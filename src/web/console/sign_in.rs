@@ -1,0 +1,134 @@
+//! Signing in and out.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Query, State};
+use axum::response::Response;
+use axum::routing::{get, post};
+use axum::{Extension, Router};
+use serde::Deserialize;
+use tower_sessions::Session;
+
+use super::answer::{PageError, form_again, go, go_with_notice, page};
+use super::form::{Faults, Typed};
+use super::notice::Notice;
+use super::page::{Frame, Viewer};
+use super::session::{self, Came};
+use super::site::Site;
+use crate::admin::AdminError;
+use crate::admin::console;
+use crate::app::App;
+
+/// What failed attempts are counted under, for each address.
+const ATTEMPTS: &str = "console set-up token";
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct SignInPage {
+    frame: Frame,
+    /// Where the sign-in leads; empty for the first page.
+    next: String,
+    faults: Faults,
+}
+
+/// The way that brought somebody here.
+#[derive(Deserialize)]
+pub struct Asked {
+    #[serde(default)]
+    next: String,
+}
+
+#[derive(Deserialize)]
+pub struct SignInForm {
+    #[serde(default)]
+    setup_token: String,
+    #[serde(default)]
+    next: String,
+}
+
+#[derive(Deserialize)]
+pub struct SignOutForm {
+    /// Whether all sessions of the person end.
+    #[serde(default)]
+    everywhere: bool,
+}
+
+/// The routes.
+pub fn routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/", get(first_page))
+        .route("/sign-in", get(show).post(sign_in))
+        .route("/sign-out", post(sign_out))
+}
+
+/// `GET /`: the first page that the person may see.
+async fn first_page(viewer: Viewer) -> Response {
+    let base = &viewer.context().site.base;
+    let own = viewer.confined_to();
+    let snapshot = viewer.app.snapshot();
+    let only = own.as_deref().and_then(|ids| if let [id] = ids { snapshot.slug_of(id) } else { None });
+    go(&match only {
+        Some(slug) => format!("{base}/t/{slug}"),
+        None => format!("{base}/teamspaces"),
+    })
+}
+
+/// `GET /sign-in`
+async fn show(
+    Extension(site): Extension<Arc<Site>>,
+    Query(asked): Query<Asked>,
+    notice: Option<Extension<Notice>>,
+    session: Session,
+) -> Result<Response, PageError> {
+    let next = checked(&site, asked.next);
+    if session::current(&session).await?.is_some() {
+        return Ok(go(if next.is_empty() { &site.base } else { &next }));
+    }
+    let notice = notice.map(|Extension(Notice(text))| text);
+    let frame = Frame { notice, ..Frame::outside(&site) };
+    page(&SignInPage { frame, next, faults: Faults::default() })
+}
+
+/// `POST /sign-in`
+async fn sign_in(
+    State(app): State<Arc<App>>,
+    Extension(site): Extension<Arc<Site>>,
+    came: Came,
+    session: Session,
+    Typed(form): Typed<SignInForm>,
+) -> Result<Response, PageError> {
+    app.limits.check_authentication(ATTEMPTS, came.address)?;
+    let next = checked(&site, form.next);
+    match console::redeem_setup_token(&app, &form.setup_token, &came.origin).await {
+        Ok(who) => {
+            session::begin(&session, &app, who, &came.origin).await?;
+            Ok(go(if next.is_empty() { &site.base } else { &next }))
+        }
+        Err(error @ AdminError::SetupTokenInvalid) => {
+            app.limits.note_failed_authentication(ATTEMPTS, came.address);
+            let faults = Faults::of("setup_token", error.to_string());
+            form_again(&SignInPage { frame: Frame::outside(&site), next, faults })
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// `POST /sign-out`
+async fn sign_out(
+    viewer: Viewer,
+    session: Session,
+    Typed(form): Typed<SignOutForm>,
+) -> Result<Response, PageError> {
+    if form.everywhere {
+        console::end_all_of(&viewer.app.store, &viewer.context().user).await?;
+    }
+    session.flush().await?;
+    let sign_in = format!("{}/sign-in", viewer.context().site.base);
+    Ok(go_with_notice(&sign_in, "You are signed out."))
+}
+
+/// The page that a sign-in leads to; none where what came is no page of the console.
+fn checked(site: &Site, next: String) -> String {
+    if site.is_own_path(&next) { next } else { String::new() }
+}

@@ -1,0 +1,46 @@
+//! Where the console is, as browsers see it.
+
+use url::Url;
+
+use super::assets;
+use crate::config::Config;
+
+/// Names of cookies that only a page of this very host can set.
+const HOST_PREFIX: &str = "__Host-";
+
+/// The place of the console.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    /// The path of every page, without a slash at its end.
+    pub base: String,
+    /// The path of every asset; it changes with their content.
+    pub assets: String,
+    /// Scheme, host and port, as browsers write them.
+    pub origin: String,
+    pub is_https: bool,
+}
+
+impl Site {
+    /// The configured place; none where the console is off.
+    pub fn of(config: &Config) -> Option<Self> {
+        let url = Url::parse(&config.console_url()?).ok()?;
+        let base = url.path().trim_end_matches('/').to_owned();
+        let assets = format!("{base}/assets/{}", assets::version());
+        let origin = url.origin().ascii_serialization();
+        Some(Self { base, assets, origin, is_https: url.scheme() == "https" })
+    }
+
+    /// The name of a cookie. Without https, which only loopback may do, browsers take no name with the prefix.
+    pub fn cookie(&self, name: &str) -> String {
+        format!("{}countersign{name}", if self.is_https { HOST_PREFIX } else { "" })
+    }
+
+    /// Whether a path leads to a page of the console and nowhere else, so that a sign-in may go on there.
+    pub fn is_own_path(&self, path: &str) -> bool {
+        let is_plain = |c: u8| c.is_ascii_graphic() && c != b'\\';
+        let rest = path.strip_prefix(&self.base);
+        path.len() <= 2000
+            && path.bytes().all(is_plain)
+            && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
+    }
+}

@@ -1,0 +1,145 @@
+//! The fields of a teamspace's form.
+
+use serde::Deserialize;
+
+use crate::admin::AdminError;
+use crate::admin::teamspaces::{NewTeamspace, TeamspacePatch};
+use crate::model::teamspace::{Plan, Teamspace, UTC};
+use crate::web::console::form::Faults;
+
+/// What was typed.
+#[derive(Deserialize)]
+pub struct TeamspaceForm {
+    #[serde(default)]
+    pub slug: String,
+    #[serde(default)]
+    pub name: String,
+    pub plan: Plan,
+    #[serde(default)]
+    pub member_limit: String,
+    #[serde(default)]
+    pub email_domains: String,
+    #[serde(default)]
+    pub time_zone: String,
+    /// Whether it is renamed though policies name it.
+    #[serde(default)]
+    pub force: String,
+    /// What was there when the page was made; empty for one that is added.
+    #[serde(default)]
+    pub seen: String,
+}
+
+impl TeamspaceForm {
+    /// The form for one that is added.
+    pub fn blank() -> Self {
+        Self {
+            slug: String::new(),
+            name: String::new(),
+            plan: Plan::Enterprise,
+            member_limit: String::new(),
+            email_domains: String::new(),
+            time_zone: UTC.to_owned(),
+            force: String::new(),
+            seen: String::new(),
+        }
+    }
+
+    /// The form of one that exists.
+    pub fn of(teamspace: &Teamspace) -> Self {
+        let fields = Self {
+            slug: teamspace.slug.clone(),
+            name: teamspace.name.clone(),
+            plan: teamspace.plan,
+            member_limit: teamspace.member_limit.map(|limit| limit.to_string()).unwrap_or_default(),
+            email_domains: teamspace.email_domains.join(", "),
+            time_zone: teamspace.time_zone.clone(),
+            force: String::new(),
+            seen: String::new(),
+        };
+        Self { seen: fields.summary(), ..fields }
+    }
+
+    /// The values by their labels, a line each, to notice that somebody else has changed them.
+    fn summary(&self) -> String {
+        format!(
+            "Slug: {}\nName: {}\nPlan: {}\nMember limit: {}\nEmail domains: {}\nTime zone: {}",
+            self.slug,
+            self.name,
+            self.plan.as_str(),
+            self.member_limit,
+            self.email_domains,
+            self.time_zone
+        )
+    }
+
+    /// What somebody else has changed since the page was made, and takes it as seen.
+    pub fn changed_since(&mut self, now: &Teamspace) -> Option<Faults> {
+        let current = Self::of(now).seen;
+        let before = std::mem::replace(&mut self.seen, current);
+        let seen: Vec<&str> = before.lines().collect();
+        let changed: Vec<&str> = self.seen.lines().filter(|line| !seen.contains(line)).collect();
+        if before.is_empty() || changed.is_empty() {
+            return None;
+        }
+        let text = format!(
+            "Somebody else has changed this teamspace meanwhile. It is now: {}. Save once more to write your values over it.",
+            changed.join("; ")
+        );
+        Some(Faults::of("name", text))
+    }
+
+    /// Whether the box was ticked.
+    pub fn force(&self) -> bool {
+        !self.force.is_empty()
+    }
+
+    fn limit(&self) -> Result<Option<i64>, AdminError> {
+        match self.member_limit.trim() {
+            "" => Ok(None),
+            text => text.parse().map(Some).map_err(|_| AdminError::MemberLimitInvalid),
+        }
+    }
+
+    fn domains(&self) -> Vec<String> {
+        let parts = self.email_domains.split([',', ';', ' ', '\t', '\r', '\n']);
+        parts.filter(|part| !part.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// The teamspace to be added.
+    pub fn new_teamspace(&self) -> Result<NewTeamspace, AdminError> {
+        Ok(NewTeamspace {
+            slug: self.slug.trim().to_owned(),
+            name: self.name.clone(),
+            plan: self.plan,
+            member_limit: self.limit()?,
+            email_domains: self.domains(),
+            time_zone: self.time_zone.trim().to_owned(),
+        })
+    }
+
+    /// What becomes of one that exists.
+    pub fn patch(&self) -> Result<TeamspacePatch, AdminError> {
+        let NewTeamspace { slug, name, plan, member_limit, email_domains, time_zone } = self.new_teamspace()?;
+        Ok(TeamspacePatch {
+            slug: Some(slug),
+            name: Some(name),
+            plan: Some(plan),
+            member_limit: Some(member_limit),
+            email_domains: Some(email_domains),
+            time_zone: Some(time_zone),
+        })
+    }
+}
+
+/// The field that a refusal is about.
+pub fn field_of(error: &AdminError) -> Option<&'static str> {
+    match error {
+        AdminError::SlugInvalid | AdminError::SlugTaken | AdminError::TakenMeanwhile => Some("slug"),
+        AdminError::NamedInPolicies(_) => Some("slug"),
+        AdminError::NameInvalid => Some("name"),
+        AdminError::MemberLimitInvalid => Some("member_limit"),
+        AdminError::EmailDomainInvalid(_) | AdminError::DomainTaken(_) => Some("email_domains"),
+        AdminError::TimeZoneInvalid => Some("time_zone"),
+        _ => None,
+    }
+}
