@@ -12,8 +12,8 @@ use crate::app::App;
 use crate::clock::UnixSeconds;
 use crate::model::console_user::{ConsoleUser, UserKind};
 use crate::random::{digest, secret};
-use crate::store::console_sessions::{self, ConsoleSession, SessionKind};
 use crate::store::connection;
+use crate::store::console_sessions::{self, ConsoleSession, SessionKind};
 use crate::store::setup_tokens::{self, SetupToken};
 use crate::store::{Store, StoreError};
 
@@ -91,11 +91,7 @@ pub async fn create_first_setup_token(store: &Store, now: UnixSeconds) -> Result
 
 fn new_setup_token(now: UnixSeconds) -> Result<(String, SetupToken), AdminError> {
     let token = format!("csu_{}", secret()?);
-    let row = SetupToken {
-        digest: digest(&token),
-        created_at: now,
-        expires_at: now + SETUP_TOKEN_LIFETIME,
-    };
+    let row = SetupToken { digest: digest(&token), created_at: now, expires_at: now + SETUP_TOKEN_LIFETIME };
     Ok((token, row))
 }
 
@@ -108,11 +104,7 @@ pub fn setup_token_file(database_url: &str) -> Option<PathBuf> {
 }
 
 /// Uses a set-up token up: whoever presented it is an operator.
-pub async fn redeem_setup_token(
-    app: &App,
-    presented: &str,
-    origin: &Origin,
-) -> Result<SignedIn, AdminError> {
+pub async fn redeem_setup_token(app: &App, presented: &str, origin: &Origin) -> Result<SignedIn, AdminError> {
     let (digest, now) = (digest(presented.trim()), app.clock.now());
     let actor = Actor { name: SETUP_NAME.to_owned(), request_id: origin.request_id.clone() };
     let redeemed = app.store.write(move |c| -> Result<bool, AdminError> {

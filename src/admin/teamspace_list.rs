@@ -42,8 +42,7 @@ pub async fn page(
 ) -> Result<Page<Listed>, AdminError> {
     let snapshot = admin.app.snapshot();
     let begins = |tenancy: &&Arc<Tenancy>| tenancy.teamspace.slug.starts_with(prefix);
-    let follows =
-        |tenancy: &&Arc<Tenancy>| after.is_none_or(|after| tenancy.teamspace.slug.as_str() > after);
+    let follows = |tenancy: &&Arc<Tenancy>| after.is_none_or(|after| tenancy.teamspace.slug.as_str() > after);
     let mut found: Vec<Arc<Tenancy>> = match admin.confined_to() {
         None => {
             let from = after.filter(|after| *after > prefix).unwrap_or(prefix);

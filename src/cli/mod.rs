@@ -2,6 +2,7 @@
 
 mod admin_token;
 mod config;
+mod console;
 mod db;
 mod demo;
 mod exposed;
@@ -60,6 +61,9 @@ enum Command {
     /// Access-token signing keys.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
+    /// The console's sign-in.
+    #[command(subcommand)]
+    Console(console::ConsoleCommand),
     /// The configuration.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -120,6 +124,7 @@ impl Cli {
             Command::Db(command) => command.run(file),
             Command::AdminToken(command) => block_on(command.run(Config::load(file)?)),
             Command::Keys(command) => block_on(command.run(Config::load(file)?)),
+            Command::Console(command) => block_on(command.run(Config::load(file)?)),
             Command::Config(command) => command.run(file),
             Command::Policy(command) => command.run(file),
             Command::Completions { shell } => {

@@ -72,6 +72,7 @@ pub(super) async fn run(config: Config, signals: Signals, migrates: bool) -> Com
         policies = app.policies().hash,
         "ready"
     );
+    super::console::invite(&app).await?;
     until_stopped(service, stop).await
 }
 

@@ -106,11 +106,13 @@ pub(super) fn listen_address<'de, D: Deserializer<'de>>(deserializer: D) -> Resu
     Err(D::Error::custom(why))
 }
 
-/// The same, for a listener that may be left out.
+/// The address of a listener that may be left out.
 pub(super) fn optional_listen_address<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<SocketAddr>, D::Error> {
-    listen_address(deserializer).map(Some)
+    #[derive(Deserialize)]
+    struct Address(#[serde(deserialize_with = "listen_address")] SocketAddr);
+    Ok(Option::<Address>::deserialize(deserializer)?.map(|Address(address)| address))
 }
 
 impl JsonSchema for Duration {

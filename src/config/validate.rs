@@ -9,8 +9,8 @@ use url::Url;
 use super::problem::{ConfigError, ConfigErrors, invalid};
 use super::sources::Sources;
 use super::{
-    Admin, Config, Console, Database, DnsServer, Duration, MAX_DNS_SERVERS, PrivateOrigin, Secret, check_database_url,
-    is_loopback, log_stream,
+    Admin, Config, Console, Database, DnsServer, Duration, MAX_DNS_SERVERS, PrivateOrigin, Secret,
+    check_database_url, is_loopback, log_stream,
 };
 
 /// The problems found so far, each with the place where its key was set.
@@ -164,13 +164,7 @@ fn check_durations(config: &Config) -> Vec<ConfigError> {
         ("access_token.lifetime", config.access_token.lifetime, 1, 3600, "must be between 1s and 1h"),
         ("assertion.max_lifetime", config.assertion.max_lifetime, 1, 3600, "must be between 1s and 1h"),
         ("assertion.clock_skew", config.assertion.clock_skew, 0, 60, "must be 60s at the most"),
-        (
-            "console.idle_timeout",
-            config.console.idle_timeout,
-            60,
-            DAY,
-            "must be between 1m and 24h",
-        ),
+        ("console.idle_timeout", config.console.idle_timeout, 60, DAY, "must be between 1m and 24h"),
         (
             "console.session_lifetime",
             config.console.session_lifetime,

@@ -75,7 +75,8 @@ impl Stage {
         let mcp_url = format!("{mcp_origin}/mcp");
         let app = start_app(dir, &issuer, &[acme.0.clone(), globex.0.clone()]).await?;
         let admin_token = admin_token(&app).await?;
-        let service = runtime::start(&app, Listeners { public, management, console: None }, Options::default())?;
+        let service =
+            runtime::start(&app, Listeners { public, management, console: None }, Options::default())?;
         let mcp_server = mcp_server::router(McpServerConfig {
             resource: mcp_url.clone(),
             issuer: issuer.clone(),

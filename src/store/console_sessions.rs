@@ -18,8 +18,9 @@ text_enum! {
 }
 
 /// Somebody who is signed in, as of their sign-in.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[derive(Queryable, Selectable, Insertable)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, Queryable, Selectable, Insertable,
+)]
 #[diesel(table_name = console_sessions)]
 pub struct ConsoleSession {
     pub id: String,

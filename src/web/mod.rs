@@ -40,7 +40,10 @@ pub fn router(app: Arc<App>) -> Router {
         .nest_service(&format!("{path}/api/v1"), api::router(Arc::clone(&app)))
         .fallback(error::not_found);
     let routes = match Site::of(&app.config).filter(|_| app.config.console.listen.is_none()) {
-        Some(site) => routes.nest_service(&site.base, console::router(Arc::clone(&app), &Arc::new(site))),
+        Some(site) => {
+            let site = Arc::new(site);
+            routes.nest_service(&site.base, console::router(Arc::clone(&app), &site))
+        }
         None => routes,
     };
     guard(app, routes)

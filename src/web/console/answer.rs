@@ -76,9 +76,7 @@ impl PageError {
             Self::NotFound | Self::Admin(AdminError::NotFound) => {
                 (StatusCode::NOT_FOUND, "Not found", Self::NotFound.to_string())
             }
-            Self::MethodNotAllowed => {
-                (StatusCode::METHOD_NOT_ALLOWED, "That did not work", self.to_string())
-            }
+            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "That did not work", self.to_string()),
             Self::Form(_) => (StatusCode::BAD_REQUEST, "That did not work", self.to_string()),
             Self::Admin(AdminError::OperatorOnly) => {
                 let text = "Only an operator of this deployment can see this page.";

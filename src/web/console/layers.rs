@@ -94,11 +94,16 @@ pub async fn explain_failures(State(site): State<Arc<Site>>, request: Request, n
 /// The failure of an answer that says nothing but its status.
 fn of_status(status: StatusCode) -> Failure {
     let (title, text) = match status {
-        StatusCode::FORBIDDEN => {
-            ("Not allowed", "This came from a page of another site, so nothing was done. Open the console itself and try again.")
+        StatusCode::FORBIDDEN => (
+            "Not allowed",
+            "This came from a page of another site, so nothing was done. Open the console itself and try again.",
+        ),
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            ("That did not work", "This is longer than the console takes: 64 KiB.")
         }
-        StatusCode::PAYLOAD_TOO_LARGE => ("That did not work", "This is longer than the console takes: 64 KiB."),
-        status if status.is_client_error() => ("That did not work", "The console does not understand this request."),
+        status if status.is_client_error() => {
+            ("That did not work", "The console does not understand this request.")
+        }
         _ => ("Something broke", "This is a fault of the service. It is in the log, under the id below."),
     };
     Failure { title, text: text.to_owned() }

@@ -146,11 +146,8 @@ impl Context {
             is_operator: user.is_operator(),
             is_setting_up,
         };
-        let heading = |t: &Teamspace| Heading {
-            slug: t.slug.clone(),
-            name: t.name.clone(),
-            plan: words::plan(t.plan),
-        };
+        let heading =
+            |t: &Teamspace| Heading { slug: t.slug.clone(), name: t.name.clone(), plan: words::plan(t.plan) };
         Frame {
             place,
             person: Some(person),
@@ -203,6 +200,7 @@ impl InTeamspacePage {
         self.context.frame(place, Some(&self.at.tenancy().teamspace))
     }
 
+    #[allow(dead_code, reason = "for screens to come")]
     /// The path of a page of the teamspace, to be put behind the base: `/members` for example, or nothing.
     pub fn path(&self, page: &str) -> String {
         format!("/t/{}{page}", self.at.tenancy().teamspace.slug)
@@ -227,6 +225,7 @@ macro_rules! page_for {
             }
         }
 
+        #[allow(dead_code, reason = "not every kind of page uses both")]
         impl $page {
             /// What every page is given.
             pub fn context(&self) -> &Context {

@@ -184,10 +184,7 @@ async fn show_delete(at: InTeamspacePage) -> Result<Response, PageError> {
 }
 
 /// `POST /t/{slug}/delete`: only if the slug was typed.
-async fn delete(
-    at: InTeamspacePage,
-    Typed(form): Typed<DeleteForm>,
-) -> Result<Response, PageError> {
+async fn delete(at: InTeamspacePage, Typed(form): Typed<DeleteForm>) -> Result<Response, PageError> {
     refuse_others(&at)?;
     let teamspace = at.tenancy().teamspace.clone();
     if form.confirm.trim() != teamspace.slug {

@@ -119,7 +119,8 @@ impl TeamspaceForm {
 
     /// What becomes of one that exists.
     pub fn patch(&self) -> Result<TeamspacePatch, AdminError> {
-        let NewTeamspace { slug, name, plan, member_limit, email_domains, time_zone } = self.new_teamspace()?;
+        let NewTeamspace { slug, name, plan, member_limit, email_domains, time_zone } =
+            self.new_teamspace()?;
         Ok(TeamspacePatch {
             slug: Some(slug),
             name: Some(name),
