@@ -1,15 +1,77 @@
 //! The audit log: who changed what.
 
+use serde_json::{Value, json};
+
 use super::caller::Admin;
 use super::error::AdminError;
+use super::sign_in_search::{SearchFault, times, typed};
+use crate::clock::rfc3339;
 use crate::store::Page;
-use crate::store::admin_events::{self, AdminEvent};
+use crate::store::admin_events::{self, AdminEvent, Filter};
 
-/// A page of events before an id, newest first; to somebody of a teamspace, of what concerns it.
-pub async fn list(admin: &Admin, before: i64, limit: i64) -> Result<Page<AdminEvent>, AdminError> {
-    let confined_to = admin.confined_to();
-    let confined_to: Option<Vec<String>> =
-        confined_to.map(|ids| ids.into_iter().map(str::to_owned).collect());
-    let list = move |c: &mut _| admin_events::list(c, confined_to.as_deref(), before, limit);
-    Ok(admin.app.store.list(list).await?)
+/// A search in the audit log, as it was typed. What is blank is not searched for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditSearch {
+    /// The name of whoever made the change.
+    pub actor: Option<String>,
+    /// An action, or a kind of object whose actions are meant, such as `member`.
+    pub action: Option<String>,
+    pub object: Option<String>,
+    /// A day, or a time in UTC or with an offset.
+    pub from: Option<String>,
+    /// The same; a day is meant with all its hours.
+    pub to: Option<String>,
+}
+
+impl AuditSearch {
+    /// The filter that finds the rows.
+    pub fn filter(&self) -> Result<Filter, SearchFault> {
+        if [&self.actor, &self.action, &self.object].into_iter().flatten().any(|text| text.contains('\0')) {
+            return Err(SearchFault::Nul);
+        }
+        let (from, to) = times(&self.from, &self.to)?;
+        let (actor, action) = (typed(&self.actor), typed(&self.action));
+        Ok(Filter { actor, action, object: typed(&self.object), from, to, ..Filter::default() })
+    }
+}
+
+/// A page of events, newest first; to somebody of a teamspace, of what concerns it. With a `teamspace`, by its slug, of
+/// that one: when the caller does not reach it, it is not found.
+pub async fn list(
+    admin: &Admin,
+    teamspace: Option<&str>,
+    mut filter: Filter,
+    limit: i64,
+) -> Result<Page<AdminEvent>, AdminError> {
+    filter.teamspaces = match teamspace {
+        Some(slug) => Some(vec![id_of(admin, slug)?]),
+        None => admin.confined_to().map(|ids| ids.into_iter().map(str::to_owned).collect()),
+    };
+    Ok(admin.app.store.list(move |c| admin_events::list(c, &filter, limit)).await?)
+}
+
+fn id_of(admin: &Admin, slug: &str) -> Result<String, AdminError> {
+    let snapshot = admin.app.snapshot();
+    let found = snapshot.tenancy(slug).filter(|tenancy| admin.reaches(&tenancy.teamspace.id));
+    found.map(|tenancy| tenancy.teamspace.id.clone()).ok_or(AdminError::NotFound)
+}
+
+/// A row as it is told; `teamspace` is a slug.
+pub fn view(event: &AdminEvent, teamspace: Option<String>) -> Value {
+    let value = |text: &Option<String>| serde_json::from_str::<Value>(text.as_deref()?).ok();
+    json!({
+        "id": event.id,
+        "time": rfc3339(event.at),
+        "actor": event.actor,
+        "actor_kind": event.actor_kind,
+        "actor_id": event.actor_id,
+        "address": event.address,
+        "action": event.action,
+        "object": event.object,
+        "teamspace": teamspace,
+        "teamspace_id": event.teamspace_id,
+        "request_id": event.request_id,
+        "old": value(&event.old_value),
+        "new": value(&event.new_value),
+    })
 }

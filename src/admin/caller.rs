@@ -7,21 +7,33 @@ use std::sync::Arc;
 use super::error::AdminError;
 use crate::app::App;
 use crate::limits::admin::Place;
-use crate::model::console_user::ConsoleUser;
+use crate::model::actor_kind::ActorKind;
+use crate::model::console_user::{ConsoleUser, UserKind};
 use crate::store::admin_tokens::AdminToken;
 use crate::store::snapshot::Tenancy;
 
 /// Who makes a change, for the audit log.
 pub(super) struct Actor {
+    pub kind: ActorKind,
+    /// The id of the token, session or set-up link; empty for a command.
+    pub id: String,
     pub name: String,
-    /// Empty where no request is behind the change.
+    pub origin: Origin,
+}
+
+/// Where a request came from; both are empty for a command.
+#[derive(Debug, Clone, Default)]
+pub struct Origin {
     pub request_id: String,
+    /// The caller's address, as far as it is known.
+    pub address: String,
 }
 
 impl Actor {
     /// Somebody who may run commands on this machine.
     pub(super) fn command_line() -> Self {
-        Self { name: "command line".to_owned(), request_id: String::new() }
+        let name = "command line".to_owned();
+        Self { kind: ActorKind::Command, id: String::new(), name, origin: Origin::default() }
     }
 }
 
@@ -39,6 +51,30 @@ impl Principal {
             Self::Token(token) => &token.name,
             Self::Console(user) if user.email.is_empty() => &user.name,
             Self::Console(user) => &user.email,
+        }
+    }
+
+    /// Whether a token acts, or somebody in the console, and how they came in.
+    fn kind(&self) -> ActorKind {
+        match self {
+            Self::Token(_) => ActorKind::Token,
+            Self::Console(user) => match user.kind {
+                UserKind::SetupLink { .. } => ActorKind::SetupLink,
+                // Whoever signed in has a verified address.
+                _ if user.email.is_empty() => ActorKind::SetupToken,
+                _ => ActorKind::Person,
+            },
+        }
+    }
+
+    /// The id by which the audit log tells them from others of the same name.
+    fn audited_id(&self) -> &str {
+        match self {
+            Self::Console(user) => match &user.kind {
+                UserKind::SetupLink { link_id, .. } => link_id,
+                _ => &user.session_id,
+            },
+            Self::Token(token) => &token.id,
         }
     }
 
@@ -62,7 +98,7 @@ impl Principal {
 /// A caller who is known, and the request that they make.
 pub struct Admin {
     pub app: Arc<App>,
-    request_id: String,
+    origin: Origin,
     principal: Principal,
 }
 
@@ -77,8 +113,8 @@ pub struct InTeamspace {
 
 impl Admin {
     /// The holder of a token or session that was looked up and is live.
-    pub fn new(app: Arc<App>, principal: Principal, request_id: String) -> Self {
-        Self { app, request_id, principal }
+    pub fn new(app: Arc<App>, principal: Principal, origin: Origin) -> Self {
+        Self { app, origin, principal }
     }
 
     /// The one who acts.
@@ -88,7 +124,12 @@ impl Admin {
 
     /// Who the audit log says it was.
     pub(super) fn actor(&self) -> Actor {
-        Actor { name: self.principal.name().to_owned(), request_id: self.request_id.clone() }
+        Actor {
+            kind: self.principal.kind(),
+            id: self.principal.audited_id().to_owned(),
+            name: self.principal.name().to_owned(),
+            origin: self.origin.clone(),
+        }
     }
 
     /// Whether the caller sees everything.

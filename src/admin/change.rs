@@ -61,6 +61,12 @@ impl Change {
         self
     }
 
+    /// The same, with what there is now.
+    pub fn with(mut self, new: Value) -> Self {
+        self.new = Some(new);
+        self
+    }
+
     /// Something happened that no process has to take over.
     pub fn noted(action: &'static str, object: impl Into<String>, teamspace_id: Option<String>) -> Self {
         Self { changed: None, teamspace_id, action, object: object.into(), old: None, new: None }
@@ -87,10 +93,13 @@ impl Change {
             let event = NewAdminEvent {
                 at,
                 actor: by.name,
+                actor_kind: by.kind,
+                actor_id: by.id,
+                address: by.origin.address,
                 action: self.action.to_owned(),
                 object: self.object,
                 teamspace_id: self.teamspace_id,
-                request_id: by.request_id,
+                request_id: by.origin.request_id,
                 old_value: old.map(|value| value.to_string()),
                 new_value: new.map(|value| value.to_string()),
             };

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::caller::Actor;
+use super::caller::{Actor, Origin};
 use super::change::Change;
 use super::error::AdminError;
 use crate::app::App;
 use crate::clock::UnixSeconds;
+use crate::model::actor_kind::ActorKind;
 use crate::model::console_user::{ConsoleUser, UserKind};
 use crate::random::{digest, secret};
 use crate::store::connection;
@@ -35,12 +36,6 @@ pub struct SignedIn {
     pub link_id: String,
     /// How long the session lasts at the most, in seconds.
     pub lifetime: i64,
-}
-
-/// Where a sign-in came from.
-pub struct Origin {
-    pub address: String,
-    pub request_id: String,
 }
 
 impl SignedIn {
@@ -106,7 +101,8 @@ pub fn setup_token_file(database_url: &str) -> Option<PathBuf> {
 /// Uses a set-up token up: whoever presented it is an operator.
 pub async fn redeem_setup_token(app: &App, presented: &str, origin: &Origin) -> Result<SignedIn, AdminError> {
     let (digest, now) = (digest(presented.trim()), app.clock.now());
-    let actor = Actor { name: SETUP_NAME.to_owned(), request_id: origin.request_id.clone() };
+    let (name, origin) = (SETUP_NAME.to_owned(), origin.clone());
+    let actor = Actor { kind: ActorKind::SetupToken, id: String::new(), name, origin };
     let redeemed = app.store.write(move |c| -> Result<bool, AdminError> {
         let is_good = setup_tokens::redeem(c, &digest, now)?;
         if is_good {

@@ -1,8 +1,10 @@
 //! Our signing keys: new ones, and those that are withdrawn.
 
+use serde_json::{Value, json};
+
 use super::change::Change;
 use super::error::AdminError;
-use crate::clock::UnixSeconds;
+use crate::clock::{UnixSeconds, rfc3339};
 use crate::config::Config;
 use crate::model::signing_key::{PUBLISH_AHEAD, active};
 use crate::signing::{Signer, generate};
@@ -21,7 +23,8 @@ pub async fn rotate(
     let key = generate(config, now, if at_once { now } else { now + PUBLISH_AHEAD })?;
     store
         .write(move |c| {
-            Change::noted("signing_key.rotate", &key.kid, None).record_of_command(c, now)?;
+            let change = Change::noted("signing_key.rotate", &key.kid, None).with(view(&key));
+            change.record_of_command(c, now)?;
             signing_keys::add(c, &key)?;
             Ok(key)
         })
@@ -36,10 +39,22 @@ pub async fn remove(store: &Store, kid: String, now: UnixSeconds) -> Result<(), 
             if active(&keys, now).is_some_and(|key| key.kid == kid) {
                 return Err(AdminError::KeySigns);
             }
+            let removed = keys.iter().find(|key| key.kid == kid).map(view);
             if signing_keys::remove(c, &kid, now)? == 0 {
                 return Err(AdminError::NoSuchKey);
             }
-            Ok(Change::noted("signing_key.remove", kid, None).record_of_command(c, now)?)
+            let change = Change::noted("signing_key.remove", kid, None).replacing(removed);
+            Ok(change.record_of_command(c, now)?)
         })
         .await
+}
+
+/// A key as the audit log keeps it.
+fn view(key: &StoredKey) -> Value {
+    json!({
+        "alg": key.alg,
+        "encrypted": key.encrypted,
+        "created_at": rfc3339(key.created_at),
+        "signs_from": rfc3339(key.signs_from),
+    })
 }

@@ -7,6 +7,7 @@ mod change;
 mod check;
 pub mod clients;
 pub mod console;
+pub mod database;
 mod difference;
 mod error;
 pub mod identity_provider;
@@ -24,6 +25,6 @@ pub mod teamspaces;
 pub mod tokens;
 mod validation;
 
-pub use caller::{Admin, InTeamspace, Operator, Principal};
+pub use caller::{Admin, InTeamspace, Operator, Origin, Principal};
 pub use error::{AdminError, IdentifierFault, ListFault, NotAcceptable};
 pub use validation::Validation;

@@ -52,14 +52,7 @@ impl SignInSearch {
         if outcome.as_deref().is_some_and(|outcome| !["granted", "refused"].contains(&outcome)) {
             return Err(SearchFault::Outcome);
         }
-        let time = |text: &Option<String>, end: bool, fault| {
-            typed(text).map(|text| time(&text, end).ok_or(fault)).transpose()
-        };
-        let from = time(&self.from, false, SearchFault::From)?;
-        let to = time(&self.to, true, SearchFault::To)?;
-        if from.zip(to).is_some_and(|(from, to)| from >= to) {
-            return Err(SearchFault::Order);
-        }
+        let (from, to) = times(&self.from, &self.to)?;
         // Emails are kept in lower case; subjects are not.
         let person =
             typed(&self.person).map(|text| if text.contains('@') { text.to_lowercase() } else { text });
@@ -78,7 +71,23 @@ impl SignInSearch {
     }
 }
 
-fn typed(text: &Option<String>) -> Option<String> {
+/// The first time, and the one before which a row must have been written.
+pub(super) fn times(
+    from: &Option<String>,
+    to: &Option<String>,
+) -> Result<(Option<UnixSeconds>, Option<UnixSeconds>), SearchFault> {
+    let time = |text: &Option<String>, end: bool, fault| {
+        typed(text).map(|text| time(&text, end).ok_or(fault)).transpose()
+    };
+    let (from, to) = (time(from, false, SearchFault::From)?, time(to, true, SearchFault::To)?);
+    if from.zip(to).is_some_and(|(from, to)| from >= to) {
+        return Err(SearchFault::Order);
+    }
+    Ok((from, to))
+}
+
+/// A text without blanks around it; none when nothing is left.
+pub(super) fn typed(text: &Option<String>) -> Option<String> {
     text.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
 }
 

@@ -1,11 +1,12 @@
 //! Tokens of the admin API, which are shown once and kept as digests.
 
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::change::Change;
 use super::check;
 use super::error::AdminError;
-use crate::clock::UnixSeconds;
+use crate::clock::{UnixSeconds, rfc3339};
 use crate::random::{digest, secret};
 use crate::store::Store;
 use crate::store::admin_tokens::{self, AdminToken};
@@ -42,7 +43,8 @@ pub async fn create(
         expires_at: new.lifetime.map(|lifetime| now + lifetime),
     };
     let added = store.write(move |c| -> Result<_, AdminError> {
-        Change::noted("admin_token.create", &row.id, row.teamspace_id.clone()).record_of_command(c, now)?;
+        let change = Change::noted("admin_token.create", &row.id, row.teamspace_id.clone());
+        change.with(view(&row)).record_of_command(c, now)?;
         admin_tokens::insert(c, &row)?;
         Ok(row)
     });
@@ -53,10 +55,9 @@ pub async fn create(
 pub async fn delete(store: &Store, id: String, now: UnixSeconds) -> Result<(), AdminError> {
     store
         .write(move |c| {
-            if admin_tokens::delete(c, &id)? == 0 {
-                return Err(AdminError::NoSuchToken);
-            }
-            Ok(Change::noted("admin_token.delete", id, None).record_of_command(c, now)?)
+            let deleted = admin_tokens::delete(c, &id)?.ok_or(AdminError::NoSuchToken)?;
+            let change = Change::noted("admin_token.delete", id, deleted.teamspace_id.clone());
+            Ok(change.replacing(Some(view(&deleted))).record_of_command(c, now)?)
         })
         .await
 }
@@ -75,4 +76,13 @@ async fn teamspace_id(store: &Store, slug: String) -> Result<String, AdminError>
     let snapshot = store.read(Snapshot::load).await?;
     let found = snapshot.tenancy(&slug).map(|tenancy| tenancy.teamspace.id.clone());
     found.ok_or(AdminError::NoSuchTeamspace(slug))
+}
+
+/// A token as the audit log keeps it.
+fn view(token: &AdminToken) -> Value {
+    json!({
+        "name": token.name,
+        "teamspace_id": token.teamspace_id,
+        "expires_at": token.expires_at.map(rfc3339),
+    })
 }

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
 
-use super::{CommandResult, End, now};
+use super::{CommandError, CommandResult, End, block_on, now};
+use crate::admin::database::{self, DatabaseEvent};
 use crate::config::{Config, check_database_url};
-use crate::store::Store;
 use crate::store::backup::back_up;
 use crate::store::copy::{Copy, CopyError, CopyProgress, CopyReport, CopyStep};
+use crate::store::{Store, connection};
 use crate::terminal::out::{self, complain, say};
 
 #[derive(Debug, Subcommand)]
@@ -71,7 +72,7 @@ impl DbCommand {
     pub(super) fn run(self, file: Option<&Path>) -> CommandResult {
         match self {
             Self::Copy(args) => copy(args),
-            Self::Backup { file: to, json } => backup(&Config::load(file)?.database_url, &to, json),
+            Self::Backup { file: to, json } => backup(&Config::load(file)?, &to, json),
             Self::MarkRestored => mark_restored(&Config::load(file)?),
         }
     }
@@ -127,9 +128,16 @@ fn tell(report: &CopyReport) {
     }
 }
 
-fn backup(url: &str, file: &Path, json: bool) -> CommandResult {
+fn backup(config: &Config, file: &Path, json: bool) -> CommandResult {
     let pace = Pace::new();
-    let report = back_up(url, file, &|written, total| pace.tell_bytes(written, total))?;
+    // First, so that the copy has it as well. A full disk must not prevent a backup to another one.
+    let event = DatabaseEvent::BackedUp(file.display().to_string());
+    if connection::missing(&config.database_url).is_none()
+        && let Err(CommandError(error)) = record(config, event)
+    {
+        complain!("warning: the audit log does not tell of this backup: {error}");
+    }
+    let report = back_up(&config.database_url, file, &|written, total| pace.tell_bytes(written, total))?;
     if json {
         out::json(&report)?;
         return Ok(End::Fine);
@@ -149,8 +157,19 @@ fn backup(url: &str, file: &Path, json: bool) -> CommandResult {
 
 fn mark_restored(config: &Config) -> CommandResult {
     Store::mark_restored(&config.database_url, &config.database)?;
+    record(config, DatabaseEvent::MarkedRestored)?;
     say!("The next start of the service refuses assertions that were issued before it.");
     Ok(End::Fine)
+}
+
+/// Tells the audit log what was done.
+fn record(config: &Config, event: DatabaseEvent) -> Result<(), CommandError> {
+    block_on(async {
+        let store = Store::open(&config.database_url, &config.database)?;
+        let recorded = database::record(&store, event, now()).await;
+        store.close().await;
+        Ok(recorded?)
+    })
 }
 
 /// Tells how far long work is, once a second.

@@ -120,7 +120,7 @@ impl Cli {
                 serve::run(Config::load(file)?, signals, !no_migrate).await
             }),
             Command::Demo(args) => block_on(demo::run(args)),
-            Command::Migrate => migrate::run(&Config::load(file)?),
+            Command::Migrate => block_on(migrate::run(Config::load(file)?)),
             Command::Db(command) => command.run(file),
             Command::AdminToken(command) => block_on(command.run(Config::load(file)?)),
             Command::Keys(command) => block_on(command.run(Config::load(file)?)),

@@ -8,6 +8,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::spawn_blocking;
 
 use super::{CommandError, CommandResult, End, exposed};
+use crate::admin::database::{self, DatabaseEvent};
 use crate::app::App;
 use crate::clock::SystemClock;
 use crate::config::Config;
@@ -96,6 +97,7 @@ async fn until_stopped(service: Service, mut signals: StopSignals) -> CommandRes
 
 /// Everything that must be in order before there is a service.
 async fn start(config: Config, migrates: bool) -> Result<Arc<App>, CommandError> {
+    let mut applied = Vec::new();
     if migrates && config.database_url.starts_with("sqlite://") {
         if let Some(path) = connection::missing(&config.database_url) {
             tracing::warn!(
@@ -103,12 +105,12 @@ async fn start(config: Config, migrates: bool) -> Result<Arc<App>, CommandError>
                 "there is no database here, and a new one is made; if there was one before, stop the service and put it back"
             );
         }
-        for version in Store::migrate(&config.database_url)? {
-            tracing::info!(version, "applied a migration");
-        }
+        applied = Store::migrate(&config.database_url)?;
+        applied.iter().for_each(|version| tracing::info!(version, "applied a migration"));
     }
     exposed::warn(&config);
     let app = App::start(config, Arc::new(SystemClock)).await.map_err(super::policy::cannot_start)?;
+    database::record(&app.store, DatabaseEvent::Migrated(applied), app.clock.now()).await?;
     for warning in &app.policies().warnings {
         tracing::warn!(warning, "policy");
     }

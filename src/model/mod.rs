@@ -1,5 +1,6 @@
 //! The things that the service knows: plain data with the rules about it, without input and output.
 
+pub mod actor_kind;
 pub mod client;
 pub mod console_user;
 pub mod identity_provider;

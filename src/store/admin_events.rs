@@ -3,8 +3,9 @@
 use diesel::prelude::*;
 
 use super::schema::admin_events;
-use super::{AnyConnection, Page, StoreError};
-use crate::clock::UnixSeconds;
+use super::{AnyConnection, Page, StoreError, WINDOW};
+use crate::clock::{MAX_DIFFERENCE, UnixSeconds};
+use crate::model::actor_kind::ActorKind;
 
 /// An event to be written. Values are the API's own JSON and hold no secret.
 #[derive(Debug, Clone, PartialEq, Eq, Insertable)]
@@ -18,6 +19,11 @@ pub struct NewAdminEvent {
     pub request_id: String,
     pub old_value: Option<String>,
     pub new_value: Option<String>,
+    pub actor_kind: ActorKind,
+    /// The id of the actor's token, session or set-up link; empty for a command.
+    pub actor_id: String,
+    /// The address that the request came from; empty for a command.
+    pub address: String,
 }
 
 /// A row of the log.
@@ -33,6 +39,68 @@ pub struct AdminEvent {
     pub request_id: String,
     pub old_value: Option<String>,
     pub new_value: Option<String>,
+    pub actor_kind: ActorKind,
+    pub actor_id: String,
+    pub address: String,
+}
+
+/// Which rows to list. What is not given does not matter.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// The ids of teamspaces.
+    pub teamspaces: Option<Vec<String>>,
+    /// The name of whoever made the change.
+    pub actor: Option<String>,
+    /// An action, or all actions of a kind of object: `member` stands for `member.invite` and the others.
+    pub action: Option<String>,
+    pub object: Option<String>,
+    /// The first time.
+    pub from: Option<UnixSeconds>,
+    /// The time before which a row must have been written.
+    pub to: Option<UnixSeconds>,
+    /// Where the page begins, as the one before has told.
+    pub cursor: Option<i64>,
+}
+
+type Query<'a> = admin_events::BoxedQuery<'a, <AnyConnection as diesel::Connection>::Backend>;
+
+impl Filter {
+    /// The rows that fit, but for their place.
+    fn query(&self) -> Query<'_> {
+        let mut query = self.of_teamspaces();
+        if let Some(actor) = &self.actor {
+            query = query.filter(admin_events::actor.eq(actor));
+        }
+        if let Some(action) = &self.action {
+            // The actions of a kind stand between its name with a point and its name with what follows a point.
+            let kind = (admin_events::action.gt(format!("{action}.")))
+                .and(admin_events::action.lt(format!("{action}/")));
+            query = query.filter(admin_events::action.eq(action).or(kind));
+        }
+        if let Some(object) = &self.object {
+            query = query.filter(admin_events::object.eq(object));
+        }
+        if let Some(from) = self.from {
+            query = query.filter(admin_events::at.ge(from));
+        }
+        if let Some(to) = self.to {
+            query = query.filter(admin_events::at.lt(to));
+        }
+        query
+    }
+
+    /// The rows that an index leads to.
+    fn of_teamspaces(&self) -> Query<'_> {
+        let query = admin_events::table.into_boxed();
+        match &self.teamspaces {
+            Some(ids) => query.filter(admin_events::teamspace_id.eq_any(ids)),
+            None => query,
+        }
+    }
+
+    fn needs_looking(&self) -> bool {
+        self.actor.is_some() || self.action.is_some() || self.object.is_some()
+    }
 }
 
 /// Appends an event.
@@ -41,22 +109,70 @@ pub fn append(connection: &mut AnyConnection, event: &NewAdminEvent) -> QueryRes
     Ok(())
 }
 
-/// A page of events before an id, newest first; of some teamspaces or of all.
+/// A page of events, newest first. Where no index leads to them, a page looks at [`WINDOW`] rows at the most: it may be
+/// short or empty though there is a next one.
 pub fn list(
     connection: &mut AnyConnection,
-    teamspace_ids: Option<&[String]>,
-    before: i64,
+    filter: &Filter,
     limit: i64,
 ) -> Result<Page<AdminEvent>, StoreError> {
-    let mut query = admin_events::table.into_boxed();
-    if let Some(ids) = teamspace_ids {
-        query = query.filter(admin_events::teamspace_id.eq_any(ids));
-    }
-    let rows = query
+    let (first, before) = place(connection, filter)?;
+    let end = if filter.needs_looking() { end_of_window(connection, filter, before)? } else { None };
+    let end = end.filter(|end| *end > first);
+    let rows = filter
+        .query()
         .filter(admin_events::id.lt(before))
+        .filter(admin_events::id.ge(end.unwrap_or(first)))
         .order(admin_events::id.desc())
         .limit(limit + 1)
         .select(AdminEvent::as_select())
         .load(connection)?;
-    Ok(Page::of(rows, limit, |row| row.id.to_string()))
+    let mut page = Page::of(rows, limit, |row| row.id.to_string());
+    page.next_cursor = page.next_cursor.or_else(|| end.map(|end| end.to_string()));
+    Ok(page)
+}
+
+/// The last row that a page may look at; none when there are fewer.
+fn end_of_window(
+    connection: &mut AnyConnection,
+    filter: &Filter,
+    before: i64,
+) -> Result<Option<i64>, StoreError> {
+    let rows = filter.of_teamspaces().filter(admin_events::id.lt(before)).order(admin_events::id.desc());
+    Ok(rows.select(admin_events::id).offset(WINDOW - 1).first(connection).optional()?)
+}
+
+/// The ids between which rows of the filter's times are: the first one, and the one behind the last. Times rise with
+/// ids, but for the difference of replicas' clocks.
+fn place(connection: &mut AnyConnection, filter: &Filter) -> Result<(i64, i64), StoreError> {
+    let first = match filter.from {
+        Some(from) => first_since(connection, from.saturating_sub(MAX_DIFFERENCE))?,
+        None => i64::MIN,
+    };
+    let end = match filter.to {
+        Some(to) => first_since(connection, to.saturating_add(MAX_DIFFERENCE))?,
+        None => i64::MAX,
+    };
+    Ok((first, end.min(filter.cursor.unwrap_or(i64::MAX))))
+}
+
+/// The id of the first row whose time is not before `at`; behind the last one when there is none. It is found in a few
+/// steps, without an index on the time.
+fn first_since(connection: &mut AnyConnection, at: UnixSeconds) -> Result<i64, StoreError> {
+    use diesel::dsl::{max, min};
+    let ends = admin_events::table.select((min(admin_events::id), max(admin_events::id)));
+    let (Some(mut low), Some(newest)) = ends.first::<(Option<i64>, Option<i64>)>(connection)? else {
+        return Ok(0);
+    };
+    let mut high = newest.saturating_add(1);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let rows = admin_events::table.filter(admin_events::id.ge(middle)).order(admin_events::id.asc());
+        let found = rows.select((admin_events::id, admin_events::at)).first::<(i64, UnixSeconds)>(connection);
+        match found.optional()? {
+            Some((id, time)) if time < at => low = id.saturating_add(1),
+            _ => high = middle,
+        }
+    }
+    Ok(low)
 }

@@ -42,7 +42,10 @@ pub fn all(connection: &mut AnyConnection) -> Result<Vec<AdminToken>, StoreError
         .load(connection)?)
 }
 
-/// Deletes one.
-pub fn delete(connection: &mut AnyConnection, id: &str) -> QueryResult<usize> {
-    diesel::delete(admin_tokens::table.filter(admin_tokens::id.eq(id))).execute(connection)
+/// Deletes one, inside a transaction; tells which it was.
+pub fn delete(connection: &mut AnyConnection, id: &str) -> Result<Option<AdminToken>, StoreError> {
+    let row = admin_tokens::table.filter(admin_tokens::id.eq(id));
+    let found = row.select(AdminToken::as_select()).first(connection).optional()?;
+    diesel::delete(row).execute(connection)?;
+    Ok(found)
 }

@@ -174,6 +174,25 @@ diesel::table! {
         request_id -> Text,
         old_value -> Nullable<Text>,
         new_value -> Nullable<Text>,
+        actor_kind -> Text,
+        actor_id -> Text,
+        address -> Text,
+    }
+}
+
+diesel::table! {
+    log_seals (log, number) {
+        log -> Text,
+        number -> BigInt,
+        format -> BigInt,
+        last_id -> BigInt,
+        row_count -> BigInt,
+        newest_at -> BigInt,
+        sealed_at -> BigInt,
+        digest -> Text,
+        key_id -> Text,
+        code -> Text,
+        pruned_before -> Nullable<BigInt>,
     }
 }
 

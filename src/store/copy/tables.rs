@@ -44,7 +44,7 @@ const fn of_documents(name: &'static str, key: usize, columns: &'static str) -> 
 pub(super) const DECISION_LOG: &str = "sign_ins";
 
 /// Not `replicas`: these are the processes that serve the other database.
-pub const TABLES: [Table; 26] = [
+pub const TABLES: [Table; 27] = [
     table("teamspaces", 1, "id slug name plan member_limit# created_at# seats_used# time_zone"),
     table("email_domains", 1, "domain teamspace_id"),
     table(
@@ -77,7 +77,16 @@ pub const TABLES: [Table; 26] = [
     table("sign_in_grounds", 1, "digest decisions facts used_at#"),
     table("signing_keys", 1, "kid alg private_key encrypted? public_jwk created_at# signs_from#"),
     table("admin_tokens", 1, "id name token_digest teamspace_id created_at# expires_at#"),
-    table("admin_events", 1, "id# at# actor action object teamspace_id request_id old_value new_value"),
+    table(
+        "admin_events",
+        1,
+        "id# at# actor action object teamspace_id request_id old_value new_value actor_kind actor_id address",
+    ),
+    table(
+        "log_seals",
+        2,
+        "log number# format# last_id# row_count# newest_at# sealed_at# digest key_id code pruned_before#",
+    ),
     of_documents("policy_sets", 1, "hash content first_loaded_at# last_in_force_at#"),
     table(
         "shadow_differences",

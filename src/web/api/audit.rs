@@ -1,36 +1,51 @@
-//! Who changed what through this API.
+//! Who changed what.
 
 use axum::Json;
-use serde_json::{Value, json};
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::Value;
 
 use super::auth::Admin;
 use super::json::Params;
 use super::page::{self, PageQuery};
 use super::problem::Problem;
-use crate::admin::audit;
-use crate::clock::rfc3339;
-use crate::store::admin_events::AdminEvent;
+use crate::admin::audit::{self, AuditSearch};
+use crate::admin::sign_in_search::SearchFault;
+use crate::store::admin_events::Filter;
 
-/// `GET /audit`: newest first; to a teamspace, what concerns it.
-pub async fn list(admin: Admin, Params(query): Params<PageQuery>) -> Result<Json<Value>, Problem> {
-    let (limit, before) = (query.limit()?, query.before()?.unwrap_or(i64::MAX));
-    let found = audit::list(&admin, before, limit).await?;
-    let snapshot = admin.app.snapshot();
-    Ok(page::answer(found, |event| view(event, |id| snapshot.slug_of(id))))
+/// Which rows are asked for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuditParams {
+    actor: Option<String>,
+    action: Option<String>,
+    object: Option<String>,
+    teamspace: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
+    limit: Option<String>,
+    cursor: Option<String>,
 }
 
-fn view(event: AdminEvent, slug_of: impl Fn(&str) -> Option<String>) -> Value {
-    let value = |text: Option<String>| text.and_then(|text| serde_json::from_str::<Value>(&text).ok());
-    json!({
-        "id": event.id,
-        "time": rfc3339(event.at),
-        "actor": event.actor,
-        "action": event.action,
-        "object": event.object,
-        "teamspace": event.teamspace_id.as_deref().and_then(slug_of),
-        "teamspace_id": event.teamspace_id,
-        "request_id": event.request_id,
-        "old": value(event.old_value),
-        "new": value(event.new_value),
-    })
+/// `GET /audit`: newest first; to a teamspace, what concerns it.
+pub async fn list(admin: Admin, Params(params): Params<AuditParams>) -> Result<Json<Value>, Problem> {
+    let teamspace = params.teamspace.clone();
+    let (filter, limit) = params.filter()?;
+    let found = audit::list(&admin, teamspace.as_deref(), filter, limit).await?;
+    let snapshot = admin.app.snapshot();
+    let slug_of = |id: &Option<String>| id.as_deref().and_then(|id| snapshot.slug_of(id));
+    Ok(page::answer(found, |event| audit::view(&event, slug_of(&event.teamspace_id))))
+}
+
+impl AuditParams {
+    /// The rows that are asked for, and how many of them.
+    fn filter(self) -> Result<(Filter, i64), Problem> {
+        let page = PageQuery { limit: self.limit, cursor: self.cursor };
+        let (limit, cursor) = (page.limit()?, page.before()?);
+        let Self { actor, action, object, from, to, .. } = self;
+        let search = AuditSearch { actor, action, object, from, to };
+        let invalid =
+            |fault: SearchFault| Problem::new(StatusCode::BAD_REQUEST, "query_invalid", fault.to_string());
+        Ok((Filter { cursor, ..search.filter().map_err(invalid)? }, limit))
+    }
 }

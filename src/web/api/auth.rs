@@ -19,7 +19,7 @@ use crate::limits::admin::Holder;
 use crate::limits::gate::{Caller, bearer};
 use crate::random::digest;
 use crate::store::admin_tokens::AdminToken;
-use crate::web::middleware::RequestId;
+use crate::web::middleware::origin;
 
 /// The `{id}` of the path.
 pub struct ItemId(pub String);
@@ -68,8 +68,7 @@ impl FromRequestParts<Arc<App>> for Admin {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let token = parts.extensions.get::<Arc<AdminToken>>().cloned();
         let token = token.ok_or_else(|| Problem::unauthorized("Bearer", "An admin token is needed."))?;
-        let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.to_string()).unwrap_or_default();
-        Ok(Self::new(Arc::clone(app), Principal::Token(token), request_id))
+        Ok(Self::new(Arc::clone(app), Principal::Token(token), origin(&parts.extensions)))
     }
 }
 

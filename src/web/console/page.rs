@@ -22,7 +22,7 @@ use crate::app::App;
 use crate::limits::admin::{Holder, Place as BudgetPlace};
 use crate::model::console_user::ConsoleUser;
 use crate::model::teamspace::Teamspace;
-use crate::web::middleware::RequestId;
+use crate::web::middleware::origin;
 
 /// The page that is shown, for the navigation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -257,8 +257,8 @@ impl FromRequestParts<Arc<App>> for Viewer {
         let holder = Holder { id: &session.id, digest: &session.digest, is_operator: user.is_operator() };
         let is_change = !matches!(parts.method, Method::GET | Method::HEAD);
         let budget = app.admin_budgets.enter(holder, is_change)?;
-        let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.to_string()).unwrap_or_default();
-        let admin = Admin::new(Arc::clone(app), Principal::Console(Arc::clone(&user)), request_id);
+        let origin = origin(&parts.extensions);
+        let admin = Admin::new(Arc::clone(app), Principal::Console(Arc::clone(&user)), origin);
         let notice = parts.extensions.get::<Notice>().map(|notice| notice.0.clone());
         Ok(Self { admin, context: Context { site, user, notice, _budget: budget } })
     }

@@ -16,11 +16,12 @@ use tower_sessions::{Session, SessionManagerLayer, SessionStore};
 
 use super::answer::PageError;
 use super::site::Site;
-use crate::admin::console::{self, Origin, SignedIn};
+use crate::admin::Origin;
+use crate::admin::console::{self, SignedIn};
 use crate::app::App;
 use crate::random::digest;
 use crate::store::console_sessions::ConsoleSession;
-use crate::web::middleware::{CallerAddress, RequestId};
+use crate::web::middleware::{CallerAddress, origin};
 
 /// The key of the only thing that a session holds.
 const SESSION: &str = "session";
@@ -109,7 +110,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Came {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> std::result::Result<Self, Infallible> {
         let address = CallerAddress::of(&parts.extensions).0;
-        let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.to_string()).unwrap_or_default();
-        Ok(Self { address, origin: Origin { address: address.to_string(), request_id } })
+        Ok(Self { address, origin: origin(&parts.extensions) })
     }
 }

@@ -1,11 +1,35 @@
 //! What the audit log keeps of a change, and for how long.
 
-use countersign::config::Duration;
+use countersign::admin::tokens::{self, NewToken};
+use countersign::config::{ClientIpSource, Duration};
+use countersign::model::actor_kind::ActorKind;
 use countersign::store::admin_events::{self, NewAdminEvent};
 use countersign::store::{AnyConnection, StoreError};
 use serde_json::{Value, json};
 
-use super::harness::{Harness, NOW};
+use super::harness::{Api, Harness, NOW};
+use crate::harness::{START, TestApp};
+
+fn event(at: i64, action: &str, object: &str) -> NewAdminEvent {
+    NewAdminEvent {
+        at,
+        actor: "command line".to_owned(),
+        action: action.to_owned(),
+        object: object.to_owned(),
+        teamspace_id: None,
+        request_id: String::new(),
+        old_value: None,
+        new_value: None,
+        actor_kind: ActorKind::Command,
+        actor_id: String::new(),
+        address: String::new(),
+    }
+}
+
+async fn append(h: &Harness, row: NewAdminEvent) {
+    let append = move |c: &mut AnyConnection| Ok::<_, StoreError>(admin_events::append(c, &row)?);
+    h.app.store.write(append).await.unwrap();
+}
 
 async fn events(h: &Harness) -> Vec<Value> {
     h.operator.get("/audit").await.expect(200)["items"].as_array().unwrap().clone()
@@ -80,18 +104,7 @@ async fn rows_are_deleted_after_their_time() {
     })
     .await;
     for number in 0..600 {
-        let row = NewAdminEvent {
-            at: NOW,
-            actor: "command line".to_owned(),
-            action: "test".to_owned(),
-            object: number.to_string(),
-            teamspace_id: None,
-            request_id: String::new(),
-            old_value: None,
-            new_value: None,
-        };
-        let append = move |c: &mut AnyConnection| Ok::<_, StoreError>(admin_events::append(c, &row)?);
-        h.app.store.write(append).await.unwrap();
+        append(&h, event(NOW, "test", &number.to_string())).await;
     }
     h.clock.advance(10 * DAY);
     h.teamspace("acme").await;
@@ -110,4 +123,90 @@ async fn rows_are_kept_for_ever_where_that_is_said() {
     h.clock.advance(36_500 * 24 * 3600);
     h.app.prune().await.unwrap();
     assert_eq!(events(&h).await.len(), 1);
+}
+
+/// The objects that a query leads to, newest first, over all pages.
+async fn objects(api: &Api, query: &str) -> Vec<String> {
+    let (mut found, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = api.get(&format!("/audit?limit=3&{query}{cursor}")).await.expect(200);
+        let items = page["items"].as_array().unwrap().iter();
+        found.extend(items.map(|item| item["object"].as_str().unwrap().to_owned()));
+        let Some(next) = page["next_cursor"].as_str() else { return found };
+        cursor = format!("&cursor={next}");
+    }
+}
+
+#[tokio::test]
+async fn rows_are_found_by_actor_action_object_teamspace_and_time() {
+    let h = Harness::start().await;
+    for (number, action) in ["key.make", "key.drop", "keys.other", "key", "kex.z"].iter().enumerate() {
+        append(&h, event(NOW - 1000 + 100 * number as i64, action, action)).await;
+    }
+    let acme = h.teamspace("acme").await;
+    h.teamspace("globex").await;
+    acme.patch("/teamspaces/acme", json!({ "name": "Acme" })).await.expect(200);
+    assert_eq!(objects(&h.operator, "action=key").await, ["key", "key.drop", "key.make"], "a kind of object");
+    assert_eq!(objects(&h.operator, "action=key.drop").await, ["key.drop"]);
+    assert_eq!(objects(&h.operator, "actor=ops").await, ["globex", "acme"]);
+    assert_eq!(objects(&h.operator, "actor=acme&teamspace=acme").await, ["acme"]);
+    assert_eq!(objects(&h.operator, "object=key.make").await, ["key.make"]);
+    assert_eq!(objects(&h.operator, "teamspace=globex").await, ["globex"]);
+    let time = |seconds: i64| countersign::clock::rfc3339(NOW - seconds);
+    let query = format!("from={}&to={}", time(900), time(700));
+    assert_eq!(objects(&h.operator, &query).await, ["keys.other", "key.drop"]);
+    assert_eq!(objects(&h.operator, &format!("from={}&actor=ops", time(900))).await, ["globex", "acme"]);
+    assert!(objects(&h.operator, &format!("to={}", time(1001))).await.is_empty());
+    assert_eq!(objects(&acme, "").await, ["acme", "acme"], "what concerns the teamspace");
+}
+
+#[tokio::test]
+async fn a_teamspace_finds_no_row_of_another_one_and_bad_filters_are_refused() {
+    let h = Harness::start().await;
+    let acme = h.teamspace("acme").await;
+    h.teamspace("globex").await;
+    assert!(objects(&acme, "object=globex").await.is_empty());
+    acme.get("/audit?teamspace=globex").await.problem(404, "not_found");
+    h.operator.get("/audit?teamspace=nobody").await.problem(404, "not_found");
+    h.operator.get("/audit?from=yesterday").await.problem(400, "query_invalid");
+    h.operator.get("/audit?reason=x").await.expect(400);
+}
+
+/// A page of a filter that fits nothing looks at a bounded number of rows.
+#[tokio::test]
+async fn a_page_looks_at_so_many_rows_and_no_more() {
+    let h = Harness::start().await;
+    append(&h, event(NOW, "first", "first")).await;
+    h.database.execute(
+        "INSERT INTO admin_events (at, actor, action, object, request_id) \
+         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10500) \
+         SELECT 1790000000, 'x', 'x', 'x', '' FROM n",
+    );
+    let page = h.operator.get("/audit?object=first").await.expect(200);
+    assert_eq!(page["items"], json!([]));
+    assert!(page["next_cursor"].is_string(), "there is more to look at");
+    assert_eq!(objects(&h.operator, "object=first").await, ["first"]);
+}
+
+/// Who it was, by what id, from where: the address is the one that the operator's proxy tells.
+#[tokio::test]
+async fn a_row_says_by_which_token_and_from_which_address() {
+    let app = TestApp::start_with(|config| {
+        config.client_ip_source = ClientIpSource::RightmostXForwardedFor;
+    })
+    .await;
+    let new = NewToken { name: "ci".to_owned(), teamspace: None, lifetime: None };
+    let (token, made) = tokens::create(&app.app.store, new, START).await.unwrap();
+    let url = format!("{}/api/v1/teamspaces", app.issuer());
+    let body = json!({ "slug": "globex", "name": "Globex", "plan": "pro" });
+    let request = app.http.post(url).bearer_auth(&token).header("x-forwarded-for", "192.0.2.1, 198.51.100.7");
+    assert_eq!(request.json(&body).send().await.unwrap().status(), 201);
+    let audit = app.http.get(format!("{}/api/v1/audit?limit=2", app.issuer())).bearer_auth(&token);
+    let found: Value = audit.send().await.unwrap().json().await.unwrap();
+    let (change, command) = (&found["items"][0], &found["items"][1]);
+    assert_eq!(change["actor"], "ci");
+    assert_eq!((&change["actor_kind"], &change["actor_id"]), (&json!("token"), &json!(made.id)));
+    assert_eq!(change["address"], "198.51.100.7");
+    assert_eq!((&command["actor_kind"], &command["actor_id"]), (&json!("command"), &json!("")));
+    assert_eq!((&command["address"], &command["request_id"]), (&json!(""), &json!("")));
 }
