@@ -13,8 +13,9 @@ use std::fmt::Write as _;
 use std::hint::black_box;
 use std::path::Path;
 
-use countersign::policy::watch::{PolicyFiles, Watch};
-use countersign::policy::{Policies, PolicySource, cases, decide};
+use countersign::policy::authoring::cases;
+use countersign::policy::reload::{PolicyFiles, Watch};
+use countersign::policy::{Policies, PolicySource, decide};
 use countersign::shadow::{Decided, Shadow};
 use countersign::store::sign_ins::NewSignIn;
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -71,7 +72,7 @@ fn decisions(c: &mut Criterion) {
     facts.candidates.scopes = scopes;
     for unrelated in [0, 10_000] {
         let policies = load(directory(unrelated).path());
-        assert_eq!(decide(&policies.compiled, &facts).rulings.len(), 11);
+        assert_eq!(decide(&policies.compiled, &facts).answers.len(), 11);
         c.bench_function(&format!("decide: 8 scopes, 11 questions, {unrelated} unrelated policies"), |b| {
             b.iter(|| decide(&policies.compiled, black_box(&facts)).outcome.unwrap())
         });

@@ -3,11 +3,11 @@
 mod clock_watch;
 mod gauges;
 mod policies;
-mod presence;
 mod readiness;
 mod references;
 mod refusals;
 mod replaced;
+mod replica_registry;
 mod retention;
 
 use std::sync::Arc;
@@ -26,8 +26,8 @@ use crate::limits::refusals::Refusals;
 use crate::limits::turns::Turns;
 use crate::limits::{Limits, UnreadableAddresses};
 use crate::metrics::Metrics;
+use crate::policy::reload::{PolicyFiles, Watch};
 use crate::policy::reload::{PolicyReloader, ReloadTrigger};
-use crate::policy::watch::{PolicyFiles, Watch};
 use crate::policy::{CacheControl, LoadError, Policies};
 use crate::random::NoEntropy;
 use crate::resolver::Resolver;
@@ -35,13 +35,13 @@ use crate::shadow::Shadow;
 use crate::signing::{self, Signer, SigningError};
 use crate::store::changes::{self, Changed, ConfigDelta};
 use crate::store::member_cache::MemberCache;
-use crate::store::snapshot::{Snapshot, Tenancy};
+use crate::store::snapshot::{Snapshot, TeamspaceConfig};
 use crate::store::{AnyConnection, Store, StoreError};
 
 pub use clock_watch::ClockWatch;
-pub use presence::Presence;
 pub use readiness::{Check, Readiness};
 pub use references::MAX_LISTED;
+pub use replica_registry::ReplicaRegistry;
 
 /// Why the service cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -86,7 +86,7 @@ pub struct App {
     /// Where the policies come from.
     pub policy_files: PolicyReloader,
     /// This process among its replicas.
-    pub presence: Presence,
+    pub replicas: ReplicaRegistry,
     /// Whether sign-ins can be served.
     pub readiness: Readiness,
     /// What sets that are not in force any more say of themselves.
@@ -148,7 +148,7 @@ impl App {
             shadow: shadow_place(&config).map(Shadow::new),
             policy_files: PolicyReloader::new("in force", watch),
             clock_watch: ClockWatch::new(&*clock),
-            presence: Presence::new(clock.now())?,
+            replicas: ReplicaRegistry::new(clock.now())?,
             readiness: Readiness::default(),
             past_sets: PastSets::default(),
             kept: policies::ArchivedSets::default(),
@@ -224,12 +224,12 @@ impl App {
         let old = self.snapshot();
         let Some(changed) = changed else {
             self.member_cache.forget_all(new.generation.number);
-            return old.tenancies().for_each(|before| self.forget_issuers(before, new));
+            return old.teamspace_configs().for_each(|before| self.forget_issuers(before, new));
         };
         for change in changed {
             match change {
                 Changed::Teamspace(id) => {
-                    if let Some(before) = old.tenancy_by_id(id) {
+                    if let Some(before) = old.teamspace_config_by_id(id) {
                         self.forget_issuers(before, new);
                     }
                 }
@@ -242,12 +242,13 @@ impl App {
     }
 
     /// Where several teamspaces share an issuer, none of them can make its keys be asked for anew.
-    fn forget_issuers(&self, before: &Tenancy, new: &Snapshot) {
+    fn forget_issuers(&self, before: &TeamspaceConfig, new: &Snapshot) {
         for provider in &before.identity_providers {
             let (issuer, id) = (provider.issuer.as_str(), provider.id.as_str());
             let after = new.providers_of(issuer);
             let is_shared = after.is_some_and(|providers| providers.only_teamspace().is_none());
-            let is_same = || new.tenancy_by_id(&before.teamspace.id).and_then(|t| t.identity_provider(id));
+            let is_same =
+                || new.teamspace_config_by_id(&before.teamspace.id).and_then(|t| t.identity_provider(id));
             if !is_shared && is_same() != Some(provider) {
                 self.issuer_keys.forget(issuer);
             }

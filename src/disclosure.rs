@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::model::resource::Resource;
 use crate::oauth::error::{ErrorCode, Reason};
-use crate::policy::{AnnotatedSet, Denial, Explained, Name, Names, Policies, PolicySource, Ruling};
+use crate::policy::{AnnotatedSet, Denial, Explained, Name, Names, Policies, PolicyAnswer, PolicySource};
 use crate::store::sign_ins::SignIn;
-use crate::store::snapshot::{Snapshot, Tenancy};
+use crate::store::snapshot::{Snapshot, TeamspaceConfig};
 use crate::store::{Store, StoreError, policy_sets};
 
 /// Most past sets that are kept at hand.
@@ -28,7 +28,7 @@ pub struct Known<'a> {
 /// The parts of a policy set that a teamspace is told.
 pub struct Disclosure<'a> {
     pub snapshot: &'a Snapshot,
-    pub tenancy: &'a Tenancy,
+    pub teamspace_config: &'a TeamspaceConfig,
     pub known: Known<'a>,
     pub policies: &'a AnnotatedSet,
 }
@@ -62,8 +62,8 @@ impl Disclosure<'_> {
     /// Leaves out of a row what the teamspace may not learn. The row keeps its outcome.
     pub fn confine_row(&self, row: &mut SignIn) {
         // Empty when the request was refused before anything was decided.
-        let Ok(mut rulings) = serde_json::from_str::<Vec<Ruling>>(&row.decisions) else { return };
-        let refusals = self.confine(rulings.iter_mut());
+        let Ok(mut answers) = serde_json::from_str::<Vec<PolicyAnswer>>(&row.decisions) else { return };
+        let refusals = self.confine(answers.iter_mut());
         if let Some(reason) = refusals.reason(&row.reason) {
             row.reason = reason;
         }
@@ -71,7 +71,7 @@ impl Disclosure<'_> {
             row.detail = detail;
         }
         // Plain data always serializes; the reader would see the gap.
-        row.decisions = serde_json::to_string(&rulings).unwrap_or_default();
+        row.decisions = serde_json::to_string(&answers).unwrap_or_default();
     }
 
     /// Leaves out of explained decisions what the teamspace may not learn.
@@ -79,24 +79,24 @@ impl Disclosure<'_> {
         for Explained { findings, .. } in decisions.iter_mut() {
             findings.retain(|finding| self.tells(&finding.policy));
         }
-        self.confine(decisions.iter_mut().map(|explained| &mut explained.ruling))
+        self.confine(decisions.iter_mut().map(|explained| &mut explained.answer))
     }
 
-    fn confine<'r>(&self, rulings: impl Iterator<Item = &'r mut Ruling>) -> Refusals {
+    fn confine<'r>(&self, answers: impl Iterator<Item = &'r mut PolicyAnswer>) -> Refusals {
         let mut refusals = Refusals::default();
-        for ruling in rulings {
+        for answer in answers {
             let (told, untold): (Vec<String>, Vec<String>) =
-                std::mem::take(&mut ruling.policies).into_iter().partition(|id| self.tells(id));
-            let before = ruling.reasons.clone();
-            ruling.reasons.retain(|reason| {
+                std::mem::take(&mut answer.policies).into_iter().partition(|id| self.tells(id));
+            let before = answer.reasons.clone();
+            answer.reasons.retain(|reason| {
                 let own = Reason::ALL.contains(&reason.as_str()) && !self.any_gives(&untold, reason);
                 own || self.any_gives(&told, reason)
             });
-            if ruling.reasons.is_empty() && !before.is_empty() {
-                ruling.reasons.push(Reason::POLICY_DENIED);
+            if answer.reasons.is_empty() && !before.is_empty() {
+                answer.reasons.push(Reason::POLICY_DENIED);
             }
-            ruling.policies = told;
-            refusals.0.push((before, ruling.reasons.clone()));
+            answer.policies = told;
+            refusals.0.push((before, answer.reasons.clone()));
         }
         refusals
     }
@@ -111,13 +111,13 @@ impl Disclosure<'_> {
     }
 
     fn may_learn(&self, names: &Names) -> bool {
-        let confined = names.confined_to.as_ref() == Some(&self.tenancy.teamspace.slug);
+        let confined = names.confined_to.as_ref() == Some(&self.teamspace_config.teamspace.slug);
         names.all.iter().all(|name| self.is_own(name, confined))
     }
 
     /// Whether a name is the teamspace's own, or no news since it is that of the request.
     fn is_own(&self, name: &Name, confined: bool) -> bool {
-        let (slug, known) = (&self.tenancy.teamspace.slug, &self.known);
+        let (slug, known) = (&self.teamspace_config.teamspace.slug, &self.known);
         match name {
             Name::Teamspace(named) => named == slug,
             Name::Group(id) => id.strip_prefix(slug.as_str()).is_some_and(|rest| rest.starts_with('/')),
@@ -147,21 +147,24 @@ impl Disclosure<'_> {
         let Some((tenant, _)) = rest.split_once('|') else { return false };
         let is_known = !issuer.is_empty() && issuer == self.known.issuer && tenant == self.known.tenant;
         let tenant = (!tenant.is_empty()).then_some(tenant);
-        let slug = self.tenancy.teamspace.slug.as_str();
+        let slug = self.teamspace_config.teamspace.slug.as_str();
         let leads_here = self.snapshot.providers_of(issuer).and_then(|providers| {
             let of_some = providers.select(tenant, None);
             of_some.or_else(|| providers.select(tenant, Some(slug)))
         });
-        is_known || leads_here.is_some_and(|trusted| trusted.tenancy.teamspace.slug == slug)
+        is_known || leads_here.is_some_and(|trusted| trusted.teamspace_config.teamspace.slug == slug)
     }
 
     fn issuers(&self) -> impl Iterator<Item = &str> {
-        let configured = self.tenancy.identity_providers.iter().map(|provider| provider.issuer.as_str());
+        let configured =
+            self.teamspace_config.identity_providers.iter().map(|provider| provider.issuer.as_str());
         configured.chain([self.known.issuer]).filter(|issuer| !issuer.is_empty())
     }
 
     fn offered(&self) -> impl Iterator<Item = &Arc<Resource>> {
-        self.snapshot.resources().filter(|resource| resource.is_published_to(&self.tenancy.teamspace.slug))
+        self.snapshot
+            .resources()
+            .filter(|resource| resource.is_published_to(&self.teamspace_config.teamspace.slug))
     }
 
     fn has_scope(&self, scope: &String) -> bool {
@@ -169,7 +172,8 @@ impl Disclosure<'_> {
             resource.scopes.iter().any(|known| known.name == *scope)
                 || resource.default_scopes.contains(scope)
         };
-        let mut settings = self.tenancy.identity_providers.iter().map(|provider| provider.scope.as_str());
+        let mut settings =
+            self.teamspace_config.identity_providers.iter().map(|provider| provider.scope.as_str());
         self.known.scopes.contains(scope)
             || settings.any(|setting| setting.split_whitespace().any(|known| known == scope))
             || self.offered().any(listed)
@@ -180,7 +184,7 @@ impl Disclosure<'_> {
         let domain = domain.strip_prefix("*.").unwrap_or(domain);
         let below = |one: &str, other: &str| one.strip_suffix(other).is_some_and(|rest| rest.ends_with('.'));
         let person = self.known.email.rsplit_once('@').map(|(_, domain)| domain);
-        let mut own = self.tenancy.teamspace.email_domains.iter().map(String::as_str).chain(person);
+        let mut own = self.teamspace_config.teamspace.email_domains.iter().map(String::as_str).chain(person);
         own.any(|own| own == domain || below(own, domain) || below(domain, own))
     }
 

@@ -2,7 +2,7 @@
 
 use countersign::model::member::{Role, Status};
 use countersign::oauth::scope::Candidates;
-use countersign::policy::example::maximal;
+use countersign::policy::authoring::example::maximal;
 use countersign::policy::facts::{ClaimFacts, Facts, MemberFacts};
 
 /// The scopes that are asked for.

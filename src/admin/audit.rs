@@ -52,8 +52,10 @@ pub async fn list(
 
 fn id_of(admin: &Admin, slug: &str) -> Result<String, AdminError> {
     let snapshot = admin.app.snapshot();
-    let found = snapshot.tenancy(slug).filter(|tenancy| admin.reaches(&tenancy.teamspace.id));
-    found.map(|tenancy| tenancy.teamspace.id.clone()).ok_or(AdminError::NotFound)
+    let found = snapshot
+        .teamspace_config(slug)
+        .filter(|teamspace_config| admin.reaches(&teamspace_config.teamspace.id));
+    found.map(|teamspace_config| teamspace_config.teamspace.id.clone()).ok_or(AdminError::NotFound)
 }
 
 /// A row as it is told; `teamspace` is a slug.

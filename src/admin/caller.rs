@@ -10,7 +10,7 @@ use crate::limits::admin::Place;
 use crate::model::actor_kind::ActorKind;
 use crate::model::console_user::{ConsoleUser, UserKind};
 use crate::store::admin_tokens::AdminToken;
-use crate::store::snapshot::Tenancy;
+use crate::store::snapshot::TeamspaceConfig;
 
 /// Who makes a change, for the audit log.
 pub(super) struct Actor {
@@ -108,7 +108,7 @@ pub struct Operator(Admin);
 /// A caller who reaches a teamspace.
 pub struct InTeamspace {
     admin: Admin,
-    tenancy: Arc<Tenancy>,
+    teamspace_config: Arc<TeamspaceConfig>,
 }
 
 impl Admin {
@@ -150,9 +150,9 @@ impl Admin {
     /// The caller in the teamspace of a slug. One that they do not reach is not found, whether it exists or not.
     pub fn in_teamspace(self, slug: &str) -> Result<InTeamspace, AdminError> {
         let snapshot = self.app.snapshot();
-        let found = snapshot.tenancy(slug).filter(|t| self.reaches(&t.teamspace.id)).cloned();
-        let tenancy = found.ok_or(AdminError::NotFound)?;
-        Ok(InTeamspace { admin: self, tenancy })
+        let found = snapshot.teamspace_config(slug).filter(|t| self.reaches(&t.teamspace.id)).cloned();
+        let teamspace_config = found.ok_or(AdminError::NotFound)?;
+        Ok(InTeamspace { admin: self, teamspace_config })
     }
 
     /// The ids of the teamspaces that the caller is confined to; none for an operator.
@@ -176,8 +176,8 @@ impl Deref for Operator {
 
 impl InTeamspace {
     /// The teamspace with what belongs to it, as it was when the request came in.
-    pub fn tenancy(&self) -> &Arc<Tenancy> {
-        &self.tenancy
+    pub fn teamspace_config(&self) -> &Arc<TeamspaceConfig> {
+        &self.teamspace_config
     }
 
     /// A place for something slow or heavy, of which a teamspace may have few under way.
@@ -185,7 +185,7 @@ impl InTeamspace {
         let budgets = &self.app.admin_budgets;
         Ok(match self.is_operator() {
             true => budgets.enter_heavy_as_operator(self.principal.id()),
-            false => budgets.enter_heavy(&self.tenancy.teamspace.id),
+            false => budgets.enter_heavy(&self.teamspace_config.teamspace.id),
         }?)
     }
 }

@@ -13,7 +13,7 @@ use crate::clock::UnixSeconds;
 use crate::model::identity_provider::{IdentityProvider, Provider};
 use crate::model::teamspace::Teamspace;
 use crate::store::changes::{self, Changed};
-use crate::store::snapshot::Tenancy;
+use crate::store::snapshot::TeamspaceConfig;
 use crate::store::{AnyConnection, StoreError, identity_providers, provider_checks};
 
 /// Most identity providers of a teamspace.
@@ -50,8 +50,11 @@ impl Which {
     }
 
     /// The one that is meant, as the request found it.
-    pub fn configured<'t>(&self, tenancy: &'t Tenancy) -> Result<&'t IdentityProvider, AdminError> {
-        self.find(&tenancy.identity_providers)?.ok_or(AdminError::NotFound)
+    pub fn configured<'t>(
+        &self,
+        teamspace_config: &'t TeamspaceConfig,
+    ) -> Result<&'t IdentityProvider, AdminError> {
+        self.find(&teamspace_config.identity_providers)?.ok_or(AdminError::NotFound)
     }
 }
 
@@ -107,9 +110,9 @@ pub async fn change_seen(
 
 /// Removes an identity provider: nobody signs in with it any more.
 pub async fn remove(at: &InTeamspace, which: Which) -> Result<(), AdminError> {
-    let tenancy = Arc::clone(at.tenancy());
+    let teamspace_config = Arc::clone(at.teamspace_config());
     at.change(move |c| {
-        let Teamspace { id, slug, .. } = find_named(c, &tenancy.teamspace)?;
+        let Teamspace { id, slug, .. } = find_named(c, &teamspace_config.teamspace)?;
         let all = identity_providers::of_teamspaces(c, &[&id])?;
         let old = which.find(&all)?.ok_or(AdminError::NotFound)?;
         identity_providers::delete(c, &old.id)?;
@@ -121,7 +124,7 @@ pub async fn remove(at: &InTeamspace, which: Which) -> Result<(), AdminError> {
 
 /// Validates what is configured, and keeps only how that came out.
 pub async fn check(at: &InTeamspace, which: &Which) -> Result<Validation, AdminError> {
-    let provider = which.configured(at.tenancy())?;
+    let provider = which.configured(at.teamspace_config())?;
     let validation = validate(at, provider).await?;
     let checks = validation.kept(&provider.id, at.app.clock.now());
     let kept = at.app.store.write(move |c| Ok::<_, StoreError>(provider_checks::put(c, &checks)?)).await;
@@ -165,9 +168,9 @@ impl Edit {
     }
 
     async fn save(self, at: &InTeamspace) -> Result<(IdentityProvider, Option<Validation>), AdminError> {
-        let tenancy = Arc::clone(at.tenancy());
-        let current = self.which.find(&tenancy.identity_providers)?;
-        let proposed = self.applied(&tenancy.teamspace.id, current)?;
+        let teamspace_config = Arc::clone(at.teamspace_config());
+        let current = self.which.find(&teamspace_config.identity_providers)?;
+        let proposed = self.applied(&teamspace_config.teamspace.id, current)?;
         let validation = match self.is_to_be_validated(current, &proposed) {
             true => Some(validate(at, &proposed).await?),
             false => None,
@@ -177,7 +180,7 @@ impl Edit {
         }
         let validated = validation.as_ref().map(|validation| validation.good(&proposed.id, self.now));
         let validated = validated.transpose()?;
-        let teamspace = tenancy.teamspace.clone();
+        let teamspace = teamspace_config.teamspace.clone();
         let saved = at.change(move |c| self.perform(c, &teamspace, &proposed, validated)).await?;
         Ok((saved, validation))
     }
@@ -310,6 +313,6 @@ fn check_among(all: &[IdentityProvider], new: &IdentityProvider) -> Result<(), A
 
 fn check_scope(at: &InTeamspace, setting: &str) -> Result<(), AdminError> {
     let snapshot = at.app.snapshot();
-    let unknown = unknown_scope(&snapshot, &at.tenancy().teamspace.slug, setting);
+    let unknown = unknown_scope(&snapshot, &at.teamspace_config().teamspace.slug, setting);
     unknown.map_or(Ok(()), |scope| Err(AdminError::ScopeUnknown(scope.to_owned())))
 }

@@ -46,7 +46,7 @@ pub struct MemberPatch {
 
 /// A page of the members, by email; removed ones are not listed.
 pub async fn list(at: &InTeamspace, limit: i64, after: Option<String>) -> Result<Page<Bound>, AdminError> {
-    let id = at.tenancy().teamspace.id.clone();
+    let id = at.teamspace_config().teamspace.id.clone();
     Ok(at.app.store.list(move |c| members::list(c, &id, limit, after.as_deref())).await?)
 }
 
@@ -56,14 +56,14 @@ pub async fn search(
     prefix: &str,
     (limit, after): (i64, Option<String>),
 ) -> Result<Page<Bound>, AdminError> {
-    let (id, prefix) = (at.tenancy().teamspace.id.clone(), prefix.trim().to_lowercase());
+    let (id, prefix) = (at.teamspace_config().teamspace.id.clone(), prefix.trim().to_lowercase());
     let found = move |c: &mut _| members::search(c, &id, &prefix, (limit, after.as_deref()));
     Ok(at.app.store.list(found).await?)
 }
 
 /// One member who is not removed.
 pub async fn find(at: &InTeamspace, id: String) -> Result<Bound, AdminError> {
-    let teamspace_id = at.tenancy().teamspace.id.clone();
+    let teamspace_id = at.teamspace_config().teamspace.id.clone();
     let found = move |c: &mut AnyConnection| {
         let Some(member) = members::find(c, &teamspace_id, &id)? else { return Ok(None) };
         let identities = members::identities_of(c, std::slice::from_ref(&member.id))?;
@@ -74,7 +74,7 @@ pub async fn find(at: &InTeamspace, id: String) -> Result<Bound, AdminError> {
 
 /// How many seats the members take.
 pub async fn seats_used(at: &InTeamspace) -> Result<i64, AdminError> {
-    let id = at.tenancy().teamspace.id.clone();
+    let id = at.teamspace_config().teamspace.id.clone();
     Ok(at.app.store.list(move |c| teamspaces::seats_used(c, &id)).await?)
 }
 
@@ -82,9 +82,9 @@ pub async fn seats_used(at: &InTeamspace) -> Result<i64, AdminError> {
 pub async fn invite(at: &InTeamspace, new: NewMember) -> Result<Bound, AdminError> {
     let email = plain_address(&new.email).ok_or(AdminError::EmailInvalid)?;
     let role = new.role.unwrap_or(Role::Developer);
-    let (tenancy, now) = (Arc::clone(at.tenancy()), at.app.clock.now());
+    let (teamspace_config, now) = (Arc::clone(at.teamspace_config()), at.app.clock.now());
     at.change(move |c| {
-        let teamspace = find_named(c, &tenancy.teamspace)?;
+        let teamspace = find_named(c, &teamspace_config.teamspace)?;
         if !teamspace.admits_email(&email) {
             return Err(AdminError::EmailDomainNotAllowed);
         }
@@ -140,7 +140,7 @@ async fn update(
     id: String,
     change: impl FnOnce(&mut AnyConnection, Member) -> Result<Member, AdminError> + Send + 'static,
 ) -> Result<Bound, AdminError> {
-    let teamspace_id = at.tenancy().teamspace.id.clone();
+    let teamspace_id = at.teamspace_config().teamspace.id.clone();
     at.change(move |c| {
         let found = members::find(c, &teamspace_id, &id)?;
         let old = found.filter(|member| member.status != Status::Removed).ok_or(AdminError::NotFound)?;

@@ -74,9 +74,10 @@ fn is_about_everybody(reason: &str) -> bool {
 
 /// The providers of a teamspace, the oldest first.
 pub async fn list(at: &InTeamspace) -> Result<Vec<ProviderStatus>, AdminError> {
-    let tenancy = at.tenancy();
-    let teamspace_id = tenancy.teamspace.id.clone();
-    let ids: Vec<String> = tenancy.identity_providers.iter().map(|provider| provider.id.clone()).collect();
+    let teamspace_config = at.teamspace_config();
+    let teamspace_id = teamspace_config.teamspace.id.clone();
+    let ids: Vec<String> =
+        teamspace_config.identity_providers.iter().map(|provider| provider.id.clone()).collect();
     let read = move |c: &mut _| {
         let assertions = last_assertions::of_teamspace(c, &teamspace_id)?;
         Ok((assertions, provider_checks::of(c, &ids)?))
@@ -89,7 +90,7 @@ pub async fn list(at: &InTeamspace) -> Result<Vec<ProviderStatus>, AdminError> {
         last_assertion: assertions.remove(&provider.id),
         last_checks: checks.remove(&provider.id),
     };
-    Ok(tenancy.identity_providers.iter().map(status).collect())
+    Ok(teamspace_config.identity_providers.iter().map(status).collect())
 }
 
 /// Checks that cannot be read are as good as none: they are made again by a click.

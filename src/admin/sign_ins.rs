@@ -9,7 +9,7 @@ use crate::store::snapshot::Snapshot;
 
 /// A page of a teamspace's rows. Its own administrators are not told of policies that are none of their business.
 pub async fn of_teamspace(at: &InTeamspace, filter: Filter, limit: i64) -> Result<Page<SignIn>, AdminError> {
-    let teamspace_id = Some(at.tenancy().teamspace.id.clone());
+    let teamspace_id = Some(at.teamspace_config().teamspace.id.clone());
     let filter = Filter { teamspace_id, ..filter };
     let reason = filter.reason.clone();
     let mut found = at.app.store.list(move |c| sign_ins::list(c, &filter, limit)).await?;
@@ -31,8 +31,8 @@ pub async fn of_all(operator: &Operator, filter: Filter, limit: i64) -> Result<P
 
 /// Leaves out of a row what its teamspace may not learn about policies.
 async fn confine(admin: &Admin, snapshot: &Snapshot, row: &mut SignIn) -> Result<(), AdminError> {
-    let tenancy = row.teamspace_id.as_deref().and_then(|id| snapshot.tenancy_by_id(id));
-    let tenancy = tenancy.ok_or(AdminError::NotFound)?;
+    let teamspace_config = row.teamspace_id.as_deref().and_then(|id| snapshot.teamspace_config_by_id(id));
+    let teamspace_config = teamspace_config.ok_or(AdminError::NotFound)?;
     let policies =
         admin.app.past_sets.annotations(&admin.app.store, &admin.app.policies(), &row.policy_set).await?;
     let of_row = row.clone();
@@ -45,6 +45,6 @@ async fn confine(admin: &Admin, snapshot: &Snapshot, row: &mut SignIn) -> Result
         scopes: &scopes,
         ..Known::default()
     };
-    Disclosure { snapshot, tenancy, known, policies: &policies }.confine_row(row);
+    Disclosure { snapshot, teamspace_config, known, policies: &policies }.confine_row(row);
     Ok(())
 }

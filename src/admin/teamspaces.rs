@@ -14,7 +14,7 @@ use super::patch::{nullable, present};
 use crate::clock::rfc3339;
 use crate::email::is_domain;
 use crate::model::teamspace::{Plan, Teamspace, UTC, is_slug, known_time_zone};
-use crate::policy::references::Kind;
+use crate::policy::engine::references::Kind;
 use crate::store::changes::Changed;
 use crate::store::resources::replace_teamspace;
 use crate::store::{AnyConnection, teamspaces};
@@ -84,13 +84,13 @@ pub async fn change(at: &InTeamspace, patch: TeamspacePatch, force: bool) -> Res
     if patch.is_operators() {
         at.require_operator()?;
     }
-    let tenancy = Arc::clone(at.tenancy());
-    let slug = &tenancy.teamspace.slug;
+    let teamspace_config = Arc::clone(at.teamspace_config());
+    let slug = &teamspace_config.teamspace.slug;
     if !force && patch.slug.as_ref().is_some_and(|new| new != slug) {
         refuse_if_named(at, slug)?;
     }
     at.change(move |c| {
-        let old = find_named(c, &tenancy.teamspace)?;
+        let old = find_named(c, &teamspace_config.teamspace)?;
         let new = checked(patch.apply(old.clone()))?;
         check_free(c, &new)?;
         teamspaces::update(c, &new).map_err(|e| AdminError::TakenMeanwhile.if_duplicate(e))?;
@@ -107,9 +107,9 @@ pub async fn change(at: &InTeamspace, patch: TeamspacePatch, force: bool) -> Res
 /// Removes a teamspace with its members and identity provider; its decision log stays.
 pub async fn remove(at: &InTeamspace) -> Result<(), AdminError> {
     at.require_operator()?;
-    let tenancy = Arc::clone(at.tenancy());
+    let teamspace_config = Arc::clone(at.teamspace_config());
     at.change(move |c| {
-        let old = find_named(c, &tenancy.teamspace)?;
+        let old = find_named(c, &teamspace_config.teamspace)?;
         teamspaces::delete(c, &old.id)?;
         // A later teamspace of the same slug must not inherit what was offered to this one.
         replace_teamspace(c, &old.slug, None)?;

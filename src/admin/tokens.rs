@@ -74,7 +74,8 @@ pub async fn find_live(
 
 async fn teamspace_id(store: &Store, slug: String) -> Result<String, AdminError> {
     let snapshot = store.read(Snapshot::load).await?;
-    let found = snapshot.tenancy(&slug).map(|tenancy| tenancy.teamspace.id.clone());
+    let found =
+        snapshot.teamspace_config(&slug).map(|teamspace_config| teamspace_config.teamspace.id.clone());
     found.ok_or(AdminError::NoSuchTeamspace(slug))
 }
 

@@ -14,7 +14,7 @@ use crate::oauth::error::{Reason, shown};
 use crate::policy::facts::{ConfigurationFacts, DeclaredClaims, TeamspaceFacts};
 use crate::policy::{Denial, decide_configuration};
 use crate::store::provider_checks::ProviderChecks;
-use crate::store::snapshot::{Snapshot, Tenancy};
+use crate::store::snapshot::{Snapshot, TeamspaceConfig};
 
 /// All checks in their order, and where the keys are if none failed.
 pub struct Validation {
@@ -32,13 +32,13 @@ impl Validation {
     /// Judges what a teamspace would believe. That an issuer is another teamspace's is told last: only who names one
     /// that works learns anything.
     pub(super) async fn run(at: &InTeamspace, proposed: &IdentityProvider) -> Result<Self, AdminError> {
-        let (app, tenancy, snapshot) = (&at.app, at.tenancy(), at.app.snapshot());
+        let (app, teamspace_config, snapshot) = (&at.app, at.teamspace_config(), at.app.snapshot());
         let mut checks = Vec::new();
         let mut jwks_uri = None;
         match check_locally(at, &snapshot, proposed, &mut checks) {
             Err(failed) => checks.push(failed),
             Ok(()) => {
-                let fetcher = app.fetcher.on_behalf_of(&tenancy.teamspace.slug);
+                let fetcher = app.fetcher.on_behalf_of(&teamspace_config.teamspace.slug);
                 let inspection = inspect(
                     &if at.is_operator() { fetcher } else { fetcher.for_administrators() },
                     Proposed {
@@ -95,23 +95,24 @@ fn check_locally(
     proposed: &IdentityProvider,
     checks: &mut Vec<Check>,
 ) -> Result<(), Check> {
-    let tenancy: &Tenancy = at.tenancy();
+    let teamspace_config: &TeamspaceConfig = at.teamspace_config();
     let facts = ConfigurationFacts {
         now: at.app.clock.now(),
         issuer: proposed.issuer.clone(),
         teamspace: TeamspaceFacts::of(
-            tenancy,
-            tenancy.identity_provider(&proposed.id).map(|provider| &**provider),
+            teamspace_config,
+            teamspace_config.identity_provider(&proposed.id).map(|provider| &**provider),
         ),
     };
     let policies = at.app.policies();
     decide_configuration(&policies.compiled, &facts).1.map_err(|denial| {
         let known = Known { issuer: &proposed.issuer, ..Known::default() };
-        let disclosure = Disclosure { snapshot, tenancy, known, policies: policies.compiled.annotations() };
+        let disclosure =
+            Disclosure { snapshot, teamspace_config, known, policies: policies.compiled.annotations() };
         refused(&proposed.issuer, &denial, (!at.is_operator()).then_some(&disclosure))
     })?;
     checks.push(Check::passed("policy", "The policies permit this issuer."));
-    if let Some(scope) = unknown_scope(snapshot, &tenancy.teamspace.slug, &proposed.scope) {
+    if let Some(scope) = unknown_scope(snapshot, &teamspace_config.teamspace.slug, &proposed.scope) {
         let unknown = AdminError::ScopeUnknown(scope.to_owned()).to_string();
         let failed = Check::of("scope", Finding::failed("scope", unknown));
         return Err(failed.with_code("scope_unknown".to_owned()));

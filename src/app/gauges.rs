@@ -72,7 +72,7 @@ fn add_policies(registry: &mut Registry, app: &App) {
 }
 
 fn add_replicas(registry: &mut Registry, app: &App) {
-    let (policies, others) = (app.policies(), app.presence.others());
+    let (policies, others) = (app.policies(), app.replicas.others());
     let differing = others.iter().filter(|other| other.policy_set != policies.hash).count();
     for (name, help, number) in [
         ("replicas", "Processes that serve this database, this one included", others.len() + 1),

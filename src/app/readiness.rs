@@ -128,7 +128,7 @@ impl App {
     async fn try_database(&self, with_row: bool, now: UnixSeconds) -> Result<(), (Part, StoreError)> {
         self.store.read(changes::current).await.map_err(|error| (Part::Read, error))?;
         let failed = |error| (Part::Write, error);
-        self.meet_replicas().await.map_err(failed)?;
+        self.heartbeat().await.map_err(failed)?;
         if with_row {
             self.store.rehearse(now).await.map_err(failed)?;
         }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::App;
 use crate::model::identity_provider::ClaimType;
-use crate::policy::references::{Kind, Reference};
+use crate::policy::engine::references::{Kind, Reference};
 use crate::store::changes::Changed;
 use crate::store::snapshot::Snapshot;
 
@@ -22,7 +22,7 @@ impl App {
         let (policies, snapshot) = (self.policies(), self.snapshot());
         let scopes = scopes(&snapshot);
         policies.compiled.references().without(|kind, name| match kind {
-            Kind::Teamspace => snapshot.tenancy(name).is_some(),
+            Kind::Teamspace => snapshot.teamspace_config(name).is_some(),
             Kind::Resource => snapshot.resource_named(name).is_some(),
             Kind::Scope => scopes.contains(name),
             Kind::Client => snapshot.client(name).is_some(),
@@ -62,7 +62,8 @@ pub(super) fn changes_names(changed: Option<&[Changed]>) -> bool {
 
 /// Whether an identity provider declares a custom claim with this type.
 fn states_claim(snapshot: &Snapshot, name: &str, claim_type: ClaimType) -> bool {
-    let providers = snapshot.tenancies().flat_map(|tenancy| &tenancy.identity_providers);
+    let providers =
+        snapshot.teamspace_configs().flat_map(|teamspace_config| &teamspace_config.identity_providers);
     let mut claims = providers.flat_map(|provider| &provider.custom_claims);
     claims.any(|claim| claim.name == name && claim.claim_type == claim_type)
 }

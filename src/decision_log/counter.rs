@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::reader::LogReader;
 use crate::app::App;
 use crate::clock::{UnixSeconds, month_of};
-use crate::policy::Ruling;
+use crate::policy::PolicyAnswer;
 use crate::store::StoreError;
 use crate::store::log_streams;
 use crate::store::sign_in_counts::{
@@ -121,12 +121,12 @@ impl SignInCounter {
 
 /// The policies behind decisions, each as often as it determined an answer.
 fn answers(decisions: &str) -> Vec<Answer> {
-    let rulings: Vec<Ruling> = serde_json::from_str(decisions).unwrap_or_default();
-    let of_ruling = |ruling: Ruling| {
-        let allowed = ruling.allowed;
-        ruling.policies.into_iter().map(move |policy| (policy, allowed))
+    let answers: Vec<PolicyAnswer> = serde_json::from_str(decisions).unwrap_or_default();
+    let of_answer = |answer: PolicyAnswer| {
+        let allowed = answer.allowed;
+        answer.policies.into_iter().map(move |policy| (policy, allowed))
     };
-    rulings.into_iter().flat_map(of_ruling).collect()
+    answers.into_iter().flat_map(of_answer).collect()
 }
 
 /// Counts in the making.

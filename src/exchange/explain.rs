@@ -9,7 +9,6 @@ use serde_json::Value;
 use super::decide::{Decided, decide, look_up_member};
 use super::pending_grant::not_redeemed;
 use super::progress::{Progress, Refused};
-use super::token::preview;
 use super::verified::VerifiedRequest;
 use super::verify::{resolve_target, verify};
 use crate::app::App;
@@ -20,6 +19,7 @@ use crate::oauth::request::JWT_BEARER;
 use crate::policy::{self, Explained, NotApplied, Permitted, Policies};
 use crate::store::ledger::use_conflict;
 use crate::store::snapshot::Snapshot;
+use crate::token::preview;
 
 /// What is asked.
 #[derive(Debug)]
@@ -169,7 +169,7 @@ impl Walk<'_> {
         let (snapshot, asked) = (self.app.snapshot(), self.asked);
         let disclosure = request.disclosure(&snapshot, &self.policies);
         let (policies, decision) = (&self.policies.compiled, &decided.decision.decision);
-        self.decisions = policy::explain_rulings(policies, &decided.facts, decision.rulings.clone());
+        self.decisions = policy::explain_answers(policies, &decided.facts, decision.answers.clone());
         if asked.all {
             let tells = |policy: &str| !asked.confined || disclosure.tells(policy);
             self.not_applied = Some(policy::not_applied(policies, &decided.facts, &self.decisions, tells));

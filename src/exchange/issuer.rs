@@ -40,7 +40,7 @@ pub(super) fn trusted_issuer<'s>(
 }
 
 fn only_teamspace(providers: &IssuerProviders) -> Option<&str> {
-    providers.only_teamspace().map(|tenancy| tenancy.teamspace.id.as_str())
+    providers.only_teamspace().map(|teamspace_config| teamspace_config.teamspace.id.as_str())
 }
 
 /// An issuer that misses a configured one by a slash is shown to that teamspace: the commonest mistake.
@@ -88,7 +88,7 @@ fn not_selected(providers: &IssuerProviders, authentic: &AuthenticAssertion) -> 
     let mismatch = |text: &'static str, detail: String| {
         TokenError::invalid_grant(Reason::TENANT_MISMATCH, text).detail(detail)
     };
-    let own = providers.only_teamspace().map(|tenancy| &tenancy.teamspace.slug);
+    let own = providers.only_teamspace().map(|teamspace_config| &teamspace_config.teamspace.slug);
     if let (Some(own), Some(named)) = (own, aud_tenant)
         && own != named
     {

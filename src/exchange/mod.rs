@@ -5,14 +5,12 @@
 pub mod assertion;
 pub mod claims;
 pub mod client;
-mod commit;
 mod decide;
 pub mod explain;
 mod issuer;
 mod pending_grant;
 mod progress;
 pub mod resource;
-pub mod token;
 mod verified;
 mod verify;
 
@@ -24,10 +22,10 @@ use crate::oauth::error::{ErrorCode, Reason, TokenError};
 use crate::oauth::request::{FormCredentials, TokenRequest};
 use crate::store::sign_ins::NewSignIn;
 use crate::store::snapshot::Snapshot;
+use crate::token::TokenResponse;
 use client::{Client, Credentials, authenticate};
 use pending_grant::{Changed, Granted, PendingGrant};
 use progress::{Progress, Refused};
-use token::TokenResponse;
 use verify::{resolve_target, verify};
 
 /// A request at the token endpoint, as it came.

@@ -4,10 +4,8 @@ use std::sync::Arc;
 
 use super::TokenCall;
 use super::client::Client;
-use super::commit::redeem;
 use super::decide::{Decided, decide, look_up_member};
 use super::progress::{Outcome, Refused};
-use super::token::{Grant, TokenResponse, mint};
 use super::verified::VerifiedRequest;
 use super::verify::{Target, VerifiedAssertion};
 use crate::app::App;
@@ -20,6 +18,7 @@ use crate::signing::SigningKey;
 use crate::store::members::MemberLookup;
 use crate::store::sign_ins::NewSignIn;
 use crate::store::{Conflict, MemberChange, RedeemError, Redemption};
+use crate::token::{Grant, TokenResponse, mint};
 
 /// A verified request of an authenticated client: there is none without a [`Client`].
 pub(super) struct PendingGrant<'a>(VerifiedRequest<'a>);
@@ -113,10 +112,11 @@ impl<'a> PendingGrant<'a> {
         let progress = decided.progress(&self.0);
         let record = Arc::new(progress.row(&Outcome::Granted(grant)));
         let redemption = self.redemption(app, decided, grant);
-        let token = || mint(grant, &app.config.issuer, key);
-        let outcome = redeem(app, redemption, Arc::clone(&record), token).await;
-        let conflict = match outcome {
-            Ok((committed, sealed)) => {
+        let written = app.store.redeem(redemption, Arc::clone(&record));
+        // It is signed while the commit waits for the disk.
+        let sealed = mint(grant, &app.config.issuer, key);
+        let conflict = match written.await {
+            Ok(committed) => {
                 try_shadow(app, decided, &record);
                 let sealed = sealed
                     .map_err(|error| progress.refuse(TokenError::unavailable(Reason::INTERNAL, error)))?;

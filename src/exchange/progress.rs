@@ -4,13 +4,13 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::assertion::AuthenticAssertion;
-use super::token::Grant;
 use crate::clock::UnixSeconds;
 use crate::oauth::error::TokenError;
 use crate::oauth::reason::Check;
 use crate::policy::facts::Facts;
 use crate::policy::{RecordedDecision, RecordedFacts};
 use crate::store::sign_ins::NewSignIn;
+use crate::token::Grant;
 
 /// Longest text of a caller in the log, in characters.
 const MAX_SHOWN: usize = 255;

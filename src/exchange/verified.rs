@@ -6,7 +6,6 @@ use std::sync::Arc;
 use super::claims::{Claims, Fault, Said};
 use super::decide::Decided;
 use super::progress::Progress;
-use super::token::Grant;
 use super::verify::{Target, VerifiedAssertion};
 use crate::app::App;
 use crate::clock::UnixSeconds;
@@ -26,7 +25,8 @@ use crate::policy::facts::{
 use crate::policy::{Denial, Permitted, Policies};
 use crate::random::token;
 use crate::store::members::{Identity, MemberLookup};
-use crate::store::snapshot::{Snapshot, Tenancy};
+use crate::store::snapshot::{Snapshot, TeamspaceConfig};
+use crate::token::Grant;
 
 /// A verified assertion with everything that was found out about the request around it.
 pub(super) struct VerifiedRequest<'a> {
@@ -70,7 +70,7 @@ impl VerifiedRequest<'_> {
 
     /// The teamspace that the assertion leads to.
     pub fn teamspace(&self) -> &Teamspace {
-        &self.assertion.trusted.tenancy.teamspace
+        &self.assertion.trusted.teamspace_config.teamspace
     }
 
     /// The assertion's subject, bound to a member.
@@ -95,7 +95,7 @@ impl VerifiedRequest<'_> {
         let registered = &self.client;
         Facts {
             now: self.now(),
-            teamspace: TeamspaceFacts::of(&self.assertion.trusted.tenancy, Some(self.provider())),
+            teamspace: TeamspaceFacts::of(&self.assertion.trusted.teamspace_config, Some(self.provider())),
             client: ClientFacts {
                 client_id: registered.client_id.clone(),
                 groups: registered.groups.clone(),
@@ -138,7 +138,7 @@ impl VerifiedRequest<'_> {
         };
         Disclosure {
             snapshot,
-            tenancy: &self.assertion.trusted.tenancy,
+            teamspace_config: &self.assertion.trusted.teamspace_config,
             known,
             policies: policies.compiled.annotations(),
         }
@@ -289,8 +289,8 @@ impl MemberFacts {
 
 impl TeamspaceFacts {
     /// The facts of a teamspace, as they are for one of its identity providers.
-    pub fn of(tenancy: &Tenancy, provider: Option<&IdentityProvider>) -> Self {
-        let Tenancy { teamspace, identity_providers } = tenancy;
+    pub fn of(teamspace_config: &TeamspaceConfig, provider: Option<&IdentityProvider>) -> Self {
+        let TeamspaceConfig { teamspace, identity_providers } = teamspace_config;
         let others = identity_providers.iter().map(|other| &other.issuer);
         let is_other = |issuer: &&String| provider.is_none_or(|own| own.issuer != **issuer);
         Self {

@@ -87,8 +87,8 @@ pub(super) fn resolve_target(
     requested: &[String],
     progress: Progress<'_>,
 ) -> Result<Target, Box<Refused>> {
-    let TrustedProvider { tenancy, provider } = &verified.trusted;
-    let (claims, teamspace) = (verified.id_jag.claims(), &tenancy.teamspace.slug);
+    let TrustedProvider { teamspace_config, provider } = &verified.trusted;
+    let (claims, teamspace) = (verified.id_jag.claims(), &teamspace_config.teamspace.slug);
     let resource = ResourceRequest { claimed: &claims.resource, requested, teamspace }
         .resolve(snapshot)
         .map_err(|error| progress.refuse(error))?;
@@ -123,10 +123,10 @@ async fn authenticate(
 ) -> Result<AuthenticAssertion, TokenError> {
     let (kid, algorithm) = (unverified.kid(), unverified.algorithm());
     // The keys are the issuer's: whichever provider asks for them, they are the same.
-    let Some(TrustedProvider { tenancy, provider }) = providers.enabled().next() else {
+    let Some(TrustedProvider { teamspace_config, provider }) = providers.enabled().next() else {
         return Err(TokenError::unverified(Reason::ISSUER_DISABLED));
     };
-    let keys = app.issuer_keys.find(&tenancy.teamspace.slug, provider, kid, algorithm).await;
+    let keys = app.issuer_keys.find(&teamspace_config.teamspace.slug, provider, kid, algorithm).await;
     let keys = keys.map_err(|error| match error {
         KeyError::Unknown(detail) => TokenError::unverified(Reason::KID_UNKNOWN).detail(detail),
         KeyError::Busy => TokenError::unavailable(Reason::ISSUER_UNREACHABLE, error),

@@ -3,6 +3,7 @@
 pub mod actor_kind;
 pub mod client;
 pub mod console_user;
+pub mod decision_body;
 pub mod identity_provider;
 pub mod member;
 pub mod resource;

@@ -1,64 +1,40 @@
-//! Cedar policies: loaded, validated strictly, sliced, and asked.
+//! Cedar policies: read, validated strictly, asked, and kept up to date.
+//!
+//! The modules stand below in layers, bottom up, as those of the library do; a test checks it.
 
 mod action;
-mod annotations;
-mod cache;
-pub mod cases;
-pub mod check;
-pub mod clauses;
-pub mod compare;
-mod constraints;
-mod content;
-pub mod decision;
-mod denial;
-mod depth;
-pub mod diff;
-pub mod edits;
-mod engine;
-pub mod example;
+
 pub mod facts;
-pub mod format;
-mod lint;
-mod load;
-mod names;
-mod not_applied;
-mod not_known;
-mod parse;
-mod problem;
-#[cfg(feature = "prove")]
-pub mod prove;
-mod reads;
-mod recorded;
-pub mod references;
-pub mod reload;
-mod slices;
 mod source;
-mod source_file;
-mod spelling;
-pub mod vocabulary;
-pub mod watch;
 
-pub use action::Action;
-pub use annotations::{AnnotatedSet, Annotations};
-pub use cache::{CacheControl, CompiledPolicies, RecordedDecision, decide_recorded};
-pub use decision::{
-    Decision, Explained, Permitted, Ruling, decide, decide_configuration, explain, explain_configuration,
-    explain_rulings,
-};
-pub use denial::Denial;
-pub(crate) use depth::with_stack;
-pub use engine::PolicyEngine;
-pub use load::{PolicyFile, Validated};
-pub use names::{Name, Names};
-pub use not_applied::{Missed, NotApplied, not_applied, not_applied_configuration};
-pub(crate) use problem::counted;
-pub use problem::{LoadError, Problem, Rule, Severity};
-pub use recorded::RecordedFacts;
-pub use source_file::Place;
+pub mod engine;
 
-pub use source::PolicySource;
+mod cache;
+
+pub mod validate;
+
+pub mod authoring;
+
+pub mod reload;
 
 use crate::clock::UnixSeconds;
+pub use action::Action;
+pub use cache::{CacheControl, CompiledPolicies, RecordedDecision, RecordedFacts, decide_recorded};
+pub use engine::annotations::{AnnotatedSet, Annotations};
+pub use engine::decision::{
+    Decision, Explained, Permitted, PolicyAnswer, decide, decide_configuration, explain, explain_answers,
+    explain_configuration,
+};
+pub use engine::denial::Denial;
+pub use engine::names::{Name, Names};
+pub use engine::not_applied::{Missed, NotApplied, not_applied, not_applied_configuration};
+pub use engine::set::PolicyEngine;
+pub use source::PolicySource;
+pub(crate) use source::depth::with_stack;
+pub(crate) use source::problem::counted;
+pub use source::problem::{LoadError, Problem, Rule, Severity};
+pub use source::source_file::Place;
+pub use validate::load::{PolicyFile, Validated};
 
 /// The policies in force.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::Decided;
-use crate::policy::{Decision, Policies, RecordedFacts, Ruling};
+use crate::policy::{Decision, Policies, PolicyAnswer, RecordedFacts};
 use crate::store::shadow::NewShadowDifference;
 use crate::store::sign_ins::NewSignIn;
 
@@ -95,8 +95,8 @@ pub(super) fn difference(
     sign_in: &NewSignIn,
 ) -> NewShadowDifference {
     let policies = Deciding {
-        actual: deciding(&decided.decision.rulings, &other.rulings),
-        shadow: deciding(&other.rulings, &decided.decision.rulings),
+        actual: deciding(&decided.decision.answers, &other.answers),
+        shadow: deciding(&other.answers, &decided.decision.answers),
     };
     NewShadowDifference {
         at: sign_in.at,
@@ -113,18 +113,18 @@ pub(super) fn difference(
 
 /// The policies behind answers that the other set does not give. A question that it was not asked counts where
 /// the answer was no: there the decision ended.
-fn deciding(rulings: &[Ruling], others: &[Ruling]) -> BTreeSet<String> {
-    let differs = |ruling: &&Ruling| {
-        let same = |other: &&Ruling| other.action == ruling.action && other.resource == ruling.resource;
+fn deciding(answers: &[PolicyAnswer], others: &[PolicyAnswer]) -> BTreeSet<String> {
+    let differs = |answer: &&PolicyAnswer| {
+        let same = |other: &&PolicyAnswer| other.action == answer.action && other.resource == answer.resource;
         match others.iter().find(same) {
             Some(other) => {
                 (other.allowed, &other.reasons, other.lifetime)
-                    != (ruling.allowed, &ruling.reasons, ruling.lifetime)
+                    != (answer.allowed, &answer.reasons, answer.lifetime)
             }
-            None => !ruling.allowed,
+            None => !answer.allowed,
         }
     };
-    rulings.iter().filter(differs).flat_map(|ruling| ruling.policies.iter().cloned()).collect()
+    answers.iter().filter(differs).flat_map(|answer| answer.policies.iter().cloned()).collect()
 }
 
 /// Plain data always serializes.

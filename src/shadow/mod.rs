@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use crate::clock::UnixSeconds;
 use crate::policy::facts::{Facts, Wanted};
 use crate::policy::reload::PolicyReloader;
-use crate::policy::watch::{PolicyFiles, Watch};
+use crate::policy::reload::{PolicyFiles, Watch};
 use crate::policy::{Decision, Policies, decide};
 use crate::store::shadow::{self, NewShadowDifference, Run};
 use crate::store::sign_ins::NewSignIn;

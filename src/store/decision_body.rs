@@ -1,6 +1,4 @@
-//! Bodies of decisions: what sign-ins were decided on and how, without what is one person's or one moment's. Most
-//! sign-ins share theirs with others, so each is kept once; the rows of the decision log name it, and hold only what is
-//! each one's own.
+//! Bodies of decisions, kept once each: the rows of the decision log name them, and hold only what is each one's own.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,7 +10,7 @@ use serde_json::Value;
 use super::schema::sign_in_grounds;
 use super::{AnyConnection, StoreError};
 use crate::clock::{MAX_DIFFERENCE, UnixSeconds};
-use crate::random::{digest, short_digest};
+use crate::model::decision_body::{BodyId, DecisionBody};
 
 /// How long rows may name a body after its use was noted, in seconds; then it is noted again.
 const REFRESH: i64 = 12 * 3600;
@@ -21,53 +19,6 @@ const REFRESH: i64 = 12 * 3600;
 const MARGIN: i64 = 48 * 3600;
 /// Most bodies that are remembered to be in the database, some 100 bytes each; when they are more it starts anew.
 const MAX_KNOWN: usize = 16_384;
-
-/// The key of a body, made of its content.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct BodyId(String);
-
-impl BodyId {
-    /// Its text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// Decisions, and the facts that all who are decided on alike have in common. Both are JSON.
-#[derive(Debug, PartialEq, Eq)]
-pub struct DecisionBody {
-    id: BodyId,
-    decisions: String,
-    facts: String,
-}
-
-impl DecisionBody {
-    /// Of decisions on facts, which must lack what is one person's or one moment's.
-    pub fn new(decisions: String, facts: String) -> Self {
-        let digest = digest(&format!("{decisions}\0{facts}"));
-        Self { id: BodyId(short_digest(&digest).to_owned()), decisions, facts }
-    }
-
-    /// Its key.
-    pub fn id(&self) -> &BodyId {
-        &self.id
-    }
-
-    /// The answer to each question.
-    pub fn decisions(&self) -> &str {
-        &self.decisions
-    }
-
-    /// The facts in common.
-    pub fn facts(&self) -> &str {
-        &self.facts
-    }
-
-    /// The length of both texts, in bytes.
-    pub fn size(&self) -> usize {
-        self.decisions.len() + self.facts.len()
-    }
-}
 
 /// A body that a row names, and the time of that row.
 pub(super) type Use<'a> = (&'a DecisionBody, UnixSeconds);
@@ -83,11 +34,11 @@ impl KnownBodies {
     pub(super) fn missing<'a>(&self, uses: impl Iterator<Item = Use<'a>>) -> Vec<Use<'a>> {
         let known = self.lock();
         let is_known = |(body, at): &Use<'_>| {
-            known.get(&body.id).is_some_and(|noted_at| is_within(*at, *noted_at, REFRESH))
+            known.get(body.id()).is_some_and(|noted_at| is_within(*at, *noted_at, REFRESH))
         };
         let mut missing: Vec<Use<'a>> = uses.filter(|used| !is_known(used)).collect();
-        missing.sort_unstable_by(|(one, at), (other, later)| (&one.id, later).cmp(&(&other.id, at)));
-        missing.dedup_by(|(one, _), (other, _)| one.id == other.id);
+        missing.sort_unstable_by(|(one, at), (other, later)| (one.id(), later).cmp(&(other.id(), at)));
+        missing.dedup_by(|(one, _), (other, _)| one.id() == other.id());
         missing
     }
 

@@ -40,8 +40,8 @@ pub mod signing_keys;
 pub mod snapshot;
 pub mod state;
 mod statement;
+mod teamspace_config;
 pub mod teamspaces;
-mod tenancy;
 mod watchdog;
 mod work_queue;
 mod worker;
@@ -59,7 +59,7 @@ pub use connection::AnyConnection;
 use decision_body::KnownBodies;
 pub use failures::Failures;
 use ledger::Entry;
-pub use ledger::{MemberChange, RedeemError, Redemption};
+pub use ledger::{Committed, MemberChange, RedeemError, Redemption};
 use sign_ins::NewSignIn;
 pub use worker::CommitCounts;
 use worker::Workers;
@@ -257,8 +257,9 @@ impl Store {
         &self,
         redemption: Redemption,
         sign_in: Arc<NewSignIn>,
-    ) -> impl Future<Output = Result<(), RedeemError>> {
-        self.enter(Entry { redemption: Some(redemption), sign_in })
+    ) -> impl Future<Output = Result<Committed, RedeemError>> {
+        let entered = self.enter(Entry { redemption: Some(redemption), sign_in });
+        async move { entered.await.map(|()| Committed(())) }
     }
 
     /// Records a refusal in the decision log.

@@ -29,14 +29,15 @@ const ALIVE: i64 = 15;
 pub const FORGOTTEN_AFTER: i64 = 20 * ALIVE;
 
 /// The result of a heartbeat.
-pub struct Met {
+pub struct Heartbeat {
+    /// The other processes that run.
     pub others: Vec<Replica>,
     /// When this process had said last that it runs; none when the database knows nothing of it.
     pub own_before: Option<UnixSeconds>,
 }
 
 /// Says that this process runs, and tells who else does.
-pub fn meet(connection: &mut AnyConnection, own: &Replica) -> Result<Met, StoreError> {
+pub fn heartbeat(connection: &mut AnyConnection, own: &Replica) -> Result<Heartbeat, StoreError> {
     let row = replicas::table.find(&own.id);
     let own_before = row.select(replicas::seen_at).first(connection).optional()?;
     on_either!(connection, |c| diesel::insert_into(replicas::table)
@@ -51,7 +52,7 @@ pub fn meet(connection: &mut AnyConnection, own: &Replica) -> Result<Met, StoreE
         .order(replicas::name.asc())
         .select(Replica::as_select())
         .load(connection)?;
-    Ok(Met { others, own_before })
+    Ok(Heartbeat { others, own_before })
 }
 
 /// The processes that serve this database, as far as they have said so.

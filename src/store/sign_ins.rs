@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use diesel::prelude::*;
 
-use super::decision_body::{self, DecisionBody};
+use super::decision_body;
 use super::schema::sign_ins;
 use super::{AnyConnection, Page, StoreError, WINDOW};
 use crate::clock::UnixSeconds;
+use crate::model::decision_body::DecisionBody;
 use crate::request_id;
 
 /// Rows that one page looks at for a request's id.

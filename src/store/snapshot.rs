@@ -14,7 +14,7 @@ use imbl::OrdSet;
 
 use super::changes::{self, Changed};
 use super::state::Generation;
-pub use super::tenancy::{IssuerProviders, Tenancy, TrustedProvider};
+pub use super::teamspace_config::{IssuerProviders, TeamspaceConfig, TrustedProvider};
 use super::{AnyConnection, StoreError, clients, identity_providers, resources, teamspaces};
 use crate::model::client::RegisteredClient;
 use crate::model::identity_provider::IdentityProvider;
@@ -87,8 +87,8 @@ macro_rules! keys {
 }
 
 keys! {
-    Slug: Tenancy => |tenancy| &tenancy.teamspace.slug;
-    Id: Tenancy => |tenancy| &tenancy.teamspace.id;
+    Slug: TeamspaceConfig => |teamspace_config| &teamspace_config.teamspace.slug;
+    Id: TeamspaceConfig => |teamspace_config| &teamspace_config.teamspace.id;
     Issuer: IssuerProviders => |providers| providers.issuer();
     ClientId: RegisteredClient => |client| &client.client_id;
     Identifier: Resource => |resource| &resource.identifier;
@@ -99,8 +99,8 @@ keys! {
 #[derive(Default, Clone)]
 pub struct Snapshot {
     pub generation: Generation,
-    by_slug: OrdSet<By<Slug, Tenancy>>,
-    by_id: OrdSet<By<Id, Tenancy>>,
+    by_slug: OrdSet<By<Slug, TeamspaceConfig>>,
+    by_id: OrdSet<By<Id, TeamspaceConfig>>,
     by_issuer: OrdSet<By<Issuer, IssuerProviders>>,
     clients: OrdSet<By<ClientId, RegisteredClient>>,
     resources: OrdSet<By<Identifier, Resource>>,
@@ -111,7 +111,7 @@ impl Snapshot {
     /// Reads everything at once.
     pub fn load(connection: &mut AnyConnection) -> Result<Self, StoreError> {
         let mut snapshot = Self { generation: changes::current(connection)?, ..Self::default() };
-        snapshot.load_tenancies(connection)?;
+        snapshot.load_teamspaces(connection)?;
         for client in clients::all(connection)? {
             snapshot.clients.insert(By::new(&Arc::new(client)));
         }
@@ -129,7 +129,7 @@ impl Snapshot {
         let mut new = Self { generation, ..self.clone() };
         for change in changed {
             match change {
-                Changed::Teamspace(id) => new.reload_tenancy(connection, id)?,
+                Changed::Teamspace(id) => new.reload_teamspace(connection, id)?,
                 Changed::Client(id) => {
                     new.clients.remove(id.as_str());
                     new.clients
@@ -143,7 +143,7 @@ impl Snapshot {
     }
 
     /// In portions: what is read beside what is kept would otherwise be as much again, and leave holes.
-    fn load_tenancies(&mut self, connection: &mut AnyConnection) -> Result<(), StoreError> {
+    fn load_teamspaces(&mut self, connection: &mut AnyConnection) -> Result<(), StoreError> {
         let mut last = String::new();
         loop {
             let teamspaces = teamspaces::after_slug(connection, &last, PORTION)?;
@@ -156,13 +156,13 @@ impl Snapshot {
             }
             for teamspace in teamspaces {
                 let identity_providers = providers.remove(&teamspace.id).unwrap_or_default();
-                self.insert_tenancy(Tenancy { teamspace, identity_providers });
+                self.insert_teamspace(TeamspaceConfig { teamspace, identity_providers });
             }
         }
     }
 
-    fn reload_tenancy(&mut self, connection: &mut AnyConnection, id: &str) -> Result<(), StoreError> {
-        let old = self.tenancy_by_id(id).cloned();
+    fn reload_teamspace(&mut self, connection: &mut AnyConnection, id: &str) -> Result<(), StoreError> {
+        let old = self.teamspace_config_by_id(id).cloned();
         if let Some(old) = &old {
             self.by_slug.remove(old.teamspace.slug.as_str());
             self.by_id.remove(id);
@@ -176,20 +176,20 @@ impl Snapshot {
         if let Some(teamspace) = new {
             let providers = identity_providers::of_teamspaces(connection, &[id])?;
             let identity_providers = providers.into_iter().map(Arc::new).collect();
-            self.insert_tenancy(Tenancy { teamspace, identity_providers });
+            self.insert_teamspace(TeamspaceConfig { teamspace, identity_providers });
         }
         // Resources are offered to teamspaces by their slugs.
         if renamed { self.load_resources(connection) } else { Ok(()) }
     }
 
-    fn insert_tenancy(&mut self, tenancy: Tenancy) {
-        let tenancy = Arc::new(tenancy);
-        self.by_slug.insert(By::new(&tenancy));
-        self.by_id.insert(By::new(&tenancy));
-        for provider in &tenancy.identity_providers {
-            let (tenancy, provider) = (Arc::clone(&tenancy), Arc::clone(provider));
+    fn insert_teamspace(&mut self, teamspace_config: TeamspaceConfig) {
+        let teamspace_config = Arc::new(teamspace_config);
+        self.by_slug.insert(By::new(&teamspace_config));
+        self.by_id.insert(By::new(&teamspace_config));
+        for provider in &teamspace_config.identity_providers {
+            let (teamspace_config, provider) = (Arc::clone(&teamspace_config), Arc::clone(provider));
             let issuer = provider.issuer.clone();
-            self.change_issuer(&issuer, |known| known.insert(TrustedProvider { tenancy, provider }));
+            self.change_issuer(&issuer, |known| known.insert(TrustedProvider { teamspace_config, provider }));
         }
     }
 
@@ -211,29 +211,29 @@ impl Snapshot {
     }
 
     /// Every teamspace, by slug.
-    pub fn tenancies(&self) -> impl Iterator<Item = &Arc<Tenancy>> {
-        self.by_slug.iter().map(|By(tenancy, _)| tenancy)
+    pub fn teamspace_configs(&self) -> impl Iterator<Item = &Arc<TeamspaceConfig>> {
+        self.by_slug.iter().map(|By(teamspace_config, _)| teamspace_config)
     }
 
     /// The teamspaces from a slug on, by slug.
-    pub fn tenancies_from(&self, slug: &str) -> impl Iterator<Item = &Arc<Tenancy>> {
+    pub fn teamspace_configs_from(&self, slug: &str) -> impl Iterator<Item = &Arc<TeamspaceConfig>> {
         let from = (Bound::Included(slug), Bound::Unbounded);
-        self.by_slug.range::<_, str>(from).map(|By(tenancy, _)| tenancy)
+        self.by_slug.range::<_, str>(from).map(|By(teamspace_config, _)| teamspace_config)
     }
 
     /// A teamspace by its slug.
-    pub fn tenancy(&self, slug: &str) -> Option<&Arc<Tenancy>> {
-        self.by_slug.get(slug).map(|By(tenancy, _)| tenancy)
+    pub fn teamspace_config(&self, slug: &str) -> Option<&Arc<TeamspaceConfig>> {
+        self.by_slug.get(slug).map(|By(teamspace_config, _)| teamspace_config)
     }
 
     /// A teamspace by its id.
-    pub fn tenancy_by_id(&self, id: &str) -> Option<&Arc<Tenancy>> {
-        self.by_id.get(id).map(|By(tenancy, _)| tenancy)
+    pub fn teamspace_config_by_id(&self, id: &str) -> Option<&Arc<TeamspaceConfig>> {
+        self.by_id.get(id).map(|By(teamspace_config, _)| teamspace_config)
     }
 
     /// The slug of a teamspace, by its id.
     pub fn slug_of(&self, id: &str) -> Option<String> {
-        self.tenancy_by_id(id).map(|tenancy| tenancy.teamspace.slug.clone())
+        self.teamspace_config_by_id(id).map(|teamspace_config| teamspace_config.teamspace.slug.clone())
     }
 
     /// The identity providers with an issuer, compared byte for byte.

@@ -136,12 +136,12 @@ async fn a_wrong_clock_is_told() {
         line.unwrap().parse::<u32>().unwrap()
     };
     app.clock.set(SystemClock.now());
-    app.app.meet_replicas().await.unwrap();
+    app.app.heartbeat().await.unwrap();
     assert_eq!(private(&app, "/readyz").await.status, 200);
     let before = steps().await;
     for seconds in [-100, 100] {
         app.clock.set(SystemClock.now() + seconds);
-        app.app.meet_replicas().await.unwrap();
+        app.app.heartbeat().await.unwrap();
         let ready = private(&app, "/readyz").await;
         assert_eq!(ready.status, if has_clock { 503 } else { 200 }, "{ready:?}");
         if has_clock {
@@ -154,7 +154,7 @@ async fn a_wrong_clock_is_told() {
     }
     assert_eq!(steps().await, before + 2);
     app.clock.set(SystemClock.now());
-    app.app.meet_replicas().await.unwrap();
+    app.app.heartbeat().await.unwrap();
     assert_eq!(private(&app, "/readyz").await.status, 200);
 }
 

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use countersign::model::identity_provider::{ClaimType, CustomClaim};
-use countersign::policy::check::check;
-use countersign::policy::vocabulary::SHIPPED;
-use countersign::policy::{Rule, cases};
+use countersign::policy::Rule;
+use countersign::policy::authoring::cases;
+use countersign::policy::authoring::check::check;
+use countersign::policy::validate::vocabulary::SHIPPED;
 use serde_json::{Value, json};
 
 use crate::files::{with, with_shipped};

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use countersign::clock::Clock as _;
-use countersign::store::decision_body::DecisionBody;
+use countersign::model::decision_body::DecisionBody;
 use countersign::store::sign_ins::{self, SignIn};
 use countersign::store::{Store, log_streams};
 use diesel::connection::SimpleConnection as _;

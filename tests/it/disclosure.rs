@@ -7,7 +7,7 @@ use countersign::disclosure::{Disclosure, Known};
 use countersign::model::member::Status;
 use countersign::oauth::reason::Reason;
 use countersign::policy::{AnnotatedSet, PolicySource};
-use countersign::store::snapshot::{Snapshot, Tenancy};
+use countersign::store::snapshot::{Snapshot, TeamspaceConfig};
 use serde_json::{Value, json};
 
 use crate::explain::admin;
@@ -270,8 +270,11 @@ async fn whatever_a_policy_names_is_looked_at() {
         ("resource) when { resource.plan == Plan::\"free\" }", true),
     ];
     let (snapshot, set): (Arc<Snapshot>, AnnotatedSet) = (app.app.snapshot(), policies(&cases));
-    let tenancy: &Tenancy = snapshot.tenancy("acme").unwrap();
-    assert_eq!(tenancy.identity_providers.first().map(|provider| provider.scope_setting()), Some(None));
+    let teamspace_config: &TeamspaceConfig = snapshot.teamspace_config("acme").unwrap();
+    assert_eq!(
+        teamspace_config.identity_providers.first().map(|provider| provider.scope_setting()),
+        Some(None)
+    );
     let known = Known {
         client_id: "mine",
         issuer: "https://acme.okta.com",
@@ -279,7 +282,7 @@ async fn whatever_a_policy_names_is_looked_at() {
         email: "dana@acme.com",
         ..Known::default()
     };
-    let disclosure = Disclosure { snapshot: &snapshot, tenancy, known, policies: &set };
+    let disclosure = Disclosure { snapshot: &snapshot, teamspace_config, known, policies: &set };
     for (number, (condition, told)) in cases.iter().enumerate() {
         assert_eq!(disclosure.tells(&number.to_string()), *told, "{condition}");
     }

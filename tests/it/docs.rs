@@ -9,10 +9,10 @@ use std::sync::LazyLock;
 use cedar_policy::{PolicySet, Schema, ValidationMode, Validator};
 use clap::CommandFactory as _;
 use countersign::cli::Cli;
-use countersign::policy::cases;
-use countersign::policy::check::check;
+use countersign::policy::authoring::cases;
+use countersign::policy::authoring::check::check;
 use countersign::policy::facts::{self, Place};
-use countersign::policy::vocabulary::Vocabulary;
+use countersign::policy::validate::vocabulary::Vocabulary;
 use countersign::policy::{Action, PolicySource, Rule};
 use tempfile::TempDir;
 

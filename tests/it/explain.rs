@@ -5,8 +5,9 @@ use std::process::{Command, Output};
 
 use countersign::config::Duration;
 use countersign::model::member::Status;
-use countersign::policy::clauses::Clause;
-use countersign::policy::{PolicySource, cases};
+use countersign::policy::PolicySource;
+use countersign::policy::authoring::cases;
+use countersign::policy::engine::clauses::Clause;
 use countersign::store::admin_tokens::{self, AdminToken};
 use countersign::store::{self, StoreError, policy_sets};
 use serde_json::{Value, json};
@@ -222,7 +223,7 @@ fn the_clause_that_made_the_difference_is_told() {
     let telling = |name: &str, action: &str, policy: &str| -> Clause {
         let case = all.iter().find(|case| case.name.ends_with(name)).unwrap();
         let explained = cases::explain_case(&policies.compiled, case);
-        let decision = explained.iter().find(|e| e.ruling.action.name() == action).unwrap();
+        let decision = explained.iter().find(|e| e.answer.action.name() == action).unwrap();
         let finding = decision.findings.iter().find(|finding| finding.policy == policy).unwrap();
         finding.telling().unwrap().clone()
     };

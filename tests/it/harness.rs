@@ -253,7 +253,7 @@ impl TestApp {
     }
 
     pub async fn change_teamspace(&self, change: impl FnOnce(&mut Teamspace) + Send + 'static) {
-        let mut teamspace = self.app.snapshot().tenancy("acme").unwrap().teamspace.clone();
+        let mut teamspace = self.app.snapshot().teamspace_config("acme").unwrap().teamspace.clone();
         change(&mut teamspace);
         self.configure(Changed::Teamspace(teamspace.id.clone()), move |c| {
             Ok(teamspaces::update(c, &teamspace)?)
@@ -270,7 +270,7 @@ impl TestApp {
     /// The first identity provider of a teamspace.
     pub fn provider(&self, slug: &str) -> IdentityProvider {
         let snapshot = self.app.snapshot();
-        IdentityProvider::clone(&snapshot.tenancy(slug).unwrap().identity_providers[0])
+        IdentityProvider::clone(&snapshot.teamspace_config(slug).unwrap().identity_providers[0])
     }
 
     pub async fn save_provider(&self, provider: IdentityProvider) {

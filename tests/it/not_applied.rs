@@ -1,7 +1,7 @@
 //! Why a policy did not apply: `policy explain --all`, and `all` of `POST /teamspaces/{slug}/explain`.
 
 use countersign::config::Duration;
-use countersign::policy::cases;
+use countersign::policy::authoring::cases;
 use countersign::policy::{Missed, NotApplied, PolicySource};
 use serde_json::{Value, json};
 

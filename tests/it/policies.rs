@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use cedar_policy::{EntityUid, Request, Schema};
 use countersign::model::member::Status;
 use countersign::oauth::error::{ErrorCode, Reason};
-use countersign::policy::example::maximal;
+use countersign::policy::authoring::example::maximal;
 use countersign::policy::facts::{Actor, ConfigurationFacts, Facts, MemberFacts, action_uid, to_context};
 use countersign::policy::{Action, Policies, PolicySource, RecordedFacts, decide};
 use proptest::prelude::*;
@@ -251,7 +251,7 @@ proptest! {
         fits_the_schema(&facts);
         // And whatever they say, deciding neither panics nor errs.
         let decision = decide(&SHIPPED.compiled, &facts);
-        prop_assert!(decision.rulings.iter().all(|r| r.reasons.iter().all(|reason| *reason != Reason::POLICY_ERROR)));
+        prop_assert!(decision.answers.iter().all(|r| r.reasons.iter().all(|reason| *reason != Reason::POLICY_ERROR)));
     }
 }
 

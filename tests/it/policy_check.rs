@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::process::Output;
 
-use countersign::policy::check::{Findings, check};
-use countersign::policy::vocabulary::SHIPPED;
+use countersign::policy::authoring::check::{Findings, check};
+use countersign::policy::validate::vocabulary::SHIPPED;
 use countersign::policy::{PolicySource, Problem, Rule, Severity};
 use serde_json::{Value, json};
 

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use countersign::policy::cases;
-use countersign::policy::diff::cases_of;
+use countersign::policy::authoring::cases;
+use countersign::policy::authoring::diff::cases_of;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

@@ -3,7 +3,7 @@
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
 
-use countersign::policy::format::{Unformatted, format};
+use countersign::policy::authoring::format::{Unformatted, format};
 use proptest::prelude::*;
 
 use crate::commands::{countersign, text, write};

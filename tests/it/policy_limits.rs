@@ -4,8 +4,9 @@ use std::path::Path;
 use std::process::Command;
 
 use countersign::model::member::Status;
+use countersign::policy::PolicySource;
+use countersign::policy::authoring::example;
 use countersign::policy::facts::{ConfigurationFacts, TeamspaceFacts};
-use countersign::policy::{PolicySource, example};
 use serde_json::{Value, json};
 
 use crate::harness::{Answer, CLIENT, TestApp};

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use countersign::policy::check::check;
-use countersign::policy::vocabulary::SHIPPED;
+use countersign::policy::authoring::check::check;
+use countersign::policy::validate::vocabulary::SHIPPED;
 use countersign::policy::{PolicySource, Problem, Rule};
 
 use crate::files::with;

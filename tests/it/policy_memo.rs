@@ -7,11 +7,11 @@ use cedar_policy::{Policy, PolicyId, PolicySet};
 use countersign::config::PolicyCache;
 use countersign::model::member::{Role, Status};
 use countersign::oauth::error::Reason;
-use countersign::policy::example::maximal;
+use countersign::policy::authoring::example::maximal;
 use countersign::policy::facts::{
     Actor, ClaimFacts, ClaimValue, Class, CustomClaims, Facts, MemberFacts, OptionalClaim, Place, table,
 };
-use countersign::policy::vocabulary::Vocabulary;
+use countersign::policy::validate::vocabulary::Vocabulary;
 use countersign::policy::{
     CacheControl, CompiledPolicies, PolicySource, RecordedDecision, RecordedFacts, decide,
 };
@@ -325,7 +325,7 @@ fn optional() -> [OptionalClaim; 5] {
 
 /// What was decided, whole.
 fn outcome(decision: &countersign::policy::Decision) -> String {
-    format!("{:?} {:?}", decision.rulings, decision.outcome)
+    format!("{:?} {:?}", decision.answers, decision.outcome)
 }
 
 proptest! {
@@ -341,7 +341,7 @@ proptest! {
         for facts in sign_ins.iter().chain(&sign_ins) {
             let (known, made) = (decide_recorded(&compiled, facts), decide(&compiled, facts));
             prop_assert_eq!(outcome(&known.decision), outcome(&made), "{:?} {:?}", &policies, facts);
-            prop_assert_eq!(known.body.decisions(), &serde_json::to_string(&made.rulings).unwrap());
+            prop_assert_eq!(known.body.decisions(), &serde_json::to_string(&made.answers).unwrap());
         }
     }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use countersign::policy::PolicySource;
-use countersign::policy::cases::{self, Mutation, mutate};
+use countersign::policy::authoring::cases::{self, Mutation, mutate};
 use serde_json::Value;
 use tempfile::TempDir;
 

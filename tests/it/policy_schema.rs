@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use countersign::model::member::{Role, Status};
 use countersign::model::teamspace::Plan;
 use countersign::policy::Action;
-use countersign::policy::example::{maximal, question, questions};
+use countersign::policy::authoring::example::{maximal, question, questions};
 use countersign::policy::facts::{ClaimFacts, Facts, MemberFacts, Place, Row, table};
-use countersign::policy::vocabulary::{Attributes, Type, Vocabulary};
+use countersign::policy::validate::vocabulary::{Attributes, Type, Vocabulary};
 use serde_json::Value;
 
 use crate::commands::{countersign, text};

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use countersign::policy::cases::{self, Case, Survivor, coverage, mutate, run};
+use countersign::policy::authoring::cases::{self, Case, Survivor, coverage, mutate, run};
 use countersign::policy::facts::{ClaimFacts, Facts, MemberFacts};
 use countersign::policy::{CompiledPolicies, PolicySource, Validated, decide};
 use serde_json::Value;
@@ -492,7 +492,7 @@ fn cases_expect_lifetimes() {
         );
         let fixtures = std::fs::read_to_string("policies/tests/fixtures.toml").unwrap();
         let dir = crate::files::with(&[("a.toml", case.as_str()), ("fixtures.toml", fixtures.as_str())]);
-        countersign::policy::cases::run_directory(&policies.compiled, dir.path())
+        countersign::policy::authoring::cases::run_directory(&policies.compiled, dir.path())
     };
     assert_eq!(run("docs.write", "lifetime = \"15m\"").unwrap(), 1);
     assert_eq!(run("docs.read docs.write", "lifetime = 900").unwrap(), 1);

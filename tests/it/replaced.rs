@@ -51,15 +51,15 @@ async fn what_follows_another_generation_is_not_taken_for_all() {
 #[tokio::test]
 async fn what_a_failover_has_lost_is_written_again() {
     let app = TestApp::start().await;
-    app.app.meet_replicas().await.unwrap();
-    app.app.meet_replicas().await.unwrap();
+    app.app.heartbeat().await.unwrap();
+    app.app.heartbeat().await.unwrap();
     for _ in 0..5 {
         app.granted(json!({})).await;
     }
     let shared = "DELETE FROM sign_in_grounds; DELETE FROM policy_sets";
     let mut database = app.database.connect();
     database.batch_execute(&format!("{shared}; UPDATE replicas SET seen_at = seen_at - 10")).unwrap();
-    app.app.meet_replicas().await.unwrap();
+    app.app.heartbeat().await.unwrap();
     app.app.keep_sets().await;
     assert!(!app.last_sign_in().await.policy_set.is_empty());
     let hash = app.app.policies().hash.clone();

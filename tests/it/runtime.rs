@@ -65,8 +65,8 @@ async fn replicas(app: &App) -> Vec<Replica> {
         started_at: app.clock.now(),
         seen_at: app.clock.now(),
     };
-    let met = app.store.write(move |c| replicas::meet(c, &stranger)).await;
-    met.unwrap_or_else(|error: countersign::store::StoreError| panic!("{error}")).others
+    let written = app.store.write(move |c| replicas::heartbeat(c, &stranger)).await;
+    written.unwrap_or_else(|error: countersign::store::StoreError| panic!("{error}")).others
 }
 
 /// All tasks work, and all of them end with what they have to write.

@@ -253,7 +253,7 @@ async fn after_a_rename_and_reuse_tokens_tell_two_teamspaces_apart() {
     app.change_teamspace(|t| t.slug = "acme-old".into()).await;
     app.put_teamspace("globex").await;
     app.put_provider("globex", &idp).await;
-    let globex = app.app.snapshot().tenancy("globex").unwrap().teamspace.clone();
+    let globex = app.app.snapshot().teamspace_config("globex").unwrap().teamspace.clone();
     let renamed = Teamspace { slug: "acme".into(), ..globex };
     app.configure(Changed::Teamspace(renamed.id.clone()), move |c| Ok(teamspaces::update(c, &renamed)?))
         .await;

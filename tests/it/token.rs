@@ -57,7 +57,7 @@ async fn the_token_is_an_rfc_9068_jwt_for_one_resource() {
     assert_eq!((&claims["aud"], &claims["client_id"]), (&json!(RESOURCE), &json!(CLIENT)));
     assert_eq!((&claims["iat"], &claims["exp"]), (&json!(START), &json!(START + 3600)));
     assert_eq!((&claims["scope"], &claims["teamspace"]), (&json!("docs.read"), &json!("acme")));
-    let teamspace = app.app.snapshot().tenancy("acme").unwrap().teamspace.id.clone();
+    let teamspace = app.app.snapshot().teamspace_config("acme").unwrap().teamspace.id.clone();
     assert_eq!(claims["teamspace_id"], json!(teamspace));
     assert!(!claims.to_string().contains("dana@"), "no email in tokens");
     assert_ne!(claims["sub"], json!("00u1dana"));
@@ -118,7 +118,7 @@ async fn a_permit_can_shorten_the_lifetime() {
     }
     let decisions: serde_json::Value = serde_json::from_str(&app.last_sign_in().await.decisions).unwrap();
     let lifetimes: Vec<_> =
-        decisions.as_array().unwrap().iter().map(|ruling| ruling["lifetime"].as_i64()).collect();
+        decisions.as_array().unwrap().iter().map(|answer| answer["lifetime"].as_i64()).collect();
     assert_eq!(lifetimes, [None, None, Some(900), None, Some(300)], "{decisions}");
 
     let configure = move |config: &mut countersign::config::Config| {

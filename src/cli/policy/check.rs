@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{PolicyArgs, sarif, tell};
 use crate::cli::{CommandResult, End};
-use crate::policy::check::{Findings, check};
+use crate::policy::authoring::check::{Findings, check};
 use crate::policy::{Problem, Severity, counted};
 use crate::terminal::out::{self, say};
 

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use crate::cli::{CommandResult, End};
-use crate::policy::diff::{ChangedItem, Replayed, Widening};
-use crate::policy::edits::{Edits, Loosening};
+use crate::policy::authoring::diff::{ChangedItem, Replayed, Widening};
+use crate::policy::authoring::edits::{Edits, Loosening};
 
 /// Everything that was found.
 #[derive(Debug, Serialize)]

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use super::diff_found::DiffFindings;
 use super::explain_text::difference;
-use crate::policy::diff::{Direction, Replayed, Widening, WideningExample};
-use crate::policy::edits::{Edits, Loosening};
+use crate::policy::authoring::diff::{Direction, Replayed, Widening, WideningExample};
+use crate::policy::authoring::edits::{Edits, Loosening};
 
 /// Changes that are shown in full; beyond them only their number.
 const SHOWN: usize = 20;

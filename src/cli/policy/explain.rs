@@ -16,9 +16,9 @@ use crate::config::Config;
 use crate::config::Database;
 use crate::exchange::explain::{Asked, explain};
 use crate::oauth::scope::split_scope;
-use crate::policy::cases::{self, Case};
-use crate::policy::compare::differences;
-use crate::policy::{self, NotApplied, Policies, RecordedFacts, Ruling};
+use crate::policy::authoring::cases::{self, Case};
+use crate::policy::engine::compare::differences;
+use crate::policy::{self, NotApplied, Policies, PolicyAnswer, RecordedFacts};
 use crate::request_id;
 use crate::store::Store;
 use crate::store::sign_ins::{self, SignIn};
@@ -194,11 +194,11 @@ fn explain_sign_in(row: &SignIn, policies: &Policies, all: bool, format: Format)
     let Ok(recorded) = serde_json::from_str::<RecordedFacts>(&row.facts) else {
         return tell_undecided(row, format);
     };
-    let then: Vec<Ruling> = serde_json::from_str(&row.decisions)?;
+    let then: Vec<PolicyAnswer> = serde_json::from_str(&row.decisions)?;
     let facts = recorded.recall(&policies.compiled);
     let (decisions, _) = policy::explain(&policies.compiled, &facts);
     let not_applied = all.then(|| policy::not_applied(&policies.compiled, &facts, &decisions, |_| true));
-    let now: Vec<Ruling> = decisions.iter().map(|explained| explained.ruling.clone()).collect();
+    let now: Vec<PolicyAnswer> = decisions.iter().map(|explained| explained.answer.clone()).collect();
     let changed = differences(&then, &now);
     match format {
         Format::Json => {

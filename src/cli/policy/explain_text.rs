@@ -8,8 +8,8 @@ use crate::clock::rfc3339;
 use crate::config::Duration;
 use crate::exchange::explain::Explanation;
 use crate::oauth::error::Reason;
-use crate::policy::clauses::{Clause, Finding};
-use crate::policy::compare::{Difference, Said};
+use crate::policy::engine::clauses::{Clause, Finding};
+use crate::policy::engine::compare::{Difference, Said};
 use crate::policy::{Action, Explained, Missed, NotApplied};
 use crate::store::sign_ins::SignIn;
 use crate::terminal::out::inline;
@@ -19,17 +19,17 @@ use crate::terminal::out::inline;
 /// Each decision with the policies that made it, and the clauses that made the difference.
 pub(super) fn decisions(decisions: &[Explained]) -> String {
     let mut text = String::new();
-    for Explained { ruling, findings } in decisions {
-        let mark = if ruling.allowed { '✓' } else { '✗' };
-        let _ = write!(text, "{mark} {} {}", ruling.action.name(), ruling.resource);
-        let _ = match ruling.reasons.is_empty() {
-            true => writeln!(text, "{}", lifetime(ruling.lifetime)),
-            false => writeln!(text, ": {}", listed(&ruling.reasons)),
+    for Explained { answer, findings } in decisions {
+        let mark = if answer.allowed { '✓' } else { '✗' };
+        let _ = write!(text, "{mark} {} {}", answer.action.name(), answer.resource);
+        let _ = match answer.reasons.is_empty() {
+            true => writeln!(text, "{}", lifetime(answer.lifetime)),
+            false => writeln!(text, ": {}", listed(&answer.reasons)),
         };
         for finding in findings {
             text.push_str(&self::finding(finding));
         }
-        if ruling.policies.is_empty() && !ruling.allowed {
+        if answer.policies.is_empty() && !answer.allowed {
             text.push_str("    outside of what can be granted: no policy was asked\n");
         }
     }

@@ -8,7 +8,7 @@ use super::tell;
 use crate::cli::{CommandError, CommandResult, End};
 use crate::config::Config;
 use crate::policy::Problem;
-use crate::policy::format::{self, Unformatted};
+use crate::policy::authoring::format::{self, Unformatted};
 use crate::terminal::out::{complain, say};
 
 #[derive(Debug, Args)]

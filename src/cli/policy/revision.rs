@@ -9,7 +9,7 @@ use super::render;
 use crate::cli::CommandError;
 use crate::config::Config;
 use crate::config::Database;
-use crate::policy::cases::{self, Case};
+use crate::policy::authoring::cases::{self, Case};
 use crate::policy::{CompiledPolicies, PolicySource, Validated};
 use crate::store::{Store, policy_sets};
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::policy::check::Findings;
+use crate::policy::authoring::check::Findings;
 use crate::policy::{Problem, Rule};
 
 /// One log with one run. Files below `root` are named relative to it, others by their whole URL.

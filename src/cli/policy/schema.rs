@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::Format;
 use crate::cli::{CommandError, CommandResult, End};
-use crate::policy::example::{self, Example};
-use crate::policy::vocabulary::{Attributes, Vocabulary};
+use crate::policy::authoring::example::{self, Example};
+use crate::policy::validate::vocabulary::{Attributes, Vocabulary};
 use crate::terminal::out;
 
 #[derive(Debug, Args)]

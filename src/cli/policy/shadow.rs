@@ -52,8 +52,9 @@ impl ShadowCommand {
             None => None,
             Some(slug) => {
                 let snapshot = store.read(Snapshot::load).await?;
-                let tenancy = snapshot.tenancy(slug).ok_or(format!("there is no teamspace {slug}"))?;
-                Some(tenancy.teamspace.id.clone())
+                let teamspace_config =
+                    snapshot.teamspace_config(slug).ok_or(format!("there is no teamspace {slug}"))?;
+                Some(teamspace_config.teamspace.id.clone())
             }
         };
         let differ = |report: &ShadowReport| match &self.teamspace {

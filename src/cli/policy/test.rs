@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use super::test_report::{self, TestReport};
 use super::{Format, PolicyArgs, render};
 use crate::cli::{CommandError, CommandResult, End};
-use crate::policy::cases::{self, Case, Mutation, coverage, mutate, run};
+use crate::policy::authoring::cases::{self, Case, Mutation, coverage, mutate, run};
 use crate::policy::{CompiledPolicies, PolicySource, Validated};
 use crate::terminal::out::{self, Progress};
 

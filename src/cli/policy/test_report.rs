@@ -6,7 +6,7 @@ use std::time::Duration;
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use serde_json::{Value, json};
 
-use crate::policy::cases::{Case, CaseVerdict, Coverage, Excuse, Mutation, Survivor};
+use crate::policy::authoring::cases::{Case, CaseVerdict, Coverage, Excuse, Mutation, Survivor};
 use crate::policy::counted;
 use crate::terminal::out::inline;
 
@@ -47,13 +47,13 @@ pub(super) fn human(report: &TestReport<'_>) -> String {
             for failure in &verdict.failures {
                 let _ = writeln!(text, "    {failure}");
             }
-            for ruling in &verdict.observed.rulings {
-                let answer = if ruling.allowed { "allowed" } else { "denied" };
-                let by = match ruling.policies.as_slice() {
+            for answer in &verdict.observed.answers {
+                let verb = if answer.allowed { "allowed" } else { "denied" };
+                let by = match answer.policies.as_slice() {
                     [] => ", since no policy permits it".to_owned(),
                     policies => format!(" by {}", policies.join(", ")),
                 };
-                let _ = writeln!(text, "      {:?} {}: {answer}{by}", ruling.action, ruling.resource);
+                let _ = writeln!(text, "      {:?} {}: {verb}{by}", answer.action, answer.resource);
             }
         }
     }
@@ -124,7 +124,7 @@ pub(super) fn json(report: &TestReport<'_>) -> Value {
             "passed": verdict.failures.is_empty(),
             "failures": verdict.failures,
             "outcome": verdict.observed.summary(),
-            "decisions": verdict.observed.rulings,
+            "decisions": verdict.observed.answers,
         })
     };
     json!({

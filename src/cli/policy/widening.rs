@@ -2,12 +2,12 @@
 
 use crate::config::Duration;
 use crate::policy::Validated;
-use crate::policy::diff::Widening;
+use crate::policy::authoring::diff::Widening;
 
 /// Asks whether NEW permits anything that OLD did not.
 #[cfg(feature = "prove")]
 pub(super) async fn ask(old: &Validated, new: &Validated, timeout: Duration) -> Widening {
-    use crate::policy::prove::{Prover, widening};
+    use crate::policy::authoring::prove::{Prover, widening};
 
     match Prover::from_environment(timeout.std()).await {
         Err(error) => Widening { actions: Vec::new(), unanswered: Some(error.to_string()) },
@@ -19,9 +19,11 @@ pub(super) async fn ask(old: &Validated, new: &Validated, timeout: Duration) -> 
 }
 
 #[cfg(feature = "prove")]
-fn answer(compared: crate::policy::prove::Comparison) -> crate::policy::diff::ActionAnswer {
-    use crate::policy::diff::{ActionAnswer, Direction, WideningExample};
-    use crate::policy::prove;
+fn answer(
+    compared: crate::policy::authoring::prove::Comparison,
+) -> crate::policy::authoring::diff::ActionAnswer {
+    use crate::policy::authoring::diff::{ActionAnswer, Direction, WideningExample};
+    use crate::policy::authoring::prove;
 
     let direction = |direction| match direction {
         prove::ProvenDirection::No => Direction::No,

@@ -26,7 +26,6 @@ pub(in crate::policy) use table::{claim_facts, client_facts, moment_facts, reque
 pub use uids::action_uid;
 pub(in crate::policy) use uids::{is_group, is_teamspace, is_user};
 
-use super::action::Action;
 use crate::clock::UnixSeconds;
 use crate::email::domain_of;
 use crate::model::client::AuthMethod;
@@ -34,6 +33,7 @@ use crate::model::identity_provider::ClaimType;
 use crate::model::member::{Role, Status};
 use crate::model::teamspace::{Plan, UTC, is_utc};
 use crate::oauth::scope::Candidates;
+use crate::policy::action::Action;
 
 fn utc() -> String {
     UTC.to_owned()

@@ -104,3 +104,7 @@ impl MemberChange {
         }
     }
 }
+
+/// Proof that a grant's assertion is consumed, its member exists and its sign-in is recorded. Only the write makes one.
+#[derive(Debug)]
+pub struct Committed(pub(in crate::store) ());

@@ -22,7 +22,7 @@ use super::state::State;
 use super::{AnyConnection, StoreError, changes};
 use crate::clock::UnixSeconds;
 use crate::random::short_digest;
-pub use entry::{MemberChange, RedeemError, Redemption};
+pub use entry::{Committed, MemberChange, RedeemError, Redemption};
 
 /// What one request leaves behind: a refusal its row in the log only.
 #[derive(Debug, Clone)]

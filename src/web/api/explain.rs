@@ -38,7 +38,7 @@ pub async fn post(
         client_id: &body.client_id,
         scope: scope.as_deref(),
         resource: &resource,
-        teamspace_id: Some(&at.tenancy().teamspace.id),
+        teamspace_id: Some(&at.teamspace_config().teamspace.id),
         confined: !at.is_operator(),
         all: body.all,
     };

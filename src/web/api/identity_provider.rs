@@ -16,7 +16,8 @@ const OF_SEVERAL: [&str; 4] = ["id", "name", "tenant", "custom_claims"];
 
 /// `GET /teamspaces/{slug}/identity-providers`: all of them, the oldest first; there are few.
 pub async fn list(at: InTeamspace) -> Json<Value> {
-    let items: Vec<Value> = at.tenancy().identity_providers.iter().map(|provider| view(provider)).collect();
+    let items: Vec<Value> =
+        at.teamspace_config().identity_providers.iter().map(|provider| view(provider)).collect();
     Json(json!({ "items": items, "next_cursor": null }))
 }
 
@@ -31,7 +32,7 @@ pub async fn create(
 
 /// `GET /teamspaces/{slug}/identity-providers/{id}`
 pub async fn show(at: InTeamspace, ItemId(id): ItemId) -> Result<Json<Value>, Problem> {
-    Ok(Json(view(Which::Id(id).configured(at.tenancy())?)))
+    Ok(Json(view(Which::Id(id).configured(at.teamspace_config())?)))
 }
 
 /// `PUT /teamspaces/{slug}/identity-providers/{id}`
@@ -67,7 +68,7 @@ pub async fn check(at: InTeamspace, ItemId(id): ItemId) -> Result<Json<Value>, P
 
 /// `GET /teamspaces/{slug}/identity-provider`
 pub async fn show_only(at: InTeamspace) -> Result<Json<Value>, Problem> {
-    Ok(Json(view_of_only(Which::Only.configured(at.tenancy())?)))
+    Ok(Json(view_of_only(Which::Only.configured(at.teamspace_config())?)))
 }
 
 /// `PUT /teamspaces/{slug}/identity-provider`

@@ -95,7 +95,7 @@ pub async fn show_shadow(
         None => None,
         Some(slug) => {
             let snapshot = operator.app.snapshot();
-            Some(snapshot.tenancy(slug).ok_or_else(Problem::not_found)?.teamspace.id.clone())
+            Some(snapshot.teamspace_config(slug).ok_or_else(Problem::not_found)?.teamspace.id.clone())
         }
     };
     let limit = usize::try_from(limit).unwrap_or_default();

@@ -23,13 +23,13 @@ pub struct ChangeQuery {
 /// `GET /teamspaces`
 pub async fn list(admin: Admin, Params(query): Params<PageQuery>) -> Result<Json<Value>, Problem> {
     let snapshot = admin.app.snapshot();
-    let seen = snapshot.tenancies().map(|t| &t.teamspace).filter(|t| admin.reaches(&t.id));
+    let seen = snapshot.teamspace_configs().map(|t| &t.teamspace).filter(|t| admin.reaches(&t.id));
     Ok(page::answer(page::of_sorted(seen, &query, |t| t.slug.clone())?, view))
 }
 
 /// `GET /teamspaces/{slug}`
 pub async fn show(at: InTeamspace) -> Json<Value> {
-    Json(view(&at.tenancy().teamspace))
+    Json(view(&at.teamspace_config().teamspace))
 }
 
 /// `POST /teamspaces`

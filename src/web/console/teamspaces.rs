@@ -149,7 +149,7 @@ async fn create(at: OperatorPage, Typed(form): Typed<TeamspaceForm>) -> Result<R
 /// `GET /t/{slug}/settings`
 async fn show(at: InTeamspacePage) -> Result<Response, PageError> {
     refuse_others(&at)?;
-    let form = TeamspaceForm::of(&at.tenancy().teamspace);
+    let form = TeamspaceForm::of(&at.teamspace_config().teamspace);
     let frame = at.frame(Place::Elsewhere);
     page(&TeamspacePage { frame, form, faults: Faults::default(), exists: true })
 }
@@ -157,7 +157,7 @@ async fn show(at: InTeamspacePage) -> Result<Response, PageError> {
 /// `POST /t/{slug}/settings`
 async fn change(at: InTeamspacePage, Typed(mut form): Typed<TeamspaceForm>) -> Result<Response, PageError> {
     refuse_others(&at)?;
-    if let Some(faults) = form.changed_since(&at.tenancy().teamspace) {
+    if let Some(faults) = form.changed_since(&at.teamspace_config().teamspace) {
         return shown_again(&at, form, faults);
     }
     let changed = match form.patch() {
@@ -186,7 +186,7 @@ async fn show_delete(at: InTeamspacePage) -> Result<Response, PageError> {
 /// `POST /t/{slug}/delete`: only if the slug was typed.
 async fn delete(at: InTeamspacePage, Typed(form): Typed<DeleteForm>) -> Result<Response, PageError> {
     refuse_others(&at)?;
-    let teamspace = at.tenancy().teamspace.clone();
+    let teamspace = at.teamspace_config().teamspace.clone();
     if form.confirm.trim() != teamspace.slug {
         let why = format!("Type {} to delete this teamspace.", teamspace.slug);
         return form_again(&delete_page(&at, form.confirm, Faults::of("confirm", why)));
@@ -196,7 +196,7 @@ async fn delete(at: InTeamspacePage, Typed(form): Typed<DeleteForm>) -> Result<R
 }
 
 fn delete_page(at: &InTeamspacePage, typed: String, faults: Faults) -> DeletePage {
-    let slug = at.tenancy().teamspace.slug.clone();
+    let slug = at.teamspace_config().teamspace.slug.clone();
     DeletePage { frame: at.frame(Place::Elsewhere), slug, typed, faults }
 }
 

@@ -13,9 +13,9 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::app::App;
-use crate::exchange::token::TokenResponse;
 use crate::exchange::{TokenCall, exchange, refuse_early};
 use crate::oauth::error::{ErrorCode, Reason, TokenError};
+use crate::token::TokenResponse;
 use crate::web::MAX_BODY;
 use crate::web::error::forbid_caching;
 use crate::web::middleware::{CallerAddress, RequestId};

@@ -156,7 +156,7 @@ async fn a_failing_database_is_a_503() {
     assert_eq!(answer.headers[header::RETRY_AFTER], "5");
     let problem = answer.problem(503, "unavailable").to_string();
     assert!(!problem.contains("admin_events") && !problem.contains("SQL"), "{problem}");
-    assert!(h.app.snapshot().tenancy("acme").is_none());
+    assert!(h.app.snapshot().teamspace_config("acme").is_none());
     h.app.reload().await.unwrap();
     h.operator.get("/teamspaces/acme").await.problem(404, "not_found");
 }

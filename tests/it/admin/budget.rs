@@ -77,7 +77,7 @@ async fn slow(h: &Harness, slug: &str) -> Api {
     let body = json!({ "provider": "oidc", "issuer": h.idp.issuer(slug) });
     api.put(&format!("/teamspaces/{slug}/identity-provider"), body).await.expect(200);
     let snapshot = h.app.snapshot();
-    let provider = IdentityProvider::clone(&snapshot.tenancy(slug).unwrap().identity_providers[0]);
+    let provider = IdentityProvider::clone(&snapshot.teamspace_config(slug).unwrap().identity_providers[0]);
     let changed = Changed::Teamspace(provider.teamspace_id.clone());
     let slow = IdentityProvider { issuer: format!("{}/{slug}", h.idp.dripping), ..provider };
     let write = move |c: &mut AnyConnection| {

@@ -47,7 +47,7 @@ async fn tokens_are_made_and_deleted_with_a_row_of_the_audit_log() {
     let h = Harness::start().await;
     h.teamspace("acme").await;
     let store = &h.app.store;
-    let id = h.app.snapshot().tenancy("acme").unwrap().teamspace.id.clone();
+    let id = h.app.snapshot().teamspace_config("acme").unwrap().teamspace.id.clone();
     let (secret, made) = tokens::create(store, token(" ci ", Some("acme")), NOW).await.unwrap();
     assert_eq!((made.name.as_str(), made.expires_at), ("ci", Some(NOW + 60)));
     assert_eq!(made.token_digest, digest(&secret));

@@ -96,7 +96,7 @@ impl Harness {
             id: format!("token-{name}"),
             name: name.to_owned(),
             token_digest: random::digest(&token),
-            teamspace_id: slug.map(|slug| snapshot.tenancy(slug).unwrap().teamspace.id.clone()),
+            teamspace_id: slug.map(|slug| snapshot.teamspace_config(slug).unwrap().teamspace.id.clone()),
             created_at: NOW,
             expires_at,
         };

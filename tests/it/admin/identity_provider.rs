@@ -25,7 +25,13 @@ fn saved(h: &Harness) -> Option<IdentityProvider> {
 }
 
 fn saved_of(h: &Harness, slug: &str) -> Option<IdentityProvider> {
-    h.app.snapshot().tenancy(slug).unwrap().identity_providers.first().map(|p| IdentityProvider::clone(p))
+    h.app
+        .snapshot()
+        .teamspace_config(slug)
+        .unwrap()
+        .identity_providers
+        .first()
+        .map(|p| IdentityProvider::clone(p))
 }
 
 async fn refuses(h: &Harness, api: &Api, issuer: &str, code: &str) -> Value {

@@ -20,7 +20,7 @@ async fn add(api: &Api, body: Value) -> (String, Value) {
 
 fn saved(h: &Harness, slug: &str) -> Vec<IdentityProvider> {
     let snapshot = h.app.snapshot();
-    let all = &snapshot.tenancy(slug).unwrap().identity_providers;
+    let all = &snapshot.teamspace_config(slug).unwrap().identity_providers;
     all.iter().map(|provider| IdentityProvider::clone(provider)).collect()
 }
 

@@ -8,7 +8,7 @@ use crate::decision_bodies::body;
 
 async fn record(h: &Harness, slug: Option<&str>, row: NewSignIn) {
     let snapshot = h.app.snapshot();
-    let teamspace_id = slug.map(|slug| snapshot.tenancy(slug).unwrap().teamspace.id.clone());
+    let teamspace_id = slug.map(|slug| snapshot.teamspace_config(slug).unwrap().teamspace.id.clone());
     let row = NewSignIn { at: NOW, teamspace_id, ..row };
     h.app.store.record(row.into()).await.unwrap();
 }

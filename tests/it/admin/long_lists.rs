@@ -43,7 +43,7 @@ async fn follow(api: &Api, path: &str) -> (Vec<Value>, usize) {
 async fn a_page_looks_at_a_bounded_number_of_rows() {
     let h = Harness::start().await;
     let acme = h.teamspace("acme").await;
-    let id = h.app.snapshot().tenancy("acme").unwrap().teamspace.id.clone();
+    let id = h.app.snapshot().teamspace_config("acme").unwrap().teamspace.id.clone();
     let refused =
         NewSignIn { teamspace_id: Some(id.clone()), outcome: "refused".into(), ..NewSignIn::default() };
     record(&h, NOW - ROWS, NewSignIn { reason: "expired".into(), ..refused }).await;
@@ -66,7 +66,7 @@ async fn a_request_is_found_by_its_time() {
     let h = Harness::start().await;
     let acme = h.teamspace("acme").await;
     h.teamspace("globex").await;
-    let id = h.app.snapshot().tenancy("acme").unwrap().teamspace.id.clone();
+    let id = h.app.snapshot().teamspace_config("acme").unwrap().teamspace.id.clone();
     fill(&h, &id);
     let wanted = request_id::new(NOW - 15_000);
     assert_eq!(request_id::began_at(&wanted), Some(NOW - 15_000));
@@ -118,7 +118,7 @@ async fn a_request_is_found_among_rows_that_are_out_of_order() {
 async fn members_are_listed_past_many_removed_ones() {
     let h = Harness::start().await;
     let acme = h.teamspace("acme").await;
-    let id = h.app.snapshot().tenancy("acme").unwrap().teamspace.id.clone();
+    let id = h.app.snapshot().teamspace_config("acme").unwrap().teamspace.id.clone();
     acme.post("/teamspaces/acme/members", serde_json::json!({ "email": "z@acme.com" })).await.expect(201);
     h.database.execute(&format!(
         "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10500) \

@@ -10,7 +10,7 @@ use super::harness::{Api, Harness, NOW};
 
 /// An active member, as a first sign-in makes one.
 async fn join(h: &Harness, slug: &str, email: &str) -> String {
-    let teamspace_id = h.app.snapshot().tenancy(slug).unwrap().teamspace.id.clone();
+    let teamspace_id = h.app.snapshot().teamspace_config(slug).unwrap().teamspace.id.clone();
     let member = Member {
         id: format!("id-{email}"),
         teamspace_id: teamspace_id.clone(),
@@ -147,7 +147,7 @@ async fn sessions_are_ended_now() {
     h.clock.advance(5);
     let path = format!("/teamspaces/acme/members/{bob}/end-sessions");
     acme.call(Method::POST, &path, None).await.expect(204);
-    let teamspace_id = h.app.snapshot().tenancy("acme").unwrap().teamspace.id.clone();
+    let teamspace_id = h.app.snapshot().teamspace_config("acme").unwrap().teamspace.id.clone();
     let member = h.app.store.read(move |c| members::find(c, &teamspace_id, &bob)).await.unwrap().unwrap();
     assert_eq!(member.sessions_ended_at, Some(NOW + 5));
 }
@@ -196,7 +196,7 @@ async fn members_are_found_by_the_beginning_of_their_emails() {
     for email in ["ann@acme.com", "anna@acme.com", "bob@acme.com", "z@acme.com"] {
         join(&h, "acme", email).await;
     }
-    let teamspace_id = h.app.snapshot().tenancy("acme").unwrap().teamspace.id.clone();
+    let teamspace_id = h.app.snapshot().teamspace_config("acme").unwrap().teamspace.id.clone();
     let search = async |prefix: &'static str, after: Option<&'static str>| {
         let id = teamspace_id.clone();
         let found =

@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 
 use cedar_policy::{Authorizer, Context, Decision, Entities, EntityUid, PolicySet, Request, RequestEnv};
 use countersign::policy::Action;
+use countersign::policy::authoring::prove::Assumptions;
 use countersign::policy::facts::{ConfigurationFacts, Facts, MemberFacts, action_uid, to_context};
-use countersign::policy::prove::Assumptions;
 use proptest::prelude::*;
 
 use crate::policies::{SHIPPED_SCHEMA, any_facts};

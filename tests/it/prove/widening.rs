@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use countersign::policy::prove::{Comparison, ProvenDirection, Prover, widening};
+use countersign::policy::authoring::prove::{Comparison, ProvenDirection, Prover, widening};
 use countersign::policy::{Action, PolicySource, Validated};
 
 use super::{cvc5, root};

@@ -1,6 +1,6 @@
 //! The record: what is kept, and what is counted only.
 
-use countersign::policy::example::maximal;
+use countersign::policy::authoring::example::maximal;
 use countersign::policy::{Policies, decide};
 use countersign::shadow::{Decided, QUEUE};
 use countersign::store::shadow::{self, MAX_DIFFERENCES, NewShadowDifference, Run};

@@ -8,7 +8,7 @@ use super::Prove;
 use crate::cli::policy::Format;
 use crate::cli::policy::render;
 use crate::cli::{CommandError, CommandResult, End};
-use crate::policy::prove::{Invariant, Proof, ProofKind, ProofOutcome, Prover, Refutation, prove};
+use crate::policy::authoring::prove::{Invariant, Proof, ProofKind, ProofOutcome, Prover, Refutation, prove};
 use crate::policy::{PolicySource, Validated};
 use crate::terminal::out::{self, say};
 

@@ -1,0 +1,198 @@
+//! A case decided, and compared with what was expected.
+
+use std::collections::BTreeSet;
+
+use super::file::Expectation;
+use super::written::{Age, OneOrMore};
+use super::{Case, Matter};
+use crate::oauth::error::Reason;
+use crate::policy::facts::{ClaimValue, MemberFacts};
+use crate::policy::{
+    Action, Decision, Denial, Explained, NotApplied, Permitted, PolicyAnswer, PolicyEngine, decide,
+    decide_configuration, explain, explain_configuration, not_applied, not_applied_configuration,
+};
+
+/// The outcome of a case.
+#[derive(Debug)]
+pub struct Observed {
+    pub answers: Vec<PolicyAnswer>,
+    /// The scopes of the token (none when an issuer may be saved), or why not.
+    pub outcome: Result<Vec<String>, Denial>,
+    /// Whether the person becomes a member.
+    pub provision: bool,
+    /// What the policies shorten the token's life to, in seconds.
+    pub lifetime: Option<i64>,
+}
+
+/// A case that was run.
+#[derive(Debug)]
+pub struct CaseVerdict {
+    pub observed: Observed,
+    /// The differences from the expectation, each in one sentence; empty when it passed.
+    pub failures: Vec<String>,
+}
+
+/// Every decision on a case, clause by clause.
+pub fn explain_case(policies: &PolicyEngine, case: &Case) -> Vec<Explained> {
+    match &case.matter {
+        Matter::Exchange(facts) => explain(policies, facts).0,
+        Matter::Unfit(_) => Vec::new(),
+        Matter::Configuration(facts) => vec![explain_configuration(policies, facts)],
+    }
+}
+
+/// Why the other policies did not apply to a case; none where no policy is asked.
+pub fn not_applied_to(policies: &PolicyEngine, case: &Case, decisions: &[Explained]) -> Option<NotApplied> {
+    match &case.matter {
+        Matter::Exchange(facts) => Some(not_applied(policies, facts, decisions, |_| true)),
+        Matter::Unfit(_) => None,
+        Matter::Configuration(facts) => {
+            decisions.first().map(|explained| not_applied_configuration(policies, facts, explained))
+        }
+    }
+}
+
+/// Decides a case and compares.
+pub fn run(policies: &PolicyEngine, case: &Case) -> CaseVerdict {
+    let observed = observe(policies, case);
+    let mut failures = undeclared_claims(policies, case);
+    failures.extend(compare(&case.expect, &observed, |id| policies.effect(id).is_some()));
+    CaseVerdict { observed, failures }
+}
+
+/// The custom claims of a case that the policies cannot read as they stand: a slip of the pen, most likely.
+fn undeclared_claims(policies: &PolicyEngine, case: &Case) -> Vec<String> {
+    let Matter::Exchange(facts) = &case.matter else { return Vec::new() };
+    let declared = policies.declared_claims();
+    let problem = |(name, value): (&String, &ClaimValue)| match declared.type_of(name) {
+        None => Some(format!("the schema's CustomClaims has no `{name}`")),
+        Some(claim_type) if claim_type != value.claim_type() => Some(format!(
+            "`{name}` is {} here, and {} in the schema's CustomClaims",
+            value.claim_type().as_str(),
+            claim_type.as_str()
+        )),
+        Some(_) => None,
+    };
+    facts.claims.custom.0.iter().filter_map(problem).collect()
+}
+
+fn observe(policies: &PolicyEngine, case: &Case) -> Observed {
+    match &case.matter {
+        Matter::Exchange(facts) => {
+            let Decision { answers, outcome } = decide(policies, facts);
+            let provision = outcome.is_ok() && matches!(facts.member, MemberFacts::Absent { .. });
+            let lifetime = outcome.as_ref().ok().and_then(Permitted::lifetime);
+            let outcome = outcome.map(|permitted| permitted.scopes().to_vec());
+            Observed { answers, outcome, provision, lifetime }
+        }
+        Matter::Unfit(denial) => {
+            Observed { answers: Vec::new(), outcome: Err(denial.clone()), provision: false, lifetime: None }
+        }
+        Matter::Configuration(facts) => {
+            let (answer, outcome) = decide_configuration(policies, facts);
+            let outcome = outcome.map(|()| Vec::new());
+            Observed { answers: vec![answer], outcome, provision: false, lifetime: None }
+        }
+    }
+}
+
+impl Observed {
+    /// In one line, for people.
+    pub fn summary(&self) -> String {
+        match &self.outcome {
+            Ok(scopes) => format!("granted [{}]", scopes.join(", ")),
+            Err(denial) => {
+                let reasons: Vec<&str> = denial.reasons.iter().map(Reason::as_str).collect();
+                format!("refused, {}: {}", denial.error.wire().0, reasons.join(", "))
+            }
+        }
+    }
+
+    fn deciding(&self) -> BTreeSet<&str> {
+        self.answers.iter().flat_map(|answer| &answer.policies).map(String::as_str).collect()
+    }
+
+    fn reasons_against(&self, scope: &str) -> Option<BTreeSet<&str>> {
+        let about = |answer: &&PolicyAnswer| answer.action == Action::GrantScope && answer.resource == scope;
+        let answer = self.answers.iter().find(about)?;
+        (!answer.allowed).then(|| answer.reasons.iter().map(Reason::as_str).collect())
+    }
+}
+
+/// The differences; `known` tells whether there is a policy of that id.
+fn compare(expect: &Expectation, observed: &Observed, known: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut failures = Vec::new();
+    compare_outcome(expect, observed, &mut failures);
+    for (scope, reasons) in expect.denied.iter().flatten() {
+        match observed.reasons_against(scope) {
+            None => failures.push(format!("expected `{scope}` to be refused; it was not")),
+            Some(given) if given != set(reasons) => {
+                failures.push(format!(
+                    "expected `{scope}` refused for {}, got {}",
+                    shown(&set(reasons)),
+                    shown(&given)
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    let deciding = observed.deciding();
+    for policy in expect.by.iter().flat_map(|by| &by.0).filter(|by| !deciding.contains(by.as_str())) {
+        let unknown = if known(policy) { "" } else { ", but there is no such policy" };
+        failures
+            .push(format!("expected `{policy}` to decide{unknown}; those that did: {}", shown(&deciding)));
+    }
+    if let Some(expected) = expect.provision.filter(|expected| *expected != observed.provision) {
+        let text = if expected {
+            "expected a new member; none was made"
+        } else {
+            "expected no new member; one was made"
+        };
+        failures.push(text.to_owned());
+    }
+    failures
+}
+
+fn compare_outcome(expect: &Expectation, observed: &Observed, failures: &mut Vec<String>) {
+    let got = observed.summary();
+    if let Some(granted) = &expect.granted {
+        let wanted: BTreeSet<&str> = granted.iter().map(String::as_str).collect();
+        let given = observed.outcome.as_ref().map(|scopes| scopes.iter().map(String::as_str).collect());
+        if given.ok().as_ref() != Some(&wanted) {
+            failures.push(format!("expected granted {}, got {got}", shown(&wanted)));
+        }
+    }
+    if let Some(saved) = expect.saved.filter(|saved| *saved != observed.outcome.is_ok()) {
+        let wanted = if saved { "the issuer to be saved" } else { "the issuer not to be saved" };
+        failures.push(format!("expected {wanted}, got {got}"));
+    }
+    if let Some(Age(expected)) = expect.lifetime
+        && observed.lifetime != Some(expected)
+    {
+        let given = observed.lifetime.map_or("the setting's".to_owned(), |seconds| format!("{seconds} s"));
+        failures.push(format!("expected a lifetime of {expected} s, got {given}"));
+    }
+    let denial = observed.outcome.as_ref().err();
+    if let Some(error) = &expect.error
+        && denial.is_none_or(|denial| denial.error.wire().0 != error)
+    {
+        failures.push(format!("expected error {error}, got {got}"));
+    }
+    if let Some(reason) = &expect.reason {
+        let given = denial.map(|denial| denial.reasons.iter().map(Reason::as_str).collect());
+        if given != Some(set(reason)) {
+            failures.push(format!("expected reason {}, got {got}", shown(&set(reason))));
+        }
+    }
+}
+
+fn set(texts: &OneOrMore) -> BTreeSet<&str> {
+    texts.0.iter().map(String::as_str).collect()
+}
+
+fn shown(texts: &BTreeSet<&str>) -> String {
+    match texts.is_empty() {
+        true => "none".to_owned(),
+        false => texts.iter().map(|text| format!("`{text}`")).collect::<Vec<_>>().join(", "),
+    }
+}

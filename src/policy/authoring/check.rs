@@ -1,0 +1,45 @@
+//! Everything that is wrong with a directory of policies, told at once.
+
+use std::path::Path;
+
+use super::format;
+use crate::policy::source;
+use crate::policy::source::problem::{Problem, Severity};
+use crate::policy::validate::load::{Examined, examine};
+
+/// The findings of a check.
+#[derive(Debug)]
+pub struct Findings {
+    /// The set's hash, when it could be used.
+    pub policy_set: Option<String>,
+    /// How many files could be read.
+    pub files: usize,
+    /// How many policies they have.
+    pub policies: usize,
+    /// The problems by file and place.
+    pub problems: Vec<Problem>,
+}
+
+impl Findings {
+    /// Whether a file or directory could not even be read.
+    pub fn unreadable(&self) -> bool {
+        self.problems.iter().any(Problem::unreadable)
+    }
+}
+
+/// Reads, parses, validates and lints as much as there is, and looks at the format.
+pub fn check(dir: &Path, schema: &Path) -> Findings {
+    let mut problems = Vec::new();
+    let schema = source::read_file(schema).map_err(|problem| problems.push(problem)).ok();
+    let files = source::read_dir(dir, &mut problems);
+    let Examined { policies, problems: found, .. } = examine(schema.as_ref(), &files);
+    problems.extend(found);
+    problems.extend(files.iter().filter_map(format::check));
+    let key = |problem: &Problem| {
+        (problem.file.clone(), problem.place.as_ref().map(|place| (place.span.start, place.span.end)))
+    };
+    problems.sort_by_cached_key(key);
+    let usable = problems.iter().all(|problem| problem.rule.severity() == Severity::Warning);
+    let policy_set = schema.filter(|_| usable).map(|schema| source::hash(&schema, &files));
+    Findings { policy_set, files: files.len(), policies: policies.len(), problems }
+}

@@ -1,0 +1,10 @@
+//! Tools for whoever writes policies: check, format, test cases, the effect of a change, proofs.
+
+pub mod cases;
+pub mod check;
+pub mod diff;
+pub mod edits;
+pub mod example;
+pub mod format;
+#[cfg(feature = "prove")]
+pub mod prove;

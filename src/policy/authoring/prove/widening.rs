@@ -1,0 +1,162 @@
+//! Whether a policy set permits anything that another does not.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cedar_policy::{Entity, RequestEnv, Schema, ValidationMode, Validator};
+use serde::Serialize;
+
+use super::assumptions::Assumptions;
+use super::counterexample::{FoundAnswer, FoundCase, confirm};
+use super::proof::{beyond, bounded, failure};
+use super::solver::{Prover, Undecided};
+use crate::policy::facts::action_uid;
+use crate::policy::source::depth;
+use crate::policy::{Action, Validated};
+
+/// The effect of a change of the policies on one action.
+#[derive(Debug, Clone)]
+pub struct Comparison {
+    pub action: Action,
+    /// Whether the new set permits what the old one did not.
+    pub wider: ProvenDirection,
+    /// Whether the old set permitted what the new one does not.
+    pub narrower: ProvenDirection,
+}
+
+/// The answer for one direction.
+#[derive(Debug, Clone)]
+pub enum ProvenDirection {
+    /// Proved for every request.
+    No,
+    /// This request shows it.
+    Yes(Box<FoundDifference>),
+    /// Neither proved nor refuted, and why.
+    Undecided(String),
+}
+
+/// A request on which the sets differ, and what the authorizer says to it under each.
+#[derive(Debug, Clone, Serialize)]
+pub struct FoundDifference {
+    pub case: FoundCase,
+    pub old: FoundAnswer,
+    pub new: FoundAnswer,
+}
+
+/// Compares two sets for each action, both under the new set's schema.
+pub async fn widening(prover: &mut Prover, old: &Validated, new: &Validated) -> Vec<Comparison> {
+    let change = PolicyChange { old, new };
+    let fits = change.fits();
+    let mut comparisons = Vec::new();
+    for action in Action::ALL {
+        let (wider, narrower) = match &fits {
+            Ok(()) => {
+                (change.beyond(prover, action, new, old).await, change.beyond(prover, action, old, new).await)
+            }
+            Err(why) => (ProvenDirection::Undecided(why.clone()), ProvenDirection::Undecided(why.clone())),
+        };
+        comparisons.push(Comparison { action, wider, narrower });
+    }
+    comparisons
+}
+
+/// Which groups each action is in.
+fn groups(schema: &Schema) -> Result<BTreeMap<String, BTreeSet<String>>, String> {
+    let actions = schema.action_entities().map_err(|error| error.to_string())?;
+    let around = |action: &Entity| {
+        let ancestors = actions.ancestors(&action.uid()).into_iter().flatten();
+        (action.uid().to_string(), ancestors.map(ToString::to_string).collect())
+    };
+    Ok(actions.iter().map(around).collect())
+}
+
+struct PolicyChange<'a> {
+    old: &'a Validated,
+    new: &'a Validated,
+}
+
+impl PolicyChange<'_> {
+    /// Whether the old policies mean under the new schema what they meant.
+    fn fits(&self) -> Result<(), String> {
+        if groups(&self.old.schema)? != groups(&self.new.schema)? {
+            return Err(
+                "the schemas group actions differently, so `action in` means something else".to_owned()
+            );
+        }
+        let validator = Validator::new(self.new.schema.clone());
+        let result = depth::with_stack(|| validator.validate(&self.old.set, ValidationMode::Strict));
+        let errors: Vec<String> = result.validation_errors().map(ToString::to_string).collect();
+        match errors.is_empty() {
+            true => Ok(()),
+            false => Err(format!("the old policies do not fit the new schema: {}", errors.join("; "))),
+        }
+    }
+
+    /// Whether the first set permits what the second does not.
+    async fn beyond(
+        &self,
+        prover: &mut Prover,
+        action: Action,
+        first: &Validated,
+        second: &Validated,
+    ) -> ProvenDirection {
+        let uid = action_uid(action.name());
+        let environments: Vec<RequestEnv> =
+            self.new.schema.request_envs().filter(|environment| *environment.action() == uid).collect();
+        if environments.is_empty() {
+            return ProvenDirection::Undecided(format!("the new schema has no {uid}"));
+        }
+        let mut direction = ProvenDirection::No;
+        for environment in environments {
+            match self.difference(prover, &environment, first, second).await {
+                Ok(None) => {}
+                Ok(Some(found)) => return ProvenDirection::Yes(Box::new(found)),
+                Err(why) => direction = ProvenDirection::Undecided(why.to_string()),
+            }
+        }
+        direction
+    }
+
+    async fn difference(
+        &self,
+        prover: &mut Prover,
+        environment: &RequestEnv,
+        first: &Validated,
+        second: &Validated,
+    ) -> Result<Option<FoundDifference>, Undecided> {
+        let schema = &self.new.schema;
+        let assumptions = Assumptions::of(environment, schema)?;
+        let compiled = |policies: &Validated| bounded(&policies.set, &assumptions, environment, schema);
+        let Some(env) = beyond(prover, &compiled(first)?, &compiled(second)?).await? else {
+            self.never_denies_by_failing(prover, environment, first, second).await?;
+            return Ok(None);
+        };
+        let as_found = FoundAnswer::of(first, &env).allowed && !FoundAnswer::of(second, &env).allowed;
+        confirm(as_found, &env, &assumptions)?;
+        let (old, new) = (FoundAnswer::of(self.old, &env), FoundAnswer::of(self.new, &env));
+        Ok(Some(FoundDifference { case: FoundCase::of(&env), old, new }))
+    }
+
+    /// The service denies where the evaluation of a policy fails, and the solver passes over such a policy:
+    /// what the second set denies only so would look permitted. Policies of both sets fail in both.
+    async fn never_denies_by_failing(
+        &self,
+        prover: &mut Prover,
+        environment: &RequestEnv,
+        first: &Validated,
+        second: &Validated,
+    ) -> Result<(), Undecided> {
+        let schema = &self.new.schema;
+        let assumptions = Assumptions::of(environment, schema)?;
+        for policy in second.set.policies() {
+            if first.set.policy(policy.id()).is_some_and(|other| other.to_cedar() == policy.to_cedar()) {
+                continue;
+            }
+            if failure(prover, policy, environment, &assumptions, schema).await?.is_some() {
+                let id = policy.id();
+                let why = format!("the evaluation of {id} can fail, which the service answers with a denial");
+                return Err(Undecided::because(why));
+            }
+        }
+        Ok(())
+    }
+}

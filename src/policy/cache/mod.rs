@@ -1,0 +1,8 @@
+//! Decisions that are kept: in memory for equal facts, and in the decision log with the facts they stood on.
+
+mod decisions;
+mod key;
+mod recorded;
+
+pub use decisions::{CacheControl, CompiledPolicies, RecordedDecision, decide_recorded};
+pub use recorded::RecordedFacts;

@@ -1,0 +1,83 @@
+//! What policies say of themselves, and whom they name.
+
+use std::collections::HashMap;
+
+use cedar_policy::{Effect, Policy, PolicyId};
+
+use super::names::Names;
+use crate::config::Duration;
+use crate::oauth::error::{ErrorCode, Reason};
+
+/// What a policy says of itself.
+#[derive(Debug, Clone)]
+pub struct Annotations {
+    pub effect: Effect,
+    /// Whether it has a `when` or `unless`.
+    pub conditional: bool,
+    pub reason: Reason,
+    pub error: ErrorCode,
+    /// None: it has no `@message`.
+    pub message: Option<String>,
+    /// The longest life of a token that rests on the permit, in seconds.
+    pub lifetime: Option<i64>,
+    pub names: Names,
+}
+
+/// The annotations of a set's policies, by policy.
+#[derive(Debug, Default)]
+pub struct AnnotatedSet(HashMap<PolicyId, Annotations>);
+
+/// The annotation that shortens a token's life.
+pub(in crate::policy) const LIFETIME: &str = "lifetime";
+/// The longest life of any token, in seconds; the setting may be shorter.
+const LONGEST_LIFETIME: i64 = 3600;
+
+/// The seconds of a `@lifetime`; none where the text is no duration or out of range.
+pub(in crate::policy) fn lifetime(text: &str) -> Option<i64> {
+    let seconds = text.parse::<Duration>().ok()?.as_secs();
+    (1..=LONGEST_LIFETIME).contains(&seconds).then_some(seconds)
+}
+
+/// What is said in the place of a `@message` that a policy does not have.
+const NO_MESSAGE: &str = "A policy does not permit this.";
+
+impl Annotations {
+    fn of(policy: &Policy) -> Self {
+        let reason = policy.annotation("reason").or_else(|| policy.annotation("otherwise"));
+        let error = policy.annotation("error").and_then(ErrorCode::from_policy);
+        Self {
+            effect: policy.effect(),
+            conditional: policy.has_non_scope_constraint(),
+            reason: reason.map_or(Reason::POLICY_DENIED, Reason::of_policy),
+            error: error.unwrap_or(ErrorCode::AccessDenied),
+            message: policy.annotation("message").map(str::to_owned),
+            lifetime: policy.annotation(LIFETIME).and_then(lifetime),
+            names: Names::of(policy),
+        }
+    }
+
+    /// Its `@message`, or what stands in its place.
+    pub fn text(&self) -> &str {
+        self.message.as_deref().unwrap_or(NO_MESSAGE)
+    }
+}
+
+impl AnnotatedSet {
+    /// The annotations of policies whose ids are their `@id`. The caller provides the stack.
+    pub(in crate::policy) fn of<'a>(policies: impl Iterator<Item = (PolicyId, &'a Policy)>) -> Self {
+        Self(policies.map(|(id, policy)| (id, Annotations::of(policy))).collect())
+    }
+
+    /// The annotations of a policy.
+    pub fn get(&self, id: &str) -> Option<&Annotations> {
+        self.0.get(&PolicyId::new(id))
+    }
+
+    pub(in crate::policy) fn of_id(&self, id: &PolicyId) -> Option<&Annotations> {
+        self.0.get(id)
+    }
+
+    pub(in crate::policy) fn iter(&self) -> impl Iterator<Item = (&PolicyId, &Annotations)> {
+        self.0.iter()
+    }
+}

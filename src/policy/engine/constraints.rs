@@ -1,0 +1,143 @@
+//! The heads of policies: which principals, actions and resources they are about.
+
+use cedar_policy::{
+    ActionConstraint, Entities, EntityTypeName, EntityUid, Policy, PrincipalConstraint, Request,
+    ResourceConstraint,
+};
+
+/// Whether the action is one that the constraint names, by itself or by a group.
+pub(in crate::policy) fn applies(
+    constraint: &ActionConstraint,
+    action: &EntityUid,
+    groups: &Entities,
+) -> bool {
+    let covers = |uid: &EntityUid| uid == action || groups.is_ancestor_of(uid, action);
+    match constraint {
+        ActionConstraint::Any => true,
+        ActionConstraint::Eq(uid) => uid == action,
+        ActionConstraint::In(uids) => uids.iter().any(covers),
+    }
+}
+
+pub(in crate::policy) fn resource_key(policy: &Policy) -> Option<EntityUid> {
+    match policy.resource_constraint() {
+        ResourceConstraint::Any | ResourceConstraint::Is(_) => None,
+        ResourceConstraint::In(uid) | ResourceConstraint::Eq(uid) | ResourceConstraint::IsIn(_, uid) => {
+            Some(uid)
+        }
+    }
+}
+
+/// A part of a head that a request does not fit.
+#[derive(Debug)]
+pub(in crate::policy) enum Unmet {
+    Principal(Asked),
+    Action(ActionConstraint),
+    Resource(Asked),
+}
+
+/// The first part of a policy's head that the request does not fit. The request has all three parts.
+pub(in crate::policy) fn unmet(policy: &Policy, request: &Request, entities: &Entities) -> Option<Unmet> {
+    let (principal, action, resource) = (request.principal()?, request.action()?, request.resource()?);
+    let about = Asked::from(policy.principal_constraint());
+    if !about.fits(principal, entities) {
+        return Some(Unmet::Principal(about));
+    }
+    let about = policy.action_constraint();
+    if !applies(&about, action, entities) {
+        return Some(Unmet::Action(about));
+    }
+    let about = Asked::from(policy.resource_constraint());
+    (!about.fits(resource, entities)).then_some(Unmet::Resource(about))
+}
+
+impl Unmet {
+    /// The variable that the part is about.
+    pub fn variable(&self) -> &'static str {
+        match self {
+            Self::Principal(_) => "principal",
+            Self::Action(_) => "action",
+            Self::Resource(_) => "resource",
+        }
+    }
+
+    /// The part as Cedar writes it.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Principal(asked) | Self::Resource(asked) => asked.text(self.variable()),
+            Self::Action(constraint) => action_text(constraint),
+        }
+    }
+}
+
+/// The part of a head about the action, as Cedar writes it.
+pub(in crate::policy) fn action_text(constraint: &ActionConstraint) -> String {
+    match constraint {
+        ActionConstraint::Any => "action".to_owned(),
+        ActionConstraint::Eq(uid) => format!("action == {uid}"),
+        ActionConstraint::In(uids) => match uids.as_slice() {
+            [uid] => format!("action in {uid}"),
+            uids => {
+                let all: Vec<String> = uids.iter().map(ToString::to_string).collect();
+                format!("action in [{}]", all.join(", "))
+            }
+        },
+    }
+}
+
+/// What a head asks of its principal or resource.
+#[derive(Debug)]
+pub(in crate::policy) enum Asked {
+    Any,
+    Eq(EntityUid),
+    In(EntityUid),
+    Is(EntityTypeName),
+    IsIn(EntityTypeName, EntityUid),
+}
+
+impl Asked {
+    fn fits(&self, entity: &EntityUid, entities: &Entities) -> bool {
+        let within = |uid: &EntityUid| uid == entity || entities.is_ancestor_of(uid, entity);
+        match self {
+            Self::Any => true,
+            Self::Eq(uid) => uid == entity,
+            Self::In(uid) => within(uid),
+            Self::Is(kind) => kind == entity.type_name(),
+            Self::IsIn(kind, uid) => kind == entity.type_name() && within(uid),
+        }
+    }
+
+    fn text(&self, variable: &str) -> String {
+        match self {
+            Self::Any => variable.to_owned(),
+            Self::Eq(uid) => format!("{variable} == {uid}"),
+            Self::In(uid) => format!("{variable} in {uid}"),
+            Self::Is(kind) => format!("{variable} is {kind}"),
+            Self::IsIn(kind, uid) => format!("{variable} is {kind} in {uid}"),
+        }
+    }
+}
+
+impl From<PrincipalConstraint> for Asked {
+    fn from(constraint: PrincipalConstraint) -> Self {
+        match constraint {
+            PrincipalConstraint::Any => Self::Any,
+            PrincipalConstraint::Eq(uid) => Self::Eq(uid),
+            PrincipalConstraint::In(uid) => Self::In(uid),
+            PrincipalConstraint::Is(kind) => Self::Is(kind),
+            PrincipalConstraint::IsIn(kind, uid) => Self::IsIn(kind, uid),
+        }
+    }
+}
+
+impl From<ResourceConstraint> for Asked {
+    fn from(constraint: ResourceConstraint) -> Self {
+        match constraint {
+            ResourceConstraint::Any => Self::Any,
+            ResourceConstraint::Eq(uid) => Self::Eq(uid),
+            ResourceConstraint::In(uid) => Self::In(uid),
+            ResourceConstraint::Is(kind) => Self::Is(kind),
+            ResourceConstraint::IsIn(kind, uid) => Self::IsIn(kind, uid),
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! The decision: one pure function of policies and facts.
+
+use cedar_policy::{Context, Entities, EntityUid};
+use serde::{Deserialize, Serialize};
+
+use super::clauses::Finding;
+use super::denial::{Denial, EngineAnswer};
+use super::not_known::check_known;
+use super::set::{PolicyEngine, Question};
+use crate::model::seats::is_seat_free;
+use crate::oauth::error::{ErrorCode, Reason};
+use crate::oauth::scope::{Candidates, is_never_granted};
+use crate::policy::action::Action;
+use crate::policy::facts::{ConfigurationFacts, Facts, FactsError, MemberFacts, to_context};
+
+/// One question with its answer, as the decision log keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyAnswer {
+    pub action: Action,
+    pub resource: String,
+    pub allowed: bool,
+    /// The policies that determined the answer; when none permitted, the permits that were not met too.
+    pub policies: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<Reason>,
+    /// The shortest `@lifetime` of the permits, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifetime: Option<i64>,
+}
+
+/// The permission that policies gave. There is no way to one but [`decide`].
+#[derive(Debug, PartialEq, Eq)]
+pub struct Permitted {
+    scopes: Vec<String>,
+    lifetime: Option<i64>,
+}
+
+impl Permitted {
+    /// The scopes that may be granted, in the order of the candidates.
+    pub fn scopes(&self) -> &[String] {
+        &self.scopes
+    }
+
+    /// The longest life of the token in seconds, where a permit has a `@lifetime`: the shortest of those that grant
+    /// the resource and the scopes.
+    pub fn lifetime(&self) -> Option<i64> {
+        self.lifetime
+    }
+}
+
+/// The outcome, and the answers that led to it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Decision {
+    pub answers: Vec<PolicyAnswer>,
+    pub outcome: Result<Permitted, Denial>,
+}
+
+/// The refusal of a request for scopes that gets none.
+const NO_SCOPE: (ErrorCode, &str) = (ErrorCode::InvalidScope, "None of the requested scopes can be granted.");
+
+/// Decides an exchange: trust the issuer, let the person in, then the resource, then each scope. It stops
+/// at the first no but for scopes, where the token carries those that are permitted. Whatever policies
+/// permit, nobody comes in without an email or a seat, and a request for scopes that gets none is refused.
+pub fn decide(policies: &PolicyEngine, facts: &Facts) -> Decision {
+    let (mut answers, mut refused) = (Vec::new(), Vec::new());
+    if let Err(denial) = check_known(policies, facts) {
+        return Decision { answers, outcome: Err(denial) };
+    }
+    let outcome = match Evaluation::assemble(policies, facts) {
+        Ok(evaluation) => evaluation.decide(&mut answers, &mut refused),
+        Err(error) => {
+            tracing::error!(%error, "cannot decide");
+            Err(Denial::undecidable())
+        }
+    };
+    answers.extend(out_of_bounds(&facts.candidates));
+    let outcome = outcome.and_then(|permitted| {
+        check_member(facts)?;
+        check_scopes(facts, &permitted, &answers, || common_denial(policies, facts, &refused))?;
+        Ok(permitted)
+    });
+    Decision { answers, outcome }
+}
+
+/// An answer with what each policy that it names had to say.
+#[derive(Debug, Serialize)]
+pub struct Explained {
+    #[serde(flatten)]
+    pub answer: PolicyAnswer,
+    pub findings: Vec<Finding>,
+}
+
+/// Decides, and says which clauses made the difference.
+pub fn explain(policies: &PolicyEngine, facts: &Facts) -> (Vec<Explained>, Result<Permitted, Denial>) {
+    let Decision { answers, outcome } = decide(policies, facts);
+    (explain_answers(policies, facts, answers), outcome)
+}
+
+/// Says of a decision on these facts which clauses made the difference.
+pub fn explain_answers(policies: &PolicyEngine, facts: &Facts, answers: Vec<PolicyAnswer>) -> Vec<Explained> {
+    match Evaluation::assemble(policies, facts) {
+        Ok(evaluation) => answers.into_iter().map(|answer| evaluation.explain(answer)).collect(),
+        // Then the decision was that nothing can be decided, and said so.
+        Err(_) => Vec::new(),
+    }
+}
+
+/// The scopes that no policy was asked about, since they are outside of what can be granted at all.
+fn out_of_bounds(candidates: &Candidates) -> impl Iterator<Item = PolicyAnswer> {
+    candidates.refused.iter().map(|(scope, reason)| PolicyAnswer {
+        action: Action::GrantScope,
+        resource: scope.clone(),
+        allowed: false,
+        policies: Vec::new(),
+        reasons: vec![reason.clone()],
+        lifetime: None,
+    })
+}
+
+/// Whom an administrator has suspended or removed no policy lets in, nor more people than there are seats; and a
+/// member is known by an email.
+fn check_member(facts: &Facts) -> Result<(), Denial> {
+    match &facts.member {
+        MemberFacts::Present { status, .. } if !status.holds_seat() => Err(Denial::of(
+            ErrorCode::AccessDenied,
+            Reason::MEMBER_INACTIVE,
+            "This member is suspended or was removed.",
+        )),
+        MemberFacts::Absent { .. } if facts.claims.email.is_none() => Err(Denial::of(
+            ErrorCode::InvalidGrant,
+            Reason::EMAIL_MISSING,
+            "The assertion carries no email claim.",
+        )),
+        // The database holds the limit too, but can only fail: this says why.
+        MemberFacts::Absent { seats_used, seats_limit } if !is_seat_free(*seats_used, *seats_limit) => {
+            Err(Denial::of(
+                ErrorCode::AccessDenied,
+                Reason::MEMBER_LIMIT_REACHED,
+                "The teamspace is at its member limit.",
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Scopes were asked for and none is granted (RFC 6749 §3.3).
+fn check_scopes(
+    facts: &Facts,
+    permitted: &Permitted,
+    answers: &[PolicyAnswer],
+    common: impl FnOnce() -> Option<Denial>,
+) -> Result<(), Denial> {
+    if !permitted.scopes().is_empty() || !facts.candidates.asked {
+        return Ok(());
+    }
+    let scopes = answers.iter().filter(|answer| answer.action == Action::GrantScope);
+    let reason = scopes.flat_map(|answer| answer.reasons.first()).next();
+    let reason = reason.cloned().unwrap_or(Reason::SCOPE_NOT_AUTHORIZED);
+    let (code, text) = NO_SCOPE;
+    let denial = common().unwrap_or_else(|| Denial::of(code, reason.clone(), text));
+    Err(Denial { reasons: vec![reason], neutral: NO_SCOPE, ..denial })
+}
+
+/// What the policies say that refuse every scope, when they alone refuse it and have something to say.
+fn common_denial(policies: &PolicyEngine, facts: &Facts, refused: &[Denial]) -> Option<Denial> {
+    let (first, others) = refused.split_first()?;
+    if facts.candidates.refused.iter().any(|(scope, _)| !is_never_granted(scope)) {
+        return None;
+    }
+    let said = |id: &&String| policies.annotations().get(id).is_some_and(|said| said.message.is_some());
+    let in_all = |id: &&String| others.iter().all(|other| other.policies.contains(id));
+    let common: Vec<String> = first.policies.iter().filter(in_all).filter(said).cloned().collect();
+    let told = policies.annotations().get(common.first()?)?;
+    let denial = Denial::of(told.error, told.reason.clone(), told.text());
+    Some(Denial { policies: common, ..denial })
+}
+
+/// Decides whether an administrator may save an issuer on a teamspace.
+pub fn decide_configuration(
+    policies: &PolicyEngine,
+    facts: &ConfigurationFacts,
+) -> (PolicyAnswer, Result<(), Denial>) {
+    let asked = with_configuration(policies, facts, |question| policies.ask(&question));
+    let asked = asked.unwrap_or_else(|error| {
+        tracing::error!(%error, "cannot decide");
+        EngineAnswer::undecidable(Vec::new())
+    });
+    let answer = PolicyAnswer::of(Action::ConfigureIssuer, facts.teamspace.slug.clone(), &asked);
+    (answer, asked.denial.map_or(Ok(()), Err))
+}
+
+/// Decides whether an administrator may save an issuer, and says which clauses made the difference.
+pub fn explain_configuration(policies: &PolicyEngine, facts: &ConfigurationFacts) -> Explained {
+    let (answer, _) = decide_configuration(policies, facts);
+    let findings =
+        with_configuration(policies, facts, |question| policies.findings(&question, &answer.policies));
+    // Then the answer says that nothing could be decided.
+    Explained { findings: findings.unwrap_or_default(), answer }
+}
+
+pub(in crate::policy) fn with_configuration<T>(
+    policies: &PolicyEngine,
+    facts: &ConfigurationFacts,
+    ask: impl FnOnce(Question<'_>) -> T,
+) -> Result<T, FactsError> {
+    let entities = policies.world(facts.entities()?)?;
+    let context = to_context(facts.context())?;
+    Ok(ask(Question {
+        action: Action::ConfigureIssuer,
+        principal: facts.issuer(),
+        resource: facts.teamspace(),
+        ancestors: Vec::new(),
+        context: &context,
+        entities: &entities,
+    }))
+}
+
+/// The facts as Cedar wants them, built once for all questions of an exchange.
+pub(in crate::policy) struct Evaluation<'a> {
+    policies: &'a PolicyEngine,
+    facts: &'a Facts,
+    entities: Entities,
+    /// One for all questions.
+    context: Context,
+}
+
+impl<'a> Evaluation<'a> {
+    pub(in crate::policy) fn assemble(
+        policies: &'a PolicyEngine,
+        facts: &'a Facts,
+    ) -> Result<Self, FactsError> {
+        Ok(Self {
+            policies,
+            facts,
+            entities: policies.world_of(facts)?,
+            context: to_context(facts.whole_context()?)?,
+        })
+    }
+
+    fn decide(
+        &self,
+        answers: &mut Vec<PolicyAnswer>,
+        refused: &mut Vec<Denial>,
+    ) -> Result<Permitted, Denial> {
+        let facts = self.facts;
+        self.ask(answers, Action::TrustIssuer, facts.teamspace())?;
+        self.ask(answers, facts.member_action(), facts.teamspace())?;
+        self.ask(answers, Action::GrantResource, facts.server())?;
+        let mut scopes = Vec::new();
+        for name in &facts.candidates.scopes {
+            match self.ask(answers, Action::GrantScope, Facts::scope(name)) {
+                Ok(()) => scopes.push(name.clone()),
+                Err(denial) => refused.push(denial),
+            }
+        }
+        // A question that was answered no has none.
+        let lifetime = answers.iter().filter_map(|answer| answer.lifetime).min();
+        Ok(Permitted { scopes, lifetime })
+    }
+
+    fn ask(
+        &self,
+        answers: &mut Vec<PolicyAnswer>,
+        action: Action,
+        resource: EntityUid,
+    ) -> Result<(), Denial> {
+        let shown = resource.id().unescaped().to_owned();
+        let answer = self.policies.ask(&self.question(action, resource));
+        answers.push(PolicyAnswer::of(action, shown, &answer));
+        answer.denial.map_or(Ok(()), Err)
+    }
+
+    fn ancestors(&self, action: Action) -> Vec<EntityUid> {
+        match action {
+            Action::GrantScope => vec![self.facts.server(), self.facts.teamspace()],
+            Action::GrantResource => vec![self.facts.teamspace()],
+            _ => Vec::new(),
+        }
+    }
+
+    fn question(&self, action: Action, resource: EntityUid) -> Question<'_> {
+        let principal = if action == Action::TrustIssuer { self.facts.issuer() } else { self.facts.user() };
+        let (context, entities) = (&self.context, &self.entities);
+        Question { action, principal, resource, ancestors: self.ancestors(action), context, entities }
+    }
+
+    /// The question that was answered.
+    pub(in crate::policy) fn question_of(&self, answer: &PolicyAnswer) -> Question<'_> {
+        let resource = match answer.action {
+            Action::GrantScope => Facts::scope(&answer.resource),
+            Action::GrantResource => self.facts.server(),
+            _ => self.facts.teamspace(),
+        };
+        self.question(answer.action, resource)
+    }
+
+    fn explain(&self, answer: PolicyAnswer) -> Explained {
+        let question = self.question_of(&answer);
+        Explained { findings: self.policies.findings(&question, &answer.policies), answer }
+    }
+}
+
+impl PolicyAnswer {
+    fn of(action: Action, resource: String, answer: &EngineAnswer) -> Self {
+        Self {
+            action,
+            resource,
+            allowed: answer.denial.is_none(),
+            policies: answer.policies.clone(),
+            reasons: answer.denial.as_ref().map(|d| d.reasons.clone()).unwrap_or_default(),
+            lifetime: answer.lifetime,
+        }
+    }
+}

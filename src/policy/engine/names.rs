@@ -1,0 +1,175 @@
+//! Whom and what a policy names, in its head and its conditions: teamspaces, people, servers, addresses.
+
+use cedar_policy::pst::{BinaryOp, Clause, Expr, Literal, PatternElem, Var};
+use cedar_policy::{EntityUid, Policy, ResourceConstraint};
+
+/// Somebody or something that a policy names. In texts of `like`, `*` stands for anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Name {
+    /// A slug.
+    Teamspace(String),
+    /// `<teamspace>/<group>`.
+    Group(String),
+    /// `<iss>|<tenant>|<sub>`.
+    Person(String),
+    Issuer(String),
+    Server(String),
+    Scope(String),
+    Client(String),
+    Subject(String),
+    /// A tenant of an identity provider.
+    Tenant(String),
+    Email(String),
+    EmailDomain(String),
+    /// A text that the URL of an issuer or a server is compared with.
+    Url(String),
+    /// Something that could not be looked into.
+    Unknown,
+}
+
+/// Everything that a policy names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Names {
+    /// The teamspace that the head asks for: only its questions meet the policy.
+    pub confined_to: Option<String>,
+    pub all: Vec<Name>,
+}
+
+impl Names {
+    /// The names in a policy. The caller provides the stack.
+    pub(in crate::policy) fn of(policy: &Policy) -> Self {
+        let mut names = Self { confined_to: confined_to(policy), all: Vec::new() };
+        names.all.extend(policy.entity_literals().iter().filter_map(entity));
+        match policy.to_pst() {
+            Ok(pst) => pst.body().clauses().iter().for_each(|clause| match clause {
+                Clause::When(expression) | Clause::Unless(expression) => names.look_into(expression),
+            }),
+            Err(_) => names.all.push(Name::Unknown),
+        }
+        names
+    }
+
+    /// Finds the comparisons: only there does a text mean somebody.
+    fn look_into(&mut self, expression: &Expr) {
+        match expression {
+            Expr::BinaryOp { op: BinaryOp::And | BinaryOp::Or, left, right } => {
+                self.look_into(left);
+                self.look_into(right);
+            }
+            Expr::UnaryOp { expr, .. } => self.look_into(expr),
+            Expr::IfThenElse { cond, then_expr, else_expr } => {
+                [cond, then_expr, else_expr].into_iter().for_each(|part| self.look_into(part));
+            }
+            comparison => {
+                let mut compared = Compared::default();
+                compared.add(comparison);
+                self.all.extend(compared.names());
+            }
+        }
+    }
+}
+
+fn confined_to(policy: &Policy) -> Option<String> {
+    match policy.resource_constraint() {
+        ResourceConstraint::Eq(uid) | ResourceConstraint::In(uid) | ResourceConstraint::IsIn(_, uid) => {
+            (uid.type_name().basename() == "Teamspace").then(|| uid.id().unescaped().to_owned())
+        }
+        ResourceConstraint::Any | ResourceConstraint::Is(_) => None,
+    }
+}
+
+/// An entity that is somebody's; plans, states, actions and groups of clients are everybody's.
+fn entity(uid: &EntityUid) -> Option<Name> {
+    let id = uid.id().unescaped().to_owned();
+    match uid.type_name().basename() {
+        "Teamspace" => Some(Name::Teamspace(id)),
+        "Group" => Some(Name::Group(id)),
+        "User" => Some(Name::Person(id)),
+        "Issuer" => Some(Name::Issuer(id)),
+        "McpServer" => Some(Name::Server(id)),
+        "Scope" => Some(Name::Scope(id)),
+        "Client" => Some(Name::Client(id)),
+        "Plan" | "MemberRole" | "MemberStatus" | "Action" | "ClientGroup" => None,
+        _ => Some(Name::Unknown),
+    }
+}
+
+/// The texts of a comparison, and what they are compared with.
+#[derive(Default)]
+struct Compared {
+    texts: Vec<String>,
+    attributes: Vec<String>,
+    /// Whether it is about the context or the claims as a whole.
+    whole: bool,
+}
+
+impl Compared {
+    fn add(&mut self, expression: &Expr) {
+        match expression {
+            Expr::Literal(Literal::String(text)) => self.texts.push(text.to_string()),
+            Expr::Literal(_) | Expr::HasAttr { .. } => {}
+            Expr::Var(var) => self.whole |= *var == Var::Context,
+            Expr::GetAttr { expr, attr } => self.attribute(expr, attr),
+            Expr::Like { expr, pattern } => {
+                self.texts.push(pattern.iter().map(character).collect());
+                self.add(expr);
+            }
+            Expr::UnaryOp { expr, .. } | Expr::Is { expr, in_expr: None, .. } => self.add(expr),
+            Expr::Is { expr, in_expr: Some(other), .. } => {
+                [expr, other].into_iter().for_each(|e| self.add(e))
+            }
+            Expr::BinaryOp { left, right, .. } => [left, right].into_iter().for_each(|e| self.add(e)),
+            Expr::IfThenElse { cond, then_expr, else_expr } => {
+                [cond, then_expr, else_expr].into_iter().for_each(|e| self.add(e));
+            }
+            Expr::Set(items) => items.iter().for_each(|item| self.add(item)),
+            Expr::Record(fields) => fields.values().for_each(|field| self.add(field)),
+            // Whatever else Cedar has or will have.
+            _ => self.whole = true,
+        }
+    }
+
+    fn attribute(&mut self, of: &Expr, name: &str) {
+        self.attributes.push(name.to_owned());
+        match of {
+            Expr::Var(Var::Context) => self.whole |= name == "claims",
+            // The last name says what it is.
+            Expr::GetAttr { expr, .. } if matches!(**expr, Expr::Var(Var::Context)) => {}
+            other => self.add(other),
+        }
+    }
+
+    fn names(self) -> Vec<Name> {
+        let Self { texts, attributes, whole } = self;
+        let mut names: Vec<Name> = Vec::new();
+        for text in &texts {
+            names.extend(attributes.iter().filter_map(|attribute| compared_with(attribute, text)));
+            names.extend(text.contains('@').then(|| Name::Email(text.clone())));
+        }
+        names.extend((whole && !texts.is_empty()).then_some(Name::Unknown));
+        names
+    }
+}
+
+fn character(element: &PatternElem) -> char {
+    match element {
+        PatternElem::Char(character) => *character,
+        PatternElem::Wildcard => '*',
+    }
+}
+
+/// Whom a text names that is compared with an attribute.
+fn compared_with(attribute: &str, text: &str) -> Option<Name> {
+    let text = text.to_owned();
+    match attribute {
+        "sub" => Some(Name::Subject(text)),
+        "tenant" => Some(Name::Tenant(text)),
+        "aud_tenant" => Some(Name::Teamspace(text)),
+        "email" => Some(Name::Email(text)),
+        "url" => Some(Name::Url(text)),
+        // A pattern such as `*.write` is about scopes of a kind.
+        "name" if !text.contains('*') => Some(Name::Scope(text)),
+        _ if attribute.ends_with("_domain") || attribute == "email_domains" => Some(Name::EmailDomain(text)),
+        _ => None,
+    }
+}

@@ -1,0 +1,144 @@
+//! Why the other policies did not apply: the answer to "why didn't my rule fire?".
+
+use std::collections::BTreeMap;
+
+use cedar_policy::{Policy, Request};
+use serde::Serialize;
+
+use super::clauses::{Clause, Finding};
+use super::constraints;
+use super::decision::{Evaluation, Explained, with_configuration};
+use super::set::{PolicyEngine, Question};
+use crate::policy::action::Action;
+use crate::policy::facts::{ConfigurationFacts, Facts};
+use crate::policy::source::depth;
+
+/// Most policies that are told as not applying.
+const MAX_TOLD: usize = 200;
+
+/// The policies that did not apply, beside those that a decision names, and what the person is a member of.
+#[derive(Debug, Default, Serialize)]
+pub struct NotApplied {
+    /// The person's groups, `<teamspace>/<group>`; none without a groups claim.
+    pub groups: Option<Vec<String>>,
+    pub policies: Vec<Missed>,
+    /// Whether there were more than are told.
+    pub truncated: bool,
+}
+
+/// A policy that did not apply to a question, or that no question was about.
+#[derive(Debug, Serialize)]
+pub struct Missed {
+    /// None: no question was about the policy's actions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action: Option<Action>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resource: Option<String>,
+    #[serde(flatten)]
+    pub finding: Finding,
+}
+
+/// Says of every other policy why it did not apply to a sign-in. Only policies that `tells` lets through are
+/// looked at and counted.
+pub fn not_applied(
+    policies: &PolicyEngine,
+    facts: &Facts,
+    decisions: &[Explained],
+    tells: impl Fn(&str) -> bool,
+) -> NotApplied {
+    let Ok(evaluation) = Evaluation::assemble(policies, facts) else { return NotApplied::default() };
+    // A scope that is no candidate was refused before policies were asked.
+    let asked = |explained: &&Explained| {
+        let answer = &explained.answer;
+        answer.action != Action::GrantScope || facts.candidates.scopes.contains(&answer.resource)
+    };
+    let answered = decisions.iter().filter(asked).map(|e| (e, evaluation.question_of(&e.answer))).collect();
+    let groups = facts.claims.groups.as_ref();
+    let groups = groups.map(|groups| groups.iter().map(|group| facts.group_id(group)).collect());
+    NotApplied { groups, ..among(policies, answered, tells) }
+}
+
+/// Finds the policies that did not apply when an issuer was saved on a teamspace.
+pub fn not_applied_configuration(
+    policies: &PolicyEngine,
+    facts: &ConfigurationFacts,
+    explained: &Explained,
+) -> NotApplied {
+    let told = with_configuration(policies, facts, |question| {
+        among(policies, vec![(explained, question)], |_| true)
+    });
+    told.unwrap_or_default()
+}
+
+/// A question that was answered, and the policies that the answer told of.
+struct Answered<'a> {
+    explained: &'a Explained,
+    question: Question<'a>,
+    request: Request,
+}
+
+impl<'a> Answered<'a> {
+    fn of(policies: &PolicyEngine, (explained, question): (&'a Explained, Question<'a>)) -> Option<Self> {
+        let request = policies.request(&question)?;
+        Some(Self { explained, question, request })
+    }
+
+    /// The policies about its action that were not told of, those whose head fits first: they are nearer to applying.
+    fn others<'p>(&self, policies: &'p PolicyEngine, tells: impl Fn(&str) -> bool) -> Others<'p> {
+        let told = |id: &str| self.explained.findings.iter().any(|finding| finding.policy == id);
+        let about = policies.about(self.question.action).into_iter();
+        let others = about.filter(|(id, _)| !told(id.as_ref()) && tells(id.as_ref()));
+        let fits =
+            |policy: &&Policy| constraints::unmet(policy, &self.request, self.question.entities).is_none();
+        others.map(|(_, policy)| policy).partition(fits)
+    }
+
+    fn missed(&self, policy: &Policy) -> Option<Missed> {
+        // A clause is written out and parsed, with more brackets than its author wrote.
+        let finding = depth::with_stack(|| Finding::of(policy, &self.request, self.question.entities));
+        let answer = &self.explained.answer;
+        let (action, resource) = (Some(answer.action), Some(answer.resource.clone()));
+        (!finding.matched).then_some(Missed { action, resource, finding })
+    }
+}
+
+/// Policies whose head fits a question, and those whose head does not.
+type Others<'p> = (Vec<&'p Policy>, Vec<&'p Policy>);
+
+fn among(
+    policies: &PolicyEngine,
+    answered: Vec<(&Explained, Question<'_>)>,
+    tells: impl Fn(&str) -> bool,
+) -> NotApplied {
+    let answered: Vec<Answered<'_>> =
+        answered.into_iter().filter_map(|answered| Answered::of(policies, answered)).collect();
+    let others: Vec<Others<'_>> = answered.iter().map(|answered| answered.others(policies, &tells)).collect();
+    let near = others.iter().map(|(fitting, _)| fitting).enumerate();
+    let far = others.iter().map(|(_, elsewhere)| elsewhere).enumerate();
+    let candidates = near.chain(far).flat_map(|(at, all)| all.iter().map(move |policy| (at, *policy)));
+    let missed = candidates.filter_map(|(at, policy)| Some((at, answered.get(at)?.missed(policy)?)));
+    let asked: Vec<Action> = answered.iter().map(|answered| answered.question.action).collect();
+    let unasked = unasked(policies, &asked, &tells).into_iter().map(|missed| (answered.len(), missed));
+    let mut told: Vec<(usize, Missed)> = missed.chain(unasked).take(MAX_TOLD + 1).collect();
+    let truncated = told.len() > MAX_TOLD;
+    told.truncate(MAX_TOLD);
+    told.sort_by_key(|(at, _)| *at);
+    let policies = told.into_iter().map(|(_, missed)| missed).collect();
+    NotApplied { groups: None, policies, truncated }
+}
+
+/// The policies that are about none of the actions that were asked about.
+fn unasked(policies: &PolicyEngine, asked: &[Action], tells: impl Fn(&str) -> bool) -> Vec<Missed> {
+    let about = |met: bool| {
+        let actions = Action::ALL.into_iter().filter(move |action| asked.contains(action) == met);
+        actions.flat_map(|action| policies.about(action)).collect::<BTreeMap<_, _>>()
+    };
+    let (met, mut others) = (about(true), about(false));
+    others.retain(|id, _| !met.contains_key(id) && tells(id.as_ref()));
+    let missed = |policy: &Policy| {
+        let text = constraints::action_text(&policy.action_constraint());
+        let finding = Finding::new(policy, false, vec![Clause::of_head("action", text)]);
+        Missed { action: None, resource: None, finding }
+    };
+    others.into_values().map(missed).collect()
+}

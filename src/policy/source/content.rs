@@ -1,0 +1,32 @@
+//! A policy set as text that can be kept, and made again from it.
+
+use serde::{Deserialize, Serialize};
+
+use super::files::PolicySource;
+use super::source_file::SourceFile;
+
+/// Everything that a set's hash is taken over.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Content {
+    schema: String,
+    /// Each file's name and text, in their order.
+    files: Vec<(String, String)>,
+}
+
+impl PolicySource {
+    /// Schema and files as JSON: `{"schema": text, "files": [[name, text], …]}`.
+    pub fn content(&self) -> String {
+        let file = |file: &SourceFile| (file.name(), file.text.to_string());
+        let content =
+            Content { schema: self.schema.text.to_string(), files: self.files.iter().map(file).collect() };
+        // Plain strings always serialize.
+        serde_json::to_string(&content).unwrap_or_default()
+    }
+
+    /// What [`Self::content`] wrote: a set of the same hash.
+    pub fn from_content(content: &str) -> Result<Self, serde_json::Error> {
+        let Content { schema, files } = serde_json::from_str(content)?;
+        Ok(Self::of(schema, files).past())
+    }
+}

@@ -1,0 +1,186 @@
+//! Policies and schema as text: read from files, within limits, whatever a directory holds.
+
+use std::fs::{File, Metadata};
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use super::problem::{LoadError, Problem, Rule};
+use super::source_file::SourceFile;
+use crate::random::digest;
+
+/// Files larger than this are refused: a policy file is read by people.
+const MAX_FILE: u64 = 1024 * 1024;
+/// Most files of a directory.
+const MAX_FILES: usize = 10_000;
+/// Most bytes of all files of a directory.
+const MAX_TOTAL: u64 = 64 * 1024 * 1024;
+
+/// Reads a regular file. What it is, is looked at first: opening a pipe would wait for a writer.
+pub(in crate::policy) fn read_file(path: &Path) -> Result<SourceFile, Problem> {
+    let refuse = |message: String| Problem::new(Rule::Read, path, message);
+    let cannot = |error: std::io::Error| refuse(format!("cannot read the file: {}", cause(path, &error)));
+    let metadata = std::fs::metadata(path).map_err(cannot)?;
+    if !metadata.is_file() {
+        return Err(refuse(format!("is {}, not a file", kind(&metadata))));
+    }
+    let too_large = |size: &str| refuse(format!("the file has {size} bytes; the limit is {MAX_FILE}"));
+    if metadata.len() > MAX_FILE {
+        return Err(too_large(&metadata.len().to_string()));
+    }
+    let mut bytes = Vec::new();
+    // A file can grow, and those of the kernel do not tell their size.
+    File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes)).map_err(cannot)?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(too_large("more"));
+    }
+    decode(path, bytes)
+}
+
+fn decode(path: &Path, bytes: Vec<u8>) -> Result<SourceFile, Problem> {
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let file = SourceFile::new(path.to_owned(), String::from_utf8_lossy(error.as_bytes()).into_owned());
+        Problem::at(Rule::Encoding, &file, valid..valid + 1, format!("not UTF-8 at byte {valid}"))
+    })?;
+    let file = SourceFile::new(path.to_owned(), text);
+    if file.text.starts_with('\u{feff}') {
+        let message = "the file begins with a byte order mark";
+        return Err(Problem::at(Rule::Encoding, &file, 0..3, message).help("save it as UTF-8 without one"));
+    }
+    Ok(file)
+}
+
+/// Policies and schema as text, not yet parsed.
+pub struct PolicySource {
+    pub(in crate::policy) schema: SourceFile,
+    pub(in crate::policy) files: Vec<SourceFile>,
+    /// Whether it decides nothing any more, and is only looked at.
+    pub(in crate::policy) is_past: bool,
+}
+
+impl PolicySource {
+    /// Reads the schema and every `*.cedar` file directly in `dir`, by name.
+    pub fn read(dir: &Path, schema: &Path) -> Result<Self, LoadError> {
+        let mut problems = Vec::new();
+        let schema = read_file(schema).map_err(|problem| problems.push(problem)).ok();
+        let files = read_dir(dir, &mut problems);
+        match schema {
+            Some(schema) if problems.is_empty() => Ok(Self { schema, files, is_past: false }),
+            _ => Err(LoadError(problems)),
+        }
+    }
+
+    /// Adds further files.
+    pub fn with(mut self, files: &[PathBuf]) -> Result<Self, LoadError> {
+        let mut problems = Vec::new();
+        for path in files {
+            match read_file(path) {
+                Ok(file) => self.files.push(file),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        if problems.is_empty() { Ok(self) } else { Err(LoadError(problems)) }
+    }
+
+    /// Makes a source of texts that stand in no directory, such as a revision or a set that was in force once.
+    pub fn of(schema: String, files: Vec<(String, String)>) -> Self {
+        let file = |(name, text): (String, String)| SourceFile::new(name.into(), text);
+        let schema = file(("countersign.cedarschema".to_owned(), schema));
+        Self { schema, files: files.into_iter().map(file).collect(), is_past: false }
+    }
+
+    /// Marks a set that was in force once: rules that cannot work were no errors then.
+    pub fn past(self) -> Self {
+        Self { is_past: true, ..self }
+    }
+}
+
+/// SHA-256 over schema and files.
+pub(in crate::policy) fn hash(schema: &SourceFile, files: &[SourceFile]) -> String {
+    let mut all = digest(&schema.text);
+    for file in files {
+        all.push_str(&format!("\n{} {}", file.name(), digest(&file.text)));
+    }
+    digest(&all)
+}
+
+/// Every `*.cedar` file directly in the directory that can be read, by name.
+pub(in crate::policy) fn read_dir(dir: &Path, problems: &mut Vec<Problem>) -> Vec<SourceFile> {
+    let paths = match list(dir) {
+        Ok(paths) => paths,
+        Err(problem) => {
+            problems.push(problem);
+            return Vec::new();
+        }
+    };
+    let (mut files, mut total) = (Vec::new(), 0);
+    for path in paths {
+        match read_file(&path) {
+            Ok(file) => {
+                total += file.text.len() as u64;
+                files.push(file);
+            }
+            Err(problem) => problems.push(problem),
+        }
+        if total > MAX_TOTAL {
+            let message = format!("the *.cedar files have more than {MAX_TOTAL} bytes, which is the limit");
+            problems.push(Problem::new(Rule::Read, dir, message));
+            break;
+        }
+    }
+    files
+}
+
+/// The paths of the `*.cedar` files directly in the directory, by name; at least one. Names that begin with a
+/// dot are passed over.
+pub(in crate::policy) fn list(dir: &Path) -> Result<Vec<PathBuf>, Problem> {
+    let refuse = |message: String| Problem::new(Rule::Read, dir, message);
+    let cannot = |error: std::io::Error| refuse(format!("cannot read the directory: {}", cause(dir, &error)));
+    let metadata = std::fs::metadata(dir).map_err(cannot)?;
+    if !metadata.is_dir() {
+        return Err(refuse(format!("is {}, not a directory of policies", kind(&metadata))));
+    }
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(cannot)? {
+        let path = entry.map_err(cannot)?.path();
+        if is_listed(&path, "cedar") {
+            paths.push(path);
+        }
+        if paths.len() > MAX_FILES {
+            return Err(refuse(format!("there are more than {MAX_FILES} *.cedar files, which is the limit")));
+        }
+    }
+    if paths.is_empty() {
+        let message = "no *.cedar file; without a policy nothing would ever be permitted";
+        return Err(Problem::new(Rule::Empty, dir, message));
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+/// Whether a file of a directory is read, by its name. Names that begin with a dot are an editor's locks and
+/// swap files, or a version control's.
+pub(in crate::policy) fn is_listed(path: &Path, extension: &str) -> bool {
+    let hidden = path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
+    !hidden && path.extension().is_some_and(|found| found == extension)
+}
+
+/// The error, and that it is about a link's target where that is so.
+fn cause(path: &Path, error: &std::io::Error) -> String {
+    match std::fs::read_link(path) {
+        Ok(target) => format!("a symbolic link to {}: {error}", target.display()),
+        Err(_) => error.to_string(),
+    }
+}
+
+fn kind(metadata: &Metadata) -> &'static str {
+    use std::os::unix::fs::FileTypeExt as _;
+    let kind = metadata.file_type();
+    match () {
+        () if kind.is_dir() => "a directory",
+        () if kind.is_file() => "a file",
+        () if kind.is_fifo() => "a named pipe",
+        () if kind.is_socket() => "a socket",
+        () => "a device",
+    }
+}

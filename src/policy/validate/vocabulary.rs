@@ -1,0 +1,271 @@
+//! The words that policies are written in: what a schema declares, without the ways to declare it.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::Path;
+use std::sync::OnceLock;
+
+use cedar_policy::{CedarSchemaError, Schema, SchemaFragment};
+use serde::Serialize;
+
+mod custom;
+mod declared;
+
+use crate::policy::source;
+use crate::policy::source::depth;
+use crate::policy::source::problem::{Problem, Rule};
+use crate::policy::source::source_file::SourceFile;
+
+/// The schema that this version ships; facts are made for it.
+pub const SHIPPED: &str = include_str!("../../../schema/countersign.cedarschema");
+
+/// Names with what they stand for.
+pub type Attributes = BTreeMap<String, Attribute>;
+
+/// What a schema declares; records are written out where they are used.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Vocabulary {
+    pub actions: BTreeMap<String, ActionWords>,
+    pub entities: BTreeMap<String, EntityWords>,
+}
+
+/// A question, or a group of them: then nothing is its principal.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ActionWords {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub doc: Option<String>,
+    pub groups: BTreeSet<String>,
+    pub principals: BTreeSet<String>,
+    pub resources: BTreeSet<String>,
+    pub context: Attributes,
+}
+
+/// A type of entity.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct EntityWords {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub doc: Option<String>,
+    pub parents: BTreeSet<String>,
+    /// Every id that there is; none when any text is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ids: Option<BTreeSet<String>>,
+    pub attributes: Attributes,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Type>,
+}
+
+/// An attribute of an entity, of a context or of a record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Attribute {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub doc: Option<String>,
+    #[serde(rename = "type")]
+    pub kind: Type,
+    /// Whether it is always there; otherwise a policy must ask with `has`.
+    pub required: bool,
+}
+
+/// The type of a value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Type {
+    /// A primitive type, an extension's or an entity's.
+    Name(String),
+    Set {
+        set: Box<Type>,
+    },
+    Record {
+        /// What the schema calls it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+        record: Attributes,
+    },
+}
+
+impl Type {
+    /// What sets of it, or sets of sets, hold in the end; itself when it is no set.
+    fn element(&self) -> &Self {
+        match self {
+            Self::Set { set } => set.element(),
+            other => other,
+        }
+    }
+}
+
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => f.write_str(name),
+            Self::Set { set } => write!(f, "Set<{set}>"),
+            Self::Record { name: Some(name), .. } => f.write_str(name),
+            Self::Record { name: None, record } => {
+                f.write_str("{")?;
+                for (index, (name, attribute)) in record.iter().enumerate() {
+                    let (comma, optional) =
+                        (if index > 0 { ", " } else { "" }, if attribute.required { "" } else { "?" });
+                    write!(f, "{comma}{name}{optional}: {}", attribute.kind)?;
+                }
+                f.write_str("}")
+            }
+        }
+    }
+}
+
+impl Vocabulary {
+    /// What a schema in Cedar's own syntax declares, when it is valid.
+    fn of(schema: &str) -> Result<Self, NoVocabulary> {
+        let (_valid, _warnings) = Schema::from_cedarschema_str(schema).map_err(Box::new)?;
+        let (fragment, _warnings) = SchemaFragment::from_cedarschema_str(schema).map_err(Box::new)?;
+        let json = fragment.to_json_value().map_err(|error| Box::new(error.into()))?;
+        Ok(declared::read(json)?)
+    }
+
+    /// What a schema file that was found valid declares.
+    pub(in crate::policy) fn of_file(file: &SourceFile) -> Result<Cow<'static, Self>, NoVocabulary> {
+        static OF_SHIPPED: OnceLock<Vocabulary> = OnceLock::new();
+        if *file.text != *SHIPPED {
+            return depth::with_stack(|| Self::of(&file.text)).map(Cow::Owned);
+        }
+        if let Some(known) = OF_SHIPPED.get() {
+            return Ok(Cow::Borrowed(known));
+        }
+        let shipped = Self::shipped()?;
+        Ok(Cow::Borrowed(OF_SHIPPED.get_or_init(|| shipped)))
+    }
+
+    /// What the schema of this version declares.
+    pub fn shipped() -> Result<Self, NoVocabulary> {
+        depth::with_stack(|| Self::of(SHIPPED))
+    }
+
+    /// What a schema file declares.
+    pub fn read(file: &Path) -> Result<Self, Problem> {
+        let file = source::read_file(file)?;
+        depth::check(&file)?;
+        depth::with_stack(|| Self::of(&file.text)).map_err(|error| match error {
+            NoVocabulary::Schema(error) => Problem::diagnosed(Rule::SchemaInvalid, &file, &*error),
+            NoVocabulary::Form(_) => Problem::new(Rule::SchemaInvalid, &file.path, error),
+        })
+    }
+
+    /// The actions that are in a group.
+    pub fn members_of(&self, group: &str) -> impl Iterator<Item = &str> {
+        let within = move |(_, words): &(&String, &ActionWords)| words.groups.contains(group);
+        self.actions.iter().filter(within).map(|(name, _)| name.as_str())
+    }
+
+    /// Whether an action is the one of this name, or in the group of this name.
+    pub(in crate::policy) fn is_within(&self, action: &str, name: &str) -> bool {
+        let groups = self.actions.get(action).map(|words| &words.groups);
+        action == name || groups.into_iter().flatten().any(|group| self.is_within(group, name))
+    }
+
+    /// The names of all attributes, whatever has them.
+    pub(in crate::policy) fn attribute_names(&self) -> Vec<&str> {
+        let mut found = Vec::new();
+        let contexts = self.actions.values().map(|action| &action.context);
+        for attributes in contexts.chain(self.entities.values().map(|entity| &entity.attributes)) {
+            collect_names(attributes, &mut found);
+        }
+        found
+    }
+
+    /// The records that have a name.
+    pub fn records(&self) -> BTreeMap<&str, &Attributes> {
+        let mut found = BTreeMap::new();
+        let contexts = self.actions.values().map(|action| &action.context);
+        for attributes in contexts.chain(self.entities.values().map(|entity| &entity.attributes)) {
+            collect_records(attributes, &mut found);
+        }
+        found
+    }
+
+    /// What every deployment is to have in common.
+    fn in_common(mut self) -> Self {
+        for action in self.actions.values_mut() {
+            custom::forget(&mut action.context);
+        }
+        self.without_docs()
+    }
+
+    fn without_docs(mut self) -> Self {
+        for action in self.actions.values_mut() {
+            action.doc = None;
+            drop_docs(&mut action.context);
+        }
+        for entity in self.entities.values_mut() {
+            entity.doc = None;
+            drop_docs(&mut entity.attributes);
+        }
+        self
+    }
+}
+
+fn collect_names<'a>(attributes: &'a Attributes, found: &mut Vec<&'a str>) {
+    for (name, attribute) in attributes {
+        found.push(name);
+        if let Type::Record { record, .. } = attribute.kind.element() {
+            collect_names(record, found);
+        }
+    }
+}
+
+fn collect_records<'a>(attributes: &'a Attributes, found: &mut BTreeMap<&'a str, &'a Attributes>) {
+    for attribute in attributes.values() {
+        if let Type::Record { name, record } = attribute.kind.element() {
+            found.extend(name.as_deref().map(|name| (name, record)));
+            collect_records(record, found);
+        }
+    }
+}
+
+fn drop_docs(attributes: &mut Attributes) {
+    for attribute in attributes.values_mut() {
+        attribute.doc = None;
+        let mut kind = &mut attribute.kind;
+        while let Type::Set { set } = kind {
+            kind = set;
+        }
+        if let Type::Record { name, record } = kind {
+            *name = None;
+            drop_docs(record);
+        }
+    }
+}
+
+/// Why a schema's words cannot be told.
+#[derive(Debug, thiserror::Error)]
+pub enum NoVocabulary {
+    #[error(transparent)]
+    Schema(#[from] Box<CedarSchemaError>),
+    #[error("the schema's JSON form is unknown: {0}")]
+    Form(#[from] serde_json::Error),
+}
+
+/// The names of what two schemas declare differently, such as `Teamspace` or `GrantScope`.
+fn differences(one: &Vocabulary, other: &Vocabulary) -> Vec<String> {
+    fn unlike<T: PartialEq>(one: &BTreeMap<String, T>, other: &BTreeMap<String, T>) -> Vec<String> {
+        let names: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+        names.into_iter().filter(|name| one.get(*name) != other.get(*name)).cloned().collect()
+    }
+    let mut names = unlike(&one.entities, &other.entities);
+    names.extend(unlike(&one.actions, &other.actions));
+    names
+}
+
+/// A warning when a valid schema declares something else than the one that facts are made for.
+pub(in crate::policy) fn differs(schema: &SourceFile) -> Option<Problem> {
+    if *schema.text == *SHIPPED {
+        return None;
+    }
+    let words = |text: &str| Vocabulary::of(text).map(Vocabulary::in_common);
+    let compared = depth::with_stack(|| Ok((words(&schema.text)?, words(SHIPPED)?)));
+    let message = match compared.map(|(given, shipped)| differences(&given, &shipped)) {
+        Ok(names) if names.is_empty() => return None,
+        Ok(names) => format!("the schema of this version declares otherwise: {}", names.join(", ")),
+        Err::<_, NoVocabulary>(error) => format!("cannot compare with the schema of this version: {error}"),
+    };
+    let help = "facts are made for the schema of this version, which comes with it";
+    Some(Problem::new(Rule::SchemaDiffers, &schema.path, message).help(help))
+}
