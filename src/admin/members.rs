@@ -1,5 +1,6 @@
 //! Members of a teamspace: invited here, or let in by their first sign-in.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -11,14 +12,14 @@ use super::change::Change;
 use super::error::AdminError;
 use super::patch::present;
 use super::teamspaces::{find as find_teamspace, find_named};
-use crate::clock::rfc3339;
+use crate::clock::{month_of, rfc3339};
 use crate::email::plain_address;
 use crate::model::member::{Member, Role, Status};
 use crate::model::seats::is_seat_free;
 use crate::model::teamspace::Teamspace;
 use crate::store::changes::Changed;
 use crate::store::members::{self, Identity};
-use crate::store::{AnyConnection, Page, teamspaces};
+use crate::store::{AnyConnection, Page, sign_in_counts, teamspaces};
 
 /// A member with the subjects that are bound to them.
 pub type Bound = (Member, Vec<Identity>);
@@ -76,6 +77,21 @@ pub async fn find(at: &InTeamspace, id: String) -> Result<Bound, AdminError> {
 pub async fn seats_used(at: &InTeamspace) -> Result<i64, AdminError> {
     let id = at.teamspace_config().teamspace.id.clone();
     Ok(at.app.store.list(move |c| teamspaces::seats_used(c, &id)).await?)
+}
+
+/// How many tokens each of some members got this month from the client that asked most often for them.
+pub async fn exchanges_this_month(
+    at: &InTeamspace,
+    ids: Vec<String>,
+) -> Result<HashMap<String, i64>, AdminError> {
+    let month = month_of(at.app.clock.now());
+    let found = at.app.store.list(move |c| sign_in_counts::of_members(c, month, &ids)).await?;
+    let mut most: HashMap<String, i64> = HashMap::new();
+    for counted in found {
+        let own = most.entry(counted.member_id).or_default();
+        *own = counted.number.max(*own);
+    }
+    Ok(most)
 }
 
 /// Invites somebody: a new member, or one who was removed.

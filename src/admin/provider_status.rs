@@ -8,9 +8,10 @@ use super::error::AdminError;
 use crate::clock::UnixSeconds;
 use crate::idp::checks::{Outcome, Step};
 use crate::model::identity_provider::IdentityProvider;
-use crate::oauth::reason::{Check, Reason};
-use crate::store::last_assertions::{self, LastAssertion};
+use crate::oauth::reason::{About, Check, Reason};
+use crate::store::members;
 use crate::store::provider_checks::{self, ProviderChecks};
+use crate::store::sign_in_counts::{self, LastAssertion};
 
 /// Whether people can sign in with a provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,17 +41,27 @@ impl LastChecks {
 #[derive(Debug, Clone)]
 pub struct ProviderStatus {
     pub provider: Arc<IdentityProvider>,
+    /// As of a few seconds ago.
     pub last_assertion: Option<LastAssertion>,
     pub last_checks: Option<LastChecks>,
 }
 
 impl ProviderStatus {
+    /// The reason why the last assertion was refused, if it concerns everybody.
+    pub fn refusal(&self) -> Option<&'static About> {
+        let last = self.last_assertion.as_ref()?;
+        Reason::TABLE
+            .iter()
+            .find(|about| about.reason == last.reason)
+            .filter(|about| is_about_everybody(about))
+    }
+
     /// Whether people can sign in with it. Of the last assertion and the last checks, the later one tells.
     pub fn state(&self) -> ProviderState {
         if !self.provider.enabled {
             return ProviderState::Disabled;
         }
-        let refused_at = self.last_assertion.as_ref().filter(|last| is_about_everybody(&last.reason));
+        let refused_at = self.last_assertion.as_ref().filter(|_| self.refusal().is_some());
         let failed_at = self.last_checks.as_ref().filter(|checks| checks.has_failure());
         let asserted_at = self.last_assertion.as_ref().map(|last| last.at);
         let checked_at = self.last_checks.as_ref().map(|checks| checks.at);
@@ -65,24 +76,24 @@ impl ProviderStatus {
 }
 
 /// Whether a refusal is about the set-up of the provider rather than about one person or one request.
-fn is_about_everybody(reason: &str) -> bool {
-    let set_up =
-        [Check::Key, Check::Signature, Check::Claims, Check::Audience, Check::ClientBinding, Check::Tenant];
-    let about = Reason::TABLE.iter().find(|about| about.reason == reason);
-    about.is_some_and(|about| about.checks.iter().any(|check| set_up.contains(check)))
+fn is_about_everybody(about: &About) -> bool {
+    use Check::{Audience, Claims, ClientBinding, Key, Signature, Tenant};
+    let of_set_up = [Key, Signature, Claims, Audience, ClientBinding, Tenant];
+    about.checks.iter().any(|check| of_set_up.contains(check))
 }
 
 /// The providers of a teamspace, the oldest first.
 pub async fn list(at: &InTeamspace) -> Result<Vec<ProviderStatus>, AdminError> {
     let teamspace_config = at.teamspace_config();
-    let teamspace_id = teamspace_config.teamspace.id.clone();
     let ids: Vec<String> =
         teamspace_config.identity_providers.iter().map(|provider| provider.id.clone()).collect();
     let read = move |c: &mut _| {
-        let assertions = last_assertions::of_teamspace(c, &teamspace_id)?;
+        let assertions = sign_in_counts::of_providers(c, &ids)?;
         Ok((assertions, provider_checks::of(c, &ids)?))
     };
-    let (mut assertions, checks) = at.app.store.list(read).await?;
+    let (assertions, checks) = at.app.store.list(read).await?;
+    let by_provider = |last: LastAssertion| (last.identity_provider_id.clone(), last);
+    let mut assertions: HashMap<String, LastAssertion> = assertions.into_iter().map(by_provider).collect();
     let mut checks: HashMap<String, LastChecks> =
         checks.into_iter().filter_map(|kept| Some((kept.provider_id.clone(), read_kept(kept)?))).collect();
     let status = |provider: &Arc<IdentityProvider>| ProviderStatus {
@@ -91,6 +102,12 @@ pub async fn list(at: &InTeamspace) -> Result<Vec<ProviderStatus>, AdminError> {
         last_checks: checks.remove(&provider.id),
     };
     Ok(teamspace_config.identity_providers.iter().map(status).collect())
+}
+
+/// Whether somebody of the teamspace was ever given a token.
+pub async fn was_granted_once(at: &InTeamspace) -> Result<bool, AdminError> {
+    let id = at.teamspace_config().teamspace.id.clone();
+    Ok(at.app.store.list(move |c| members::is_any_bound(c, &id)).await?)
 }
 
 /// Checks that cannot be read are as good as none: they are made again by a click.

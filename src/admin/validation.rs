@@ -63,6 +63,11 @@ impl Validation {
         &self.checks
     }
 
+    /// Whether a check has something to say though it passed.
+    pub fn has_warning(&self) -> bool {
+        self.checks.iter().any(|check| check.outcome == Outcome::Warning)
+    }
+
     /// Whether the issuer can be believed.
     pub fn is_ok(&self) -> bool {
         self.jwks_uri.is_some()

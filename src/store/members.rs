@@ -195,6 +195,13 @@ pub fn search(
     Ok(page)
 }
 
+/// Whether a subject is bound to a member of a teamspace, which only a granted exchange does.
+pub fn is_any_bound(connection: &mut AnyConnection, teamspace_id: &str) -> Result<bool, StoreError> {
+    let bound = identities::table.filter(identities::teamspace_id.eq(teamspace_id));
+    let found: Option<String> = bound.select(identities::member_id).first(connection).optional()?;
+    Ok(found.is_some())
+}
+
 /// The identities bound to these members.
 pub fn identities_of(
     connection: &mut AnyConnection,

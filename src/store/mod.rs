@@ -17,7 +17,6 @@ mod failures;
 mod home;
 pub mod identity_providers;
 mod job;
-pub mod last_assertions;
 pub mod ledger;
 mod link;
 #[cfg(feature = "postgres")]

@@ -25,6 +25,7 @@ mod clocks;
 mod commands;
 mod configuration;
 mod connections;
+mod console;
 mod db;
 mod decision_bodies;
 mod disclosure;

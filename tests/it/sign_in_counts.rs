@@ -14,7 +14,7 @@ use crate::harness::{CLIENT, START, TestApp};
 
 const DAY: i64 = 24 * 3600;
 
-async fn count(app: &TestApp) {
+pub async fn count(app: &TestApp) {
     let mut counter = SignInCounter::new(&app.app);
     // On PostgreSQL the end of the log is known after two looks.
     counter.catch_up().await.unwrap();

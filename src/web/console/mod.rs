@@ -22,10 +22,13 @@
 
 mod answer;
 mod assets;
+mod enterprise;
 mod form;
 mod keep;
 mod layers;
+mod members;
 mod notice;
+mod overview;
 mod page;
 mod session;
 mod sign_in;
@@ -71,5 +74,10 @@ pub fn router(app: Arc<App>, site: &Arc<Site>) -> Router {
 
 /// The screens, a line each.
 fn pages() -> Router<Arc<App>> {
-    Router::new().merge(sign_in::routes()).merge(teamspaces::routes())
+    Router::new()
+        .merge(sign_in::routes())
+        .merge(teamspaces::routes())
+        .merge(overview::routes())
+        .merge(enterprise::routes())
+        .merge(members::routes())
 }

@@ -7,7 +7,7 @@ mod clients;
 mod commands;
 mod effect;
 mod errors;
-mod harness;
+pub mod harness;
 mod identity_provider;
 mod identity_providers;
 mod logs;

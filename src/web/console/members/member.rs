@@ -1,0 +1,179 @@
+//! One member, and what can be done about them.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Router;
+use axum::extract::Path;
+use axum::response::Response;
+use axum::routing::{get, post};
+use serde::Deserialize;
+
+use super::super::answer::{PageError, form_again, page};
+use super::super::form::{Faults, Typed};
+use super::super::page::{Frame, InTeamspacePage, Place};
+use super::super::words;
+use super::{Meter, badge, joined, role_word};
+use crate::admin::AdminError;
+use crate::admin::members::{self, Bound, MemberPatch};
+use crate::app::App;
+use crate::model::identity_provider::Provider;
+use crate::model::member::{Member, Role, Status};
+use crate::store::members::Identity;
+
+/// The slug and the member's id.
+type Named = Path<(String, String)>;
+
+/// The routes.
+pub fn routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/t/{slug}/members/{id}", get(show))
+        .route("/t/{slug}/members/{id}/role", post(change_role))
+        .route("/t/{slug}/members/{id}/suspend", post(suspend))
+        .route("/t/{slug}/members/{id}/resume", post(resume))
+        .route("/t/{slug}/members/{id}/end-sessions", post(end_sessions))
+        .route("/t/{slug}/members/{id}/unlink", post(unlink))
+        .route("/t/{slug}/members/{id}/remove", get(ask_to_remove).post(remove))
+}
+
+#[derive(Template)]
+#[template(path = "member.html")]
+struct MemberPage {
+    frame: Frame,
+    here: String,
+    list: String,
+    member: Member,
+    identities: Vec<Identity>,
+    badge: (&'static str, &'static str),
+    joined: String,
+    last_sign_in: String,
+    sessions_ended: Option<String>,
+    meter: Meter,
+    is_metered: bool,
+    faults: Faults,
+}
+
+impl MemberPage {
+    async fn load(at: &InTeamspacePage, id: String, faults: Faults) -> Result<Self, PageError> {
+        let (member, identities): Bound = members::find(at, id).await?;
+        let exchanges = members::exchanges_this_month(at, vec![member.id.clone()]).await?;
+        let (frame, now) = (at.frame(Place::Members), at.app.clock.now());
+        let list = format!("{}{}", frame.base, at.path("/members"));
+        Ok(Self {
+            here: format!("{list}/{}", member.id),
+            list,
+            frame,
+            badge: badge(member.status),
+            joined: joined(&member.provisioned_by, member.created_at, now),
+            last_sign_in: member.last_sign_in_at.map_or_else(|| "never".to_owned(), |at| words::ago(at, now)),
+            sessions_ended: member.sessions_ended_at.map(|at| words::ago(at, now)),
+            meter: Meter { used: exchanges.get(&member.id).copied().unwrap_or_default() },
+            is_metered: at.teamspace_config().identity_providers.iter().any(|p| p.provider == Provider::Okta),
+            member,
+            identities,
+            faults,
+        })
+    }
+
+    fn roles(&self) -> [(Role, &'static str); 3] {
+        [Role::Developer, Role::Admin, Role::Owner].map(|role| (role, role_word(role)))
+    }
+
+    fn is(&self, status: Status) -> bool {
+        self.member.status == status
+    }
+}
+
+/// `GET /t/{slug}/members/{id}`
+async fn show(at: InTeamspacePage, Path((_, id)): Named) -> Result<Response, PageError> {
+    page(&MemberPage::load(&at, id, Faults::default()).await?)
+}
+
+#[derive(Deserialize)]
+struct RoleForm {
+    role: Role,
+}
+
+/// `POST /t/{slug}/members/{id}/role`
+async fn change_role(
+    at: InTeamspacePage,
+    Path((_, id)): Named,
+    Typed(form): Typed<RoleForm>,
+) -> Result<Response, PageError> {
+    let patch = MemberPatch { role: Some(form.role), ..MemberPatch::default() };
+    let (member, _) = members::change(&at, id, patch).await?;
+    Ok(done(&at, &member, format!("{} is {} now.", member.email, role_word(member.role).to_lowercase())))
+}
+
+/// `POST /t/{slug}/members/{id}/suspend`
+async fn suspend(at: InTeamspacePage, Path((_, id)): Named) -> Result<Response, PageError> {
+    set_status(at, id, Status::Suspended, "is suspended: no sign-in of theirs is granted.").await
+}
+
+/// `POST /t/{slug}/members/{id}/resume`
+async fn resume(at: InTeamspacePage, Path((_, id)): Named) -> Result<Response, PageError> {
+    set_status(at, id, Status::Active, "is active again.").await
+}
+
+async fn set_status(
+    at: InTeamspacePage,
+    id: String,
+    status: Status,
+    what: &str,
+) -> Result<Response, PageError> {
+    let patch = MemberPatch { status: Some(status), ..MemberPatch::default() };
+    match members::change(&at, id.clone(), patch).await {
+        Ok((member, _)) => Ok(done(&at, &member, format!("{} {what}", member.email))),
+        Err(error @ (AdminError::MemberLimitReached | AdminError::StatusInvalid(_))) => {
+            let faults = Faults::of("status", error.to_string());
+            form_again(&MemberPage::load(&at, id, faults).await?)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// `POST /t/{slug}/members/{id}/end-sessions`
+async fn end_sessions(at: InTeamspacePage, Path((_, id)): Named) -> Result<Response, PageError> {
+    members::end_sessions(&at, id.clone()).await?;
+    let (member, _) = members::find(&at, id).await?;
+    let notice =
+        format!("The sessions of {} are ended: they sign in at the identity provider again.", member.email);
+    Ok(done(&at, &member, notice))
+}
+
+/// `POST /t/{slug}/members/{id}/unlink`
+async fn unlink(at: InTeamspacePage, Path((_, id)): Named) -> Result<Response, PageError> {
+    let (member, _) = members::unlink(&at, id).await?;
+    let notice = format!("{} is unlinked: the next sign-in with this email is bound.", member.email);
+    Ok(done(&at, &member, notice))
+}
+
+fn done(at: &InTeamspacePage, member: &Member, notice: String) -> Response {
+    at.done(&at.path(&format!("/members/{}", member.id)), notice)
+}
+
+#[derive(Template)]
+#[template(path = "member_remove.html")]
+struct RemovePage {
+    frame: Frame,
+    here: String,
+    member: Member,
+}
+
+/// `GET /t/{slug}/members/{id}/remove`
+async fn ask_to_remove(at: InTeamspacePage, Path((_, id)): Named) -> Result<Response, PageError> {
+    let (member, _) = members::find(&at, id).await?;
+    let frame = at.frame(Place::Members);
+    let here = format!("{}{}/{}", frame.base, at.path("/members"), member.id);
+    page(&RemovePage { frame, here, member })
+}
+
+/// `POST /t/{slug}/members/{id}/remove`. A second press finds them gone, which is what was wanted.
+async fn remove(at: InTeamspacePage, Path((_, id)): Named) -> Result<Response, PageError> {
+    match members::remove(&at, id).await {
+        Ok(()) | Err(AdminError::NotFound) => {
+            Ok(at.done(&at.path("/members"), "The member is removed, and stays out until invited again."))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
