@@ -8,7 +8,8 @@ pub struct NotAValue {
     pub value: String,
 }
 
-/// Defines an enumeration with its text forms: `as_str`, `FromStr`, serde, and columns of type `Text`.
+/// Defines an enumeration with its text forms: `as_str`, `FromStr`, serde, columns of type `Text`, and its schema in the
+/// API's description.
 macro_rules! text_enum {
     ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
         $(#[$meta])*
@@ -32,6 +33,19 @@ macro_rules! text_enum {
                     $($text => Ok(Self::$variant),)+
                     _ => Err(crate::text_enum::NotAValue { kind: stringify!($name), value: text.to_owned() }),
                 }
+            }
+        }
+
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                let texts = utoipa::openapi::ObjectBuilder::new().schema_type(utoipa::openapi::Type::String);
+                texts.enum_values(Some([$($text),+])).into()
+            }
+        }
+
+        impl utoipa::ToSchema for $name {
+            fn name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
             }
         }
 

@@ -1,11 +1,15 @@
 //! The audit log: who changed what.
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::caller::Admin;
 use super::error::AdminError;
 use super::sign_in_search::{SearchFault, times, typed};
+use super::view::as_json;
 use crate::clock::rfc3339;
+use crate::model::actor_kind::ActorKind;
 use crate::store::Page;
 use crate::store::admin_events::{self, AdminEvent, Filter};
 
@@ -58,22 +62,49 @@ fn id_of(admin: &Admin, slug: &str) -> Result<String, AdminError> {
     found.map(|teamspace_config| teamspace_config.teamspace.id.clone()).ok_or(AdminError::NotFound)
 }
 
-/// A row as it is told; `teamspace` is a slug.
+/// A row as it is told.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditEvent)]
+pub struct AuditView<'e> {
+    id: i64,
+    #[schema(format = DateTime)]
+    time: String,
+    actor: &'e str,
+    actor_kind: ActorKind,
+    actor_id: &'e str,
+    address: &'e str,
+    action: &'e str,
+    object: &'e str,
+    /// The slug that the teamspace has now.
+    #[schema(required)]
+    teamspace: Option<String>,
+    #[schema(required)]
+    teamspace_id: Option<&'e str>,
+    request_id: &'e str,
+    /// What was there; null where something was added.
+    #[schema(required)]
+    old: Option<Value>,
+    /// What is there; null where something was removed.
+    #[schema(required)]
+    new: Option<Value>,
+}
+
+/// A row as JSON; `teamspace` is a slug.
 pub fn view(event: &AdminEvent, teamspace: Option<String>) -> Value {
     let value = |text: &Option<String>| serde_json::from_str::<Value>(text.as_deref()?).ok();
-    json!({
-        "id": event.id,
-        "time": rfc3339(event.at),
-        "actor": event.actor,
-        "actor_kind": event.actor_kind,
-        "actor_id": event.actor_id,
-        "address": event.address,
-        "action": event.action,
-        "object": event.object,
-        "teamspace": teamspace,
-        "teamspace_id": event.teamspace_id,
-        "request_id": event.request_id,
-        "old": value(&event.old_value),
-        "new": value(&event.new_value),
+    as_json(AuditView {
+        id: event.id,
+        time: rfc3339(event.at),
+        actor: &event.actor,
+        actor_kind: event.actor_kind,
+        actor_id: &event.actor_id,
+        address: &event.address,
+        action: &event.action,
+        object: &event.object,
+        teamspace,
+        teamspace_id: event.teamspace_id.as_deref(),
+        request_id: &event.request_id,
+        old: value(&event.old_value),
+        new: value(&event.new_value),
     })
 }

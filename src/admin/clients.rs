@@ -1,7 +1,8 @@
 //! Clients of the token endpoint and their secrets, which are shown once and kept as digests.
 
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::caller::Operator;
@@ -9,6 +10,7 @@ use super::change::Change;
 use super::check;
 use super::error::AdminError;
 use super::patch::present;
+use super::view::as_json;
 use crate::clock::{UnixSeconds, rfc3339};
 use crate::model::client::{AuthMethod, ClientSecret, RegisteredClient};
 use crate::oauth::request::JWT_BEARER;
@@ -17,7 +19,7 @@ use crate::store::changes::Changed;
 use crate::store::{AnyConnection, clients};
 
 /// A client to be registered; everything can be left out.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewClient {
     client_id: Option<String>,
@@ -33,23 +35,28 @@ pub struct NewClient {
 }
 
 /// The members that can be changed.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClientPatch {
     #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
     client_name: Option<String>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
     groups: Option<Vec<String>>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
     enabled: Option<bool>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
     grant_types: Option<Vec<String>>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
     token_endpoint_auth_method: Option<String>,
 }
 
 /// A secret of the operator's choice; it is generated when none is given.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewSecret {
     client_secret: Option<String>,
@@ -142,22 +149,81 @@ fn find(connection: &mut AnyConnection, client_id: &str) -> Result<RegisteredCli
 }
 
 /// A client as the API and the audit log show it.
-pub fn view(client: &RegisteredClient) -> Value {
-    json!({
-        "client_id": client.client_id,
-        "client_name": client.client_name,
-        "token_endpoint_auth_method": client.token_endpoint_auth_method,
-        "grant_types": client.grant_types,
-        "groups": client.groups,
-        "enabled": client.enabled,
-        "created_at": rfc3339(client.created_at),
-        "secrets": client.secrets.iter().map(secret_view).collect::<Vec<_>>(),
-    })
+#[derive(Serialize, ToSchema)]
+#[schema(as = Client)]
+pub struct ClientView<'c> {
+    client_id: &'c str,
+    client_name: &'c str,
+    token_endpoint_auth_method: AuthMethod,
+    grant_types: &'c [String],
+    groups: &'c [String],
+    enabled: bool,
+    #[schema(format = DateTime)]
+    created_at: String,
+    secrets: Vec<SecretView<'c>>,
 }
 
 /// A secret as it is shown: without itself.
-pub fn secret_view(secret: &ClientSecret) -> Value {
-    json!({ "id": secret.id, "created_at": rfc3339(secret.created_at) })
+#[derive(Serialize, ToSchema)]
+#[schema(as = ClientSecret)]
+pub struct SecretView<'c> {
+    id: &'c str,
+    #[schema(format = DateTime)]
+    created_at: String,
+}
+
+impl<'c> SecretView<'c> {
+    fn of(secret: &'c ClientSecret) -> Self {
+        Self { id: &secret.id, created_at: rfc3339(secret.created_at) }
+    }
+}
+
+/// The one answer that shows a new client's secret.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ClientWithSecret)]
+pub struct NewClientView<'c> {
+    #[serde(flatten)]
+    client: ClientView<'c>,
+    client_secret: &'c str,
+}
+
+/// The one answer that shows an added secret.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AddedSecret)]
+pub struct NewSecretView<'c> {
+    #[serde(flatten)]
+    secret: SecretView<'c>,
+    client_secret: &'c str,
+}
+
+impl<'c> ClientView<'c> {
+    fn of(client: &'c RegisteredClient) -> Self {
+        Self {
+            client_id: &client.client_id,
+            client_name: &client.client_name,
+            token_endpoint_auth_method: client.token_endpoint_auth_method,
+            grant_types: &client.grant_types,
+            groups: &client.groups,
+            enabled: client.enabled,
+            created_at: rfc3339(client.created_at),
+            secrets: client.secrets.iter().map(SecretView::of).collect(),
+        }
+    }
+}
+
+/// A client as JSON.
+pub fn view(client: &RegisteredClient) -> Value {
+    as_json(ClientView::of(client))
+}
+
+/// A new client as JSON, with its secret.
+pub fn new_view(client: &RegisteredClient, client_secret: &str) -> Value {
+    as_json(NewClientView { client: ClientView::of(client), client_secret })
+}
+
+/// An added secret as JSON, with itself.
+pub fn new_secret_view(secret: &ClientSecret, client_secret: &str) -> Value {
+    as_json(NewSecretView { secret: SecretView::of(secret), client_secret })
 }
 
 impl NewClient {

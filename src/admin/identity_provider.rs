@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::caller::InTeamspace;
 use super::change::Change;
 use super::error::AdminError;
-pub use super::provider_form::{NewProvider, ProviderPatch, SeenProvider, view};
+pub use super::provider_form::{
+    NewProvider, OnlyProviderView, ProviderPatch, ProviderView, SeenProvider, view, view_of_only,
+};
 use super::teamspaces::find_named;
 use super::validation::{Validated, Validation, issuer_taken, unknown_scope};
 use crate::clock::UnixSeconds;

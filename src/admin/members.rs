@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::caller::InTeamspace;
@@ -12,6 +13,7 @@ use super::change::Change;
 use super::error::AdminError;
 use super::patch::present;
 use super::teamspaces::{find as find_teamspace, find_named};
+use super::view::as_json;
 use crate::clock::{month_of, rfc3339};
 use crate::email::plain_address;
 use crate::model::member::{Member, Role, Status};
@@ -25,7 +27,7 @@ use crate::store::{AnyConnection, Page, sign_in_counts, teamspaces};
 pub type Bound = (Member, Vec<Identity>);
 
 /// Somebody to be invited.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewMember {
     pub email: String,
@@ -33,15 +35,19 @@ pub struct NewMember {
 }
 
 /// The members of a member that can be changed.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MemberPatch {
     #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
     pub status: Option<Status>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
     pub role: Option<Role>,
     /// Only the empty list: unlinks the member, so that the next subject with the member's email is bound.
     #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
+    #[schema(value_type = Vec<String>, max_items = 0)]
     pub identities: Option<[(); 0]>,
 }
 
@@ -214,19 +220,50 @@ fn check_seat(connection: &mut AnyConnection, teamspace: &Teamspace) -> Result<(
 }
 
 /// A member as the API and the audit log show them.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Member)]
+pub struct MemberView<'m> {
+    id: &'m str,
+    email: &'m str,
+    role: Role,
+    status: Status,
+    /// `invitation`, or the issuer by whose assertion they came.
+    provisioned_by: &'m str,
+    #[schema(format = DateTime)]
+    created_at: String,
+    #[schema(required, format = DateTime)]
+    last_sign_in_at: Option<String>,
+    #[schema(required, format = DateTime)]
+    sessions_ended_at: Option<String>,
+    identities: Vec<IdentityView<'m>>,
+}
+
+/// A subject that is bound to a member.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Identity)]
+pub struct IdentityView<'m> {
+    issuer: &'m str,
+    tenant: &'m str,
+    subject: &'m str,
+}
+
+impl<'m> IdentityView<'m> {
+    fn of(identity: &'m Identity) -> Self {
+        Self { issuer: &identity.issuer, tenant: &identity.tenant, subject: &identity.subject }
+    }
+}
+
+/// A member as JSON.
 pub fn view((member, identities): &Bound) -> Value {
-    let identities = identities.iter().map(|identity| {
-        json!({ "issuer": identity.issuer, "tenant": identity.tenant, "subject": identity.subject })
-    });
-    json!({
-        "id": member.id,
-        "email": member.email,
-        "role": member.role,
-        "status": member.status,
-        "provisioned_by": member.provisioned_by,
-        "created_at": rfc3339(member.created_at),
-        "last_sign_in_at": member.last_sign_in_at.map(rfc3339),
-        "sessions_ended_at": member.sessions_ended_at.map(rfc3339),
-        "identities": identities.collect::<Vec<_>>(),
+    as_json(MemberView {
+        id: &member.id,
+        email: &member.email,
+        role: member.role,
+        status: member.status,
+        provisioned_by: &member.provisioned_by,
+        created_at: rfc3339(member.created_at),
+        last_sign_in_at: member.last_sign_in_at.map(rfc3339),
+        sessions_ended_at: member.sessions_ended_at.map(rfc3339),
+        identities: identities.iter().map(IdentityView::of).collect(),
     })
 }

@@ -24,7 +24,9 @@ pub mod teamspace_list;
 pub mod teamspaces;
 pub mod tokens;
 mod validation;
+mod view;
 
 pub use caller::{Admin, InTeamspace, Operator, Origin, Principal};
 pub use error::{AdminError, IdentifierFault, ListFault, NotAcceptable};
 pub use validation::Validation;
+pub use view::as_json;

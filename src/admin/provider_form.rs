@@ -1,11 +1,13 @@
 //! Identity providers as administrators write them, and as they are shown.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::check;
 use super::error::AdminError;
 use super::patch::{nullable, present};
+use super::view::as_json;
 use crate::clock::rfc3339;
 use crate::model::identity_provider::{CustomClaim, IdentityProvider, Provider};
 
@@ -15,7 +17,7 @@ const MAX_TENANT: usize = 255;
 const MAX_CUSTOM_CLAIMS: usize = 20;
 
 /// A whole configuration.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewProvider {
     pub name: Option<String>,
@@ -31,24 +33,31 @@ pub struct NewProvider {
 }
 
 /// The members that can be changed.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProviderPatch {
     #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
     pub name: Option<String>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
     pub provider: Option<Provider>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
     pub issuer: Option<String>,
     #[serde(default, deserialize_with = "nullable")]
     pub tenant: Option<Option<String>>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
     pub scope: Option<String>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
     pub groups_claim: Option<String>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
     pub custom_claims: Option<Vec<CustomClaim>>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
     pub enabled: Option<bool>,
 }
 
@@ -130,22 +139,66 @@ impl ProviderPatch {
     }
 }
 
+/// The only identity provider of a teamspace, as the API shows it: there was one before it had a name.
+#[derive(Serialize, ToSchema)]
+#[schema(as = OnlyIdentityProvider)]
+pub struct OnlyProviderView<'p> {
+    provider: Provider,
+    issuer: &'p str,
+    jwks_uri: &'p str,
+    /// Scopes to grant, separated by spaces; empty: what the identity provider authorizes.
+    scope: &'p str,
+    groups_claim: &'p str,
+    enabled: bool,
+    #[schema(format = DateTime)]
+    created_at: String,
+    #[schema(format = DateTime)]
+    updated_at: String,
+}
+
 /// An identity provider as the API and the audit log show it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = IdentityProvider)]
+pub struct ProviderView<'p> {
+    id: &'p str,
+    name: &'p str,
+    /// The `tenant` that assertions must name; null: they must name none.
+    #[schema(required)]
+    tenant: Option<&'p str>,
+    custom_claims: &'p [CustomClaim],
+    #[serde(flatten)]
+    only: OnlyProviderView<'p>,
+}
+
+impl<'p> OnlyProviderView<'p> {
+    fn of(provider: &'p IdentityProvider) -> Self {
+        Self {
+            provider: provider.provider,
+            issuer: &provider.issuer,
+            jwks_uri: &provider.jwks_uri,
+            scope: &provider.scope,
+            groups_claim: &provider.groups_claim,
+            enabled: provider.enabled,
+            created_at: rfc3339(provider.created_at),
+            updated_at: rfc3339(provider.updated_at),
+        }
+    }
+}
+
+/// An identity provider as JSON.
 pub fn view(provider: &IdentityProvider) -> Value {
-    json!({
-        "id": provider.id,
-        "name": provider.name,
-        "provider": provider.provider,
-        "issuer": provider.issuer,
-        "tenant": provider.tenant,
-        "jwks_uri": provider.jwks_uri,
-        "scope": provider.scope,
-        "groups_claim": provider.groups_claim,
-        "custom_claims": provider.custom_claims,
-        "enabled": provider.enabled,
-        "created_at": rfc3339(provider.created_at),
-        "updated_at": rfc3339(provider.updated_at),
+    as_json(ProviderView {
+        id: &provider.id,
+        name: &provider.name,
+        tenant: provider.tenant.as_deref(),
+        custom_claims: &provider.custom_claims,
+        only: OnlyProviderView::of(provider),
     })
+}
+
+/// The only identity provider as JSON.
+pub fn view_of_only(provider: &IdentityProvider) -> Value {
+    as_json(OnlyProviderView::of(provider))
 }
 
 fn checked_scope(text: &str) -> Result<String, AdminError> {

@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::caller::{Admin, Operator};
@@ -12,6 +13,7 @@ use super::change::Change;
 use super::check;
 use super::error::{AdminError, IdentifierFault};
 use super::patch::{nullable, present};
+use super::view::as_json;
 use crate::clock::rfc3339;
 use crate::config::is_loopback;
 use crate::model::resource::{Resource, ResourceScope};
@@ -21,7 +23,7 @@ use crate::store::snapshot::Snapshot;
 use crate::store::{AnyConnection, resources, teamspaces};
 
 /// A resource to be registered.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewResource {
     identifier: String,
@@ -35,16 +37,20 @@ pub struct NewResource {
 }
 
 /// The members that can be changed.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResourcePatch {
     #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
     identifier: Option<String>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
     name: Option<String>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
     scopes: Option<Vec<ResourceScope>>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
     default_scopes: Option<Vec<String>>,
     #[serde(default, deserialize_with = "nullable")]
     teamspaces: Option<Option<Vec<String>>>,
@@ -107,16 +113,34 @@ fn find(connection: &mut AnyConnection, id: &str) -> Result<Resource, AdminError
     resources::find(connection, id)?.ok_or(AdminError::NotFound)
 }
 
+/// A resource as the API and the audit log show it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Resource)]
+pub struct ResourceView<'r> {
+    id: &'r str,
+    /// The `aud` of its tokens.
+    identifier: &'r str,
+    name: &'r str,
+    scopes: &'r [ResourceScope],
+    /// Considered when neither the assertion nor the identity provider names scopes.
+    default_scopes: &'r [String],
+    /// Slugs of the teamspaces that it is offered to; null: all of them.
+    #[schema(required)]
+    teamspaces: Option<&'r [String]>,
+    #[schema(format = DateTime)]
+    created_at: String,
+}
+
 /// A resource as operators and the audit log see it.
 fn view(resource: &Resource) -> Value {
-    json!({
-        "id": resource.id,
-        "identifier": resource.identifier,
-        "name": resource.name,
-        "scopes": resource.scopes,
-        "default_scopes": resource.default_scopes,
-        "teamspaces": resource.teamspaces,
-        "created_at": rfc3339(resource.created_at),
+    as_json(ResourceView {
+        id: &resource.id,
+        identifier: &resource.identifier,
+        name: &resource.name,
+        scopes: &resource.scopes,
+        default_scopes: &resource.default_scopes,
+        teamspaces: resource.teamspaces.as_deref(),
+        created_at: rfc3339(resource.created_at),
     })
 }
 

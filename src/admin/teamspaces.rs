@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::caller::{Admin, InTeamspace, Operator};
@@ -11,6 +12,7 @@ use super::change::Change;
 use super::check;
 use super::error::AdminError;
 use super::patch::{nullable, present};
+use super::view::as_json;
 use crate::clock::rfc3339;
 use crate::email::is_domain;
 use crate::model::teamspace::{Plan, Teamspace, UTC, is_slug, known_time_zone};
@@ -20,7 +22,7 @@ use crate::store::resources::replace_teamspace;
 use crate::store::{AnyConnection, teamspaces};
 
 /// A teamspace to be added.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewTeamspace {
     pub slug: String,
@@ -39,20 +41,25 @@ fn utc() -> String {
 }
 
 /// The members that can be changed.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TeamspacePatch {
     #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
     pub slug: Option<String>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
     pub name: Option<String>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
     pub plan: Option<Plan>,
     #[serde(default, deserialize_with = "nullable")]
     pub member_limit: Option<Option<i64>>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
     pub email_domains: Option<Vec<String>>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
     pub time_zone: Option<String>,
 }
 
@@ -141,16 +148,34 @@ pub(super) fn find(connection: &mut AnyConnection, id: &str) -> Result<Teamspace
 }
 
 /// A teamspace as the API and the audit log show it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Teamspace)]
+pub struct TeamspaceView<'t> {
+    id: &'t str,
+    slug: &'t str,
+    name: &'t str,
+    plan: Plan,
+    /// Most members; null: no limit.
+    #[schema(required)]
+    member_limit: Option<i64>,
+    /// Domains that its members' emails may have; empty: any.
+    email_domains: &'t [String],
+    time_zone: &'t str,
+    #[schema(format = DateTime)]
+    created_at: String,
+}
+
+/// A teamspace as JSON.
 pub fn view(teamspace: &Teamspace) -> Value {
-    json!({
-        "id": teamspace.id,
-        "slug": teamspace.slug,
-        "name": teamspace.name,
-        "plan": teamspace.plan,
-        "member_limit": teamspace.member_limit,
-        "email_domains": teamspace.email_domains,
-        "time_zone": teamspace.time_zone,
-        "created_at": rfc3339(teamspace.created_at),
+    as_json(TeamspaceView {
+        id: &teamspace.id,
+        slug: &teamspace.slug,
+        name: &teamspace.name,
+        plan: teamspace.plan,
+        member_limit: teamspace.member_limit,
+        email_domains: &teamspace.email_domains,
+        time_zone: &teamspace.time_zone,
+        created_at: rfc3339(teamspace.created_at),
     })
 }
 

@@ -8,6 +8,7 @@ mod demo;
 mod exposed;
 mod keys;
 mod migrate;
+mod openapi;
 mod policy;
 mod serve;
 
@@ -70,6 +71,9 @@ enum Command {
     /// Cedar policies.
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
+    /// Print the description of the admin API, in OpenAPI 3.1.
+    #[command(after_help = "Example: countersign openapi > openapi.json")]
+    Openapi,
     /// Print a completion script.
     #[command(after_help = "Example: countersign completions bash > /etc/bash_completion.d/countersign")]
     Completions { shell: clap_complete::Shell },
@@ -127,6 +131,7 @@ impl Cli {
             Command::Console(command) => block_on(command.run(Config::load(file)?)),
             Command::Config(command) => command.run(file),
             Command::Policy(command) => command.run(file),
+            Command::Openapi => openapi::run(),
             Command::Completions { shell } => {
                 let mut command = Self::command();
                 // It panics when it cannot write.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::decide::{Decided, decide, look_up_member};
 use super::pending_grant::not_redeemed;
@@ -38,24 +39,31 @@ pub struct Asked<'a> {
 }
 
 /// The answer, for administrators: it names what the token endpoint tells nobody.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Explanation {
     pub checks: Vec<Checked>,
+    /// Each question that the policies were asked, its answer, and what each policy had to say.
+    #[schema(value_type = Vec<Object>)]
     pub decisions: Vec<Explained>,
     /// Where it was asked for, and policies were asked.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Object, required = false)]
     pub not_applied: Option<NotApplied>,
     /// Hash of the policy set that decided.
     pub policy_set: String,
     /// The id of the identity provider that the assertion leads to.
+    #[schema(required)]
     pub identity_provider: Option<String>,
     /// The claims of the token that would be issued; member id and `jti` of a new member are made up.
+    #[schema(required)]
     pub token: Option<Value>,
+    #[schema(required)]
     pub error: Option<Refusal>,
 }
 
 /// One check.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ExplainedCheck)]
 pub struct Checked {
     pub check: Check,
     /// `passed`, `failed` or `not_reached`.
@@ -63,10 +71,11 @@ pub struct Checked {
 }
 
 /// What the token endpoint would answer, and what its log would say.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Refusal {
     pub error: &'static str,
     pub description: String,
+    #[schema(value_type = String)]
     pub reason: Reason,
     pub detail: String,
     /// Who can fix it, the likeliest first.

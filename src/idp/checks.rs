@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// How one check came out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = CheckOutcome)]
 pub enum Outcome {
     Passed,
     /// It does not hinder, but is worth knowing.
@@ -17,7 +19,8 @@ pub enum Outcome {
 }
 
 /// One check and its outcome.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = IssuerCheck)]
 pub struct Check {
     /// A stable code, or the reason of the policy that says no; the first that failed is the problem's code.
     pub code: Cow<'static, str>,
@@ -28,7 +31,8 @@ pub struct Check {
 }
 
 /// One thing that a check looks at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = CheckStep)]
 pub struct Step {
     /// A stable code.
     pub code: Cow<'static, str>,
@@ -37,15 +41,19 @@ pub struct Step {
     pub outcome: Outcome,
     /// What is wrong, or worth knowing, and what to do.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub message: Option<String>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Compared)]
     pub compared: Option<Compared>,
 }
 
 /// What should have come, and what did.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Compared {
+    #[schema(required = false)]
     pub expected: String,
+    #[schema(required = false)]
     pub received: String,
 }
 

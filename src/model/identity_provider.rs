@@ -1,6 +1,8 @@
 //! Whom a teamspace believes.
 
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::clock::UnixSeconds;
 use crate::text_enum::text_enum;
@@ -36,7 +38,7 @@ pub struct CustomClaim {
 }
 
 /// A custom claim in JSON: its name alone means a text.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[serde(
     untagged,
     expecting = "a custom claim is its name, or an object with its name and its type: text, long, boolean or texts"
@@ -46,12 +48,24 @@ enum WrittenClaim {
     Typed(TypedClaim),
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct TypedClaim {
     name: String,
     #[serde(rename = "type")]
     claim_type: ClaimType,
+}
+
+impl PartialSchema for CustomClaim {
+    fn schema() -> RefOr<Schema> {
+        WrittenClaim::schema()
+    }
+}
+
+impl ToSchema for CustomClaim {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        WrittenClaim::schemas(schemas);
+    }
 }
 
 impl From<WrittenClaim> for CustomClaim {

@@ -3,7 +3,7 @@
 use crate::clock::UnixSeconds;
 
 /// A scope of a resource.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResourceScope {
     pub name: String,

@@ -99,13 +99,15 @@ text_enum! {
 }
 
 /// A reason, explained.
-#[derive(Debug, serde::Serialize)]
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+#[schema(as = Reason)]
 pub struct About {
     /// The reason's text.
     pub reason: &'static str,
     /// The checks that give it; none where no assertion is looked at.
     pub checks: &'static [Check],
     /// Its codes on the wire, the usual one first.
+    #[schema(value_type = Vec<String>)]
     pub codes: &'static [ErrorCode],
     /// Who can fix it, the likeliest first.
     #[serde(rename = "who")]

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::difference::{Deciding, DecisionOutcome};
 use crate::clock::rfc3339;
@@ -22,7 +23,7 @@ pub struct Query {
 }
 
 /// Everything that is known of a shadow set.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct ShadowReport {
     pub shadow_set: String,
     /// RFC 3339.
@@ -42,24 +43,29 @@ pub struct ShadowReport {
 }
 
 /// Differences of one kind.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct DifferenceGroup {
     pub change: String,
+    #[schema(value_type = Object)]
     pub policies: Deciding,
     pub count: usize,
 }
 
 /// One difference.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct ToldDifference {
     /// RFC 3339.
     pub time: String,
     pub request_id: String,
+    #[schema(required)]
     pub teamspace: Option<String>,
     pub policy_set: String,
     pub change: String,
+    #[schema(value_type = Object)]
     pub policies: Deciding,
+    #[schema(value_type = Object)]
     pub actual: DecisionOutcome,
+    #[schema(value_type = Object)]
     pub shadow: DecisionOutcome,
 }
 

@@ -4,30 +4,45 @@ use axum::Json;
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
+use utoipa::IntoParams;
 
 use super::auth::Admin;
+use super::describe::List;
 use super::json::Params;
 use super::page::{self, PageQuery};
 use super::problem::Problem;
-use crate::admin::audit::{self, AuditSearch};
+use crate::admin::audit::{self, AuditSearch, AuditView};
 use crate::admin::sign_in_search::SearchFault;
 use crate::store::admin_events::Filter;
 
 /// Which rows are asked for.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct AuditParams {
+    /// The name of whoever made the change.
     actor: Option<String>,
+    /// An action, or a kind of object whose actions are meant, such as `member`.
     action: Option<String>,
     object: Option<String>,
+    /// A teamspace's slug.
     teamspace: Option<String>,
+    /// The first day, or the time from which on.
     from: Option<String>,
+    /// The last day, or the time until which.
     to: Option<String>,
+    /// How many items at the most, 1 to 200; 50 when it is left out.
+    #[param(value_type = Option<i64>, minimum = 1, maximum = 200)]
     limit: Option<String>,
+    /// `next_cursor` of the page before.
     cursor: Option<String>,
 }
 
-/// `GET /audit`: newest first; to a teamspace, what concerns it.
+/// Lists the audit log, newest first; to a teamspace, what concerns it.
+#[utoipa::path(
+    get, path = "/audit", params(AuditParams),
+    responses((status = 200, body = List<AuditView>), (status = 404, description = "not_found"))
+)]
 pub async fn list(admin: Admin, Params(params): Params<AuditParams>) -> Result<Json<Value>, Problem> {
     let teamspace = params.teamspace.clone();
     let (filter, limit) = params.filter()?;

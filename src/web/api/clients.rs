@@ -5,12 +5,19 @@ use axum::http::StatusCode;
 use serde_json::Value;
 
 use super::auth::{ItemId, Operator, SecretId};
+use super::describe::{List, OperatorOnly};
 use super::json::{JsonBody, Params};
 use super::page::{self, PageQuery};
 use super::problem::Problem;
-use crate::admin::clients::{self, ClientPatch, NewClient, NewSecret, secret_view, view};
+use crate::admin::clients::{
+    self, ClientPatch, ClientView, NewClient, NewClientView, NewSecret, NewSecretView, view,
+};
 
-/// `GET /clients`
+/// Lists the clients of the token endpoint.
+#[utoipa::path(
+    get, path = "/clients", params(PageQuery),
+    responses((status = 200, body = List<ClientView>), OperatorOnly)
+)]
 pub async fn list(operator: Operator, Params(query): Params<PageQuery>) -> Result<Json<Value>, Problem> {
     let snapshot = operator.app.snapshot();
     let mut all: Vec<_> = snapshot.clients().collect();
@@ -19,21 +26,40 @@ pub async fn list(operator: Operator, Params(query): Params<PageQuery>) -> Resul
     Ok(page::answer(found, |client| view(client)))
 }
 
-/// `GET /clients/{id}`
+/// Shows a client.
+#[utoipa::path(get, path = "/clients/{id}", responses((status = 200, body = ClientView), OperatorOnly))]
 pub async fn show(operator: Operator, ItemId(id): ItemId) -> Result<Json<Value>, Problem> {
     operator.app.snapshot().client(&id).map(|client| Json(view(client))).ok_or_else(Problem::not_found)
 }
 
-/// `POST /clients`
+/// Registers a client, and tells its first secret.
+#[utoipa::path(
+    post, path = "/clients", request_body = NewClient,
+    responses(
+        (status = 201, body = NewClientView),
+        OperatorOnly,
+        (status = 409, description = "client_id_taken"),
+        (status = 422, description = "auth_method_unsupported, grant_types_invalid, groups_invalid, name_invalid, \
+            client_id_invalid, client_secret_invalid, jwks_unsupported"),
+    )
+)]
 pub async fn create(
     operator: Operator,
     JsonBody(new): JsonBody<NewClient>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let (client, secret) = clients::create(&operator, new).await?;
-    Ok((StatusCode::CREATED, with_secret(view(&client), secret)))
+    Ok((StatusCode::CREATED, Json(clients::new_view(&client, &secret))))
 }
 
-/// `PATCH /clients/{id}`
+/// Changes a client; its id and secrets stay.
+#[utoipa::path(
+    patch, path = "/clients/{id}", request_body = ClientPatch,
+    responses(
+        (status = 200, body = ClientView),
+        OperatorOnly,
+        (status = 422, description = "auth_method_unsupported, grant_types_invalid, groups_invalid, name_invalid"),
+    )
+)]
 pub async fn change(
     operator: Operator,
     ItemId(id): ItemId,
@@ -42,13 +68,22 @@ pub async fn change(
     Ok(Json(view(&clients::change(&operator, id, patch).await?)))
 }
 
-/// `DELETE /clients/{id}`
+/// Removes a client and its secrets.
+#[utoipa::path(delete, path = "/clients/{id}", responses((status = 204), OperatorOnly))]
 pub async fn remove(operator: Operator, ItemId(id): ItemId) -> Result<StatusCode, Problem> {
     clients::remove(&operator, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `POST /clients/{id}/secrets`
+/// Adds a secret, and tells it; the oldest goes when there would be three.
+#[utoipa::path(
+    post, path = "/clients/{id}/secrets", request_body = Option<NewSecret>,
+    responses(
+        (status = 201, body = NewSecretView),
+        OperatorOnly,
+        (status = 422, description = "client_secret_invalid"),
+    )
+)]
 pub async fn add_secret(
     operator: Operator,
     ItemId(id): ItemId,
@@ -56,10 +91,11 @@ pub async fn add_secret(
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let new = body.map(|JsonBody(new)| new).unwrap_or_default();
     let (row, secret) = clients::add_secret(&operator, id, new).await?;
-    Ok((StatusCode::CREATED, with_secret(secret_view(&row), secret)))
+    Ok((StatusCode::CREATED, Json(clients::new_secret_view(&row, &secret))))
 }
 
-/// `DELETE /clients/{id}/secrets/{secret_id}`
+/// Removes a secret.
+#[utoipa::path(delete, path = "/clients/{id}/secrets/{secret_id}", responses((status = 204), OperatorOnly))]
 pub async fn remove_secret(
     operator: Operator,
     ItemId(id): ItemId,
@@ -67,12 +103,4 @@ pub async fn remove_secret(
 ) -> Result<StatusCode, Problem> {
     clients::remove_secret(&operator, id, secret_id).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// The one answer that shows a secret.
-fn with_secret(mut shown: Value, secret: String) -> Json<Value> {
-    if let Some(object) = shown.as_object_mut() {
-        object.insert("client_secret".into(), secret.into());
-    }
-    Json(shown)
 }

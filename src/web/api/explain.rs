@@ -2,6 +2,7 @@
 
 use axum::Json;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::auth::InTeamspace;
 use super::json::JsonBody;
@@ -10,7 +11,7 @@ use crate::exchange::explain::{Asked, Explanation, explain};
 use crate::oauth::scope::split_scope;
 
 /// An assertion, and the request that it would come with.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExplainBody {
     assertion: String,
@@ -24,7 +25,11 @@ pub struct ExplainBody {
     all: bool,
 }
 
-/// `POST /teamspaces/{slug}/explain`: changes nothing, stores nothing.
+/// Says what would come of an assertion, check by check. It changes nothing and stores nothing.
+#[utoipa::path(
+    post, path = "/teamspaces/{slug}/explain", request_body = ExplainBody,
+    responses((status = 200, body = Explanation), (status = 422, description = "scope_invalid"))
+)]
 pub async fn post(
     at: InTeamspace,
     JsonBody(body): JsonBody<ExplainBody>,

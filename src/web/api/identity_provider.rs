@@ -2,118 +2,206 @@
 
 use axum::Json;
 use axum::http::StatusCode;
+use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::auth::{InTeamspace, ItemId};
+use super::describe::List;
 use super::json::JsonBody;
 use super::problem::Problem;
 use crate::admin::Validation;
-use crate::admin::identity_provider::{self, NewProvider, ProviderPatch, Which, view};
-use crate::model::identity_provider::IdentityProvider;
+use crate::admin::identity_provider::{
+    self, NewProvider, OnlyProviderView, ProviderPatch, ProviderView, Which, view, view_of_only,
+};
+use crate::idp::checks::Check;
 
-/// Members that the only one does not show: there was one before it had a name.
-const OF_SEVERAL: [&str; 4] = ["id", "name", "tenant", "custom_claims"];
+/// A saved identity provider. A change that needed no check has none.
+#[derive(Serialize, ToSchema)]
+pub struct Checked<P> {
+    #[serde(flatten)]
+    provider: P,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    checks: Option<Vec<Check>>,
+}
 
-/// `GET /teamspaces/{slug}/identity-providers`: all of them, the oldest first; there are few.
+/// How the checks came out.
+#[derive(Serialize, ToSchema)]
+pub struct CheckReport {
+    /// Whether the issuer can be believed.
+    ok: bool,
+    checks: Vec<Check>,
+}
+
+/// Lists a teamspace's identity providers, the oldest first, all on one page.
+#[utoipa::path(
+    get, path = "/teamspaces/{slug}/identity-providers",
+    responses((status = 200, body = List<ProviderView>))
+)]
 pub async fn list(at: InTeamspace) -> Json<Value> {
     let items: Vec<Value> =
         at.teamspace_config().identity_providers.iter().map(|provider| view(provider)).collect();
     Json(json!({ "items": items, "next_cursor": null }))
 }
 
-/// `POST /teamspaces/{slug}/identity-providers`
+/// Adds an identity provider, once it is found to be good.
+#[utoipa::path(
+    post, path = "/teamspaces/{slug}/identity-providers", request_body = NewProvider,
+    responses(
+        (status = 201, body = Checked<ProviderView>),
+        (status = 409, description = "changed_meanwhile, issuer_taken, issuer_unavailable, name_taken, \
+            too_many_identity_providers"),
+        (status = 422, description = "name_invalid, scope_invalid, scope_unknown, groups_claim_invalid, tenant_invalid, \
+            custom_claims_invalid, or the code of the check that failed"),
+    )
+)]
 pub async fn create(
     at: InTeamspace,
     JsonBody(new): JsonBody<NewProvider>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+) -> Result<(StatusCode, Json<Checked<Value>>), Problem> {
     let (saved, validation) = identity_provider::add(&at, new).await?;
     Ok((StatusCode::CREATED, with_checks(view(&saved), validation.as_ref())))
 }
 
-/// `GET /teamspaces/{slug}/identity-providers/{id}`
+/// Shows an identity provider.
+#[utoipa::path(
+    get, path = "/teamspaces/{slug}/identity-providers/{id}",
+    responses((status = 200, body = ProviderView))
+)]
 pub async fn show(at: InTeamspace, ItemId(id): ItemId) -> Result<Json<Value>, Problem> {
     Ok(Json(view(Which::Id(id).configured(at.teamspace_config())?)))
 }
 
-/// `PUT /teamspaces/{slug}/identity-providers/{id}`
+/// Replaces an identity provider, once the new one is found to be good.
+#[utoipa::path(
+    put, path = "/teamspaces/{slug}/identity-providers/{id}", request_body = NewProvider,
+    responses(
+        (status = 200, body = Checked<ProviderView>),
+        (status = 409, description = "changed_meanwhile, issuer_taken, issuer_unavailable, name_taken"),
+        (status = 422, description = "name_invalid, scope_invalid, scope_unknown, groups_claim_invalid, tenant_invalid, \
+            custom_claims_invalid, or the code of the check that failed"),
+    )
+)]
 pub async fn put(
     at: InTeamspace,
     ItemId(id): ItemId,
     JsonBody(new): JsonBody<NewProvider>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Checked<Value>>, Problem> {
     let (saved, validation) = identity_provider::put(&at, Which::Id(id), new).await?;
     Ok(with_checks(view(&saved), validation.as_ref()))
 }
 
-/// `PATCH /teamspaces/{slug}/identity-providers/{id}`
+/// Changes an identity provider. Another issuer or product is checked, and so is enabling it.
+#[utoipa::path(
+    patch, path = "/teamspaces/{slug}/identity-providers/{id}", request_body = ProviderPatch,
+    responses(
+        (status = 200, body = Checked<ProviderView>),
+        (status = 409, description = "changed_meanwhile, issuer_taken, issuer_unavailable, name_taken"),
+        (status = 422, description = "name_invalid, scope_invalid, scope_unknown, groups_claim_invalid, tenant_invalid, \
+            custom_claims_invalid, or the code of the check that failed"),
+    )
+)]
 pub async fn change(
     at: InTeamspace,
     ItemId(id): ItemId,
     JsonBody(patch): JsonBody<ProviderPatch>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Checked<Value>>, Problem> {
     let (saved, validation) = identity_provider::change(&at, Which::Id(id), patch).await?;
     Ok(with_checks(view(&saved), validation.as_ref()))
 }
 
-/// `DELETE /teamspaces/{slug}/identity-providers/{id}`
+/// Removes an identity provider.
+#[utoipa::path(delete, path = "/teamspaces/{slug}/identity-providers/{id}", responses((status = 204)))]
 pub async fn remove(at: InTeamspace, ItemId(id): ItemId) -> Result<StatusCode, Problem> {
     identity_provider::remove(&at, Which::Id(id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `POST /teamspaces/{slug}/identity-providers/{id}/check`
-pub async fn check(at: InTeamspace, ItemId(id): ItemId) -> Result<Json<Value>, Problem> {
+/// Checks an identity provider as saving it does, and changes nothing.
+#[utoipa::path(
+    post, path = "/teamspaces/{slug}/identity-providers/{id}/check",
+    responses((status = 200, body = CheckReport))
+)]
+pub async fn check(at: InTeamspace, ItemId(id): ItemId) -> Result<Json<CheckReport>, Problem> {
     checked(&at, &Which::Id(id)).await
 }
 
-/// `GET /teamspaces/{slug}/identity-provider`
+/// Shows the only identity provider.
+#[utoipa::path(
+    get, path = "/teamspaces/{slug}/identity-provider",
+    responses(
+        (status = 200, body = OnlyProviderView),
+        (status = 409, description = "several_identity_providers"),
+    )
+)]
 pub async fn show_only(at: InTeamspace) -> Result<Json<Value>, Problem> {
     Ok(Json(view_of_only(Which::Only.configured(at.teamspace_config())?)))
 }
 
-/// `PUT /teamspaces/{slug}/identity-provider`
-pub async fn put_only(at: InTeamspace, JsonBody(new): JsonBody<NewProvider>) -> Result<Json<Value>, Problem> {
+/// Adds or replaces the only identity provider, once it is found to be good.
+#[utoipa::path(
+    put, path = "/teamspaces/{slug}/identity-provider", request_body = NewProvider,
+    responses(
+        (status = 200, body = Checked<OnlyProviderView>),
+        (status = 409, description = "changed_meanwhile, issuer_taken, issuer_unavailable, name_taken, \
+            several_identity_providers"),
+        (status = 422, description = "name_invalid, scope_invalid, scope_unknown, groups_claim_invalid, tenant_invalid, \
+            custom_claims_invalid, or the code of the check that failed"),
+    )
+)]
+pub async fn put_only(
+    at: InTeamspace,
+    JsonBody(new): JsonBody<NewProvider>,
+) -> Result<Json<Checked<Value>>, Problem> {
     let (saved, validation) = identity_provider::put(&at, Which::Only, new).await?;
     Ok(with_checks(view_of_only(&saved), validation.as_ref()))
 }
 
-/// `PATCH /teamspaces/{slug}/identity-provider`
+/// Changes the only identity provider.
+#[utoipa::path(
+    patch, path = "/teamspaces/{slug}/identity-provider", request_body = ProviderPatch,
+    responses(
+        (status = 200, body = Checked<OnlyProviderView>),
+        (status = 409, description = "changed_meanwhile, issuer_taken, issuer_unavailable, name_taken, \
+            several_identity_providers"),
+        (status = 422, description = "name_invalid, scope_invalid, scope_unknown, groups_claim_invalid, tenant_invalid, \
+            custom_claims_invalid, or the code of the check that failed"),
+    )
+)]
 pub async fn change_only(
     at: InTeamspace,
     JsonBody(patch): JsonBody<ProviderPatch>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Checked<Value>>, Problem> {
     let (saved, validation) = identity_provider::change(&at, Which::Only, patch).await?;
     Ok(with_checks(view_of_only(&saved), validation.as_ref()))
 }
 
-/// `DELETE /teamspaces/{slug}/identity-provider`
+/// Removes the only identity provider.
+#[utoipa::path(
+    delete, path = "/teamspaces/{slug}/identity-provider",
+    responses((status = 204), (status = 409, description = "several_identity_providers"))
+)]
 pub async fn remove_only(at: InTeamspace) -> Result<StatusCode, Problem> {
     identity_provider::remove(&at, Which::Only).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `POST /teamspaces/{slug}/identity-provider/check`
-pub async fn check_only(at: InTeamspace) -> Result<Json<Value>, Problem> {
+/// Checks the only identity provider as saving it does, and changes nothing.
+#[utoipa::path(
+    post, path = "/teamspaces/{slug}/identity-provider/check",
+    responses((status = 200, body = CheckReport), (status = 409, description = "several_identity_providers"))
+)]
+pub async fn check_only(at: InTeamspace) -> Result<Json<CheckReport>, Problem> {
     checked(&at, &Which::Only).await
 }
 
-async fn checked(at: &InTeamspace, which: &Which) -> Result<Json<Value>, Problem> {
+async fn checked(at: &InTeamspace, which: &Which) -> Result<Json<CheckReport>, Problem> {
     let validation = identity_provider::check(at, which).await?;
-    Ok(Json(json!({ "ok": validation.is_ok(), "checks": validation.checks() })))
-}
-
-fn view_of_only(provider: &IdentityProvider) -> Value {
-    let mut shown = view(provider);
-    if let Some(object) = shown.as_object_mut() {
-        object.retain(|name, _| !OF_SEVERAL.contains(&name.as_str()));
-    }
-    shown
+    Ok(Json(CheckReport { ok: validation.is_ok(), checks: validation.checks().to_vec() }))
 }
 
 /// The answer to a change that was validated tells how.
-fn with_checks(mut shown: Value, validation: Option<&Validation>) -> Json<Value> {
-    if let (Some(object), Some(validation)) = (shown.as_object_mut(), validation) {
-        object.insert("checks".into(), json!(validation.checks()));
-    }
-    Json(shown)
+fn with_checks(provider: Value, validation: Option<&Validation>) -> Json<Checked<Value>> {
+    Json(Checked { provider, checks: validation.map(|validation| validation.checks().to_vec()) })
 }

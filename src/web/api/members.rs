@@ -5,18 +5,31 @@ use axum::http::StatusCode;
 use serde_json::Value;
 
 use super::auth::{InTeamspace, ItemId};
+use super::describe::List;
 use super::json::{JsonBody, Params};
 use super::page::{self, PageQuery};
 use super::problem::Problem;
-use crate::admin::members::{self, MemberPatch, NewMember, view};
+use crate::admin::members::{self, MemberPatch, MemberView, NewMember, view};
 
-/// `GET /teamspaces/{slug}/members`
+/// Lists the members by email, without those who were removed.
+#[utoipa::path(
+    get, path = "/teamspaces/{slug}/members", params(PageQuery),
+    responses((status = 200, body = List<MemberView>))
+)]
 pub async fn list(at: InTeamspace, Params(query): Params<PageQuery>) -> Result<Json<Value>, Problem> {
     let found = members::list(&at, query.limit()?, query.after()?).await?;
     Ok(page::answer(found, |member| view(&member)))
 }
 
-/// `POST /teamspaces/{slug}/members`
+/// Invites somebody: a new member, or one who was removed.
+#[utoipa::path(
+    post, path = "/teamspaces/{slug}/members", request_body = NewMember,
+    responses(
+        (status = 201, body = MemberView),
+        (status = 409, description = "member_exists, member_limit_reached"),
+        (status = 422, description = "email_invalid, email_domain_not_allowed"),
+    )
+)]
 pub async fn invite(
     at: InTeamspace,
     JsonBody(new): JsonBody<NewMember>,
@@ -24,7 +37,15 @@ pub async fn invite(
     Ok((StatusCode::CREATED, Json(view(&members::invite(&at, new).await?))))
 }
 
-/// `PATCH /teamspaces/{slug}/members/{id}`
+/// Changes a member's role or status, or unlinks them from their subjects.
+#[utoipa::path(
+    patch, path = "/teamspaces/{slug}/members/{id}", request_body = MemberPatch,
+    responses(
+        (status = 200, body = MemberView),
+        (status = 409, description = "member_limit_reached"),
+        (status = 422, description = "status_invalid"),
+    )
+)]
 pub async fn change(
     at: InTeamspace,
     ItemId(id): ItemId,
@@ -33,19 +54,22 @@ pub async fn change(
     Ok(Json(view(&members::change(&at, id, patch).await?)))
 }
 
-/// `DELETE /teamspaces/{slug}/members/{id}`
+/// Removes a member, who stays out until invited again.
+#[utoipa::path(delete, path = "/teamspaces/{slug}/members/{id}", responses((status = 204)))]
 pub async fn remove(at: InTeamspace, ItemId(id): ItemId) -> Result<StatusCode, Problem> {
     members::remove(&at, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `POST /teamspaces/{slug}/members/{id}/end-sessions`
+/// Ends a member's sessions: assertions about a sign-in until now are refused.
+#[utoipa::path(post, path = "/teamspaces/{slug}/members/{id}/end-sessions", responses((status = 204)))]
 pub async fn end_sessions(at: InTeamspace, ItemId(id): ItemId) -> Result<StatusCode, Problem> {
     members::end_sessions(&at, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `DELETE /teamspaces/{slug}/members/{id}/identities`
+/// Unlinks a member from their subjects: the next subject with the member's email is bound.
+#[utoipa::path(delete, path = "/teamspaces/{slug}/members/{id}/identities", responses((status = 204)))]
 pub async fn unlink(at: InTeamspace, ItemId(id): ItemId) -> Result<StatusCode, Problem> {
     members::unlink(&at, id).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -3,10 +3,12 @@
 mod audit;
 pub(super) mod auth;
 mod clients;
+mod describe;
 mod explain;
 mod identity_provider;
 mod json;
 mod members;
+mod openapi;
 mod page;
 mod policies;
 pub(super) mod problem;
@@ -15,23 +17,35 @@ mod resources;
 pub(crate) mod sign_ins;
 mod teamspaces;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{delete, get, patch, post};
+use axum::routing::get;
 use tower_http::set_header::SetResponseHeaderLayer;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::app::App;
 pub use problem::CODES;
 use problem::Problem;
 
-/// Every route, to be nested under `/api/v1`. No route answers without a token, unknown ones neither.
+/// Every route, to be nested under `/api/v1`. But for the API's own description, which is the same everywhere and holds
+/// no secret, no route answers without a token, unknown ones neither.
 pub fn router(app: Arc<App>) -> Router {
-    routes()
-        .merge(teamspace_routes())
+    let document = Arc::new(OnceLock::new());
+    let issuer = app.config.issuer.clone();
+    // Made when it is first asked for.
+    let show = move || {
+        let text: &Bytes =
+            document.get_or_init(|| description(Some(&issuer)).to_json().unwrap_or_default().into());
+        std::future::ready(([(header::CONTENT_TYPE, "application/json")], text.clone()))
+    };
+    let authenticated = Router::from(routes())
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)
         .layer(DefaultBodyLimit::max(json::MAX_BODY))
@@ -41,62 +55,66 @@ pub fn router(app: Arc<App>) -> Router {
             header::CACHE_CONTROL,
             HeaderValue::from_static("no-store"),
         ))
-        .with_state(app)
+        .with_state(app);
+    Router::new().route("/openapi.json", get(show)).fallback_service(authenticated)
+}
+
+/// The API's description, in OpenAPI 3.1. The server is at `issuer`, or at one that the reader fills in.
+pub fn description(issuer: Option<&str>) -> OpenApi {
+    openapi::complete(routes().into_openapi(), issuer)
+}
+
+/// Every route that needs a token. Only `routes!` adds one, so that each is described.
+fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::with_openapi(openapi::head()).merge(deployment_routes()).merge(teamspace_routes())
 }
 
 /// What belongs to no teamspace.
-fn routes() -> Router<Arc<App>> {
-    Router::new()
-        .route("/resources", get(resources::list).post(resources::create))
-        .route("/resources/{id}", get(resources::show).patch(resources::change).delete(resources::remove))
-        .route("/clients", get(clients::list).post(clients::create))
-        .route("/clients/{id}", get(clients::show).patch(clients::change).delete(clients::remove))
-        .route("/clients/{id}/secrets", post(clients::add_secret))
-        .route("/clients/{id}/secrets/{secret_id}", delete(clients::remove_secret))
-        .route("/sign-ins", get(sign_ins::list_all))
-        .route("/policies", get(policies::show))
-        .route("/policies/sets", get(policies::list_sets))
-        .route("/policies/sets/{id}", get(policies::show_set))
-        .route("/policies/shadow", get(policies::show_shadow))
-        .route("/audit", get(audit::list))
-        .route("/reasons", get(reasons::list))
+fn deployment_routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::default()
+        .routes(routes!(resources::list, resources::create))
+        .routes(routes!(resources::show, resources::change, resources::remove))
+        .routes(routes!(clients::list, clients::create))
+        .routes(routes!(clients::show, clients::change, clients::remove))
+        .routes(routes!(clients::add_secret))
+        .routes(routes!(clients::remove_secret))
+        .routes(routes!(sign_ins::list_all))
+        .routes(routes!(policies::show))
+        .routes(routes!(policies::list_sets))
+        .routes(routes!(policies::show_set))
+        .routes(routes!(policies::show_shadow))
+        .routes(routes!(audit::list))
+        .routes(routes!(reasons::list))
 }
 
 /// Teamspaces, and what is a teamspace's.
-fn teamspace_routes() -> Router<Arc<App>> {
-    Router::new()
-        .route("/teamspaces", get(teamspaces::list).post(teamspaces::create))
-        .route(
-            "/teamspaces/{slug}",
-            get(teamspaces::show).patch(teamspaces::change).delete(teamspaces::remove),
-        )
+fn teamspace_routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::default()
+        .routes(routes!(teamspaces::list, teamspaces::create))
+        .routes(routes!(teamspaces::show, teamspaces::change, teamspaces::remove))
         .merge(provider_routes())
-        .route("/teamspaces/{slug}/members", get(members::list).post(members::invite))
-        .route("/teamspaces/{slug}/members/{id}", patch(members::change).delete(members::remove))
-        .route("/teamspaces/{slug}/members/{id}/end-sessions", post(members::end_sessions))
-        .route("/teamspaces/{slug}/members/{id}/identities", delete(members::unlink))
-        .route("/teamspaces/{slug}/sign-ins", get(sign_ins::list))
-        .route("/teamspaces/{slug}/explain", post(explain::post))
+        .routes(routes!(members::list, members::invite))
+        .routes(routes!(members::change, members::remove))
+        .routes(routes!(members::end_sessions))
+        .routes(routes!(members::unlink))
+        .routes(routes!(sign_ins::list))
+        .routes(routes!(explain::post))
 }
 
 /// A teamspace's identity providers. The path in the singular is for the only one.
-fn provider_routes() -> Router<Arc<App>> {
+fn provider_routes() -> OpenApiRouter<Arc<App>> {
     use identity_provider as providers;
-    Router::new()
-        .route("/teamspaces/{slug}/identity-providers", get(providers::list).post(providers::create))
-        .route(
-            "/teamspaces/{slug}/identity-providers/{id}",
-            get(providers::show).put(providers::put).patch(providers::change).delete(providers::remove),
-        )
-        .route("/teamspaces/{slug}/identity-providers/{id}/check", post(providers::check))
-        .route(
-            "/teamspaces/{slug}/identity-provider",
-            get(providers::show_only)
-                .put(providers::put_only)
-                .patch(providers::change_only)
-                .delete(providers::remove_only),
-        )
-        .route("/teamspaces/{slug}/identity-provider/check", post(providers::check_only))
+    OpenApiRouter::default()
+        .routes(routes!(providers::list, providers::create))
+        .routes(routes!(providers::show, providers::put, providers::change, providers::remove))
+        .routes(routes!(providers::check))
+        .routes(routes!(
+            providers::show_only,
+            providers::put_only,
+            providers::change_only,
+            providers::remove_only
+        ))
+        .routes(routes!(providers::check_only))
 }
 
 async fn not_found() -> Problem {

@@ -2,60 +2,139 @@
 
 use axum::Json;
 use axum::http::StatusCode;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use utoipa::{IntoParams, ToSchema};
 
 use super::auth::{ItemId, Operator};
+use super::describe::{List, OperatorOnly};
 use super::json::Params;
 use super::page::{self, PageQuery};
 use super::problem::Problem;
+use crate::admin::as_json;
 use crate::app::{App, MAX_LISTED};
 use crate::clock::rfc3339;
-use crate::shadow::report::{self, Query};
+use crate::policy::PolicyFile;
+use crate::shadow::report::{self, Query, ShadowReport};
 use crate::store::policy_sets::{self, PastSetTimes};
 use crate::store::{StoreError, shadow};
 
 /// Which differences are asked for.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct ShadowQuery {
+    /// Hash of the shadow set, or how it begins; when it is left out, the one that was tried last.
     set: Option<String>,
+    /// A teamspace's slug.
     teamspace: Option<String>,
+    /// Most differences to tell one by one, 1 to 200; 50 when it is left out.
+    #[param(value_type = Option<i64>, minimum = 1, maximum = 200)]
     limit: Option<String>,
 }
 
-/// `GET /policies`
-pub async fn show(operator: Operator) -> Result<Json<Value>, Problem> {
-    let policies = operator.app.policies();
-    Ok(Json(json!({
-        "hash": policies.hash,
-        "loaded_at": rfc3339(policies.loaded_at),
-        "files": policies.files,
-        "unknown_names": operator.app.unknown_names().into_iter().take(MAX_LISTED).collect::<Vec<_>>(),
-        "last_error": operator.app.policy_files.last_error().map(|error| error.view()),
-        "shadow": shadow_view(&operator.app).await?,
-        "replicas": operator.app.replicas_view(),
-    })))
+/// The policies in force.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Policies)]
+pub struct PoliciesView {
+    hash: String,
+    #[schema(format = DateTime)]
+    loaded_at: String,
+    #[schema(value_type = Vec<Object>)]
+    files: Vec<PolicyFile>,
+    /// Names in policies that nothing has.
+    #[schema(value_type = Vec<Object>)]
+    unknown_names: Vec<Value>,
+    /// Why the newest files are not in force; null when they are.
+    #[schema(required, value_type = Option<Object>)]
+    last_error: Option<Value>,
+    /// Null when no shadow set is tried.
+    #[schema(required)]
+    shadow: Option<ShadowView>,
+    /// Every process on the database, this one first.
+    #[schema(value_type = Vec<Object>)]
+    replicas: Value,
 }
 
-/// Null when it is off. The counts are those of this set, whenever it was tried.
-async fn shadow_view(app: &App) -> Result<Option<Value>, StoreError> {
+/// The set that is tried beside the one in force.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ShadowPolicies)]
+pub struct ShadowView {
+    #[schema(required)]
+    hash: Option<String>,
+    #[schema(required, format = DateTime)]
+    loaded_at: Option<String>,
+    #[schema(required, value_type = Option<Vec<Object>>)]
+    files: Option<Vec<PolicyFile>>,
+    #[schema(required, value_type = Option<Object>)]
+    last_error: Option<Value>,
+    /// Decisions that this set was asked for, whenever it was tried.
+    evaluated: i64,
+    different: i64,
+}
+
+/// A set that is or was in force.
+#[derive(Serialize, ToSchema)]
+pub struct PastSet {
+    hash: String,
+    in_force: bool,
+    #[schema(format = DateTime)]
+    first_loaded_at: String,
+    #[schema(format = DateTime)]
+    last_in_force_at: String,
+}
+
+/// The text of a set.
+#[derive(ToSchema, Serialize)]
+pub struct PastSetText {
+    hash: String,
+    #[schema(format = DateTime)]
+    first_loaded_at: String,
+    #[schema(format = DateTime)]
+    last_in_force_at: String,
+    /// `schema` is its schema, `files` a list of pairs of name and text.
+    #[serde(flatten)]
+    content: serde_json::Map<String, Value>,
+}
+
+/// Shows the policies in force.
+#[utoipa::path(get, path = "/policies", responses((status = 200, body = PoliciesView), OperatorOnly))]
+pub async fn show(operator: Operator) -> Result<Json<PoliciesView>, Problem> {
+    let policies = operator.app.policies();
+    let unknown_names = operator.app.unknown_names().into_iter().take(MAX_LISTED);
+    Ok(Json(PoliciesView {
+        hash: policies.hash.clone(),
+        loaded_at: rfc3339(policies.loaded_at),
+        files: policies.files.clone(),
+        unknown_names: unknown_names.map(|name| json!(name)).collect(),
+        last_error: operator.app.policy_files.last_error().map(|error| error.view()),
+        shadow: shadow_view(&operator.app).await?,
+        replicas: operator.app.replicas_view(),
+    }))
+}
+
+async fn shadow_view(app: &App) -> Result<Option<ShadowView>, StoreError> {
     let Some(shadow) = &app.shadow else { return Ok(None) };
     let policies = shadow.policies();
     let hash = policies.as_ref().map(|set| set.hash.clone());
     let runs = app.store.read(shadow::runs).await?;
     let mine = || runs.iter().filter(|run| Some(&run.shadow_set) == hash.as_ref());
-    Ok(Some(json!({
-        "hash": hash,
-        "loaded_at": policies.as_ref().map(|set| rfc3339(set.loaded_at)),
-        "files": policies.as_ref().map(|set| &set.files),
-        "last_error": shadow.files.last_error().map(|error| error.view()),
-        "evaluated": mine().map(|run| run.evaluated).sum::<i64>(),
-        "different": mine().map(|run| run.different).sum::<i64>(),
-    })))
+    let (evaluated, different) =
+        (mine().map(|run| run.evaluated).sum(), mine().map(|run| run.different).sum());
+    Ok(Some(ShadowView {
+        hash,
+        loaded_at: policies.as_ref().map(|set| rfc3339(set.loaded_at)),
+        files: policies.as_ref().map(|set| set.files.clone()),
+        last_error: shadow.files.last_error().map(|error| error.view()),
+        evaluated,
+        different,
+    }))
 }
 
-/// `GET /policies/sets`: latest first.
+/// Lists the sets that are or were in force, the latest first.
+#[utoipa::path(
+    get, path = "/policies/sets", params(PageQuery), responses((status = 200, body = List<PastSet>), OperatorOnly)
+)]
 pub async fn list_sets(operator: Operator, Params(query): Params<PageQuery>) -> Result<Json<Value>, Problem> {
     let sets = operator.app.store.read(policy_sets::list).await?;
     // Times before 1970 do not occur, so the texts stand in the order of the list.
@@ -63,33 +142,43 @@ pub async fn list_sets(operator: Operator, Params(query): Params<PageQuery>) -> 
     let in_force = operator.app.policies().hash.clone();
     let found = page::of_sorted(sets.into_iter(), &query, key)?;
     Ok(page::answer(found, |set| {
-        json!({
-            "hash": set.hash,
-            "in_force": set.hash == in_force,
-            "first_loaded_at": rfc3339(set.first_loaded_at),
-            "last_in_force_at": rfc3339(set.last_in_force_at),
+        as_json(PastSet {
+            in_force: set.hash == in_force,
+            hash: set.hash,
+            first_loaded_at: rfc3339(set.first_loaded_at),
+            last_in_force_at: rfc3339(set.last_in_force_at),
         })
     }))
 }
 
-/// `GET /policies/sets/{hash}`: by the hash or the beginning of it.
-pub async fn show_set(operator: Operator, ItemId(hash): ItemId) -> Result<Json<Value>, Problem> {
+/// Shows a set by its hash, or by how that begins.
+#[utoipa::path(
+    get, path = "/policies/sets/{id}",
+    responses((status = 200, body = PastSetText), OperatorOnly, (status = 400, description = "hash_ambiguous"))
+)]
+pub async fn show_set(operator: Operator, ItemId(hash): ItemId) -> Result<Json<PastSetText>, Problem> {
     let found = operator.app.store.read(move |c| policy_sets::find(c, &hash)).await;
     let set = found.map_err(ambiguous)?.ok_or_else(Problem::not_found)?;
-    let mut view: Value = serde_json::from_str(&set.content).map_err(|e| Problem::unavailable(&e))?;
-    if let Some(view) = view.as_object_mut() {
-        view.insert("hash".into(), set.hash.into());
-        view.insert("first_loaded_at".into(), rfc3339(set.first_loaded_at).into());
-        view.insert("last_in_force_at".into(), rfc3339(set.last_in_force_at).into());
-    }
-    Ok(Json(view))
+    Ok(Json(PastSetText {
+        content: serde_json::from_str(&set.content).map_err(|e| Problem::unavailable(&e))?,
+        hash: set.hash,
+        first_loaded_at: rfc3339(set.first_loaded_at),
+        last_in_force_at: rfc3339(set.last_in_force_at),
+    }))
 }
 
-/// `GET /policies/shadow`: what the set that was tried last, or another one, would have decided otherwise.
+/// Sums up what the set that was tried last, or another one, would have decided otherwise.
+#[utoipa::path(
+    get, path = "/policies/shadow", params(ShadowQuery),
+    responses(
+        (status = 200, body = ShadowReport), OperatorOnly, (status = 400, description = "hash_ambiguous"),
+        (status = 404, description = "not_found"),
+    )
+)]
 pub async fn show_shadow(
     operator: Operator,
     Params(query): Params<ShadowQuery>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<ShadowReport>, Problem> {
     let limit = PageQuery { limit: query.limit, cursor: None }.limit()?;
     let teamspace_id = match &query.teamspace {
         None => None,
@@ -102,7 +191,7 @@ pub async fn show_shadow(
     let query = Query { set: query.set, teamspace_id, limit };
     let report = operator.app.store.list(move |c| report::report(c, &query)).await;
     let report = report.map_err(ambiguous)?.ok_or_else(Problem::not_found)?;
-    Ok(Json(serde_json::to_value(report).map_err(|e| Problem::unavailable(&e))?))
+    Ok(Json(report))
 }
 
 fn ambiguous(error: StoreError) -> Problem {

@@ -1,11 +1,19 @@
 //! The reasons for refusals.
 
 use axum::Json;
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::oauth::reason::Reason;
+use crate::oauth::reason::{About, Reason};
 
-/// `GET /reasons`: the table of reasons, the same for every caller.
-pub async fn list() -> Json<Value> {
-    Json(json!({ "items": Reason::TABLE }))
+/// The table of reasons.
+#[derive(Serialize, ToSchema)]
+pub struct Reasons {
+    items: &'static [About],
+}
+
+/// Lists the reasons for refusals with who can fix them and how, the same for every caller.
+#[utoipa::path(get, path = "/reasons", responses((status = 200, body = Reasons)))]
+pub async fn list() -> Json<Reasons> {
+    Json(Reasons { items: Reason::TABLE })
 }

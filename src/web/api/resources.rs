@@ -5,12 +5,17 @@ use axum::http::StatusCode;
 use serde_json::Value;
 
 use super::auth::{Admin, ItemId, Operator};
+use super::describe::{List, OperatorOnly};
 use super::json::{JsonBody, Params};
 use super::page::{self, PageQuery};
 use super::problem::Problem;
-use crate::admin::resources::{self, NewResource, ResourcePatch, Viewer};
+use crate::admin::resources::{self, NewResource, ResourcePatch, ResourceView, Viewer};
 
-/// `GET /resources`: to a teamspace, those that are offered to it.
+/// Lists the resources; to a teamspace, those that are offered to it.
+#[utoipa::path(
+    get, path = "/resources", params(PageQuery),
+    responses((status = 200, body = List<ResourceView>))
+)]
 pub async fn list(admin: Admin, Params(query): Params<PageQuery>) -> Result<Json<Value>, Problem> {
     let snapshot = admin.app.snapshot();
     let viewer = Viewer::of(&admin, &snapshot);
@@ -19,7 +24,8 @@ pub async fn list(admin: Admin, Params(query): Params<PageQuery>) -> Result<Json
     Ok(page::answer(found, |resource| viewer.view(resource)))
 }
 
-/// `GET /resources/{id}`
+/// Shows a resource.
+#[utoipa::path(get, path = "/resources/{id}", responses((status = 200, body = ResourceView)))]
 pub async fn show(admin: Admin, ItemId(id): ItemId) -> Result<Json<Value>, Problem> {
     let snapshot = admin.app.snapshot();
     let viewer = Viewer::of(&admin, &snapshot);
@@ -27,7 +33,17 @@ pub async fn show(admin: Admin, ItemId(id): ItemId) -> Result<Json<Value>, Probl
     found.map(|resource| Json(viewer.view(resource))).ok_or_else(Problem::not_found)
 }
 
-/// `POST /resources`
+/// Registers a resource.
+#[utoipa::path(
+    post, path = "/resources", request_body = NewResource,
+    responses(
+        (status = 201, body = ResourceView),
+        OperatorOnly,
+        (status = 409, description = "resource_taken"),
+        (status = 422, description = "name_invalid, scope_invalid, default_scope_unknown, identifier_invalid, \
+            teamspace_unknown"),
+    )
+)]
 pub async fn create(
     operator: Operator,
     JsonBody(new): JsonBody<NewResource>,
@@ -36,7 +52,17 @@ pub async fn create(
     Ok((StatusCode::CREATED, Json(Viewer::Operator.view(&created))))
 }
 
-/// `PATCH /resources/{id}`
+/// Changes a resource; its id stays.
+#[utoipa::path(
+    patch, path = "/resources/{id}", request_body = ResourcePatch,
+    responses(
+        (status = 200, body = ResourceView),
+        OperatorOnly,
+        (status = 409, description = "resource_taken"),
+        (status = 422, description = "name_invalid, scope_invalid, default_scope_unknown, identifier_invalid, \
+            teamspace_unknown"),
+    )
+)]
 pub async fn change(
     operator: Operator,
     ItemId(id): ItemId,
@@ -45,7 +71,8 @@ pub async fn change(
     Ok(Json(Viewer::Operator.view(&resources::change(&operator, id, patch).await?)))
 }
 
-/// `DELETE /resources/{id}`
+/// Removes a resource: no more tokens are issued for it.
+#[utoipa::path(delete, path = "/resources/{id}", responses((status = 204), OperatorOnly))]
 pub async fn remove(operator: Operator, ItemId(id): ItemId) -> Result<StatusCode, Problem> {
     resources::remove(&operator, id).await?;
     Ok(StatusCode::NO_CONTENT)

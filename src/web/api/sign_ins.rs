@@ -4,41 +4,60 @@ use axum::Json;
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
+use utoipa::IntoParams;
 
 use super::auth::{Admin, InTeamspace, Operator};
+use super::describe::{List, OperatorOnly};
 use super::json::Params;
 use super::page::{self, PageQuery};
 use super::problem::Problem;
 use crate::admin::sign_in_search::{SearchFault, SignInSearch};
 use crate::admin::sign_ins;
-use crate::decision_log::view;
+use crate::decision_log::{SignInView, view};
 use crate::store::Page;
 use crate::store::sign_ins::{Filter, SignIn};
 
 /// Which rows are asked for.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct SignInQuery {
+    /// `granted` or `refused`.
     outcome: Option<String>,
     reason: Option<String>,
     request_id: Option<String>,
     client_id: Option<String>,
+    /// An email or a subject.
     person: Option<String>,
+    /// Id of an identity provider.
     identity_provider: Option<String>,
     issuer: Option<String>,
+    /// The first day, or the time from which on.
     from: Option<String>,
+    /// The last day, or the time until which.
     to: Option<String>,
+    /// How many items at the most, 1 to 200; 50 when it is left out.
+    #[param(value_type = Option<i64>, minimum = 1, maximum = 200)]
     limit: Option<String>,
+    /// `next_cursor` of the page before.
     cursor: Option<String>,
 }
 
-/// `GET /teamspaces/{slug}/sign-ins`
+/// Lists a teamspace's decision log, newest first.
+#[utoipa::path(
+    get, path = "/teamspaces/{slug}/sign-ins", params(SignInQuery),
+    responses((status = 200, body = List<SignInView>))
+)]
 pub async fn list(at: InTeamspace, Params(query): Params<SignInQuery>) -> Result<Json<Value>, Problem> {
     let (filter, limit) = query.filter()?;
     Ok(answer(&at, sign_ins::of_teamspace(&at, filter, limit).await?))
 }
 
-/// `GET /sign-ins`: of every teamspace, and those that led to none.
+/// Lists the decision log of every teamspace, and of requests that led to none, newest first.
+#[utoipa::path(
+    get, path = "/sign-ins", params(SignInQuery),
+    responses((status = 200, body = List<SignInView>), OperatorOnly)
+)]
 pub async fn list_all(
     operator: Operator,
     Params(query): Params<SignInQuery>,

@@ -4,35 +4,53 @@ use axum::Json;
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
+use utoipa::IntoParams;
 
 use super::auth::{Admin, InTeamspace, Operator};
+use super::describe::{List, OperatorOnly};
 use super::json::{JsonBody, Params};
 use super::page::{self, PageQuery};
 use super::problem::Problem;
-use crate::admin::teamspaces::{self, NewTeamspace, TeamspacePatch, view};
+use crate::admin::teamspaces::{self, NewTeamspace, TeamspacePatch, TeamspaceView, view};
 
 /// How a change is made.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct ChangeQuery {
     /// Whether to rename it though policies name its slug.
     #[serde(default)]
     force: bool,
 }
 
-/// `GET /teamspaces`
+/// Lists the teamspaces; to a teamspace, itself.
+#[utoipa::path(
+    get, path = "/teamspaces", params(PageQuery),
+    responses((status = 200, body = List<TeamspaceView>))
+)]
 pub async fn list(admin: Admin, Params(query): Params<PageQuery>) -> Result<Json<Value>, Problem> {
     let snapshot = admin.app.snapshot();
     let seen = snapshot.teamspace_configs().map(|t| &t.teamspace).filter(|t| admin.reaches(&t.id));
     Ok(page::answer(page::of_sorted(seen, &query, |t| t.slug.clone())?, view))
 }
 
-/// `GET /teamspaces/{slug}`
+/// Shows a teamspace.
+#[utoipa::path(get, path = "/teamspaces/{slug}", responses((status = 200, body = TeamspaceView)))]
 pub async fn show(at: InTeamspace) -> Json<Value> {
     Json(view(&at.teamspace_config().teamspace))
 }
 
-/// `POST /teamspaces`
+/// Adds a teamspace.
+#[utoipa::path(
+    post, path = "/teamspaces", request_body = NewTeamspace,
+    responses(
+        (status = 201, body = TeamspaceView),
+        OperatorOnly,
+        (status = 409, description = "slug_taken, domain_taken"),
+        (status = 422, description = "slug_invalid, name_invalid, member_limit_invalid, email_domain_invalid, \
+            time_zone_invalid"),
+    )
+)]
 pub async fn create(
     operator: Operator,
     JsonBody(new): JsonBody<NewTeamspace>,
@@ -40,7 +58,17 @@ pub async fn create(
     Ok((StatusCode::CREATED, Json(view(&teamspaces::create(&operator, new).await?))))
 }
 
-/// `PATCH /teamspaces/{slug}`
+/// Changes a teamspace. All but its name is for operators only.
+#[utoipa::path(
+    patch, path = "/teamspaces/{slug}", params(ChangeQuery), request_body = TeamspacePatch,
+    responses(
+        (status = 200, body = TeamspaceView),
+        OperatorOnly,
+        (status = 409, description = "slug_taken, domain_taken, named_in_policies"),
+        (status = 422, description = "slug_invalid, name_invalid, member_limit_invalid, email_domain_invalid, \
+            time_zone_invalid"),
+    )
+)]
 pub async fn change(
     at: InTeamspace,
     Params(query): Params<ChangeQuery>,
@@ -49,7 +77,8 @@ pub async fn change(
     Ok(Json(view(&teamspaces::change(&at, patch, query.force).await?)))
 }
 
-/// `DELETE /teamspaces/{slug}`
+/// Removes a teamspace with its members and identity providers; its decision log stays.
+#[utoipa::path(delete, path = "/teamspaces/{slug}", responses((status = 204), OperatorOnly))]
 pub async fn remove(at: InTeamspace) -> Result<StatusCode, Problem> {
     teamspaces::remove(&at).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -13,6 +13,7 @@ mod identity_providers;
 mod logs;
 mod long_lists;
 mod members;
+mod openapi;
 mod resources;
 mod sign_in_search;
 mod teamspaces;
