@@ -4,6 +4,7 @@ mod admission;
 pub mod api;
 mod body;
 mod console;
+pub mod documents;
 mod error;
 mod health;
 mod metrics;
@@ -42,7 +43,7 @@ pub fn router(app: Arc<App>) -> Router {
     let routes = match Site::of(&app.config).filter(|_| app.config.console.listen.is_none()) {
         Some(site) => {
             let site = Arc::new(site);
-            routes.nest_service(&site.base, console::router(Arc::clone(&app), &site))
+            with_console(routes, &app, &site)
         }
         None => routes,
     };
@@ -54,11 +55,16 @@ pub fn console_router(app: Arc<App>) -> Option<Router> {
     app.config.console.listen?;
     let site = Arc::new(Site::of(&app.config)?);
     let first = Redirect::temporary(&format!("{}/", site.base));
-    let routes = Router::new()
-        .nest_service(&site.base, console::router(Arc::clone(&app), &site))
-        .route("/", get(async || first))
-        .fallback(error::not_found);
+    let routes =
+        with_console(Router::new(), &app, &site).route("/", get(async || first)).fallback(error::not_found);
     Some(guard(app, routes))
+}
+
+/// Adds the console, and the documents that it links to.
+fn with_console(routes: Router<Arc<App>>, app: &Arc<App>, site: &Arc<Site>) -> Router<Arc<App>> {
+    routes
+        .nest_service(&format!("{}/docs", site.root()), console::documents_router(Arc::clone(app), site))
+        .nest_service(&site.base, console::router(Arc::clone(app), site))
 }
 
 /// What is done around every request.

@@ -21,7 +21,9 @@
 //! both.
 
 mod answer;
+mod api;
 mod assets;
+mod documents;
 mod enterprise;
 mod form;
 mod keep;
@@ -72,6 +74,18 @@ pub fn router(app: Arc<App>, site: &Arc<Site>) -> Router {
         .with_state(app)
 }
 
+/// The documents, to be nested at `/docs`. They need no sign-in and know no session.
+pub fn documents_router(app: Arc<App>, site: &Arc<Site>) -> Router {
+    documents::routes()
+        .fallback(async || PageError::NotFound)
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn_with_state(Arc::clone(site), layers::explain_failures))
+        .layer(CompressionLayer::new())
+        .layer(from_fn(layers::secure))
+        .layer(Extension(Arc::clone(site)))
+        .with_state(app)
+}
+
 /// The screens, a line each.
 fn pages() -> Router<Arc<App>> {
     Router::new()
@@ -80,4 +94,5 @@ fn pages() -> Router<Arc<App>> {
         .merge(overview::routes())
         .merge(enterprise::routes())
         .merge(members::routes())
+        .merge(api::routes())
 }

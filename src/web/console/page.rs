@@ -95,6 +95,11 @@ impl Frame {
         }
     }
 
+    /// The path of the documents.
+    pub fn documents(&self) -> String {
+        format!("{}/docs", self.base.strip_suffix("/console").unwrap_or_default())
+    }
+
     /// Whether an operator sees the page.
     pub fn is_operator(&self) -> bool {
         self.person.as_ref().is_some_and(|person| person.is_operator)

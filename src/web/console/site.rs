@@ -30,6 +30,11 @@ impl Site {
         Some(Self { base, assets, origin, is_https: url.scheme() == "https" })
     }
 
+    /// The path below which the console and the documents are.
+    pub fn root(&self) -> &str {
+        self.base.strip_suffix("/console").unwrap_or_default()
+    }
+
     /// The name of a cookie. Without https, which only loopback may do, browsers take no name with the prefix.
     pub fn cookie(&self, name: &str) -> String {
         format!("{}countersign{name}", if self.is_https { HOST_PREFIX } else { "" })
