@@ -1,0 +1,71 @@
+//! Every page of the console, found in its source, so that none is forgotten.
+
+use std::path::Path;
+
+use countersign::store::sign_ins::SignIn;
+use serde_json::{Value, json};
+
+use crate::harness::{CLIENT, RESOURCE, TestApp};
+
+/// Paths that are asked for with GET and are no pages.
+const NO_PAGES: [&str; 2] = ["/assets/{version}/{name}", "/api/{name}"];
+
+/// The paths that the console's source gives to `get`.
+fn paths() -> Vec<String> {
+    let mut sources = String::new();
+    read(Path::new("src/web/console"), &mut sources);
+    let routes = sources.split(".route(\"").skip(1).filter_map(|rest| rest.split_once('"'));
+    let gets = routes.filter(|(_, rest)| {
+        let end = rest.find(".route(").unwrap_or(rest.len()).min(rest.find(['}', ';']).unwrap_or(rest.len()));
+        rest[..end].contains("get(")
+    });
+    let mut paths: Vec<String> = gets.map(|(path, _)| path.to_owned()).collect();
+    paths.sort();
+    paths.dedup();
+    paths
+}
+
+fn read(dir: &Path, sources: &mut String) {
+    for entry in std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.is_dir() {
+            read(&entry, sources);
+        } else if entry.extension().is_some_and(|extension| extension == "rs")
+            // The documents are not below the console.
+            && !entry.ends_with("documents.rs")
+        {
+            sources.push_str(&std::fs::read_to_string(entry).unwrap());
+        }
+    }
+}
+
+/// Every page with something in it, as the browser's script takes them.
+pub async fn screens(app: &TestApp) -> Vec<Value> {
+    let sign_ins = app.sign_ins().await;
+    let refused: &SignIn = sign_ins.iter().find(|row| row.reason == "aud_mismatch").unwrap();
+    let member = app.member("dana@acme.com").await.unwrap().id;
+    let resource = app.app.snapshot().resource(RESOURCE).unwrap().id.clone();
+    let mut screens = Vec::new();
+    for path in paths().into_iter().filter(|path| !NO_PAGES.contains(&&**path) && !path.ends_with("/export"))
+    {
+        let id = match path.split("/{id}").next().unwrap() {
+            "/clients" => CLIENT,
+            "/resources" => &resource,
+            "/t/{slug}/members" => &member,
+            _ => "id-of-acme",
+        };
+        let filled =
+            path.replace("{slug}", "acme").replace("{request_id}", &refused.request_id).replace("{id}", id);
+        for kind in
+            if filled.contains("{kind}") { &["okta", "entra", "keycloak", "claude"][..] } else { &[""] }
+        {
+            let filled = filled.replace("{kind}", kind);
+            assert!(!filled.contains('{'), "say in tests/it/browser/routes.rs what to put into {path}");
+            screens.push(json!({ "path": format!("/console{filled}"), "ours": path != "/api" }));
+        }
+    }
+    assert!(screens.len() > 5, "{screens:?}");
+    for document in ["/docs", "/docs/policies", "/docs/reference/reasons", "/docs/decisions"] {
+        screens.push(json!({ "path": document, "ours": true }));
+    }
+    screens
+}

@@ -1,0 +1,112 @@
+// A browser that notices what a page must not do: break its content security policy, ask other hosts, throw, or log errors.
+import { chromium } from "playwright-core";
+import { createRequire } from "node:module";
+import { readFileSync } from "node:fs";
+
+const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+// The test writes what the scenario needs to standard input.
+export const given = JSON.parse(readFileSync(0, "utf8"));
+
+const problems = new Set();
+
+export function problem(text) {
+  problems.add(text);
+}
+
+export function expect(holds, text) {
+  if (!holds) problem(text);
+}
+
+// Runs a scenario with one browser, prints what went wrong and ends with 1 if anything did.
+export async function scenario(run) {
+  const browser = await chromium.launch({
+    executablePath: given.chromium,
+    // Chromium has no sandbox as root, and little shared memory in containers.
+    args: ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
+  });
+  try {
+    await run(browser);
+  } catch (error) {
+    problem(error.stack ?? String(error));
+  } finally {
+    await browser.close();
+  }
+  for (const text of problems) console.error(`- ${text}`);
+  process.exit(problems.size === 0 ? 0 : 1);
+}
+
+// A fresh visitor. Options are Playwright's, such as colorScheme, viewport and javaScriptEnabled.
+export async function visitor(browser, options = {}) {
+  const context = await browser.newContext({ baseURL: given.base, reducedMotion: "reduce", ...options });
+  context.setDefaultTimeout(30_000);
+  await context.addInitScript(() => {
+    document.addEventListener("securitypolicyviolation", (event) => {
+      console.error(`policy violated: ${event.violatedDirective} by ${event.blockedURI} ${event.sourceFile ?? ""}:${event.lineNumber}`);
+    });
+  });
+  const page = await context.newPage();
+  watch(page);
+  return page;
+}
+
+function watch(page) {
+  page.on("pageerror", (error) => problem(`${page.url()}: ${error}`));
+  page.on("console", (message) => {
+    // A refused request is what some scenarios are about; they look at its status themselves.
+    const isStatus = message.text().startsWith("Failed to load resource: the server responded with a status");
+    if (message.type() === "error" && !isStatus) problem(`${page.url()}: ${message.text()}`);
+  });
+  page.on("request", (request) => {
+    const { origin, protocol } = new URL(request.url());
+    const isOurs = protocol === "data:" || origin === given.base;
+    expect(isOurs, `${page.url()} asks ${origin}`);
+  });
+}
+
+// Signs in as an operator, with a token of its own.
+export async function signIn(page) {
+  await page.goto("/console/sign-in");
+  await page.getByLabel("Set-up token", { exact: true }).fill(given.tokens.pop());
+  await page.getByRole("button", { name: "Continue" }).click();
+  await page.waitForURL((url) => !url.pathname.endsWith("/sign-in"));
+}
+
+// Opens a path; the answer must have the status.
+export async function open(page, path, status = 200) {
+  const response = await page.goto(path, { waitUntil: "load" });
+  expect(response?.status() === status, `${path}: status ${response?.status()}, expected ${status}`);
+  return response;
+}
+
+// Bytes of HTML, styles and scripts that a first visit to a path transfers.
+export async function transferred(page, path) {
+  const session = await page.context().newCDPSession(page);
+  await session.send("Network.enable");
+  await session.send("Network.setCacheDisabled", { cacheDisabled: true });
+  let bytes = 0;
+  session.on("Network.loadingFinished", (event) => (bytes += event.encodedDataLength));
+  await page.goto(path, { waitUntil: "networkidle" });
+  await session.detach();
+  return bytes;
+}
+
+// Findings of axe, each with the rule, the place and how to mend it.
+export async function accessibility(page) {
+  await page.evaluate(axeSource);
+  const found = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+  return found.violations.flatMap(({ id, nodes }) =>
+    nodes.slice(0, 3).map((node) => `${id} at ${node.target.join(" ")}: ${node.failureSummary.replaceAll("\n", " ")}`),
+  );
+}
+
+// How many pixels the page is wider than its window, and its widest elements.
+export async function overflow(page) {
+  return page.evaluate(() => {
+    const width = document.documentElement.clientWidth;
+    const excess = document.documentElement.scrollWidth - width;
+    if (excess <= 0) return { excess: 0, by: [] };
+    const wide = [...document.querySelectorAll("body *")].filter((element) => element.getBoundingClientRect().right > width + 1);
+    return { excess, by: wide.slice(0, 4).map((element) => `${element.tagName.toLowerCase()}.${element.className}`) };
+  });
+}
