@@ -9,6 +9,7 @@ mod refusals;
 mod replaced;
 mod replica_registry;
 mod retention;
+mod seals;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,6 +27,7 @@ use crate::limits::refusals::Refusals;
 use crate::limits::turns::Turns;
 use crate::limits::{Limits, UnreadableAddresses};
 use crate::metrics::Metrics;
+use crate::model::log::Log;
 use crate::policy::reload::{PolicyFiles, Watch};
 use crate::policy::reload::{PolicyReloader, ReloadTrigger};
 use crate::policy::{CacheControl, LoadError, Policies};
@@ -42,6 +44,7 @@ pub use clock_watch::ClockWatch;
 pub use readiness::{Check, Readiness};
 pub use references::MAX_LISTED;
 pub use replica_registry::ReplicaRegistry;
+pub use seals::{INTERVAL as SEAL_INTERVAL, Seals};
 
 /// Why the service cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -91,6 +94,8 @@ pub struct App {
     pub readiness: Readiness,
     /// What sets that are not in force any more say of themselves.
     pub past_sets: PastSets,
+    /// The chains of both logs.
+    pub seals: Seals,
     kept: policies::ArchivedSets,
     told_names: references::Told,
     snapshot: ArcSwap<Snapshot>,
@@ -151,6 +156,7 @@ impl App {
             replicas: ReplicaRegistry::new(clock.now())?,
             readiness: Readiness::default(),
             past_sets: PastSets::default(),
+            seals: Seals::new(&config),
             kept: policies::ArchivedSets::default(),
             told_names: references::Told::default(),
             snapshot: ArcSwap::from_pointee(snapshot),
@@ -268,10 +274,15 @@ impl App {
         if !self.clock_watch.may_delete(&*self.clock) {
             return Ok(());
         }
+        if let Err(error) = self.seal_logs().await {
+            tracing::warn!(%error, "cannot seal the logs; only rows that are sealed are deleted");
+        }
+        let key = self.seals.key.as_ref();
+        self.store.prune_log(Log::Decisions, before, key).await?;
         self.store.prune(now, before).await?;
         let kept_for = self.config.retention.audit.as_secs();
         if kept_for > 0 {
-            self.store.prune_audit(now - kept_for).await?;
+            self.store.prune_log(Log::Admin, now - kept_for, key).await?;
         }
         signing::prune(&self.store, now).await
     }

@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::atomic::Ordering;
 
 use prometheus_client::metrics::counter::ConstCounter;
-use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
@@ -24,6 +25,7 @@ fn state(app: &App) -> Registry {
     add_policies(&mut registry, app);
     add_replicas(&mut registry, app);
     add_clock(&mut registry, app);
+    add_seals(&mut registry, app);
     for (name, help, number) in [
         ("connections", "Open connections to the public listener", app.gate.connections.open()),
         ("connections_max", "How many of them there may be", app.gate.connections.most()),
@@ -88,6 +90,15 @@ fn add_clock(registry: &mut Registry, app: &App) {
     registry.register_with_unit("clock_difference", help, Unit::Seconds, difference);
     let steps = ConstCounter::new(app.clock_watch.steps());
     registry.register("clock_steps", "How often this machine's clock was set while the process ran", steps);
+}
+
+fn add_seals(registry: &mut Registry, app: &App) {
+    let sealed = Family::<Vec<(&str, &str)>, Gauge>::default();
+    for (log, last_id) in app.seals.sealed() {
+        sealed.get_or_create(&vec![("log", log.as_str())]).set(last_id);
+    }
+    let help = "The last row of each log that is sealed; 0 while this process has not looked";
+    registry.register("audit_sealed_id", help, sealed);
 }
 
 fn add_shadow(registry: &mut Registry, shadow: &Shadow) {

@@ -1,6 +1,7 @@
 //! The command line. Every command ends with 0 (fine), 1 (a finding or refusal) or 2 (could not run).
 
 mod admin_token;
+mod audit;
 mod config;
 mod console;
 mod db;
@@ -65,6 +66,9 @@ enum Command {
     /// The console's sign-in.
     #[command(subcommand)]
     Console(console::ConsoleCommand),
+    /// The chains of the decision log and the audit log.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// The configuration.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -129,6 +133,7 @@ impl Cli {
             Command::AdminToken(command) => block_on(command.run(Config::load(file)?)),
             Command::Keys(command) => block_on(command.run(Config::load(file)?)),
             Command::Console(command) => block_on(command.run(Config::load(file)?)),
+            Command::Audit(command) => block_on(command.run(Config::load(file)?)),
             Command::Config(command) => command.run(file),
             Command::Policy(command) => command.run(file),
             Command::Openapi => openapi::run(),

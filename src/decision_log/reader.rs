@@ -2,7 +2,7 @@
 //! database, so that the next process goes on from there.
 
 use crate::clock::{Clock, MAX_DIFFERENCE};
-use crate::store::log_streams::{self, Lease, Position, View};
+use crate::store::log_streams::{self, CommitWatermark, Lease, Position, View};
 use crate::store::{Store, StoreError};
 
 /// For how long no other process reads, in seconds: how long a reader waits after its process was killed.
@@ -57,34 +57,5 @@ impl LogReader {
     pub async fn release(&self, store: &Store) -> Result<(), StoreError> {
         let (name, holder) = (self.name.clone(), self.holder.clone());
         store.write(move |c| log_streams::release(c, &name, &holder)).await
-    }
-}
-
-/// Up to which id every row can be seen, where ids do not follow commits: it is what could be seen once, when the
-/// transactions that were adding rows then have ended. No time-out tells that, and least of all a row's time, which
-/// is that of a request that may have waited before it wrote.
-#[derive(Debug, Default)]
-pub struct CommitWatermark {
-    settled: i64,
-    /// The end of the log at the last look, with those of its writers that have not ended.
-    seen: View,
-}
-
-impl CommitWatermark {
-    /// The highest id below which no row can appear any more.
-    pub fn settled(&self) -> i64 {
-        self.settled
-    }
-
-    /// Takes note of what can be seen now.
-    pub fn see(&mut self, view: View) {
-        self.seen.writers.retain(|writer| view.writers.contains(writer));
-        if self.seen.writers.is_empty() {
-            self.settled = self.seen.newest;
-            self.seen = view;
-        }
-        if self.seen.writers.is_empty() {
-            self.settled = self.seen.newest;
-        }
     }
 }

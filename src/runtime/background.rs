@@ -7,8 +7,8 @@ use tokio::signal::unix::Signal;
 use tokio::sync::Notify;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, interval_at, sleep, timeout};
 
-use super::schedule::Schedule;
-use crate::app::App;
+use super::schedule::{Pace, Schedule};
+use crate::app::{App, SEAL_INTERVAL};
 use crate::decision_log::counter::SignInCounter;
 use crate::policy::reload::ReloadTrigger;
 
@@ -171,6 +171,24 @@ async fn until_probe(app: &App, pause: Duration) {
     tokio::select! {
         () = sleep(pause.saturating_sub(PROBE_AGAIN)) => {}
         () = app.store.failures().happened() => {}
+    }
+}
+
+/// Seals both logs, the last rows when the service stops.
+pub(super) async fn seal(app: Arc<App>, schedule: Schedule) {
+    let period = Duration::from_secs(SEAL_INTERVAL);
+    let mut timer = every(period);
+    while schedule.next(timer.tick()).await.is_some() {
+        seal_logs(&app).await;
+    }
+    if schedule.pace == Pace::Timed {
+        seal_logs(&app).await;
+    }
+}
+
+async fn seal_logs(app: &App) {
+    if let Err(error) = app.seal_logs().await {
+        tracing::warn!(%error, "cannot seal the logs");
     }
 }
 

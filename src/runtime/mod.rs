@@ -184,6 +184,9 @@ impl Starting<'_> {
         let app = self.app;
         // It also forgets what callers have left behind in memory.
         self.background("retention", |schedule| background::prune(Arc::clone(app), schedule));
+        self.spawn(optional("log_seals", Stage::LogStreams), |schedule| {
+            background::seal(Arc::clone(app), schedule)
+        });
         self.spawn(optional("counted_refusals", Stage::Background), |schedule| {
             background::record_refusals(Arc::clone(app), schedule)
         });

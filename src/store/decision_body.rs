@@ -93,6 +93,11 @@ impl Stored {
         self.decisions
     }
 
+    /// The key that belongs to its content.
+    pub(super) fn key(&self) -> BodyId {
+        DecisionBody::new(self.decisions.clone(), self.facts.clone()).id().clone()
+    }
+
     /// Gives a row's decisions and facts back; `own` are the facts that the row itself has.
     pub(super) fn complete(&self, decisions: &mut String, own: &mut String) -> Result<(), StoreError> {
         decisions.clone_from(&self.decisions);

@@ -5,10 +5,11 @@ use std::collections::HashSet;
 use diesel::prelude::*;
 
 use super::connection::on_either;
-use super::schema::{log_streams, sign_ins};
+use super::schema::{admin_events, log_streams, sign_ins};
 use super::sign_ins::{SignIn, complete};
 use super::{AnyConnection, StoreError};
 use crate::clock::{MAX_DIFFERENCE, UnixSeconds};
+use crate::model::log::Log;
 
 /// How far a stream is, and who sends it. A stream that is not in the table has sent nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Queryable, Selectable)]
@@ -42,6 +43,35 @@ pub struct View {
     pub writers: HashSet<String>,
 }
 
+/// Up to which id every row can be seen, where ids do not follow commits: it is what could be seen once, when the
+/// transactions that were adding rows then have ended. No time-out tells that, and least of all a row's time, which
+/// is that of a request that may have waited before it wrote.
+#[derive(Debug, Default)]
+pub struct CommitWatermark {
+    settled: i64,
+    /// The end of the log at the last look, with those of its writers that have not ended.
+    seen: View,
+}
+
+impl CommitWatermark {
+    /// The highest id below which no row can appear any more.
+    pub fn settled(&self) -> i64 {
+        self.settled
+    }
+
+    /// Takes note of what can be seen now.
+    pub fn see(&mut self, view: View) {
+        self.seen.writers.retain(|writer| view.writers.contains(writer));
+        if self.seen.writers.is_empty() {
+            self.settled = self.seen.newest;
+            self.seen = view;
+        }
+        if self.seen.writers.is_empty() {
+            self.settled = self.seen.newest;
+        }
+    }
+}
+
 /// A process's claim to be the one that sends, or reads.
 #[derive(Debug, Clone)]
 pub struct Lease {
@@ -53,14 +83,23 @@ pub struct Lease {
 /// How far a reader of the log is, and how much of the log can be seen.
 pub fn look(connection: &mut AnyConnection, name: &str) -> Result<(Position, View), StoreError> {
     let position = position(connection, name)?;
-    let newest: Option<i64> = sign_ins::table.select(diesel::dsl::max(sign_ins::id)).first(connection)?;
+    Ok((position, end_of(connection, Log::Decisions)?))
+}
+
+/// The end of a log, as it can be seen now.
+pub fn end_of(connection: &mut AnyConnection, log: Log) -> Result<View, StoreError> {
+    use diesel::dsl::max;
+    let newest: Option<i64> = match log {
+        Log::Decisions => sign_ins::table.select(max(sign_ins::id)).first(connection)?,
+        Log::Admin => admin_events::table.select(max(admin_events::id)).first(connection)?,
+    };
     // Asked for after the highest id.
     let writers = match connection {
         AnyConnection::Sqlite(_) => HashSet::new(),
         #[cfg(feature = "postgres")]
-        AnyConnection::Postgres(connection) => writers(connection)?,
+        AnyConnection::Postgres(connection) => writers(connection, log)?,
     };
-    Ok((position, View { newest: newest.unwrap_or_default(), writers }))
+    Ok(View { newest: newest.unwrap_or_default(), writers })
 }
 
 /// The id up to which no further row can appear: SQLite has one writer, so that is what can be seen; elsewhere it is
@@ -99,17 +138,22 @@ pub fn unsent(
 /// first. Whoever inserts holds a lock on the table from before the id is given out until the end: asked for after
 /// the highest id, these are all the transactions that can still bring a lower one.
 #[cfg(feature = "postgres")]
-fn writers(connection: &mut diesel::PgConnection) -> QueryResult<HashSet<String>> {
+fn writers(connection: &mut diesel::PgConnection, log: Log) -> QueryResult<HashSet<String>> {
     #[derive(QueryableByName)]
     struct Writer {
         #[diesel(sql_type = diesel::sql_types::Text)]
         virtualtransaction: String,
     }
+    let table = match log {
+        Log::Decisions => "sign_ins",
+        Log::Admin => "admin_events",
+    };
     let writers: Vec<Writer> = diesel::sql_query(
         "SELECT virtualtransaction FROM pg_locks \
-         WHERE relation = 'sign_ins'::regclass AND mode = 'RowExclusiveLock' \
+         WHERE relation = $1::regclass AND mode = 'RowExclusiveLock' \
          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
     )
+    .bind::<diesel::sql_types::Text, _>(table)
     .load(connection)?;
     Ok(writers.into_iter().map(|writer| writer.virtualtransaction).collect())
 }

@@ -21,6 +21,7 @@ pub mod ledger;
 mod link;
 #[cfg(feature = "postgres")]
 mod listener;
+pub mod log_seals;
 pub mod log_streams;
 mod maintenance;
 pub mod member_cache;
@@ -52,6 +53,7 @@ use tokio::sync::Notify;
 
 use crate::clock::{UnixSeconds, month_of};
 use crate::config::Database;
+use crate::model::log::Log;
 use crate::oauth::error::{Reason, TokenError};
 pub use conflict::Conflict;
 pub use connection::AnyConnection;
@@ -59,6 +61,7 @@ use decision_body::KnownBodies;
 pub use failures::Failures;
 use ledger::Entry;
 pub use ledger::{Committed, MemberChange, RedeemError, Redemption};
+use log_seals::key::SealKey;
 use sign_ins::NewSignIn;
 pub use worker::CommitCounts;
 use worker::Workers;
@@ -342,12 +345,20 @@ impl Store {
         self.workers.bodies.forget();
     }
 
-    /// Deletes rows of the audit log, in steps between which others write.
-    pub async fn prune_audit(&self, before: UnixSeconds) -> Result<(), StoreError> {
-        while maintenance::is_full_step(
-            self.write::<_, StoreError, _>(move |c| Ok(maintenance::prune_audit(c, before)?)).await?,
-        ) {}
-        Ok(())
+    /// Deletes rows of a log that are older than a time and sealed, in steps between which others write.
+    pub async fn prune_log(
+        &self,
+        log: Log,
+        before: UnixSeconds,
+        key: Option<&SealKey>,
+    ) -> Result<(), StoreError> {
+        loop {
+            let key = key.cloned();
+            let step = self.write(move |c| log_seals::prune::prune(c, log, before, key.as_ref()));
+            if step.await? == 0 {
+                return Ok(());
+            }
+        }
     }
 
     /// Deletes sessions of the console that have ended by themselves.
@@ -363,12 +374,6 @@ impl Store {
     pub async fn prune(&self, now: UnixSeconds, sign_ins_before: UnixSeconds) -> Result<(), StoreError> {
         let bodies = Arc::clone(&self.workers.bodies);
         self.write(move |c| maintenance::tidy(c, &bodies, now, sign_ins_before)).await?;
-        loop {
-            let step = self.write(move |c| maintenance::prune_sign_ins(c, sign_ins_before)).await?;
-            if !maintenance::is_full_step(step) {
-                break;
-            }
-        }
         let (hour, month) = (sign_ins_before, month_of(sign_ins_before));
         // Of one hour there may be more than a step takes, and the next turn comes in a minute.
         for _ in 0..SWEEPS {

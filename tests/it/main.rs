@@ -83,6 +83,7 @@ mod request;
 mod requirements;
 mod resolver;
 mod runtime;
+mod seals;
 mod seats;
 mod shadow;
 mod sign_in_counts;

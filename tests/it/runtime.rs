@@ -19,10 +19,11 @@ use crate::logging::Log;
 use crate::process::{Process, until};
 
 /// Whatever the configuration.
-const ALWAYS: [&str; 8] = [
+const ALWAYS: [&str; 9] = [
     "configuration",
     "counted_refusals",
     "heartbeat",
+    "log_seals",
     "management_listener",
     "policies",
     "public_listener",

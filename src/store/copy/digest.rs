@@ -19,17 +19,17 @@ pub struct Digest {
 }
 
 /// A digest that is being made.
-pub(super) struct Digester {
+pub(in crate::store) struct Digester {
     context: Context,
     pub(super) rows: u64,
 }
 
 impl Digester {
-    pub(super) fn new() -> Self {
+    pub(in crate::store) fn new() -> Self {
         Self { context: Context::new(&SHA256), rows: 0 }
     }
 
-    pub(super) fn add(&mut self, row: &Row) {
+    pub(in crate::store) fn add(&mut self, row: &Row) {
         for value in row {
             let length = value.as_ref().map_or(NULL, |text| text.len() as u64);
             self.context.update(&length.to_be_bytes());
@@ -38,7 +38,7 @@ impl Digester {
         self.rows += 1;
     }
 
-    pub(super) fn finish(self) -> Digest {
+    pub(in crate::store) fn finish(self) -> Digest {
         Digest { rows: self.rows, sha256: URL_SAFE_NO_PAD.encode(self.context.finish()) }
     }
 }

@@ -3,9 +3,9 @@
 //! The copy is one state of the source: it is read in one transaction. The target may hold the beginning of the
 //! same copy, each table a first part of the source's rows in the order of their keys: the copy goes on there.
 
-mod digest;
+pub(super) mod digest;
 mod progress;
-mod rows;
+pub(super) mod rows;
 mod side;
 pub mod tables;
 

@@ -14,7 +14,7 @@ use super::tables::{ColumnKind, Table};
 use crate::store::AnyConnection;
 
 /// A row, in the order of [`Table::columns`].
-pub(super) type Row = Vec<Option<String>>;
+pub(in crate::store) type Row = Vec<Option<String>>;
 
 /// Most parameters of one statement of SQLite, far below its limit: a short text is prepared once, and kept.
 const PARAMETERS: usize = 1000;
@@ -116,7 +116,7 @@ impl Query for RowsQuery<'_> {
 impl<C: Connection> RunQueryDsl<C> for RowsQuery<'_> {}
 
 /// The rows behind a key, or the first ones; at most `limit`.
-pub(super) fn read(
+pub(in crate::store) fn read(
     connection: &mut AnyConnection,
     table: &Table,
     after: &[String],

@@ -32,7 +32,7 @@ const SMALL: usize = 2000;
 /// Rows in a batch when each holds a document of up to a megabyte.
 const LARGE: usize = 20;
 
-const fn table(name: &'static str, key: usize, columns: &'static str) -> Table {
+pub(in crate::store) const fn table(name: &'static str, key: usize, columns: &'static str) -> Table {
     Table { name, key, columns, batch: SMALL }
 }
 

@@ -4,7 +4,7 @@ use countersign::admin::tokens::{self, NewToken};
 use countersign::config::{ClientIpSource, Duration};
 use countersign::model::actor_kind::ActorKind;
 use countersign::store::admin_events::{self, NewAdminEvent};
-use countersign::store::{AnyConnection, StoreError};
+use countersign::store::{AnyConnection, Store, StoreError};
 use serde_json::{Value, json};
 
 use super::harness::{Api, Harness, NOW};
@@ -27,8 +27,17 @@ fn event(at: i64, action: &str, object: &str) -> NewAdminEvent {
 }
 
 async fn append(h: &Harness, row: NewAdminEvent) {
+    append_to(&h.app.store, row).await;
+}
+
+async fn append_to(store: &Store, row: NewAdminEvent) {
     let append = move |c: &mut AnyConnection| Ok::<_, StoreError>(admin_events::append(c, &row)?);
-    h.app.store.write(append).await.unwrap();
+    store.write(append).await.unwrap();
+}
+
+/// Adds a row of a time.
+pub async fn append_at(store: &Store, at: i64) {
+    append_to(store, event(at, "test", "test")).await;
 }
 
 async fn events(h: &Harness) -> Vec<Value> {

@@ -1,7 +1,7 @@
 //! The admin API, noun by noun.
 
 mod access;
-mod audit;
+pub mod audit;
 mod budget;
 mod clients;
 mod commands;

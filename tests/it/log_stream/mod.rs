@@ -14,9 +14,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use countersign::config::LogStream;
-use countersign::decision_log::reader::CommitWatermark;
 use countersign::decision_log::stream as log_stream;
-use countersign::store::log_streams::{self, View};
+use countersign::store::log_streams::{self, CommitWatermark, View};
 use countersign::store::sign_ins::NewSignIn;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;

@@ -1,0 +1,59 @@
+//! The chains of both logs. A seal holds a digest of some rows and of the seal before it, so that nobody can change,
+//! remove, add or reorder sealed rows without making every seal since anew. Rows are written without their chain, and
+//! sealed a little later: [`append`] does that, [`prune`] deletes old rows by whole seals, [`verify`] checks all.
+
+pub mod append;
+mod content;
+pub mod key;
+pub mod prune;
+pub mod verify;
+
+use diesel::prelude::*;
+
+use super::schema::log_seals;
+use super::{AnyConnection, StoreError};
+use crate::clock::UnixSeconds;
+use crate::model::log::Log;
+
+/// Most rows under one seal: as many as one step of pruning deletes, and as a finding is exact to.
+pub const MAX_ROWS: usize = 250;
+
+/// A seal over the rows after the one before it.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
+#[diesel(table_name = log_seals)]
+pub struct Seal {
+    pub log: Log,
+    /// From 1 on, without gaps.
+    pub number: i64,
+    /// Says which columns of the rows are in the digest.
+    pub format: i64,
+    /// It covers every row after the `last_id` of the seal before, up to this id.
+    pub last_id: i64,
+    pub row_count: i64,
+    /// The latest time of its rows.
+    pub newest_at: UnixSeconds,
+    pub sealed_at: UnixSeconds,
+    /// SHA-256 over the seal before, the rows and the members above.
+    pub digest: String,
+    /// Names the key that made `code`; both are empty where no key is configured.
+    pub key_id: String,
+    pub code: String,
+    /// Set when the rows were deleted because of their age: all were older than this.
+    pub pruned_before: Option<UnixSeconds>,
+}
+
+/// The newest seal of a log.
+pub fn newest(connection: &mut AnyConnection, log: Log) -> Result<Option<Seal>, StoreError> {
+    let seals = log_seals::table.filter(log_seals::log.eq(log)).order(log_seals::number.desc());
+    Ok(seals.select(Seal::as_select()).first(connection).optional()?)
+}
+
+/// The first seals with a higher number.
+fn after(connection: &mut AnyConnection, log: Log, number: i64, limit: i64) -> Result<Vec<Seal>, StoreError> {
+    let seals = log_seals::table
+        .filter(log_seals::log.eq(log))
+        .filter(log_seals::number.gt(number))
+        .order(log_seals::number.asc())
+        .limit(limit);
+    Ok(seals.select(Seal::as_select()).load(connection)?)
+}
