@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The questions that policies answer, in the order in which they are asked.
+/// The questions that policies answer. Those of a sign-in come in the order in which they are asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Action {
     ConfigureIssuer,
@@ -11,11 +11,115 @@ pub enum Action {
     AdmitMember,
     GrantResource,
     GrantScope,
+    /// What somebody wants to do in the console or by the admin API.
+    #[serde(untagged)]
+    Console(ConsoleAction),
+}
+
+/// Declares the console's actions, each with its name in the schema and what it can be asked of.
+macro_rules! console_actions {
+    ($($(#[$about:meta])* $variant:ident = $name:literal on $on:ident;)+) => {
+        /// What somebody may want to do in the console or by the admin API.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum ConsoleAction {
+            $($(#[$about])* #[serde(rename = $name)] $variant,)+
+        }
+
+        impl ConsoleAction {
+            /// All of them.
+            pub const ALL: [Self; CONSOLE_ACTIONS] = [$(Self::$variant),+];
+
+            /// Its name in the schema.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),+ }
+            }
+
+            /// What it can be asked of.
+            pub const fn scope(self) -> ConsoleScope {
+                match self { $(Self::$variant => ConsoleScope::$on),+ }
+            }
+        }
+
+        impl Action {
+            /// All of them.
+            pub const ALL: [Self; 6 + CONSOLE_ACTIONS] = [
+                Self::ConfigureIssuer,
+                Self::TrustIssuer,
+                Self::ProvisionMember,
+                Self::AdmitMember,
+                Self::GrantResource,
+                Self::GrantScope,
+                $(Self::Console(ConsoleAction::$variant),)+
+            ];
+        }
+    };
+}
+
+/// How many actions the console has.
+const CONSOLE_ACTIONS: usize = 18;
+
+console_actions! {
+    /// See the teamspace: its name, plan, seats and set-up; or the list of all.
+    ViewOverview = "console:ViewOverview" on Both;
+    /// Rename it. What it has bought and its domains are [`Self::ManageTeamspaces`].
+    ChangeTeamspace = "console:ChangeTeamspace" on Teamspace;
+    /// See its identity providers.
+    ViewEnterprise = "console:ViewEnterprise" on Teamspace;
+    /// Save, test, switch off or remove an identity provider.
+    ChangeEnterprise = "console:ChangeEnterprise" on Teamspace;
+    /// See its members.
+    ViewMembers = "console:ViewMembers" on Teamspace;
+    /// Invite, suspend or remove members, change their roles, end their sessions.
+    ChangeMembers = "console:ChangeMembers" on Teamspace;
+    /// Ask what would come of an assertion.
+    Explain = "console:Explain" on Teamspace;
+    /// Make, see and revoke set-up links.
+    ManageSetupLinks = "console:ManageSetupLinks" on Teamspace;
+    /// See sign-ins: of a teamspace, or of all.
+    ViewActivity = "console:ViewActivity" on Both;
+    /// See who changed what: in a teamspace, or anywhere.
+    ViewAudit = "console:ViewAudit" on Both;
+    /// See MCP servers: those that a teamspace is offered, or all.
+    ViewResources = "console:ViewResources" on Both;
+    /// Add teamspaces; change their plan, limit, slug and domains; remove them.
+    ManageTeamspaces = "console:ManageTeamspaces" on Deployment;
+    /// See the policies, and what others would have decided.
+    ViewPolicies = "console:ViewPolicies" on Deployment;
+    /// See the clients.
+    ViewClients = "console:ViewClients" on Deployment;
+    /// Add, change or remove clients and their secrets.
+    ChangeClients = "console:ChangeClients" on Deployment;
+    /// Add, change or remove MCP servers.
+    ChangeResources = "console:ChangeResources" on Deployment;
+    /// See the health of the service, its replicas and keys, and who is signed in to the console.
+    ViewSystem = "console:ViewSystem" on Deployment;
+    /// End other people's console sessions.
+    ChangeSystem = "console:ChangeSystem" on Deployment;
+}
+
+/// What an action of the console can be asked of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConsoleScope {
+    Teamspace,
+    Deployment,
+    /// Of one teamspace, or of the deployment and so of all.
+    Both,
+}
+
+impl ConsoleScope {
+    /// Whether it can be asked of one teamspace, or else of the deployment.
+    pub const fn covers(self, of_teamspace: bool) -> bool {
+        match self {
+            Self::Teamspace => of_teamspace,
+            Self::Deployment => !of_teamspace,
+            Self::Both => true,
+        }
+    }
 }
 
 impl Action {
-    /// All of them.
-    pub const ALL: [Self; 6] = [
+    /// The questions about sign-ins, and about the identity providers that people sign in with.
+    pub const SIGN_IN: [Self; 6] = [
         Self::ConfigureIssuer,
         Self::TrustIssuer,
         Self::ProvisionMember,
@@ -33,6 +137,12 @@ impl Action {
             Self::AdmitMember => "AdmitMember",
             Self::GrantResource => "GrantResource",
             Self::GrantScope => "GrantScope",
+            Self::Console(action) => action.name(),
         }
+    }
+
+    /// Whether it is about the console, and not about a sign-in.
+    pub const fn is_console(self) -> bool {
+        matches!(self, Self::Console(_))
     }
 }

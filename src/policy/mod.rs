@@ -18,16 +18,19 @@ pub mod authoring;
 pub mod reload;
 
 use crate::clock::UnixSeconds;
-pub use action::Action;
+pub use action::{Action, ConsoleAction, ConsoleScope};
 pub use cache::{CacheControl, CompiledPolicies, RecordedDecision, RecordedFacts, decide_recorded};
 pub use engine::annotations::{AnnotatedSet, Annotations};
+pub use engine::console::{decide_console, explain_console};
 pub use engine::decision::{
     Decision, Explained, Permitted, PolicyAnswer, decide, decide_configuration, explain, explain_answers,
     explain_configuration,
 };
 pub use engine::denial::Denial;
 pub use engine::names::{Name, Names};
-pub use engine::not_applied::{Missed, NotApplied, not_applied, not_applied_configuration};
+pub use engine::not_applied::{
+    Missed, NotApplied, not_applied, not_applied_configuration, not_applied_console,
+};
 pub use engine::set::PolicyEngine;
 pub use source::PolicySource;
 pub(crate) use source::depth::with_stack;

@@ -13,7 +13,7 @@ use countersign::policy::authoring::cases;
 use countersign::policy::authoring::check::check;
 use countersign::policy::facts::{self, Place};
 use countersign::policy::validate::vocabulary::Vocabulary;
-use countersign::policy::{Action, PolicySource, Rule};
+use countersign::policy::{Action, ConsoleAction, PolicySource, Rule};
 use tempfile::TempDir;
 
 static GUIDE: LazyLock<String> = LazyLock::new(|| std::fs::read_to_string("docs/policies.md").unwrap());
@@ -61,7 +61,7 @@ fn blocks(language: &str) -> Vec<&'static str> {
 
 fn shipped_with_blocks() -> TempDir {
     let dir = tempfile::tempdir().unwrap();
-    for name in ["grants", "issuer", "members"].map(|name| format!("{name}.cedar")) {
+    for name in ["console", "grants", "issuer", "members"].map(|name| format!("{name}.cedar")) {
         std::fs::copy(Path::new("policies").join(&name), dir.path().join(&name)).unwrap();
     }
     for (index, text) in blocks("cedar").iter().enumerate() {
@@ -78,6 +78,7 @@ fn tables_of_facts() -> Vec<(String, String)> {
             Place::Entity(name) => format!("### `{name}`"),
             Place::Record(name) => format!("### `{name}`"),
             Place::Claims => "### `Claims`".to_owned(),
+            Place::Context(actions) if actions == Action::ALL => "### Context of every question".to_owned(),
             Place::Context(actions) => {
                 let names: Vec<String> =
                     actions.iter().map(|action| format!("`{}`", action.name())).collect();
@@ -131,7 +132,14 @@ fn the_tables_of_questions_and_types_are_the_schema() {
     let set = |text: &str| quoted(text).map(str::to_owned).collect::<BTreeSet<_>>();
     let questions = table("The six questions");
     let named: Vec<&str> = questions.iter().flat_map(|cells| quoted(&cells[1])).collect();
-    assert_eq!(named, Action::ALL.map(Action::name));
+    assert_eq!(named, Action::SIGN_IN.map(Action::name));
+    let of_console = table("The console's questions");
+    let named: Vec<&str> = of_console.iter().flat_map(|cells| quoted(&cells[0])).collect();
+    assert_eq!(named, ConsoleAction::ALL.map(ConsoleAction::name));
+    for cells in &of_console {
+        let action = &words.actions[quoted(&cells[0]).next().unwrap()];
+        assert_eq!((&set(&cells[1]), &set(&cells[2])), (&action.resources, &action.groups), "{}", cells[0]);
+    }
     for cells in &questions {
         let action = &words.actions[quoted(&cells[1]).next().unwrap()];
         let parts = (&action.principals, &action.resources, &action.groups);
@@ -180,6 +188,7 @@ fn the_tables_of_the_case_file_have_every_key() {
         ("Keys of claims", "[claims.a]\nzzz = 1", true),
         ("Keys of a client", "[client.a]\nzzz = 1", true),
         ("Keys of a server", "[server.a]\nzzz = 1", true),
+        ("Keys of who", "[who.a]\nzzz = 1", true),
         ("Keys of a test", "[[test]]\nzzz = 1", false),
         ("Keys of expect", "[[test]]\nexpect = { zzz = 1 }", false),
     ] {
@@ -239,7 +248,7 @@ fn the_hash_and_the_number_of_cases_of_the_guide_are_right() {
     let rule = blocks("cedar").into_iter().find(|text| text.contains("@id(\"acme.editors-write\")")).unwrap();
     std::fs::write(dir.path().join("acme.cedar"), format!("{rule}\n")).unwrap();
     let hash = check(dir.path(), Path::new(SCHEMA)).policy_set.unwrap();
-    let told = format!("16 policies in 4 files: 0 errors, 0 warnings.\npolicy set {hash}\n");
+    let told = format!("21 policies in 5 files: 0 errors, 0 warnings.\npolicy set {hash}\n");
     assert!(GUIDE.contains(&told), "{told}");
     let cases = cases::read(Path::new("policies/tests")).unwrap().len();
     assert!(GUIDE.contains(&format!("\n{cases} of {cases} cases passed")), "{cases}");

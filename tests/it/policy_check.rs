@@ -271,7 +271,10 @@ fn the_document_is_stable() {
     });
     let problems = json["problems"].as_array_mut().unwrap();
     assert_eq!((problems.len(), problems.remove(1)["rule"].clone()), (2, json!("format")));
-    assert_eq!(json, json!({ "policy_set": null, "files": 1, "policies": 1, "problems": [problem] }));
+    assert_eq!(
+        json,
+        json!({ "policy_set": null, "files": 1, "policies": 1, "decides_console": false, "problems": [problem] })
+    );
 }
 
 /// The results of a log, after what SARIF 2.1.0 and GitHub's code scanning require of one.

@@ -6,7 +6,7 @@ use countersign::model::member::{Role, Status};
 use countersign::model::teamspace::Plan;
 use countersign::policy::Action;
 use countersign::policy::authoring::example::{maximal, question, questions};
-use countersign::policy::facts::{ClaimFacts, Facts, MemberFacts, Place, Row, table};
+use countersign::policy::facts::{ClaimFacts, ConsoleKind, Facts, MemberFacts, Place, Row, table};
 use countersign::policy::validate::vocabulary::{Attributes, Type, Vocabulary};
 use serde_json::Value;
 
@@ -168,6 +168,7 @@ fn enumerations_are_the_services_own() {
     let statuses = [Status::Active, Status::Invited, Status::Suspended, Status::Removed];
     let roles = [Role::Owner, Role::Admin, Role::Developer].map(|role| role.as_str().to_owned());
     assert_eq!(ids("MemberRole"), BTreeSet::from(roles));
+    assert_eq!(ids("ConsoleKind"), ConsoleKind::ALL.map(|kind| kind.as_str().to_owned()).into());
     assert_eq!(ids("MemberStatus"), BTreeSet::from(statuses.map(|status| status.as_str().to_owned())));
 }
 
@@ -218,7 +219,7 @@ fn the_document_holds_the_same_for_programs() {
         (&"Claims".into(), &"String".into())
     );
     let examples = json["examples"].as_array().unwrap();
-    assert_eq!(examples.len(), 6);
+    assert_eq!(examples.len(), Action::ALL.len());
     assert_eq!(examples[1]["context"]["client"]["__entity"]["type"], "Client");
     assert!(examples[1]["entities"].as_array().unwrap().len() >= 5);
 }

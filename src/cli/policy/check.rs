@@ -50,7 +50,7 @@ impl CheckCommand {
 }
 
 fn summarize(findings: Findings) {
-    let Findings { policy_set, files, policies, problems } = findings;
+    let Findings { policy_set, files, policies, decides_console, problems } = findings;
     let of = |severity| problems.iter().filter(|problem| problem.rule.severity() == severity).count();
     let (errors, warnings) = (of(Severity::Error), of(Severity::Warning));
     tell(problems);
@@ -58,6 +58,11 @@ fn summarize(findings: Findings) {
     let (errors, warnings) = (counted(errors, "error", "errors"), counted(warnings, "warning", "warnings"));
     say!("{policies} in {files}: {errors}, {warnings}.");
     if let Some(hash) = policy_set {
+        if decides_console == Some(false) {
+            say!(
+                "No policy names an action of the console: the console.cedar of this version decides there."
+            );
+        }
         say!("policy set {hash}");
     }
 }
@@ -68,6 +73,7 @@ fn document(findings: &Findings) -> Value {
         "policy_set": findings.policy_set,
         "files": findings.files,
         "policies": findings.policies,
+        "decides_console": findings.decides_console,
         "problems": findings.problems.iter().map(entry).collect::<Vec<_>>(),
     })
 }

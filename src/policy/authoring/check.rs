@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::format;
+use crate::policy::engine::constraints::is_about_console;
 use crate::policy::source;
 use crate::policy::source::problem::{Problem, Severity};
 use crate::policy::validate::load::{Examined, examine};
@@ -16,6 +17,8 @@ pub struct Findings {
     pub files: usize,
     /// How many policies they have.
     pub policies: usize,
+    /// Whether its policies decide about the console; else those that come with the service do. None: not known.
+    pub decides_console: Option<bool>,
     /// The problems by file and place.
     pub problems: Vec<Problem>,
 }
@@ -32,7 +35,9 @@ pub fn check(dir: &Path, schema: &Path) -> Findings {
     let mut problems = Vec::new();
     let schema = source::read_file(schema).map_err(|problem| problems.push(problem)).ok();
     let files = source::read_dir(dir, &mut problems);
-    let Examined { policies, problems: found, .. } = examine(schema.as_ref(), &files);
+    let Examined { policies, set, schema: valid, problems: found, .. } = examine(schema.as_ref(), &files);
+    let actions = valid.and_then(|schema| schema.action_entities().ok());
+    let decides_console = actions.map(|actions| is_about_console(&set, &actions));
     problems.extend(found);
     problems.extend(files.iter().filter_map(format::check));
     let key = |problem: &Problem| {
@@ -41,5 +46,5 @@ pub fn check(dir: &Path, schema: &Path) -> Findings {
     problems.sort_by_cached_key(key);
     let usable = problems.iter().all(|problem| problem.rule.severity() == Severity::Warning);
     let policy_set = schema.filter(|_| usable).map(|schema| source::hash(&schema, &files));
-    Findings { policy_set, files: files.len(), policies: policies.len(), problems }
+    Findings { policy_set, files: files.len(), policies: policies.len(), decides_console, problems }
 }

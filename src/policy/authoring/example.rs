@@ -10,10 +10,11 @@ use crate::model::client::AuthMethod;
 use crate::model::member::{Role, Status};
 use crate::model::teamspace::Plan;
 use crate::oauth::scope::Candidates;
-use crate::policy::action::Action;
+use crate::policy::action::{Action, ConsoleAction};
 use crate::policy::facts::{
-    Actor, ClaimFacts, ClientFacts, ConfigurationFacts, CustomClaims, Facts, FactsError, MemberFacts,
-    ResourceFacts, TeamspaceFacts, action_uid, claim_facts, client_facts, request_facts, teamspace_facts,
+    Actor, ClaimFacts, ClientFacts, ConfigurationFacts, ConsoleFacts, ConsoleKind, ConsoleUserFacts,
+    CustomClaims, Facts, FactsError, MemberFacts, ResourceFacts, TeamspaceFacts, action_uid, claim_facts,
+    client_facts, request_facts, teamspace_facts,
 };
 
 /// A question as a policy meets it.
@@ -66,6 +67,7 @@ pub fn question(action: Action, facts: &Facts) -> Result<Option<Example>, FactsE
     let absent = matches!(facts.member, MemberFacts::Absent { .. });
     let (principal, resource, context) = match action {
         Action::ConfigureIssuer => return configuration(facts).map(Some),
+        Action::Console(asked) => return console(asked, facts).map(Some),
         Action::TrustIssuer => (facts.issuer(), facts.teamspace(), facts.context(action)?),
         Action::ProvisionMember if absent => (facts.user(), facts.teamspace(), facts.context(action)?),
         Action::AdmitMember if !absent => (facts.user(), facts.teamspace(), facts.context(action)?),
@@ -87,6 +89,23 @@ fn configuration(facts: &Facts) -> Result<Example, FactsError> {
     };
     let between = (saved.issuer(), saved.teamspace());
     Example::of(Action::ConfigureIssuer, between, saved.context(), saved.entities()?)
+}
+
+/// A question of the console, about the teamspace where it can be. Who is known by an email is known to belong
+/// somewhere, so that each optional fact is there once and absent once.
+fn console(asked: ConsoleAction, facts: &Facts) -> Result<Example, FactsError> {
+    let slug = || facts.teamspace.slug.clone();
+    let user = ConsoleUserFacts {
+        email: facts.claims.email.clone(),
+        groups: facts.claims.groups.clone().unwrap_or_default(),
+        owner_of: vec![slug()],
+        teamspace: facts.claims.email.as_ref().map(|_| slug()),
+        ..ConsoleUserFacts::new(ConsoleKind::Member, "dana@acme.com")
+    };
+    let teamspace = asked.scope().covers(true).then(|| facts.teamspace.clone());
+    let asked_about = ConsoleFacts { now: facts.now, user, teamspace };
+    let between = (asked_about.user(), asked_about.resource());
+    Example::of(Action::Console(asked), between, asked_about.context(), asked_about.entities()?)
 }
 
 /// An example of each action.

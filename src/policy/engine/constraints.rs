@@ -1,9 +1,15 @@
 //! The heads of policies: which principals, actions and resources they are about.
 
 use cedar_policy::{
-    ActionConstraint, Entities, EntityTypeName, EntityUid, Policy, PrincipalConstraint, Request,
+    ActionConstraint, Entities, EntityTypeName, EntityUid, Policy, PolicySet, PrincipalConstraint, Request,
     ResourceConstraint,
 };
+
+use crate::policy::action::ConsoleAction;
+use crate::policy::facts::action_uid;
+
+/// The group of all actions of the console; the names of those within begin with it and a colon.
+const GROUP: &str = "console";
 
 /// Whether the action is one that the constraint names, by itself or by a group.
 pub(in crate::policy) fn applies(
@@ -19,6 +25,24 @@ pub(in crate::policy) fn applies(
     }
 }
 
+/// Whether a set decides about the console itself: one of its policies names an action of the console in its head.
+pub(in crate::policy) fn is_about_console(set: &PolicySet, action_entities: &Entities) -> bool {
+    let about = |policy: &Policy| match policy.action_constraint() {
+        ActionConstraint::Any => false,
+        constraint => ConsoleAction::ALL
+            .iter()
+            .any(|action| applies(&constraint, &action_uid(action.name()), action_entities)),
+    };
+    set.policies().any(about)
+}
+
+/// Whether an action, or a group of them, is the console's.
+pub(in crate::policy) fn is_of_console(action: &EntityUid) -> bool {
+    let rest = action.id().unescaped().strip_prefix(GROUP);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+}
+
+/// The entity that a policy's head names as its resource.
 pub(in crate::policy) fn resource_key(policy: &Policy) -> Option<EntityUid> {
     match policy.resource_constraint() {
         ResourceConstraint::Any | ResourceConstraint::Is(_) => None,

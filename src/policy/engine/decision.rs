@@ -301,7 +301,7 @@ impl<'a> Evaluation<'a> {
 }
 
 impl PolicyAnswer {
-    fn of(action: Action, resource: String, answer: &EngineAnswer) -> Self {
+    pub(super) fn of(action: Action, resource: String, answer: &EngineAnswer) -> Self {
         Self {
             action,
             resource,

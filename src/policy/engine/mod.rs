@@ -3,6 +3,7 @@
 pub mod annotations;
 pub mod clauses;
 pub mod compare;
+pub mod console;
 pub mod constraints;
 pub mod decision;
 pub mod denial;

@@ -6,11 +6,12 @@ use cedar_policy::{Policy, Request};
 use serde::Serialize;
 
 use super::clauses::{Clause, Finding};
+use super::console::with_console;
 use super::constraints;
 use super::decision::{Evaluation, Explained, with_configuration};
 use super::set::{PolicyEngine, Question};
-use crate::policy::action::Action;
-use crate::policy::facts::{ConfigurationFacts, Facts};
+use crate::policy::action::{Action, ConsoleAction};
+use crate::policy::facts::{ConfigurationFacts, ConsoleFacts, Facts};
 use crate::policy::source::depth;
 
 /// Most policies that are told as not applying.
@@ -65,6 +66,19 @@ pub fn not_applied_configuration(
     explained: &Explained,
 ) -> NotApplied {
     let told = with_configuration(policies, facts, |question| {
+        among(policies, vec![(explained, question)], |_| true)
+    });
+    told.unwrap_or_default()
+}
+
+/// Finds the policies that did not apply when somebody wanted to do something in the console.
+pub fn not_applied_console(
+    policies: &PolicyEngine,
+    action: ConsoleAction,
+    facts: &ConsoleFacts,
+    explained: &Explained,
+) -> NotApplied {
+    let told = with_console(policies, action, facts, |policies, question| {
         among(policies, vec![(explained, question)], |_| true)
     });
     told.unwrap_or_default()
@@ -127,10 +141,13 @@ fn among(
     NotApplied { groups: None, policies, truncated }
 }
 
-/// The policies that are about none of the actions that were asked about.
+/// The policies that are about none of the actions that were asked about. Sign-ins and the console are no business of
+/// each other's.
 fn unasked(policies: &PolicyEngine, asked: &[Action], tells: impl Fn(&str) -> bool) -> Vec<Missed> {
+    let about_console = asked.iter().any(|action| action.is_console());
     let about = |met: bool| {
-        let actions = Action::ALL.into_iter().filter(move |action| asked.contains(action) == met);
+        let of_kind = Action::ALL.into_iter().filter(|action| action.is_console() == about_console);
+        let actions = of_kind.filter(move |action| asked.contains(action) == met);
         actions.flat_map(|action| policies.about(action)).collect::<BTreeMap<_, _>>()
     };
     let (met, mut others) = (about(true), about(false));

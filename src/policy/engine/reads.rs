@@ -108,8 +108,8 @@ impl SetDependencies {
 impl Person {
     fn is_asked_about(self, action: Action) -> bool {
         match action {
-            // Of saving an issuer nothing is remembered.
-            Action::ConfigureIssuer => false,
+            // Of saving an issuer, and of the console, nothing is remembered.
+            Action::ConfigureIssuer | Action::Console(_) => false,
             Action::ProvisionMember => self == Self::Newcomer,
             Action::AdmitMember => self != Self::Newcomer,
             Action::TrustIssuer | Action::GrantResource | Action::GrantScope => true,

@@ -11,7 +11,7 @@ use cedar_policy::{
 use super::annotations::{AnnotatedSet, Annotations};
 use super::clauses::Finding;
 use super::constraints;
-use super::constraints::resource_key;
+use super::constraints::{is_about_console, is_of_console, resource_key};
 use super::denial::{Denial, EngineAnswer};
 use super::reads::{FactDependencies, SetDependencies};
 use super::references::References;
@@ -36,6 +36,11 @@ pub struct PolicyEngine {
     /// The action groups of the schema: without them `action in Action::"…"` would match nothing, and a
     /// forbid that is written so would be skipped.
     action_entities: Entities,
+    /// Those of questions about sign-ins. What a sign-in is decided among stays as small as it can be.
+    sign_in_entities: Entities,
+    /// Those of questions about the console.
+    console_entities: Entities,
+    decides_console: bool,
     /// The entities around a person, made before: it saves making them again for each sign-in.
     known_surroundings: RwLock<HashMap<Surroundings, Entities>>,
     /// The ids of the directory groups that policies name.
@@ -78,10 +83,15 @@ impl PolicyEngine {
             .map(|group| group.id().unescaped().to_owned())
             .collect();
         let references = References::of(&annotations, claims);
+        let (console, sign_in) = action_entities.iter().cloned().partition(|e| is_of_console(&e.uid()));
+        let entities = |of: Vec<Entity>| Entities::from_entities(of, None).map_err(|e| e.to_string());
         Ok(Self {
             slices,
             annotations: Arc::new(annotations),
             actions,
+            sign_in_entities: entities(sign_in)?,
+            console_entities: entities(console)?,
+            decides_console: is_about_console(set, &action_entities),
             action_entities,
             known_surroundings: RwLock::default(),
             named_groups,
@@ -192,9 +202,19 @@ impl PolicyEngine {
         self.annotations.iter().any(|(_, said)| said.reason.as_str() == reason)
     }
 
-    /// These entities and the schema's action groups.
+    /// These entities and the action groups of sign-ins.
     pub(in crate::policy) fn world(&self, entities: Vec<Entity>) -> Result<Entities, FactsError> {
-        self.action_entities.clone().add_entities(entities, None).map_err(FactsError::of)
+        self.sign_in_entities.clone().add_entities(entities, None).map_err(FactsError::of)
+    }
+
+    /// These entities and the action groups of the console.
+    pub(in crate::policy) fn console_world(&self, entities: Vec<Entity>) -> Result<Entities, FactsError> {
+        self.console_entities.clone().add_entities(entities, None).map_err(FactsError::of)
+    }
+
+    /// Whether its policies decide about the console; else the shipped ones do.
+    pub fn decides_console(&self) -> bool {
+        self.decides_console
     }
 
     /// Everything that the questions of an exchange can reach. It depends on the facts alone; what was made

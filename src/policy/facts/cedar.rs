@@ -19,7 +19,7 @@ impl FactsError {
     }
 }
 
-type Result<T> = std::result::Result<T, FactsError>;
+pub(super) type Result<T> = std::result::Result<T, FactsError>;
 
 /// An attribute that is there.
 struct Attribute {
@@ -56,7 +56,7 @@ fn context(attributes: impl Iterator<Item = Attribute>, asked: Option<Action>) -
     attributes.filter(|a| is_seen(a.place)).map(|a| (a.name.to_owned(), a.value)).collect()
 }
 
-fn entity(
+pub(super) fn entity(
     id: EntityUid,
     attributes: impl IntoIterator<Item = (&'static str, Expr)>,
     parents: impl IntoIterator<Item = EntityUid>,
@@ -80,12 +80,25 @@ fn issuer_entities(iss: &str, teamspace: &TeamspaceFacts) -> Result<Vec<Entity>>
 }
 
 impl TeamspaceFacts {
-    fn uid(&self) -> EntityUid {
+    pub(super) fn uid(&self) -> EntityUid {
         uid(&TYPES.teamspace, &self.slug)
     }
 
     fn entity(&self) -> Result<Entity> {
         entity(self.uid(), teamspace_facts!(attributes self).map(|a| (a.name, a.value)), [])
+    }
+
+    /// The teamspace, and its issuer where it has one.
+    pub(super) fn with_issuer(&self) -> Result<Vec<Entity>> {
+        let issuer = self.issuer.as_deref().map(issuer_entity);
+        issuer.into_iter().chain([self.entity()]).collect()
+    }
+}
+
+impl Moment<'_> {
+    /// The context of questions that know nothing but the time.
+    pub(super) fn context(&self) -> Vec<(String, Expr)> {
+        context(moment_facts!(attributes self), None)
     }
 }
 
@@ -109,8 +122,7 @@ impl ConfigurationFacts {
 
     /// The context of `ConfigureIssuer`.
     pub fn context(&self) -> Vec<(String, Expr)> {
-        let moment = &Moment { now: self.now, time_zone: &self.teamspace.time_zone };
-        context(moment_facts!(attributes moment), Some(Action::ConfigureIssuer))
+        Moment { now: self.now, time_zone: &self.teamspace.time_zone }.context()
     }
 }
 

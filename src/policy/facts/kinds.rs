@@ -289,7 +289,7 @@ pub(super) fn text(value: &str) -> Expr {
     Expr::new_string(value.to_owned())
 }
 
-fn refs(entity_type: &EntityTypeName, ids: &[String]) -> Expr {
+pub(super) fn refs(entity_type: &EntityTypeName, ids: &[String]) -> Expr {
     Expr::new_set(ids.iter().map(|id| Expr::new_entity_uid(uid(entity_type, id))))
 }
 

@@ -2,6 +2,7 @@
 
 mod actor;
 mod cedar;
+mod console;
 mod custom;
 mod kinds;
 mod read;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use actor::Actor;
 pub use cedar::{FactsError, to_context};
+pub use console::{ConsoleFacts, ConsoleKind, ConsoleUserFacts};
 pub(in crate::policy) use custom::CustomReads;
 pub use custom::{ClaimValue, CustomClaims, DeclaredClaims, MAX_DECLARED};
 pub use kinds::{Access, Class, Place};

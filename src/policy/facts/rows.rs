@@ -111,6 +111,29 @@ const TEAMSPACE_OF_SERVER: Row = Row {
 const TEAMSPACE_OF_SCOPE: Row =
     Row { place: SCOPE, from: "where it would be granted", ..TEAMSPACE_OF_SERVER };
 
+const USER: Place = Place::Entity("ConsoleUser");
+
+const fn of_user(name: &'static str, kind: &'static str, optional: bool, from: &'static str) -> Row {
+    Row { place: USER, name, kind, optional, class: Class::Personal, from }
+}
+
+/// What policies see of whoever wants to do something in the console.
+const CONSOLE_USERS: &[Row] = &[
+    of_user("kind", "ConsoleKind", false, "how they came: signed in, with a token, by a set-up link"),
+    row::<Text>(USER, "email", true, Class::Personal, "the verified address, in lower case"),
+    row::<Texts>(
+        USER,
+        "groups",
+        false,
+        Class::Personal,
+        "`console.groups_claim` of the console's identity provider; empty for all but operators",
+    ),
+    of_user("owner_of", "Set<Teamspace>", false, "the teamspaces where a member's role is owner"),
+    of_user("admin_of", "Set<Teamspace>", false, "the teamspaces where it is admin"),
+    of_user("developer_of", "Set<Teamspace>", false, "the teamspaces where it is developer"),
+    of_user("teamspace", "Teamspace", true, "the one that a token or a set-up link is for"),
+];
+
 const TEAMSPACES: &[Row] = teamspace_facts!(rows);
 const CLIENTS: &[Row] = client_facts!(rows);
 const ASSERTIONS: &[Row] = claim_facts!(rows);
@@ -119,7 +142,7 @@ const REQUESTS: &[Row] = request_facts!(rows);
 
 /// Every fact that policies see as an attribute.
 pub fn table() -> impl Iterator<Item = &'static Row> {
-    let all = [STRUCTURE, CLIENTS, TEAMSPACES, ASSERTIONS, MOMENTS, REQUESTS];
+    let all = [STRUCTURE, CLIENTS, TEAMSPACES, ASSERTIONS, MOMENTS, REQUESTS, CONSOLE_USERS];
     all.into_iter().flatten().filter(|row| !row.kind.is_empty())
 }
 

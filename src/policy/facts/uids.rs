@@ -18,6 +18,9 @@ pub(super) struct Types {
     pub role: EntityTypeName,
     pub server: EntityTypeName,
     pub scope: EntityTypeName,
+    pub console_user: EntityTypeName,
+    pub console_kind: EntityTypeName,
+    pub deployment: EntityTypeName,
     action: EntityTypeName,
 }
 
@@ -36,6 +39,9 @@ pub(super) static TYPES: LazyLock<Types> = LazyLock::new(|| {
         role: name("MemberRole"),
         server: name("McpServer"),
         scope: name("Scope"),
+        console_user: name("ConsoleUser"),
+        console_kind: name("ConsoleKind"),
+        deployment: name("Deployment"),
         action: name("Action"),
     }
 });

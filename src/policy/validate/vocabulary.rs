@@ -17,8 +17,7 @@ use crate::policy::source::depth;
 use crate::policy::source::problem::{Problem, Rule};
 use crate::policy::source::source_file::SourceFile;
 
-/// The schema that this version ships; facts are made for it.
-pub const SHIPPED: &str = include_str!("../../../schema/countersign.cedarschema");
+pub use crate::policy::engine::console::SHIPPED_SCHEMA as SHIPPED;
 
 /// Names with what they stand for.
 pub type Attributes = BTreeMap<String, Attribute>;

@@ -140,7 +140,7 @@ async fn the_policies_in_force_are_told() {
     assert_eq!(told["hash"], h.app.policies().hash);
     assert_eq!(told["loaded_at"], "2026-09-21T14:13:20Z");
     assert!(told["last_error"].is_null());
-    let grants = &told["files"][0];
+    let grants = &told["files"][1];
     assert_eq!(grants["name"], "grants.cedar");
     assert!(grants["policies"].as_array().unwrap().contains(&json!("scope.setting")));
 }

@@ -15,7 +15,8 @@ use crate::model::client::AuthMethod;
 use crate::model::member::{Role, Status};
 use crate::model::teamspace::Plan;
 use crate::policy::facts::{
-    Actor, CustomClaims, OptionalClaim, claim_facts, client_facts, request_facts, teamspace_facts,
+    Actor, ConsoleKind, CustomClaims, OptionalClaim, claim_facts, client_facts, request_facts,
+    teamspace_facts,
 };
 
 /// One file: named fixtures, and tests that use them.
@@ -26,6 +27,7 @@ pub(super) struct CaseFile {
     pub claims: Fixtures<Claims>,
     pub client: Fixtures<Client>,
     pub server: Fixtures<Server>,
+    pub who: Fixtures<Who>,
     pub test: Vec<Spanned<Row>>,
 }
 
@@ -148,6 +150,22 @@ layer! {
     }
 }
 
+layer! {
+    /// Somebody in the console, or the holder of a token of the admin API.
+    Who, called by id {
+        id: String,
+        kind: ConsoleKind,
+        email: String,
+        groups: Vec<String>,
+        /// The slugs of teamspaces.
+        owner_of: Vec<String>,
+        admin_of: Vec<String>,
+        developer_of: Vec<String>,
+        /// The slug of the one teamspace that a token or a set-up link is for.
+        teamspace: String,
+    }
+}
+
 /// A test: what it states of the facts about a request, and the rest.
 macro_rules! row {
     (
@@ -176,6 +194,10 @@ macro_rules! row {
             pub now: Option<Instant>,
             /// An administrator saves this issuer; no assertion is exchanged.
             pub configure: Option<String>,
+            /// The one who wants to do something in the console.
+            pub who: Option<Stated<Who>>,
+            /// What they want to do, such as `ViewMembers`: in the teamspace, or without one in the deployment.
+            pub console: Option<OneOrMore>,
             pub expect: Option<Expectation>,
             pub each: Vec<Spanned<Row>>,
             $(#[doc = $from] pub $case: Option<$written>,)*
@@ -233,6 +255,8 @@ pub struct Expectation {
     pub provision: Option<bool>,
     /// Whether the issuer may be saved.
     pub saved: Option<bool>,
+    /// Whether it may be done in the console; of several actions, each of them or none.
+    pub allowed: Option<bool>,
     /// The token's life is shortened to exactly this.
     pub lifetime: Option<Age>,
 }

@@ -1,6 +1,7 @@
 //! Policy tests as data: TOML files whose cases are decided by the function that decides at the token
 //! endpoint.
 
+mod console;
 mod coverage;
 mod file;
 mod mutation;
@@ -21,6 +22,7 @@ pub use written::{Age, OneOrMore};
 use crate::policy::facts::{ConfigurationFacts, Facts};
 use crate::policy::source::is_listed;
 use crate::policy::{Denial, PolicyEngine};
+use console::ConsoleQuestions;
 use file::CaseFile;
 use resolve::CaseResolver;
 
@@ -63,6 +65,7 @@ enum Matter {
     /// The assertion does not fit the server: it is refused before policies are asked.
     Unfit(Denial),
     Configuration(ConfigurationFacts),
+    Console(ConsoleQuestions),
 }
 
 impl CaseError {
@@ -90,7 +93,7 @@ impl Case {
     pub fn facts(&self) -> Option<&Facts> {
         match &self.matter {
             Matter::Exchange(facts) => Some(facts),
-            Matter::Unfit(_) | Matter::Configuration(_) => None,
+            Matter::Unfit(_) | Matter::Configuration(_) | Matter::Console(_) => None,
         }
     }
 

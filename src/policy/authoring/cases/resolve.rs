@@ -5,7 +5,7 @@ use toml::Spanned;
 use super::file::{
     CaseFile, Claims, Client, Expectation, Fixtures, Layer, Request, Row, Server, Stated, Teamspace,
 };
-use super::written::fact;
+use super::written::{OneOrMore, fact};
 use super::{Case, Matter};
 use crate::email::domain_of;
 use crate::model::member::Role;
@@ -67,21 +67,33 @@ impl CaseResolver<'_> {
 
     fn case(&self, row: &Row, name: String, offset: usize) -> Result<Case> {
         let expect = row.expect.clone().ok_or("nothing is expected; add `expect = { … }`")?;
-        check(&expect, row.configure.is_some())?;
-        let matter = match &row.configure {
-            Some(issuer) => self.configuration(row, issuer)?,
-            None => self.exchange(row)?,
+        let about = About::of(row)?;
+        check(&expect, about)?;
+        let matter = match (&row.configure, &row.console) {
+            (Some(issuer), _) => self.configuration(row, issuer)?,
+            (None, Some(actions)) => self.console(row, actions)?,
+            (None, None) => self.exchange(row)?,
         };
         Ok(Case { name, file: std::path::PathBuf::new(), line: 0, offset, matter, expect })
     }
 
     fn configuration(&self, row: &Row, issuer: &str) -> Result<Matter> {
-        if row.claims.is_some() || row.client.is_some() || row.member.is_some() || row.request.is_some() {
-            return Err("saving an issuer (`configure`) has no claims, client, member or request".into());
-        }
         let teamspace = teamspace_facts(&self.teamspace(row)?)?;
         let now = row.now.map_or(NOON, |now| now.0);
         Ok(Matter::Configuration(ConfigurationFacts { now, issuer: issuer.to_owned(), teamspace }))
+    }
+
+    fn console(&self, row: &Row, actions: &OneOrMore) -> Result<Matter> {
+        let Stated(who) = row.who.clone().ok_or("nobody wants it; add `who = \"…\"`")?;
+        let who = resolve(who, [&self.own.who, &self.shared.who], "who")?;
+        let teamspace =
+            row.teamspace.is_some().then(|| teamspace_facts(&self.teamspace(row)?)).transpose()?;
+        Ok(Matter::Console(super::console::questions(
+            who,
+            actions,
+            row.now.map_or(NOON, |now| now.0),
+            teamspace,
+        )?))
     }
 
     fn exchange(&self, row: &Row) -> Result<Matter> {
@@ -226,6 +238,8 @@ impl Row {
             linking: self.linking.or(test.linking),
             now: self.now.or(test.now),
             configure: self.configure.or_else(|| test.configure.clone()),
+            who: stacked(self.who, &test.who),
+            console: self.console.or_else(|| test.console.clone()),
             expect: self.expect.or_else(|| test.expect.clone()),
             each: Vec::new(),
         })
@@ -320,28 +334,60 @@ fn with_scopes(mut resource: Resource, named: [&Option<Vec<String>>; 3]) -> Reso
     resource
 }
 
+/// What a case is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum About {
+    Exchange,
+    Issuer,
+    Console,
+}
+
+impl About {
+    fn of(row: &Row) -> Result<Self> {
+        let exchanged =
+            row.claims.is_some() || row.client.is_some() || row.member.is_some() || row.request.is_some();
+        match (row.configure.is_some(), row.console.is_some()) {
+            (true, true) => Err("`configure` and `console` are two cases; write them apart".into()),
+            (true, false) if exchanged => {
+                Err("saving an issuer (`configure`) has no claims, client, member or request".into())
+            }
+            (false, true) if exchanged => {
+                Err("the console (`console`) has no claims, client, member or request".into())
+            }
+            (true, false) => Ok(Self::Issuer),
+            (false, true) => Ok(Self::Console),
+            (false, false) => Ok(Self::Exchange),
+        }
+    }
+}
+
 /// Checks that the expectation is possible at all.
-fn check(expect: &Expectation, saving: bool) -> Result<()> {
-    let Expectation { granted, denied, error, reason, by, provision, saved, lifetime } = expect;
+fn check(expect: &Expectation, about: About) -> Result<()> {
+    let Expectation { granted, denied, error, reason, by, provision, saved, lifetime, allowed } = expect;
     let refusal = error.is_some() || reason.is_some();
     let exchange = granted.is_some() || denied.is_some() || provision.is_some() || lifetime.is_some();
-    if !refusal && !exchange && by.is_none() && saved.is_none() {
+    if !refusal && !exchange && by.is_none() && saved.is_none() && allowed.is_none() {
         return Err(
-            "nothing is expected: give granted, denied, error, reason, by, provision, saved or lifetime"
+            "nothing is expected: give granted, denied, error, reason, by, provision, saved, lifetime or allowed"
                 .into(),
         );
     }
-    if saving && exchange {
+    if about == About::Issuer && exchange {
         return Err(
             "saving an issuer grants, denies and provisions nothing: expect saved, error, reason, by".into(),
         );
     }
-    if !saving && saved.is_some() {
+    if about == About::Console && exchange {
+        return Err("the console grants and provisions nothing: expect allowed, error, reason, by".into());
+    }
+    if about != About::Issuer && saved.is_some() {
         return Err("`saved` is about saving an issuer: add `configure = \"<issuer>\"`".into());
     }
-    if refusal
-        && (granted.is_some() || lifetime.is_some() || *provision == Some(true) || *saved == Some(true))
-    {
+    if about != About::Console && allowed.is_some() {
+        return Err("`allowed` is about the console: add `console = \"<action>\"`".into());
+    }
+    let agreed = [*provision, *saved, *allowed].contains(&Some(true));
+    if refusal && (granted.is_some() || lifetime.is_some() || agreed) {
         return Err("expects a token or a change, and a refusal".into());
     }
     match error.as_deref().filter(|code| ErrorCode::from_policy(code).is_none()) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::console::ConsoleQuestions;
 use super::file::Expectation;
 use super::written::{Age, OneOrMore};
 use super::{Case, Matter};
@@ -9,7 +10,8 @@ use crate::oauth::error::Reason;
 use crate::policy::facts::{ClaimValue, MemberFacts};
 use crate::policy::{
     Action, Decision, Denial, Explained, NotApplied, Permitted, PolicyAnswer, PolicyEngine, decide,
-    decide_configuration, explain, explain_configuration, not_applied, not_applied_configuration,
+    decide_configuration, decide_console, explain, explain_configuration, explain_console, not_applied,
+    not_applied_configuration, not_applied_console,
 };
 
 /// The outcome of a case.
@@ -38,6 +40,9 @@ pub fn explain_case(policies: &PolicyEngine, case: &Case) -> Vec<Explained> {
         Matter::Exchange(facts) => explain(policies, facts).0,
         Matter::Unfit(_) => Vec::new(),
         Matter::Configuration(facts) => vec![explain_configuration(policies, facts)],
+        Matter::Console(asked) => {
+            asked.actions.iter().map(|action| explain_console(policies, *action, &asked.facts)).collect()
+        }
     }
 }
 
@@ -48,6 +53,10 @@ pub fn not_applied_to(policies: &PolicyEngine, case: &Case, decisions: &[Explain
         Matter::Unfit(_) => None,
         Matter::Configuration(facts) => {
             decisions.first().map(|explained| not_applied_configuration(policies, facts, explained))
+        }
+        Matter::Console(asked) => {
+            let action = asked.actions.first()?;
+            decisions.first().map(|explained| not_applied_console(policies, *action, &asked.facts, explained))
         }
     }
 }
@@ -93,7 +102,16 @@ fn observe(policies: &PolicyEngine, case: &Case) -> Observed {
             let outcome = outcome.map(|()| Vec::new());
             Observed { answers: vec![answer], outcome, provision: false, lifetime: None }
         }
+        Matter::Console(asked) => observe_console(policies, asked),
     }
+}
+
+/// The first refusal is the outcome.
+fn observe_console(policies: &PolicyEngine, asked: &ConsoleQuestions) -> Observed {
+    let decided = asked.actions.iter().map(|action| decide_console(policies, *action, &asked.facts));
+    let (answers, outcomes): (Vec<PolicyAnswer>, Vec<_>) = decided.unzip();
+    let outcome = outcomes.into_iter().collect::<Result<(), Denial>>().map(|()| Vec::new());
+    Observed { answers, outcome, provision: false, lifetime: None }
 }
 
 impl Observed {
@@ -171,6 +189,14 @@ fn compare_outcome(expect: &Expectation, observed: &Observed, failures: &mut Vec
     {
         let given = observed.lifetime.map_or("the setting's".to_owned(), |seconds| format!("{seconds} s"));
         failures.push(format!("expected a lifetime of {expected} s, got {given}"));
+    }
+    if let Some(allowed) = expect.allowed {
+        let others = observed.answers.iter().filter(|answer| answer.allowed != allowed);
+        let others: BTreeSet<&str> = others.map(|answer| answer.action.name()).collect();
+        if !others.is_empty() {
+            let wanted = if allowed { "allowed, and refused is" } else { "refused, and allowed is" };
+            failures.push(format!("expected all to be {wanted} {}", shown(&others)));
+        }
     }
     let denial = observed.outcome.as_ref().err();
     if let Some(error) = &expect.error

@@ -6,6 +6,7 @@
 
 mod assumptions;
 mod counterexample;
+mod deciding;
 mod invariant;
 mod proof;
 mod solver;

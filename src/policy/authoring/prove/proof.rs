@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use cedar_policy::{Effect, Policy, PolicyId, PolicySet, RequestEnv, Schema};
+use cedar_policy::{Effect, Entities, Policy, PolicyId, PolicySet, RequestEnv, Schema};
 use cedar_policy_symcc::{CompiledPolicy, CompiledPolicySet, Env};
 use serde::{Serialize, Serializer};
 
@@ -11,6 +11,7 @@ use super::counterexample::{DecidingPolicy, FoundAnswer, FoundCase, confirm, dec
 use super::invariant::{ActionLimits, Invariant, InvariantSentence};
 use super::solver::{Prover, Undecided, told};
 use crate::policy::Validated;
+use crate::policy::engine::constraints::applies;
 
 /// The question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -88,7 +89,8 @@ pub async fn prove(
         .map(|environment| ProofEnvironment::of(environment, policies))
         .collect::<Result<_, _>>()?;
     places.sort_by(|a, b| a.action().cmp(b.action()));
-    let mut session = ProofSession { prover, policies, places: &places };
+    let action_groups = policies.schema.action_entities().map_err(Undecided::because)?;
+    let mut session = ProofSession { prover, policies, places: &places, action_groups: &action_groups };
     for file in &policies.files {
         for policy in file.policies.iter().filter_map(|id| policies.set.policy(&PolicyId::new(id))) {
             each(session.never_errors(policy, &file.name).await);
@@ -116,6 +118,7 @@ impl ProofEnvironment {
     fn of(environment: RequestEnv, policies: &Validated) -> Result<Self, Undecided> {
         let schema = &policies.schema;
         let assumptions = Assumptions::of(&environment, schema)?;
+        let policies = policies.deciding(environment.action());
         let policies = bounded(&policies.set, &assumptions, &environment, schema);
         Ok(Self { environment, assumptions, policies })
     }
@@ -158,13 +161,20 @@ struct ProofSession<'a> {
     prover: &'a mut Prover,
     policies: &'a Validated,
     places: &'a [ProofEnvironment],
+    action_groups: &'a Entities,
 }
 
-impl ProofSession<'_> {
+impl<'a> ProofSession<'a> {
+    /// The environments whose action the policy's head is about: in the others nothing of it is evaluated.
+    fn places_of(&self, policy: &Policy) -> impl Iterator<Item = &'a ProofEnvironment> + use<'a> {
+        let (constraint, groups) = (policy.action_constraint(), self.action_groups);
+        self.places.iter().filter(move |place| applies(&constraint, place.environment.action(), groups))
+    }
+
     async fn never_errors(&mut self, policy: &Policy, file: &str) -> Proof {
         let started = Instant::now();
         let mut outcome = ProofOutcome::Proved;
-        for place in self.places {
+        for place in self.places_of(policy) {
             match self.error(policy, file, place).await {
                 Ok(None) => {}
                 Ok(Some(finding)) => {
@@ -213,7 +223,7 @@ impl ProofSession<'_> {
             broken: Vec::new(),
             case: None,
         }));
-        for place in self.places {
+        for place in self.places_of(policy) {
             match self.is_dead(policy, place).await {
                 Ok(true) => {}
                 Ok(false) => {
@@ -268,7 +278,7 @@ impl ProofSession<'_> {
         let bound = bounded(&permitted, &place.assumptions, &place.environment, &self.policies.schema)?;
         let policies = place.policies.as_ref().map_err(Undecided::clone)?;
         let Some(env) = beyond(self.prover, policies, &bound).await? else { return Ok(None) };
-        let answer = FoundAnswer::of(self.policies, &env);
+        let answer = FoundAnswer::of(self.policies.deciding(place.environment.action()), &env);
         let (kept, deciding) = decide(&permitted, &env);
         confirm(answer.allowed && !kept, &env, &place.assumptions)?;
         Ok(Some(Refutation {

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cedar_policy::{Entity, RequestEnv, Schema, ValidationMode, Validator};
+use cedar_policy::{Entities, Entity, EntityUid, RequestEnv, Schema, ValidationMode, Validator};
 use serde::Serialize;
 
 use super::assumptions::Assumptions;
 use super::counterexample::{FoundAnswer, FoundCase, confirm};
 use super::proof::{beyond, bounded, failure};
 use super::solver::{Prover, Undecided};
+use crate::policy::engine::constraints::applies;
 use crate::policy::facts::action_uid;
 use crate::policy::source::depth;
 use crate::policy::{Action, Validated};
@@ -69,6 +70,23 @@ fn groups(schema: &Schema) -> Result<BTreeMap<String, BTreeSet<String>>, String>
     Ok(actions.iter().map(around).collect())
 }
 
+/// Whether each action is in the groups that it was in, and what is new is in none of the old groups.
+fn keeps_groups(old: &BTreeMap<String, BTreeSet<String>>, new: &BTreeMap<String, BTreeSet<String>>) -> bool {
+    let is_kept = |(action, groups): (&String, &BTreeSet<String>)| new.get(action) == Some(groups);
+    let known: BTreeSet<&String> = old.keys().chain(old.values().flatten()).collect();
+    let mut added = new.iter().filter(|(action, _)| !old.contains_key(*action));
+    old.iter().all(is_kept) && added.all(|(_, groups)| groups.iter().all(|group| !known.contains(group)))
+}
+
+/// Whether two sets say the same about an action, word for word: then no solver is needed.
+fn says_the_same(first: &Validated, second: &Validated, action: &EntityUid, groups: &Entities) -> bool {
+    let about = |set: &Validated| -> BTreeMap<String, Option<String>> {
+        let policies = set.set.policies().filter(|p| applies(&p.action_constraint(), action, groups));
+        policies.map(|policy| (policy.id().to_string(), policy.to_cedar())).collect()
+    };
+    about(first) == about(second)
+}
+
 struct PolicyChange<'a> {
     old: &'a Validated,
     new: &'a Validated,
@@ -77,7 +95,7 @@ struct PolicyChange<'a> {
 impl PolicyChange<'_> {
     /// Whether the old policies mean under the new schema what they meant.
     fn fits(&self) -> Result<(), String> {
-        if groups(&self.old.schema)? != groups(&self.new.schema)? {
+        if !keeps_groups(&groups(&self.old.schema)?, &groups(&self.new.schema)?) {
             return Err(
                 "the schemas group actions differently, so `action in` means something else".to_owned()
             );
@@ -100,6 +118,11 @@ impl PolicyChange<'_> {
         second: &Validated,
     ) -> ProvenDirection {
         let uid = action_uid(action.name());
+        let (first, second) = (first.deciding(&uid), second.deciding(&uid));
+        let groups = self.new.schema.action_entities();
+        if groups.is_ok_and(|groups| says_the_same(first, second, &uid, &groups)) {
+            return ProvenDirection::No;
+        }
         let environments: Vec<RequestEnv> =
             self.new.schema.request_envs().filter(|environment| *environment.action() == uid).collect();
         if environments.is_empty() {
@@ -132,7 +155,9 @@ impl PolicyChange<'_> {
         };
         let as_found = FoundAnswer::of(first, &env).allowed && !FoundAnswer::of(second, &env).allowed;
         confirm(as_found, &env, &assumptions)?;
-        let (old, new) = (FoundAnswer::of(self.old, &env), FoundAnswer::of(self.new, &env));
+        let action = environment.action();
+        let old = FoundAnswer::of(self.old.deciding(action), &env);
+        let new = FoundAnswer::of(self.new.deciding(action), &env);
         Ok(Some(FoundDifference { case: FoundCase::of(&env), old, new }))
     }
 

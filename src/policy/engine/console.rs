@@ -1,0 +1,78 @@
+//! Who may do what in the console and by the admin API.
+//!
+//! A policy set that names none of the console's actions was written before there were any, or does not mind who
+//! administers. Then the `console.cedar` that comes with the service decides about the console, alone.
+
+use std::sync::LazyLock;
+
+use cedar_policy::{PolicySet, Schema};
+
+use super::clauses::Finding;
+use super::decision::{Explained, PolicyAnswer};
+use super::denial::{Denial, EngineAnswer};
+use super::set::{PolicyEngine, Question};
+use crate::policy::action::{Action, ConsoleAction};
+use crate::policy::facts::{ConsoleFacts, DeclaredClaims, FactsError, to_context};
+
+/// The policies that decide about the console where the set in force says nothing of it.
+pub const SHIPPED: &str = include_str!("../../../policies/console.cedar");
+/// The schema that this version ships; facts are made for it.
+pub const SHIPPED_SCHEMA: &str = include_str!("../../../schema/countersign.cedarschema");
+
+/// Made without the checks of `policy check`, which a test makes.
+static SHIPPED_ENGINE: LazyLock<Result<PolicyEngine, String>> = LazyLock::new(|| {
+    let (schema, _) = Schema::from_cedarschema_str(SHIPPED_SCHEMA).map_err(|e| e.to_string())?;
+    let placed: PolicySet = SHIPPED.parse().map_err(|e: cedar_policy::ParseErrors| e.to_string())?;
+    let named = placed.policies().filter_map(|p| Some(p.new_id(p.annotation("id")?.parse().ok()?)));
+    let set = PolicySet::from_policies(named).map_err(|e| e.to_string())?;
+    PolicyEngine::compile(&set, &schema, DeclaredClaims::default())
+});
+
+/// Decides whether somebody may do something in the console.
+pub fn decide_console(
+    policies: &PolicyEngine,
+    action: ConsoleAction,
+    facts: &ConsoleFacts,
+) -> (PolicyAnswer, Result<(), Denial>) {
+    let answer = with_console(policies, action, facts, |policies, question| policies.ask(&question));
+    let answer = answer.unwrap_or_else(|error| {
+        tracing::error!(%error, "cannot decide");
+        EngineAnswer::undecidable(Vec::new())
+    });
+    let resource = facts.resource().id().unescaped().to_owned();
+    (PolicyAnswer::of(Action::Console(action), resource, &answer), answer.denial.map_or(Ok(()), Err))
+}
+
+/// The same, and which clauses made the difference.
+pub fn explain_console(policies: &PolicyEngine, action: ConsoleAction, facts: &ConsoleFacts) -> Explained {
+    let (answer, _) = decide_console(policies, action, facts);
+    let findings: Result<Vec<Finding>, _> = with_console(policies, action, facts, |policies, question| {
+        policies.findings(&question, &answer.policies)
+    });
+    // Then the answer says that nothing could be decided.
+    Explained { findings: findings.unwrap_or_default(), answer }
+}
+
+/// Asks the policies that decide about the console.
+pub(super) fn with_console<T>(
+    policies: &PolicyEngine,
+    action: ConsoleAction,
+    facts: &ConsoleFacts,
+    ask: impl FnOnce(&PolicyEngine, Question<'_>) -> T,
+) -> Result<T, FactsError> {
+    let policies = match policies.decides_console() {
+        true => policies,
+        false => SHIPPED_ENGINE.as_ref().map_err(FactsError::of)?,
+    };
+    let entities = policies.console_world(facts.entities()?)?;
+    let context = to_context(facts.context())?;
+    let question = Question {
+        action: Action::Console(action),
+        principal: facts.user(),
+        resource: facts.resource(),
+        ancestors: Vec::new(),
+        context: &context,
+        entities: &entities,
+    };
+    Ok(ask(policies, question))
+}
