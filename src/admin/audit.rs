@@ -6,10 +6,12 @@ use utoipa::ToSchema;
 
 use super::caller::Admin;
 use super::error::AdminError;
+use super::permission::may;
 use super::sign_in_search::{SearchFault, times, typed};
 use super::view::as_json;
 use crate::clock::rfc3339;
 use crate::model::actor_kind::ActorKind;
+use crate::policy::ConsoleAction;
 use crate::store::Page;
 use crate::store::admin_events::{self, AdminEvent, Filter};
 
@@ -49,17 +51,17 @@ pub async fn list(
 ) -> Result<Page<AdminEvent>, AdminError> {
     filter.teamspaces = match teamspace {
         Some(slug) => Some(vec![id_of(admin, slug)?]),
-        None => admin.confined_to().map(|ids| ids.into_iter().map(str::to_owned).collect()),
+        None => admin.teamspaces_where(ConsoleAction::ViewAudit)?,
     };
     Ok(admin.app.store.list(move |c| admin_events::list(c, &filter, limit)).await?)
 }
 
+/// The id of a teamspace whose events the caller may see.
 fn id_of(admin: &Admin, slug: &str) -> Result<String, AdminError> {
     let snapshot = admin.app.snapshot();
-    let found = snapshot
-        .teamspace_config(slug)
-        .filter(|teamspace_config| admin.reaches(&teamspace_config.teamspace.id));
-    found.map(|teamspace_config| teamspace_config.teamspace.id.clone()).ok_or(AdminError::NotFound)
+    let teamspace_config = snapshot.teamspace_config(slug).ok_or(AdminError::NotFound)?;
+    may(admin, ConsoleAction::ViewAudit, Some(teamspace_config))?;
+    Ok(teamspace_config.teamspace.id.clone())
 }
 
 /// A row as it is told.

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::caller::{Actor, Admin};
 use super::difference;
 use super::error::AdminError;
+use super::permission::Permission;
 use crate::clock::UnixSeconds;
 use crate::store::admin_events::{self, NewAdminEvent};
 use crate::store::changes::{self, Changed};
@@ -112,7 +113,7 @@ impl Change {
 impl Admin {
     /// Runs `job` and records what differs by the change that it tells of, in one transaction: an `Err` leaves nothing.
     /// `job` reads what it changes inside the transaction. Returns once the change is in force in this process.
-    pub(super) async fn change<T, F>(&self, job: F) -> Result<T, AdminError>
+    pub(super) async fn change<T, F>(&self, _: Permission, job: F) -> Result<T, AdminError>
     where
         F: FnOnce(&mut AnyConnection) -> Result<(T, Change), AdminError> + Send + 'static,
         T: Send + 'static,

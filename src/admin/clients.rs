@@ -14,6 +14,7 @@ use super::view::as_json;
 use crate::clock::{UnixSeconds, rfc3339};
 use crate::model::client::{AuthMethod, ClientSecret, RegisteredClient};
 use crate::oauth::request::JWT_BEARER;
+use crate::policy::ConsoleAction;
 use crate::random;
 use crate::store::changes::Changed;
 use crate::store::{AnyConnection, clients};
@@ -64,8 +65,9 @@ pub struct NewSecret {
 
 /// Registers a client; tells its first secret.
 pub async fn create(operator: &Operator, new: NewClient) -> Result<(RegisteredClient, String), AdminError> {
+    let permission = operator.may_everywhere(ConsoleAction::ChangeClients)?;
     let (client, secret) = new.register(operator.app.clock.now())?;
-    let added = operator.change(move |c| {
+    let added = operator.change(permission, move |c| {
         clients::insert(c, &client).map_err(|e| AdminError::ClientIdTaken.if_duplicate(e))?;
         let id = &client.client_id;
         let change = Change::added(changed(id), "client.create", id, view(&client));
@@ -87,7 +89,7 @@ pub async fn change(
 /// Removes a client and its secrets.
 pub async fn remove(operator: &Operator, id: String) -> Result<(), AdminError> {
     operator
-        .change(move |c| {
+        .change(operator.may_everywhere(ConsoleAction::ChangeClients)?, move |c| {
             let old = find(c, &id)?;
             clients::delete(c, &id)?;
             Ok(((), Change::removed(changed(&id), "client.delete", &id, view(&old))))
@@ -134,7 +136,7 @@ async fn update(
     write: impl FnOnce(&mut AnyConnection, &RegisteredClient) -> Result<(), AdminError> + Send + 'static,
 ) -> Result<RegisteredClient, AdminError> {
     operator
-        .change(move |c| {
+        .change(operator.may_everywhere(ConsoleAction::ChangeClients)?, move |c| {
             let old = find(c, &id)?;
             write(c, &old)?;
             let new = find(c, &id)?;

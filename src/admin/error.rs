@@ -21,6 +21,9 @@ pub enum AdminError {
     NotFound,
     #[error("This needs an operator's token.")]
     OperatorOnly,
+    /// The policies say no, in their own words.
+    #[error("{0}")]
+    NotPermitted(String),
     #[error("This token, or its teamspace, has used up its budget, or has too many requests under way.")]
     Limited(Limited),
     #[error("A name has 1 to 200 characters without control characters.")]

@@ -14,6 +14,7 @@ use super::validation::{Validated, Validation, issuer_taken, unknown_scope};
 use crate::clock::UnixSeconds;
 use crate::model::identity_provider::{IdentityProvider, Provider};
 use crate::model::teamspace::Teamspace;
+use crate::policy::ConsoleAction;
 use crate::store::changes::{self, Changed};
 use crate::store::snapshot::TeamspaceConfig;
 use crate::store::{AnyConnection, StoreError, identity_providers, provider_checks};
@@ -112,8 +113,9 @@ pub async fn change_seen(
 
 /// Removes an identity provider: nobody signs in with it any more.
 pub async fn remove(at: &InTeamspace, which: Which) -> Result<(), AdminError> {
+    let permission = at.may(ConsoleAction::ChangeEnterprise)?;
     let teamspace_config = Arc::clone(at.teamspace_config());
-    at.change(move |c| {
+    at.change(permission, move |c| {
         let Teamspace { id, slug, .. } = find_named(c, &teamspace_config.teamspace)?;
         let all = identity_providers::of_teamspaces(c, &[&id])?;
         let old = which.find(&all)?.ok_or(AdminError::NotFound)?;
@@ -126,6 +128,7 @@ pub async fn remove(at: &InTeamspace, which: Which) -> Result<(), AdminError> {
 
 /// Validates what is configured, and keeps only how that came out.
 pub async fn check(at: &InTeamspace, which: &Which) -> Result<Validation, AdminError> {
+    at.may(ConsoleAction::ChangeEnterprise)?;
     let provider = which.configured(at.teamspace_config())?;
     let validation = validate(at, provider).await?;
     let checks = validation.kept(&provider.id, at.app.clock.now());
@@ -170,6 +173,7 @@ impl Edit {
     }
 
     async fn save(self, at: &InTeamspace) -> Result<(IdentityProvider, Option<Validation>), AdminError> {
+        let permission = at.may(ConsoleAction::ChangeEnterprise)?;
         let teamspace_config = Arc::clone(at.teamspace_config());
         let current = self.which.find(&teamspace_config.identity_providers)?;
         let proposed = self.applied(&teamspace_config.teamspace.id, current)?;
@@ -183,7 +187,7 @@ impl Edit {
         let validated = validation.as_ref().map(|validation| validation.good(&proposed.id, self.now));
         let validated = validated.transpose()?;
         let teamspace = teamspace_config.teamspace.clone();
-        let saved = at.change(move |c| self.perform(c, &teamspace, &proposed, validated)).await?;
+        let saved = at.change(permission, move |c| self.perform(c, &teamspace, &proposed, validated)).await?;
         Ok((saved, validation))
     }
 

@@ -19,6 +19,7 @@ use crate::email::plain_address;
 use crate::model::member::{Member, Role, Status};
 use crate::model::seats::is_seat_free;
 use crate::model::teamspace::Teamspace;
+use crate::policy::ConsoleAction;
 use crate::store::changes::Changed;
 use crate::store::members::{self, Identity};
 use crate::store::{AnyConnection, Page, sign_in_counts, teamspaces};
@@ -53,6 +54,7 @@ pub struct MemberPatch {
 
 /// A page of the members, by email; removed ones are not listed.
 pub async fn list(at: &InTeamspace, limit: i64, after: Option<String>) -> Result<Page<Bound>, AdminError> {
+    at.may(ConsoleAction::ViewMembers)?;
     let id = at.teamspace_config().teamspace.id.clone();
     Ok(at.app.store.list(move |c| members::list(c, &id, limit, after.as_deref())).await?)
 }
@@ -63,6 +65,7 @@ pub async fn search(
     prefix: &str,
     (limit, after): (i64, Option<String>),
 ) -> Result<Page<Bound>, AdminError> {
+    at.may(ConsoleAction::ViewMembers)?;
     let (id, prefix) = (at.teamspace_config().teamspace.id.clone(), prefix.trim().to_lowercase());
     let found = move |c: &mut _| members::search(c, &id, &prefix, (limit, after.as_deref()));
     Ok(at.app.store.list(found).await?)
@@ -70,6 +73,7 @@ pub async fn search(
 
 /// One member who is not removed.
 pub async fn find(at: &InTeamspace, id: String) -> Result<Bound, AdminError> {
+    at.may(ConsoleAction::ViewMembers)?;
     let teamspace_id = at.teamspace_config().teamspace.id.clone();
     let found = move |c: &mut AnyConnection| {
         let Some(member) = members::find(c, &teamspace_id, &id)? else { return Ok(None) };
@@ -81,6 +85,7 @@ pub async fn find(at: &InTeamspace, id: String) -> Result<Bound, AdminError> {
 
 /// How many seats the members take.
 pub async fn seats_used(at: &InTeamspace) -> Result<i64, AdminError> {
+    at.may(ConsoleAction::ViewOverview)?;
     let id = at.teamspace_config().teamspace.id.clone();
     Ok(at.app.store.list(move |c| teamspaces::seats_used(c, &id)).await?)
 }
@@ -102,10 +107,11 @@ pub async fn exchanges_this_month(
 
 /// Invites somebody: a new member, or one who was removed.
 pub async fn invite(at: &InTeamspace, new: NewMember) -> Result<Bound, AdminError> {
+    let permission = at.may(ConsoleAction::ChangeMembers)?;
     let email = plain_address(&new.email).ok_or(AdminError::EmailInvalid)?;
     let role = new.role.unwrap_or(Role::Developer);
     let (teamspace_config, now) = (Arc::clone(at.teamspace_config()), at.app.clock.now());
-    at.change(move |c| {
+    at.change(permission, move |c| {
         let teamspace = find_named(c, &teamspace_config.teamspace)?;
         if !teamspace.admits_email(&email) {
             return Err(AdminError::EmailDomainNotAllowed);
@@ -163,7 +169,7 @@ async fn update(
     change: impl FnOnce(&mut AnyConnection, Member) -> Result<Member, AdminError> + Send + 'static,
 ) -> Result<Bound, AdminError> {
     let teamspace_id = at.teamspace_config().teamspace.id.clone();
-    at.change(move |c| {
+    at.change(at.may(ConsoleAction::ChangeMembers)?, move |c| {
         let found = members::find(c, &teamspace_id, &id)?;
         let old = found.filter(|member| member.status != Status::Removed).ok_or(AdminError::NotFound)?;
         let before = shown(c, &old)?;

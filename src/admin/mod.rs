@@ -14,6 +14,7 @@ pub mod identity_provider;
 pub mod keys;
 pub mod members;
 mod patch;
+mod permission;
 mod provider_form;
 pub mod provider_status;
 pub mod resources;
@@ -28,5 +29,6 @@ mod view;
 
 pub use caller::{Admin, InTeamspace, Operator, Origin, Principal};
 pub use error::{AdminError, IdentifierFault, ListFault, NotAcceptable};
+pub use permission::{Permission, may};
 pub use validation::Validation;
 pub use view::as_json;

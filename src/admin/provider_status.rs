@@ -9,6 +9,7 @@ use crate::clock::UnixSeconds;
 use crate::idp::checks::{Outcome, Step};
 use crate::model::identity_provider::IdentityProvider;
 use crate::oauth::reason::{About, Check, Reason};
+use crate::policy::ConsoleAction;
 use crate::store::members;
 use crate::store::provider_checks::{self, ProviderChecks};
 use crate::store::sign_in_counts::{self, LastAssertion};
@@ -84,6 +85,7 @@ fn is_about_everybody(about: &About) -> bool {
 
 /// The providers of a teamspace, the oldest first.
 pub async fn list(at: &InTeamspace) -> Result<Vec<ProviderStatus>, AdminError> {
+    at.may(ConsoleAction::ViewEnterprise)?;
     let teamspace_config = at.teamspace_config();
     let ids: Vec<String> =
         teamspace_config.identity_providers.iter().map(|provider| provider.id.clone()).collect();

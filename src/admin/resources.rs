@@ -18,6 +18,7 @@ use crate::clock::rfc3339;
 use crate::config::is_loopback;
 use crate::model::resource::{Resource, ResourceScope};
 use crate::oauth::resource::normalize;
+use crate::policy::ConsoleAction;
 use crate::store::changes::Changed;
 use crate::store::snapshot::Snapshot;
 use crate::store::{AnyConnection, resources, teamspaces};
@@ -58,6 +59,7 @@ pub struct ResourcePatch {
 
 /// Registers a resource.
 pub async fn create(operator: &Operator, new: NewResource) -> Result<Resource, AdminError> {
+    let permission = operator.may_everywhere(ConsoleAction::ChangeResources)?;
     let resource = Resource {
         id: Uuid::new_v4().to_string(),
         identifier: new.identifier,
@@ -70,7 +72,7 @@ pub async fn create(operator: &Operator, new: NewResource) -> Result<Resource, A
     };
     let resource = checked(resource, &operator.app.config.issuer)?;
     operator
-        .change(move |c| {
+        .change(permission, move |c| {
             check_teamspaces(c, &resource)?;
             resources::insert(c, &resource).map_err(|e| AdminError::ResourceTaken.if_duplicate(e))?;
             let id = &resource.id;
@@ -84,7 +86,7 @@ pub async fn create(operator: &Operator, new: NewResource) -> Result<Resource, A
 pub async fn change(operator: &Operator, id: String, patch: ResourcePatch) -> Result<Resource, AdminError> {
     let own = operator.app.config.issuer.clone();
     operator
-        .change(move |c| {
+        .change(operator.may_everywhere(ConsoleAction::ChangeResources)?, move |c| {
             let old = find(c, &id)?;
             let names_teamspaces = patch.teamspaces.is_some();
             let new = checked(patch.apply(old.clone()), &own)?;
@@ -101,7 +103,7 @@ pub async fn change(operator: &Operator, id: String, patch: ResourcePatch) -> Re
 /// Removes a resource: no more tokens are issued for it.
 pub async fn remove(operator: &Operator, id: String) -> Result<(), AdminError> {
     operator
-        .change(move |c| {
+        .change(operator.may_everywhere(ConsoleAction::ChangeResources)?, move |c| {
             let old = find(c, &id)?;
             resources::delete(c, &id)?;
             Ok(((), Change::removed(changed(&id), "resource.delete", &id, view(&old))))
@@ -152,12 +154,12 @@ pub enum Viewer {
 }
 
 impl Viewer {
-    /// The caller as a viewer.
-    pub fn of(admin: &Admin, snapshot: &Snapshot) -> Self {
-        match admin.confined_to() {
+    /// The caller as a viewer, in the teamspaces where the policies let them look at resources.
+    pub fn of(admin: &Admin, snapshot: &Snapshot) -> Result<Self, AdminError> {
+        Ok(match admin.teamspaces_where(ConsoleAction::ViewResources)? {
             None => Self::Operator,
-            Some(ids) => Self::Of(ids.into_iter().filter_map(|id| snapshot.slug_of(id)).collect()),
-        }
+            Some(ids) => Self::Of(ids.iter().filter_map(|id| snapshot.slug_of(id)).collect()),
+        })
     }
 
     /// Whether a resource is there for the viewer.

@@ -3,12 +3,14 @@
 use super::caller::{Admin, InTeamspace, Operator};
 use super::error::AdminError;
 use crate::disclosure::{Disclosure, Known};
+use crate::policy::ConsoleAction;
 use crate::store::Page;
 use crate::store::sign_ins::{self, Filter, SignIn};
 use crate::store::snapshot::Snapshot;
 
 /// A page of a teamspace's rows. Its own administrators are not told of policies that are none of their business.
 pub async fn of_teamspace(at: &InTeamspace, filter: Filter, limit: i64) -> Result<Page<SignIn>, AdminError> {
+    at.may(ConsoleAction::ViewActivity)?;
     let teamspace_id = Some(at.teamspace_config().teamspace.id.clone());
     let filter = Filter { teamspace_id, ..filter };
     let reason = filter.reason.clone();
@@ -26,6 +28,7 @@ pub async fn of_teamspace(at: &InTeamspace, filter: Filter, limit: i64) -> Resul
 
 /// A page of every teamspace's rows, and of those that led to none.
 pub async fn of_all(operator: &Operator, filter: Filter, limit: i64) -> Result<Page<SignIn>, AdminError> {
+    operator.may_everywhere(ConsoleAction::ViewActivity)?;
     Ok(operator.app.store.list(move |c| sign_ins::list(c, &filter, limit)).await?)
 }
 

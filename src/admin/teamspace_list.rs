@@ -8,6 +8,7 @@ use super::error::AdminError;
 use crate::clock::UnixSeconds;
 use crate::model::teamspace::Teamspace;
 use crate::oauth::reason::Reason;
+use crate::policy::ConsoleAction;
 use crate::store::snapshot::TeamspaceConfig;
 use crate::store::teamspaces::{self, Usage};
 use crate::store::{Page, StoreError};
@@ -46,7 +47,7 @@ pub async fn page(
     let follows = |teamspace_config: &&Arc<TeamspaceConfig>| {
         after.is_none_or(|after| teamspace_config.teamspace.slug.as_str() > after)
     };
-    let mut found: Vec<Arc<TeamspaceConfig>> = match admin.confined_to() {
+    let mut found: Vec<Arc<TeamspaceConfig>> = match admin.teamspaces_where(ConsoleAction::ViewOverview)? {
         None => {
             let from = after.filter(|after| *after > prefix).unwrap_or(prefix);
             let listed = snapshot.teamspace_configs_from(from).take_while(begins);

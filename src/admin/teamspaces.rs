@@ -16,6 +16,7 @@ use super::view::as_json;
 use crate::clock::rfc3339;
 use crate::email::is_domain;
 use crate::model::teamspace::{Plan, Teamspace, UTC, is_slug, known_time_zone};
+use crate::policy::ConsoleAction;
 use crate::policy::engine::references::Kind;
 use crate::store::changes::Changed;
 use crate::store::resources::replace_teamspace;
@@ -65,6 +66,7 @@ pub struct TeamspacePatch {
 
 /// Adds a teamspace.
 pub async fn create(operator: &Operator, new: NewTeamspace) -> Result<Teamspace, AdminError> {
+    let permission = operator.may_everywhere(ConsoleAction::ManageTeamspaces)?;
     let teamspace = checked(Teamspace {
         id: Uuid::new_v4().to_string(),
         slug: new.slug,
@@ -76,7 +78,7 @@ pub async fn create(operator: &Operator, new: NewTeamspace) -> Result<Teamspace,
         created_at: operator.app.clock.now(),
     })?;
     operator
-        .change(move |c| {
+        .change(permission, move |c| {
             check_free(c, &teamspace)?;
             teamspaces::insert(c, &teamspace).map_err(|e| AdminError::TakenMeanwhile.if_duplicate(e))?;
             let (changed, slug) = (Changed::Teamspace(teamspace.id.clone()), &teamspace.slug);
@@ -88,15 +90,16 @@ pub async fn create(operator: &Operator, new: NewTeamspace) -> Result<Teamspace,
 
 /// Changes a teamspace. `force` renames it though policies name its slug.
 pub async fn change(at: &InTeamspace, patch: TeamspacePatch, force: bool) -> Result<Teamspace, AdminError> {
-    if patch.is_operators() {
-        at.require_operator()?;
-    }
+    let permission = match patch.is_operators() {
+        true => at.may_everywhere(ConsoleAction::ManageTeamspaces)?,
+        false => at.may(ConsoleAction::ChangeTeamspace)?,
+    };
     let teamspace_config = Arc::clone(at.teamspace_config());
     let slug = &teamspace_config.teamspace.slug;
     if !force && patch.slug.as_ref().is_some_and(|new| new != slug) {
         refuse_if_named(at, slug)?;
     }
-    at.change(move |c| {
+    at.change(permission, move |c| {
         let old = find_named(c, &teamspace_config.teamspace)?;
         let new = checked(patch.apply(old.clone()))?;
         check_free(c, &new)?;
@@ -113,9 +116,9 @@ pub async fn change(at: &InTeamspace, patch: TeamspacePatch, force: bool) -> Res
 
 /// Removes a teamspace with its members and identity provider; its decision log stays.
 pub async fn remove(at: &InTeamspace) -> Result<(), AdminError> {
-    at.require_operator()?;
+    let permission = at.may_everywhere(ConsoleAction::ManageTeamspaces)?;
     let teamspace_config = Arc::clone(at.teamspace_config());
-    at.change(move |c| {
+    at.change(permission, move |c| {
         let old = find_named(c, &teamspace_config.teamspace)?;
         teamspaces::delete(c, &old.id)?;
         // A later teamspace of the same slug must not inherit what was offered to this one.

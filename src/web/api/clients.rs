@@ -12,6 +12,7 @@ use super::problem::Problem;
 use crate::admin::clients::{
     self, ClientPatch, ClientView, NewClient, NewClientView, NewSecret, NewSecretView, view,
 };
+use crate::policy::ConsoleAction;
 
 /// Lists the clients of the token endpoint.
 #[utoipa::path(
@@ -19,6 +20,7 @@ use crate::admin::clients::{
     responses((status = 200, body = List<ClientView>), OperatorOnly)
 )]
 pub async fn list(operator: Operator, Params(query): Params<PageQuery>) -> Result<Json<Value>, Problem> {
+    operator.may_everywhere(ConsoleAction::ViewClients)?;
     let snapshot = operator.app.snapshot();
     let mut all: Vec<_> = snapshot.clients().collect();
     all.sort_by(|a, b| a.client_id.cmp(&b.client_id));
@@ -29,6 +31,7 @@ pub async fn list(operator: Operator, Params(query): Params<PageQuery>) -> Resul
 /// Shows a client.
 #[utoipa::path(get, path = "/clients/{id}", responses((status = 200, body = ClientView), OperatorOnly))]
 pub async fn show(operator: Operator, ItemId(id): ItemId) -> Result<Json<Value>, Problem> {
+    operator.may_everywhere(ConsoleAction::ViewClients)?;
     operator.app.snapshot().client(&id).map(|client| Json(view(client))).ok_or_else(Problem::not_found)
 }
 

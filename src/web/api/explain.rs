@@ -9,6 +9,7 @@ use super::json::JsonBody;
 use super::problem::Problem;
 use crate::exchange::explain::{Asked, Explanation, explain};
 use crate::oauth::scope::split_scope;
+use crate::policy::ConsoleAction;
 
 /// An assertion, and the request that it would come with.
 #[derive(Deserialize, ToSchema)]
@@ -34,6 +35,7 @@ pub async fn post(
     at: InTeamspace,
     JsonBody(body): JsonBody<ExplainBody>,
 ) -> Result<Json<Explanation>, Problem> {
+    at.may(ConsoleAction::Explain)?;
     let _place = at.enter_heavy()?;
     let scope = body.scope.as_deref().map(split_scope).transpose();
     let scope = scope.map_err(|_| Problem::invalid("scope_invalid", "scope is no list of scopes."))?;

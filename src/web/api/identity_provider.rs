@@ -15,6 +15,7 @@ use crate::admin::identity_provider::{
     self, NewProvider, OnlyProviderView, ProviderPatch, ProviderView, Which, view, view_of_only,
 };
 use crate::idp::checks::Check;
+use crate::policy::ConsoleAction;
 
 /// A saved identity provider. A change that needed no check has none.
 #[derive(Serialize, ToSchema)]
@@ -39,10 +40,11 @@ pub struct CheckReport {
     get, path = "/teamspaces/{slug}/identity-providers",
     responses((status = 200, body = List<ProviderView>))
 )]
-pub async fn list(at: InTeamspace) -> Json<Value> {
+pub async fn list(at: InTeamspace) -> Result<Json<Value>, Problem> {
+    at.may(ConsoleAction::ViewEnterprise)?;
     let items: Vec<Value> =
         at.teamspace_config().identity_providers.iter().map(|provider| view(provider)).collect();
-    Json(json!({ "items": items, "next_cursor": null }))
+    Ok(Json(json!({ "items": items, "next_cursor": null })))
 }
 
 /// Adds an identity provider, once it is found to be good.
@@ -70,6 +72,7 @@ pub async fn create(
     responses((status = 200, body = ProviderView))
 )]
 pub async fn show(at: InTeamspace, ItemId(id): ItemId) -> Result<Json<Value>, Problem> {
+    at.may(ConsoleAction::ViewEnterprise)?;
     Ok(Json(view(Which::Id(id).configured(at.teamspace_config())?)))
 }
 
@@ -136,6 +139,7 @@ pub async fn check(at: InTeamspace, ItemId(id): ItemId) -> Result<Json<CheckRepo
     )
 )]
 pub async fn show_only(at: InTeamspace) -> Result<Json<Value>, Problem> {
+    at.may(ConsoleAction::ViewEnterprise)?;
     Ok(Json(view_of_only(Which::Only.configured(at.teamspace_config())?)))
 }
 

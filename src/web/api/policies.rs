@@ -14,7 +14,7 @@ use super::problem::Problem;
 use crate::admin::as_json;
 use crate::app::{App, MAX_LISTED};
 use crate::clock::rfc3339;
-use crate::policy::PolicyFile;
+use crate::policy::{ConsoleAction, PolicyFile};
 use crate::shadow::report::{self, Query, ShadowReport};
 use crate::store::policy_sets::{self, PastSetTimes};
 use crate::store::{StoreError, shadow};
@@ -100,6 +100,7 @@ pub struct PastSetText {
 /// Shows the policies in force.
 #[utoipa::path(get, path = "/policies", responses((status = 200, body = PoliciesView), OperatorOnly))]
 pub async fn show(operator: Operator) -> Result<Json<PoliciesView>, Problem> {
+    operator.may_everywhere(ConsoleAction::ViewPolicies)?;
     let policies = operator.app.policies();
     let unknown_names = operator.app.unknown_names().into_iter().take(MAX_LISTED);
     Ok(Json(PoliciesView {
@@ -136,6 +137,7 @@ async fn shadow_view(app: &App) -> Result<Option<ShadowView>, StoreError> {
     get, path = "/policies/sets", params(PageQuery), responses((status = 200, body = List<PastSet>), OperatorOnly)
 )]
 pub async fn list_sets(operator: Operator, Params(query): Params<PageQuery>) -> Result<Json<Value>, Problem> {
+    operator.may_everywhere(ConsoleAction::ViewPolicies)?;
     let sets = operator.app.store.read(policy_sets::list).await?;
     // Times before 1970 do not occur, so the texts stand in the order of the list.
     let key = |set: &PastSetTimes| format!("{:019} {}", i64::MAX - set.first_loaded_at, set.hash);
@@ -157,6 +159,7 @@ pub async fn list_sets(operator: Operator, Params(query): Params<PageQuery>) -> 
     responses((status = 200, body = PastSetText), OperatorOnly, (status = 400, description = "hash_ambiguous"))
 )]
 pub async fn show_set(operator: Operator, ItemId(hash): ItemId) -> Result<Json<PastSetText>, Problem> {
+    operator.may_everywhere(ConsoleAction::ViewPolicies)?;
     let found = operator.app.store.read(move |c| policy_sets::find(c, &hash)).await;
     let set = found.map_err(ambiguous)?.ok_or_else(Problem::not_found)?;
     Ok(Json(PastSetText {
@@ -179,6 +182,7 @@ pub async fn show_shadow(
     operator: Operator,
     Params(query): Params<ShadowQuery>,
 ) -> Result<Json<ShadowReport>, Problem> {
+    operator.may_everywhere(ConsoleAction::ViewPolicies)?;
     let limit = PageQuery { limit: query.limit, cursor: None }.limit()?;
     let teamspace_id = match &query.teamspace {
         None => None,

@@ -104,6 +104,7 @@ macro_rules! table {
 table! {
     E::NotFound => NOT_FOUND "not_found",
     E::OperatorOnly => FORBIDDEN "operator_only",
+    E::NotPermitted(_) => FORBIDDEN "policy_denied",
     E::Limited(_) => TOO_MANY_REQUESTS "rate_limited",
     E::NameInvalid => UNPROCESSABLE_ENTITY "name_invalid",
     E::ScopeInvalid(_) => UNPROCESSABLE_ENTITY "scope_invalid",

@@ -18,7 +18,7 @@ use crate::admin::resources::{self, NewResource, ResourcePatch, ResourceView, Vi
 )]
 pub async fn list(admin: Admin, Params(query): Params<PageQuery>) -> Result<Json<Value>, Problem> {
     let snapshot = admin.app.snapshot();
-    let viewer = Viewer::of(&admin, &snapshot);
+    let viewer = Viewer::of(&admin, &snapshot)?;
     let seen = snapshot.resources().filter(|resource| viewer.sees(resource));
     let found = page::of_sorted(seen, &query, |resource| resource.identifier.clone())?;
     Ok(page::answer(found, |resource| viewer.view(resource)))
@@ -28,7 +28,7 @@ pub async fn list(admin: Admin, Params(query): Params<PageQuery>) -> Result<Json
 #[utoipa::path(get, path = "/resources/{id}", responses((status = 200, body = ResourceView)))]
 pub async fn show(admin: Admin, ItemId(id): ItemId) -> Result<Json<Value>, Problem> {
     let snapshot = admin.app.snapshot();
-    let viewer = Viewer::of(&admin, &snapshot);
+    let viewer = Viewer::of(&admin, &snapshot)?;
     let found = snapshot.resources().find(|resource| resource.id == id && viewer.sees(resource));
     found.map(|resource| Json(viewer.view(resource))).ok_or_else(Problem::not_found)
 }

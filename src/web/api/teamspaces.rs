@@ -12,6 +12,8 @@ use super::json::{JsonBody, Params};
 use super::page::{self, PageQuery};
 use super::problem::Problem;
 use crate::admin::teamspaces::{self, NewTeamspace, TeamspacePatch, TeamspaceView, view};
+use crate::model::teamspace::Teamspace;
+use crate::policy::ConsoleAction;
 
 /// How a change is made.
 #[derive(Deserialize, IntoParams)]
@@ -29,15 +31,18 @@ pub struct ChangeQuery {
     responses((status = 200, body = List<TeamspaceView>))
 )]
 pub async fn list(admin: Admin, Params(query): Params<PageQuery>) -> Result<Json<Value>, Problem> {
+    let allowed = admin.teamspaces_where(ConsoleAction::ViewOverview)?;
     let snapshot = admin.app.snapshot();
-    let seen = snapshot.teamspace_configs().map(|t| &t.teamspace).filter(|t| admin.reaches(&t.id));
+    let is_seen = |t: &&Teamspace| allowed.as_ref().is_none_or(|ids| ids.contains(&t.id));
+    let seen = snapshot.teamspace_configs().map(|t| &t.teamspace).filter(is_seen);
     Ok(page::answer(page::of_sorted(seen, &query, |t| t.slug.clone())?, view))
 }
 
 /// Shows a teamspace.
 #[utoipa::path(get, path = "/teamspaces/{slug}", responses((status = 200, body = TeamspaceView)))]
-pub async fn show(at: InTeamspace) -> Json<Value> {
-    Json(view(&at.teamspace_config().teamspace))
+pub async fn show(at: InTeamspace) -> Result<Json<Value>, Problem> {
+    at.may(ConsoleAction::ViewOverview)?;
+    Ok(Json(view(&at.teamspace_config().teamspace)))
 }
 
 /// Adds a teamspace.

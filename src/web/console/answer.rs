@@ -82,6 +82,9 @@ impl PageError {
                 let text = "Only an operator of this deployment can see this page.";
                 (StatusCode::FORBIDDEN, "Not allowed", text.to_owned())
             }
+            Self::Admin(error @ AdminError::NotPermitted(_)) => {
+                (StatusCode::FORBIDDEN, "Not allowed", error.to_string())
+            }
             Self::Admin(AdminError::Limited(Limited { retry_after })) => {
                 let text = format!("That were many requests in a short time. Try again in {retry_after} s.");
                 (StatusCode::TOO_MANY_REQUESTS, "Too many requests", text)

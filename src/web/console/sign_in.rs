@@ -19,6 +19,7 @@ use super::site::Site;
 use crate::admin::AdminError;
 use crate::admin::console;
 use crate::app::App;
+use crate::model::console_user::UserKind;
 
 /// What failed attempts are counted under, for each address.
 const ATTEMPTS: &str = "console set-up token";
@@ -68,9 +69,10 @@ async fn first_page(viewer: Viewer) -> Response {
     let own = viewer.confined_to();
     let snapshot = viewer.app.snapshot();
     let only = own.as_deref().and_then(|ids| if let [id] = ids { snapshot.slug_of(id) } else { None });
-    go(&match only {
-        Some(slug) => format!("{base}/t/{slug}"),
-        None => format!("{base}/teamspaces"),
+    go(&match (&viewer.context().user.kind, only) {
+        (UserKind::SetupLink { .. }, Some(slug)) => format!("{base}/t/{slug}/enterprise"),
+        (_, Some(slug)) => format!("{base}/t/{slug}"),
+        (_, None) => format!("{base}/teamspaces"),
     })
 }
 

@@ -14,6 +14,7 @@ mod logs;
 mod long_lists;
 mod members;
 mod openapi;
+mod permissions;
 mod resources;
 mod sign_in_search;
 mod teamspaces;

@@ -1,0 +1,115 @@
+//! Whether a caller may do something. Within what is theirs at all the policies decide, for people in the console and
+//! for tokens of the JSON API alike.
+
+use super::caller::{Admin, InTeamspace, Principal};
+use super::error::AdminError;
+use crate::model::console_user::{ConsoleUser, Membership, UserKind};
+use crate::model::member::Role;
+use crate::policy::facts::{ConsoleFacts, ConsoleKind, ConsoleUserFacts, TeamspaceFacts};
+use crate::policy::{ConsoleAction, decide_console};
+use crate::store::admin_tokens::AdminToken;
+use crate::store::snapshot::{Snapshot, TeamspaceConfig};
+
+/// The policies' yes. Nothing is changed without one, and only [`may`] gives it.
+pub struct Permission(());
+
+/// Asks the policies whether a caller may do something in a teamspace, or else in the deployment. What is out of the
+/// caller's reach stays so, whatever the policies say: it is not found, or needs an operator.
+pub fn may(
+    admin: &Admin,
+    action: ConsoleAction,
+    at: Option<&TeamspaceConfig>,
+) -> Result<Permission, AdminError> {
+    match at {
+        Some(teamspace_config) if !admin.reaches(&teamspace_config.teamspace.id) => {
+            return Err(AdminError::NotFound);
+        }
+        None => admin.require_operator()?,
+        Some(_) => {}
+    }
+    let facts = ConsoleFacts {
+        now: admin.app.clock.now(),
+        user: user_facts(admin.principal(), &admin.app.snapshot()),
+        teamspace: at.map(|teamspace_config| TeamspaceFacts::of(teamspace_config, None)),
+    };
+    let (_, decided) = decide_console(&admin.app.policies().compiled, action, &facts);
+    decided.map(|()| Permission(())).map_err(|denial| AdminError::NotPermitted(denial.message))
+}
+
+impl InTeamspace {
+    /// Asks whether the caller may do something in the teamspace.
+    pub fn may(&self, action: ConsoleAction) -> Result<Permission, AdminError> {
+        may(self, action, Some(self.teamspace_config()))
+    }
+}
+
+impl Admin {
+    /// Asks whether the caller may do something in the deployment as a whole; only operators ever may.
+    pub fn may_everywhere(&self, action: ConsoleAction) -> Result<Permission, AdminError> {
+        may(self, action, None)
+    }
+
+    /// The teamspaces in which the caller may do something: none stands for all, which is an operator's answer. Whoever
+    /// may do it in no teamspace is refused.
+    pub fn teamspaces_where(&self, action: ConsoleAction) -> Result<Option<Vec<String>>, AdminError> {
+        let Some(own) = self.confined_to() else {
+            return self.may_everywhere(action).map(|_| None);
+        };
+        let snapshot = self.app.snapshot();
+        let (mut allowed, mut refused) = (Vec::new(), None);
+        for id in own {
+            // A teamspace that is gone has nothing left to look at.
+            let Some(teamspace_config) = snapshot.teamspace_config_by_id(id) else { continue };
+            match may(self, action, Some(teamspace_config)) {
+                Ok(_) => allowed.push(id.to_owned()),
+                Err(error) => refused = Some(error),
+            }
+        }
+        match refused {
+            Some(error) if allowed.is_empty() => Err(error),
+            _ => Ok(Some(allowed)),
+        }
+    }
+}
+
+fn user_facts(principal: &Principal, snapshot: &Snapshot) -> ConsoleUserFacts {
+    match principal {
+        Principal::Token(token) => token_facts(token, snapshot),
+        Principal::Console(user) => person_facts(user, snapshot),
+    }
+}
+
+fn token_facts(token: &AdminToken, snapshot: &Snapshot) -> ConsoleUserFacts {
+    match &token.teamspace_id {
+        None => ConsoleUserFacts::new(ConsoleKind::OperatorToken, &token.id),
+        Some(id) => ConsoleUserFacts {
+            teamspace: snapshot.slug_of(id),
+            ..ConsoleUserFacts::new(ConsoleKind::TeamspaceToken, &token.id)
+        },
+    }
+}
+
+fn person_facts(user: &ConsoleUser, snapshot: &Snapshot) -> ConsoleUserFacts {
+    let email = Some(user.email.clone()).filter(|email| !email.is_empty());
+    let id = email.clone().unwrap_or_else(|| user.name.clone());
+    match &user.kind {
+        UserKind::Operator => ConsoleUserFacts { email, ..ConsoleUserFacts::new(ConsoleKind::Operator, id) },
+        UserKind::Member(memberships) => {
+            let with_role = |role: Role| -> Vec<String> {
+                let held = memberships.iter().filter(|membership| membership.role == role);
+                held.filter_map(|Membership { teamspace_id, .. }| snapshot.slug_of(teamspace_id)).collect()
+            };
+            ConsoleUserFacts {
+                email,
+                owner_of: with_role(Role::Owner),
+                admin_of: with_role(Role::Admin),
+                developer_of: with_role(Role::Developer),
+                ..ConsoleUserFacts::new(ConsoleKind::Member, id)
+            }
+        }
+        UserKind::SetupLink { teamspace_id, link_id } => ConsoleUserFacts {
+            teamspace: snapshot.slug_of(teamspace_id),
+            ..ConsoleUserFacts::new(ConsoleKind::SetupLink, link_id)
+        },
+    }
+}
