@@ -280,6 +280,8 @@ impl App {
         let key = self.seals.key.as_ref();
         self.store.prune_log(Log::Decisions, before, key).await?;
         self.store.prune(now, before).await?;
+        let idle = self.config.console.idle_timeout.as_secs();
+        self.store.prune_console_sessions(now, now - idle).await?;
         let kept_for = self.config.retention.audit.as_secs();
         if kept_for > 0 {
             self.store.prune_log(Log::Admin, now - kept_for, key).await?;

@@ -1,7 +1,7 @@
 //! How many requests are worked on at once. Beyond that a request is refused at once, which costs little.
 //!
-//! Nobody takes the place of somebody else: exchanges, operators, teamspaces' tokens and strangers at the admin API
-//! each have their own. Documents need none, since they take no time.
+//! Nobody takes the place of somebody else: exchanges, operators, teamspaces' tokens and strangers at the admin API,
+//! and the console each have their own. Documents need none, since they take no time.
 //!
 //! When many places are taken, whoever gets one first lets all others who are waiting come as far (see
 //! [`crate::web::server`]): that is how the bound also counts those who wait for the processor.
@@ -17,6 +17,7 @@ use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, PRAGMA, RET
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use url::Url;
 
 use super::connections::Connections;
 use crate::config::Config;
@@ -31,6 +32,8 @@ const ADMINISTRATORS: usize = 128;
 /// Requests at once to the admin API with a token that has not been found good yet. Each of them looks into the
 /// database.
 const STRANGERS: usize = 64;
+/// Requests at once to the console.
+const CONSOLE: usize = 64;
 /// Bodies that are being read at once, of 64 KiB at the most.
 const BODIES: usize = 4096;
 /// Connections at once to the private listener.
@@ -64,10 +67,12 @@ pub struct Gate {
     pub connections: Arc<Connections>,
     token_path: String,
     admin_path: String,
+    console_path: String,
     exchanges: Arc<Semaphore>,
     operators: Arc<Semaphore>,
     teamspaces: Arc<Semaphore>,
     strangers: Arc<Semaphore>,
+    console: Arc<Semaphore>,
     bodies: Arc<Semaphore>,
     /// Digests of admin tokens that were good when they were last used. Only the choice of a place depends on it.
     known: RwLock<HashMap<String, Caller>>,
@@ -90,6 +95,13 @@ impl Gate {
         Self::with(Connections::new(&config.connections), &config.issuer_path())
     }
 
+    /// In front of the console's own listener.
+    pub fn console(config: &Config) -> Self {
+        let path = config.console_url().and_then(|url| Url::parse(&url).ok());
+        let prefix = path.as_ref().and_then(|url| url.path().strip_suffix("/console")).unwrap_or_default();
+        Self::with(Connections::new(&config.connections), prefix)
+    }
+
     /// In front of the private listener, whose few connections are not at the expense of the others.
     pub fn private() -> Self {
         Self::with(Connections::with_limits(PRIVATE_CONNECTIONS, 0), "")
@@ -102,10 +114,12 @@ impl Gate {
             connections: Arc::new(connections),
             token_path: format!("{issuer_path}/oauth2/token"),
             admin_path: format!("{issuer_path}/api/v1/"),
+            console_path: format!("{issuer_path}/console"),
             exchanges: places(EXCHANGES_PER_CORE * cores),
             operators: places(ADMINISTRATORS),
             teamspaces: places(ADMINISTRATORS),
             strangers: places(STRANGERS),
+            console: places(CONSOLE),
             bodies: places(BODIES),
             known: RwLock::default(),
             few_left: (EXCHANGES_PER_CORE - MANY_PER_CORE) * cores,
@@ -119,6 +133,9 @@ impl Gate {
         let path = request.uri().path();
         if path == self.token_path {
             return self.take(&self.exchanges).map(Some);
+        }
+        if path.starts_with(&self.console_path) {
+            return self.take(&self.console).map(Some);
         }
         if !path.starts_with(&self.admin_path) {
             return Ok(None);

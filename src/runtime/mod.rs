@@ -144,7 +144,7 @@ impl Starting<'_> {
             server::serve(public, router, gate, schedule.stop.cancelled()).await;
         });
         if let (Some(listener), Some(router)) = (console, web::console_router(Arc::clone(self.app))) {
-            let gate = Arc::clone(&self.app.gate);
+            let gate = Arc::new(Gate::console(&self.app.config));
             self.spawn(essential("console_listener", Stage::Requests), |schedule| async move {
                 server::serve(listener, router, gate, schedule.stop.cancelled()).await;
             });

@@ -88,6 +88,6 @@ pub(super) fn prune(
     now: UnixSeconds,
     unused_since: UnixSeconds,
 ) -> QueryResult<usize> {
-    let ended = console_sessions::expires_at.le(now).or(console_sessions::seen_at.lt(unused_since));
+    let ended = console_sessions::expires_at.le(now).or(console_sessions::seen_at.le(unused_since));
     diesel::delete(console_sessions::table.filter(ended)).execute(connection)
 }
