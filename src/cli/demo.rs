@@ -53,7 +53,7 @@ fn instructions(stage: &Stage) -> String {
     let (idp, issuer, mcp) = (&stage.acme.0, &stage.issuer, &stage.mcp_url);
     let (id_token, access_token) = (pick("id_token"), pick("access_token"));
     let (idp_id, idp_secret, id, secret) = (IDP_CLIENT.0, IDP_CLIENT.1, CLIENT.0, CLIENT.1);
-    let admin = &stage.admin_token;
+    let (admin, console) = (&stage.admin_token, &stage.console_link);
     format!(
         r#"
 By hand
@@ -73,6 +73,9 @@ curl -s {mcp} -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/js
 
 The administrator's side
 ────────────────────────
+The console, signed in (the link works once):
+{console}
+
 curl -s {issuer}/api/v1/teamspaces/acme/sign-ins -H 'Authorization: Bearer {admin}'
 curl -s {issuer}/api/v1/teamspaces/acme/members -H 'Authorization: Bearer {admin}'
 

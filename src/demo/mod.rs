@@ -15,6 +15,7 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use crate::admin::console;
 use crate::admin::tokens::{self, NewToken};
 use crate::app::App;
 use crate::clock::SystemClock;
@@ -41,6 +42,8 @@ pub type DemoError = Box<dyn std::error::Error + Send + Sync>;
 pub struct Stage {
     pub issuer: String,
     pub admin_token: String,
+    /// Opens the console signed in, once.
+    pub console_link: String,
     pub mcp_url: String,
     /// The identity provider of the teamspace `acme`.
     pub acme: (String, DemoIdp),
@@ -75,6 +78,8 @@ impl Stage {
         let mcp_url = format!("{mcp_origin}/mcp");
         let app = start_app(dir, &issuer, &[acme.0.clone(), globex.0.clone()]).await?;
         let admin_token = admin_token(&app).await?;
+        let setup_token = console::create_setup_token(&app.store, app.clock.now()).await?;
+        let console_link = format!("{issuer}/console/sign-in#setup_token={setup_token}");
         let service =
             runtime::start(&app, Listeners { public, management, console: None }, Options::default())?;
         let mcp_server = mcp_server::router(McpServerConfig {
@@ -84,7 +89,7 @@ impl Stage {
             scopes_supported: SCOPES.map(str::to_owned).to_vec(),
         });
         serve(&mut others, mcp_listener, mcp_server);
-        Ok(Self { issuer, admin_token, mcp_url, acme, globex, service, _others: others })
+        Ok(Self { issuer, admin_token, console_link, mcp_url, acme, globex, service, _others: others })
     }
 
     /// Stops the service as a signal would.

@@ -26,6 +26,18 @@ addEventListener("pageshow", () => {
   document.querySelectorAll("form[data-sent]").forEach((form) => delete form.dataset.sent);
 });
 
+// A link with a set-up token behind its # signs in at once. What stands behind the # is sent to no server.
+const followLink = () => {
+  const form = document.querySelector("form[data-setup]");
+  const token = new URLSearchParams(location.hash.slice(1)).get("setup_token");
+  if (!form || !token) return;
+  history.replaceState(null, "", location.pathname + location.search);
+  form.elements.setup_token.value = token;
+  form.requestSubmit();
+};
+followLink();
+addEventListener("hashchange", followLink);
+
 // Keeps an element with data-refresh (seconds) and an id up to date while the page is seen and nobody is in it.
 for (const element of document.querySelectorAll("[data-refresh][id]")) {
   setInterval(async () => {
