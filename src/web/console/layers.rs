@@ -75,7 +75,8 @@ pub async fn explain_failures(State(site): State<Arc<Site>>, request: Request, n
     let request_id = request.extensions().get::<RequestId>().map(|id| id.0.to_string()).unwrap_or_default();
     let mut response = next.run(request).await;
     let status = response.status();
-    let has_page = response.headers().contains_key(header::CONTENT_TYPE);
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    let has_page = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
     let failure = match response.extensions_mut().remove::<Failure>() {
         Some(failure) => failure,
         None if !(status.is_client_error() || status.is_server_error()) || has_page => return response,
@@ -83,11 +84,10 @@ pub async fn explain_failures(State(site): State<Arc<Site>>, request: Request, n
     };
     let template = FailurePage { frame: Frame::outside(&site), failure, request_id };
     let Ok(made) = page(&template) else { return response };
-    let (made, body) = made.into_parts();
-    let kind = made.headers.get(header::CONTENT_TYPE).cloned();
-    *response.body_mut() = body;
+    *response.body_mut() = made.into_body();
     response.headers_mut().remove(header::CONTENT_LENGTH);
-    response.headers_mut().extend(kind.map(|kind| (header::CONTENT_TYPE, kind)));
+    let kind = HeaderValue::from_static("text/html; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response
 }
 

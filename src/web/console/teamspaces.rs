@@ -18,7 +18,7 @@ use super::words;
 use crate::admin::teamspace_list::{self, Listed, Status};
 use crate::admin::{AdminError, teamspaces};
 use crate::app::App;
-use fields::{TeamspaceForm, field_of};
+use fields::{TeamspaceForm, faults_of};
 
 /// Teamspaces on one page.
 const PAGE: usize = 25;
@@ -139,7 +139,7 @@ async fn create(at: OperatorPage, Typed(form): Typed<TeamspaceForm>) -> Result<R
     match created {
         Ok(teamspace) => Ok(at.done("/teamspaces", format!("{} was added.", teamspace.name))),
         Err(error) => {
-            let faults = Faults::from_refusal(error, field_of)?;
+            let faults = faults_of(error)?;
             let frame = at.frame(Place::Teamspaces);
             form_again(&TeamspacePage { frame, form, faults, exists: false })
         }
@@ -167,7 +167,7 @@ async fn change(at: InTeamspacePage, Typed(mut form): Typed<TeamspaceForm>) -> R
     match changed {
         Ok(teamspace) => Ok(at.done(&format!("/t/{}/settings", teamspace.slug), "The changes were saved.")),
         Err(error) => {
-            let faults = Faults::from_refusal(error, field_of)?;
+            let faults = faults_of(error)?;
             shown_again(&at, form, faults)
         }
     }

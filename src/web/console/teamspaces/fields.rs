@@ -5,6 +5,7 @@ use serde::Deserialize;
 use crate::admin::AdminError;
 use crate::admin::teamspaces::{NewTeamspace, TeamspacePatch};
 use crate::model::teamspace::{Plan, Teamspace, UTC};
+use crate::web::console::answer::PageError;
 use crate::web::console::form::Faults;
 
 /// What was typed.
@@ -132,11 +133,22 @@ impl TeamspaceForm {
     }
 }
 
+/// What is wrong with a form that was refused.
+pub fn faults_of(error: AdminError) -> Result<Faults, PageError> {
+    if let AdminError::NamedInPolicies(policies) = &error {
+        let text = format!(
+            "Policies name the present slug: {}. Change them first, or tick the box below to rename it anyway.",
+            policies.join(", ")
+        );
+        return Ok(Faults::of("slug", text));
+    }
+    Faults::from_refusal(error, field_of)
+}
+
 /// The field that a refusal is about.
-pub fn field_of(error: &AdminError) -> Option<&'static str> {
+fn field_of(error: &AdminError) -> Option<&'static str> {
     match error {
         AdminError::SlugInvalid | AdminError::SlugTaken | AdminError::TakenMeanwhile => Some("slug"),
-        AdminError::NamedInPolicies(_) => Some("slug"),
         AdminError::NameInvalid => Some("name"),
         AdminError::MemberLimitInvalid => Some("member_limit"),
         AdminError::EmailDomainInvalid(_) | AdminError::DomainTaken(_) => Some("email_domains"),
