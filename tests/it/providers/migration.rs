@@ -13,18 +13,29 @@ use crate::harness::{START, TestApp};
 
 const VERSION: &str = "0012";
 
-fn script(database: &TestDatabase, direction: &str) -> String {
+/// The migrations from that version on, the latest first, each with how it is undone.
+fn later(database: &TestDatabase) -> Vec<(String, String)> {
     let kind = if database.url.starts_with("sqlite") { "sqlite" } else { "postgres" };
-    let path = format!("migrations/{kind}/0012_identity_providers/{direction}.sql");
-    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+    let all = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(kind)).unwrap();
+    let undo = |dir: std::fs::DirEntry| {
+        let (name, down) = (dir.file_name().into_string().unwrap(), dir.path().join("down.sql"));
+        (name[..4].to_owned(), std::fs::read_to_string(down).unwrap())
+    };
+    let mut later: Vec<_> =
+        all.map(|dir| undo(dir.unwrap())).filter(|(name, _)| name.as_str() >= VERSION).collect();
+    later.sort_by(|a, b| b.cmp(a));
+    later
 }
 
-/// Makes it a database of the version before.
-fn take_back(database: &TestDatabase) {
-    let down = script(database, "down");
-    let undo =
-        format!("BEGIN; {down}; DELETE FROM __diesel_schema_migrations WHERE version = '{VERSION}'; COMMIT");
-    database.connect().batch_execute(&undo).unwrap();
+/// Makes it a database of the version before. Tells which migrations are missing then.
+fn take_back(database: &TestDatabase) -> Vec<String> {
+    let mut missing = Vec::new();
+    for (version, down) in later(database) {
+        let forget = format!("DELETE FROM __diesel_schema_migrations WHERE version = '{version}'");
+        database.connect().batch_execute(&format!("BEGIN; {down}; {forget}; COMMIT")).unwrap();
+        missing.insert(0, version);
+    }
+    missing
 }
 
 /// A filled database of the version before goes on: its provider keeps its scope setting and its members, and has the
@@ -34,11 +45,11 @@ async fn a_database_of_the_version_before_keeps_its_providers() {
     let app = TestApp::start().await;
     app.change_provider(|provider| provider.scope = "docs.write".to_owned()).await;
     let before = app.granted(json!({})).await.claims();
-    take_back(&app.database);
+    let missing = take_back(&app.database);
     app.database.execute("UPDATE identity_providers SET provider = 'oidc', groups_claim = 'roles'");
     // What the processes of before read is not there any more once it is migrated: they stop.
     assert_eq!(number(&app.database.url, "(SELECT count(provider) FROM identity_providers)"), 1);
-    assert_eq!(Store::migrate(&app.database.url).unwrap(), [VERSION]);
+    assert_eq!(Store::migrate(&app.database.url).unwrap(), missing);
     let old = "SELECT teamspace_id, provider, issuer FROM identity_providers";
     assert!(app.database.connect().batch_execute(old).is_err());
     app.change_teamspace(|teamspace| teamspace.name = "Acme".to_owned()).await;
