@@ -1,5 +1,7 @@
 //! Clients of the token endpoint and their secrets, which are shown once and kept as digests.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -20,40 +22,40 @@ use crate::store::changes::Changed;
 use crate::store::{AnyConnection, clients};
 
 /// A client to be registered; everything can be left out.
-#[derive(Deserialize, ToSchema)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewClient {
-    client_id: Option<String>,
-    client_name: Option<String>,
-    token_endpoint_auth_method: Option<String>,
-    client_secret: Option<String>,
-    jwks: Option<Value>,
-    jwks_uri: Option<Value>,
-    grant_types: Option<Vec<String>>,
+    pub client_id: Option<String>,
+    pub client_name: Option<String>,
+    pub token_endpoint_auth_method: Option<String>,
+    pub client_secret: Option<String>,
+    pub jwks: Option<Value>,
+    pub jwks_uri: Option<Value>,
+    pub grant_types: Option<Vec<String>>,
     #[serde(default)]
-    groups: Vec<String>,
-    enabled: Option<bool>,
+    pub groups: Vec<String>,
+    pub enabled: Option<bool>,
 }
 
 /// The members that can be changed.
-#[derive(Deserialize, ToSchema)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClientPatch {
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
-    client_name: Option<String>,
+    pub client_name: Option<String>,
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
-    groups: Option<Vec<String>>,
+    pub groups: Option<Vec<String>>,
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
-    enabled: Option<bool>,
+    pub enabled: Option<bool>,
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
-    grant_types: Option<Vec<String>>,
+    pub grant_types: Option<Vec<String>>,
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
-    token_endpoint_auth_method: Option<String>,
+    pub token_endpoint_auth_method: Option<String>,
 }
 
 /// A secret of the operator's choice; it is generated when none is given.
@@ -61,6 +63,21 @@ pub struct ClientPatch {
 #[serde(deny_unknown_fields)]
 pub struct NewSecret {
     client_secret: Option<String>,
+}
+
+/// Clients by their ids, those that follow one, at most so many; and whether there are more.
+pub fn page(operator: &Operator, after: &str, limit: usize) -> (Vec<Arc<RegisteredClient>>, bool) {
+    let snapshot = operator.app.snapshot();
+    let mut found: Vec<_> = snapshot.clients().filter(|c| c.client_id.as_str() > after).cloned().collect();
+    found.sort_by(|a, b| a.client_id.cmp(&b.client_id));
+    let has_more = found.len() > limit;
+    found.truncate(limit);
+    (found, has_more)
+}
+
+/// One client.
+pub fn show(operator: &Operator, id: &str) -> Result<Arc<RegisteredClient>, AdminError> {
+    operator.app.snapshot().client(id).cloned().ok_or(AdminError::NotFound)
 }
 
 /// Registers a client; tells its first secret.

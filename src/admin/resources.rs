@@ -1,6 +1,7 @@
 //! Resources: the MCP servers that tokens are issued for.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -27,14 +28,14 @@ use crate::store::{AnyConnection, resources, teamspaces};
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewResource {
-    identifier: String,
-    name: String,
+    pub identifier: String,
+    pub name: String,
     #[serde(default)]
-    scopes: Vec<ResourceScope>,
+    pub scopes: Vec<ResourceScope>,
     #[serde(default)]
-    default_scopes: Vec<String>,
+    pub default_scopes: Vec<String>,
     #[serde(default)]
-    teamspaces: Option<Vec<String>>,
+    pub teamspaces: Option<Vec<String>>,
 }
 
 /// The members that can be changed.
@@ -43,18 +44,34 @@ pub struct NewResource {
 pub struct ResourcePatch {
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
-    identifier: Option<String>,
+    pub identifier: Option<String>,
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
-    name: Option<String>,
+    pub name: Option<String>,
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
-    scopes: Option<Vec<ResourceScope>>,
+    pub scopes: Option<Vec<ResourceScope>>,
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
-    default_scopes: Option<Vec<String>>,
+    pub default_scopes: Option<Vec<String>>,
     #[serde(default, deserialize_with = "nullable")]
-    teamspaces: Option<Option<Vec<String>>>,
+    pub teamspaces: Option<Option<Vec<String>>>,
+}
+
+/// Resources by their identifiers, those that follow one, at most so many; and whether there are more.
+pub fn page(operator: &Operator, after: &str, limit: usize) -> (Vec<Arc<Resource>>, bool) {
+    let snapshot = operator.app.snapshot();
+    let mut found: Vec<_> = snapshot.resources().filter(|r| r.identifier.as_str() > after).cloned().collect();
+    found.sort_by(|a, b| a.identifier.cmp(&b.identifier));
+    let has_more = found.len() > limit;
+    found.truncate(limit);
+    (found, has_more)
+}
+
+/// One resource.
+pub fn show(operator: &Operator, id: &str) -> Result<Arc<Resource>, AdminError> {
+    let snapshot = operator.app.snapshot();
+    snapshot.resources().find(|resource| resource.id == id).cloned().ok_or(AdminError::NotFound)
 }
 
 /// Registers a resource.

@@ -54,14 +54,7 @@ impl App {
     /// Tells the other processes that this one runs, and takes notice of them. Policies that differ are told in
     /// the log when that begins and when it ends; a rolling change of policies differs for a while.
     pub async fn heartbeat(&self) -> Result<(), StoreError> {
-        let own = Replica {
-            id: self.replicas.id.clone(),
-            name: self.replicas.name.clone(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            policy_set: self.policies().hash.clone(),
-            started_at: self.replicas.started_at,
-            seen_at: self.clock.now(),
-        };
+        let own = self.own_replica();
         let policy_set = own.policy_set.clone();
         let by_our_clock = own.seen_at;
         let written = self.store.write(move |c| {
@@ -78,6 +71,18 @@ impl App {
         }
         self.compare_policies(others, &policy_set);
         Ok(())
+    }
+
+    /// This process as the others see it.
+    pub fn own_replica(&self) -> Replica {
+        Replica {
+            id: self.replicas.id.clone(),
+            name: self.replicas.name.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            policy_set: self.policies().hash.clone(),
+            started_at: self.replicas.started_at,
+            seen_at: self.clock.now(),
+        }
     }
 
     /// Takes notice of the other processes, and tells whose policies differ.

@@ -35,6 +35,21 @@ impl Resource {
         self.teamspaces.as_ref().is_none_or(|slugs| slugs.iter().any(|s| s == slug))
     }
 
+    /// The metadata that a client looks for at the server (RFC 9728 §2). `issuer` is ours.
+    pub fn metadata(&self, issuer: &str) -> serde_json::Value {
+        let mut metadata = serde_json::json!({
+            "resource": self.identifier,
+            "authorization_servers": [issuer],
+            "bearer_methods_supported": ["header"],
+            "resource_name": self.name,
+        });
+        if let (false, Some(members)) = (self.scopes.is_empty(), metadata.as_object_mut()) {
+            let scopes: Vec<&str> = self.scopes.iter().map(|scope| scope.name.as_str()).collect();
+            members.insert("scopes_supported".into(), serde_json::json!(scopes));
+        }
+        metadata
+    }
+
     /// Whether a scope is one of this server's.
     pub fn has_scope(&self, scope: &str) -> bool {
         self.scopes.is_empty() || self.scopes.iter().any(|s| s.name == scope)

@@ -92,3 +92,14 @@ impl Faults {
         self.0.iter().find(|fault| fault.field == field).map(|fault| fault.text.as_str())
     }
 }
+
+/// The entries of a field with one in each line.
+pub fn lines_of(text: &str) -> Vec<String> {
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
+}
+
+/// The entries of a field that are separated by white space or commas.
+pub fn words_of(text: &str) -> Vec<String> {
+    let words = text.split(|c: char| c.is_whitespace() || c == ',');
+    words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}

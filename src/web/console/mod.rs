@@ -23,6 +23,7 @@
 mod answer;
 mod api;
 mod assets;
+mod clients;
 mod documents;
 mod enterprise;
 mod form;
@@ -32,9 +33,13 @@ mod members;
 mod notice;
 mod overview;
 mod page;
+mod policies;
+mod remove;
+mod resources;
 mod session;
 mod sign_in;
 mod site;
+mod system;
 mod teamspaces;
 mod words;
 
@@ -95,4 +100,8 @@ fn pages() -> Router<Arc<App>> {
         .merge(enterprise::routes())
         .merge(members::routes())
         .merge(api::routes())
+        .merge(policies::routes())
+        .merge(clients::routes())
+        .merge(resources::routes())
+        .merge(system::routes())
 }

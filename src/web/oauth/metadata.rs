@@ -67,17 +67,7 @@ pub async fn protected_resource(
     let Some(resource) = snapshot.resources().find(|resource| resource.id == id) else {
         return not_found().await;
     };
-    let mut metadata = json!({
-        "resource": resource.identifier,
-        "authorization_servers": [app.config.issuer],
-        "bearer_methods_supported": ["header"],
-        "resource_name": resource.name,
-    });
-    if let (false, Some(members)) = (resource.scopes.is_empty(), metadata.as_object_mut()) {
-        let scopes: Vec<&str> = resource.scopes.iter().map(|scope| scope.name.as_str()).collect();
-        members.insert("scopes_supported".into(), json!(scopes));
-    }
-    document(&headers, metadata.to_string())
+    document(&headers, resource.metadata(&app.config.issuer).to_string())
 }
 
 const NO_CODE_FLOW: &str = "<!doctype html><html lang=\"en\"><title>Sign in through your company</title>\

@@ -1,12 +1,16 @@
 //! The console: its pages through the real router, and over real connections what all of them have in common.
 
 mod browser;
+mod clients;
 mod enterprise;
 mod frame;
 mod listener;
 mod members;
 mod overview;
+mod policies;
+mod resources;
 mod sessions;
 mod setup_tokens;
+mod system;
 mod teamspaces;
 mod visitor;

@@ -1,0 +1,110 @@
+//! The policies in force as operators look at them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::caller::Operator;
+use super::error::AdminError;
+use crate::app::MAX_LISTED;
+use crate::policy::Policies;
+use crate::policy::engine::references::Reference;
+use crate::policy::reload::LastError;
+use crate::store::{StoreError, shadow, sign_in_counts};
+
+/// How many days the decisions of policies are counted over.
+pub const COUNTED_DAYS: i64 = 30;
+
+/// A file of the set, as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceText {
+    pub name: String,
+    pub text: String,
+}
+
+/// What is known of the set that is only tried.
+pub struct ShadowSet {
+    /// None while it could not be read.
+    pub policies: Option<Arc<Policies>>,
+    pub last_error: Option<Arc<LastError>>,
+    /// How many decisions it was asked about, and how many it would have made otherwise.
+    pub evaluated: i64,
+    pub different: i64,
+}
+
+/// How often a policy determined an answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Decided {
+    pub allowed: i64,
+    pub refused: i64,
+}
+
+/// What is known of the policies in force.
+pub struct Overview {
+    pub policies: Arc<Policies>,
+    /// The schema's text.
+    pub schema: SourceText,
+    pub files: Vec<SourceText>,
+    pub last_error: Option<Arc<LastError>>,
+    /// Names that nothing in the configuration has.
+    pub unknown_names: Vec<Reference>,
+    /// How often each policy decided in the last days, by its id; policies that decided nothing are not among them.
+    pub decided: HashMap<String, Decided>,
+    /// Whether a set comes into force only if its test cases pass.
+    pub is_tested: bool,
+    pub shadow: Option<ShadowSet>,
+}
+
+/// The form in which a set keeps its texts.
+#[derive(Deserialize)]
+struct Content {
+    schema: String,
+    files: Vec<(String, String)>,
+}
+
+/// Tells everything about the policies in force.
+pub async fn overview(operator: &Operator) -> Result<Overview, AdminError> {
+    let app = &operator.app;
+    let policies = app.policies();
+    let content: Content = serde_json::from_str(&policies.content)
+        .map_err(|error| StoreError::Damaged(format!("the texts of the policies in force: {error}")))?;
+    let schema_name = app.config.schema_file.file_name().map(|name| name.to_string_lossy().into_owned());
+    Ok(Overview {
+        schema: SourceText { name: schema_name.unwrap_or_default(), text: content.schema },
+        files: content.files.into_iter().map(|(name, text)| SourceText { name, text }).collect(),
+        last_error: app.policy_files.last_error(),
+        unknown_names: app.unknown_names().into_iter().take(MAX_LISTED).collect(),
+        decided: decided(operator).await?,
+        is_tested: app.config.policy.test_on_reload,
+        shadow: shadow_set(operator).await?,
+        policies,
+    })
+}
+
+async fn decided(operator: &Operator) -> Result<HashMap<String, Decided>, AdminError> {
+    let since = operator.app.clock.now().saturating_sub(COUNTED_DAYS * 24 * 3600);
+    let counts = operator.app.store.read(move |c| sign_in_counts::of_policies(c, since)).await?;
+    let mut decided: HashMap<String, Decided> = HashMap::new();
+    for count in counts {
+        let of_policy = decided.entry(count.policy).or_default();
+        of_policy.allowed += count.allowed;
+        of_policy.refused += count.refused;
+    }
+    Ok(decided)
+}
+
+/// None when it is off. The counts are those of this set, whenever it was tried.
+async fn shadow_set(operator: &Operator) -> Result<Option<ShadowSet>, AdminError> {
+    let Some(shadow) = &operator.app.shadow else { return Ok(None) };
+    let policies = shadow.policies();
+    let runs = operator.app.store.read(shadow::runs).await?;
+    let is_own = |run: &&shadow::Run| policies.as_ref().is_some_and(|set| set.hash == run.shadow_set);
+    let own = || runs.iter().filter(is_own);
+    Ok(Some(ShadowSet {
+        evaluated: own().map(|run| run.evaluated).sum(),
+        different: own().map(|run| run.different).sum(),
+        last_error: shadow.files.last_error(),
+        policies,
+    }))
+}

@@ -1,0 +1,127 @@
+//! The service itself as operators look at it: its health, the processes, the signing keys and the log streams.
+
+use super::caller::Operator;
+use super::change::Change;
+use super::error::AdminError;
+use crate::app::Check;
+use crate::clock::UnixSeconds;
+use crate::model::signing_key::{PUBLISH_AHEAD, Turn, split_retired, turns};
+use crate::policy::ConsoleAction;
+use crate::signing::{Signer, generate};
+use crate::store::connection::DatabaseKind;
+use crate::store::log_streams;
+use crate::store::replicas::Replica;
+use crate::store::signing_keys::{self, StoredKey};
+
+/// A signing key and its turn.
+#[derive(Debug, Clone)]
+pub struct Key {
+    pub kid: String,
+    pub alg: String,
+    pub created_at: UnixSeconds,
+    pub signs_from: UnixSeconds,
+    pub turn: Turn,
+    /// Whether the key set still has it.
+    pub is_published: bool,
+}
+
+/// A process that serves the database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    pub name: String,
+    pub version: String,
+    pub policy_set: String,
+    pub started_at: UnixSeconds,
+    /// Whether it decides by the policies of this one.
+    pub has_same_policies: bool,
+    /// Whether it is the one that answers.
+    pub is_this: bool,
+}
+
+/// A log stream and how far it is.
+#[derive(Debug, Clone)]
+pub struct LogStream {
+    pub name: String,
+    /// Where it goes: a file, an address or a URL.
+    pub to: String,
+    /// When the oldest row was made that it has not sent; none when it has sent all.
+    pub oldest_unsent: Option<UnixSeconds>,
+}
+
+/// What this process looks at to tell whether it is ready.
+pub fn checks(operator: &Operator) -> Vec<Check> {
+    operator.app.checks()
+}
+
+/// The kind of the database.
+pub fn database(operator: &Operator) -> &'static str {
+    match DatabaseKind::of(&operator.app.config.database_url) {
+        Some(DatabaseKind::Postgres) => "PostgreSQL",
+        _ => "SQLite",
+    }
+}
+
+/// The processes that run, this one first.
+pub fn processes(operator: &Operator) -> Vec<Process> {
+    let app = &operator.app;
+    let own = app.policies().hash.clone();
+    let process = |is_this: bool, replica: &Replica| Process {
+        name: replica.name.clone(),
+        version: replica.version.clone(),
+        policy_set: replica.policy_set.clone(),
+        started_at: replica.started_at,
+        has_same_policies: replica.policy_set == own,
+        is_this,
+    };
+    let others = app.replicas.others();
+    let others = others.iter().map(|other| process(false, other));
+    std::iter::once(process(true, &app.own_replica())).chain(others).collect()
+}
+
+/// The signing keys, the latest first.
+pub async fn keys(operator: &Operator) -> Result<Vec<Key>, AdminError> {
+    let stored = operator.app.store.read(signing_keys::all).await?;
+    let now = operator.app.clock.now();
+    let published = split_retired(&stored, now).0.len();
+    let key = |(at, (key, turn)): (usize, (&StoredKey, Turn))| Key {
+        kid: key.kid.clone(),
+        alg: key.alg.clone(),
+        created_at: key.created_at,
+        signs_from: key.signs_from,
+        turn,
+        is_published: at < published,
+    };
+    Ok(turns(&stored, now).enumerate().map(key).collect())
+}
+
+/// Makes a new key. It is published at once, and signs from then on or a while later.
+pub async fn rotate_key(operator: &Operator, at_once: bool) -> Result<String, AdminError> {
+    let permission = operator.may_everywhere(ConsoleAction::ChangeSystem)?;
+    let (app, now) = (&operator.app, operator.app.clock.now());
+    // Made with another encryption key than the ones that are there, it would be of no use to the service.
+    Signer::prepare(&app.store.read(signing_keys::all).await?, &app.config, now)?;
+    let key = generate(&app.config, now, if at_once { now } else { now + PUBLISH_AHEAD })?;
+    operator
+        .change(permission, move |c| {
+            signing_keys::add(c, &key)?;
+            let change = Change::noted("signing_key.rotate", &key.kid, None);
+            Ok((key.kid, change))
+        })
+        .await
+}
+
+/// The log streams in the order of the configuration.
+pub async fn streams(operator: &Operator) -> Result<Vec<LogStream>, AdminError> {
+    let app = &operator.app;
+    let mut streams = Vec::new();
+    for configured in &app.config.log_stream {
+        let name = configured.name.clone();
+        let oldest_unsent = app.store.read(move |c| log_streams::oldest_unsent(c, &name)).await?;
+        streams.push(LogStream {
+            name: configured.name.clone(),
+            to: configured.to.to_string(),
+            oldest_unsent,
+        });
+    }
+    Ok(streams)
+}

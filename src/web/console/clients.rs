@@ -1,0 +1,352 @@
+//! Clients of the token endpoint: the list, registering one, changing and removing one, and its secrets, which are shown
+//! once.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{Path, Query};
+use axum::response::Response;
+use axum::routing::{get, post};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
+
+use super::answer::{PageError, form_again, page};
+use super::form::{Faults, Typed, lines_of};
+use super::page::{Frame, OperatorPage, Place};
+use super::remove::{Confirmed, RemovePage};
+use super::words::{ago, date};
+use crate::admin::AdminError;
+use crate::admin::clients::{self, ClientPatch, NewClient, NewSecret};
+use crate::app::App;
+use crate::model::client::{AuthMethod, MAX_SECRETS, RegisteredClient};
+use crate::policy::ConsoleAction;
+
+/// Clients on one page.
+const PAGE: usize = 50;
+
+#[derive(Template)]
+#[template(path = "clients.html")]
+struct ClientsPage {
+    frame: Frame,
+    items: Vec<Row>,
+    first_page: String,
+    next_page: String,
+}
+
+/// A client as the list shows it.
+struct Row {
+    path: String,
+    client_id: String,
+    name: String,
+    method: &'static str,
+    groups: String,
+    secrets: usize,
+    is_enabled: bool,
+    created: String,
+}
+
+#[derive(Template)]
+#[template(path = "client_form.html")]
+struct ClientPage {
+    frame: Frame,
+    form: ClientForm,
+    faults: Faults,
+    /// The client that the form changes; none for a new one.
+    client: Option<Detail>,
+}
+
+/// What a client's page shows beside the form.
+struct Detail {
+    path: String,
+    name: String,
+    client_id: String,
+    is_enabled: bool,
+    created: String,
+    grant_types: String,
+    secrets: Vec<Secret>,
+    /// Whether a new secret takes the place of the oldest.
+    is_full: bool,
+}
+
+/// A secret as it is shown: without itself.
+struct Secret {
+    id: String,
+    created: String,
+    age: String,
+}
+
+#[derive(Template)]
+#[template(path = "client_secret.html")]
+struct SecretPage {
+    frame: Frame,
+    path: String,
+    client_id: String,
+    secret: String,
+    token_endpoint: String,
+    /// Whether the client was registered just now.
+    is_new: bool,
+}
+
+/// What was typed about a client.
+#[derive(Default, Deserialize)]
+struct ClientForm {
+    #[serde(default)]
+    client_id: String,
+    #[serde(default)]
+    client_name: String,
+    #[serde(default)]
+    token_endpoint_auth_method: String,
+    #[serde(default)]
+    groups: String,
+}
+
+/// Which part of the list is asked for.
+#[derive(Deserialize)]
+struct ListQuery {
+    #[serde(default)]
+    after: String,
+}
+
+/// The routes.
+pub fn routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/clients", get(list).post(create))
+        .route("/clients/new", get(show_new))
+        .route("/clients/{id}", get(show).post(change))
+        .route("/clients/{id}/enable", post(enable))
+        .route("/clients/{id}/disable", post(disable))
+        .route("/clients/{id}/remove", get(show_remove).post(remove))
+        .route("/clients/{id}/secrets", post(add_secret))
+        .route("/clients/{id}/secrets/{secret}/remove", post(remove_secret))
+}
+
+/// `GET /clients`
+async fn list(at: OperatorPage, Query(query): Query<ListQuery>) -> Result<Response, PageError> {
+    at.may_everywhere(ConsoleAction::ViewClients)?;
+    let (found, has_more) = clients::page(&at, &query.after, PAGE);
+    let frame = at.frame(Place::Clients);
+    let list = format!("{}/clients", frame.base);
+    let next = found.last().filter(|_| has_more).map(|client| encoded(&client.client_id));
+    page(&ClientsPage {
+        items: found.iter().map(|client| row(client)).collect(),
+        first_page: if query.after.is_empty() { String::new() } else { list.clone() },
+        next_page: next.map(|after| format!("{list}?after={after}")).unwrap_or_default(),
+        frame,
+    })
+}
+
+fn row(client: &RegisteredClient) -> Row {
+    Row {
+        path: path(&client.client_id),
+        client_id: client.client_id.clone(),
+        name: client.client_name.clone(),
+        method: method_word(client.token_endpoint_auth_method),
+        groups: client.groups.join(", "),
+        secrets: client.secrets.len(),
+        is_enabled: client.enabled,
+        created: date(client.created_at),
+    }
+}
+
+/// The path of a client's page. An id may hold anything that is printable.
+fn path(client_id: &str) -> String {
+    format!("/clients/{}", encoded(client_id))
+}
+
+fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+}
+
+fn method_word(method: AuthMethod) -> &'static str {
+    match method {
+        AuthMethod::Basic => "HTTP Basic",
+        AuthMethod::Post => "Form fields",
+    }
+}
+
+/// `GET /clients/new`
+async fn show_new(at: OperatorPage) -> Result<Response, PageError> {
+    page(&form_page(&at, ClientForm::default(), Faults::default(), None))
+}
+
+/// `POST /clients`: answers with the secret, which no later page shows.
+async fn create(at: OperatorPage, Typed(form): Typed<ClientForm>) -> Result<Response, PageError> {
+    match clients::create(&at, form.new_client()).await {
+        Ok((client, secret)) => page(&secret_page(&at, client.client_id, secret, true)),
+        Err(error) => {
+            let faults = Faults::from_refusal(error, field_of)?;
+            form_again(&form_page(&at, form, faults, None))
+        }
+    }
+}
+
+/// `GET /clients/{id}`
+async fn show(at: OperatorPage, Path(id): Path<String>) -> Result<Response, PageError> {
+    at.may_everywhere(ConsoleAction::ViewClients)?;
+    let client = clients::show(&at, &id)?;
+    page(&form_page(&at, ClientForm::of(&client), Faults::default(), Some(&client)))
+}
+
+/// `POST /clients/{id}`
+async fn change(
+    at: OperatorPage,
+    Path(id): Path<String>,
+    Typed(form): Typed<ClientForm>,
+) -> Result<Response, PageError> {
+    let client = clients::show(&at, &id)?;
+    match clients::change(&at, id, form.patch()).await {
+        Ok(client) => Ok(at.done(&path(&client.client_id), "The changes were saved.")),
+        Err(error) => {
+            let faults = Faults::from_refusal(error, field_of)?;
+            form_again(&form_page(&at, form, faults, Some(&client)))
+        }
+    }
+}
+
+/// `POST /clients/{id}/enable`
+async fn enable(at: OperatorPage, Path(id): Path<String>) -> Result<Response, PageError> {
+    switch(&at, id, true).await
+}
+
+/// `POST /clients/{id}/disable`
+async fn disable(at: OperatorPage, Path(id): Path<String>) -> Result<Response, PageError> {
+    switch(&at, id, false).await
+}
+
+async fn switch(at: &OperatorPage, id: String, enabled: bool) -> Result<Response, PageError> {
+    let patch = ClientPatch { enabled: Some(enabled), ..ClientPatch::default() };
+    let client = clients::change(at, id, patch).await?;
+    let word = if enabled { "can get tokens again" } else { "gets no more tokens" };
+    Ok(at.done(&path(&client.client_id), format!("{} {word}.", client.client_name)))
+}
+
+/// `GET /clients/{id}/remove`
+async fn show_remove(at: OperatorPage, Path(id): Path<String>) -> Result<Response, PageError> {
+    at.may_everywhere(ConsoleAction::ViewClients)?;
+    let client = clients::show(&at, &id)?;
+    page(&remove_page(&at, &client, String::new()))
+}
+
+/// `POST /clients/{id}/remove`: only if its id was typed.
+async fn remove(
+    at: OperatorPage,
+    Path(id): Path<String>,
+    Typed(form): Typed<Confirmed>,
+) -> Result<Response, PageError> {
+    let client = clients::show(&at, &id)?;
+    if form.confirm.trim() != client.client_id {
+        return form_again(&remove_page(&at, &client, form.confirm).not_confirmed());
+    }
+    clients::remove(&at, id).await?;
+    Ok(at.done("/clients", format!("{} was removed.", client.client_name)))
+}
+
+fn remove_page(at: &OperatorPage, client: &RegisteredClient, typed: String) -> RemovePage {
+    RemovePage {
+        title: format!("Remove {}", client.client_name),
+        text: "The client gets no more tokens, and its secrets are gone. Tokens that it has live until they expire. \
+            The decision log stays. This cannot be taken back; to stop it for a while, disable it.",
+        label: "Client ID",
+        expected: client.client_id.clone(),
+        typed,
+        path: path(&client.client_id),
+        faults: Faults::default(),
+        frame: at.frame(Place::Clients),
+    }
+}
+
+/// `POST /clients/{id}/secrets`: answers with the secret, which no later page shows.
+async fn add_secret(at: OperatorPage, Path(id): Path<String>) -> Result<Response, PageError> {
+    let (row, secret) = clients::add_secret(&at, id, NewSecret::default()).await?;
+    page(&secret_page(&at, row.client_id, secret, false))
+}
+
+/// `POST /clients/{id}/secrets/{secret}/remove`
+async fn remove_secret(
+    at: OperatorPage,
+    Path((id, secret)): Path<(String, String)>,
+) -> Result<Response, PageError> {
+    let back = path(&id);
+    clients::remove_secret(&at, id, secret).await?;
+    Ok(at.done(&back, "The secret was removed. Whoever uses it gets no more tokens."))
+}
+
+fn secret_page(at: &OperatorPage, client_id: String, secret: String, is_new: bool) -> SecretPage {
+    let token_endpoint = format!("{}/oauth2/token", at.app.config.issuer);
+    let (frame, path) = (at.frame(Place::Clients), path(&client_id));
+    SecretPage { frame, path, client_id, secret, token_endpoint, is_new }
+}
+
+fn form_page(
+    at: &OperatorPage,
+    form: ClientForm,
+    faults: Faults,
+    client: Option<&RegisteredClient>,
+) -> ClientPage {
+    let now = at.app.clock.now();
+    let client = client.map(|client| Detail {
+        path: path(&client.client_id),
+        name: client.client_name.clone(),
+        client_id: client.client_id.clone(),
+        is_enabled: client.enabled,
+        created: date(client.created_at),
+        grant_types: client.grant_types.join(", "),
+        secrets: client
+            .secrets
+            .iter()
+            .map(|secret| Secret {
+                id: secret.id.clone(),
+                created: date(secret.created_at),
+                age: ago(secret.created_at, now),
+            })
+            .collect(),
+        is_full: client.secrets.len() >= MAX_SECRETS,
+    });
+    ClientPage { frame: at.frame(Place::Clients), form, faults, client }
+}
+
+impl ClientForm {
+    fn of(client: &RegisteredClient) -> Self {
+        Self {
+            client_id: client.client_id.clone(),
+            client_name: client.client_name.clone(),
+            token_endpoint_auth_method: client.token_endpoint_auth_method.as_str().to_owned(),
+            groups: client.groups.join("\n"),
+        }
+    }
+
+    fn new_client(&self) -> NewClient {
+        NewClient {
+            client_id: filled(&self.client_id),
+            client_name: filled(&self.client_name),
+            token_endpoint_auth_method: filled(&self.token_endpoint_auth_method),
+            groups: lines_of(&self.groups),
+            ..NewClient::default()
+        }
+    }
+
+    fn patch(&self) -> ClientPatch {
+        ClientPatch {
+            client_name: Some(self.client_name.clone()),
+            token_endpoint_auth_method: filled(&self.token_endpoint_auth_method),
+            groups: Some(lines_of(&self.groups)),
+            ..ClientPatch::default()
+        }
+    }
+}
+
+fn filled(text: &str) -> Option<String> {
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+/// The field that a refusal is about.
+fn field_of(error: &AdminError) -> Option<&'static str> {
+    match error {
+        AdminError::ClientIdTaken | AdminError::ClientIdInvalid => Some("client_id"),
+        AdminError::NameInvalid => Some("client_name"),
+        AdminError::GroupsInvalid(_) => Some("groups"),
+        AdminError::AuthMethodUnsupported => Some("token_endpoint_auth_method"),
+        _ => None,
+    }
+}

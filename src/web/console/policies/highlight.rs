@@ -1,0 +1,89 @@
+//! Cedar text cut into tokens, so that the page can show each kind in its own colour.
+
+/// A piece of a line. Whoever shows it escapes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Token<'t> {
+    /// What it is, as the style sheet calls it; empty for what needs no colour.
+    pub class: &'static str,
+    pub text: &'t str,
+}
+
+/// A text's lines, each in tokens. The tokens of all lines are the text but for the ends of its lines.
+pub fn lines(text: &str) -> Vec<Vec<Token<'_>>> {
+    let (mut lines, mut line, mut rest) = (Vec::new(), Vec::new(), text);
+    while !rest.is_empty() {
+        let (class, length) = first_token(rest);
+        let (token, later) = rest.split_at(length);
+        let mut parts = token.split('\n');
+        push(&mut line, class, parts.next().unwrap_or_default());
+        for part in parts {
+            lines.push(std::mem::take(&mut line));
+            push(&mut line, class, part);
+        }
+        rest = later;
+    }
+    if !line.is_empty() {
+        lines.push(line);
+    }
+    lines
+}
+
+/// Adds a token, in one with the last where both are alike.
+fn push<'t>(line: &mut Vec<Token<'t>>, class: &'static str, text: &'t str) {
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    if !text.is_empty() {
+        line.push(Token { class, text });
+    }
+}
+
+/// The kind of the token that a text begins with, and its length, which is never 0.
+fn first_token(text: &str) -> (&'static str, usize) {
+    let up_to = |is_in: fn(char) -> bool| text.find(|c| !is_in(c)).unwrap_or(text.len());
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    match text.chars().next() {
+        Some('"') => ("string", string_length(text)),
+        Some('/') if text.starts_with("//") => ("comment", text.find('\n').unwrap_or(text.len())),
+        Some('@') => {
+            let name = text.get(1..).unwrap_or_default();
+            ("annotation", 1 + name.find(|c| !is_word(c)).unwrap_or(name.len()))
+        }
+        Some(c) if c.is_ascii_digit() => ("number", up_to(|c| c.is_ascii_digit())),
+        Some(c) if is_word(c) => {
+            let (word, after) = text.split_at(up_to(is_word));
+            (class_of(word, after), word.len())
+        }
+        Some(_) => {
+            let is_plain = |c: char| !(c.is_alphanumeric() || matches!(c, '"' | '/' | '@' | '_'));
+            ("", up_to(is_plain).max(text.chars().next().map_or(1, char::len_utf8)))
+        }
+        None => ("", 0),
+    }
+}
+
+/// The length of a string with its quotes; of all the rest where it has no end.
+fn string_length(text: &str) -> usize {
+    let mut is_escaped = false;
+    for (at, c) in text.char_indices().skip(1) {
+        match c {
+            _ if is_escaped => is_escaped = false,
+            '\\' => is_escaped = true,
+            '"' => return at + 1,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+fn class_of(word: &str, after: &str) -> &'static str {
+    match word {
+        "permit" => "permit",
+        "forbid" => "forbid",
+        "principal" | "action" | "resource" | "context" => "variable",
+        "when" | "unless" | "if" | "then" | "else" | "in" | "is" | "has" | "like" | "true" | "false" => {
+            "keyword"
+        }
+        "entity" | "type" | "namespace" | "enum" | "appliesTo" | "tags" => "keyword",
+        _ if after.starts_with("::") => "type",
+        _ => "",
+    }
+}

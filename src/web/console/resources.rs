@@ -1,0 +1,228 @@
+//! Resources, the MCP servers: the list, registering one, changing and removing one, and what the server itself must say.
+
+mod fields;
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{Path, Query};
+use axum::response::Response;
+use axum::routing::get;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
+
+use super::answer::{PageError, form_again, page};
+use super::form::{Faults, Typed};
+use super::page::{Frame, OperatorPage, Place};
+use super::remove::{Confirmed, RemovePage};
+use super::words::date;
+use crate::admin::resources;
+use crate::app::App;
+use crate::model::resource::Resource;
+use crate::policy::ConsoleAction;
+use fields::{ResourceForm, field_of};
+
+/// Resources on one page.
+const PAGE: usize = 50;
+
+#[derive(Template)]
+#[template(path = "resources.html")]
+struct ResourcesPage {
+    frame: Frame,
+    items: Vec<Row>,
+    first_page: String,
+    next_page: String,
+}
+
+/// A resource as the list shows it.
+struct Row {
+    path: String,
+    identifier: String,
+    name: String,
+    scopes: String,
+    offered: String,
+    created: String,
+}
+
+#[derive(Template)]
+#[template(path = "resource_form.html")]
+struct ResourcePage {
+    frame: Frame,
+    form: ResourceForm,
+    faults: Faults,
+    /// The resource that the form changes; none for a new one.
+    resource: Option<Detail>,
+}
+
+/// What a resource's page shows beside the form.
+struct Detail {
+    path: String,
+    name: String,
+    /// The metadata document, which the server serves itself or points to.
+    metadata: String,
+    /// Where the server serves it itself.
+    own_address: String,
+    /// Where this service serves it.
+    our_address: String,
+}
+
+impl Detail {
+    fn of(at: &OperatorPage, resource: &Resource) -> Self {
+        let issuer = &at.app.config.issuer;
+        Self {
+            path: path(&resource.id),
+            name: resource.name.clone(),
+            metadata: format!("{:#}", resource.metadata(issuer)),
+            own_address: own_address(&resource.identifier),
+            our_address: format!("{issuer}/resources/{}/protected-resource-metadata", resource.id),
+        }
+    }
+}
+
+/// Which part of the list is asked for.
+#[derive(Deserialize)]
+struct ListQuery {
+    #[serde(default)]
+    after: String,
+}
+
+/// The routes.
+pub fn routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/resources", get(list).post(create))
+        .route("/resources/new", get(show_new))
+        .route("/resources/{id}", get(show).post(change))
+        .route("/resources/{id}/remove", get(show_remove).post(remove))
+}
+
+/// `GET /resources`
+async fn list(at: OperatorPage, Query(query): Query<ListQuery>) -> Result<Response, PageError> {
+    at.may_everywhere(ConsoleAction::ViewResources)?;
+    let (found, has_more) = resources::page(&at, &query.after, PAGE);
+    let frame = at.frame(Place::Resources);
+    let list = format!("{}/resources", frame.base);
+    let next = found.last().filter(|_| has_more);
+    let next = next.map(|resource| utf8_percent_encode(&resource.identifier, NON_ALPHANUMERIC));
+    page(&ResourcesPage {
+        items: found.iter().map(|resource| row(resource)).collect(),
+        first_page: if query.after.is_empty() { String::new() } else { list.clone() },
+        next_page: next.map(|after| format!("{list}?after={after}")).unwrap_or_default(),
+        frame,
+    })
+}
+
+fn row(resource: &Resource) -> Row {
+    let scopes: Vec<&str> = resource.scopes.iter().map(|scope| scope.name.as_str()).collect();
+    Row {
+        path: path(&resource.id),
+        identifier: resource.identifier.clone(),
+        name: resource.name.clone(),
+        scopes: scopes.join(" "),
+        offered: match resource.teamspaces.as_deref() {
+            None => "Every teamspace".to_owned(),
+            Some([]) => "No teamspace".to_owned(),
+            Some([one]) => one.clone(),
+            Some(many) => format!("{} teamspaces", many.len()),
+        },
+        created: date(resource.created_at),
+    }
+}
+
+fn path(id: &str) -> String {
+    format!("/resources/{id}")
+}
+
+/// The address at which clients look for a server's metadata (RFC 9728 §3.1): the path follows the well-known one.
+fn own_address(identifier: &str) -> String {
+    let well_known = "/.well-known/oauth-protected-resource";
+    let Ok(mut url) = url::Url::parse(identifier) else { return well_known.to_owned() };
+    let path = format!("{well_known}{}", url.path().trim_end_matches('/'));
+    url.set_path(&path);
+    url.set_fragment(None);
+    url.to_string()
+}
+
+/// `GET /resources/new`
+async fn show_new(at: OperatorPage) -> Result<Response, PageError> {
+    page(&form_page(&at, ResourceForm::default(), Faults::default(), None))
+}
+
+/// `POST /resources`
+async fn create(at: OperatorPage, Typed(form): Typed<ResourceForm>) -> Result<Response, PageError> {
+    match resources::create(&at, form.new_resource()).await {
+        Ok(resource) => Ok(at.done(&path(&resource.id), format!("{} was registered.", resource.name))),
+        Err(error) => {
+            let faults = Faults::from_refusal(error, field_of)?;
+            form_again(&form_page(&at, form, faults, None))
+        }
+    }
+}
+
+/// `GET /resources/{id}`
+async fn show(at: OperatorPage, Path(id): Path<String>) -> Result<Response, PageError> {
+    at.may_everywhere(ConsoleAction::ViewResources)?;
+    let resource = resources::show(&at, &id)?;
+    page(&form_page(&at, ResourceForm::of(&resource), Faults::default(), Some(&resource)))
+}
+
+/// `POST /resources/{id}`
+async fn change(
+    at: OperatorPage,
+    Path(id): Path<String>,
+    Typed(form): Typed<ResourceForm>,
+) -> Result<Response, PageError> {
+    let resource = resources::show(&at, &id)?;
+    match resources::change(&at, id, form.patch()).await {
+        Ok(resource) => Ok(at.done(&path(&resource.id), "The changes were saved.")),
+        Err(error) => {
+            let faults = Faults::from_refusal(error, field_of)?;
+            form_again(&form_page(&at, form, faults, Some(&resource)))
+        }
+    }
+}
+
+/// `GET /resources/{id}/remove`
+async fn show_remove(at: OperatorPage, Path(id): Path<String>) -> Result<Response, PageError> {
+    at.may_everywhere(ConsoleAction::ViewResources)?;
+    let resource = resources::show(&at, &id)?;
+    page(&remove_page(&at, &resource, String::new()))
+}
+
+/// `POST /resources/{id}/remove`: only if its identifier was typed.
+async fn remove(
+    at: OperatorPage,
+    Path(id): Path<String>,
+    Typed(form): Typed<Confirmed>,
+) -> Result<Response, PageError> {
+    let resource = resources::show(&at, &id)?;
+    if form.confirm.trim() != resource.identifier {
+        return form_again(&remove_page(&at, &resource, form.confirm).not_confirmed());
+    }
+    resources::remove(&at, id).await?;
+    Ok(at.done("/resources", format!("{} was removed.", resource.name)))
+}
+
+fn remove_page(at: &OperatorPage, resource: &Resource, typed: String) -> RemovePage {
+    RemovePage {
+        title: format!("Remove {}", resource.name),
+        text: "No more tokens are issued for this MCP server. Those that were issued live until they expire. \
+            This cannot be taken back.",
+        label: "Identifier",
+        expected: resource.identifier.clone(),
+        typed,
+        path: path(&resource.id),
+        faults: Faults::default(),
+        frame: at.frame(Place::Resources),
+    }
+}
+
+fn form_page(
+    at: &OperatorPage,
+    form: ResourceForm,
+    faults: Faults,
+    resource: Option<&Resource>,
+) -> ResourcePage {
+    let resource = resource.map(|resource| Detail::of(at, resource));
+    ResourcePage { frame: at.frame(Place::Resources), form, faults, resource }
+}

@@ -1,0 +1,83 @@
+//! The fields of a resource's form.
+
+use serde::Deserialize;
+
+use crate::admin::AdminError;
+use crate::admin::resources::{NewResource, ResourcePatch};
+use crate::model::resource::{Resource, ResourceScope};
+use crate::web::console::form::{lines_of, words_of};
+
+/// What was typed.
+#[derive(Default, Deserialize)]
+pub struct ResourceForm {
+    #[serde(default)]
+    pub identifier: String,
+    #[serde(default)]
+    pub name: String,
+    /// A scope in each line: its name, then what it is for.
+    #[serde(default)]
+    pub scopes: String,
+    #[serde(default)]
+    pub default_scopes: String,
+    /// `some` where it is not for every teamspace.
+    #[serde(default)]
+    pub offered: String,
+    #[serde(default)]
+    pub teamspaces: String,
+}
+
+impl ResourceForm {
+    /// The form of one that exists.
+    pub fn of(resource: &Resource) -> Self {
+        let line = |scope: &ResourceScope| format!("{} {}", scope.name, scope.description).trim().to_owned();
+        let scopes: Vec<String> = resource.scopes.iter().map(line).collect();
+        Self {
+            identifier: resource.identifier.clone(),
+            name: resource.name.clone(),
+            scopes: scopes.join("\n"),
+            default_scopes: resource.default_scopes.join(" "),
+            offered: if resource.teamspaces.is_some() { "some" } else { "all" }.to_owned(),
+            teamspaces: resource.teamspaces.iter().flatten().cloned().collect::<Vec<_>>().join("\n"),
+        }
+    }
+
+    /// The resource to be registered.
+    pub fn new_resource(&self) -> NewResource {
+        NewResource {
+            identifier: self.identifier.trim().to_owned(),
+            name: self.name.clone(),
+            scopes: lines_of(&self.scopes).iter().map(|line| scope(line)).collect(),
+            default_scopes: words_of(&self.default_scopes),
+            teamspaces: (self.offered == "some").then(|| words_of(&self.teamspaces)),
+        }
+    }
+
+    /// What becomes of one that exists.
+    pub fn patch(&self) -> ResourcePatch {
+        let NewResource { identifier, name, scopes, default_scopes, teamspaces } = self.new_resource();
+        ResourcePatch {
+            identifier: Some(identifier),
+            name: Some(name),
+            scopes: Some(scopes),
+            default_scopes: Some(default_scopes),
+            teamspaces: Some(teamspaces),
+        }
+    }
+}
+
+fn scope(line: &str) -> ResourceScope {
+    let (name, description) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+    ResourceScope { name: name.to_owned(), description: description.trim().to_owned() }
+}
+
+/// The field that a refusal is about.
+pub fn field_of(error: &AdminError) -> Option<&'static str> {
+    match error {
+        AdminError::IdentifierInvalid(_) | AdminError::ResourceTaken => Some("identifier"),
+        AdminError::NameInvalid => Some("name"),
+        AdminError::ScopeInvalid(_) | AdminError::ScopeDescriptionTooLong => Some("scopes"),
+        AdminError::DefaultScopeUnknown(_) => Some("default_scopes"),
+        AdminError::TeamspaceUnknown(_) => Some("teamspaces"),
+        _ => None,
+    }
+}

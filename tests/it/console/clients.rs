@@ -1,0 +1,149 @@
+//! The Clients page.
+
+use countersign::random::digest;
+use serde_json::Value;
+
+use super::visitor::{Shown, Visitor, has};
+use crate::admin::harness::Harness;
+
+const PATH: &str = "/clients/mcp%2Dclient";
+
+async fn start() -> (Harness, Visitor) {
+    let h = Harness::start().await;
+    let operator = Visitor::operator(&h.app).await;
+    (h, operator)
+}
+
+async fn add(operator: &Visitor, id: &str, name: &str) -> Shown {
+    let fields = [
+        ("client_id", id),
+        ("client_name", name),
+        ("token_endpoint_auth_method", "client_secret_post"),
+        ("groups", " reviewed \n\ndesktop apps"),
+    ];
+    operator.post("/clients", &fields).await
+}
+
+/// The secret that a page shows once.
+fn secret_on(page: &str) -> String {
+    let after = page.split("Client secret</dt>").nth(1).unwrap();
+    after.split("data-copy=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_client_from_beginning_to_end() {
+    let (h, operator) = start().await;
+    has(&operator.get("/clients").await.page(200), &["There is no client yet", "New client"]);
+    has(&operator.get("/clients/new").await.page(200), &["Client ID", "Name", "Authentication", "Groups"]);
+    let shown = add(&operator, "mcp-client", "Assistant <b>").await.page(200);
+    has(&shown, &["Copy the secret now.", "mcp-client", "/oauth2/token"]);
+    let secret = secret_on(&shown);
+    let known = h.app.snapshot().client("mcp-client").cloned().unwrap();
+    assert_eq!(known.secrets[0].secret_digest, digest(&secret));
+    assert_eq!(known.groups, ["reviewed", "desktop apps"]);
+
+    let list = operator.get("/clients").await.page(200);
+    has(&list, &["Assistant &#60;b&#62;", "Enabled", "Form fields", "reviewed, desktop apps", PATH]);
+    let page = operator.get(PATH).await.page(200);
+    has(&page, &["mcp-client", "Secrets", "Add secret", "Disable"]);
+    assert!(!page.contains(&secret) && !page.contains(&digest(&secret)), "a secret is shown once");
+
+    let fields = [("client_name", "Helper"), ("token_endpoint_auth_method", "client_secret_basic")];
+    operator.post(PATH, &fields).await.leads_to(PATH, "The changes were saved.");
+    let known = h.app.snapshot().client("mcp-client").cloned().unwrap();
+    assert_eq!((known.client_name.as_str(), known.groups.is_empty()), ("Helper", true));
+
+    operator.post(&format!("{PATH}/disable"), &[]).await.leads_to(PATH, "Helper gets no more tokens.");
+    assert!(!h.app.snapshot().client("mcp-client").unwrap().enabled);
+    has(&operator.get(PATH).await.page(200), &["Disabled", "Enable"]);
+    operator.post(&format!("{PATH}/enable"), &[]).await.leads_to(PATH, "Helper can get tokens again.");
+
+    has(&operator.get(&format!("{PATH}/remove")).await.page(200), &["Remove Helper", "mcp-client"]);
+    let refused = operator.post(&format!("{PATH}/remove"), &[("confirm", "mcp")]).await.page(422);
+    has(&refused, &["Type mcp-client to confirm.", "value=\"mcp\""]);
+    assert!(h.app.snapshot().client("mcp-client").is_some());
+    let removed = operator.post(&format!("{PATH}/remove"), &[("confirm", "mcp-client")]).await;
+    removed.leads_to("/clients", "Helper was removed.");
+    assert!(h.app.snapshot().client("mcp-client").is_none());
+    operator.get(PATH).await.page(404);
+    let actions = h.operator.get("/audit").await.expect(200);
+    let actions = actions["items"].as_array().unwrap().iter().map(|event: &Value| event["action"].as_str());
+    assert_eq!(actions.filter(|action| *action == Some("client.update")).count(), 3);
+}
+
+/// Two secrets live at a time; each is shown when it is made and never again.
+#[tokio::test]
+async fn secrets_take_each_others_place() {
+    let (h, operator) = start().await;
+    let first = secret_on(&add(&operator, "mcp-client", "A").await.page(200));
+    let second = secret_on(&operator.post(&format!("{PATH}/secrets"), &[]).await.page(200));
+    assert_ne!(first, second);
+    let page = operator.get(PATH).await.page(200);
+    has(&page, &["The oldest one goes then."]);
+    let secrets = h.app.snapshot().client("mcp-client").unwrap().secrets.clone();
+    assert_eq!(secrets.len(), 2);
+    let oldest = format!("{PATH}/secrets/{}/remove", secrets[0].id);
+    operator.post(&oldest, &[]).await.leads_to(PATH, "The secret was removed.");
+    operator.post(&oldest, &[]).await.page(404);
+    let left = h.app.snapshot().client("mcp-client").unwrap().secrets.clone();
+    assert_eq!(left, secrets[1..]);
+}
+
+/// A form with a mistake comes back with what was typed, the reason at the field, and nothing written.
+#[tokio::test]
+async fn mistakes_come_back_with_what_was_typed() {
+    let (h, operator) = start().await;
+    add(&operator, "mcp-client", "A").await.page(200);
+    let taken = add(&operator, "mcp-client", "Another").await.page(422);
+    has(
+        &taken,
+        &["Nothing was saved.", "href=\"#client_id\"", "id=\"client_id-error\"", "value=\"Another\""],
+    );
+    let url = add(&operator, "https://client.example", "B").await.page(422);
+    has(&url, &["id=\"client_id-error\""]);
+    let long = "x".repeat(201);
+    let unnamed = operator.post(PATH, &[("client_name", &long)]).await.page(422);
+    has(&unnamed, &["href=\"#client_name\"", &long]);
+    let twice = operator.post(PATH, &[("client_name", "A"), ("groups", "a\na")]).await.page(422);
+    has(&twice, &["id=\"groups-error\""]);
+    assert_eq!(h.app.snapshot().clients().count(), 1);
+    assert_eq!(h.app.snapshot().client("mcp-client").unwrap().client_name, "A");
+}
+
+/// Pages of 50, by id.
+#[tokio::test]
+async fn long_lists_have_pages() {
+    let (_h, operator) = start().await;
+    for number in 0..51 {
+        add(&operator, &format!("c{number:02}"), "C").await.page(200);
+    }
+    let first = operator.get("/clients").await.page(200);
+    has(&first, &["c49", "/clients?after=c49"]);
+    assert!(!first.contains("c50"));
+    let second = operator.get("/clients?after=c49").await.page(200);
+    has(&second, &["c50", "First page"]);
+    assert!(!second.contains("Next page"));
+}
+
+#[tokio::test]
+async fn only_operators_reach_the_deployments_pages() {
+    let (h, operator) = start().await;
+    h.teamspace("acme").await;
+    let admin = Visitor::by_link(&h.app, "acme").await;
+    add(&operator, "mcp-client", "A").await.page(200);
+    for path in ["/clients", "/clients/new", PATH, "/resources", "/resources/new", "/policies", "/system"] {
+        let refused = admin.get(path).await;
+        assert!([403, 404].contains(&refused.status), "{path} {}", refused.status);
+        assert!(!refused.body.contains("mcp-client"), "{path}");
+    }
+    for path in
+        ["/clients", &format!("{PATH}/secrets"), &format!("{PATH}/disable"), "/resources", "/system/keys"]
+    {
+        let refused = admin.post(path, &[("client_id", "b"), ("identifier", "https://b.example")]).await;
+        assert!([403, 404].contains(&refused.status), "{path} {}", refused.status);
+    }
+    let snapshot = h.app.snapshot();
+    assert!(snapshot.client("b").is_none() && snapshot.resources().next().is_none());
+    let known = snapshot.client("mcp-client").unwrap();
+    assert!(known.enabled && known.secrets.len() == 1);
+}

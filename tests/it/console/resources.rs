@@ -1,0 +1,103 @@
+//! The Resources page.
+
+use std::sync::Arc;
+
+use countersign::model::resource::Resource;
+
+use super::visitor::{Visitor, has};
+use crate::admin::harness::Harness;
+
+const IDENTIFIER: &str = "https://mcp.example.com/mcp";
+
+async fn start() -> (Harness, Visitor) {
+    let h = Harness::start().await;
+    let operator = Visitor::operator(&h.app).await;
+    (h, operator)
+}
+
+fn only(h: &Harness) -> Arc<Resource> {
+    Arc::clone(h.app.snapshot().resources().next().unwrap())
+}
+
+#[tokio::test]
+async fn a_resource_from_beginning_to_end() {
+    let (h, operator) = start().await;
+    h.teamspace("acme").await;
+    has(&operator.get("/resources").await.page(200), &["There is no resource yet", "New resource"]);
+    let fields = [
+        ("identifier", IDENTIFIER),
+        ("name", "Docs <i>"),
+        ("scopes", "docs.read Read documents\r\n\r\ndocs.write"),
+        ("default_scopes", "docs.read"),
+        ("offered", "all"),
+        ("teamspaces", ""),
+    ];
+    let added = operator.post("/resources", &fields).await;
+    let resource = only(&h);
+    let path = format!("/resources/{}", resource.id);
+    added.leads_to(&path, "Docs <i> was registered.");
+    assert_eq!(resource.scopes[0].description, "Read documents");
+    assert_eq!((resource.scopes.len(), &resource.teamspaces), (2, &None));
+
+    let list = operator.get("/resources").await.page(200);
+    has(&list, &["Docs &#60;i&#62;", IDENTIFIER, "docs.read docs.write", "Every teamspace", &path]);
+    let page = operator.get(&path).await.page(200);
+    has(
+        &page,
+        &[
+            "docs.read Read documents\ndocs.write",
+            "resource_metadata=&#34;https://mcp.example.com/.well-known/oauth-protected-resource/mcp&#34;",
+            "&#34;authorization_servers&#34;",
+            &format!("{path}/protected-resource-metadata"),
+        ],
+    );
+
+    let fields =
+        [("identifier", IDENTIFIER), ("name", "Docs"), ("offered", "some"), ("teamspaces", "acme, acme2")];
+    let unknown = operator.post(&path, &fields).await.page(422);
+    has(&unknown, &["href=\"#teamspaces\"", "acme, acme2"]);
+    assert_eq!(only(&h), resource, "nothing was written");
+    let fields = [("identifier", IDENTIFIER), ("name", "Docs"), ("offered", "some"), ("teamspaces", "acme")];
+    operator.post(&path, &fields).await.leads_to(&path, "The changes were saved.");
+    let changed = only(&h);
+    assert_eq!(
+        (changed.name.as_str(), changed.teamspaces.as_deref()),
+        ("Docs", Some(&["acme".to_owned()][..]))
+    );
+    assert!(changed.scopes.is_empty());
+
+    let refused = operator.post(&format!("{path}/remove"), &[("confirm", "Docs")]).await.page(422);
+    has(&refused, &["to confirm"]);
+    let removed = operator.post(&format!("{path}/remove"), &[("confirm", IDENTIFIER)]).await;
+    removed.leads_to("/resources", "Docs was removed.");
+    assert!(h.app.snapshot().resources().next().is_none());
+    operator.get(&path).await.page(404);
+}
+
+#[tokio::test]
+async fn mistakes_come_back_with_what_was_typed() {
+    let (h, operator) = start().await;
+    for (field, value) in [
+        ("identifier", "http://mcp.example.com"),
+        ("identifier", "mcp"),
+        ("name", ""),
+        ("scopes", "openid Sign in"),
+        ("default_scopes", "other"),
+        ("teamspaces", "nobody"),
+    ] {
+        let mut fields = vec![
+            ("identifier", IDENTIFIER),
+            ("name", "Docs"),
+            ("scopes", "docs.read"),
+            ("default_scopes", ""),
+            ("offered", "some"),
+            ("teamspaces", ""),
+        ];
+        fields.retain(|(name, _)| *name != field);
+        fields.push((field, value));
+        let page = operator.post("/resources", &fields).await.page(422);
+        let (link, error) = (format!("href=\"#{field}\""), format!("id=\"{field}-error\""));
+        has(&page, &["Nothing was saved.", &link, &error, value]);
+    }
+    assert!(h.app.snapshot().resources().next().is_none());
+}
