@@ -185,7 +185,7 @@ impl Walk<'_> {
         }
         let refusals = asked.confined.then(|| disclosure.confine_explained(&mut self.decisions));
         decision.outcome.as_ref().map_err(|denial| {
-            let mut error = request.denied(&disclosure, denial, decided);
+            let mut error = request.denied(&disclosure, denial, &decided.faults);
             if let Some(told) = refusals {
                 error.detail = told.detail(&error.detail).unwrap_or(error.detail);
                 error.reason = told.reason(error.reason.as_str()).map_or(error.reason, Reason::of_policy);

@@ -92,7 +92,7 @@ impl<'a> PendingGrant<'a> {
             Err(denial) => {
                 let snapshot = app.snapshot();
                 let disclosure = self.0.disclosure(&snapshot, &decided.policies);
-                let error = self.0.denied(&disclosure, denial, decided);
+                let error = self.0.denied(&disclosure, denial, &decided.faults);
                 let refused = progress.before(Check::Policies).refuse(error);
                 try_shadow(app, decided, &refused.record);
                 Err(refused)

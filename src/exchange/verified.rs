@@ -4,7 +4,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::claims::{Claims, Fault, Said};
-use super::decide::Decided;
 use super::progress::Progress;
 use super::verify::{Target, VerifiedAssertion};
 use crate::app::App;
@@ -214,11 +213,11 @@ impl VerifiedRequest<'_> {
 
     /// A denial as an error. The wire says what the teamspace may learn; the log has every reason, or, for a claim that
     /// is not known, which one and why.
-    pub fn denied(&self, disclosure: &Disclosure<'_>, denial: &Denial, decided: &Decided) -> TokenError {
+    pub fn denied(&self, disclosure: &Disclosure<'_>, denial: &Denial, faults: &str) -> TokenError {
         let told = disclosure.of_denial(denial);
         let reason = denial.reasons.first().cloned().unwrap_or(Reason::POLICY_DENIED);
         let detail = match reason == Reason::CLAIM_MALFORMED {
-            true => decided.faults.clone(),
+            true => faults.to_owned(),
             false => denial.reasons.iter().map(Reason::as_str).collect::<Vec<_>>().join(", "),
         };
         TokenError::new(told.error, reason, told.message.to_owned()).detail(detail)

@@ -2,6 +2,7 @@
 
 use cedar_policy::{Context, Entity, EntityUid, RestrictedExpression as Expr};
 
+use super::custom::CustomRecord;
 use super::kinds::*;
 use super::table::{claim_facts, client_facts, moment_facts, request_facts, teamspace_facts};
 use super::uids::{TYPES, uid, user_id};

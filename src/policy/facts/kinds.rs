@@ -6,7 +6,6 @@ use std::net::IpAddr;
 use cedar_policy::{EntityTypeName, RestrictedExpression as Expr};
 
 use super::actor::Actor;
-pub(in crate::policy) use super::custom::CustomRecord;
 use super::uids::{TYPES, uid};
 use crate::clock::{UnixSeconds, rfc3339};
 use crate::model::client::AuthMethod;

@@ -1,5 +1,6 @@
 //! How much of each fact the policies of a set read.
 
+use super::custom::CustomRecord;
 use super::kinds::*;
 use super::table::{claim_facts, moment_facts, request_facts};
 

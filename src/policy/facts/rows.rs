@@ -1,5 +1,6 @@
 //! The table of facts as data, for the documentation and for what checks the schema.
 
+use super::custom::CustomRecord;
 use super::kinds::*;
 use super::table::{claim_facts, client_facts, moment_facts, request_facts, teamspace_facts};
 use crate::policy::action::Action;
