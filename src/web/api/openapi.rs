@@ -100,7 +100,8 @@ fn complete_operation(path: &str, operation: &mut Operation) {
     let in_path = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     let in_path: Vec<Parameter> = in_path.map(|name| path_parameter(noun, name)).collect();
     let has = |name: &str| names.iter().any(|named| named == name);
-    let mut codes = vec![(401, "unauthorized"), (429, "rate_limited"), (503, "unavailable")];
+    let mut codes =
+        vec![(401, "unauthorized"), (403, "policy_denied"), (429, "rate_limited"), (503, "unavailable")];
     if !in_path.is_empty() {
         codes.extend([(400, "query_invalid"), (404, "not_found")]);
     } else if !names.is_empty() {
