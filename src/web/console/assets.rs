@@ -3,11 +3,10 @@
 use std::sync::LazyLock;
 
 use axum::extract::Path;
-use axum::http::{HeaderName, header};
+use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use rust_embed::RustEmbed;
 
-use super::answer::PageError;
 use crate::random::digest;
 
 #[derive(RustEmbed)]
@@ -28,8 +27,8 @@ pub fn version() -> &'static str {
 }
 
 /// `GET /assets/{version}/{name}`
-pub async fn show(Path((asked, name)): Path<(String, String)>) -> Result<Response, PageError> {
-    let file = Assets::get(&name).filter(|_| asked == version()).ok_or(PageError::NotFound)?;
+pub async fn show(Path((asked, name)): Path<(String, String)>) -> Result<Response, StatusCode> {
+    let file = Assets::get(&name).filter(|_| asked == version()).ok_or(StatusCode::NOT_FOUND)?;
     let kind = match name.rsplit_once('.').map(|(_, extension)| extension) {
         Some("css") => "text/css; charset=utf-8",
         Some("js") => "text/javascript; charset=utf-8",

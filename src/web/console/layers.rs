@@ -98,6 +98,7 @@ fn of_status(status: StatusCode) -> Failure {
             "Not allowed",
             "This came from a page of another site, so nothing was done. Open the console itself and try again.",
         ),
+        StatusCode::NOT_FOUND => ("Not found", "Nothing is here."),
         StatusCode::PAYLOAD_TOO_LARGE => {
             ("That did not work", "This is longer than the console takes: 64 KiB.")
         }

@@ -205,7 +205,6 @@ impl InTeamspacePage {
         self.context.frame(place, Some(&self.at.teamspace_config().teamspace))
     }
 
-    #[allow(dead_code, reason = "for screens to come")]
     /// The path of a page of the teamspace, to be put behind the base: `/members` for example, or nothing.
     pub fn path(&self, page: &str) -> String {
         format!("/t/{}{page}", self.at.teamspace_config().teamspace.slug)
