@@ -21,6 +21,6 @@ pub struct OperatorOnly;
 
 impl IntoResponses for OperatorOnly {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        BTreeMap::from([("403".to_owned(), Response::new("operator_only").into())])
+        BTreeMap::from([("403".to_owned(), Response::new("operator_only, policy_denied").into())])
     }
 }
