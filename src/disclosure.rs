@@ -6,12 +6,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::model::resource::Resource;
 use crate::oauth::error::{ErrorCode, Reason};
-use crate::policy::{AnnotatedSet, Denial, Explained, Name, Names, Policies, PolicyAnswer, PolicySource};
+use crate::policy::{
+    AnnotatedSet, CompiledPolicies, Denial, Explained, Name, Names, Policies, PolicySource, PolicyAnswer,
+};
 use crate::store::sign_ins::SignIn;
 use crate::store::snapshot::{Snapshot, TeamspaceConfig};
 use crate::store::{Store, StoreError, policy_sets};
 
-/// Most past sets that are kept at hand.
+/// Most past sets that are kept ready to be asked.
+const MAX_COMPILED: usize = 4;
+/// Most past sets whose annotations are kept at hand.
 const MAX_PAST_SETS: usize = 16;
 
 /// The request that something is told about. Who made it knows these; what is not known is empty.
@@ -230,18 +234,21 @@ fn matches(pattern: &str, text: &str) -> bool {
     text.ends_with(end)
 }
 
-/// The annotations of past policy sets, for those sets that were asked for lately.
+/// Past policy sets, for those that were asked for lately.
 #[derive(Default)]
-pub struct PastSets(Mutex<Vec<(String, Arc<AnnotatedSet>)>>);
+pub struct PastSets {
+    annotations: Mutex<Vec<(String, Arc<AnnotatedSet>)>>,
+    compiled: Mutex<Vec<(String, Arc<CompiledPolicies>)>>,
+}
 
 impl PastSets {
     fn get(&self, hash: &str) -> Option<Arc<AnnotatedSet>> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.annotations.lock().unwrap_or_else(PoisonError::into_inner);
         known.iter().find(|(known, _)| known == hash).map(|(_, set)| Arc::clone(set))
     }
 
     fn put(&self, hash: String, set: &Arc<AnnotatedSet>) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.annotations.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MAX_PAST_SETS {
             known.remove(0);
         }
@@ -272,4 +279,32 @@ impl PastSets {
         self.put(kept.hash, &set);
         Ok(set)
     }
+
+    /// The set with this hash, ready to be asked; none when it is not known any more, or cannot be asked.
+    pub async fn compiled(
+        &self,
+        store: &Store,
+        hash: &str,
+    ) -> Result<Option<Arc<CompiledPolicies>>, StoreError> {
+        let lock = || self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = lock().iter().find(|(known, _)| known == hash).map(|(_, set)| Arc::clone(set));
+        if known.is_some() {
+            return Ok(known);
+        }
+        let wanted = hash.to_owned();
+        let Some(kept) = store.read(move |c| policy_sets::find(c, &wanted)).await? else { return Ok(None) };
+        let compiled = tokio::task::spawn_blocking(move || compile(&kept.content)).await;
+        let Some(set) = compiled.unwrap_or_default().map(Arc::new) else { return Ok(None) };
+        let mut known = lock();
+        if known.len() >= MAX_COMPILED {
+            known.remove(0);
+        }
+        known.push((hash.to_owned(), Arc::clone(&set)));
+        Ok(Some(set))
+    }
+}
+
+fn compile(content: &str) -> Option<CompiledPolicies> {
+    let validated = PolicySource::from_content(content).ok()?.past().validate().ok()?;
+    CompiledPolicies::compile(&validated.set, &validated.schema, validated.declared).ok()
 }

@@ -33,21 +33,26 @@ pub async fn of_all(operator: &Operator, filter: Filter, limit: i64) -> Result<P
 }
 
 /// Leaves out of a row what its teamspace may not learn about policies.
-async fn confine(admin: &Admin, snapshot: &Snapshot, row: &mut SignIn) -> Result<(), AdminError> {
+pub(super) async fn confine(admin: &Admin, snapshot: &Snapshot, row: &mut SignIn) -> Result<(), AdminError> {
     let teamspace_config = row.teamspace_id.as_deref().and_then(|id| snapshot.teamspace_config_by_id(id));
     let teamspace_config = teamspace_config.ok_or(AdminError::NotFound)?;
     let policies =
         admin.app.past_sets.annotations(&admin.app.store, &admin.app.policies(), &row.policy_set).await?;
     let of_row = row.clone();
     let scopes: Vec<String> = of_row.scopes_asked.split_whitespace().map(str::to_owned).collect();
-    let known = Known {
-        client_id: &of_row.client_id,
-        issuer: &of_row.issuer,
-        subject: &of_row.subject,
-        email: &of_row.email,
-        scopes: &scopes,
-        ..Known::default()
-    };
+    let known = known_of(&of_row, &scopes);
     Disclosure { snapshot, teamspace_config, known, policies: &policies }.confine_row(row);
     Ok(())
+}
+
+/// What whoever made the request of a row knows.
+pub(super) fn known_of<'a>(row: &'a SignIn, scopes: &'a [String]) -> Known<'a> {
+    Known {
+        client_id: &row.client_id,
+        issuer: &row.issuer,
+        subject: &row.subject,
+        email: &row.email,
+        scopes,
+        ..Known::default()
+    }
 }

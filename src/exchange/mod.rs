@@ -10,9 +10,11 @@ pub mod explain;
 mod issuer;
 mod pending_grant;
 mod progress;
+pub mod reached;
 pub mod resource;
 mod verified;
 mod verify;
+pub mod what_if;
 
 use std::net::IpAddr;
 use std::sync::Arc;

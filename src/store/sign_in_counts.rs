@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
 
 use super::connection::on_either;
 use super::decision_body;
@@ -11,6 +12,7 @@ use super::log_streams::{self, Lease};
 use super::schema::{
     identity_providers, last_assertions, member_exchanges, policy_counts, sign_in_counts, sign_ins,
 };
+use super::statement::{ConstSql, Statement};
 use super::{AnyConnection, StoreError};
 use crate::clock::UnixSeconds;
 
@@ -195,6 +197,35 @@ pub fn of_teamspace(
         .filter(sign_in_counts::hour.lt(to));
     let order = (sign_in_counts::hour.asc(), sign_in_counts::reason.asc());
     Ok(rows.order(order).select(HourCount::as_select()).load(connection)?)
+}
+
+/// How many requests of one day had the same outcome.
+#[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
+pub struct DayCount {
+    /// When the day begins, in UTC.
+    #[diesel(sql_type = BigInt)]
+    pub day: UnixSeconds,
+    /// Empty for grants.
+    #[diesel(sql_type = Text)]
+    pub reason: String,
+    #[diesel(sql_type = BigInt)]
+    pub number: i64,
+}
+
+struct ByDay;
+
+impl ConstSql for ByDay {
+    const TEXT: &'static str = "SELECT hour - hour % 86400 AS day, reason, CAST(SUM(number) AS BIGINT) AS number \
+        FROM sign_in_counts WHERE teamspace_id = ? AND hour >= ? GROUP BY 1, 2 ORDER BY 1, 2";
+}
+
+/// The same by day, since a time.
+pub fn by_day(
+    connection: &mut AnyConnection,
+    teamspace_id: &str,
+    since: UnixSeconds,
+) -> Result<Vec<DayCount>, StoreError> {
+    Ok(Statement::<ByDay, 2>::new([teamspace_id.into(), since.into()]).all(connection)?)
 }
 
 /// What clients got for some members in a month.

@@ -128,4 +128,9 @@ impl<F: ConstSql, const N: usize> Statement<'_, F, N> {
         let mut rows: Vec<T> = on_either!(connection, |c| self.load(c)?);
         Ok(rows.pop())
     }
+
+    /// All rows that there are.
+    pub fn all<T: ReadableRow>(self, connection: &mut AnyConnection) -> QueryResult<Vec<T>> {
+        on_either!(connection, |c| self.load(c))
+    }
 }

@@ -1,0 +1,157 @@
+//! One sign-in with everything that is known of it: each check, the policies that decided and why, and the answers of
+//! today's policies.
+
+use std::sync::Arc;
+
+use super::caller::{Admin, InTeamspace, Operator};
+use super::error::AdminError;
+use super::sign_ins::{confine, known_of};
+use crate::disclosure::Disclosure;
+use crate::exchange::explain::Checked;
+use crate::exchange::reached;
+use crate::oauth::reason::Reason;
+use crate::policy::compare::{Difference, differences};
+use crate::policy::{self, AnnotatedSet, Denial, Explained, RecordedFacts, Ruling};
+use crate::store::sign_ins::{self, Filter, SignIn};
+use crate::store::snapshot::Snapshot;
+
+/// Most pages of the log that are searched for a request whose id does not tell its time.
+const PAGES: usize = 10;
+
+/// A past sign-in, as who asks may read it.
+#[derive(Debug)]
+pub struct SignInDetail {
+    pub row: SignIn,
+    pub checks: Vec<Checked>,
+    /// Each decision of then with the clauses behind it; empty where no policy was asked, or its facts were not kept.
+    pub decisions: Vec<Explained>,
+    /// Whether the policies of then are still known; without them decisions have no clauses.
+    pub is_set_known: bool,
+    /// None where the row has no facts to decide on.
+    pub today: Option<Today>,
+}
+
+/// The same facts under the policies that are in force now.
+#[derive(Debug)]
+pub struct Today {
+    pub policy_set: String,
+    pub decisions: Vec<Explained>,
+    /// None: it would be granted.
+    pub reason: Option<Reason>,
+    /// The questions that are answered differently.
+    pub differences: Vec<Difference>,
+}
+
+/// A sign-in of a teamspace.
+pub async fn of_teamspace(at: &InTeamspace, request_id: &str) -> Result<SignInDetail, AdminError> {
+    let filter = Filter { teamspace_id: Some(at.tenancy().teamspace.id.clone()), ..Filter::default() };
+    tell(at, find(at, filter, request_id).await?).await
+}
+
+/// Any sign-in, also one that led to no teamspace.
+pub async fn of_all(operator: &Operator, request_id: &str) -> Result<SignInDetail, AdminError> {
+    tell(operator, find(operator, Filter::default(), request_id).await?).await
+}
+
+async fn find(admin: &Admin, mut filter: Filter, request_id: &str) -> Result<SignIn, AdminError> {
+    if !crate::request_id::is_possible(request_id) {
+        return Err(AdminError::NotFound);
+    }
+    filter.request_id = Some(request_id.to_owned());
+    for _ in 0..PAGES {
+        let wanted = filter.clone();
+        let mut page = admin.app.store.list(move |c| sign_ins::list(c, &wanted, 1)).await?;
+        if let Some(row) = page.items.pop() {
+            return Ok(row);
+        }
+        let Some(cursor) = page.next_cursor.and_then(|cursor| cursor.parse().ok()) else { break };
+        filter.cursor = Some(cursor);
+    }
+    Err(AdminError::NotFound)
+}
+
+async fn tell(admin: &Admin, mut row: SignIn) -> Result<SignInDetail, AdminError> {
+    let snapshot = admin.app.snapshot();
+    let teller = Teller { admin, snapshot: &snapshot, row: row.clone() };
+    let (decisions, is_set_known) = teller.then().await?;
+    let today = teller.today();
+    if !admin.is_operator() {
+        confine(admin, &snapshot, &mut row).await?;
+    }
+    Ok(SignInDetail { checks: reached::checks(&row), row, decisions, is_set_known, today })
+}
+
+/// Tells of a row what who asks may learn.
+struct Teller<'a> {
+    admin: &'a Admin,
+    snapshot: &'a Snapshot,
+    /// As it lies in the log.
+    row: SignIn,
+}
+
+impl Teller<'_> {
+    fn rulings(&self) -> Vec<Ruling> {
+        serde_json::from_str(&self.row.decisions).unwrap_or_default()
+    }
+
+    fn facts(&self) -> Option<RecordedFacts> {
+        serde_json::from_str(&self.row.facts).ok()
+    }
+
+    /// The decisions of then, explained as far as the policies of then are known.
+    async fn then(&self) -> Result<(Vec<Explained>, bool), AdminError> {
+        let (rulings, in_force) = (self.rulings(), self.admin.app.policies());
+        let Some(facts) = self.facts() else { return Ok((bare(rulings), true)) };
+        if in_force.hash == self.row.policy_set {
+            let facts = facts.recall(&in_force.compiled);
+            let told = policy::explain_rulings(&in_force.compiled, &facts, rulings);
+            return Ok((self.confined(told, in_force.compiled.annotations()), true));
+        }
+        let app = &self.admin.app;
+        let known = app.past_sets.compiled(&app.store, &self.row.policy_set).await?;
+        let annotations = app.past_sets.annotations(&app.store, &in_force, &self.row.policy_set).await?;
+        let told = match &known {
+            Some(set) => policy::explain_rulings(set, &facts.recall(set), rulings),
+            None => bare(rulings),
+        };
+        Ok((self.confined(told, &annotations), known.is_some()))
+    }
+
+    fn today(&self) -> Option<Today> {
+        let in_force = self.admin.app.policies();
+        let facts = self.facts()?.recall(&in_force.compiled);
+        let (decisions, outcome) = policy::explain(&in_force.compiled, &facts);
+        let annotations = in_force.compiled.annotations();
+        let reason = outcome.err().map(|denial| self.reason(&denial, annotations));
+        let decisions = self.confined(decisions, annotations);
+        let then = self.confined(bare(self.rulings()), annotations);
+        let rulings = |told: &[Explained]| told.iter().map(|one| one.ruling.clone()).collect::<Vec<_>>();
+        let differences = differences(&rulings(&then), &rulings(&decisions));
+        Some(Today { policy_set: in_force.hash.clone(), decisions, reason, differences })
+    }
+
+    fn confined(&self, mut told: Vec<Explained>, policies: &Arc<AnnotatedSet>) -> Vec<Explained> {
+        self.with_disclosure(policies, |disclosure| drop(disclosure.confine_explained(&mut told)));
+        told
+    }
+
+    fn reason(&self, denial: &Denial, policies: &Arc<AnnotatedSet>) -> Reason {
+        let own = denial.reasons.first().cloned().unwrap_or(Reason::POLICY_DENIED);
+        let mut told = own;
+        self.with_disclosure(policies, |disclosure| told = disclosure.of_denial(denial).reason);
+        told
+    }
+
+    /// Does something with what the teamspace may learn, unless an operator asks, who may learn all.
+    fn with_disclosure(&self, policies: &Arc<AnnotatedSet>, work: impl FnOnce(Disclosure<'_>)) {
+        let id = self.row.teamspace_id.as_deref().filter(|_| !self.admin.is_operator());
+        let Some(tenancy) = id.and_then(|id| self.snapshot.tenancy_by_id(id)) else { return };
+        let scopes: Vec<String> = self.row.scopes_asked.split_whitespace().map(str::to_owned).collect();
+        work(Disclosure { snapshot: self.snapshot, tenancy, known: known_of(&self.row, &scopes), policies });
+    }
+}
+
+/// Decisions of which nobody knows the clauses.
+fn bare(rulings: Vec<Ruling>) -> Vec<Explained> {
+    rulings.into_iter().map(|ruling| Explained { ruling, findings: Vec::new() }).collect()
+}

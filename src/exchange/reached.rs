@@ -1,0 +1,53 @@
+//! How far a past request got, as far as its row of the decision log tells.
+
+use super::explain::Checked;
+use crate::oauth::reason::{Check, Reason};
+use crate::store::sign_ins::SignIn;
+
+/// What became of each check of a past request, in order.
+pub fn checks(row: &SignIn) -> Vec<Checked> {
+    let failed = failed(row);
+    let outcome_of = |check: Check| match failed {
+        Outcome::Granted => "passed",
+        Outcome::Failed(failed) if check < failed => "passed",
+        Outcome::Failed(failed) if check == failed => "failed",
+        Outcome::Failed(_) | Outcome::NothingLookedAt => "not_reached",
+    };
+    Check::ALL.into_iter().map(|check| Checked { check, outcome: outcome_of(check) }).collect()
+}
+
+enum Outcome {
+    Granted,
+    /// The request was refused before any check.
+    NothingLookedAt,
+    Failed(Check),
+}
+
+fn failed(row: &SignIn) -> Outcome {
+    if row.outcome == "granted" {
+        return Outcome::Granted;
+    }
+    let reason = Reason::of_policy(row.reason.clone());
+    if reason == Reason::REQUEST_MALFORMED || reason == Reason::RATE_LIMITED {
+        return Outcome::NothingLookedAt;
+    }
+    let about = reason.about();
+    Outcome::Failed(about.failed_check(next(row, about.checks)))
+}
+
+/// The first check that had not passed, by what the row knows; `checks` are those that give its reason.
+fn next(row: &SignIn, checks: &[Check]) -> Check {
+    // Each step adds something to the row.
+    let was_decided = !row.facts.is_empty();
+    match row {
+        _ if was_decided && checks.contains(&Check::Policies) => Check::Policies,
+        // A session that is over at the provider is noticed last, and has no more to tell.
+        _ if was_decided && checks.contains(&Check::Token) && row.detail.is_empty() => Check::Token,
+        _ if was_decided => Check::SingleUse,
+        SignIn { policy_set, .. } if !policy_set.is_empty() => Check::Member,
+        SignIn { resource, .. } if !resource.is_empty() => Check::Scopes,
+        SignIn { assertion, .. } if !assertion.is_empty() => Check::Claims,
+        SignIn { issuer, .. } if !issuer.is_empty() => Check::Issuer,
+        _ => Check::Client,
+    }
+}
