@@ -31,6 +31,7 @@ pub mod teamspaces;
 pub mod tokens;
 mod validation;
 mod view;
+pub mod what_if;
 
 pub use caller::{Admin, InTeamspace, Operator, Origin, Principal};
 pub use error::{AdminError, IdentifierFault, ListFault, NotAcceptable};

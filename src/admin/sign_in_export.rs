@@ -44,36 +44,54 @@ pub struct Export {
     is_cut: bool,
 }
 
+/// Whose rows are read.
+enum Source<'a> {
+    Teamspace(&'a InTeamspace),
+    All(&'a Operator),
+}
+
 /// A teamspace's rows.
 pub async fn of_teamspace(at: &InTeamspace, filter: Filter) -> Result<Export, AdminError> {
     let _place = at.enter_heavy()?;
-    collect(at, filter, async |filter| sign_ins::of_teamspace(at, filter, PAGE).await).await
+    Source::Teamspace(at).collect(filter).await
 }
 
 /// Every teamspace's rows, and those that led to none.
 pub async fn of_all(operator: &Operator, filter: Filter) -> Result<Export, AdminError> {
-    collect(operator, filter, async |filter| sign_ins::of_all(operator, filter, PAGE).await).await
+    Source::All(operator).collect(filter).await
 }
 
-async fn collect(
-    admin: &Admin,
-    mut filter: Filter,
-    read: impl AsyncFn(Filter) -> Result<Page<SignIn>, AdminError>,
-) -> Result<Export, AdminError> {
-    let mut export = Export { rows: Vec::new(), is_cut: false };
-    for _ in 0..READS {
-        let page = read(filter.clone()).await?;
-        let snapshot = admin.app.snapshot();
-        let slug = |row: &SignIn| row.teamspace_id.as_deref().and_then(|id| snapshot.slug_of(id));
-        export.rows.extend(page.items.iter().map(|row| view(row, slug(row))));
-        filter.cursor = page.next_cursor.and_then(|cursor| cursor.parse().ok());
-        if filter.cursor.is_none() || export.rows.len() >= MOST_ROWS {
-            break;
+impl Source<'_> {
+    fn admin(&self) -> &Admin {
+        match self {
+            Self::Teamspace(at) => at,
+            Self::All(operator) => operator,
         }
     }
-    export.is_cut = filter.cursor.is_some() || export.rows.len() > MOST_ROWS;
-    export.rows.truncate(MOST_ROWS);
-    Ok(export)
+
+    async fn read(&self, filter: Filter) -> Result<Page<SignIn>, AdminError> {
+        match self {
+            Self::Teamspace(at) => sign_ins::of_teamspace(at, filter, PAGE).await,
+            Self::All(operator) => sign_ins::of_all(operator, filter, PAGE).await,
+        }
+    }
+
+    async fn collect(&self, mut filter: Filter) -> Result<Export, AdminError> {
+        let mut export = Export { rows: Vec::new(), is_cut: false };
+        for _ in 0..READS {
+            let page = self.read(filter.clone()).await?;
+            let snapshot = self.admin().app.snapshot();
+            let slug = |row: &SignIn| row.teamspace_id.as_deref().and_then(|id| snapshot.slug_of(id));
+            export.rows.extend(page.items.iter().map(|row| view(row, slug(row))));
+            filter.cursor = page.next_cursor.and_then(|cursor| cursor.parse().ok());
+            if filter.cursor.is_none() || export.rows.len() >= MOST_ROWS {
+                break;
+            }
+        }
+        export.is_cut = filter.cursor.is_some() || export.rows.len() > MOST_ROWS;
+        export.rows.truncate(MOST_ROWS);
+        Ok(export)
+    }
 }
 
 impl Export {

@@ -20,12 +20,15 @@
 //! Forms are read with [`form::Typed`]. No style and no script stands in a page: the content security policy refuses
 //! both.
 
+mod activity;
 mod answer;
 mod api;
 mod assets;
 mod clients;
 mod documents;
 mod enterprise;
+mod check_list;
+mod explain;
 mod form;
 mod keep;
 mod layers;
@@ -36,8 +39,10 @@ mod page;
 mod policies;
 mod remove;
 mod resources;
+mod reason_words;
 mod session;
 mod sign_in;
+mod sign_in_detail;
 mod site;
 mod system;
 mod teamspaces;
@@ -104,4 +109,7 @@ fn pages() -> Router<Arc<App>> {
         .merge(clients::routes())
         .merge(resources::routes())
         .merge(system::routes())
+        .merge(activity::routes())
+        .merge(sign_in_detail::routes())
+        .merge(explain::routes())
 }

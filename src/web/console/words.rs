@@ -35,3 +35,9 @@ pub fn date(at: UnixSeconds) -> String {
     let time = Timestamp::from_second(at).map(|time| time.to_zoned(TimeZone::UTC));
     time.map_or_else(|_| at.to_string(), |time| time.strftime("%-d %b %Y").to_string())
 }
+
+/// A date and a time in UTC, such as `3 Oct 2026 14:02:07`.
+pub fn date_and_time(at: UnixSeconds) -> String {
+    let time = Timestamp::from_second(at).map(|time| time.to_zoned(TimeZone::UTC));
+    time.map_or_else(|_| at.to_string(), |time| time.strftime("%-d %b %Y %H:%M:%S").to_string())
+}

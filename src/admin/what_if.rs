@@ -1,0 +1,123 @@
+//! What the policies would say of a sign-in that somebody thinks up.
+
+use serde::Deserialize;
+
+use super::caller::InTeamspace;
+use super::error::AdminError;
+use crate::exchange::what_if::{self, Answered, WhatIf, WhatIfError};
+use crate::model::client::{AuthMethod, RegisteredClient};
+use crate::model::identity_provider::IdentityProvider;
+use crate::oauth::reason::Reason;
+use crate::oauth::scope::split_scope;
+
+/// A sign-in as it was typed. What is blank is not there.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Supposed {
+    /// The id of an identity provider; blank is the first one.
+    pub provider: String,
+    pub email: String,
+    /// With commas between them.
+    pub groups: String,
+    pub client: String,
+    /// The identifier of an MCP server.
+    pub server: String,
+    /// With spaces between them.
+    pub scopes: String,
+}
+
+/// What is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SuppositionFault {
+    pub field: &'static str,
+    pub text: String,
+}
+
+/// Asks the policies in force about it. Nothing is written.
+pub async fn suppose(
+    at: &InTeamspace,
+    supposed: &Supposed,
+) -> Result<Result<Answered, SuppositionFault>, AdminError> {
+    let _place = at.enter_heavy()?;
+    let read = match read(at, supposed) {
+        Ok(read) => read,
+        Err(fault) => return Ok(Err(fault)),
+    };
+    let asked = WhatIf {
+        tenancy: at.tenancy(),
+        provider: read.provider,
+        client: &read.client,
+        email: &read.email,
+        groups: read.groups,
+        resource: Some(supposed.server.trim()).filter(|server| !server.is_empty()),
+        scopes: read.scopes,
+        confined: !at.is_operator(),
+    };
+    match what_if::ask(&at.app, &asked).await {
+        Ok(answered) => Ok(Ok(answered)),
+        Err(WhatIfError::Store(error)) => Err(error.into()),
+        Err(WhatIfError::Refused(error)) => {
+            let field = if error.reason == Reason::SCOPE_UNKNOWN { "scopes" } else { "server" };
+            Ok(Err(SuppositionFault { field, text: error.description.to_string() }))
+        }
+    }
+}
+
+struct Read<'a> {
+    provider: &'a IdentityProvider,
+    client: RegisteredClient,
+    email: String,
+    groups: Option<Vec<String>>,
+    scopes: Option<Vec<String>>,
+}
+
+fn read<'a>(at: &'a InTeamspace, supposed: &Supposed) -> Result<Read<'a>, SuppositionFault> {
+    let fault = |field, text: &str| SuppositionFault { field, text: text.to_owned() };
+    let tenancy = at.tenancy();
+    let provider = match supposed.provider.trim() {
+        "" => tenancy.identity_providers.first(),
+        id => tenancy.identity_provider(id),
+    };
+    let none =
+        || fault("email", "No identity provider is connected, so nobody can sign in. Connect one first.");
+    let provider = provider.ok_or_else(none)?;
+    let client_id = supposed.client.trim();
+    if client_id.is_empty() {
+        return Err(fault("client", "Enter the id of the client that would ask."));
+    }
+    let scopes = match supposed.scopes.trim() {
+        "" => None,
+        text => Some(
+            split_scope(text).map_err(|_| fault("scopes", "Scopes are words with spaces between them."))?,
+        ),
+    };
+    let groups = supposed.groups.split(',').map(str::trim).filter(|group| !group.is_empty());
+    let groups: Vec<String> = groups.map(str::to_owned).collect();
+    Ok(Read {
+        provider,
+        client: client(at, client_id)?,
+        email: supposed.email.trim().to_lowercase(),
+        groups: (!groups.is_empty()).then_some(groups),
+        scopes,
+    })
+}
+
+/// The client of an id. Which clients there are is not a teamspace's business: it is answered as if there were one.
+fn client(at: &InTeamspace, client_id: &str) -> Result<RegisteredClient, SuppositionFault> {
+    if let Some(known) = at.app.snapshot().client(client_id) {
+        return Ok(RegisteredClient::clone(known));
+    }
+    if at.is_operator() {
+        return Err(SuppositionFault { field: "client", text: "No client has this id.".to_owned() });
+    }
+    Ok(RegisteredClient {
+        client_id: client_id.to_owned(),
+        client_name: String::new(),
+        token_endpoint_auth_method: AuthMethod::Basic,
+        grant_types: Vec::new(),
+        groups: Vec::new(),
+        enabled: true,
+        created_at: 0,
+        secrets: Vec::new(),
+    })
+}

@@ -1,0 +1,105 @@
+//! Checks and decisions as pages show them, the same for past sign-ins and for explanations.
+
+use crate::exchange::explain::Checked;
+use crate::oauth::reason::Check;
+use crate::policy::clauses::{Clause, Finding};
+use crate::policy::{Action, Explained};
+
+/// A line of the list of checks.
+pub struct CheckLine {
+    /// `passed`, `failed` or `unreached`: the sign and the colour.
+    pub class: &'static str,
+    /// The same in words.
+    pub outcome: &'static str,
+    pub text: &'static str,
+}
+
+/// A question to the policies with its answer.
+pub struct DecisionLine {
+    pub class: &'static str,
+    pub outcome: &'static str,
+    pub question: String,
+    pub policies: Vec<PolicyLine>,
+}
+
+/// A policy's part in an answer.
+pub struct PolicyLine {
+    pub id: String,
+    pub message: String,
+    /// The clause that settled it; none where the policies of then are not known any more.
+    pub clause: Option<ClauseLine>,
+}
+
+/// A clause with the facts that it read.
+pub struct ClauseLine {
+    pub kind: &'static str,
+    pub text: String,
+    pub facts: Vec<(String, String)>,
+}
+
+/// The list of checks.
+pub fn check_lines(checks: &[Checked]) -> Vec<CheckLine> {
+    let line = |checked: &Checked| {
+        let (class, outcome) = match checked.outcome {
+            "passed" => ("passed", "Passed"),
+            "failed" => ("failed", "Failed"),
+            _ => ("unreached", "Not reached"),
+        };
+        CheckLine { class, outcome, text: check_words(checked.check) }
+    };
+    checks.iter().map(line).collect()
+}
+
+/// The list of decisions. What a policy said that nobody needs to know the clauses of is left out.
+pub fn decision_lines(decisions: Vec<Explained>) -> Vec<DecisionLine> {
+    decisions.into_iter().map(decision_line).collect()
+}
+
+fn decision_line(explained: Explained) -> DecisionLine {
+    let Explained { ruling, findings } = explained;
+    let (class, outcome) = if ruling.allowed { ("passed", "Allowed") } else { ("failed", "Refused") };
+    let question = match ruling.action {
+        Action::TrustIssuer => "Trust the identity provider".to_owned(),
+        Action::ProvisionMember => "Let the person become a member".to_owned(),
+        Action::AdmitMember => "Let the member in".to_owned(),
+        Action::GrantResource => format!("Use the MCP server {}", ruling.resource),
+        Action::GrantScope => format!("Have the scope {}", ruling.resource),
+        Action::ConfigureIssuer => "Save the identity provider".to_owned(),
+    };
+    let policies = ruling.policies.into_iter().map(|id| policy_line(id, &findings)).collect();
+    DecisionLine { class, outcome, question, policies }
+}
+
+fn policy_line(id: String, findings: &[Finding]) -> PolicyLine {
+    let finding = findings.iter().find(|finding| finding.policy == id);
+    let clause = finding.and_then(Finding::telling).map(clause_line);
+    let message = finding.and_then(|finding| finding.message.clone()).unwrap_or_default();
+    PolicyLine { id, message, clause }
+}
+
+fn clause_line(clause: &Clause) -> ClauseLine {
+    let facts = clause.values.iter().map(|(name, value)| (name.clone(), value.clone()));
+    ClauseLine { kind: clause.kind, text: clause.text.clone(), facts: facts.collect() }
+}
+
+fn check_words(check: Check) -> &'static str {
+    match check {
+        Check::Client => "The client is known, switched on and has proved who it is",
+        Check::Format => "The assertion is an ID-JAG with an allowed algorithm",
+        Check::Issuer => "A configured identity provider issued it",
+        Check::Key => "The identity provider publishes the key",
+        Check::Signature => "The signature is good",
+        Check::Claims => "Every claim is there and can be read",
+        Check::Audience => "It is for this server",
+        Check::ClientBinding => "It was issued to this client",
+        Check::Times => "It is valid now, and not for too long",
+        Check::Tenant => "It is for this teamspace",
+        Check::Resource => "The MCP server is offered to the teamspace",
+        Check::Scopes => "The MCP server has the scopes",
+        Check::Member => "Subject and email lead to one member",
+        Check::Session => "The member's sessions were not ended since",
+        Check::Policies => "The policies permit it",
+        Check::SingleUse => "The assertion was not used before",
+        Check::Token => "The token would live",
+    }
+}

@@ -1,0 +1,197 @@
+//! Explain: what would come of an assertion, or of a sign-in that somebody thinks up. Nothing is stored or logged.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Router;
+use axum::response::Response;
+use axum::routing::{get, post};
+use serde::Deserialize;
+
+use super::answer::{PageError, form_again, page};
+use super::check_list::{CheckLine, DecisionLine, check_lines, decision_lines};
+use super::form::{Faults, Typed};
+use super::page::{Frame, InTeamspacePage, Place};
+use super::reason_words::{ReasonWords, reason_words, who};
+use crate::admin::what_if::{Supposed, suppose};
+use crate::app::App;
+use crate::exchange::explain::{Asked, Explanation, explain};
+use crate::exchange::what_if::Answered;
+use crate::oauth::scope::split_scope;
+
+#[derive(Template)]
+#[template(path = "explain.html")]
+struct ExplainPage {
+    frame: Frame,
+    slug: String,
+    asked: AssertionForm,
+    supposed: Supposed,
+    faults: Faults,
+    result: Option<ResultView>,
+    providers: Vec<(String, String)>,
+    resources: Vec<String>,
+}
+
+/// An assertion, and the request that it would come with. The assertion is never shown again.
+#[derive(Default, Deserialize)]
+pub struct AssertionForm {
+    #[serde(default)]
+    assertion: String,
+    #[serde(default)]
+    client_id: String,
+    #[serde(default)]
+    resource: String,
+    #[serde(default)]
+    scope: String,
+}
+
+/// An answer.
+struct ResultView {
+    refused: Option<Refusal>,
+    /// Empty for a sign-in that was thought up.
+    checks: Vec<CheckLine>,
+    decisions: Vec<DecisionLine>,
+    /// The scopes of the token.
+    scopes: String,
+    /// The token's claims, as JSON.
+    token: String,
+    policy_set: String,
+    /// What is to be known of the answer.
+    remark: &'static str,
+}
+
+struct Refusal {
+    reason: String,
+    words: ReasonWords,
+    who: String,
+    detail: String,
+}
+
+/// The routes.
+pub fn routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/t/{slug}/explain", get(show).post(explain_assertion))
+        .route("/t/{slug}/explain/what-if", post(what_if))
+}
+
+/// `GET /t/{slug}/explain`
+async fn show(at: InTeamspacePage) -> Result<Response, PageError> {
+    page(&ExplainPage::new(&at))
+}
+
+/// `POST /t/{slug}/explain`
+async fn explain_assertion(
+    at: InTeamspacePage,
+    Typed(form): Typed<AssertionForm>,
+) -> Result<Response, PageError> {
+    let mut template = ExplainPage::new(&at);
+    let assertion = form.assertion.trim().to_owned();
+    template.asked = AssertionForm { assertion: String::new(), ..form };
+    let asked = &template.asked;
+    if assertion.is_empty() {
+        template.faults.add("assertion", "Paste an assertion: three parts with dots between them.");
+    }
+    if asked.client_id.trim().is_empty() {
+        template.faults.add("client_id", "Enter the id of the client that would send it.");
+    }
+    let scope = match asked.scope.trim() {
+        "" => Ok(None),
+        scope => split_scope(scope).map(Some),
+    };
+    let Ok(scope) = scope else {
+        template.faults.add("scope", "Scopes are words with spaces between them.");
+        return form_again(&template);
+    };
+    if !template.faults.is_empty() {
+        return form_again(&template);
+    }
+    let _place = at.enter_heavy()?;
+    let resource = Some(asked.resource.trim().to_owned()).filter(|resource| !resource.is_empty());
+    let resource: Vec<String> = resource.into_iter().collect();
+    let asked = Asked {
+        assertion: &assertion,
+        client_id: asked.client_id.trim(),
+        scope: scope.as_deref(),
+        resource: &resource,
+        teamspace_id: Some(&at.tenancy().teamspace.id),
+        confined: !at.is_operator(),
+        all: false,
+    };
+    let explanation = explain(&at.app, &asked).await;
+    template.result = Some(ResultView::of_assertion(explanation));
+    page(&template)
+}
+
+/// `POST /t/{slug}/explain/what-if`
+async fn what_if(at: InTeamspacePage, Typed(form): Typed<Supposed>) -> Result<Response, PageError> {
+    let mut template = ExplainPage::new(&at);
+    match suppose(&at, &form).await? {
+        Ok(answered) => template.result = Some(ResultView::of_supposition(answered)),
+        Err(fault) => template.faults.add(fault.field, fault.text),
+    }
+    template.supposed = form;
+    if template.faults.is_empty() { page(&template) } else { form_again(&template) }
+}
+
+impl ExplainPage {
+    fn new(at: &InTeamspacePage) -> Self {
+        let tenancy = at.tenancy();
+        let slug = tenancy.teamspace.slug.clone();
+        let snapshot = at.app.snapshot();
+        let offered = snapshot.resources().filter(|resource| resource.is_published_to(&slug));
+        Self {
+            frame: at.frame(Place::Explain),
+            asked: AssertionForm::default(),
+            supposed: Supposed::default(),
+            faults: Faults::default(),
+            result: None,
+            providers: tenancy.identity_providers.iter().map(|p| (p.id.clone(), p.name.clone())).collect(),
+            resources: offered.map(|resource| resource.identifier.clone()).collect(),
+            slug,
+        }
+    }
+}
+
+impl ResultView {
+    fn of_assertion(explanation: Explanation) -> Self {
+        let refused = explanation.error.map(|error| Refusal::of(error.reason.as_str(), error.detail));
+        let token = explanation.token.as_ref().map(|token| format!("{token:#}")).unwrap_or_default();
+        Self {
+            refused,
+            checks: check_lines(&explanation.checks),
+            decisions: decision_lines(explanation.decisions),
+            scopes: String::new(),
+            token,
+            policy_set: explanation.policy_set,
+            remark: "Nothing was redeemed or stored. The assertion is not kept: paste it again to ask once more.",
+        }
+    }
+
+    fn of_supposition(answered: Answered) -> Self {
+        let (scopes, refused) = match answered.outcome {
+            Ok(scopes) => (scopes.join(" "), None),
+            Err((reason, message)) => (String::new(), Some(Refusal::of(reason.as_str(), message))),
+        };
+        Self {
+            refused,
+            checks: Vec::new(),
+            decisions: decision_lines(answered.decisions),
+            scopes,
+            token: String::new(),
+            policy_set: answered.policy_set,
+            remark: match answered.is_member {
+                true => "The email is a member's. Claims that are not in the form count as absent.",
+                false => {
+                    "Nobody has this email here: it would be a first sign-in. Claims that are not in the form count as absent."
+                }
+            },
+        }
+    }
+}
+
+impl Refusal {
+    fn of(reason: &str, detail: String) -> Self {
+        let detail = if detail == reason { String::new() } else { detail };
+        Self { reason: reason.to_owned(), words: reason_words(reason), who: who(reason), detail }
+    }
+}
