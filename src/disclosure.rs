@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::model::resource::Resource;
 use crate::oauth::error::{ErrorCode, Reason};
 use crate::policy::{
-    AnnotatedSet, CompiledPolicies, Denial, Explained, Name, Names, Policies, PolicySource, PolicyAnswer,
+    AnnotatedSet, CompiledPolicies, Denial, Explained, Name, Names, Policies, PolicyAnswer, PolicySource,
 };
 use crate::store::sign_ins::SignIn;
 use crate::store::snapshot::{Snapshot, TeamspaceConfig};

@@ -10,8 +10,8 @@ use crate::disclosure::Disclosure;
 use crate::exchange::explain::Checked;
 use crate::exchange::reached;
 use crate::oauth::reason::Reason;
-use crate::policy::compare::{Difference, differences};
-use crate::policy::{self, AnnotatedSet, Denial, Explained, RecordedFacts, Ruling};
+use crate::policy::engine::compare::{Difference, differences};
+use crate::policy::{self, AnnotatedSet, Denial, Explained, PolicyAnswer, RecordedFacts};
 use crate::store::sign_ins::{self, Filter, SignIn};
 use crate::store::snapshot::Snapshot;
 
@@ -44,7 +44,8 @@ pub struct Today {
 
 /// A sign-in of a teamspace.
 pub async fn of_teamspace(at: &InTeamspace, request_id: &str) -> Result<SignInDetail, AdminError> {
-    let filter = Filter { teamspace_id: Some(at.tenancy().teamspace.id.clone()), ..Filter::default() };
+    let filter =
+        Filter { teamspace_id: Some(at.teamspace_config().teamspace.id.clone()), ..Filter::default() };
     tell(at, find(at, filter, request_id).await?).await
 }
 
@@ -90,7 +91,7 @@ struct Teller<'a> {
 }
 
 impl Teller<'_> {
-    fn rulings(&self) -> Vec<Ruling> {
+    fn answers(&self) -> Vec<PolicyAnswer> {
         serde_json::from_str(&self.row.decisions).unwrap_or_default()
     }
 
@@ -100,19 +101,19 @@ impl Teller<'_> {
 
     /// The decisions of then, explained as far as the policies of then are known.
     async fn then(&self) -> Result<(Vec<Explained>, bool), AdminError> {
-        let (rulings, in_force) = (self.rulings(), self.admin.app.policies());
-        let Some(facts) = self.facts() else { return Ok((bare(rulings), true)) };
+        let (answers, in_force) = (self.answers(), self.admin.app.policies());
+        let Some(facts) = self.facts() else { return Ok((bare(answers), true)) };
         if in_force.hash == self.row.policy_set {
             let facts = facts.recall(&in_force.compiled);
-            let told = policy::explain_rulings(&in_force.compiled, &facts, rulings);
+            let told = policy::explain_answers(&in_force.compiled, &facts, answers);
             return Ok((self.confined(told, in_force.compiled.annotations()), true));
         }
         let app = &self.admin.app;
         let known = app.past_sets.compiled(&app.store, &self.row.policy_set).await?;
         let annotations = app.past_sets.annotations(&app.store, &in_force, &self.row.policy_set).await?;
         let told = match &known {
-            Some(set) => policy::explain_rulings(set, &facts.recall(set), rulings),
-            None => bare(rulings),
+            Some(set) => policy::explain_answers(set, &facts.recall(set), answers),
+            None => bare(answers),
         };
         Ok((self.confined(told, &annotations), known.is_some()))
     }
@@ -124,9 +125,9 @@ impl Teller<'_> {
         let annotations = in_force.compiled.annotations();
         let reason = outcome.err().map(|denial| self.reason(&denial, annotations));
         let decisions = self.confined(decisions, annotations);
-        let then = self.confined(bare(self.rulings()), annotations);
-        let rulings = |told: &[Explained]| told.iter().map(|one| one.ruling.clone()).collect::<Vec<_>>();
-        let differences = differences(&rulings(&then), &rulings(&decisions));
+        let then = self.confined(bare(self.answers()), annotations);
+        let answers = |told: &[Explained]| told.iter().map(|one| one.answer.clone()).collect::<Vec<_>>();
+        let differences = differences(&answers(&then), &answers(&decisions));
         Some(Today { policy_set: in_force.hash.clone(), decisions, reason, differences })
     }
 
@@ -145,13 +146,18 @@ impl Teller<'_> {
     /// Does something with what the teamspace may learn, unless an operator asks, who may learn all.
     fn with_disclosure(&self, policies: &Arc<AnnotatedSet>, work: impl FnOnce(Disclosure<'_>)) {
         let id = self.row.teamspace_id.as_deref().filter(|_| !self.admin.is_operator());
-        let Some(tenancy) = id.and_then(|id| self.snapshot.tenancy_by_id(id)) else { return };
+        let Some(config) = id.and_then(|id| self.snapshot.teamspace_config_by_id(id)) else { return };
         let scopes: Vec<String> = self.row.scopes_asked.split_whitespace().map(str::to_owned).collect();
-        work(Disclosure { snapshot: self.snapshot, tenancy, known: known_of(&self.row, &scopes), policies });
+        work(Disclosure {
+            snapshot: self.snapshot,
+            teamspace_config: config,
+            known: known_of(&self.row, &scopes),
+            policies,
+        });
     }
 }
 
 /// Decisions of which nobody knows the clauses.
-fn bare(rulings: Vec<Ruling>) -> Vec<Explained> {
-    rulings.into_iter().map(|ruling| Explained { ruling, findings: Vec::new() }).collect()
+fn bare(answers: Vec<PolicyAnswer>) -> Vec<Explained> {
+    answers.into_iter().map(|answer| Explained { answer, findings: Vec::new() }).collect()
 }

@@ -37,11 +37,11 @@ pub struct Day {
 /// A teamspace's numbers. Its own people are told of reasons that the service and the shipped policies give; others
 /// count as `policy_denied`, since policies may be none of their business.
 pub async fn of_teamspace(at: &InTeamspace) -> Result<Numbers, AdminError> {
-    let tenancy = at.tenancy();
-    let providers = tenancy.identity_providers.iter().map(|provider| provider.id.clone()).collect();
-    let mut numbers = read(at, tenancy.teamspace.id.clone(), providers).await?;
+    let config = at.teamspace_config();
+    let providers = config.identity_providers.iter().map(|provider| provider.id.clone()).collect();
+    let mut numbers = read(at, config.teamspace.id.clone(), providers).await?;
     // A provider of before may have had the same id.
-    let first = tenancy.identity_providers.iter().map(|provider| provider.created_at).min();
+    let first = config.identity_providers.iter().map(|provider| provider.created_at).min();
     numbers.last = numbers.last.filter(|last| first.is_some_and(|first| last.at >= first));
     if !at.is_operator() {
         numbers.reasons = without_secrets(numbers.reasons);

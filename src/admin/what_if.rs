@@ -44,7 +44,7 @@ pub async fn suppose(
         Err(fault) => return Ok(Err(fault)),
     };
     let asked = WhatIf {
-        tenancy: at.tenancy(),
+        config: at.teamspace_config(),
         provider: read.provider,
         client: &read.client,
         email: &read.email,
@@ -73,10 +73,10 @@ struct Read<'a> {
 
 fn read<'a>(at: &'a InTeamspace, supposed: &Supposed) -> Result<Read<'a>, SuppositionFault> {
     let fault = |field, text: &str| SuppositionFault { field, text: text.to_owned() };
-    let tenancy = at.tenancy();
+    let config = at.teamspace_config();
     let provider = match supposed.provider.trim() {
-        "" => tenancy.identity_providers.first(),
-        id => tenancy.identity_provider(id),
+        "" => config.identity_providers.first(),
+        id => config.identity_provider(id),
     };
     let none =
         || fault("email", "No identity provider is connected, so nobody can sign in. Connect one first.");

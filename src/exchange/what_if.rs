@@ -12,7 +12,7 @@ use crate::model::scope::ScopeRequest;
 use crate::oauth::error::{Reason, TokenError};
 use crate::policy::facts::{ClaimFacts, ClientFacts, Facts, MemberFacts, ResourceFacts, TeamspaceFacts};
 use crate::policy::{self, Denial, Explained, Permitted};
-use crate::store::snapshot::{Snapshot, Tenancy};
+use crate::store::snapshot::{Snapshot, TeamspaceConfig};
 use crate::store::{StoreError, members, teamspaces};
 
 /// A subject that no identity provider gives.
@@ -21,7 +21,7 @@ const SUBJECT: &str = "what-if";
 /// A sign-in that is thought up.
 #[derive(Debug)]
 pub struct WhatIf<'a> {
-    pub tenancy: &'a Tenancy,
+    pub config: &'a TeamspaceConfig,
     pub provider: &'a IdentityProvider,
     pub client: &'a RegisteredClient,
     /// In lower case; empty: the assertion has none.
@@ -73,7 +73,7 @@ pub async fn ask(app: &App, supposed: &WhatIf<'_>) -> Result<Answered, WhatIfErr
     let annotations = policies.compiled.annotations();
     let disclosure = Disclosure {
         snapshot: &snapshot,
-        tenancy: supposed.tenancy,
+        teamspace_config: supposed.config,
         known: supposed.known(),
         policies: annotations,
     };
@@ -85,7 +85,7 @@ pub async fn ask(app: &App, supposed: &WhatIf<'_>) -> Result<Answered, WhatIfErr
 }
 
 async fn look_up(app: &App, supposed: &WhatIf<'_>) -> Result<MemberFacts, StoreError> {
-    let teamspace = &supposed.tenancy.teamspace;
+    let teamspace = &supposed.config.teamspace;
     let (id, email) = (teamspace.id.clone(), supposed.email.to_owned());
     let look = move |c: &mut _| {
         let member = members::find_by_email(c, &id, &email)?;
@@ -105,7 +105,7 @@ async fn look_up(app: &App, supposed: &WhatIf<'_>) -> Result<MemberFacts, StoreE
 
 impl WhatIf<'_> {
     fn facts(&self, now: UnixSeconds, snapshot: &Snapshot, member: MemberFacts) -> Result<Facts, TokenError> {
-        let slug = &self.tenancy.teamspace.slug;
+        let slug = &self.config.teamspace.slug;
         let named: Vec<String> = self.resource.map(str::to_owned).into_iter().collect();
         let request = ResourceRequest { claimed: &named, requested: &[], teamspace: slug };
         let resource = request.resolve(snapshot)?;
@@ -119,7 +119,7 @@ impl WhatIf<'_> {
         let candidates = scopes.candidates()?;
         Ok(Facts {
             now,
-            teamspace: TeamspaceFacts::of(self.tenancy, Some(self.provider)),
+            teamspace: TeamspaceFacts::of(self.config, Some(self.provider)),
             client: ClientFacts {
                 client_id: self.client.client_id.clone(),
                 groups: self.client.groups.clone(),

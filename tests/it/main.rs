@@ -16,6 +16,7 @@ mod harness;
 mod idp;
 mod process;
 
+mod activity_pages;
 mod address;
 mod admin;
 mod assertion;

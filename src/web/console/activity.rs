@@ -27,7 +27,7 @@ use crate::clock::UnixSeconds;
 use crate::oauth::reason::Reason;
 use crate::store::Page;
 use crate::store::sign_ins::{Filter, SignIn};
-use crate::store::snapshot::Tenancy;
+use crate::store::snapshot::TeamspaceConfig;
 use chart::Chart;
 use rows::RowView;
 
@@ -126,9 +126,9 @@ async fn show(
         Ok(filter) => Ok(sign_ins::of_teamspace(&at, filter, ROWS).await?),
         Err(fault) => Err(fault),
     };
-    let tenancy = Arc::clone(at.tenancy());
+    let config = Arc::clone(at.teamspace_config());
     let shown = Shown { here: at.path("/activity"), frame: at.frame(Place::Activity), query, numbers };
-    shown.answer(&app, found, Some(&tenancy))
+    shown.answer(&app, found, Some(&config))
 }
 
 /// `GET /activity`: of every teamspace, and those that led to none.
@@ -149,7 +149,7 @@ async fn show_all(
 /// `GET /t/{slug}/activity/export`
 async fn export(at: InTeamspacePage, Query(query): Query<ActivityQuery>) -> Result<Response, PageError> {
     let filter = query.filter().map_err(|fault| PageError::Form(fault.to_string()))?;
-    let name = format!("sign-ins-{}", at.tenancy().teamspace.slug);
+    let name = format!("sign-ins-{}", at.teamspace_config().teamspace.slug);
     file(sign_in_export::of_teamspace(&at, filter).await?, &name, &query.format)
 }
 
@@ -249,7 +249,7 @@ impl Shown {
         self,
         app: &App,
         found: Result<Page<SignIn>, SearchFault>,
-        tenancy: Option<&Tenancy>,
+        config: Option<&TeamspaceConfig>,
     ) -> Result<Response, PageError> {
         let Self { here, frame, query, numbers } = self;
         let (fault, found) = match found {
@@ -257,16 +257,16 @@ impl Shown {
             Err(fault) => (Some(fault), Page { items: Vec::new(), next_cursor: None }),
         };
         let snapshot = app.snapshot();
-        let providers = tenancy.map(|tenancy| &tenancy.identity_providers);
+        let providers = config.map(|config| &config.identity_providers);
         let template = ActivityPage {
-            is_of_all: tenancy.is_none(),
+            is_of_all: config.is_none(),
             older: found.next_cursor.map(|cursor| query.link_from(&cursor)).unwrap_or_default(),
             rows: found.items.into_iter().map(|row| RowView::of(row, &snapshot)).collect(),
             chart: Chart::of(&numbers.days),
             reasons: bars(&numbers),
             known_reasons: Reason::TABLE.iter().map(|about| about.reason).collect(),
-            last: tenancy.map(|_| last(&numbers, app.clock.now())),
-            slug: tenancy.map(|tenancy| tenancy.teamspace.slug.clone()).unwrap_or_default(),
+            last: config.map(|_| last(&numbers, app.clock.now())),
+            slug: config.map(|config| config.teamspace.slug.clone()).unwrap_or_default(),
             has_provider: providers.is_none_or(|providers| !providers.is_empty()),
             providers: providers.into_iter().flatten().map(|p| (p.id.clone(), p.name.clone())).collect(),
             fault,

@@ -2,7 +2,7 @@
 
 use crate::exchange::explain::Checked;
 use crate::oauth::reason::Check;
-use crate::policy::clauses::{Clause, Finding};
+use crate::policy::engine::clauses::{Clause, Finding};
 use crate::policy::{Action, Explained};
 
 /// A line of the list of checks.
@@ -56,17 +56,17 @@ pub fn decision_lines(decisions: Vec<Explained>) -> Vec<DecisionLine> {
 }
 
 fn decision_line(explained: Explained) -> DecisionLine {
-    let Explained { ruling, findings } = explained;
-    let (class, outcome) = if ruling.allowed { ("passed", "Allowed") } else { ("failed", "Refused") };
-    let question = match ruling.action {
+    let Explained { answer, findings } = explained;
+    let (class, outcome) = if answer.allowed { ("passed", "Allowed") } else { ("failed", "Refused") };
+    let question = match answer.action {
         Action::TrustIssuer => "Trust the identity provider".to_owned(),
         Action::ProvisionMember => "Let the person become a member".to_owned(),
         Action::AdmitMember => "Let the member in".to_owned(),
-        Action::GrantResource => format!("Use the MCP server {}", ruling.resource),
-        Action::GrantScope => format!("Have the scope {}", ruling.resource),
+        Action::GrantResource => format!("Use the MCP server {}", answer.resource),
+        Action::GrantScope => format!("Have the scope {}", answer.resource),
         Action::ConfigureIssuer => "Save the identity provider".to_owned(),
     };
-    let policies = ruling.policies.into_iter().map(|id| policy_line(id, &findings)).collect();
+    let policies = answer.policies.into_iter().map(|id| policy_line(id, &findings)).collect();
     DecisionLine { class, outcome, question, policies }
 }
 

@@ -113,7 +113,7 @@ async fn explain_assertion(
         client_id: asked.client_id.trim(),
         scope: scope.as_deref(),
         resource: &resource,
-        teamspace_id: Some(&at.tenancy().teamspace.id),
+        teamspace_id: Some(&at.teamspace_config().teamspace.id),
         confined: !at.is_operator(),
         all: false,
     };
@@ -135,8 +135,8 @@ async fn what_if(at: InTeamspacePage, Typed(form): Typed<Supposed>) -> Result<Re
 
 impl ExplainPage {
     fn new(at: &InTeamspacePage) -> Self {
-        let tenancy = at.tenancy();
-        let slug = tenancy.teamspace.slug.clone();
+        let config = at.teamspace_config();
+        let slug = config.teamspace.slug.clone();
         let snapshot = at.app.snapshot();
         let offered = snapshot.resources().filter(|resource| resource.is_published_to(&slug));
         Self {
@@ -145,7 +145,7 @@ impl ExplainPage {
             supposed: Supposed::default(),
             faults: Faults::default(),
             result: None,
-            providers: tenancy.identity_providers.iter().map(|p| (p.id.clone(), p.name.clone())).collect(),
+            providers: config.identity_providers.iter().map(|p| (p.id.clone(), p.name.clone())).collect(),
             resources: offered.map(|resource| resource.identifier.clone()).collect(),
             slug,
         }

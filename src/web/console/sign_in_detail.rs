@@ -99,8 +99,8 @@ impl DetailPage {
     fn of(detail: SignInDetail, app: &App, list: String, frame: Frame) -> Self {
         let SignInDetail { row, checks, decisions, is_set_known, today } = detail;
         let snapshot = app.snapshot();
-        let tenancy = row.teamspace_id.as_deref().and_then(|id| snapshot.tenancy_by_id(id));
-        let provider = tenancy.and_then(|tenancy| tenancy.identity_provider(&row.identity_provider_id));
+        let config = row.teamspace_id.as_deref().and_then(|id| snapshot.teamspace_config_by_id(id));
+        let provider = config.and_then(|config| config.identity_provider(&row.identity_provider_id));
         let about = Reason::of_policy(row.reason.clone()).about();
         Self {
             frame,
@@ -116,7 +116,7 @@ impl DetailPage {
             is_set_known,
             today: today.map(|today| TodayView::of(today, &row)),
             provider: provider.map(|provider| provider.name.clone()).unwrap_or_default(),
-            slug: tenancy.map(|tenancy| tenancy.teamspace.slug.clone()).unwrap_or_default(),
+            slug: config.map(|config| config.teamspace.slug.clone()).unwrap_or_default(),
             row,
         }
     }
