@@ -177,7 +177,7 @@ async fn a_difference_that_is_easily_overlooked_is_marked() {
         &page,
         &[
             "The assertion is for another server.",
-            "<mark>&#47;</mark>",
+            "<mark>/</mark>",
             "They differ only by a trailing slash.",
         ],
     );
