@@ -3,7 +3,7 @@
 mod admission;
 pub mod api;
 mod body;
-pub mod console;
+mod console;
 pub mod documents;
 mod error;
 mod health;

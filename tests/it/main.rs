@@ -16,7 +16,6 @@ mod harness;
 mod idp;
 mod process;
 
-mod activity_pages;
 mod address;
 mod admin;
 mod assertion;

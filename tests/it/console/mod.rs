@@ -1,5 +1,6 @@
 //! The console: its pages through the real router, and over real connections what all of them have in common.
 
+mod activity;
 mod browser;
 mod clients;
 mod enterprise;

