@@ -11,7 +11,7 @@ use crate::exchange::explain::Checked;
 use crate::exchange::reached;
 use crate::oauth::reason::Reason;
 use crate::policy::engine::compare::{Difference, differences};
-use crate::policy::{self, AnnotatedSet, Denial, Explained, PolicyAnswer, RecordedFacts};
+use crate::policy::{self, AnnotatedSet, ConsoleAction, Denial, Explained, PolicyAnswer, RecordedFacts};
 use crate::store::sign_ins::{self, Filter, SignIn};
 use crate::store::snapshot::Snapshot;
 
@@ -44,6 +44,7 @@ pub struct Today {
 
 /// A sign-in of a teamspace.
 pub async fn of_teamspace(at: &InTeamspace, request_id: &str) -> Result<SignInDetail, AdminError> {
+    at.may(ConsoleAction::ViewActivity)?;
     let filter =
         Filter { teamspace_id: Some(at.teamspace_config().teamspace.id.clone()), ..Filter::default() };
     tell(at, find(at, filter, request_id).await?).await
@@ -51,6 +52,7 @@ pub async fn of_teamspace(at: &InTeamspace, request_id: &str) -> Result<SignInDe
 
 /// Any sign-in, also one that led to no teamspace.
 pub async fn of_all(operator: &Operator, request_id: &str) -> Result<SignInDetail, AdminError> {
+    operator.may_everywhere(ConsoleAction::ViewActivity)?;
     tell(operator, find(operator, Filter::default(), request_id).await?).await
 }
 

@@ -6,6 +6,7 @@ use super::caller::{Admin, InTeamspace, Operator};
 use super::error::AdminError;
 use crate::clock::UnixSeconds;
 use crate::oauth::reason::Reason;
+use crate::policy::ConsoleAction;
 use crate::store::sign_in_counts::{self, DayCount, EVERYWHERE, LastAssertion};
 
 /// Days that are told, with the one that is not over.
@@ -37,6 +38,7 @@ pub struct Day {
 /// A teamspace's numbers. Its own people are told of reasons that the service and the shipped policies give; others
 /// count as `policy_denied`, since policies may be none of their business.
 pub async fn of_teamspace(at: &InTeamspace) -> Result<Numbers, AdminError> {
+    at.may(ConsoleAction::ViewActivity)?;
     let config = at.teamspace_config();
     let providers = config.identity_providers.iter().map(|provider| provider.id.clone()).collect();
     let mut numbers = read(at, config.teamspace.id.clone(), providers).await?;
@@ -51,6 +53,7 @@ pub async fn of_teamspace(at: &InTeamspace) -> Result<Numbers, AdminError> {
 
 /// The numbers of all requests, also of those that led to no teamspace.
 pub async fn of_all(operator: &Operator) -> Result<Numbers, AdminError> {
+    operator.may_everywhere(ConsoleAction::ViewActivity)?;
     read(operator, EVERYWHERE.to_owned(), Vec::new()).await
 }
 

@@ -9,6 +9,7 @@ use crate::model::client::{AuthMethod, RegisteredClient};
 use crate::model::identity_provider::IdentityProvider;
 use crate::oauth::reason::Reason;
 use crate::oauth::scope::split_scope;
+use crate::policy::ConsoleAction;
 
 /// A sign-in as it was typed. What is blank is not there.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -38,6 +39,7 @@ pub async fn suppose(
     at: &InTeamspace,
     supposed: &Supposed,
 ) -> Result<Result<Answered, SuppositionFault>, AdminError> {
+    at.may(ConsoleAction::Explain)?;
     let _place = at.enter_heavy()?;
     let read = match read(at, supposed) {
         Ok(read) => read,

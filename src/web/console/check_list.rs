@@ -64,7 +64,8 @@ fn decision_line(explained: Explained) -> DecisionLine {
         Action::AdmitMember => "Let the member in".to_owned(),
         Action::GrantResource => format!("Use the MCP server {}", answer.resource),
         Action::GrantScope => format!("Have the scope {}", answer.resource),
-        Action::ConfigureIssuer => "Save the identity provider".to_owned(),
+        // No sign-in asks these.
+        Action::ConfigureIssuer | Action::Console(_) => answer.action.name().to_owned(),
     };
     let policies = answer.policies.into_iter().map(|id| policy_line(id, &findings)).collect();
     DecisionLine { class, outcome, question, policies }

@@ -18,6 +18,7 @@ use crate::app::App;
 use crate::exchange::explain::{Asked, Explanation, explain};
 use crate::exchange::what_if::Answered;
 use crate::oauth::scope::split_scope;
+use crate::policy::ConsoleAction;
 
 #[derive(Template)]
 #[template(path = "explain.html")]
@@ -76,6 +77,7 @@ pub fn routes() -> Router<Arc<App>> {
 
 /// `GET /t/{slug}/explain`
 async fn show(at: InTeamspacePage) -> Result<Response, PageError> {
+    at.may(ConsoleAction::Explain)?;
     page(&ExplainPage::new(&at))
 }
 
@@ -84,6 +86,7 @@ async fn explain_assertion(
     at: InTeamspacePage,
     Typed(form): Typed<AssertionForm>,
 ) -> Result<Response, PageError> {
+    at.may(ConsoleAction::Explain)?;
     let mut template = ExplainPage::new(&at);
     let assertion = form.assertion.trim().to_owned();
     template.asked = AssertionForm { assertion: String::new(), ..form };
