@@ -11,9 +11,12 @@ use super::sign_in_search::{SearchFault, times, typed};
 use super::view::as_json;
 use crate::clock::rfc3339;
 use crate::model::actor_kind::ActorKind;
+use crate::model::log::Log;
 use crate::policy::ConsoleAction;
 use crate::store::Page;
-use crate::store::admin_events::{self, AdminEvent, Filter};
+pub use crate::store::admin_events::Filter;
+use crate::store::admin_events::{self, AdminEvent};
+use crate::store::log_seals::{self, Seal};
 
 /// A search in the audit log, as it was typed. What is blank is not searched for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -54,6 +57,24 @@ pub async fn list(
         None => admin.teamspaces_where(ConsoleAction::ViewAudit)?,
     };
     Ok(admin.app.store.list(move |c| admin_events::list(c, &filter, limit)).await?)
+}
+
+/// How far a log is sealed.
+pub struct ChainEnd {
+    pub log: Log,
+    /// The newest seal; none before the first.
+    pub head: Option<Seal>,
+}
+
+/// The ends of both logs' chains.
+pub async fn chain_ends(admin: &Admin) -> Result<Vec<ChainEnd>, AdminError> {
+    admin.may_everywhere(ConsoleAction::ViewAudit)?;
+    let mut ends = Vec::new();
+    for log in Log::ALL {
+        let head = admin.app.store.list(move |c| log_seals::newest(c, log)).await?;
+        ends.push(ChainEnd { log, head });
+    }
+    Ok(ends)
 }
 
 /// The id of a teamspace whose events the caller may see.

@@ -2,6 +2,7 @@
 //! [`AdminError`]. The JSON API and the commands only parse, call and render.
 
 pub mod audit;
+pub mod audit_export;
 mod caller;
 mod change;
 mod check;

@@ -85,15 +85,10 @@ impl AuditCommand {
 async fn head(store: &Store) -> CommandResult {
     for log in Log::ALL {
         if let Some(seal) = store.list(move |c| log_seals::newest(c, log)).await? {
-            say!("{}", name(&seal));
+            say!("{}", seal.name());
         }
     }
     Ok(End::Fine)
-}
-
-/// A seal as `--expect` takes it.
-fn name(seal: &Seal) -> String {
-    format!("{}:{}:{}", seal.log.as_str(), seal.number, seal.digest)
 }
 
 /// A chain that was checked, and the oldest row that is not sealed.

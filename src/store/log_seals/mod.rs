@@ -42,6 +42,13 @@ pub struct Seal {
     pub pruned_before: Option<UnixSeconds>,
 }
 
+impl Seal {
+    /// The seal as it is kept elsewhere, and as `countersign audit verify --expect` takes it: LOG:NUMBER:DIGEST.
+    pub fn name(&self) -> String {
+        format!("{}:{}:{}", self.log.as_str(), self.number, self.digest)
+    }
+}
+
 /// The newest seal of a log.
 pub fn newest(connection: &mut AnyConnection, log: Log) -> Result<Option<Seal>, StoreError> {
     let seals = log_seals::table.filter(log_seals::log.eq(log)).order(log_seals::number.desc());

@@ -24,6 +24,7 @@ mod activity;
 mod answer;
 mod api;
 mod assets;
+mod audit;
 mod check_list;
 mod clients;
 mod documents;
@@ -108,6 +109,7 @@ fn pages() -> Router<Arc<App>> {
         .merge(policies::routes())
         .merge(clients::routes())
         .merge(resources::routes())
+        .merge(audit::routes())
         .merge(system::routes())
         .merge(activity::routes())
         .merge(sign_in_detail::routes())
