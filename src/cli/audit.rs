@@ -166,7 +166,7 @@ fn view(Checked { log, chain, unsealed }: &Checked) -> Value {
         "seals": chain.seals,
         "rows": chain.rows,
         "authentic_seals": chain.authentic,
-        "head": chain.head().map(name),
+        "head": chain.head().map(Seal::name),
         "pruned_to": chain.pruned_to,
         "sealed_late": chain.latest.map(|(seal, seconds)| json!({ "seal": seal, "seconds": seconds })),
         "not_sealed_from": unsealed.map(|(id, _)| id),
@@ -175,7 +175,7 @@ fn view(Checked { log, chain, unsealed }: &Checked) -> Value {
 }
 
 fn tell(Checked { log, chain, unsealed }: &Checked) {
-    let head = chain.head().map_or_else(|| "nothing is sealed yet".to_owned(), name);
+    let head = chain.head().map_or_else(|| "nothing is sealed yet".to_owned(), Seal::name);
     say!("{}: {} rows under {} seals; {head}", log.as_str(), chain.rows, chain.seals);
     if let Some(id) = chain.pruned_to {
         say!("  rows up to {id} were deleted for their age");
