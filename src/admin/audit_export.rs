@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::audit::{self, Filter};
 use super::caller::Admin;
 use super::error::AdminError;
+use super::sign_in_export::harmless;
 
 /// Most rows of a file; a narrower search has the others.
 const MOST_ROWS: usize = 5000;
@@ -79,12 +80,5 @@ fn cell(value: Option<&Value>) -> String {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) => harmless(text),
         Some(other) => other.to_string(),
-    }
-}
-
-fn harmless(text: &str) -> String {
-    match text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        true => format!("'{text}"),
-        false => text.to_owned(),
     }
 }

@@ -123,7 +123,8 @@ fn cell(value: Option<&Value>) -> String {
     }
 }
 
-fn harmless(text: &str) -> String {
+/// A text that no spreadsheet takes for a formula.
+pub(super) fn harmless(text: &str) -> String {
     match text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
         true => format!("'{text}"),
         false => text.to_owned(),

@@ -91,7 +91,8 @@ async fn show(viewer: Viewer, Query(query): Query<AuditQuery>) -> Result<Respons
             let snapshot = viewer.app.snapshot();
             let slug = |id: &Option<String>| id.as_deref().and_then(|id| snapshot.slug_of(id));
             shown.rows = found.items.iter().map(|row| RowView::of(row, slug(&row.teamspace_id))).collect();
-            shown.older = found.next_cursor.map_or_else(String::new, |cursor| shown.query.text(Some(&cursor)));
+            shown.older =
+                found.next_cursor.map_or_else(String::new, |cursor| shown.query.text(Some(&cursor)));
         }
         Err(AdminError::NotFound) if shown.query.teamspace().is_some() => {
             shown.fault = Some("No teamspace that you can see has this slug.".to_owned());
@@ -125,7 +126,9 @@ async fn export(viewer: Viewer, Query(query): Query<AuditQuery>) -> Result<Respo
     let filter = query.search().filter().map_err(|fault| PageError::Form(fault.to_string()))?;
     let export = audit_export::collect(&viewer, query.teamspace(), filter).await?;
     let (kind, name, body) = match query.format.as_str() {
-        "json" => ("application/json", "attachment; filename=\"audit.json\"", export.json().to_string().into()),
+        "json" => {
+            ("application/json", "attachment; filename=\"audit.json\"", export.json().to_string().into())
+        }
         _ => {
             let text = export.csv().map_err(|error| {
                 tracing::error!(%error, "the audit log cannot be written as CSV");
@@ -177,7 +180,8 @@ impl AuditQuery {
     fn text(&self, cursor: Option<&str>) -> String {
         let typed = self.fields().into_iter().filter(|(_, value)| !value.is_empty());
         let pairs = typed.chain(cursor.map(|cursor| ("cursor", cursor)));
-        let pair = |(name, value): (&str, &str)| format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC));
+        let pair =
+            |(name, value): (&str, &str)| format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC));
         pairs.map(pair).collect::<Vec<_>>().join("&")
     }
 }

@@ -1,6 +1,7 @@
 //! The console: its pages through the real router, and over real connections what all of them have in common.
 
 mod activity;
+mod audit;
 mod browser;
 mod clients;
 mod enterprise;
