@@ -72,7 +72,6 @@ impl Faults {
     }
 
     /// Adds a mistake.
-    #[allow(dead_code, reason = "for screens to come")]
     pub fn add(&mut self, field: &'static str, text: impl Into<String>) {
         self.0.push(Fault { field, text: text.into() });
     }

@@ -193,6 +193,11 @@ pub struct OperatorPage {
 }
 
 impl Viewer {
+    /// What every page is given.
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
     /// The frame of a page.
     pub fn frame(&self, place: Place) -> Frame {
         self.context.frame(place, None)
@@ -218,7 +223,7 @@ impl OperatorPage {
     }
 }
 
-/// Each page acts as the one that it is for, and has the context.
+/// Each page acts as the one that it is for.
 macro_rules! page_for {
     ($page:ident, $field:ident: $who:ident) => {
         impl Deref for $page {
@@ -228,25 +233,26 @@ macro_rules! page_for {
                 &self.$field
             }
         }
-
-        #[allow(dead_code, reason = "not every kind of page uses both")]
-        impl $page {
-            /// What every page is given.
-            pub fn context(&self) -> &Context {
-                &self.context
-            }
-
-            /// The way to a page of the console, which tells what happened.
-            pub fn done(&self, path: &str, notice: impl Into<String>) -> Response {
-                self.context.done(path, notice)
-            }
-        }
     };
 }
 
 page_for!(Viewer, admin: Admin);
 page_for!(InTeamspacePage, at: InTeamspace);
 page_for!(OperatorPage, operator: Operator);
+
+/// The pages on which something is changed.
+macro_rules! changes_on {
+    ($($page:ident)+) => {$(
+        impl $page {
+            /// The way to a page of the console, which tells what happened.
+            pub fn done(&self, path: &str, notice: impl Into<String>) -> Response {
+                self.context.done(path, notice)
+            }
+        }
+    )+};
+}
+
+changes_on!(InTeamspacePage OperatorPage);
 
 impl FromRequestParts<Arc<App>> for Viewer {
     type Rejection = PageError;

@@ -9,6 +9,7 @@ use crate::admin::harness::Harness;
 #[tokio::test]
 async fn changes_are_shown_with_the_values_before_and_after() {
     let h = Harness::start().await;
+    h.teamspace("acme").await;
     h.operator.patch("/teamspaces/acme", json!({ "name": "<b>Acme</b>" })).await.expect(200);
     let operator = Visitor::operator(&h.app).await;
     let page = operator.get("/audit").await.page(200);
@@ -25,6 +26,7 @@ async fn changes_are_shown_with_the_values_before_and_after() {
 #[tokio::test]
 async fn the_export_has_the_rows_of_the_search() {
     let h = Harness::start().await;
+    h.teamspace("acme").await;
     h.operator.patch("/teamspaces/acme", json!({ "name": "=1+1" })).await.expect(200);
     let operator = Visitor::operator(&h.app).await;
     let csv = operator.get("/audit/export?action=teamspace.update&format=csv").await.page(200);
@@ -40,6 +42,7 @@ async fn the_export_has_the_rows_of_the_search() {
 #[tokio::test]
 async fn a_set_up_link_sees_no_audit_log() {
     let h = Harness::start().await;
+    h.teamspace("acme").await;
     let visitor = Visitor::by_link(&h.app, "acme").await;
     for path in ["/audit", "/audit/export?format=csv"] {
         assert_eq!(visitor.get(path).await.status, 403, "{path}");
