@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use countersign::policy::Action;
 use countersign::policy::authoring::cases;
 use countersign::policy::authoring::diff::cases_of;
 use serde_json::{Value, json};
@@ -204,7 +203,7 @@ fn the_solver_tells_wider_narrower_and_neither() {
     let (code, same) = repository.json(&["HEAD"]);
     assert_eq!(code, Some(0));
     let answers = same["solver"]["actions"].as_array().unwrap();
-    assert_eq!(answers.len(), Action::ALL.len());
+    assert_eq!(answers.len(), countersign::policy::Action::ALL.len());
     assert!(answers.iter().all(|answer| answer["wider"] == "no" && answer["narrower"] == "no"), "{same}");
     std::fs::write(repository.path("policies/editors.cedar"), EDITORS).unwrap();
     std::fs::write(repository.path("policies/partner.cedar"), PARTNER).unwrap();
