@@ -73,7 +73,10 @@ pub(super) async fn run(config: Config, signals: Signals, migrates: bool) -> Com
         policies = app.policies().hash,
         "ready"
     );
-    super::console::invite(&app).await?;
+    if let Err(CommandError(error)) = super::console::invite(&app).await {
+        // The service is of use without it, and `countersign console token` makes one later.
+        tracing::warn!(error, "cannot make a set-up token for the console");
+    }
     until_stopped(service, stop).await
 }
 

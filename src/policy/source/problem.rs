@@ -84,7 +84,7 @@ rules! {
     SchemaDiffers = "schema/differs", Warning,
         "The schema says what the schema of this version says, for which facts are made.";
     CustomClaim = "schema/custom-claim", Error,
-        "CustomClaims has at most 32 claims, each optional and String, Long, Bool or Set<String>.";
+        "CustomClaims has at most 32 claims, each optional and String, Long, Bool or `Set<String>`.";
     Format = "format", Warning, "Files are formatted as `countersign policy fmt` does.";
 }
 

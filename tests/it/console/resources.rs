@@ -46,7 +46,7 @@ async fn a_resource_from_beginning_to_end() {
         &page,
         &[
             "docs.read Read documents\ndocs.write",
-            "resource_metadata=&#34;https://mcp.example.com/.well-known/oauth-protected-resource/mcp&#34;",
+            "resource_metadata=\"https://mcp.example.com/.well-known/oauth-protected-resource/mcp\"",
             "&#34;authorization_servers&#34;",
             &format!("{path}/protected-resource-metadata"),
         ],
