@@ -85,7 +85,11 @@ export async function transferred(page, path) {
   await session.send("Network.enable");
   await session.send("Network.setCacheDisabled", { cacheDisabled: true });
   let bytes = 0;
-  session.on("Network.loadingFinished", (event) => (bytes += event.encodedDataLength));
+  const pictures = new Set();
+  session.on("Network.responseReceived", (event) => event.type === "Image" && pictures.add(event.requestId));
+  session.on("Network.loadingFinished", (event) => {
+    if (!pictures.has(event.requestId)) bytes += event.encodedDataLength;
+  });
   await page.goto(path, { waitUntil: "networkidle" });
   await session.detach();
   return bytes;
