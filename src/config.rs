@@ -1,5 +1,6 @@
 //! Configuration: defaults < file < environment, validated once; there are no globals.
 
+mod console;
 mod database_url;
 mod dns_server;
 mod log_stream;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use sources::Sources;
 use url::Url;
 
+pub use console::Console;
 pub(crate) use database_url::check_database_url;
 pub use dns_server::{DnsServer, MAX_DNS_SERVERS};
 pub use log_stream::{Destination, LogStream};
@@ -115,24 +117,6 @@ pub struct Connections {
     pub max: usize,
     /// Most of one address (of a /64 of IPv6). 0 is off: behind a proxy all come from one address.
     pub per_address: usize,
-}
-
-/// The console: administration in a browser.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Console {
-    /// Whether there is one.
-    pub enabled: bool,
-    /// Where it listens by itself; without it, it is served at `listen`, under the issuer and `/console`.
-    #[schemars(with = "Option<String>")]
-    #[serde(deserialize_with = "types::optional_listen_address")]
-    pub listen: Option<SocketAddr>,
-    /// The URL that browsers reach its own listener by, without `/console`; http only on loopback.
-    pub public_url: Option<String>,
-    /// After what time without a request a session ends.
-    pub idle_timeout: Duration,
-    /// How long a session lasts at the most.
-    pub session_lifetime: Duration,
 }
 
 /// How the database is used.
@@ -274,18 +258,6 @@ impl Default for Connections {
     }
 }
 
-impl Default for Console {
-    fn default() -> Self {
-        Self {
-            enabled: true,
-            listen: None,
-            public_url: None,
-            idle_timeout: Duration::from_secs(30 * 60),
-            session_lifetime: Duration::from_secs(8 * 3600),
-        }
-    }
-}
-
 impl Default for Database {
     fn default() -> Self {
         let max_connection_age = Duration::from_secs(1800);
@@ -385,14 +357,6 @@ impl Config {
     /// The path of the issuer, empty when it has none.
     pub fn issuer_path(&self) -> String {
         Url::parse(&self.issuer).map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default()
-    }
-
-    /// The URL of the console, without a slash at its end; none where it is off.
-    pub fn console_url(&self) -> Option<String> {
-        let own = self.console.public_url.clone();
-        let own_listener = |listen: SocketAddr| own.unwrap_or_else(|| format!("http://{listen}"));
-        let place = self.console.listen.map_or_else(|| self.issuer.clone(), own_listener);
-        self.console.enabled.then(|| format!("{}/console", place.trim_end_matches('/')))
     }
 
     /// The JSON Schema of this configuration, for editors.

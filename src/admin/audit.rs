@@ -28,7 +28,7 @@ pub struct AuditSearch {
     pub object: Option<String>,
     /// A day, or a time in UTC or with an offset.
     pub from: Option<String>,
-    /// The same; a day is meant with all its hours.
+    /// A day with all its hours, or a time.
     pub to: Option<String>,
 }
 
@@ -104,10 +104,10 @@ pub struct AuditView<'e> {
     #[schema(required)]
     teamspace_id: Option<&'e str>,
     request_id: &'e str,
-    /// What was there; null where something was added.
+    /// The value before; null where something was added.
     #[schema(required)]
     old: Option<Value>,
-    /// What is there; null where something was removed.
+    /// The value after; null where something was removed.
     #[schema(required)]
     new: Option<Value>,
 }

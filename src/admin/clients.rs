@@ -66,17 +66,23 @@ pub struct NewSecret {
 }
 
 /// Clients by their ids, those that follow one, at most so many; and whether there are more.
-pub fn page(operator: &Operator, after: &str, limit: usize) -> (Vec<Arc<RegisteredClient>>, bool) {
+pub fn page(
+    operator: &Operator,
+    after: &str,
+    limit: usize,
+) -> Result<(Vec<Arc<RegisteredClient>>, bool), AdminError> {
+    operator.may_everywhere(ConsoleAction::ViewClients)?;
     let snapshot = operator.app.snapshot();
     let mut found: Vec<_> = snapshot.clients().filter(|c| c.client_id.as_str() > after).cloned().collect();
     found.sort_by(|a, b| a.client_id.cmp(&b.client_id));
     let has_more = found.len() > limit;
     found.truncate(limit);
-    (found, has_more)
+    Ok((found, has_more))
 }
 
 /// One client.
 pub fn show(operator: &Operator, id: &str) -> Result<Arc<RegisteredClient>, AdminError> {
+    operator.may_everywhere(ConsoleAction::ViewClients)?;
     operator.app.snapshot().client(id).cloned().ok_or(AdminError::NotFound)
 }
 

@@ -1,4 +1,4 @@
-//! What commands did with the whole database, for the audit log.
+//! Audit rows of commands that are about the whole database.
 
 use serde_json::json;
 

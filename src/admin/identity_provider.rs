@@ -151,7 +151,7 @@ struct Edit {
     which: Which,
     basis: Basis,
     patch: ProviderPatch,
-    /// What the administrator saw; another one there is nobody's to overwrite.
+    /// The provider as the administrator saw it. One that was changed since is not overwritten.
     seen: Option<SeenProvider>,
     /// The id of one that is added.
     new_id: String,

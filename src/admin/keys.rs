@@ -18,17 +18,31 @@ pub async fn rotate(
     at_once: bool,
     now: UnixSeconds,
 ) -> Result<StoredKey, AdminError> {
-    // Made with another encryption key than the ones that are there, it would be of no use to the service.
-    Signer::prepare(&store.read(signing_keys::all).await?, config, now)?;
-    let key = generate(config, now, if at_once { now } else { now + PUBLISH_AHEAD })?;
+    let key = next(store, config, at_once, now).await?;
     store
         .write(move |c| {
-            let change = Change::noted("signing_key.rotate", &key.kid, None).with(view(&key));
-            change.record_of_command(c, now)?;
+            rotated(&key).record_of_command(c, now)?;
             signing_keys::add(c, &key)?;
             Ok(key)
         })
         .await
+}
+
+/// The key that follows, which signs from now on or a while later.
+pub(super) async fn next(
+    store: &Store,
+    config: &Config,
+    at_once: bool,
+    now: UnixSeconds,
+) -> Result<StoredKey, AdminError> {
+    // Made with another encryption key than the ones that are there, it would be of no use to the service.
+    Signer::prepare(&store.read(signing_keys::all).await?, config, now)?;
+    Ok(generate(config, now, if at_once { now } else { now + PUBLISH_AHEAD })?)
+}
+
+/// The change that a new key is.
+pub(super) fn rotated(key: &StoredKey) -> Change {
+    Change::noted("signing_key.rotate", &key.kid, None).with(view(key))
 }
 
 /// Withdraws a key that does not sign now. Its tokens die as soon as verifiers have fetched the key set again.

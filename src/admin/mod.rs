@@ -11,6 +11,7 @@ pub mod console;
 pub mod database;
 mod difference;
 mod error;
+pub mod export;
 pub mod identity_provider;
 pub mod keys;
 pub mod members;

@@ -8,9 +8,9 @@ use serde::Deserialize;
 use super::caller::Operator;
 use super::error::AdminError;
 use crate::app::MAX_LISTED;
-use crate::policy::Policies;
 use crate::policy::engine::references::Reference;
 use crate::policy::reload::LastError;
+use crate::policy::{ConsoleAction, Policies};
 use crate::store::{StoreError, shadow, sign_in_counts};
 
 /// How many days the decisions of policies are counted over.
@@ -23,7 +23,7 @@ pub struct SourceText {
     pub text: String,
 }
 
-/// What is known of the set that is only tried.
+/// The shadow set, and how its decisions compare.
 pub struct ShadowSet {
     /// None while it could not be read.
     pub policies: Option<Arc<Policies>>,
@@ -40,7 +40,7 @@ pub struct Decided {
     pub refused: i64,
 }
 
-/// What is known of the policies in force.
+/// The policies in force: their texts, their state and how often each decided.
 pub struct Overview {
     pub policies: Arc<Policies>,
     /// The schema's text.
@@ -65,6 +65,7 @@ struct Content {
 
 /// Tells everything about the policies in force.
 pub async fn overview(operator: &Operator) -> Result<Overview, AdminError> {
+    operator.may_everywhere(ConsoleAction::ViewPolicies)?;
     let app = &operator.app;
     let policies = app.policies();
     let content: Content = serde_json::from_str(&policies.content)

@@ -59,17 +59,23 @@ pub struct ResourcePatch {
 }
 
 /// Resources by their identifiers, those that follow one, at most so many; and whether there are more.
-pub fn page(operator: &Operator, after: &str, limit: usize) -> (Vec<Arc<Resource>>, bool) {
+pub fn page(
+    operator: &Operator,
+    after: &str,
+    limit: usize,
+) -> Result<(Vec<Arc<Resource>>, bool), AdminError> {
+    operator.may_everywhere(ConsoleAction::ViewResources)?;
     let snapshot = operator.app.snapshot();
     let mut found: Vec<_> = snapshot.resources().filter(|r| r.identifier.as_str() > after).cloned().collect();
     found.sort_by(|a, b| a.identifier.cmp(&b.identifier));
     let has_more = found.len() > limit;
     found.truncate(limit);
-    (found, has_more)
+    Ok((found, has_more))
 }
 
 /// One resource.
 pub fn show(operator: &Operator, id: &str) -> Result<Arc<Resource>, AdminError> {
+    operator.may_everywhere(ConsoleAction::ViewResources)?;
     let snapshot = operator.app.snapshot();
     snapshot.resources().find(|resource| resource.id == id).cloned().ok_or(AdminError::NotFound)
 }

@@ -31,7 +31,7 @@ pub struct SignInDetail {
     pub today: Option<Today>,
 }
 
-/// The same facts under the policies that are in force now.
+/// The answer of the policies that are in force now to the facts of then.
 #[derive(Debug)]
 pub struct Today {
     pub policy_set: String,

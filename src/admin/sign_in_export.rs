@@ -1,18 +1,13 @@
-//! Rows of the decision log as a file, for spreadsheets and for programs.
-
-use serde_json::{Value, json};
+//! Rows of the decision log as a file.
 
 use super::caller::{Admin, InTeamspace, Operator};
 use super::error::AdminError;
+use super::export::{Export, PAGE};
 use super::sign_ins;
 use crate::decision_log::view;
 use crate::store::Page;
 use crate::store::sign_ins::{Filter, SignIn};
 
-/// Most rows of a file; a narrower search has the others.
-pub const MOST_ROWS: usize = 5000;
-/// Rows that are read at once.
-const PAGE: i64 = 500;
 /// Most reads for one file: a rare row may lie far back.
 const READS: usize = 40;
 
@@ -36,13 +31,6 @@ const COLUMNS: [&str; 17] = [
     "request_id",
     "repeated",
 ];
-
-/// Rows to be written to a file, newest first.
-pub struct Export {
-    rows: Vec<Value>,
-    /// Whether there may be more of them.
-    is_cut: bool,
-}
 
 /// Whose rows are read.
 enum Source<'a> {
@@ -77,56 +65,16 @@ impl Source<'_> {
     }
 
     async fn collect(&self, mut filter: Filter) -> Result<Export, AdminError> {
-        let mut export = Export { rows: Vec::new(), is_cut: false };
+        let mut export = Export::new(&COLUMNS);
         for _ in 0..READS {
             let page = self.read(filter.clone()).await?;
             let snapshot = self.admin().app.snapshot();
             let slug = |row: &SignIn| row.teamspace_id.as_deref().and_then(|id| snapshot.slug_of(id));
-            export.rows.extend(page.items.iter().map(|row| view(row, slug(row))));
             filter.cursor = page.next_cursor.and_then(|cursor| cursor.parse().ok());
-            if filter.cursor.is_none() || export.rows.len() >= MOST_ROWS {
+            if !export.add(page.items.iter().map(|row| view(row, slug(row))), filter.cursor.is_some()) {
                 break;
             }
         }
-        export.is_cut = filter.cursor.is_some() || export.rows.len() > MOST_ROWS;
-        export.rows.truncate(MOST_ROWS);
         Ok(export)
-    }
-}
-
-impl Export {
-    /// As JSON: `truncated` says whether there may be more rows.
-    pub fn json(self) -> Value {
-        json!({ "items": self.rows, "truncated": self.is_cut })
-    }
-
-    /// As CSV (RFC 4180). A cell that a spreadsheet would take for a formula begins with an apostrophe.
-    pub fn csv(&self) -> Result<Vec<u8>, csv::Error> {
-        let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-        writer.write_record(COLUMNS)?;
-        for row in &self.rows {
-            writer.write_record(COLUMNS.map(|column| cell(row.get(column))))?;
-        }
-        writer.into_inner().map_err(|error| error.into_error().into())
-    }
-}
-
-fn cell(value: Option<&Value>) -> String {
-    match value {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => harmless(text),
-        Some(Value::Array(items)) => {
-            let texts: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
-            harmless(&texts.join(" "))
-        }
-        Some(other) => other.to_string(),
-    }
-}
-
-/// A text that no spreadsheet takes for a formula.
-pub(super) fn harmless(text: &str) -> String {
-    match text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        true => format!("'{text}"),
-        false => text.to_owned(),
     }
 }

@@ -45,7 +45,7 @@ pub(super) async fn confine(admin: &Admin, snapshot: &Snapshot, row: &mut SignIn
     Ok(())
 }
 
-/// What whoever made the request of a row knows.
+/// The values that the maker of a row's request knows already.
 pub(super) fn known_of<'a>(row: &'a SignIn, scopes: &'a [String]) -> Known<'a> {
     Known {
         client_id: &row.client_id,

@@ -1,13 +1,12 @@
 //! The service itself as operators look at it: its health, the processes, the signing keys and the log streams.
 
 use super::caller::Operator;
-use super::change::Change;
 use super::error::AdminError;
+use super::keys;
 use crate::app::Check;
 use crate::clock::UnixSeconds;
-use crate::model::signing_key::{PUBLISH_AHEAD, Turn, split_retired, turns};
+use crate::model::signing_key::{Turn, split_retired, turns};
 use crate::policy::ConsoleAction;
-use crate::signing::{Signer, generate};
 use crate::store::connection::DatabaseKind;
 use crate::store::log_streams;
 use crate::store::replicas::Replica;
@@ -48,7 +47,7 @@ pub struct LogStream {
     pub oldest_unsent: Option<UnixSeconds>,
 }
 
-/// What this process looks at to tell whether it is ready.
+/// The checks by which this process tells whether it is ready.
 pub fn checks(operator: &Operator) -> Vec<Check> {
     operator.app.checks()
 }
@@ -97,14 +96,12 @@ pub async fn keys(operator: &Operator) -> Result<Vec<Key>, AdminError> {
 /// Makes a new key. It is published at once, and signs from then on or a while later.
 pub async fn rotate_key(operator: &Operator, at_once: bool) -> Result<String, AdminError> {
     let permission = operator.may_everywhere(ConsoleAction::ChangeSystem)?;
-    let (app, now) = (&operator.app, operator.app.clock.now());
-    // Made with another encryption key than the ones that are there, it would be of no use to the service.
-    Signer::prepare(&app.store.read(signing_keys::all).await?, &app.config, now)?;
-    let key = generate(&app.config, now, if at_once { now } else { now + PUBLISH_AHEAD })?;
+    let app = &operator.app;
+    let key = keys::next(&app.store, &app.config, at_once, app.clock.now()).await?;
     operator
         .change(permission, move |c| {
             signing_keys::add(c, &key)?;
-            let change = Change::noted("signing_key.rotate", &key.kid, None);
+            let change = keys::rotated(&key);
             Ok((key.kid, change))
         })
         .await

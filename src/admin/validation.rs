@@ -79,7 +79,7 @@ impl Validation {
         ProviderChecks { provider_id: provider_id.to_owned(), at, steps: json!(steps).to_string() }
     }
 
-    /// What there is to save of a good issuer; else the first check that failed.
+    /// The values to save of a good issuer; else the first check that failed.
     pub(super) fn good(&self, provider_id: &str, at: UnixSeconds) -> Result<Validated, AdminError> {
         if let Some(jwks_uri) = self.jwks_uri.clone() {
             return Ok(Validated { jwks_uri, checks: self.kept(provider_id, at) });

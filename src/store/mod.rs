@@ -13,6 +13,7 @@ pub mod connection;
 pub mod console_sessions;
 pub mod copy;
 pub mod decision_body;
+mod error;
 mod failures;
 mod home;
 pub mod identity_providers;
@@ -26,6 +27,7 @@ pub mod log_streams;
 mod maintenance;
 pub mod member_cache;
 pub mod members;
+mod page;
 pub mod policy_sets;
 pub mod provider_checks;
 pub mod replicas;
@@ -54,71 +56,18 @@ use tokio::sync::Notify;
 use crate::clock::{UnixSeconds, month_of};
 use crate::config::Database;
 use crate::model::log::Log;
-use crate::oauth::error::{Reason, TokenError};
 pub use conflict::Conflict;
 pub use connection::AnyConnection;
 use decision_body::KnownBodies;
+pub use error::StoreError;
 pub use failures::Failures;
 use ledger::Entry;
 pub use ledger::{Committed, MemberChange, RedeemError, Redemption};
 use log_seals::key::SealKey;
+pub use page::{Page, WINDOW};
 use sign_ins::NewSignIn;
 pub use worker::CommitCounts;
 use worker::Workers;
-
-/// Why the store did not do it.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    #[error("cannot open the database: {0}")]
-    Open(String),
-    #[error("cannot migrate the database: {0}")]
-    Migrate(String),
-    #[error("there is no database at {0}; run `countersign migrate`")]
-    Missing(String),
-    #[error(
-        "the database file {0} was deleted or replaced while it was open; stop the service, put the file in its place, \
-         and start the service again"
-    )]
-    Moved(String),
-    #[error("the database is behind this version; run `countersign migrate`")]
-    Behind,
-    #[error(
-        "the database is of a newer version: this one does not know its migrations {0}; run a version that does, or \
-         restore a backup that was taken before them"
-    )]
-    Ahead(String),
-    #[error("cannot commit: {0}")]
-    Commit(String),
-    #[error("too many requests are waiting for the database")]
-    Overloaded,
-    #[error("the database cannot be reached")]
-    Stopped,
-    #[error("the database did not answer in time")]
-    Timeout,
-    #[error("several policy sets have a hash that begins with {0}")]
-    AmbiguousSet(String),
-    #[error(transparent)]
-    NoEntropy(#[from] crate::random::NoEntropy),
-    #[error("a stored value is damaged: {0}")]
-    Damaged(String),
-    #[error("database: {0}")]
-    Database(#[from] DieselError),
-}
-
-impl From<StoreError> for TokenError {
-    fn from(error: StoreError) -> Self {
-        Self::unavailable(Reason::INTERNAL, error)
-    }
-}
-
-impl From<crate::text_enum::NotAValue> for StoreError {
-    fn from(error: crate::text_enum::NotAValue) -> Self {
-        Self::Damaged(error.to_string())
-    }
-}
-
-/// Most rows that a page of a list looks at where no index leads to those that are wanted.
-pub const WINDOW: i64 = 10_000;
 
 /// Most steps of the sweep in one go, and with it most used assertions that are looked at: a million.
 const SWEEPS: usize = 1000;
@@ -407,22 +356,4 @@ pub(crate) fn to_json(list: &[String]) -> String {
 
 pub(crate) fn from_json(text: &str) -> Result<Vec<String>, StoreError> {
     serde_json::from_str(text).map_err(|e| StoreError::Damaged(e.to_string()))
-}
-
-/// A page of rows and where the next one begins.
-#[derive(Debug, serde::Serialize)]
-pub struct Page<T> {
-    pub items: Vec<T>,
-    pub next_cursor: Option<String>,
-}
-
-impl<T> Page<T> {
-    /// Makes a page of up to `limit + 1` rows: the row too many only tells that there is a next page.
-    pub fn of(mut items: Vec<T>, limit: i64, cursor: impl Fn(&T) -> String) -> Self {
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let more = items.len() > limit;
-        items.truncate(limit);
-        let next_cursor = if more { items.last().map(cursor) } else { None };
-        Self { items, next_cursor }
-    }
 }

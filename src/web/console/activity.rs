@@ -8,17 +8,16 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Router;
 use axum::extract::{Query, State};
-use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::get;
 use serde::Deserialize;
 use url::form_urlencoded;
 
-use super::answer::{PageError, form_again, page};
+use super::answer::{PageError, download, form_again, page};
 use super::page::{Frame, InTeamspacePage, OperatorPage, Place};
 use super::reason_words::reason_words;
 use super::words;
-use crate::admin::sign_in_export::{self, Export};
+use crate::admin::sign_in_export;
 use crate::admin::sign_in_numbers::{self, Numbers};
 use crate::admin::sign_in_search::{SearchFault, SignInSearch};
 use crate::admin::sign_ins;
@@ -150,7 +149,7 @@ async fn show_all(
 async fn export(at: InTeamspacePage, Query(query): Query<ActivityQuery>) -> Result<Response, PageError> {
     let filter = query.filter().map_err(|fault| PageError::Form(fault.to_string()))?;
     let name = format!("sign-ins-{}", at.teamspace_config().teamspace.slug);
-    file(sign_in_export::of_teamspace(&at, filter).await?, &name, &query.format)
+    download(sign_in_export::of_teamspace(&at, filter).await?, &name, &query.format)
 }
 
 /// `GET /activity/export`
@@ -159,24 +158,7 @@ async fn export_all(
     Query(query): Query<ActivityQuery>,
 ) -> Result<Response, PageError> {
     let filter = query.filter().map_err(|fault| PageError::Form(fault.to_string()))?;
-    file(sign_in_export::of_all(&operator, filter).await?, "sign-ins", &query.format)
-}
-
-fn file(export: Export, name: &str, format: &str) -> Result<Response, PageError> {
-    let (kind, ending, body) = match format {
-        "json" => ("application/json", "json", export.json().to_string().into_bytes()),
-        _ => ("text/csv; charset=utf-8", "csv", export.csv().map_err(cannot_export)?),
-    };
-    let disposition = format!("attachment; filename=\"{name}.{ending}\"");
-    let disposition = HeaderValue::from_str(&disposition).map_err(|_| PageError::NotFound)?;
-    let headers =
-        [(header::CONTENT_TYPE, HeaderValue::from_static(kind)), (header::CONTENT_DISPOSITION, disposition)];
-    Ok((headers, body).into_response())
-}
-
-fn cannot_export(error: csv::Error) -> PageError {
-    tracing::error!(%error, "sign-ins cannot be written as CSV");
-    PageError::Form("the rows cannot be written as CSV".to_owned())
+    download(sign_in_export::of_all(&operator, filter).await?, "sign-ins", &query.format)
 }
 
 impl ActivityQuery {

@@ -8,6 +8,7 @@ use axum::response::{Html, IntoResponse, Response};
 
 use super::notice::SetNotice;
 use crate::admin::AdminError;
+use crate::admin::export::Export;
 use crate::limits::Limited;
 use crate::store::StoreError;
 use crate::web::api::problem::wire;
@@ -52,6 +53,24 @@ pub fn page(template: &impl Template) -> Result<Response, PageError> {
 /// A page with a form that has mistakes.
 pub fn form_again(template: &impl Template) -> Result<Response, PageError> {
     Ok((StatusCode::UNPROCESSABLE_ENTITY, page(template)?).into_response())
+}
+
+/// Rows as a file that browsers save: `json`, or else CSV.
+pub fn download(export: Export, name: &str, format: &str) -> Result<Response, PageError> {
+    let (kind, ending, body) = match format {
+        "json" => ("application/json", "json", export.json().to_string().into_bytes()),
+        _ => ("text/csv; charset=utf-8", "csv", export.csv().map_err(cannot_export)?),
+    };
+    let disposition = format!("attachment; filename=\"{name}.{ending}\"");
+    let disposition = HeaderValue::from_str(&disposition).map_err(|_| PageError::NotFound)?;
+    let headers =
+        [(header::CONTENT_TYPE, HeaderValue::from_static(kind)), (header::CONTENT_DISPOSITION, disposition)];
+    Ok((headers, body).into_response())
+}
+
+fn cannot_export(error: csv::Error) -> PageError {
+    tracing::error!(%error, "rows cannot be written as CSV");
+    PageError::Form("the rows cannot be written as CSV".to_owned())
 }
 
 /// The way to another page.

@@ -7,13 +7,12 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Router;
 use axum::extract::Query;
-use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::get;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
-use super::answer::{PageError, page};
+use super::answer::{PageError, download, page};
 use super::page::{Frame, Place, Viewer};
 use super::words;
 use crate::admin::AdminError;
@@ -124,24 +123,7 @@ async fn chains(viewer: &Viewer) -> Result<Vec<ChainView>, PageError> {
 /// `GET /audit/export`: the same rows as a file.
 async fn export(viewer: Viewer, Query(query): Query<AuditQuery>) -> Result<Response, PageError> {
     let filter = query.search().filter().map_err(|fault| PageError::Form(fault.to_string()))?;
-    let export = audit_export::collect(&viewer, query.teamspace(), filter).await?;
-    let (kind, name, body) = match query.format.as_str() {
-        "json" => {
-            ("application/json", "attachment; filename=\"audit.json\"", export.json().to_string().into())
-        }
-        _ => {
-            let text = export.csv().map_err(|error| {
-                tracing::error!(%error, "the audit log cannot be written as CSV");
-                PageError::Form("the rows cannot be written as CSV".to_owned())
-            })?;
-            ("text/csv; charset=utf-8", "attachment; filename=\"audit.csv\"", text)
-        }
-    };
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
-        (header::CONTENT_DISPOSITION, HeaderValue::from_static(name)),
-    ];
-    Ok((headers, body).into_response())
+    download(audit_export::collect(&viewer, query.teamspace(), filter).await?, "audit", &query.format)
 }
 
 impl AuditQuery {

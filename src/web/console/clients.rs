@@ -20,7 +20,6 @@ use crate::admin::AdminError;
 use crate::admin::clients::{self, ClientPatch, NewClient, NewSecret};
 use crate::app::App;
 use crate::model::client::{AuthMethod, MAX_SECRETS, RegisteredClient};
-use crate::policy::ConsoleAction;
 
 /// Clients on one page.
 const PAGE: usize = 50;
@@ -123,8 +122,7 @@ pub fn routes() -> Router<Arc<App>> {
 
 /// `GET /clients`
 async fn list(at: OperatorPage, Query(query): Query<ListQuery>) -> Result<Response, PageError> {
-    at.may_everywhere(ConsoleAction::ViewClients)?;
-    let (found, has_more) = clients::page(&at, &query.after, PAGE);
+    let (found, has_more) = clients::page(&at, &query.after, PAGE)?;
     let frame = at.frame(Place::Clients);
     let list = format!("{}/clients", frame.base);
     let next = found.last().filter(|_| has_more).map(|client| encoded(&client.client_id));
@@ -183,7 +181,6 @@ async fn create(at: OperatorPage, Typed(form): Typed<ClientForm>) -> Result<Resp
 
 /// `GET /clients/{id}`
 async fn show(at: OperatorPage, Path(id): Path<String>) -> Result<Response, PageError> {
-    at.may_everywhere(ConsoleAction::ViewClients)?;
     let client = clients::show(&at, &id)?;
     page(&form_page(&at, ClientForm::of(&client), Faults::default(), Some(&client)))
 }
@@ -223,7 +220,6 @@ async fn switch(at: &OperatorPage, id: String, enabled: bool) -> Result<Response
 
 /// `GET /clients/{id}/remove`
 async fn show_remove(at: OperatorPage, Path(id): Path<String>) -> Result<Response, PageError> {
-    at.may_everywhere(ConsoleAction::ViewClients)?;
     let client = clients::show(&at, &id)?;
     page(&remove_page(&at, &client, String::new()))
 }

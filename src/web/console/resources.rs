@@ -20,7 +20,6 @@ use super::words::date;
 use crate::admin::resources;
 use crate::app::App;
 use crate::model::resource::Resource;
-use crate::policy::ConsoleAction;
 use fields::{ResourceForm, field_of};
 
 /// Resources on one page.
@@ -98,8 +97,7 @@ pub fn routes() -> Router<Arc<App>> {
 
 /// `GET /resources`
 async fn list(at: OperatorPage, Query(query): Query<ListQuery>) -> Result<Response, PageError> {
-    at.may_everywhere(ConsoleAction::ViewResources)?;
-    let (found, has_more) = resources::page(&at, &query.after, PAGE);
+    let (found, has_more) = resources::page(&at, &query.after, PAGE)?;
     let frame = at.frame(Place::Resources);
     let list = format!("{}/resources", frame.base);
     let next = found.last().filter(|_| has_more);
@@ -161,7 +159,6 @@ async fn create(at: OperatorPage, Typed(form): Typed<ResourceForm>) -> Result<Re
 
 /// `GET /resources/{id}`
 async fn show(at: OperatorPage, Path(id): Path<String>) -> Result<Response, PageError> {
-    at.may_everywhere(ConsoleAction::ViewResources)?;
     let resource = resources::show(&at, &id)?;
     page(&form_page(&at, ResourceForm::of(&resource), Faults::default(), Some(&resource)))
 }
@@ -184,7 +181,6 @@ async fn change(
 
 /// `GET /resources/{id}/remove`
 async fn show_remove(at: OperatorPage, Path(id): Path<String>) -> Result<Response, PageError> {
-    at.may_everywhere(ConsoleAction::ViewResources)?;
     let resource = resources::show(&at, &id)?;
     page(&remove_page(&at, &resource, String::new()))
 }

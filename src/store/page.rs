@@ -1,0 +1,22 @@
+//! Pages of lists.
+
+/// Most rows that a page of a list looks at where no index leads to those that are wanted.
+pub const WINDOW: i64 = 10_000;
+
+/// A page of rows and where the next one begins.
+#[derive(Debug, serde::Serialize)]
+pub struct Page<T> {
+    pub items: Vec<T>,
+    pub next_cursor: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// Makes a page of up to `limit + 1` rows: the row too many only tells that there is a next page.
+    pub fn of(mut items: Vec<T>, limit: i64, cursor: impl Fn(&T) -> String) -> Self {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let next_cursor = if more { items.last().map(cursor) } else { None };
+        Self { items, next_cursor }
+    }
+}
