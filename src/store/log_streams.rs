@@ -105,11 +105,7 @@ pub fn end_of(connection: &mut AnyConnection, log: Log) -> Result<View, StoreErr
 /// The id up to which no further row can appear: SQLite has one writer, so that is what can be seen; elsewhere it is
 /// `settled`.
 pub fn complete_to(connection: &AnyConnection, view: &View, settled: i64) -> i64 {
-    match connection {
-        AnyConnection::Sqlite(_) => view.newest,
-        #[cfg(feature = "postgres")]
-        AnyConnection::Postgres(_) => settled,
-    }
+    if matches!(connection, AnyConnection::Sqlite(_)) { view.newest } else { settled }
 }
 
 /// The first rows that a stream has not sent, `limit` at the most. `settled` is an id up to which no further row can
