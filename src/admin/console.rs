@@ -15,6 +15,7 @@ use crate::model::console_user::{ConsoleUser, UserKind};
 use crate::random::{digest, secret};
 use crate::store::connection;
 use crate::store::console_sessions::{self, ConsoleSession, SessionKind};
+use crate::store::setup_links;
 use crate::store::setup_tokens::{self, SetupToken};
 use crate::store::{Store, StoreError};
 
@@ -39,8 +40,8 @@ pub struct SignedIn {
 }
 
 impl SignedIn {
-    /// The session that begins now; its digest is not known yet.
-    pub fn session(self, origin: &Origin, now: UnixSeconds) -> ConsoleSession {
+    /// The session that begins now in a browser of this name; its digest is not known yet.
+    pub fn session(self, origin: &Origin, browser: String, now: UnixSeconds) -> ConsoleSession {
         ConsoleSession {
             id: Uuid::new_v4().to_string(),
             digest: String::new(),
@@ -53,6 +54,7 @@ impl SignedIn {
             created_at: now,
             seen_at: now,
             expires_at: now + self.lifetime,
+            browser,
         }
     }
 }
@@ -127,9 +129,16 @@ pub async fn redeem_setup_token(app: &App, presented: &str, origin: &Origin) -> 
     })
 }
 
-/// Writes a session that begins.
-pub async fn begin(store: &Store, session: ConsoleSession) -> Result<(), StoreError> {
-    store.write(move |c| Ok(console_sessions::insert(c, &session)?)).await
+/// Writes a session that begins; none where its set-up link was revoked a moment ago.
+pub async fn begin(store: &Store, session: ConsoleSession) -> Result<(), AdminError> {
+    store
+        .write(move |c| {
+            if session.kind == SessionKind::SetupLink && !setup_links::hold(c, &session.link_id)? {
+                return Err(AdminError::SetupLinkInvalid);
+            }
+            Ok(console_sessions::insert(c, &session)?)
+        })
+        .await
 }
 
 /// The session of a digest, unless it has ended. The database is asked each time: an ended session stops at once, on
@@ -151,12 +160,6 @@ pub async fn find_live(app: &App, digest: String) -> Result<Option<ConsoleSessio
 /// Ends a session, by its digest.
 pub async fn end(store: &Store, digest: String) -> Result<(), StoreError> {
     store.write(move |c| Ok(console_sessions::end(c, &digest).map(|_| ())?)).await
-}
-
-/// Ends all sessions of a person.
-pub async fn end_all_of(store: &Store, user: &ConsoleUser) -> Result<(), StoreError> {
-    let id = user.session_id.clone();
-    store.write(move |c| Ok(console_sessions::end_all_of(c, &id).map(|_| ())?)).await
 }
 
 /// The person whose session it is.

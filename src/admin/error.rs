@@ -116,6 +116,18 @@ pub enum AdminError {
     #[error("This set-up token is not valid: it was used, has expired, or never was one.")]
     SetupTokenInvalid,
 
+    #[error(
+        "This set-up link does not work. Open the link that you were sent once more; if it leads here again, it was used, \
+         has ended or was revoked: ask whoever sent it for a new one."
+    )]
+    SetupLinkInvalid,
+    #[error("A set-up link can be used for 1 minute to 30 days: write for example 72h.")]
+    LinkLifetimeInvalid,
+    #[error("A teamspace has at most 20 open set-up links. Revoke one that nobody needs.")]
+    TooManySetupLinks,
+    #[error("The console is switched off (`console.enabled`), and a set-up link would lead nowhere.")]
+    ConsoleOff,
+
     #[error("there is no teamspace {0}")]
     NoSuchTeamspace(String),
     #[error("there is no such token")]

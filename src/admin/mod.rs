@@ -21,6 +21,8 @@ pub mod policies;
 mod provider_form;
 pub mod provider_status;
 pub mod resources;
+pub mod sessions;
+pub mod setup_links;
 pub mod shadow;
 pub mod sign_in_detail;
 pub mod sign_in_export;

@@ -10,8 +10,16 @@ use crate::policy::{ConsoleAction, decide_console};
 use crate::store::admin_tokens::AdminToken;
 use crate::store::snapshot::{Snapshot, TeamspaceConfig};
 
-/// The policies' yes. Nothing is changed without one, and only [`may`] gives it.
+/// The right to change something, without which nothing is changed: the policies' yes, which only [`may`] gives, or
+/// that it is nobody else's.
 pub struct Permission(());
+
+impl Permission {
+    /// What everybody may do to their own sessions.
+    pub(super) const fn over_own_sessions() -> Self {
+        Self(())
+    }
+}
 
 /// Asks the policies whether a caller may do something in a teamspace, or else in the deployment. What is out of the
 /// caller's reach stays so, whatever the policies say: it is not found, or needs an operator.

@@ -72,7 +72,8 @@ pub async fn find_live(
     Ok(found.filter(|token| token.expires_at.is_none_or(|at| now < at)))
 }
 
-async fn teamspace_id(store: &Store, slug: String) -> Result<String, AdminError> {
+/// The id of the teamspace that a command names by its slug.
+pub(super) async fn teamspace_id(store: &Store, slug: String) -> Result<String, AdminError> {
     let snapshot = store.read(Snapshot::load).await?;
     let found =
         snapshot.teamspace_config(&slug).map(|teamspace_config| teamspace_config.teamspace.id.clone());

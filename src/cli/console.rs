@@ -8,9 +8,11 @@ use std::path::Path;
 use clap::Subcommand;
 
 use super::{CommandError, CommandResult, End, now};
-use crate::admin::console;
+use crate::admin::setup_links::{self, NewSetupLink};
+use crate::admin::{AdminError, console};
 use crate::app::App;
-use crate::config::Config;
+use crate::clock::rfc3339;
+use crate::config::{Config, Duration};
 use crate::store::Store;
 use crate::terminal::out::{self, complain};
 
@@ -19,21 +21,59 @@ pub(super) enum ConsoleCommand {
     /// Make a set-up token and print it: it signs an operator in to the console once, within a day.
     #[command(after_help = "Example: countersign console token --config /etc/countersign.toml")]
     Token,
+    /// Make a set-up link and print it: it lets a customer's administrator in to one teamspace once.
+    #[command(after_help = "Example: countersign console link --teamspace acme --valid-for 72h")]
+    Link {
+        /// The teamspace that it leads to.
+        #[arg(long, value_name = "SLUG")]
+        teamspace: String,
+        /// How long it can be used, such as 12h or 7d, at most 30d [default: 72h].
+        #[arg(long, value_name = "DURATION")]
+        valid_for: Option<Duration>,
+    },
 }
 
 impl ConsoleCommand {
     pub(super) async fn run(self, config: Config) -> CommandResult {
-        let Self::Token = self;
         let url = config.console_url().ok_or("the console is off: `console.enabled` = false")?;
         let store = Store::open(&config.database_url, &config.database)?;
-        let made = console::create_setup_token(&store, now()).await;
+        let made = match self {
+            Self::Token => make_token(&store, &url).await,
+            Self::Link { teamspace, valid_for } => {
+                make_link(&store, &config, teamspace, NewSetupLink { valid_for }).await
+            }
+        };
         store.close().await;
-        out::whole(&made?).map_err(|error| {
-            CommandError::from(format!("the token could not be printed ({error}); make another"))
+        let Made { secret, to_do } = made?;
+        out::whole(&secret).map_err(|error| {
+            CommandError::from(format!("it could not be printed ({error}); make another"))
         })?;
-        complain!("Enter it at {url}/sign-in within a day. It works once.");
+        complain!("{to_do}");
         Ok(End::Fine)
     }
+}
+
+/// What a command made, and what is to be done with it.
+struct Made {
+    secret: String,
+    to_do: String,
+}
+
+async fn make_token(store: &Store, url: &str) -> Result<Made, AdminError> {
+    let secret = console::create_setup_token(store, now()).await?;
+    Ok(Made { secret, to_do: format!("Enter it at {url}/sign-in within a day. It works once.") })
+}
+
+async fn make_link(
+    store: &Store,
+    config: &Config,
+    slug: String,
+    new: NewSetupLink,
+) -> Result<Made, AdminError> {
+    let made = setup_links::create_by_command(store, config, slug, new, now()).await?;
+    let until = rfc3339(made.link.expires_at);
+    let to_do = format!("Send it to the customer's administrator. It works once, until {until}.");
+    Ok(Made { secret: made.url, to_do })
 }
 
 /// Says where the console is. On a database that never had a set-up token, makes one and puts it where only the operator

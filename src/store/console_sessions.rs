@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use super::schema::console_sessions;
-use super::{AnyConnection, StoreError};
+use super::{AnyConnection, Page, StoreError};
 use crate::clock::UnixSeconds;
 use crate::text_enum::text_enum;
 
@@ -40,6 +40,8 @@ pub struct ConsoleSession {
     pub seen_at: UnixSeconds,
     /// When it ends at the latest.
     pub expires_at: UnixSeconds,
+    /// The browser that it was begun in, by its plain name; empty where it is not known.
+    pub browser: String,
 }
 
 /// Adds one.
@@ -70,16 +72,112 @@ pub fn end(connection: &mut AnyConnection, digest: &str) -> QueryResult<usize> {
     diesel::delete(console_sessions::table.filter(console_sessions::digest.eq(digest))).execute(connection)
 }
 
+/// What makes a session live: it has not expired, and was used since a time.
+#[derive(Debug, Clone, Copy)]
+pub struct Live {
+    pub now: UnixSeconds,
+    pub unused_since: UnixSeconds,
+}
+
+type Query<'a> = console_sessions::BoxedQuery<'a, <AnyConnection as diesel::Connection>::Backend>;
+
+impl Live {
+    /// The live sessions.
+    fn query<'a>(self) -> Query<'a> {
+        console_sessions::table
+            .filter(console_sessions::expires_at.gt(self.now))
+            .filter(console_sessions::seen_at.gt(self.unused_since))
+            .into_boxed()
+    }
+}
+
+/// A page of the live sessions, the newest first. `before` is where it begins, as the page before has told.
+pub fn list(
+    connection: &mut AnyConnection,
+    live: Live,
+    (limit, before): (i64, Option<&str>),
+) -> Result<Page<ConsoleSession>, StoreError> {
+    let mut query = live.query();
+    if let Some((at, id)) = before.and_then(place) {
+        let is_older = console_sessions::created_at.lt(at);
+        let is_beside = console_sessions::created_at.eq(at).and(console_sessions::id.lt(id.to_owned()));
+        query = query.filter(console_sessions::created_at.le(at)).filter(is_older.or(is_beside));
+    }
+    let rows = query
+        .order((console_sessions::created_at.desc(), console_sessions::id.desc()))
+        .limit(limit + 1)
+        .select(ConsoleSession::as_select())
+        .load(connection)?;
+    Ok(Page::of(rows, limit, |session| format!("{}.{}", session.created_at, session.id)))
+}
+
+/// The time and the id of the session that a page comes after.
+fn place(cursor: &str) -> Option<(UnixSeconds, &str)> {
+    let (at, id) = cursor.split_once('.')?;
+    Some((at.parse().ok()?, id))
+}
+
+/// The newest live sessions of the person whose session has an id.
+pub fn of_same_person(
+    connection: &mut AnyConnection,
+    live: Live,
+    (id, limit): (&str, i64),
+) -> Result<Vec<ConsoleSession>, StoreError> {
+    let Some(person) = Person::of(connection, id)? else { return Ok(Vec::new()) };
+    Ok(live
+        .query()
+        .filter(console_sessions::email.eq(person.email))
+        .filter(console_sessions::kind.eq(person.kind))
+        .filter(console_sessions::link_id.eq(person.link_id))
+        .order((console_sessions::created_at.desc(), console_sessions::id.desc()))
+        .limit(limit)
+        .select(ConsoleSession::as_select())
+        .load(connection)?)
+}
+
+/// Ends one by its id, inside a transaction; tells which it was.
+pub fn end_by_id(connection: &mut AnyConnection, id: &str) -> Result<Option<ConsoleSession>, StoreError> {
+    let row = console_sessions::table.find(id);
+    let found = row.select(ConsoleSession::as_select()).first(connection).optional()?;
+    diesel::delete(row).execute(connection)?;
+    Ok(found)
+}
+
+/// Ends one by its id, inside a transaction, if it is the same person's as the session `own`; tells which it was.
+pub fn end_of_same_person(
+    connection: &mut AnyConnection,
+    own: &str,
+    id: &str,
+) -> Result<Option<ConsoleSession>, StoreError> {
+    let (own, other) = (Person::of(connection, own)?, Person::of(connection, id)?);
+    if own.is_none() || own != other { Ok(None) } else { end_by_id(connection, id) }
+}
+
 /// Ends all sessions of the person whose session has an id.
-pub fn end_all_of(connection: &mut AnyConnection, id: &str) -> QueryResult<usize> {
-    let session: Option<ConsoleSession> =
-        console_sessions::table.find(id).select(ConsoleSession::as_select()).first(connection).optional()?;
-    let Some(ConsoleSession { email, kind, link_id, .. }) = session else { return Ok(0) };
+pub fn end_all_of(connection: &mut AnyConnection, id: &str) -> Result<usize, StoreError> {
+    let Some(person) = Person::of(connection, id)? else { return Ok(0) };
     let theirs = console_sessions::table
-        .filter(console_sessions::email.eq(email))
-        .filter(console_sessions::kind.eq(kind))
-        .filter(console_sessions::link_id.eq(link_id));
-    diesel::delete(theirs).execute(connection)
+        .filter(console_sessions::email.eq(person.email))
+        .filter(console_sessions::kind.eq(person.kind))
+        .filter(console_sessions::link_id.eq(person.link_id));
+    Ok(diesel::delete(theirs).execute(connection)?)
+}
+
+/// What the sessions of one person have in common.
+#[derive(PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = console_sessions)]
+struct Person {
+    email: String,
+    kind: SessionKind,
+    link_id: String,
+}
+
+impl Person {
+    /// The person whose session has an id.
+    fn of(connection: &mut AnyConnection, id: &str) -> Result<Option<Self>, StoreError> {
+        let row = console_sessions::table.find(id);
+        Ok(row.select(Self::as_select()).first(connection).optional()?)
+    }
 }
 
 /// Deletes those that have ended by themselves: `unused_since` says since when they must not have been used.

@@ -34,6 +34,7 @@ pub mod replicas;
 pub mod resources;
 mod row;
 mod schema;
+pub mod setup_links;
 pub mod setup_tokens;
 pub mod shadow;
 pub mod sign_in_counts;

@@ -331,6 +331,7 @@ diesel::table! {
         created_at -> BigInt,
         seen_at -> BigInt,
         expires_at -> BigInt,
+        browser -> Text,
     }
 }
 
@@ -340,6 +341,20 @@ diesel::table! {
         created_at -> BigInt,
         expires_at -> BigInt,
         used_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    setup_links (id) {
+        id -> Text,
+        digest -> Text,
+        teamspace_id -> Text,
+        created_by -> Text,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+        used_at -> Nullable<BigInt>,
+        used_from -> Text,
+        revoked_at -> Nullable<BigInt>,
     }
 }
 

@@ -14,6 +14,7 @@ mod policies;
 pub(super) mod problem;
 mod reasons;
 mod resources;
+mod setup_links;
 pub(crate) mod sign_ins;
 mod teamspaces;
 
@@ -97,6 +98,8 @@ fn teamspace_routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(members::change, members::remove))
         .routes(routes!(members::end_sessions))
         .routes(routes!(members::unlink))
+        .routes(routes!(setup_links::list, setup_links::create))
+        .routes(routes!(setup_links::revoke))
         .routes(routes!(sign_ins::list))
         .routes(routes!(explain::post))
 }

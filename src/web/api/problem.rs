@@ -153,6 +153,10 @@ table! {
     E::StatusInvalid(_) => UNPROCESSABLE_ENTITY "status_invalid",
 
     E::SetupTokenInvalid => UNPROCESSABLE_ENTITY "setup_token_invalid",
+    E::SetupLinkInvalid => GONE "setup_link_invalid",
+    E::LinkLifetimeInvalid => UNPROCESSABLE_ENTITY "valid_for_invalid",
+    E::TooManySetupLinks => CONFLICT "too_many_setup_links",
+    E::ConsoleOff => CONFLICT "console_off",
     E::NoSuchTeamspace(_) | E::NoSuchToken | E::NoSuchKey => NOT_FOUND "not_found",
     E::KeySigns => CONFLICT "key_signs",
 

@@ -108,6 +108,9 @@ impl PageError {
                 let text = format!("That were many requests in a short time. Try again in {retry_after} s.");
                 (StatusCode::TOO_MANY_REQUESTS, "Too many requests", text)
             }
+            Self::Admin(error @ AdminError::SetupLinkInvalid) => {
+                (StatusCode::GONE, "This link does not work", error.to_string())
+            }
             Self::Admin(error) if wire(error).0 != StatusCode::SERVICE_UNAVAILABLE => {
                 (wire(error).0, "That did not work", error.to_string())
             }

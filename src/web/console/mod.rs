@@ -25,8 +25,10 @@ mod answer;
 mod api;
 mod assets;
 mod audit;
+mod browser;
 mod check_list;
 mod clients;
+mod cookie;
 mod documents;
 mod enterprise;
 mod explain;
@@ -42,6 +44,9 @@ mod reason_words;
 mod remove;
 mod resources;
 mod session;
+mod sessions;
+mod setup_link;
+mod setup_links;
 mod sign_in;
 mod sign_in_detail;
 mod site;
@@ -101,9 +106,11 @@ pub fn documents_router(app: Arc<App>, site: &Arc<Site>) -> Router {
 fn pages() -> Router<Arc<App>> {
     Router::new()
         .merge(sign_in::routes())
+        .merge(setup_link::routes())
         .merge(teamspaces::routes())
         .merge(overview::routes())
         .merge(enterprise::routes())
+        .merge(setup_links::routes())
         .merge(members::routes())
         .merge(api::routes())
         .merge(policies::routes())
@@ -111,6 +118,7 @@ fn pages() -> Router<Arc<App>> {
         .merge(resources::routes())
         .merge(audit::routes())
         .merge(system::routes())
+        .merge(sessions::routes())
         .merge(activity::routes())
         .merge(sign_in_detail::routes())
         .merge(explain::routes())

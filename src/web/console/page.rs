@@ -217,6 +217,11 @@ impl InTeamspacePage {
 }
 
 impl OperatorPage {
+    /// What every page is given.
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
     /// The frame of a page.
     pub fn frame(&self, place: Place) -> Frame {
         self.context.frame(place, None)

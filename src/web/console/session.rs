@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use axum::extract::FromRequestParts;
+use axum::http::header;
 use axum::http::request::Parts;
 use tower_sessions::cookie::SameSite;
 use tower_sessions::cookie::time::OffsetDateTime;
@@ -15,6 +16,7 @@ use tower_sessions::session_store::{Error, Result};
 use tower_sessions::{Session, SessionManagerLayer, SessionStore};
 
 use super::answer::PageError;
+use super::browser;
 use super::site::Site;
 use crate::admin::Origin;
 use crate::admin::console::{self, SignedIn};
@@ -91,10 +93,10 @@ pub async fn begin(
     session: &Session,
     app: &App,
     who: SignedIn,
-    origin: &Origin,
+    came: &Came,
 ) -> std::result::Result<(), PageError> {
     session.cycle_id().await?;
-    session.insert(SESSION, who.session(origin, app.clock.now())).await?;
+    session.insert(SESSION, who.session(&came.origin, came.browser.clone(), app.clock.now())).await?;
     // Now, since a page can still say that it failed.
     Ok(session.save().await?)
 }
@@ -103,6 +105,8 @@ pub async fn begin(
 pub struct Came {
     pub address: IpAddr,
     pub origin: Origin,
+    /// The browser by its plain name; empty where it is not known.
+    pub browser: String,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Came {
@@ -110,6 +114,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Came {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> std::result::Result<Self, Infallible> {
         let address = CallerAddress::of(&parts.extensions).0;
-        Ok(Self { address, origin: origin(&parts.extensions) })
+        let agent = parts.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+        let browser = browser::plain_name(agent.unwrap_or_default());
+        Ok(Self { address, origin: origin(&parts.extensions), browser })
     }
 }

@@ -16,8 +16,7 @@ use super::notice::Notice;
 use super::page::{Frame, Viewer};
 use super::session::{self, Came};
 use super::site::Site;
-use crate::admin::AdminError;
-use crate::admin::console;
+use crate::admin::{AdminError, console, sessions};
 use crate::app::App;
 use crate::model::console_user::UserKind;
 
@@ -104,7 +103,7 @@ async fn sign_in(
     let next = checked(&site, form.next);
     match console::redeem_setup_token(&app, &form.setup_token, &came.origin).await {
         Ok(who) => {
-            session::begin(&session, &app, who, &came.origin).await?;
+            session::begin(&session, &app, who, &came).await?;
             Ok(go(if next.is_empty() { &site.base } else { &next }))
         }
         Err(error @ AdminError::SetupTokenInvalid) => {
@@ -123,7 +122,7 @@ async fn sign_out(
     Typed(form): Typed<SignOutForm>,
 ) -> Result<Response, PageError> {
     if form.everywhere {
-        console::end_all_of(&viewer.app.store, &viewer.context().user).await?;
+        sessions::end_all_own(&viewer).await?;
     }
     session.flush().await?;
     let sign_in = format!("{}/sign-in", viewer.context().site.base);

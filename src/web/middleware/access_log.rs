@@ -9,6 +9,7 @@ use axum::response::Response;
 
 use super::around::Around;
 use super::request_id::RequestId;
+use crate::admin::setup_links::TOKEN_PREFIX;
 use crate::oauth::error::TokenError;
 use crate::store::sign_ins::NewSignIn;
 use crate::web::error::Cause;
@@ -25,6 +26,12 @@ pub struct Logged {
     started: Instant,
 }
 
+/// A path up to the token of a set-up link, if one is in it.
+fn without_secret(path: &str) -> &str {
+    let end = path.find(TOKEN_PREFIX).unwrap_or(path.len());
+    path.get(..end).unwrap_or_default()
+}
+
 impl Around for AccessLog {
     type Kept = Logged;
 
@@ -32,7 +39,7 @@ impl Around for AccessLog {
         Ok(Logged {
             id: request.extensions().get().cloned().unwrap_or_default(),
             method: request.method().clone(),
-            path: request.uri().path().to_owned(),
+            path: without_secret(request.uri().path()).to_owned(),
             started: Instant::now(),
         })
     }

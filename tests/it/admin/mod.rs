@@ -16,5 +16,6 @@ mod members;
 mod openapi;
 mod permissions;
 mod resources;
+mod setup_links;
 mod sign_in_search;
 mod teamspaces;

@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use crate::harness::{CLIENT, RESOURCE, TestApp};
 
 /// Paths that are asked for with GET and are no pages.
-const NO_PAGES: [&str; 2] = ["/assets/{version}/{name}", "/api/{name}"];
+const NO_PAGES: [&str; 3] = ["/assets/{version}/{name}", "/api/{name}", "/set-up"];
+/// A set-up link, which leads to the page `/set-up`.
+const LINK: &str = "csl_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// The paths that the console's source gives to `get`.
 fn paths() -> Vec<String> {
@@ -53,8 +55,11 @@ pub async fn screens(app: &TestApp) -> Vec<Value> {
             "/t/{slug}/members" => &member,
             _ => "id-of-acme",
         };
-        let filled =
-            path.replace("{slug}", "acme").replace("{request_id}", &refused.request_id).replace("{id}", id);
+        let filled = path
+            .replace("{slug}", "acme")
+            .replace("{request_id}", &refused.request_id)
+            .replace("{token}", LINK)
+            .replace("{id}", id);
         for kind in
             if filled.contains("{kind}") { &["okta", "entra", "keycloak", "claude"][..] } else { &[""] }
         {

@@ -58,6 +58,7 @@ impl Visitor {
             created_at: now,
             seen_at: now,
             expires_at: now + 3600,
+            browser: String::new(),
         };
         let insert = move |c: &mut AnyConnection| Ok::<_, StoreError>(console_sessions::insert(c, &session)?);
         app.store.write(insert).await.unwrap();

@@ -28,6 +28,7 @@ use crate::clock::UnixSeconds;
 use crate::model::identity_provider::{IdentityProvider, Provider};
 use crate::model::teamspace::Plan;
 use crate::oauth::reason::About;
+use crate::policy::ConsoleAction;
 pub(super) use card::Badge;
 use card::{CheckRow, KINDS, KindWords, kind_words};
 use form::{ProviderForm, changes_since, field_of};
@@ -60,6 +61,8 @@ struct EnterprisePage {
     cards: Vec<Card>,
     editor: Option<Editor>,
     values: Values,
+    /// The page of set-up links, for whoever may make one.
+    links: Option<String>,
 }
 
 /// A kind of provider, with the state of those that there are.
@@ -332,6 +335,7 @@ impl EnterprisePage {
             cards: of(kind).map(|status| Card::new(status, edited, now)).collect(),
             editor,
             values: Values::of(at),
+            links: at.may(ConsoleAction::ManageSetupLinks).is_ok().then(|| at.path("/setup-links")),
         }
     }
 }

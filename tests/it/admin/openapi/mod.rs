@@ -119,7 +119,7 @@ fn every_code_is_told() {
         "hash_ambiguous",
     ];
     // `issuer_invalid` stands for the code of a check; the others are of commands and of the console.
-    let apart = ["issuer_invalid", "key_signs", "setup_token_invalid"];
+    let apart = ["issuer_invalid", "key_signs", "setup_link_invalid", "setup_token_invalid"];
     let codes = CODES.iter().map(|(_, code)| *code).chain(of_the_edge);
     let expected: BTreeSet<&str> = codes.filter(|code| !apart.contains(code)).collect();
     assert_eq!(told, expected);
@@ -219,6 +219,12 @@ async fn drive_what_is_a_teamspaces(driver: &mut Driver) {
     driver.call(("POST", "/teamspaces/{slug}/members/{id}/end-sessions"), &member, None).await;
     driver.call(("DELETE", "/teamspaces/{slug}/members/{id}/identities"), &member, None).await;
     driver.call(("DELETE", one), &member, None).await;
+
+    let links = "/teamspaces/{slug}/setup-links";
+    let made = driver.call(("POST", links), &["acme"], Some(json!({ "valid_for": "7d" }))).await;
+    driver.get(links, &["acme"]).await;
+    let link = ["acme", made["id"].as_str().unwrap()];
+    driver.call(("DELETE", "/teamspaces/{slug}/setup-links/{id}"), &link, None).await;
 
     driver.get("/teamspaces/{slug}/sign-ins", &["acme"]).await;
     let body = json!({ "assertion": "a.b.c", "client_id": "mcp", "all": true });

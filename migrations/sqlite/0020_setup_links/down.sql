@@ -1,0 +1,3 @@
+DROP INDEX console_sessions_by_time;
+ALTER TABLE console_sessions DROP COLUMN browser;
+DROP TABLE setup_links;
