@@ -5,7 +5,7 @@
 //!
 //! A request meets them from the top: [`web`] turns bytes into types; [`exchange`] is the flow from an assertion to a
 //! token; [`admin`] is what administrators do; [`idp`] fetches the issuer's keys; [`policy`] decides; [`store`] writes;
-//! [`token`] makes the access token and [`signing`] signs it. [`shadow`] asks what other policies would have decided;
+//! `token` makes the access token and [`signing`] signs it. [`shadow`] asks what other policies would have decided;
 //! [`decision_log`] tells what was decided; [`disclosure`] says what a teamspace may learn about policies; [`limits`]
 //! bounds whatever callers can make grow; [`resolver`] looks up host names for all that connect to somewhere. [`app`]
 //! holds the parts, [`runtime`] runs them, [`config`] is what the operator says, [`cli`] the commands, [`demo`]
@@ -34,7 +34,7 @@ pub mod idp;
 pub mod limits;
 pub mod signing;
 
-pub mod token;
+mod token;
 
 pub mod disclosure;
 pub mod metrics;

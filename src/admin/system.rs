@@ -17,7 +17,6 @@ use crate::store::signing_keys::{self, StoredKey};
 pub struct Key {
     pub kid: String,
     pub alg: String,
-    pub created_at: UnixSeconds,
     pub signs_from: UnixSeconds,
     pub turn: Turn,
     /// Whether the key set still has it.
@@ -85,7 +84,6 @@ pub async fn keys(operator: &Operator) -> Result<Vec<Key>, AdminError> {
     let key = |(at, (key, turn)): (usize, (&StoredKey, Turn))| Key {
         kid: key.kid.clone(),
         alg: key.alg.clone(),
-        created_at: key.created_at,
         signs_from: key.signs_from,
         turn,
         is_published: at < published,

@@ -1,7 +1,7 @@
 //! The decision log as it is told: to people, and to receivers that keep it for years.
 
 pub mod counter;
-pub mod reader;
+pub(crate) mod reader;
 pub mod stream;
 
 use serde::Serialize;

@@ -2,9 +2,9 @@
 //!
 //! It runs the same code as production, over real HTTP; only the people and their companies are made up.
 
-pub mod identity_provider;
+pub(crate) mod identity_provider;
 pub mod mcp_server;
-pub mod narrator;
+pub(crate) mod narrator;
 mod seed;
 mod tour;
 

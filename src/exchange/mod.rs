@@ -4,17 +4,17 @@
 
 pub mod assertion;
 pub mod claims;
-pub mod client;
+pub(crate) mod client;
 mod decide;
 pub mod explain;
 mod issuer;
 mod pending_grant;
 mod progress;
-pub mod reached;
-pub mod resource;
+pub(crate) mod reached;
+pub(crate) mod resource;
 mod verified;
 mod verify;
-pub mod what_if;
+pub(crate) mod what_if;
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -2,11 +2,11 @@
 //! that everything from outside comes through.
 
 pub mod address;
-pub mod checks;
-pub mod discovery;
+pub(crate) mod checks;
+pub(crate) mod discovery;
 pub mod fetch;
-pub mod issuer;
-pub mod jwks;
+pub(crate) mod issuer;
+pub(crate) mod jwks;
 pub mod key;
 pub mod key_set;
 

@@ -1,11 +1,11 @@
 //! Bounds on whatever callers can make grow: requests, connections, rows of refusals, newcomers who wait.
 
-pub mod admin;
-pub mod connections;
+pub(crate) mod admin;
+pub(crate) mod connections;
 mod exchanges;
-pub mod gate;
+pub(crate) mod gate;
 pub mod refusals;
-pub mod turns;
+pub(crate) mod turns;
 mod unreadable;
 
 use std::net::IpAddr;

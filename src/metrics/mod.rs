@@ -1,6 +1,6 @@
 //! What monitoring reads: counts of this process, in the OpenMetrics text format.
 
-pub mod process;
+pub(crate) mod process;
 
 use std::fmt;
 use std::time::Duration;

@@ -8,7 +8,7 @@ pub mod identity_provider;
 pub mod log;
 pub mod member;
 pub mod resource;
-pub mod scope;
+pub(crate) mod scope;
 pub mod seats;
 pub mod signing_key;
 pub mod teamspace;

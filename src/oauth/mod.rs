@@ -2,7 +2,7 @@
 //! resources, strict JSON.
 
 pub mod code;
-pub mod difference;
+pub(crate) mod difference;
 pub mod error;
 pub mod json;
 pub mod reason;

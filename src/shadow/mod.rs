@@ -1,7 +1,7 @@
 //! A second policy set that is asked what the one in force has decided, and decides nothing itself.
 
 mod difference;
-pub mod report;
+pub(crate) mod report;
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -3,7 +3,7 @@
 
 pub mod admin_events;
 pub mod admin_tokens;
-pub mod backup;
+pub(crate) mod backup;
 mod batch;
 pub mod changes;
 mod checkpoint;
@@ -18,14 +18,14 @@ mod failures;
 mod home;
 pub mod identity_providers;
 mod job;
-pub mod ledger;
+pub(crate) mod ledger;
 mod link;
 #[cfg(feature = "postgres")]
 mod listener;
 pub mod log_seals;
 pub mod log_streams;
 mod maintenance;
-pub mod member_cache;
+pub(crate) mod member_cache;
 pub mod members;
 mod page;
 pub mod policy_sets;
@@ -34,8 +34,8 @@ pub mod replicas;
 pub mod resources;
 mod row;
 mod schema;
-pub mod setup_links;
-pub mod setup_tokens;
+pub(crate) mod setup_links;
+pub(crate) mod setup_tokens;
 pub mod shadow;
 pub mod sign_in_counts;
 pub mod sign_ins;

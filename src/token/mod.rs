@@ -4,4 +4,4 @@ mod grant;
 mod mint;
 
 pub use grant::Grant;
-pub use mint::{SealedToken, TokenResponse, mint, preview};
+pub use mint::{TokenResponse, mint, preview};

@@ -10,7 +10,7 @@ mod health;
 mod metrics;
 pub mod middleware;
 mod oauth;
-pub mod server;
+pub(crate) mod server;
 mod stream;
 
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 pub mod cases;
 pub mod check;
 pub mod diff;
-pub mod edits;
+pub(crate) mod edits;
 pub mod example;
 pub mod format;
 #[cfg(feature = "prove")]

@@ -1,16 +1,16 @@
 //! Policies that are asked: the compiled set, the questions in their order, and why an answer is what it is.
 
-pub mod annotations;
+pub(crate) mod annotations;
 pub mod clauses;
-pub mod compare;
-pub mod console;
-pub mod constraints;
-pub mod decision;
-pub mod denial;
-pub mod names;
-pub mod not_applied;
+pub(crate) mod compare;
+pub(crate) mod console;
+pub(crate) mod constraints;
+pub(crate) mod decision;
+pub(crate) mod denial;
+pub(crate) mod names;
+pub(crate) mod not_applied;
 mod not_known;
-pub mod reads;
-pub mod references;
-pub mod set;
+pub(crate) mod reads;
+pub(crate) mod references;
+pub(crate) mod set;
 mod slices;

@@ -4,8 +4,8 @@
 
 pub mod append;
 mod content;
-pub mod key;
-pub mod prune;
+pub(crate) mod key;
+pub(crate) mod prune;
 pub mod verify;
 
 use diesel::prelude::*;
