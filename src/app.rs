@@ -49,34 +49,50 @@ pub use seals::{INTERVAL as SEAL_INTERVAL, Seals};
 /// Why the service cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// The database cannot be opened, read or migrated.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The policies or their schema cannot be used.
     #[error(transparent)]
     Policies(#[from] LoadError),
+    /// No signing key can be made or used.
     #[error(transparent)]
     Signing(#[from] SigningError),
+    /// The client for outbound requests cannot be set up.
     #[error(transparent)]
     Fetcher(#[from] FetcherError),
+    /// The system gave no random bytes.
     #[error(transparent)]
     NoEntropy(#[from] NoEntropy),
 }
 
 /// The only bag of parts.
 pub struct App {
+    /// The configuration, as it was read at the start.
     pub config: Config,
+    /// The time of day.
     pub clock: Arc<dyn Clock>,
+    /// Notices when the clock was set or the machine slept.
     pub clock_watch: ClockWatch,
+    /// The database.
     pub store: Store,
+    /// Looks up the host names of identity providers and log streams.
     pub resolver: Resolver,
+    /// Fetches documents of identity providers, within the rules for addresses and sizes.
     pub fetcher: Fetcher,
+    /// The key sets of identity providers, as they were last fetched.
     pub issuer_keys: IssuerKeys,
+    /// The budgets of callers of the token endpoint.
     pub limits: Limits,
-    /// What the tokens of the admin API may do.
+    /// The budgets of the admin API's tokens.
     pub admin_budgets: Budgets,
     /// Which refusals get a row.
     pub refusals: Refusals,
+    /// The members whom sign-ins found, so that the next one asks the database nothing.
     pub member_cache: MemberCache,
+    /// Lets one request of a subject into the database after the other.
     pub turns: Turns,
+    /// The numbers at `/metrics`.
     pub metrics: Metrics,
     /// How decisions that were made before are used.
     pub policy_cache: CacheControl,
@@ -92,7 +108,7 @@ pub struct App {
     pub replicas: ReplicaRegistry,
     /// Whether sign-ins can be served.
     pub readiness: Readiness,
-    /// What sets that are not in force any more say of themselves.
+    /// The annotations of policy sets that are no longer in force.
     pub past_sets: PastSets,
     /// The chains of both logs.
     pub seals: Seals,

@@ -46,6 +46,7 @@ pub struct Config {
     pub database_url: String,
     /// A file that holds `database_url`: a PostgreSQL URL may contain a password.
     pub database_url_file: Option<PathBuf>,
+    /// The limits and waits of the database.
     pub database: Database,
     /// Directory of `*.cedar` files. A change takes effect within seconds, or at once on SIGHUP.
     pub policy_dir: PathBuf,
@@ -56,19 +57,31 @@ pub struct Config {
     pub client_ip_source: ClientIpSource,
     /// How long requests are still taken after SIGTERM while `/readyz` already says 503, so that a balancer notices.
     pub stop_delay: Duration,
+    /// The access tokens that the token endpoint issues.
     pub access_token: AccessToken,
+    /// The admin API: the number of requests and the time that they may take.
     pub admin: Admin,
+    /// The age and lifetime that an assertion may have.
     pub assertion: Assertion,
+    /// The connections of callers: how many, and how long they may take.
     pub connections: Connections,
+    /// The web console for operators and customers' administrators.
     pub console: Console,
+    /// The requests that the service itself makes to identity providers.
     pub fetch: Fetch,
+    /// The key sets of identity providers: how long they are kept, and how often they are fetched.
     pub jwks: Jwks,
+    /// The keys that sign access tokens.
     pub keys: Keys,
     /// Where the decision log is sent.
     pub log_stream: Vec<LogStream>,
+    /// The policies: what is tested when they are loaded, and which others are tried beside them.
     pub policy: Policy,
+    /// The memory of policy decisions, which answers the same question again without Cedar.
     pub policy_cache: PolicyCache,
+    /// The requests that one address or client may make.
     pub rate_limit: RateLimit,
+    /// How long rows of the logs are kept.
     pub retention: Retention,
 }
 
@@ -78,6 +91,7 @@ pub struct Config {
 pub struct AccessToken {
     /// At most one hour; clients such as Claude Code renew within the last five minutes.
     pub lifetime: Duration,
+    /// Algorithm of new signing keys. A key that exists keeps its own: `keys rotate` makes one of this algorithm.
     pub signing_alg: SigningAlg,
 }
 

@@ -21,27 +21,40 @@ const MAX_PAST_SETS: usize = 16;
 /// The request that something is told about. Who made it knows these; what is not known is empty.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Known<'a> {
+    /// The client that made the request.
     pub client_id: &'a str,
+    /// The `iss` of its assertion.
     pub issuer: &'a str,
+    /// The `tenant` of its assertion.
     pub tenant: &'a str,
+    /// The `sub` of its assertion.
     pub subject: &'a str,
+    /// The email of its assertion, in lower case.
     pub email: &'a str,
+    /// The scopes that it asked for.
     pub scopes: &'a [String],
 }
 
 /// The parts of a policy set that a teamspace is told.
 pub struct Disclosure<'a> {
+    /// The configuration that names are looked up in.
     pub snapshot: &'a Snapshot,
+    /// The teamspace that is told.
     pub teamspace_config: &'a TeamspaceConfig,
+    /// The request that it is told about.
     pub known: Known<'a>,
+    /// The policies, with what each says and names.
     pub policies: &'a AnnotatedSet,
 }
 
 /// The public words of a refusal.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Told<'a> {
+    /// The code on the wire.
     pub error: ErrorCode,
+    /// The reason that may be told.
     pub reason: Reason,
+    /// The text of the policy, or a neutral one.
     pub message: &'a str,
 }
 

@@ -4,7 +4,9 @@
 #[derive(Debug, thiserror::Error)]
 #[error("`{value}` is no {kind}")]
 pub struct NotAValue {
+    /// The enumeration's type name.
     pub kind: &'static str,
+    /// The text that was stored.
     pub value: String,
 }
 

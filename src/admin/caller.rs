@@ -24,6 +24,7 @@ pub(super) struct Actor {
 /// Where a request came from; both are empty for a command.
 #[derive(Debug, Clone, Default)]
 pub struct Origin {
+    /// The request's identifier, as in the service's log and the answer's `X-Request-Id`.
     pub request_id: String,
     /// The caller's address, as far as it is known.
     pub address: String,
@@ -40,7 +41,9 @@ impl Actor {
 /// The one who acts: the holder of a token of the admin API, or somebody who is signed in to the console.
 #[derive(Debug, Clone)]
 pub enum Principal {
+    /// The holder of this token of the admin API.
     Token(Arc<AdminToken>),
+    /// A person in the console, by the session.
     Console(Arc<ConsoleUser>),
 }
 
@@ -97,6 +100,7 @@ impl Principal {
 
 /// A caller who is known, and the request that they make.
 pub struct Admin {
+    /// The parts of the service that the request needs.
     pub app: Arc<App>,
     origin: Origin,
     principal: Principal,

@@ -30,10 +30,15 @@ const TOUCHED_EVERY: i64 = 60;
 
 /// Somebody whose sign-in was verified.
 pub struct SignedIn {
+    /// How the person proved who they are.
     pub kind: SessionKind,
+    /// The verified address in lower case; empty for a set-up token or link.
     pub email: String,
+    /// The name for people; empty where the sign-in said none.
     pub name: String,
+    /// The only teamspace that the session is for; none but for set-up links.
     pub teamspace_id: Option<String>,
+    /// The set-up link's identifier; empty where there was none.
     pub link_id: String,
     /// How long the session lasts at the most, in seconds.
     pub lifetime: i64,

@@ -1,5 +1,5 @@
-//! What the audit log keeps of a change: the members that differ, each cut to a bound. The members are those of our own
-//! views, so a row is a few KiB at the most, whatever somebody sends.
+//! The part of a change that the audit log keeps: the members that differ, each cut to a bound. The members are those
+//! of our own views, so a row is at most a few KiB, whatever somebody sends.
 
 use std::collections::HashSet;
 

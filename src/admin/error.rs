@@ -19,132 +19,186 @@ pub enum AdminError {
     /// Also for what exists and is not the caller's, so that nobody learns of it.
     #[error("There is nothing here.")]
     NotFound,
+    /// A teamspace's token was used for what concerns the whole deployment.
     #[error("This needs an operator's token.")]
     OperatorOnly,
     /// The policies say no, in their own words.
     #[error("{0}")]
     NotPermitted(String),
+    /// The admin API's budget is spent; with the time to wait.
     #[error("This token, or its teamspace, has used up its budget, or has too many requests under way.")]
     Limited(Limited),
+    /// A name that is to be saved is empty, too long, or holds control characters.
     #[error("A name has 1 to 200 characters without control characters.")]
     NameInvalid,
+    /// A scope of a resource or provider breaks the rules of RFC 6749 §3.3.
     #[error("{0}")]
     ScopeInvalid(ListFault),
 
+    /// The description of a resource's scope is too long.
     #[error("A description has at most 1000 characters.")]
     ScopeDescriptionTooLong,
+    /// The resource lists scopes, and this default scope is not among them.
     #[error("The default scope {0} is none of the resource's scopes.")]
     DefaultScopeUnknown(String),
+    /// The resource's identifier is no URL that tokens can be issued for.
     #[error("{0}")]
     IdentifierInvalid(IdentifierFault),
+    /// A resource is to be offered to teamspaces that do not exist.
     #[error("{0}")]
     TeamspaceUnknown(ListFault),
+    /// Another resource has this identifier, or one that is the same after normalization.
     #[error("A resource of this identifier is registered.")]
     ResourceTaken,
 
+    /// The client is to be registered with keys, which we do not use.
     #[error("Clients authenticate by secret only: jwks and jwks_uri must be null.")]
     JwksUnsupported,
+    /// The client is to authenticate in a way that we do not support.
     #[error("token_endpoint_auth_method must be client_secret_basic or client_secret_post.")]
     AuthMethodUnsupported,
+    /// The client id that the administrator chose cannot be one.
     #[error(
         "A client id has 1 to 200 printable ASCII characters without space, and does not begin with https://."
     )]
     ClientIdInvalid,
+    /// The client secret that the administrator chose is too short, too long, or cannot be sent in a header.
     #[error("A client secret has 16 to 256 printable ASCII characters without space.")]
     ClientSecretInvalid,
+    /// A group of the client is not a group's name, or is listed twice.
     #[error("{0}")]
     GroupsInvalid(ListFault),
+    /// A grant type of the client is not one that we serve, or is listed twice.
     #[error("{0}")]
     GrantTypesInvalid(ListFault),
+    /// A client with this id is registered.
     #[error("Another client has this id.")]
     ClientIdTaken,
 
+    /// The slug could not stand in a URL.
     #[error("A slug has 1 to 63 characters of a-z, 0-9 and -, and no - at its ends.")]
     SlugInvalid,
+    /// The member limit is negative.
     #[error("A member limit is null, 0 or more.")]
     MemberLimitInvalid,
+    /// An email domain of the teamspace is not a domain, or is listed twice.
     #[error("{0}")]
     EmailDomainInvalid(ListFault),
+    /// The time zone is not in the IANA database.
     #[error("A time zone is named as in Europe/Berlin, or is UTC.")]
     TimeZoneInvalid,
+    /// A teamspace with this slug exists.
     #[error("Another teamspace has this slug.")]
     SlugTaken,
+    /// This email domain belongs to another teamspace, and a domain leads to one only.
     #[error("The domain {0} is another teamspace's.")]
     DomainTaken(String),
+    /// Another change came first and took the slug or a domain.
     #[error("The slug or a domain was taken meanwhile.")]
     TakenMeanwhile,
+    /// Policies name the slug that would go, in these policies by their `@id`.
     #[error("Policies name this slug. Change them first, or rename it anyway with ?force=true.")]
     NamedInPolicies(Vec<String>),
 
+    /// The name of the groups claim cannot be a claim's name.
     #[error("groups_claim has 1 to 200 characters without control characters.")]
     GroupsClaimInvalid,
+    /// The provider is to grant a scope that its teamspace's resources do not have.
     #[error("No resource that is offered to this teamspace has the scope {0}.")]
     ScopeUnknown(String),
+    /// A check of the provider failed, or a policy refuses it.
     #[error("{0}")]
     NotAcceptable(Box<NotAcceptable>),
+    /// The issuer and tenant are another teamspace's; this is said to operators only.
     #[error("Another teamspace has configured this issuer.")]
     IssuerTaken,
     /// The answer that a teamspace gets instead: only operators learn which issuers customers have.
     #[error("This issuer cannot be saved here; ask the operator.")]
     IssuerUnavailable,
+    /// The teamspace believes this issuer and tenant already.
     #[error("This teamspace has an identity provider with this issuer and tenant already.")]
     IssuerTwice,
+    /// The singular path was used, and it does not say which provider is meant.
     #[error("The teamspace has several identity providers; use /identity-providers/{{id}}.")]
     SeveralIdentityProviders,
+    /// One more provider would exceed the limit.
     #[error("A teamspace has at most 20 identity providers.")]
     TooManyIdentityProviders,
+    /// The name is another provider's, and administrators tell them apart by it.
     #[error("Another identity provider of this teamspace has this name.")]
     ProviderNameTaken,
+    /// The tenant that the provider is to be pinned to cannot be one.
     #[error("A tenant has 1 to 255 bytes without control characters; null pins none.")]
     TenantInvalid,
+    /// A custom claim's name or type is not allowed, or there are too many.
     #[error("custom_claims are at most 20, each named once with 1 to 255 bytes without control characters.")]
     CustomClaimsInvalid,
+    /// The provider was saved by somebody else between the checks and the saving.
     #[error("The identity provider was changed meanwhile; look at it and try again.")]
     ChangedMeanwhile,
 
+    /// The address is not one that an identity provider would send.
     #[error("Write a plain email address such as dana@example.com, without comments or quotes.")]
     EmailInvalid,
+    /// Only addresses of the teamspace's own domains are members.
     #[error("The email's domain is not one of the teamspace's.")]
     EmailDomainNotAllowed,
+    /// The address is a member's, of whatever status but removed.
     #[error("The teamspace has a member of this email.")]
     MemberExists,
+    /// Every seat is taken.
     #[error("The teamspace is at its member limit.")]
     MemberLimitReached,
+    /// An administrator cannot change the status in this way.
     #[error("{0}")]
     StatusInvalid(#[from] StatusFault),
 
+    /// The set-up token is not one that signs in.
     #[error("This set-up token is not valid: it was used, has expired, or never was one.")]
     SetupTokenInvalid,
 
+    /// The set-up link is not one that signs in.
     #[error(
         "This set-up link does not work. Open the link that you were sent once more; if it leads here again, it was used, \
          has ended or was revoked: ask whoever sent it for a new one."
     )]
     SetupLinkInvalid,
+    /// The lifetime of a set-up link is out of its range.
     #[error("A set-up link can be used for 1 minute to 30 days: write for example 72h.")]
     LinkLifetimeInvalid,
+    /// One more set-up link would exceed the limit.
     #[error("A teamspace has at most 20 open set-up links. Revoke one that nobody needs.")]
     TooManySetupLinks,
+    /// A set-up link was asked for while there is no console to open with it.
     #[error("The console is switched off (`console.enabled`), and a set-up link would lead nowhere.")]
     ConsoleOff,
 
+    /// A command names this slug, and no teamspace has it.
     #[error("there is no teamspace {0}")]
     NoSuchTeamspace(String),
+    /// A command names a token that does not exist.
     #[error("there is no such token")]
     NoSuchToken,
+    /// A command names a key that does not exist.
     #[error("there is no such key")]
     NoSuchKey,
+    /// The key to be removed is the one that signs.
     #[error("this key signs now; run `countersign keys rotate --now` first")]
     KeySigns,
 
+    /// The change is in the database, and this process could not take it over.
     #[error("The change is saved and not in force yet; it will be soon.")]
     NotInForce(#[source] Box<StartError>),
+    /// The database failed, or did not answer in time.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A signing key cannot be made or used.
     #[error(transparent)]
     Signing(#[from] SigningError),
+    /// The system gave no random bytes.
     #[error(transparent)]
     NoEntropy(#[from] NoEntropy),
+    /// The task that made the change panicked; whether it is saved is not known.
     #[error("the change was broken off: {0}")]
     BrokenOff(#[from] JoinError),
 }
@@ -152,27 +206,44 @@ pub enum AdminError {
 /// Why a list is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ListFault {
+    /// Over 1000 entries.
     #[error("There are more than 1000 entries.")]
     TooMany,
+    /// An entry that is not what the list is of.
     #[error("{shown:?}: {rule}")]
-    Entry { shown: String, rule: &'static str },
+    Entry {
+        /// The entry, shortened.
+        shown: String,
+        /// The rule that it breaks, in a sentence.
+        rule: &'static str,
+    },
+    /// An entry is there twice.
     #[error("{shown:?} is listed twice.")]
-    Twice { shown: String },
+    Twice {
+        /// The entry, shortened.
+        shown: String,
+    },
 }
 
 /// Why a resource's identifier is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum IdentifierFault {
+    /// Another character than printable ASCII, or a space.
     #[error("The identifier must be printable ASCII without space.")]
     Character,
+    /// No URL, too long, or with a fragment (RFC 8707 §2).
     #[error("The identifier must be an absolute URL of at most 2048 characters, without #.")]
     Form,
+    /// A URL relative to another.
     #[error("The identifier must be an absolute URL.")]
     NotAbsolute,
+    /// Another scheme than https, and not on loopback.
     #[error("The identifier must be https; http is for loopback only.")]
     NotHttps,
+    /// User name or password in the URL.
     #[error("The identifier must have no user name or password.")]
     UserInfo,
+    /// The issuer's own URL: its tokens would be for the authorization server itself.
     #[error("This is Countersign's own issuer, not an MCP server.")]
     OwnIssuer,
 }
@@ -183,7 +254,9 @@ pub enum IdentifierFault {
 pub struct NotAcceptable {
     /// The check's, or the reason of the policy that says no.
     pub code: Cow<'static, str>,
+    /// Tells the administrator what is wrong and what to do.
     pub message: String,
+    /// Each check that was made, in order, up to the one that failed.
     pub checks: Vec<Check>,
 }
 

@@ -1,4 +1,4 @@
-//! What the policies would say of a sign-in that somebody thinks up.
+//! The policies' answer to a made-up sign-in.
 
 use serde::Deserialize;
 
@@ -27,7 +27,7 @@ pub struct Supposed {
     pub scopes: String,
 }
 
-/// What is wrong with it.
+/// The mistake in the question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SuppositionFault {
     pub field: &'static str,

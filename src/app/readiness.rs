@@ -15,6 +15,7 @@ const FAILURES: u32 = 2;
 /// One thing that sign-ins need.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
+    /// The name in the answer of `/readyz`, which does not change.
     pub name: &'static str,
     /// A constant text; the cause is in the log. None when all is well.
     pub problem: Option<&'static str>,

@@ -12,12 +12,12 @@ use crate::store::snapshot::Snapshot;
 /// Most names that the log and an answer list.
 pub const MAX_LISTED: usize = 100;
 
-/// What the log has told.
+/// The names that the log has mentioned already.
 #[derive(Default)]
 pub(super) struct Told(Mutex<BTreeSet<(Kind, String)>>);
 
 impl App {
-    /// What the policies in force name and the configuration does not have.
+    /// The names in the policies in force that the configuration does not have.
     pub fn unknown_names(&self) -> Vec<Reference> {
         let (policies, snapshot) = (self.policies(), self.snapshot());
         let scopes = scopes(&snapshot);

@@ -86,6 +86,7 @@ enum Command {
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
+    /// Everything was done, and nothing is wrong; the process ends with 0.
     Fine,
     /// Something was found or refused.
     Finding,

@@ -22,6 +22,7 @@ pub enum PrivateOrigin {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConfinedOrigin {
+    /// Scheme, host and port, such as `https://idp.example.com:8443`, without a path.
     pub origin: String,
     /// Their slugs, at least one. A teamspace that is renamed needs its new one here.
     pub teamspaces: Vec<String>,

@@ -6,20 +6,52 @@ use std::path::PathBuf;
 /// One thing that is wrong.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
+    /// The file that was named on the command line does not exist.
     #[error("there is no configuration file {}", .0.display())]
     NoFile(PathBuf),
+    /// The path leads to a directory or a device.
     #[error("{} is no file; expected a configuration file in TOML", .0.display())]
     NotAFile(PathBuf),
+    /// The file exists and cannot be read.
     #[error("cannot read {}: {source}", .path.display())]
-    Unreadable { path: PathBuf, source: std::io::Error },
+    Unreadable {
+        /// The configuration file.
+        path: PathBuf,
+        /// The error from the system.
+        source: std::io::Error,
+    },
+    /// The file is not TOML; the parser's message says where.
     #[error("is not TOML: {0}")]
     NotToml(String),
+    /// A key that the configuration does not have.
     #[error("`{key}` is no key of the configuration{hint}")]
-    Unknown { key: String, hint: String },
+    Unknown {
+        /// The key with its section, as in `jwks.ttl`.
+        key: String,
+        /// The known key that is spelled most alike, as the end of a sentence; else empty.
+        hint: String,
+    },
+    /// A value of the wrong type, or outside its range.
     #[error("`{key}` = `{value}`: {why}")]
-    Invalid { key: String, value: String, why: String },
+    Invalid {
+        /// The key with its section.
+        key: String,
+        /// The value as it was written.
+        value: String,
+        /// The rule that it breaks.
+        why: String,
+    },
+    /// A file that a key names and that cannot be read.
     #[error("`{key}`: cannot read {}: {source}", .path.display())]
-    File { key: String, path: PathBuf, source: std::io::Error },
+    File {
+        /// The key that names it.
+        key: String,
+        /// The file.
+        path: PathBuf,
+        /// The error from the system.
+        source: std::io::Error,
+    },
+    /// A value was given both directly and as the file that holds it.
     #[error("`{0}` and `{0}_file` are both set; keep one")]
     Both(&'static str),
 }

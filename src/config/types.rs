@@ -199,22 +199,33 @@ impl JsonSchema for ByteSize {
 /// Where the caller's address is taken from: the connection, or a header that a proxy sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ClientIpSource {
+    /// The address of the TCP connection: for a service without a proxy before it.
     ConnectInfo,
+    /// The last address in `X-Forwarded-For`, which the nearest proxy added.
     RightmostXForwardedFor,
+    /// The last `for` in `Forwarded` (RFC 7239 §4), which the nearest proxy added.
     RightmostForwarded,
+    /// `X-Real-Ip`, as nginx sets it.
     XRealIp,
+    /// `True-Client-Ip`, as Akamai and Cloudflare Enterprise set it.
     TrueClientIp,
+    /// `CF-Connecting-IP`, as Cloudflare sets it.
     CfConnectingIp,
+    /// `CloudFront-Viewer-Address`, as Amazon CloudFront sets it, with a port.
     CloudFrontViewerAddress,
+    /// `Fly-Client-IP`, as Fly.io sets it.
     FlyClientIp,
+    /// `X-Envoy-External-Address`, as Envoy sets it.
     XEnvoyExternalAddress,
 }
 
 /// The algorithm of our own access tokens (RFC 7518 §3.1, RFC 8037 §3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum SigningAlg {
+    /// ECDSA over P-256 with SHA-256.
     #[serde(rename = "ES256")]
     Es256,
+    /// Ed25519. Not every resource server can verify it.
     #[serde(rename = "EdDSA")]
     EdDsa,
     /// About ten times the CPU of ES256 for each token.

@@ -40,10 +40,13 @@ pub type DemoError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The running parts and where they are.
 pub struct Stage {
+    /// The issuer identifier of the running authorization server, its base URL.
     pub issuer: String,
+    /// An operator's token for the admin API.
     pub admin_token: String,
     /// Opens the console signed in, once.
     pub console_link: String,
+    /// The URL of the demo's MCP server.
     pub mcp_url: String,
     /// The identity provider of the teamspace `acme`.
     pub acme: (String, DemoIdp),

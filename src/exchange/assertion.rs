@@ -43,7 +43,9 @@ pub struct IdJag(AuthenticAssertion);
 /// An authentic assertion that breaks a rule.
 #[derive(Debug)]
 pub struct Unfit {
+    /// The assertion, whose claims the decision log may show.
     pub assertion: Box<AuthenticAssertion>,
+    /// The answer to the request.
     pub error: TokenError,
 }
 

@@ -25,10 +25,13 @@ use crate::token::preview;
 /// What is asked.
 #[derive(Debug)]
 pub struct Asked<'a> {
+    /// The encoded assertion. It is not used up.
     pub assertion: &'a str,
     /// The client that would redeem it; it need not authenticate.
     pub client_id: &'a str,
+    /// The scopes that the request would ask for; none without the parameter.
     pub scope: Option<&'a [String]>,
+    /// The values of `resource` that the request would have.
     pub resource: &'a [String],
     /// The teamspace that the asker may see: an assertion of another's issuer is unknown to it.
     pub teamspace_id: Option<&'a str>,
@@ -41,6 +44,7 @@ pub struct Asked<'a> {
 /// The answer, for administrators: it names what the token endpoint tells nobody.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Explanation {
+    /// Every check, in the order in which they are made.
     pub checks: Vec<Checked>,
     /// Each question that the policies were asked, its answer, and what each policy had to say.
     #[schema(value_type = Vec<Object>)]
@@ -57,6 +61,7 @@ pub struct Explanation {
     /// The claims of the token that would be issued; member id and `jti` of a new member are made up.
     #[schema(required)]
     pub token: Option<Value>,
+    /// The refusal; null where a token would be issued.
     #[schema(required)]
     pub error: Option<Refusal>,
 }
@@ -65,6 +70,7 @@ pub struct Explanation {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ExplainedCheck)]
 pub struct Checked {
+    /// The check's name.
     pub check: Check,
     /// `passed`, `failed` or `not_reached`.
     pub outcome: &'static str,
@@ -73,13 +79,18 @@ pub struct Checked {
 /// What the token endpoint would answer, and what its log would say.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Refusal {
+    /// The `error` of the answer (RFC 6749 §5.2).
     pub error: &'static str,
+    /// The `error_description` of the answer.
     pub description: String,
+    /// The stable reason, as in the decision log.
     #[schema(value_type = String)]
     pub reason: Reason,
+    /// What was expected and what came.
     pub detail: String,
     /// Who can fix it, the likeliest first.
     pub who: &'static [Fixer],
+    /// The remedy, in a sentence for that person.
     pub what_to_do: &'static str,
 }
 

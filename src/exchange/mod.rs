@@ -32,15 +32,21 @@ use verify::{resolve_target, verify};
 
 /// A request at the token endpoint, as it came.
 pub struct TokenCall<'a> {
+    /// The value of the `Authorization` header; none without one.
     pub authorization: Option<&'a [u8]>,
+    /// The form, not yet decoded.
     pub body: &'a [u8],
+    /// The caller's address, by the rules for proxies.
     pub address: IpAddr,
+    /// The identifier that the log, the decision log and the answer name the request by.
     pub request_id: &'a str,
 }
 
 /// What came of a request, and the row that the decision log has of it.
 pub struct Exchanged {
+    /// The token, or the refusal.
     pub result: Result<TokenResponse, TokenError>,
+    /// The row of the decision log. Of many refusals alike only some are written; the rest is counted.
     pub record: Arc<NewSignIn>,
 }
 

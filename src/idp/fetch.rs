@@ -24,31 +24,43 @@ const FOR_ADMINISTRATORS: usize = 16;
 /// Why something was not fetched. The text never repeats what the other side answered.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
+    /// The text cannot be parsed as a URL.
     #[error("is no URL")]
     NotAUrl,
+    /// Another scheme, and not an origin that `fetch.private_origins` excuses.
     #[error("must be https")]
     NotHttps,
+    /// Another port, and not an origin that `fetch.private_origins` excuses.
     #[error("must not name a port other than 443")]
     Port,
+    /// User name or password in the URL.
     #[error("must not contain a user name or password")]
     Credentials,
+    /// The host has an address on loopback, in a private network, or otherwise not on the internet.
     #[error("resolves to an address that is not public")]
     PrivateAddress,
+    /// The host name has no address.
     #[error("is at a host that cannot be looked up: {0}")]
     Lookup(#[from] LookupError),
+    /// No connection, or one that broke, in this way; a constant text.
     #[error("cannot be reached: {0}")]
     Unreachable(&'static str),
+    /// No whole answer within `fetch.timeout`.
     #[error("did not answer in time")]
     Timeout,
     /// Any of the four before.
     #[error("cannot be reached at a public address")]
     NotReached,
+    /// Another HTTP status than 200.
     #[error("answered with status {0}")]
     Status(u16),
+    /// A redirect (3xx): the URL that is configured must be the right one.
     #[error("redirects to another place, which is not followed")]
     Redirect,
+    /// The body is no JSON.
     #[error("did not answer with JSON")]
     NotJson,
+    /// The body is longer than `fetch.max_size`, in bytes.
     #[error("answered with more than {0} bytes")]
     TooLarge(usize),
 }
@@ -76,6 +88,7 @@ pub struct FetcherError(String);
 /// A fetched document.
 #[derive(Debug)]
 pub struct Fetched {
+    /// The document.
     pub json: Value,
     /// `max-age` of the answer's Cache-Control, in seconds.
     pub max_age: Option<i64>,

@@ -30,24 +30,41 @@ pub const ALLOWED_ALGORITHMS: &str = "RS256, PS256, ES256, ES384 and EdDSA (Ed25
 /// Why a key of a set is left out: told after "the key".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unusable {
+    /// The member of `keys` is a text, a number or a list.
     #[error("is no JSON object")]
     NotAnObject,
+    /// The key has private parts, such as `d`.
     #[error("is a private key, which nobody should publish")]
     Private,
+    /// `use` is not `sig`, or `key_ops` lacks `verify` (RFC 7517 §4.2 and §4.3).
     #[error("is not for verifying signatures (`use` or `key_ops`)")]
     OtherUse,
+    /// A symmetric key, or a curve that no allowed algorithm has.
     #[error("is of another kind than RSA, P-256, P-384 and Ed25519 (`kty`, `crv`)")]
     Kind,
+    /// `alg` (RFC 7517 §4.4) is for encryption, or for keys of another kind.
     #[error("has an `alg` that is not for signatures of its kind")]
     Alg,
+    /// A member that keys of its kind must have is absent or malformed.
     #[error("has no `{0}` in base64url")]
     Missing(&'static str),
+    /// RSA with a modulus that is too short to be safe, or so long that verifying is slow; in bits.
     #[error("is RSA of {0} bits; 2048 to 8192 are taken")]
     RsaSize(usize),
+    /// RSA with a public exponent that is not an odd number over 1.
     #[error("has an `e` that is even, 1, or longer than 8 bytes")]
     Exponent,
+    /// A coordinate of the wrong length (RFC 7518 §6.2.1.2).
     #[error("has an `{name}` of {found} bytes; its curve takes {wanted}")]
-    Length { name: &'static str, found: usize, wanted: usize },
+    Length {
+        /// The member's name, `x` or `y`.
+        name: &'static str,
+        /// Its bytes.
+        found: usize,
+        /// The bytes of the curve's coordinates.
+        wanted: usize,
+    },
+    /// Coordinates that do not fulfil the curve's equation.
     #[error("is no point of its curve")]
     OffCurve,
 }
@@ -61,6 +78,7 @@ impl Unusable {
 
 /// A key that can verify assertions.
 pub struct VerificationKey {
+    /// The key's identifier in its set (RFC 7517 §4.5); none where the set gives it none.
     pub kid: Option<String>,
     /// Parsed once for each algorithm that the key's type, curve and `alg` allow: checking a signature
     /// parses nothing.

@@ -18,6 +18,7 @@ pub use unreadable::UnreadableAddresses;
 /// Too many; try again after so many seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limited {
+    /// Seconds to wait, for the header `Retry-After`.
     pub retry_after: u64,
 }
 

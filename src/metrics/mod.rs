@@ -1,4 +1,4 @@
-//! What monitoring reads: counts of this process, in the OpenMetrics text format.
+//! Metrics of this process for monitoring, in the OpenMetrics text format.
 
 pub(crate) mod process;
 
@@ -28,11 +28,14 @@ const DURATIONS: [f64; 14] =
 const GRANTED: &str = "granted";
 const REFUSED: &str = "refused";
 
-/// What came of reading the policies again.
+/// The outcome of reading the policies again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reload {
+    /// Other policies are in force now.
     Loaded,
+    /// The files hold what is in force already.
     Unchanged,
+    /// The files cannot be used; what was in force stays.
     Failed,
 }
 
@@ -63,7 +66,7 @@ struct StreamLabels {
     stream: String,
 }
 
-/// What is counted of one log stream.
+/// The counters of one log stream.
 #[derive(Clone)]
 pub struct StreamMetrics {
     /// Rows that the receiver took.

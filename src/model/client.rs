@@ -5,19 +5,30 @@ use crate::text_enum::text_enum;
 
 text_enum! {
     /// How a client authenticates (RFC 7591 §2). The two secret methods are interchangeable for one client.
-    AuthMethod { Basic = "client_secret_basic", Post = "client_secret_post" }
+    AuthMethod {
+        /// Id and secret in the `Authorization` header (RFC 6749 §2.3.1).
+        Basic = "client_secret_basic",
+        /// Id and secret in the form (RFC 6749 §2.3.1).
+        Post = "client_secret_post",
+    }
 }
 
 /// A client of the token endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegisteredClient {
+    /// The identifier (RFC 6749 §2.2), which we choose; unique in the deployment, and no secret.
     pub client_id: String,
+    /// The name for people, as the administrator wrote it.
     pub client_name: String,
+    /// The way of sending the secret that the client was registered with.
     pub token_endpoint_auth_method: AuthMethod,
+    /// The grant types that it may use (RFC 7591 §2).
     pub grant_types: Vec<String>,
     /// Groups that policies can name.
     pub groups: Vec<String>,
+    /// Whether it gets tokens. A client that is switched off is refused as if its secret were wrong.
     pub enabled: bool,
+    /// The time of its registration.
     pub created_at: UnixSeconds,
     /// One, or two while the older is being replaced; oldest first.
     pub secrets: Vec<ClientSecret>,
@@ -26,9 +37,13 @@ pub struct RegisteredClient {
 /// SHA-256 of a secret; the secret itself is shown once and never kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientSecret {
+    /// The identifier by which an administrator deletes this secret; it reveals nothing about it.
     pub id: String,
+    /// The client that proves itself with the secret.
     pub client_id: String,
+    /// The digest in lower-case hexadecimal, 64 digits.
     pub secret_digest: String,
+    /// The time at which the secret was made and shown.
     pub created_at: UnixSeconds,
 }
 

@@ -11,10 +11,11 @@ pub struct ConsoleUser {
     pub email: String,
     /// The name that the sign-in told, for the page; the email where there was none.
     pub name: String,
+    /// The rights that they have from the start: an operator's, a member's or those of a link.
     pub kind: UserKind,
 }
 
-/// What a person is to the deployment.
+/// The kind of access that a person has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UserKind {
     /// One of the company that runs the service: sees everything.
@@ -22,13 +23,20 @@ pub enum UserKind {
     /// A member of these teamspaces.
     Member(Vec<Membership>),
     /// A customer's administrator without an account, who came by a set-up link.
-    SetupLink { teamspace_id: String, link_id: String },
+    SetupLink {
+        /// The only teamspace that the link opens.
+        teamspace_id: String,
+        /// The link's identifier, for the audit log.
+        link_id: String,
+    },
 }
 
 /// A person's place in one teamspace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Membership {
+    /// The identifier of the teamspace.
     pub teamspace_id: String,
+    /// The person's role in it.
     pub role: Role,
 }
 

@@ -9,7 +9,16 @@ use crate::text_enum::text_enum;
 
 text_enum! {
     /// Which product issues the assertions; it decides extra checks on save.
-    Provider { Okta = "okta", Claude = "claude", Entra = "entra", Oidc = "oidc" }
+    Provider {
+        /// Okta, with Cross App Access.
+        Okta = "okta",
+        /// Claude, as an identity provider of its own.
+        Claude = "claude",
+        /// Microsoft Entra.
+        Entra = "entra",
+        /// Any other provider that publishes OpenID Connect or OAuth metadata.
+        Oidc = "oidc",
+    }
 }
 
 impl Provider {
@@ -26,14 +35,25 @@ impl Provider {
 
 text_enum! {
     /// The type of a claim's value.
-    ClaimType { Text = "text", Long = "long", Boolean = "boolean", Texts = "texts" }
+    ClaimType {
+        /// A JSON string; Cedar's `String`.
+        Text = "text",
+        /// A whole number of 64 bits; Cedar's `Long`.
+        Long = "long",
+        /// True or false; Cedar's `Bool`.
+        Boolean = "boolean",
+        /// An array of strings, or one string; Cedar's `Set<String>`.
+        Texts = "texts",
+    }
 }
 
 /// A claim of this identity provider that policies may read, beside those that every assertion can have.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "WrittenClaim", into = "WrittenClaim")]
 pub struct CustomClaim {
+    /// The claim's name in the assertion.
     pub name: String,
+    /// The type that a value must have; a claim of another type refuses the assertion.
     pub claim_type: ClaimType,
 }
 
@@ -89,10 +109,13 @@ impl From<CustomClaim> for WrittenClaim {
 /// An identity provider that a teamspace believes. A teamspace may have several.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdentityProvider {
+    /// A random identifier, unique in the deployment. Policies read it as the id of `principal.provider`.
     pub id: String,
+    /// The teamspace that believes it.
     pub teamspace_id: String,
     /// For people; unique in its teamspace.
     pub name: String,
+    /// The product, for its own checks and for the wizard's instructions.
     pub provider: Provider,
     /// Exactly as the provider's metadata says it.
     pub issuer: String,
@@ -104,9 +127,13 @@ pub struct IdentityProvider {
     pub scope: String,
     /// The claim that lists the subject's groups.
     pub groups_claim: String,
+    /// The claims that policies may read as `claims.custom`.
     pub custom_claims: Vec<CustomClaim>,
+    /// Whether its assertions are accepted.
     pub enabled: bool,
+    /// The time at which it was added.
     pub created_at: UnixSeconds,
+    /// The time of the last change by an administrator.
     pub updated_at: UnixSeconds,
 }
 

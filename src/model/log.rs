@@ -5,7 +5,7 @@ use crate::text_enum::text_enum;
 text_enum! {
     /// A log whose rows are sealed.
     Log {
-        /// What came of every request at the token endpoint.
+        /// The outcome of every request at the token endpoint.
         Decisions = "decisions",
         /// Who changed what.
         Admin = "admin",

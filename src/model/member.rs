@@ -5,12 +5,28 @@ use crate::text_enum::text_enum;
 
 text_enum! {
     /// The rights of a member in the teamspace's own administration.
-    Role { Owner = "owner", Admin = "admin", Developer = "developer" }
+    Role {
+        /// By the shipped policies, reads and changes everything of the teamspace.
+        Owner = "owner",
+        /// By the shipped policies, may do what an owner may.
+        Admin = "admin",
+        /// By the shipped policies, reads everything of the teamspace and changes nothing.
+        Developer = "developer",
+    }
 }
 
 text_enum! {
     /// Whether a member comes in. A removed one stays out until invited again.
-    Status { Active = "active", Invited = "invited", Suspended = "suspended", Removed = "removed" }
+    Status {
+        /// Signs in, and takes a seat.
+        Active = "active",
+        /// Has not signed in yet, and takes a seat already.
+        Invited = "invited",
+        /// Is refused until an administrator lifts it; takes no seat.
+        Suspended = "suspended",
+        /// Is refused until invited again, and takes no seat.
+        Removed = "removed",
+    }
 }
 
 impl Status {
@@ -45,15 +61,21 @@ pub struct StatusFault {
 /// A person in a teamspace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
+    /// A random identifier, unique in the deployment: the `sub` of this person's access tokens.
     pub id: String,
+    /// The teamspace that the membership is in. The same person in another teamspace is another member.
     pub teamspace_id: String,
     /// Lower case.
     pub email: String,
+    /// The member's rights in the console; policies read it as well.
     pub role: Role,
+    /// Whether the member may sign in.
     pub status: Status,
     /// `sign-in` or `invitation`.
     pub provisioned_by: String,
+    /// The time of the invitation or of the first sign-in.
     pub created_at: UnixSeconds,
+    /// The time of the last granted token request; none before the first.
     pub last_sign_in_at: Option<UnixSeconds>,
     /// Assertions about a sign-in at or before this time are refused.
     pub sessions_ended_at: Option<UnixSeconds>,

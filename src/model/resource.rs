@@ -6,7 +6,9 @@ use crate::clock::UnixSeconds;
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResourceScope {
+    /// One scope token (RFC 6749 §3.3: printable ASCII without spaces, `"` and `\`).
     pub name: String,
+    /// A description for people of what the scope allows. May be empty.
     #[serde(default)]
     pub description: String,
 }
@@ -14,11 +16,13 @@ pub struct ResourceScope {
 /// An MCP server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resource {
+    /// A random identifier, unique in the deployment.
     pub id: String,
     /// The `aud` of its tokens, as registered.
     pub identifier: String,
     /// The identifier after the syntax normalization of RFC 3986 §6.2.2, by which it is found.
     pub normalized: String,
+    /// The name for people.
     pub name: String,
     /// Empty: any well-formed scope passes through, each decided by policy.
     pub scopes: Vec<ResourceScope>,
@@ -26,6 +30,7 @@ pub struct Resource {
     pub default_scopes: Vec<String>,
     /// Slugs of the teamspaces that may use it; none means every teamspace.
     pub teamspaces: Option<Vec<String>>,
+    /// The time of its registration.
     pub created_at: UnixSeconds,
 }
 

@@ -62,7 +62,7 @@ impl ScopeRequest<'_> {
         }
     }
 
-    /// What the identity provider authorized and the teamspace's setting leaves out, for the log.
+    /// The scopes that the identity provider authorized and the teamspace's setting leaves out, for the log.
     fn note_dropped(&self, bound: &[String], outside: &Reason, candidates: &mut Candidates) {
         if self.requested.is_some() {
             return;

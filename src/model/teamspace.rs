@@ -6,15 +6,26 @@ use crate::text_enum::text_enum;
 
 text_enum! {
     /// The plan that a teamspace has bought.
-    Plan { Free = "free", Pro = "pro", Enterprise = "enterprise" }
+    Plan {
+        /// Costs nothing.
+        Free = "free",
+        /// Paid, for small teams.
+        Pro = "pro",
+        /// Paid, for companies.
+        Enterprise = "enterprise",
+    }
 }
 
 /// A customer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Teamspace {
+    /// A random identifier, unique in the deployment, which never changes.
     pub id: String,
+    /// The short name in URLs and policies: unique, and an administrator can change it.
     pub slug: String,
+    /// The name for people.
     pub name: String,
+    /// The plan that the customer pays for; policies read it.
     pub plan: Plan,
     /// Most active and invited members; none means unlimited.
     pub member_limit: Option<i64>,
@@ -22,6 +33,7 @@ pub struct Teamspace {
     pub email_domains: Vec<String>,
     /// By its IANA name, such as `Europe/Berlin`.
     pub time_zone: String,
+    /// The time at which it was added.
     pub created_at: UnixSeconds,
 }
 

@@ -3,15 +3,21 @@
 /// The `error` member of an error answer (RFC 6749 §5.2 and its extensions) with its HTTP status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorCode {
+    /// A parameter is missing, repeated or malformed (RFC 6749 §5.2).
     InvalidRequest,
     /// The same code for a body that is too large (RFC 9110 §15.5.14).
     BodyTooLarge,
     /// The request did not arrive, or was not answered, in time (RFC 9110 §15.5.9).
     Timeout,
+    /// The client did not prove who it is (RFC 6749 §5.2); 401.
     InvalidClient,
+    /// The assertion is not valid, or was used before (RFC 7521 §4.1).
     InvalidGrant,
+    /// The client may not use this grant (RFC 6749 §5.2).
     UnauthorizedClient,
+    /// The token endpoint does not serve this grant type (RFC 6749 §5.2).
     UnsupportedGrantType,
+    /// A scope is malformed, unknown, or not granted (RFC 6749 §5.2).
     InvalidScope,
     /// RFC 8707 §2.
     InvalidTarget,
@@ -21,6 +27,7 @@ pub enum ErrorCode {
     TooManyRequests,
     /// 503, with `Retry-After`.
     TemporarilyUnavailable,
+    /// The service failed; its log says why; 500.
     ServerError,
 }
 

@@ -1,4 +1,4 @@
-//! What can go wrong at the token endpoint: the code on the wire, the reason in the decision log,
+//! The errors of the token endpoint: the code on the wire, the reason in the decision log,
 //! a short public text, and a private cause.
 
 use std::borrow::Cow;
@@ -11,7 +11,9 @@ pub use super::reason::Reason;
 #[derive(Debug, thiserror::Error)]
 #[error("{reason}: {description}")]
 pub struct TokenError {
+    /// The code and status of the answer.
     pub code: ErrorCode,
+    /// The stable reason for logs, metrics and policies' authors, finer than the code.
     pub reason: Reason,
     /// `error_description`: constant, or a policy's `@message`.
     pub description: Cow<'static, str>,

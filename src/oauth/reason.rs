@@ -112,7 +112,7 @@ pub struct About {
     /// Who can fix it, the likeliest first.
     #[serde(rename = "who")]
     pub fixers: &'static [Fixer],
-    /// What happened.
+    /// The event in one sentence.
     pub meaning: &'static str,
     /// One sentence about what to do.
     pub what_to_do: &'static str,
@@ -295,7 +295,7 @@ reasons! {
     }
 }
 
-/// What holds for reasons that are in no table, since policies of yours give them.
+/// The entry for reasons that are in no table because the deployment's own policies give them.
 static OF_A_POLICY: About = About {
     reason: "",
     checks: &[Check::Policies],

@@ -12,7 +12,9 @@ const MAX_PARAMETERS: usize = 64;
 /// Parameters that may carry a client's credentials.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct FormCredentials {
+    /// The client's identifier (RFC 6749 §2.3.1); allowed beside HTTP Basic if it names the same client.
     pub client_id: Option<String>,
+    /// The client's secret, for `client_secret_post`.
     pub client_secret: Option<String>,
     /// RFC 7521 §4.2: not supported, but never ignored.
     pub client_assertion: bool,
@@ -21,19 +23,28 @@ pub struct FormCredentials {
 /// A well-formed token request of any grant type.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct TokenRequest {
+    /// The grant that is asked for; never empty.
     pub grant_type: String,
+    /// The encoded assertion (RFC 7521 §4.1); none when absent or empty.
     pub assertion: Option<String>,
+    /// The scopes asked for, without repetition; none when the parameter is absent or empty.
     pub scope: Option<Vec<String>>,
+    /// The values of `resource` (RFC 8707 §2) in the order of the form; it may be repeated.
     pub resource: Vec<String>,
+    /// Whether `authorization_details` (RFC 9396) was sent, which we refuse.
     pub authorization_details: bool,
+    /// The client's credentials, if the form has any.
     pub credentials: FormCredentials,
 }
 
 /// A request for the JWT bearer grant (RFC 7523 §2.1).
 #[derive(Debug, PartialEq, Eq)]
 pub struct BearerRequest {
+    /// The encoded assertion, which nobody has verified yet.
     pub assertion: String,
+    /// The scopes asked for, without repetition; none when the client leaves them to us.
     pub scope: Option<Vec<String>>,
+    /// The values of `resource` as they were sent.
     pub resource: Vec<String>,
 }
 
@@ -128,7 +139,7 @@ impl Form {
     }
 }
 
-/// What stands between the separators. An assertion is long: many bytes are looked at together.
+/// The parts between the separators. An assertion is long, so the search takes many bytes at a time.
 fn split(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     let mut start = 0;
     let ends = memchr::memchr_iter(separator, text).chain(std::iter::once(text.len()));

@@ -20,8 +20,11 @@ pub fn is_never_granted(scope: &str) -> bool {
 /// Why a text is no list of scopes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScopeFault {
+    /// Over 4096 bytes.
     TooLong,
+    /// A scope has a character that RFC 6749 §3.3 does not allow.
     Character,
+    /// Over 100 different scopes.
     TooMany,
 }
 
@@ -50,7 +53,9 @@ pub fn is_scope_token(text: &str) -> bool {
 /// The scopes to be decided, and those that are out already.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Candidates {
+    /// The scopes that policies decide, without repetition, in the order of the answer.
     pub scopes: Vec<String>,
+    /// The scopes that are refused whatever policies say, each with its reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<(String, Reason)>,
     /// Whether assertion or request asked for scopes, so that granting none is an error.

@@ -5,11 +5,17 @@ use serde::{Deserialize, Serialize};
 /// The questions that policies answer. Those of a sign-in come in the order in which they are asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Action {
+    /// May this issuer be saved as an identity provider of the teamspace?
     ConfigureIssuer,
+    /// Is the issuer of the assertion believed for the teamspace?
     TrustIssuer,
+    /// May a person who is not a member become one?
     ProvisionMember,
+    /// May the member sign in?
     AdmitMember,
+    /// May the member have a token for this MCP server?
     GrantResource,
+    /// May the token carry this scope? Asked once for each scope.
     GrantScope,
     /// What somebody wants to do in the console or by the admin API.
     #[serde(untagged)]
@@ -100,7 +106,9 @@ console_actions! {
 /// What an action of the console can be asked of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConsoleScope {
+    /// One teamspace.
     Teamspace,
+    /// The deployment as a whole.
     Deployment,
     /// Of one teamspace, or of the deployment and so of all.
     Both,

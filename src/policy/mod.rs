@@ -42,13 +42,16 @@ pub use validate::load::{PolicyFile, Validated};
 /// The policies in force.
 #[derive(Debug)]
 pub struct Policies {
+    /// The set as questions are asked of it.
     pub compiled: CompiledPolicies,
     /// SHA-256 over schema and files: two replicas that show the same hash decide alike.
     pub hash: String,
+    /// The files, each with its policies.
     pub files: Vec<PolicyFile>,
     /// Warnings of the validator, such as a policy that can never match.
     pub warnings: Vec<String>,
     /// The set as text: [`PolicySource::from_content`] makes it again.
     pub content: String,
+    /// The time at which it came into force, in seconds since 1970.
     pub loaded_at: UnixSeconds,
 }

@@ -27,14 +27,19 @@ const AT_ONCE: usize = 32;
 /// Why a host name has no address for us. The text repeats nothing that DNS answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LookupError {
+    /// The text cannot be a host name, or the port is not a number.
     #[error("it is not a host name")]
     NotAName,
+    /// The name does not exist, or has neither an IPv4 nor an IPv6 address.
     #[error("the name has no address")]
     NoAddress,
+    /// No server answered within this deadline.
     #[error("no answer from DNS within {0:?}")]
     NoAnswer(Duration),
+    /// As many look-ups as are allowed are under way.
     #[error("too many other names are being looked up")]
     Busy,
+    /// Every server answered with an error, or none could be set up.
     #[error("the DNS servers fail or cannot be reached")]
     Failed,
 }

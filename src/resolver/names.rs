@@ -27,8 +27,11 @@ const LONGEST_ABSENT: Duration = Duration::from_secs(30);
 /// Where the system keeps its configuration of host names, and how often to look whether it has changed.
 #[derive(Debug, Clone)]
 pub struct Files {
+    /// The file that names the DNS servers, `/etc/resolv.conf` on most systems.
     pub resolv_conf: PathBuf,
+    /// The file of fixed names, `/etc/hosts` on most systems. It goes before DNS.
     pub hosts: PathBuf,
+    /// The least time between two looks for a change.
     pub look_every: Duration,
 }
 

@@ -30,7 +30,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Where the service listens.
 pub struct Listeners {
+    /// Serves the token endpoint, the metadata and the admin API, and the console where it has no listener of its
+    /// own.
     pub public: TcpListener,
+    /// Serves `/healthz`, `/readyz` and `/metrics`.
     pub management: TcpListener,
     /// Where the console has a listener of its own.
     pub console: Option<TcpListener>,
@@ -39,6 +42,7 @@ pub struct Listeners {
 /// How the service runs.
 #[derive(Default)]
 pub struct Options {
+    /// How often the background tasks run.
     pub pace: Pace,
     /// SIGHUP, once for the policies and once for the shadow set: each has its files read at once.
     pub hangups: Option<[Signal; 2]>,
@@ -47,8 +51,10 @@ pub struct Options {
 /// Why the service cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum RuntimeError {
+    /// The database failed at the start.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A log stream cannot be set up.
     #[error(transparent)]
     LogStream(#[from] stream::StartError),
 }
@@ -86,8 +92,8 @@ impl Service {
         &self.tasks
     }
 
-    /// What stops the service when it is cancelled: it takes no new requests, answers the open ones, and writes what it
-    /// has counted.
+    /// The token that stops the service: it takes no new requests, answers the open ones, and writes the counts that
+    /// it still has.
     pub fn stop(&self) -> &CancellationToken {
         &self.stop
     }
@@ -156,7 +162,7 @@ impl Starting<'_> {
         });
     }
 
-    /// What brings changes of configuration and policies into force.
+    /// The tasks that bring changes of configuration and policies into force.
     fn follow(&mut self, hangups: Option<[Signal; 2]>) -> Result<(), StoreError> {
         let (app, config) = (self.app, &self.app.config);
         let [policies, shadow] = hangups.map_or([None, None], |hangups| hangups.map(Some));
@@ -179,7 +185,7 @@ impl Starting<'_> {
         Ok(())
     }
 
-    /// What writes records and deletes old ones.
+    /// The tasks that write records and delete old ones.
     fn keep_records(&mut self) {
         let app = self.app;
         // It also forgets what callers have left behind in memory.

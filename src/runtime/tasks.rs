@@ -25,7 +25,9 @@ pub enum Stage {
 /// A task that is to run until it is stopped.
 #[derive(Debug, Clone)]
 pub struct Task {
+    /// The name in the log when the task fails.
     pub name: String,
+    /// Whether it is stopped early or late when the service ends.
     pub stage: Stage,
     /// Whether the service must not go on without it.
     pub is_essential: bool,

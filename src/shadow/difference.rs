@@ -13,12 +13,15 @@ use crate::store::sign_ins::NewSignIn;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum DecisionOutcome {
+    /// A token.
     Granted {
+        /// The scopes of the token.
         scopes: BTreeSet<String>,
         /// What the policies shorten the token's life to, in seconds.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         lifetime: Option<i64>,
     },
+    /// No token.
     Refused {
         /// The wire's code.
         error: String,

@@ -30,15 +30,20 @@ const BATCH: usize = 128;
 
 /// A decision that took effect, and what it stood on.
 pub struct Decided<'a> {
+    /// The policies that decided.
     pub policies: &'a Policies,
+    /// The facts that they decided on.
     pub facts: &'a Facts,
+    /// Their decision.
     pub decision: &'a Decision,
 }
 
 /// Numbers of decisions since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ShadowCounts {
+    /// Decisions that the shadow set made as well.
     pub evaluated: u64,
+    /// Decisions that it made differently.
     pub different: u64,
     /// Differences of which nothing is written down.
     pub dropped: u64,

@@ -17,18 +17,25 @@ use seal::{open, seal};
 /// Why there is no signing key.
 #[derive(Debug, thiserror::Error)]
 pub enum SigningError {
+    /// The database failed, or did not answer in time.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The stored key with this `kid` cannot be read.
     #[error("signing key {0} is damaged")]
     Damaged(String),
+    /// The stored key with this `kid` needs the encryption key, which is absent or another one.
     #[error("signing key {0} is encrypted; set keys.encryption_key to the key that it was encrypted with")]
     Sealed(String),
+    /// The encryption key that is configured has another length or form.
     #[error("keys.encryption_key must be 32 bytes, base64url without padding")]
     BadEncryptionKey,
+    /// The cryptographic library made no key.
     #[error("a key cannot be generated")]
     Generation,
+    /// The system gave no random bytes.
     #[error(transparent)]
     NoEntropy(#[from] NoEntropy),
+    /// The cryptographic library made no signature.
     #[error("cannot sign")]
     Sign,
 }

@@ -11,14 +11,23 @@ use crate::model::actor_kind::ActorKind;
 #[derive(Debug, Clone, PartialEq, Eq, Insertable)]
 #[diesel(table_name = admin_events)]
 pub struct NewAdminEvent {
+    /// The time of the change, in seconds since 1970.
     pub at: UnixSeconds,
+    /// The name of whoever made the change: a token's name, a person's email, or `command line`.
     pub actor: String,
+    /// The kind of object and what was done to it, such as `member.invite`.
     pub action: String,
+    /// The identifier of the object that was changed, of whatever kind `action` says.
     pub object: String,
+    /// The teamspace that the object is of; none for clients, resources, signing keys and operators' tokens.
     pub teamspace_id: Option<String>,
+    /// The identifier of the request, as in the service's log; empty for a command.
     pub request_id: String,
+    /// JSON: the members that differ, as they were; none when the object is new.
     pub old_value: Option<String>,
+    /// JSON: the members that differ, as they are now; none when the object is gone.
     pub new_value: Option<String>,
+    /// How the actor came to make the change: by a token, a session or a command.
     pub actor_kind: ActorKind,
     /// The id of the actor's token, session or set-up link; empty for a command.
     pub actor_id: String,
@@ -30,17 +39,29 @@ pub struct NewAdminEvent {
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = admin_events)]
 pub struct AdminEvent {
+    /// Rises with each row; the cursor of the list.
     pub id: i64,
+    /// The time of the change, in seconds since 1970.
     pub at: UnixSeconds,
+    /// The name of whoever made the change: a token's name, a person's email, or `command line`.
     pub actor: String,
+    /// The kind of object and what was done to it, such as `member.invite`.
     pub action: String,
+    /// The identifier of the object that was changed, of whatever kind `action` says.
     pub object: String,
+    /// The teamspace that the object is of; none for clients, resources, signing keys and operators' tokens.
     pub teamspace_id: Option<String>,
+    /// The identifier of the request, as in the service's log; empty for a command.
     pub request_id: String,
+    /// JSON: the members that differ, as they were; none when the object is new.
     pub old_value: Option<String>,
+    /// JSON: the members that differ, as they are now; none when the object is gone.
     pub new_value: Option<String>,
+    /// How the actor came to make the change: by a token, a session or a command.
     pub actor_kind: ActorKind,
+    /// The id of the actor's token, session or set-up link; empty for a command.
     pub actor_id: String,
+    /// The address that the request came from; empty for a command.
     pub address: String,
 }
 
@@ -53,6 +74,7 @@ pub struct Filter {
     pub actor: Option<String>,
     /// An action, or all actions of a kind of object: `member` stands for `member.invite` and the others.
     pub action: Option<String>,
+    /// The identifier of one object.
     pub object: Option<String>,
     /// The first time.
     pub from: Option<UnixSeconds>,

@@ -10,12 +10,17 @@ use crate::clock::UnixSeconds;
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = admin_tokens)]
 pub struct AdminToken {
+    /// Random, by which the token is deleted; it is no secret.
     pub id: String,
+    /// The name for people, which the audit log keeps.
     pub name: String,
+    /// SHA-256 of the token in hexadecimal; the token itself is shown once and never kept.
     pub token_digest: String,
     /// None: an operator's, who sees everything.
     pub teamspace_id: Option<String>,
+    /// The time at which it was made.
     pub created_at: UnixSeconds,
+    /// The time from which it is refused; none for a token without an end.
     pub expires_at: Option<UnixSeconds>,
 }
 

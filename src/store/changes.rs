@@ -18,6 +18,7 @@ pub enum Changed {
     Resource(String),
     /// The members of the teamspace with this id.
     Members(String),
+    /// The keys that sign access tokens.
     SigningKeys,
 }
 
@@ -27,7 +28,9 @@ const MAX_STEPS: i64 = 1000;
 /// The changes since a generation.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ConfigDelta {
+    /// The database is at the same generation.
     Nothing,
+    /// These objects, each to be read again.
     Some(Vec<Changed>),
     /// Too much, too long ago, or of a kind that this version does not know.
     Everything,

@@ -10,10 +10,16 @@ pub enum Conflict {
     Replayed,
     /// Used assertions that expire so early may have been deleted, by a clock that is or was ahead.
     #[error("used assertions that expire before {} may be forgotten; compare the clocks", rfc3339(*horizon))]
-    ExpiresTooEarly { horizon: UnixSeconds },
+    ExpiresTooEarly {
+        /// The time up to which used assertions may be forgotten, by their expiry.
+        horizon: UnixSeconds,
+    },
     /// The database is a restored backup, which does not know what was used between backup and restore.
     #[error("issued before {}, when a restored backup went into service", rfc3339(*from))]
-    IssuedTooEarly { from: UnixSeconds },
+    IssuedTooEarly {
+        /// The earliest issue time that is accepted.
+        from: UnixSeconds,
+    },
     /// No process has begun to serve it.
     #[error("the database was restored while the service runs; restart the service")]
     NotServedYet,

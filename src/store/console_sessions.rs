@@ -23,11 +23,15 @@ text_enum! {
 )]
 #[diesel(table_name = console_sessions)]
 pub struct ConsoleSession {
+    /// Random; it is no secret, and names the session in the audit log.
     pub id: String,
+    /// SHA-256 of the cookie's value in hexadecimal; the value itself is never kept.
     pub digest: String,
+    /// How the person proved who they are.
     pub kind: SessionKind,
     /// In lower case; empty for whoever came with a set-up token or a set-up link.
     pub email: String,
+    /// The name for people, as the sign-in said it; empty where it said none.
     pub name: String,
     /// The one teamspace that a set-up link is for.
     pub teamspace_id: Option<String>,
@@ -35,6 +39,7 @@ pub struct ConsoleSession {
     pub link_id: String,
     /// The address that it was begun from.
     pub address: String,
+    /// The time of the sign-in.
     pub created_at: UnixSeconds,
     /// When it was last used, to the minute.
     pub seen_at: UnixSeconds,

@@ -19,12 +19,14 @@ pub struct Position {
     pub last_id: i64,
     /// The process that may send, until `held_until`.
     pub holder: String,
+    /// The time up to which the others leave the stream to the holder; it prolongs this while it runs.
     pub held_until: UnixSeconds,
 }
 
 /// The rows that a stream has not sent.
 #[derive(Debug)]
 pub struct Unsent {
+    /// The stream's position, as it was read together with the rows.
     pub position: Position,
     /// The time of the first row after the position, whether it may be sent already or not.
     pub oldest: Option<UnixSeconds>,
@@ -75,8 +77,11 @@ impl CommitWatermark {
 /// A process's claim to be the one that sends, or reads.
 #[derive(Debug, Clone)]
 pub struct Lease {
+    /// The process's identifier, new with each start.
     pub holder: String,
+    /// The time of the claim; another process's claim that ended before it counts no more.
     pub now: UnixSeconds,
+    /// The time up to which the claim holds.
     pub until: UnixSeconds,
 }
 

@@ -16,10 +16,15 @@ use crate::model::seats::seats_taken;
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = identities)]
 pub struct Identity {
+    /// The teamspace that the binding is for.
     pub teamspace_id: String,
+    /// The `iss` of the assertions.
     pub issuer: String,
+    /// The `tenant` of the assertions; empty where they name none.
     pub tenant: String,
+    /// The `sub` of the assertions.
     pub subject: String,
+    /// The member whom the subject is.
     pub member_id: String,
 }
 
@@ -44,7 +49,10 @@ row! {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MemberLookup {
     /// Nobody yet; so many seats are taken.
-    Absent { seats_used: i64 },
+    Absent {
+        /// How many seats of the teamspace are taken.
+        seats_used: i64,
+    },
     /// The member whom this subject is bound to.
     Bound(Member),
     /// The member of that email, to whom no subject is bound: invited, removed, or unlinked.
@@ -54,6 +62,7 @@ pub enum MemberLookup {
 /// The claims of an assertion that identify a person.
 #[derive(Debug, Clone)]
 pub struct SubjectClaims {
+    /// The subject with its issuer and tenant; `member_id` is not known yet.
     pub subject: Identity,
     /// Lower case.
     pub email: Option<String>,

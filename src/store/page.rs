@@ -6,7 +6,9 @@ pub const WINDOW: i64 = 10_000;
 /// A page of rows and where the next one begins.
 #[derive(Debug, serde::Serialize)]
 pub struct Page<T> {
+    /// The rows, at most as many as were asked for, in the list's order.
     pub items: Vec<T>,
+    /// The cursor for the rows after these; none on the last page.
     pub next_cursor: Option<String>,
 }
 

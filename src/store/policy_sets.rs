@@ -15,9 +15,13 @@ const MARGIN: i64 = 300;
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = policy_sets)]
 pub struct PastSet {
+    /// SHA-256 of the content in hexadecimal.
     pub hash: String,
+    /// The texts of all files and of the schema.
     pub content: String,
+    /// The time at which a process first decided by it.
     pub first_loaded_at: UnixSeconds,
+    /// The latest time at which a process is known to have decided by it, as the process noted it.
     pub last_in_force_at: UnixSeconds,
 }
 
@@ -25,8 +29,11 @@ pub struct PastSet {
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = policy_sets)]
 pub struct PastSetTimes {
+    /// SHA-256 of the content in hexadecimal.
     pub hash: String,
+    /// The time at which a process first decided by it.
     pub first_loaded_at: UnixSeconds,
+    /// The latest time at which a process is known to have decided by it, as the process noted it.
     pub last_in_force_at: UnixSeconds,
 }
 

@@ -10,7 +10,9 @@ use crate::clock::UnixSeconds;
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = provider_checks)]
 pub struct ProviderChecks {
+    /// The identity provider that was checked.
     pub provider_id: String,
+    /// The time of the check.
     pub at: UnixSeconds,
     /// A JSON array.
     pub steps: String,

@@ -15,9 +15,11 @@ pub struct Replica {
     pub id: String,
     /// For people: the host's name and the process's id.
     pub name: String,
+    /// The version of its program.
     pub version: String,
     /// The hash of its policies.
     pub policy_set: String,
+    /// The time of its start.
     pub started_at: UnixSeconds,
     /// When it last said that it runs, by the database's clock, if it has one.
     pub seen_at: UnixSeconds,

@@ -14,8 +14,11 @@ pub const MAX_DIFFERENCES: i64 = 10_000;
 #[derive(Debug, Clone, PartialEq, Eq, Insertable)]
 #[diesel(table_name = shadow_differences)]
 pub struct NewShadowDifference {
+    /// The time of the decision.
     pub at: UnixSeconds,
+    /// The identifier of the request that was decided.
     pub request_id: String,
+    /// The teamspace that the request led to; none when it led to none.
     pub teamspace_id: Option<String>,
     /// Hash of the set that decided.
     pub policy_set: String,
@@ -35,15 +38,25 @@ pub struct NewShadowDifference {
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = shadow_differences)]
 pub struct ShadowDifference {
+    /// Rises with each row; the cursor of the list.
     pub id: i64,
+    /// The time of the decision.
     pub at: UnixSeconds,
+    /// The identifier of the request that was decided.
     pub request_id: String,
+    /// The teamspace that the request led to; none when it led to none.
     pub teamspace_id: Option<String>,
+    /// Hash of the set that decided.
     pub policy_set: String,
+    /// Hash of the set that would have decided otherwise.
     pub shadow_set: String,
+    /// JSON: what was decided.
     pub actual: String,
+    /// JSON: what would have been decided.
     pub shadow: String,
+    /// JSON: the policies of each set whose answers differ.
     pub policies: String,
+    /// JSON: the facts, as the decision log keeps them.
     pub facts: String,
 }
 
@@ -51,13 +64,17 @@ pub struct ShadowDifference {
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = shadow_runs)]
 pub struct Run {
+    /// Hash of the set that was asked.
     pub shadow_set: String,
+    /// Hash of the set that decided.
     pub policy_set: String,
     /// When the first decision was compared.
     pub since: UnixSeconds,
     /// When the last one was.
     pub until: UnixSeconds,
+    /// Decisions that both sets made.
     pub evaluated: i64,
+    /// Decisions that the two sets made differently.
     pub different: i64,
     /// Differences of which nothing was written down.
     pub dropped: i64,

@@ -27,17 +27,27 @@ const STEP: i64 = 250;
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = sign_ins)]
 pub struct Line {
+    /// The row's id, which tells how far the counting is.
     pub id: i64,
+    /// The time of the request, in seconds since 1970.
     pub at: UnixSeconds,
+    /// The teamspace that the request led to; none when it led to none.
     pub teamspace_id: Option<String>,
+    /// `granted` or `refused`.
     pub outcome: String,
+    /// The reason code of a refusal; empty when granted.
     pub reason: String,
+    /// The identifier of the request, as in the service's log.
     pub request_id: String,
+    /// The client that asked; empty where it did not prove who it is.
     pub client_id: String,
+    /// The member who got a token; empty when refused.
     pub member_id: String,
     /// The key of the body of its decisions; empty when nothing was decided.
     pub grounds: String,
+    /// How many more refusals the row stands for, beside its own.
     pub repeated: i64,
+    /// The identity provider that the assertion led to; empty when it led to none.
     pub identity_provider_id: String,
 }
 
@@ -51,6 +61,7 @@ pub struct HourCount {
     pub hour: UnixSeconds,
     /// Empty for grants.
     pub reason: String,
+    /// How many requests.
     pub number: i64,
 }
 
@@ -60,8 +71,11 @@ pub struct HourCount {
 pub struct MemberExchanges {
     /// Such as 202611.
     pub month: i64,
+    /// The member who got the tokens.
     pub member_id: String,
+    /// The client that asked for them.
     pub client_id: String,
+    /// How many tokens.
     pub number: i64,
 }
 
@@ -69,10 +83,13 @@ pub struct MemberExchanges {
 #[derive(Debug, Clone, PartialEq, Eq, Insertable, Queryable, Selectable)]
 #[diesel(table_name = last_assertions)]
 pub struct LastAssertion {
+    /// The identity provider that issued it.
     pub identity_provider_id: String,
+    /// The time of the request.
     pub at: UnixSeconds,
     /// Empty when it was granted.
     pub reason: String,
+    /// The identifier of the request, by which its row is found.
     pub request_id: String,
     /// When one was granted last.
     pub granted_at: Option<UnixSeconds>,
@@ -84,17 +101,24 @@ pub struct LastAssertion {
 pub struct PolicyCount {
     /// When the day begins, in UTC.
     pub day: UnixSeconds,
+    /// The policy's `@id`, or its file and place where it has none.
     pub policy: String,
+    /// How many requests it took part in allowing.
     pub allowed: i64,
+    /// How many requests it took part in refusing.
     pub refused: i64,
 }
 
 /// What a run of rows adds.
 #[derive(Debug, Default)]
 pub struct Counts {
+    /// Requests by teamspace, hour and reason.
     pub hours: Vec<HourCount>,
+    /// Tokens by member, client and month.
     pub members: Vec<MemberExchanges>,
+    /// The newest assertion of each identity provider.
     pub providers: Vec<LastAssertion>,
+    /// Answers by policy and day.
     pub policies: Vec<PolicyCount>,
 }
 
@@ -208,6 +232,7 @@ pub struct DayCount {
     /// Empty for grants.
     #[diesel(sql_type = Text)]
     pub reason: String,
+    /// How many requests.
     #[diesel(sql_type = BigInt)]
     pub number: i64,
 }

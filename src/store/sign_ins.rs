@@ -22,7 +22,9 @@ const LATER: i64 = 300;
 /// A row to be written; texts that are not known are empty. It holds no secret and no token.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NewSignIn {
+    /// The time of the request, in seconds since 1970.
     pub at: UnixSeconds,
+    /// The teamspace that the assertion led to; none when it led to none.
     pub teamspace_id: Option<String>,
     /// The one that the assertion led to; empty when it led to none, and in rows of older versions.
     pub identity_provider_id: String,
@@ -32,14 +34,23 @@ pub struct NewSignIn {
     pub reason: String,
     /// For the person who can fix it: what was expected, what came.
     pub detail: String,
+    /// The identifier of the request, as in the service's log and its `X-Request-Id`.
     pub request_id: String,
+    /// The client that asked, as far as it named itself.
     pub client_id: String,
+    /// The `iss` of the assertion, whether it was verified or not.
     pub issuer: String,
+    /// The `sub` of the verified assertion.
     pub subject: String,
+    /// The `email` of the verified assertion, in lower case.
     pub email: String,
+    /// The member who got the token.
     pub member_id: String,
+    /// The identifier of the resource that the token was asked for.
     pub resource: String,
+    /// The scopes that the request asked for, or else the assertion, with spaces between.
     pub scopes_asked: String,
+    /// The scopes of the token, with spaces between.
     pub scopes_granted: String,
     /// Each policy decision with its policies and reasons, and the facts that were decided on, so that other policies
     /// can be asked about them; none when the request was refused before.
@@ -60,29 +71,51 @@ pub struct NewSignIn {
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = sign_ins)]
 pub struct SignIn {
+    /// Rises with each row; the cursor of the list.
     pub id: i64,
+    /// The time of the request, in seconds since 1970.
     pub at: UnixSeconds,
+    /// The teamspace that the assertion led to; none when it led to none.
     pub teamspace_id: Option<String>,
+    /// `granted` or `refused`.
     pub outcome: String,
+    /// A stable reason code; empty when granted.
     pub reason: String,
+    /// What was expected and what came, for the person who can fix it.
     pub detail: String,
+    /// The identifier of the request, as in the service's log and its `X-Request-Id`.
     pub request_id: String,
+    /// The client that asked, as far as it named itself.
     pub client_id: String,
+    /// The `iss` of the assertion, whether it was verified or not.
     pub issuer: String,
+    /// The `sub` of the verified assertion.
     pub subject: String,
+    /// The `email` of the verified assertion, in lower case.
     pub email: String,
+    /// The member who got the token.
     pub member_id: String,
+    /// The identifier of the resource that the token was asked for.
     pub resource: String,
+    /// The scopes that the request asked for, or else the assertion, with spaces between.
     pub scopes_asked: String,
+    /// The scopes of the token, with spaces between.
     pub scopes_granted: String,
+    /// JSON: each policy decision with its policies and reasons; empty when policies were not asked.
     pub decisions: String,
+    /// The hash of the policy set that was in force.
     pub policy_set: String,
+    /// The used assertion: SHA-256 over its issuer and `jti`.
     pub assertion: String,
+    /// The `jti` of the access token; empty when refused.
     pub token_id: String,
+    /// JSON: the facts that the policies decided on.
     pub facts: String,
     /// The key of its [`DecisionBody`]; empty when the row holds all of it.
     pub(super) grounds: String,
+    /// How many more refusals the row stands for, beside its own.
     pub repeated: i64,
+    /// The identity provider that the assertion led to; empty when it led to none, and in rows of older versions.
     pub identity_provider_id: String,
 }
 
@@ -91,14 +124,19 @@ pub struct SignIn {
 pub struct Filter {
     /// None: every row, of teamspaces and of none.
     pub teamspace_id: Option<String>,
+    /// `granted` or `refused`.
     pub outcome: Option<String>,
+    /// A reason code.
     pub reason: Option<String>,
+    /// The identifier of one request.
     pub request_id: Option<String>,
+    /// The client that asked.
     pub client_id: Option<String>,
     /// An email, a subject or a member's id.
     pub person: Option<String>,
     /// The id of an identity provider.
     pub identity_provider: Option<String>,
+    /// The `iss` of the assertion.
     pub issuer: Option<String>,
     /// Requests that began at this time or later.
     pub from: Option<UnixSeconds>,

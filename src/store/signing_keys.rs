@@ -12,12 +12,17 @@ use crate::model::signing_key::Scheduled;
 #[derive(Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = signing_keys)]
 pub struct StoredKey {
+    /// The key's identifier in the key set and in every token's header (RFC 7517 §4.5).
     pub kid: String,
+    /// The JWS algorithm (RFC 7518 §3.1): `ES256`, `EdDSA` or `RS256`.
     pub alg: String,
     /// PKCS#8, base64url, encrypted when a key for that is configured.
     pub private_key: String,
+    /// Whether `private_key` is encrypted with `keys.encryption_key`.
     pub encrypted: bool,
+    /// JSON: the public key as the key set publishes it (RFC 7517 §4).
     pub public_jwk: String,
+    /// The time at which it was made.
     pub created_at: UnixSeconds,
     /// It is published before it signs, so that verifiers with a cached key set know it by then.
     pub signs_from: UnixSeconds,

@@ -98,6 +98,7 @@ keys! {
 /// The configuration at one generation.
 #[derive(Default, Clone)]
 pub struct Snapshot {
+    /// The generation of the database that it was read at.
     pub generation: Generation,
     by_slug: OrdSet<By<Slug, TeamspaceConfig>>,
     by_id: OrdSet<By<Id, TeamspaceConfig>>,

@@ -33,6 +33,7 @@ const RESTORED: UnixSeconds = UnixSeconds::MAX;
 /// The row.
 #[derive(Debug, Clone, Copy)]
 pub struct State {
+    /// The number that rises with each change of the configuration.
     pub generation: Generation,
     /// Used assertions that expire before this may have been deleted.
     sweep_horizon: UnixSeconds,

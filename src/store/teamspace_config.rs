@@ -8,7 +8,9 @@ use crate::model::teamspace::Teamspace;
 /// A teamspace with the identity providers that it believes, the oldest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TeamspaceConfig {
+    /// The teamspace's own row.
     pub teamspace: Teamspace,
+    /// The providers, those that are switched off included.
     pub identity_providers: Vec<Arc<IdentityProvider>>,
 }
 
@@ -22,7 +24,9 @@ impl TeamspaceConfig {
 /// An identity provider with the teamspace that believes it.
 #[derive(Debug, Clone)]
 pub struct TrustedProvider {
+    /// The teamspace with all its providers.
     pub teamspace_config: Arc<TeamspaceConfig>,
+    /// The one of them that is meant.
     pub provider: Arc<IdentityProvider>,
 }
 

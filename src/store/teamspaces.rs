@@ -206,14 +206,18 @@ pub fn known_slugs(connection: &mut AnyConnection, slugs: &[String]) -> Result<V
 /// How a teamspace is used.
 #[derive(Debug, Clone)]
 pub struct Usage {
+    /// The identifier of the teamspace.
     pub teamspace_id: String,
+    /// Active and invited members.
     pub seats_used: i64,
+    /// The newest row of the decision log; none when there is none.
     pub last: Option<LastSignIn>,
 }
 
 /// The last sign-in of a teamspace, granted or refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastSignIn {
+    /// The time of the request.
     pub at: UnixSeconds,
     /// Empty for one that was granted.
     pub reason: String,

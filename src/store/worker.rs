@@ -37,7 +37,9 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::fro
 /// How often was committed, and how many jobs the commits carried.
 #[derive(Debug, Default)]
 pub struct CommitCounts {
+    /// Transactions since the start.
     pub commits: AtomicU64,
+    /// Jobs that these transactions carried: more than `commits` where several shared one.
     pub writes: AtomicU64,
 }
 

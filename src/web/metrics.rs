@@ -9,7 +9,7 @@ use axum::response::{IntoResponse as _, Response};
 use crate::app::App;
 use crate::metrics::CONTENT_TYPE;
 
-/// What is counted, for Prometheus and its like.
+/// The metrics, for Prometheus and the like.
 pub async fn show(State(app): State<Arc<App>>) -> Response {
     match app.render_metrics() {
         Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),

@@ -67,7 +67,7 @@ fn with_console(routes: Router<Arc<App>>, app: &Arc<App>, site: &Arc<Site>) -> R
         .nest_service(&site.base, console::router(Arc::clone(app), site))
 }
 
-/// What is done around every request.
+/// Wraps a router in the middleware for every request.
 fn guard(app: Arc<App>, routes: Router<Arc<App>>) -> Router {
     routes
         // The first is the outermost. Together, since every call of `layer` puts another box around each route.

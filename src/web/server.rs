@@ -84,7 +84,7 @@ async fn drain(closing: watch::Sender<()>) {
     }
 }
 
-/// What a connection needs.
+/// The parts that a connection needs.
 #[derive(Clone)]
 struct Served {
     router: Router,

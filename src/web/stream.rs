@@ -29,7 +29,7 @@ enum Waiting {
     Nobody,
 }
 
-/// What a connection waits for. The requests' service and the stream share it.
+/// The event that a connection waits for. The requests' service and the stream share it.
 #[derive(Clone)]
 pub struct Phase(Arc<Mutex<Waiting>>);
 
@@ -90,7 +90,7 @@ impl TimedStream {
         Self { stream, phase, write_until: None, timer: Box::pin(sleep_until(now + HEAD_TIMEOUT)) }
     }
 
-    /// What it waits for.
+    /// The event that it waits for.
     pub fn phase(&self) -> Phase {
         self.phase.clone()
     }

@@ -41,18 +41,29 @@ const GRACE: Duration = Duration::from_secs(3);
 /// Why a receiver did not take rows. No text of the receiver is repeated.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
+    /// The file or socket failed.
     #[error("{0}")]
     Io(#[from] std::io::Error),
+    /// The stream's path leads to a directory or a device.
     #[error("the path is not a regular file")]
     NotAFile,
+    /// The receiver's host name has no address.
     #[error("the receiver's host cannot be looked up: {0}")]
     Lookup(#[from] LookupError),
+    /// No confirmation within the stream's deadline: the rows are sent again.
     #[error("the receiver did not confirm in time")]
     Timeout,
+    /// The connection failed, in this way; a constant text.
     #[error("the receiver cannot be reached: {0}")]
     Unreachable(&'static str),
+    /// The receiver refused the rows.
     #[error("the receiver answered with status {status}")]
-    Status { status: u16, retry_after: Option<Duration> },
+    Status {
+        /// The HTTP status.
+        status: u16,
+        /// How long it asks us to wait; none where it does not say.
+        retry_after: Option<Duration>,
+    },
 }
 
 /// Why a batch has to be sent again.

@@ -7,7 +7,9 @@ use crate::clock::UnixSeconds;
 pub struct Expectations {
     /// Our issuer identifier, the only audience.
     pub audience: String,
+    /// The client that authenticated; the assertion must be for it (`client_id`).
     pub client_id: String,
+    /// The time of the request, in seconds since 1970.
     pub now: UnixSeconds,
     /// Seconds.
     pub clock_skew: i64,

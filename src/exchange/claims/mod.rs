@@ -27,13 +27,21 @@ use reader::{Read, Reader, missing};
 /// The claims we know; others are ignored (draft §3.1), but for those that would have to be obeyed.
 #[derive(Debug, Clone, Default)]
 pub struct Claims {
+    /// The issuer (RFC 7519 §4.1.1), byte for byte.
     pub iss: String,
+    /// The subject (RFC 7519 §4.1.2), unique at the issuer inside a tenant.
     pub sub: String,
+    /// The audience (RFC 7519 §4.1.3); one text counts as a list of one.
     pub aud: Vec<String>,
+    /// The client that may redeem the assertion (RFC 8693 §4.3).
     pub client_id: String,
+    /// The assertion's identifier (RFC 7519 §4.1.7), by which it is used once.
     pub jti: String,
+    /// The end of its life, in seconds since 1970 (RFC 7519 §4.1.4).
     pub exp: f64,
+    /// The time of issue, in seconds since 1970 (RFC 7519 §4.1.6).
     pub iat: f64,
+    /// The beginning of its life, in seconds since 1970 (RFC 7519 §4.1.5).
     pub nbf: Option<f64>,
     /// A present and empty one authorizes nothing.
     pub scope: Said<Vec<String>>,
@@ -41,12 +49,19 @@ pub struct Claims {
     pub resource: Vec<String>,
     /// Lower case.
     pub email: Said<String>,
+    /// Whether the provider verified the email (OpenID Connect Core §5.1).
     pub email_verified: Said<bool>,
+    /// The provider's tenant that the subject is in.
     pub tenant: Option<String>,
+    /// The teamspace that the provider means, by its slug or id.
     pub aud_tenant: Option<String>,
+    /// The member that the provider means, by an account here.
     pub aud_sub: Option<String>,
+    /// The time at which the person signed in at the provider (OpenID Connect Core §2).
     pub auth_time: Option<UnixSeconds>,
+    /// How the sign-in was made, as one level (OpenID Connect Core §2).
     pub acr: Option<String>,
+    /// The methods of the sign-in (RFC 8176); empty where the assertion names none.
     pub amr: Vec<String>,
     /// RFC 8693 §4.1: who acts for the subject; told on, never a right.
     pub act: Option<Value>,

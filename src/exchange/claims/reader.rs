@@ -14,6 +14,7 @@ pub enum Said<T> {
     /// There is no such claim, or it is null.
     #[default]
     Absent,
+    /// The claim's value, of the form that is expected.
     Known(T),
     /// There is a claim, but it cannot be taken whole.
     NotKnown(Fault),

@@ -17,15 +17,18 @@ pub struct ChangedItem {
     pub example: String,
     /// How many there are.
     pub count: usize,
+    /// The questions that are answered differently.
     pub differences: Vec<Difference>,
 }
 
 /// The cases or sign-ins that were compared, and those that change.
 #[derive(Debug, Default, Serialize)]
 pub struct Replayed {
+    /// How many were compared.
     pub total: usize,
     /// Sign-ins of a time when facts were not recorded, or refused before policies were asked.
     pub without_facts: usize,
+    /// Those whose answers differ.
     pub changed: Vec<ChangedItem>,
     /// The policies that took part in it.
     #[serde(skip)]
@@ -49,6 +52,7 @@ impl ChangedItem {
 /// A solver's answer to a change: one for every action, or why there is none.
 #[derive(Debug, Serialize)]
 pub struct Widening {
+    /// One answer for each action; empty when nothing could be asked.
     pub actions: Vec<ActionAnswer>,
     /// Why nothing could be asked.
     pub unanswered: Option<String>,
@@ -57,8 +61,11 @@ pub struct Widening {
 /// The answer for one action.
 #[derive(Debug, Serialize)]
 pub struct ActionAnswer {
+    /// The action that was asked about.
     pub action: Action,
+    /// Whether the new set permits what the old one does not.
     pub wider: Direction,
+    /// Whether the old set permits what the new one does not.
     pub narrower: Direction,
 }
 
@@ -66,9 +73,11 @@ pub struct ActionAnswer {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
+    /// For no request at all; proved.
     No,
     /// For this request; it was asked again of the ordinary authorizer.
     Yes(WideningExample),
+    /// The solver did not answer, for this reason.
     Undecided(String),
 }
 
@@ -79,6 +88,7 @@ pub struct WideningExample {
     pub request: String,
     /// The old policies' answer, and which of them gave it.
     pub old: String,
+    /// The new policies' answer, and which of them gave it.
     pub new: String,
 }
 

@@ -20,8 +20,11 @@ use crate::policy::facts::{
 /// A question as a policy meets it.
 #[derive(Debug)]
 pub struct Example {
+    /// The action that is asked about.
     pub action: Action,
+    /// Who it is asked about.
     pub principal: EntityUid,
+    /// The entity that the action would be done to.
     pub resource: EntityUid,
     /// The context's attributes as Cedar writes them.
     pub context: BTreeMap<String, String>,

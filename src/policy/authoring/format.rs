@@ -21,10 +21,20 @@ pub enum Unformatted {
     Problems(Vec<Problem>),
     /// The formatter would change more than the layout.
     #[error("{}: {why}", .file.display())]
-    Unsound { file: PathBuf, why: String },
+    Unsound {
+        /// The file that was to be formatted.
+        file: PathBuf,
+        /// How the new text would differ in meaning.
+        why: String,
+    },
     /// The new text could not be put in place of the old one.
     #[error("{}: cannot write the file: {cause}", .file.display())]
-    Unwritable { file: PathBuf, cause: std::io::Error },
+    Unwritable {
+        /// The file that was to be formatted.
+        file: PathBuf,
+        /// The error from the system.
+        cause: std::io::Error,
+    },
 }
 
 /// The files that are meant: each path itself, or the `*.cedar` files directly in it by name.

@@ -27,7 +27,9 @@ const MAX_SIZE: usize = 4096;
 /// A decision, and what the decision log keeps of it for all who are decided on alike.
 #[derive(Debug)]
 pub struct RecordedDecision {
+    /// The answers and what follows from them.
     pub decision: Decision,
+    /// The answers and the shared facts as JSON, kept once for all rows that have them.
     pub body: Arc<DecisionBody>,
 }
 

@@ -11,15 +11,19 @@ use crate::oauth::error::{ErrorCode, Reason};
 /// What a policy says of itself.
 #[derive(Debug, Clone)]
 pub struct Annotations {
+    /// Whether it permits or forbids.
     pub effect: Effect,
     /// Whether it has a `when` or `unless`.
     pub conditional: bool,
+    /// The reason of a refusal: `@reason` of a forbid, `@otherwise` of a permit that does not apply.
     pub reason: Reason,
+    /// The code on the wire: `@error`, or `access_denied` where it has none.
     pub error: ErrorCode,
     /// None: it has no `@message`.
     pub message: Option<String>,
     /// The longest life of a token that rests on the permit, in seconds.
     pub lifetime: Option<i64>,
+    /// The teamspaces, people and servers that the policy names, so that others learn nothing of it.
     pub names: Names,
 }
 

@@ -11,10 +11,13 @@ use super::constraints;
 /// One policy's part in the answer to one question.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
+    /// The policy's `@id`.
     pub policy: String,
     /// `permit` or `forbid`.
     pub effect: &'static str,
+    /// Whether the policy applied to the request.
     pub matched: bool,
+    /// What the policy says when it refuses, its `@message`; none where it has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// In order, up to the one that settled it: the part of the head that the request does not fit, or clauses.
@@ -30,6 +33,7 @@ pub struct Clause {
     /// `when`; `unless`, which keeps a policy from matching when all of its clauses hold; `principal`, `action` or
     /// `resource`, a part of the head.
     pub kind: &'static str,
+    /// The clause as it is written.
     pub text: String,
     /// None: it could not be evaluated.
     pub holds: Option<bool>,

@@ -16,11 +16,15 @@ use crate::policy::facts::{ConfigurationFacts, Facts, FactsError, MemberFacts, t
 /// One question with its answer, as the decision log keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyAnswer {
+    /// The action that was asked about.
     pub action: Action,
+    /// The resource of the question, as policies write it.
     pub resource: String,
+    /// Whether policies permitted it.
     pub allowed: bool,
     /// The policies that determined the answer; when none permitted, the permits that were not met too.
     pub policies: Vec<String>,
+    /// The reasons of a refusal, the most telling one first; empty when it is allowed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<Reason>,
     /// The shortest `@lifetime` of the permits, in seconds.
@@ -51,7 +55,9 @@ impl Permitted {
 /// The outcome, and the answers that led to it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Decision {
+    /// Each question with its answer, in the order of asking; they end with the first refusal that settles it.
     pub answers: Vec<PolicyAnswer>,
+    /// What is granted, or why nothing is.
     pub outcome: Result<Permitted, Denial>,
 }
 
@@ -85,8 +91,10 @@ pub fn decide(policies: &PolicyEngine, facts: &Facts) -> Decision {
 /// An answer with what each policy that it names had to say.
 #[derive(Debug, Serialize)]
 pub struct Explained {
+    /// The question and its answer.
     #[serde(flatten)]
     pub answer: PolicyAnswer,
+    /// The part of every policy that the answer names.
     pub findings: Vec<Finding>,
 }
 

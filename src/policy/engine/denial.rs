@@ -8,7 +8,9 @@ const NOT_PERMITTED: &str = "No policy permits this.";
 /// Why an answer is no: what goes on the wire, and every reason for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Denial {
+    /// The code on the wire.
     pub error: ErrorCode,
+    /// The text on the wire, from the policy's `@message`; constant where the service itself says no.
     pub message: String,
     /// The most telling one first.
     pub reasons: Vec<Reason>,

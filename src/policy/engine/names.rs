@@ -12,14 +12,21 @@ pub enum Name {
     Group(String),
     /// `<iss>|<tenant>|<sub>`.
     Person(String),
+    /// The `iss` of an identity provider.
     Issuer(String),
+    /// The identifier of an MCP server.
     Server(String),
+    /// A scope token.
     Scope(String),
+    /// A client's id.
     Client(String),
+    /// The `sub` of an assertion.
     Subject(String),
     /// A tenant of an identity provider.
     Tenant(String),
+    /// A person's email address.
     Email(String),
+    /// The part of an email address after `@`.
     EmailDomain(String),
     /// A text that the URL of an issuer or a server is compared with.
     Url(String),
@@ -32,6 +39,7 @@ pub enum Name {
 pub struct Names {
     /// The teamspace that the head asks for: only its questions meet the policy.
     pub confined_to: Option<String>,
+    /// Every name in the head and the conditions, with repetitions.
     pub all: Vec<Name>,
 }
 

@@ -22,6 +22,7 @@ const MAX_TOLD: usize = 200;
 pub struct NotApplied {
     /// The person's groups, `<teamspace>/<group>`; none without a groups claim.
     pub groups: Option<Vec<String>>,
+    /// The policies in the order of the questions, then those that no question was about.
     pub policies: Vec<Missed>,
     /// Whether there were more than are told.
     pub truncated: bool,
@@ -33,8 +34,10 @@ pub struct Missed {
     /// None: no question was about the policy's actions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action: Option<Action>,
+    /// The resource of the question; none: no question was about the policy's actions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resource: Option<String>,
+    /// The policy, and the clause that kept it from applying.
     #[serde(flatten)]
     pub finding: Finding,
 }

@@ -10,12 +10,15 @@ const MAX_ACTORS: usize = 4;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Actor {
+    /// The actor's subject at its issuer.
     pub sub: String,
+    /// The issuer of `sub`; none where it is the assertion's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iss: Option<String>,
     /// What kind of actor it is, such as `ai_agent`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sub_profile: Vec<String>,
+    /// The actor for whom this one acts; none at the end of the chain (RFC 8693 §4.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub act: Option<Box<Actor>>,
 }

@@ -17,10 +17,15 @@ const DEPLOYMENT: &str = "countersign";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConsoleKind {
+    /// A person of the company that runs the service.
     Operator,
+    /// A token of the admin API for the whole deployment.
     OperatorToken,
+    /// A member of at least one teamspace.
     Member,
+    /// A token of the admin API for one teamspace.
     TeamspaceToken,
+    /// Somebody with a set-up link for one teamspace, who has no account.
     SetupLink,
 }
 
@@ -46,11 +51,17 @@ impl ConsoleKind {
 pub struct ConsoleUserFacts {
     /// The person's email, or the id of the token or the link.
     pub id: String,
+    /// How they came.
     pub kind: ConsoleKind,
+    /// The verified email in lower case; none for tokens and links.
     pub email: Option<String>,
+    /// The groups that the sign-in named.
     pub groups: Vec<String>,
+    /// Teamspaces where the person's role is owner.
     pub owner_of: Vec<String>,
+    /// Teamspaces where the person's role is admin.
     pub admin_of: Vec<String>,
+    /// Teamspaces where the person's role is developer.
     pub developer_of: Vec<String>,
     /// The one teamspace that a token or a link is for.
     pub teamspace: Option<String>,
@@ -59,7 +70,9 @@ pub struct ConsoleUserFacts {
 /// Facts about a question of the console.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConsoleFacts {
+    /// The time of the question, in seconds since 1970.
     pub now: UnixSeconds,
+    /// Who asks.
     pub user: ConsoleUserFacts,
     /// The teamspace that it is about; none: the deployment.
     pub teamspace: Option<TeamspaceFacts>,

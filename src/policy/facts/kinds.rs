@@ -98,10 +98,12 @@ pub(super) const MEMBER: Place = Place::Context(&[Action::AdmitMember]);
 /// How much of a fact policies read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Access {
+    /// No policy reads it.
     #[default]
     No,
     /// `has`: whether it is there.
     Presence,
+    /// A policy reads the value.
     Value,
 }
 

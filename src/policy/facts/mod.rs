@@ -79,11 +79,17 @@ macro_rules! whole {
         /// Everything that one exchange is decided on.
         #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
         pub struct Facts {
+            /// The time of the request, in seconds since 1970.
             pub now: UnixSeconds,
+            /// The teamspace that the assertion led to.
             pub teamspace: TeamspaceFacts,
+            /// The client that asks.
             pub client: ClientFacts,
+            /// The claims of the verified assertion.
             pub claims: ClaimFacts,
+            /// The person's membership as it was when the request came.
             pub member: MemberFacts,
+            /// The MCP server that the token is asked for.
             pub resource: ResourceFacts,
             /// The scopes that could be granted, each asked once, and those that could not.
             pub candidates: Candidates,
@@ -107,7 +113,9 @@ request_facts!(whole);
 /// Facts that are gathered only where a policy reads them, since they cost time or are nobody's business otherwise.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wanted {
+    /// Whether a policy reads the caller's address.
     pub client_address: bool,
+    /// Whether a policy reads the scopes of the request.
     pub requested_scopes: bool,
     /// The custom claims, with the types that the policies take them for.
     pub custom_claims: BTreeMap<String, ClaimType>,
@@ -130,9 +138,13 @@ impl Wanted {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum OptionalClaim {
+    /// `groups`, or what the provider's groups claim is called.
     Groups,
+    /// `email` (OpenID Connect Core §5.1).
     Email,
+    /// `email_verified` (OpenID Connect Core §5.1).
     EmailVerified,
+    /// `scope` (RFC 8693 §4.2).
     Scope,
     /// A custom claim, by its name.
     Custom(String),
@@ -173,12 +185,18 @@ impl TryFrom<String> for OptionalClaim {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MemberFacts {
+    /// Nobody in the teamspace has this subject or email.
     Absent {
+        /// How many seats are taken.
         seats_used: i64,
+        /// How many seats the teamspace has; none: without limit.
         seats_limit: Option<i64>,
     },
+    /// A member, of any status.
     Present {
+        /// Whether the member may sign in.
         status: Status,
+        /// Whether the subject is not bound yet, so that the grant would bind it to the member of this email.
         linking: bool,
         /// Of the email that is stored; none in facts of older versions.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -192,8 +210,11 @@ pub enum MemberFacts {
 /// Facts about the MCP server that the token would be for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ResourceFacts {
+    /// Its identifier, the token's `aud`.
     pub identifier: String,
+    /// Whether it is offered to the teamspace.
     pub published: bool,
+    /// The scopes that are considered when nobody names any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub default_scopes: Vec<String>,
 }
@@ -211,8 +232,11 @@ pub(in crate::policy) struct Surroundings {
 /// What saving an issuer on a teamspace is decided on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigurationFacts {
+    /// The time of the question, in seconds since 1970.
     pub now: UnixSeconds,
+    /// The issuer that would be saved.
     pub issuer: String,
+    /// The teamspace that would believe it.
     pub teamspace: TeamspaceFacts,
 }
 

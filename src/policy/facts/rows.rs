@@ -8,6 +8,7 @@ use crate::policy::action::Action;
 /// One fact as policies see it.
 #[derive(Debug, Clone, Copy)]
 pub struct Row {
+    /// Where policies find it: in an entity, in the context, or in a record of these.
     pub place: Place,
     /// The attribute.
     pub name: &'static str,
@@ -15,6 +16,7 @@ pub struct Row {
     pub kind: &'static str,
     /// Whether it may be absent.
     pub optional: bool,
+    /// Whether many sign-ins share its value, or it is one person's or one moment's.
     pub class: Class,
     /// Where it comes from.
     pub from: &'static str,

@@ -27,7 +27,9 @@ pub enum ReloadTrigger {
 /// A failure that has not been mended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastError {
+    /// The time at which it was found.
     pub at: UnixSeconds,
+    /// The first problem of the set.
     pub failure: Failure,
 }
 
@@ -55,6 +57,7 @@ pub struct PolicyReloader {
 type PendingRead = oneshot::Receiver<Option<Result<Policies, Failure>>>;
 
 impl PolicyReloader {
+    /// A reloader of the files that `watch` knows; `name` stands for them in the log.
     pub fn new(name: &'static str, watch: Watch) -> Self {
         Self {
             name,

@@ -51,7 +51,9 @@ struct Stamp {
 /// Why a set was not taken: the first problem, in one line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Failure {
+    /// The file or directory that it is about.
     pub file: String,
+    /// The problem with its line and its remedy, where they are known.
     pub message: String,
 }
 

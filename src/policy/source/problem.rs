@@ -17,7 +17,9 @@ use crate::terminal::marked;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
+    /// The set cannot be used.
     Error,
+    /// The set can be used, and is probably not as it was meant.
     Warning,
 }
 
@@ -98,11 +100,15 @@ impl Rule {
 /// Something wrong with policies or their schema.
 #[derive(Debug)]
 pub struct Problem {
+    /// The rule that is broken.
     pub rule: Rule,
+    /// The file that it is in.
     pub file: PathBuf,
     /// None: the problem is about the file as a whole.
     pub place: Option<Box<Place>>,
+    /// What is wrong and what was expected.
     pub message: String,
+    /// What to do about it; none where the message says it all.
     pub help: Option<String>,
     /// The other place that it is about, such as the first use of an id.
     pub other: Option<Box<Problem>>,

@@ -9,9 +9,13 @@ use std::sync::Arc;
 pub struct Place {
     /// In bytes from the beginning of the file.
     pub span: Range<usize>,
+    /// The line where it begins.
     pub line: usize,
+    /// The column where it begins.
     pub column: usize,
+    /// The line where it ends.
     pub end_line: usize,
+    /// The column after its last character.
     pub end_column: usize,
 }
 

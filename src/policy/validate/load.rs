@@ -22,20 +22,26 @@ use crate::policy::source::{depth, parse};
 /// A file of the set.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct PolicyFile {
+    /// The file's name in the directory.
     pub name: String,
+    /// The `@id` of its policies, in their order.
     pub policies: Vec<String>,
 }
 
 /// A set that is valid against its schema; each policy's id is its `@id`.
 #[derive(Debug)]
 pub struct Validated {
+    /// The policies, as Cedar's authorizer takes them.
     pub set: PolicySet,
+    /// The schema that they were validated against.
     pub schema: Schema,
     /// The custom claims of the schema.
     pub declared: DeclaredClaims,
     /// SHA-256 over schema and files.
     pub hash: String,
+    /// The files, each with its policies.
     pub files: Vec<PolicyFile>,
+    /// What the validator found and does not mind, such as a policy that can never match.
     pub warnings: Vec<String>,
 }
 

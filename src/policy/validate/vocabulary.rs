@@ -25,31 +25,42 @@ pub type Attributes = BTreeMap<String, Attribute>;
 /// What a schema declares; records are written out where they are used.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Vocabulary {
+    /// The actions and groups of actions, by their names.
     pub actions: BTreeMap<String, ActionWords>,
+    /// The types of entities, by their names.
     pub entities: BTreeMap<String, EntityWords>,
 }
 
 /// A question, or a group of them: then nothing is its principal.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ActionWords {
+    /// The schema's `@doc`; none where it has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub doc: Option<String>,
+    /// The groups that the action is in.
     pub groups: BTreeSet<String>,
+    /// The types that its principal can have.
     pub principals: BTreeSet<String>,
+    /// The types that its resource can have.
     pub resources: BTreeSet<String>,
+    /// The attributes of the request's context.
     pub context: Attributes,
 }
 
 /// A type of entity.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct EntityWords {
+    /// The schema's `@doc`; none where it has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub doc: Option<String>,
+    /// The types that its entities can be in.
     pub parents: BTreeSet<String>,
     /// Every id that there is; none when any text is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ids: Option<BTreeSet<String>>,
+    /// The attributes of its entities.
     pub attributes: Attributes,
+    /// The type of its tags; none where it has no tags.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tags: Option<Type>,
 }
@@ -57,8 +68,10 @@ pub struct EntityWords {
 /// An attribute of an entity, of a context or of a record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Attribute {
+    /// The schema's `@doc`; none where it has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub doc: Option<String>,
+    /// The type of the value.
     #[serde(rename = "type")]
     pub kind: Type,
     /// Whether it is always there; otherwise a policy must ask with `has`.
@@ -71,13 +84,17 @@ pub struct Attribute {
 pub enum Type {
     /// A primitive type, an extension's or an entity's.
     Name(String),
+    /// A set of values of one type.
     Set {
+        /// The type of its members.
         set: Box<Type>,
     },
+    /// A record.
     Record {
         /// What the schema calls it.
         #[serde(skip_serializing_if = "Option::is_none")]
         name: Option<String>,
+        /// The attributes that it has.
         record: Attributes,
     },
 }
@@ -236,8 +253,10 @@ fn drop_docs(attributes: &mut Attributes) {
 /// Why a schema's words cannot be told.
 #[derive(Debug, thiserror::Error)]
 pub enum NoVocabulary {
+    /// The schema does not parse, or contradicts itself.
     #[error(transparent)]
     Schema(#[from] Box<CedarSchemaError>),
+    /// The library writes the schema in a form that this version does not know.
     #[error("the schema's JSON form is unknown: {0}")]
     Form(#[from] serde_json::Error),
 }

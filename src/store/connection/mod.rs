@@ -33,9 +33,12 @@ fn explain(error: &(dyn std::error::Error + Send + Sync)) -> String {
 }
 
 /// A connection to whichever database is configured.
+/// The connection, by the database behind it.
 #[derive(diesel::MultiConnection)]
 pub enum AnyConnection {
+    /// A database file, by SQLite compiled in.
     Sqlite(diesel::SqliteConnection),
+    /// A PostgreSQL server, by libpq.
     #[cfg(feature = "postgres")]
     Postgres(diesel::PgConnection),
 }

@@ -14,7 +14,9 @@ const NULL: u64 = u64::MAX;
 /// numbers are decimal, and booleans 0 and 1.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Digest {
+    /// The number of rows in the table.
     pub rows: u64,
+    /// The digest in lower-case hexadecimal, 64 digits.
     pub sha256: String,
 }
 

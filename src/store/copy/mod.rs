@@ -25,30 +25,44 @@ use tables::{GENERATION, TABLES, Table, all};
 /// Why there is no complete copy.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
+    /// Both URLs lead to one database.
     #[error("FROM and TO are the same database")]
     Same,
+    /// A process serves FROM: its URL without the password, and the process's name.
     #[error(
         "{0} is being served by {1}: what it writes from now on would not be in the copy; stop it, and copy \
          15 seconds later"
     )]
     Served(String, String),
+    /// TO has tables that no version of this service makes.
     #[error("TO holds tables of something else; nothing was changed")]
     Foreign,
+    /// FROM lacks migrations of this version.
     #[error("FROM is a database of an older version; run `countersign migrate` for it")]
     FromBehind,
+    /// FROM has migrations that this version does not know.
     #[error("FROM is a database of a newer version; copy it with that one")]
     FromAhead,
+    /// TO has some of the migrations and not all.
     #[error("TO is a database of an older version; name an empty one. Nothing was changed")]
     Behind,
+    /// The first table of TO with rows that FROM does not have at the same place.
     #[error(
         "TO holds rows of `{0}` that are not the beginning of FROM's; name an empty database. Nothing was changed"
     )]
     Holds(&'static str),
+    /// PostgreSQL has no text with the character NUL, and SQLite does.
     #[error(
         "`{table}` has a row with NUL in a text, which PostgreSQL cannot keep: {}; change it and copy again",
         key.escape_debug()
     )]
-    Nul { table: &'static str, key: String },
+    Nul {
+        /// The table of FROM.
+        table: &'static str,
+        /// The row's primary key.
+        key: String,
+    },
+    /// One of the databases failed; what was copied stays, and the same command goes on.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -56,7 +70,9 @@ pub enum CopyError {
 /// The two databases of a copy.
 #[derive(Debug, Clone)]
 pub struct Copy {
+    /// The URL of the database that is read.
     pub from: String,
+    /// The URL of the database that is written: an empty one, or one that an interrupted copy has begun.
     pub to: String,
     /// Whether FROM may be written to meanwhile; what is written is not copied then.
     pub while_serving: bool,
@@ -67,9 +83,11 @@ pub struct Copy {
 pub struct CopyReport {
     /// The databases, without passwords.
     pub from: String,
+    /// The database that was written, without its password.
     pub to: String,
     /// Migrations that TO got.
     pub applied: Vec<String>,
+    /// Every table, in the order of the copy.
     pub tables: Vec<TableComparison>,
     /// Rows of the decision log in whose texts NUL was replaced by U+FFFD, in both digests.
     pub replaced: u64,
@@ -80,10 +98,13 @@ pub struct CopyReport {
 /// A table of both databases, read after the copy.
 #[derive(Debug, serde::Serialize)]
 pub struct TableComparison {
+    /// The table's name, the same in both databases.
     pub name: &'static str,
     /// Rows that were written by this run.
     pub copied: u64,
+    /// The rows of FROM.
     pub from: Digest,
+    /// The rows of TO. The copy is complete when both digests are the same.
     pub to: Digest,
 }
 

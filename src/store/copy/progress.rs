@@ -9,6 +9,7 @@ use super::tables::Table;
 pub enum CopyStep {
     /// The rows that TO has already, with those of FROM.
     Comparing,
+    /// The rows that TO does not have yet, from table to table.
     Copying,
     /// Both databases, row by row.
     Verifying,
@@ -17,10 +18,13 @@ pub enum CopyStep {
 /// How far it is, in rows of all tables.
 #[derive(Debug, Clone, Copy)]
 pub struct CopyProgress {
+    /// The step that these numbers belong to.
     pub doing: CopyStep,
     /// The table that was last worked on.
     pub table: &'static str,
+    /// Rows that the step is through with.
     pub done: u64,
+    /// Rows that the step will go through, as counted when the copy began.
     pub total: u64,
 }
 

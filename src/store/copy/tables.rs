@@ -3,6 +3,7 @@
 /// A table of both databases.
 #[derive(Debug)]
 pub struct Table {
+    /// The table's name, the same in both databases.
     pub name: &'static str,
     /// How many of the first columns are its primary key.
     key: usize,
@@ -15,15 +16,20 @@ pub struct Table {
 /// The type of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColumnKind {
+    /// Text; in the policies' and logs' tables JSON as well.
     Text,
+    /// An integer of 64 bits.
     Number,
+    /// An integer 0 or 1 in SQLite, and a boolean in PostgreSQL.
     Boolean,
 }
 
 /// A column of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Column {
+    /// The column's name, the same in both databases.
     pub name: &'static str,
+    /// The type of its values.
     pub kind: ColumnKind,
 }
 

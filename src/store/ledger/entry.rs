@@ -15,11 +15,13 @@ use crate::store::{AnyConnection, StoreError, is_duplicate};
 pub struct Redemption {
     /// SHA-256 over issuer and jti.
     pub assertion: String,
+    /// The `iat` of the assertion.
     pub issued_at: UnixSeconds,
     /// From when on the assertion is refused for its age alone (exp and skew).
     pub expires_at: UnixSeconds,
     /// The configuration that the decision stood on.
     pub generation: Generation,
+    /// What the commit does about the member.
     pub member: MemberChange,
 }
 
@@ -28,23 +30,37 @@ pub struct Redemption {
 pub enum MemberChange {
     /// Nobody: becomes a member while a seat is free.
     Provision {
+        /// The member to be added, with a new identifier.
         member: Member,
+        /// The subject that is bound to them.
         identity: Identity,
         /// How many seats were taken, where the decision stood on that.
         seats_counted: Option<i64>,
     },
     /// Invited or unlinked: is active from now on, and bound to the subject unless it is already. `signed_in_at` is
     /// the earliest time at which that can have been.
-    Accept { member: Member, signed_in_at: UnixSeconds, identity: Option<Identity> },
+    Accept {
+        /// The member as they were when it was decided.
+        member: Member,
+        /// The earliest time at which the sign-in can have been.
+        signed_in_at: UnixSeconds,
+        /// The subject to bind; none when it is bound already.
+        identity: Option<Identity>,
+    },
     /// A member already.
-    Known { member_id: String },
+    Known {
+        /// The member's identifier.
+        member_id: String,
+    },
 }
 
 /// Why an assertion was not redeemed; nothing was written then.
 #[derive(Debug, thiserror::Error)]
 pub enum RedeemError {
+    /// The assertion, or the member's state, does not allow it.
     #[error(transparent)]
     Conflict(#[from] Conflict),
+    /// The database failed, or did not answer in time.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

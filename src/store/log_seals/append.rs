@@ -20,7 +20,9 @@ const STEP: usize = 8 * MAX_ROWS;
 /// The end of a log and of its chain, as they can be seen now.
 #[derive(Clone)]
 pub struct Ends {
+    /// The rows' end, with what is known of transactions under way.
     pub view: View,
+    /// The last seal of the chain; none where nothing is sealed yet.
     pub newest: Option<Seal>,
 }
 
@@ -31,7 +33,9 @@ pub fn look(connection: &mut AnyConnection, log: Log) -> Result<Ends, StoreError
 
 /// The next seals, which are to be appended, and whether there may be more of them.
 pub struct Next {
+    /// The seals in their order; empty when every row has one.
     pub seals: Vec<Seal>,
+    /// Whether the step ended because it was long enough, and not because the rows ended.
     pub is_more: bool,
 }
 

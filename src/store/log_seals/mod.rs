@@ -22,6 +22,7 @@ pub const MAX_ROWS: usize = 250;
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = log_seals)]
 pub struct Seal {
+    /// The log that the rows are in.
     pub log: Log,
     /// From 1 on, without gaps.
     pub number: i64,
@@ -29,14 +30,17 @@ pub struct Seal {
     pub format: i64,
     /// It covers every row after the `last_id` of the seal before, up to this id.
     pub last_id: i64,
+    /// The number of rows that the digest covers.
     pub row_count: i64,
     /// The latest time of its rows.
     pub newest_at: UnixSeconds,
+    /// The time at which the seal was made.
     pub sealed_at: UnixSeconds,
     /// SHA-256 over the seal before, the rows and the members above.
     pub digest: String,
     /// Names the key that made `code`; both are empty where no key is configured.
     pub key_id: String,
+    /// HMAC of the seal by that key, which only the service can make.
     pub code: String,
     /// Set when the rows were deleted because of their age: all were older than this.
     pub pruned_before: Option<UnixSeconds>,

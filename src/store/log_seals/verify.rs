@@ -24,24 +24,32 @@ pub struct Finding {
     pub seal: i64,
     /// The ids that it covers: those after the first of these, up to the second.
     pub rows_after: i64,
+    /// The last id that the seal covers.
     pub rows_to: i64,
+    /// What is wrong, in a sentence for people.
     pub problem: String,
 }
 
 /// A seal that was noted elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expected {
+    /// The log that it is of.
     pub log: Log,
+    /// The seal's number in the chain.
     pub number: i64,
+    /// The digest that the chain must have there.
     pub digest: String,
 }
 
 /// What a chain is checked by.
 pub struct Rules {
+    /// The log whose chain is checked.
     pub log: Log,
+    /// The key that must have made the seals' codes; without it, codes are not checked.
     pub key: Option<SealKey>,
     /// Rows that are not older than this must be there; none when rows are kept for ever.
     pub pruned_before: Option<UnixSeconds>,
+    /// Seals that must be in the chain, as an auditor noted them earlier.
     pub expected: Vec<Expected>,
 }
 
@@ -51,14 +59,19 @@ pub struct Verification {
     previous: Option<Seal>,
     /// Decisions that rows name and that were found as they were.
     sound: HashSet<String>,
+    /// The number of the oldest seal; none while nothing is checked.
     pub first: Option<i64>,
+    /// Seals that were checked.
     pub seals: u64,
+    /// Rows that were read and compared.
     pub rows: u64,
+    /// The last id of the rows that were deleted for their age; none when none were.
     pub pruned_to: Option<i64>,
     /// Seals that the key has made.
     pub authentic: u64,
     /// The latest sealing: the seal, and how old its oldest row was then, in seconds.
     pub latest: Option<(i64, i64)>,
+    /// Everything that is wrong so far, in the order of the chain.
     pub findings: Vec<Finding>,
 }
 

@@ -1,4 +1,4 @@
-//! What would come of an assertion.
+//! Explains what the token endpoint would answer to an assertion.
 
 use axum::Json;
 use serde::Deserialize;

@@ -1,4 +1,4 @@
-//! What comes in: strict JSON bodies and query parameters, whose faults are problems too.
+//! Input: strict JSON bodies and query parameters. A mistake in them is answered as a problem too.
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, Query, Request};

@@ -70,7 +70,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(openapi::head()).merge(deployment_routes()).merge(teamspace_routes())
 }
 
-/// What belongs to no teamspace.
+/// The operations that belong to no teamspace.
 fn deployment_routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::default()
         .routes(routes!(resources::list, resources::create))

@@ -118,7 +118,7 @@ fn complete_operation(path: &str, operation: &mut Operation) {
     add_refusals(operation, &codes);
 }
 
-/// What the operations of a path are about.
+/// The subject of a path's operations.
 fn noun(path: &str) -> &str {
     let mut parts = path.split('/').filter(|part| !part.is_empty());
     let first = parts.next().unwrap_or_default();

@@ -22,7 +22,7 @@ pub struct Problem {
     header: Option<(Header, Cow<'static, str>)>,
 }
 
-/// What a problem says in a header besides.
+/// A header that goes with a problem.
 #[derive(Debug, Clone, Copy)]
 enum Header {
     WwwAuthenticate,

@@ -44,7 +44,7 @@ struct ActivityPage {
     /// Whether it is the list of all teamspaces.
     is_of_all: bool,
     query: ActivityQuery,
-    /// What is wrong with the search.
+    /// The mistake in the search.
     fault: Option<SearchFault>,
     rows: Vec<RowView>,
     /// The next page; empty when there is none.
@@ -77,7 +77,7 @@ struct ReasonBar {
     percent: i64,
 }
 
-/// What the list is asked for.
+/// The search of the list.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct ActivityQuery {
     #[serde(default)]

@@ -1,4 +1,4 @@
-//! What a handler answers: a page, a form once more, the way to the next page, or why there is none.
+//! A handler's answer: a page, the form again, a redirect to the next page, or an error.
 
 use std::any::Any;
 
@@ -33,8 +33,8 @@ pub enum PageError {
     Template(#[from] askama::Error),
 }
 
-/// What a page of its own says went wrong. It rides on the response until [`super::layers::explain_failures`] makes that
-/// page.
+/// A failure that gets a page of its own. It travels with the response until
+/// [`super::layers::explain_failures`] makes that page.
 #[derive(Debug, Clone)]
 pub struct Failure {
     pub title: &'static str,

@@ -55,7 +55,7 @@ struct ClientPage {
     client: Option<Detail>,
 }
 
-/// What a client's page shows beside the form.
+/// The parts of a client's page beside the form.
 struct Detail {
     path: String,
     name: String,
@@ -87,7 +87,7 @@ struct SecretPage {
     is_new: bool,
 }
 
-/// What was typed about a client.
+/// The form's input about a client.
 #[derive(Default, Deserialize)]
 struct ClientForm {
     #[serde(default)]

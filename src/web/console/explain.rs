@@ -57,7 +57,7 @@ struct ResultView {
     /// The token's claims, as JSON.
     token: String,
     policy_set: String,
-    /// What is to be known of the answer.
+    /// A remark about the answer as a whole.
     remark: &'static str,
 }
 

@@ -41,7 +41,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Typed<T> {
     }
 }
 
-/// What is wrong with a form, by its fields.
+/// The mistakes in a form, by field.
 #[derive(Debug, Default)]
 pub struct Faults(Vec<Fault>);
 

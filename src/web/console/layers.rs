@@ -1,4 +1,4 @@
-//! What is done around every page.
+//! The middleware around every page.
 
 use std::sync::Arc;
 

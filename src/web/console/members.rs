@@ -42,7 +42,7 @@ struct MembersPage {
     seats: Seats,
     /// Whether an identity provider meters its assertions.
     is_metered: bool,
-    /// What the emails begin with.
+    /// The beginning of the emails to list.
     prefix: String,
     items: Vec<Row>,
     /// The ways to the next page and to the first one; empty where there is none.

@@ -1,4 +1,4 @@
-//! What happened, told on the page after a redirect: the text is in a cookie until a page has shown it.
+//! The notice that a page shows after a redirect. Its text is in a cookie until a page has shown it.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::site::Site;
 
 /// Most characters of a text.
 const LONGEST: usize = 300;
-/// What the cookie's name ends with.
+/// The end of the cookie's name.
 const NAME: &str = "-notice";
 
 /// On a request: the text to be shown.

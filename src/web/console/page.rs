@@ -42,7 +42,7 @@ pub enum Place {
     Explain,
 }
 
-/// What is around the content of every page.
+/// The frame around the content of every page.
 #[derive(Debug, Clone)]
 pub struct Frame {
     /// The path that links begin with.
@@ -53,7 +53,7 @@ pub struct Frame {
     pub person: Option<Person>,
     /// The teamspace whose page it is.
     pub teamspace: Option<Heading>,
-    /// What happened before.
+    /// The notice of what happened before.
     pub notice: Option<String>,
 }
 
@@ -67,7 +67,7 @@ pub struct Person {
     pub is_setting_up: bool,
 }
 
-/// What stands above a teamspace's tabs.
+/// The heading above a teamspace's tabs.
 #[derive(Debug, Clone)]
 pub struct Heading {
     pub slug: String,
@@ -133,7 +133,7 @@ impl Frame {
     }
 }
 
-/// What every page is given beside who it is for.
+/// The data that every page gets besides its viewer.
 pub struct Context {
     pub site: Arc<Site>,
     pub user: Arc<ConsoleUser>,
@@ -193,7 +193,7 @@ pub struct OperatorPage {
 }
 
 impl Viewer {
-    /// What every page is given.
+    /// The data that every page gets.
     pub fn context(&self) -> &Context {
         &self.context
     }

@@ -56,7 +56,7 @@ struct Problem {
     message: String,
 }
 
-/// What the set that is only tried would have done.
+/// The decisions that the set on trial would have made.
 struct Shadow {
     hash: String,
     evaluated: i64,

@@ -6,9 +6,9 @@ use crate::oauth::reason::{Fixer, Reason};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReasonWords {
     pub reason: &'static str,
-    /// What happened, a sentence.
+    /// The event, in one sentence.
     pub sentence: &'static str,
-    /// What to do, a sentence or two.
+    /// The remedy, in one or two sentences.
     pub fix: &'static str,
     /// The teamspace's page on which it is done: the end of its path, and what it is called.
     pub page: Option<(&'static str, &'static str)>,
@@ -284,7 +284,7 @@ const TABLE: [ReasonWords; 43] = [
     ),
 ];
 
-/// What holds for reasons that a deployment's own policies give.
+/// The words for reasons that a deployment's own policies give.
 const OF_A_POLICY: ReasonWords = words(
     "",
     "A policy of this deployment refuses it.",

@@ -6,13 +6,13 @@ use serde::Deserialize;
 use super::form::Faults;
 use super::page::Frame;
 
-/// What must be typed to remove something.
+/// The word that must be typed to remove something.
 #[derive(Template)]
 #[template(path = "remove.html")]
 pub struct RemovePage {
     pub frame: Frame,
     pub title: String,
-    /// What comes of it.
+    /// The consequence.
     pub text: &'static str,
     /// The name of what must be typed.
     pub label: &'static str,
@@ -23,7 +23,7 @@ pub struct RemovePage {
     pub faults: Faults,
 }
 
-/// What was typed.
+/// The typed word.
 #[derive(Deserialize)]
 pub struct Confirmed {
     #[serde(default)]

@@ -54,7 +54,7 @@ struct ResourcePage {
     resource: Option<Detail>,
 }
 
-/// What a resource's page shows beside the form.
+/// The parts of a resource's page beside the form.
 struct Detail {
     path: String,
     name: String,

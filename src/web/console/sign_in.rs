@@ -20,7 +20,7 @@ use crate::admin::{AdminError, console, sessions};
 use crate::app::App;
 use crate::model::console_user::UserKind;
 
-/// What failed attempts are counted under, for each address.
+/// The name under which an address's failed attempts are counted.
 const ATTEMPTS: &str = "console set-up token";
 
 #[derive(Template)]

@@ -133,7 +133,7 @@ impl TodayView {
     }
 }
 
-/// What was expected and what came, where the row tells both.
+/// The expected and the actual value, where the row has both.
 fn compared(row: &SignIn) -> Option<Compared> {
     let (told, remark) = match row.detail.split_once("; they differ only ") {
         Some((told, remark)) => (told, format!("They differ only {remark}.")),

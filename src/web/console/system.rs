@@ -35,7 +35,7 @@ struct SystemPage {
     streams: Vec<StreamRow>,
 }
 
-/// What is looked at to tell whether the service is ready.
+/// One check of whether the service is ready.
 struct Check {
     title: &'static str,
     problem: Option<&'static str>,

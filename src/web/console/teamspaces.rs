@@ -27,7 +27,7 @@ const PAGE: usize = 25;
 #[template(path = "teamspaces.html")]
 struct TeamspacesPage {
     frame: Frame,
-    /// What the slugs begin with.
+    /// The beginning of the slugs to list.
     prefix: String,
     items: Vec<Row>,
     /// The slug after which the next page begins.

@@ -9,6 +9,7 @@ use pulldown_cmark::{CodeBlockKind, CowStr, Event, HeadingLevel, Options, Parser
 pub struct Rendered {
     /// The text of its first heading.
     pub title: String,
+    /// The whole document as HTML, with links to other documents rewritten for the console.
     pub html: String,
     /// The headings of the second level, for the list of contents.
     pub contents: Vec<Heading>,
@@ -16,7 +17,9 @@ pub struct Rendered {
 
 /// A heading that can be linked to.
 pub struct Heading {
+    /// The anchor in the page's URL.
     pub id: String,
+    /// The heading without markup.
     pub text: String,
 }
 

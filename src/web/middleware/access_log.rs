@@ -18,7 +18,7 @@ use crate::web::error::Cause;
 #[derive(Clone)]
 pub struct AccessLog;
 
-/// What the log line says of the request.
+/// The fields of the request's log line.
 pub struct Logged {
     id: RequestId,
     method: Method,

@@ -14,7 +14,7 @@ use crate::oauth::error::TokenError;
 
 /// One job around each request.
 pub trait Around {
-    /// What is known of the request when its response is there.
+    /// The facts about the request that are still needed once its response is ready.
     type Kept;
 
     /// Sees the request first. With an error it goes no further.

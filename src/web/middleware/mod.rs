@@ -1,4 +1,4 @@
-//! What is done around every public request: a file for each job. `web::router` puts them in order.
+//! The middleware around every public request, one file for each job. `web::router` puts them in order.
 
 mod access_log;
 mod around;

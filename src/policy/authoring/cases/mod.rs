@@ -35,9 +35,13 @@ const MAX_FILE: u64 = 1024 * 1024;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {message}", self.place())]
 pub struct CaseError {
+    /// The case file, as its path was given.
     pub file: PathBuf,
+    /// The line, from 1.
     pub line: usize,
+    /// The column in characters, from 1.
     pub column: usize,
+    /// What is wrong and what was expected there.
     pub message: String,
 }
 
@@ -51,7 +55,9 @@ pub struct CaseErrors(pub Vec<CaseError>);
 pub struct Case {
     /// The test's name; in rows of `each`, and the row's.
     pub name: String,
+    /// The case file that it is in.
     pub file: PathBuf,
+    /// The line of its table, or of its row in `each`, from 1.
     pub line: usize,
     offset: usize,
     matter: Matter,

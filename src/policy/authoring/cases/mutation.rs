@@ -25,6 +25,7 @@ pub struct Mutation {
     pub tried: usize,
     /// Whether everything that can be dropped was.
     pub complete: bool,
+    /// What could be dropped without a failing case: it is not tested.
     pub survivors: Vec<Survivor>,
     /// Parts that `@allow_untested` names and that the policy does not have.
     pub excused_in_vain: Vec<Excuse>,
@@ -33,7 +34,9 @@ pub struct Mutation {
 /// A part that a policy says need not be tested.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Excuse {
+    /// The policy's `@id`.
     pub policy: String,
+    /// The part as the annotation writes it.
     pub part: String,
 }
 
@@ -47,9 +50,13 @@ impl Mutation {
 /// A policy or a part of one that no case misses.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Survivor {
+    /// The policy's `@id`.
     pub policy: String,
+    /// The name of its file.
     pub file: String,
+    /// The line where the policy or the part begins, from 1.
     pub line: usize,
+    /// The column where it begins, in characters, from 1.
     pub column: usize,
     /// The part as it is written; none: the policy as a whole.
     pub part: Option<String>,

@@ -17,6 +17,7 @@ use crate::policy::{
 /// The outcome of a case.
 #[derive(Debug)]
 pub struct Observed {
+    /// Every question that was asked, with its answer, in the order of asking.
     pub answers: Vec<PolicyAnswer>,
     /// The scopes of the token (none when an issuer may be saved), or why not.
     pub outcome: Result<Vec<String>, Denial>,
@@ -29,6 +30,7 @@ pub struct Observed {
 /// A case that was run.
 #[derive(Debug)]
 pub struct CaseVerdict {
+    /// What the policies answered.
     pub observed: Observed,
     /// The differences from the expectation, each in one sentence; empty when it passed.
     pub failures: Vec<String>,

@@ -16,32 +16,42 @@ use crate::policy::{PolicyFile, Validated};
 /// A request with everything that a policy can see of it; values are written as Cedar writes them.
 #[derive(Debug, Clone, Serialize)]
 pub struct FoundCase {
+    /// The action of the request, such as `Action::"GrantScope"`.
     pub action: String,
+    /// The request's principal.
     pub principal: String,
+    /// The request's resource.
     pub resource: String,
     /// The members of `claims` are written `claims.…`.
     pub context: BTreeMap<String, String>,
+    /// The entities that the request leads to, but for those about which nothing is known.
     pub entities: Vec<Described>,
 }
 
 /// An entity that has attributes or parents.
 #[derive(Debug, Clone, Serialize)]
 pub struct Described {
+    /// The entity as policies write it, such as `Group::"acme/engineering"`.
     pub entity: String,
+    /// Every entity that it is in, directly or not.
     pub parents: Vec<String>,
+    /// Its attributes by their names.
     pub attributes: BTreeMap<String, String>,
 }
 
 /// A policy that determined a decision.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct DecidingPolicy {
+    /// The policy's `@id`.
     pub id: String,
+    /// The name of its file.
     pub file: String,
 }
 
 /// The answer of a policy set to a case.
 #[derive(Debug, Clone, Serialize)]
 pub struct FoundAnswer {
+    /// Whether the set permits it.
     pub allowed: bool,
     /// The permits or forbids that determined it; none when nothing permitted.
     pub policies: Vec<DecidingPolicy>,

@@ -30,7 +30,9 @@ pub struct Invariant {
 /// A policy of an invariant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct InvariantSentence {
+    /// The policy's `@id`.
     pub id: String,
+    /// The statement in words, from its `@message`.
     pub message: String,
 }
 

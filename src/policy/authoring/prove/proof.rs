@@ -28,6 +28,7 @@ pub enum ProofKind {
 /// A proof that was tried.
 #[derive(Debug, Clone, Serialize)]
 pub struct Proof {
+    /// The kind of statement that was tried.
     pub kind: ProofKind,
     /// The policy's `@id`, or the invariant's file.
     pub subject: String,
@@ -36,8 +37,10 @@ pub struct Proof {
     pub action: Option<String>,
     /// The statement to be proved, in words.
     pub claim: String,
+    /// How long the solver took; whole milliseconds in JSON.
     #[serde(rename = "milliseconds", serialize_with = "milliseconds")]
     pub time: Duration,
+    /// Whether the statement holds.
     #[serde(flatten)]
     pub outcome: ProofOutcome,
 }
@@ -46,10 +49,13 @@ pub struct Proof {
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum ProofOutcome {
+    /// The statement holds for every request.
     Proved,
+    /// The statement does not hold: here is a request that it fails for.
     Refuted(Box<Refutation>),
     /// No answer, and so no proof.
     Undecided {
+        /// Why the solver gave no answer.
         why: String,
     },
 }

@@ -22,14 +22,21 @@ pub(super) type Compiler = CedarSymCompiler<LocalSolver>;
 /// Why there is no solver.
 #[derive(Debug, thiserror::Error)]
 pub enum SolverError {
+    /// The environment variable `CVC5` is not set, or empty.
     #[error(
         "no solver: set the environment variable CVC5 to a cvc5 executable, 1.3 or newer, from \
         https://github.com/cvc5/cvc5/releases; or to `scripts/cvc5` of the source, which needs \
         `pip install cvc5==1.4.2`"
     )]
     Absent,
+    /// The program cannot be started, or is no cvc5 that is new enough.
     #[error("cannot run the solver `{executable}` (environment variable CVC5): {cause}")]
-    Unusable { executable: String, cause: String },
+    Unusable {
+        /// The path that was tried.
+        executable: String,
+        /// The error from the system or the program.
+        cause: String,
+    },
 }
 
 /// Why a question has no answer.

@@ -17,6 +17,7 @@ use crate::policy::{Action, Validated};
 /// The effect of a change of the policies on one action.
 #[derive(Debug, Clone)]
 pub struct Comparison {
+    /// The action that both sets were asked about.
     pub action: Action,
     /// Whether the new set permits what the old one did not.
     pub wider: ProvenDirection,
@@ -38,8 +39,11 @@ pub enum ProvenDirection {
 /// A request on which the sets differ, and what the authorizer says to it under each.
 #[derive(Debug, Clone, Serialize)]
 pub struct FoundDifference {
+    /// The request.
     pub case: FoundCase,
+    /// The old set's answer to it.
     pub old: FoundAnswer,
+    /// The new set's answer to it.
     pub new: FoundAnswer,
 }
 

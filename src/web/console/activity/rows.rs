@@ -21,7 +21,7 @@ pub struct RowView {
     pub is_granted: bool,
     /// Empty for a grant.
     pub reason: String,
-    /// What happened, in a sentence; what came and what was expected, where that is known.
+    /// The event in one sentence, and what came and what was expected where that is known.
     pub why: String,
     pub client: String,
     pub scopes: String,

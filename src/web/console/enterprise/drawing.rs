@@ -22,7 +22,7 @@ pub struct Drawing {
     title: String,
     height: u32,
     shapes: Vec<Shape>,
-    /// What is to be seen, for whoever does not see it.
+    /// A description of the picture, for people who cannot see it.
     description: String,
 }
 

@@ -150,7 +150,7 @@ fn claim(line: &str) -> Result<CustomClaim, Faults> {
     }
 }
 
-/// What somebody else changed since a form was shown: one sentence for each setting.
+/// The changes that somebody else made since a form was shown: one sentence for each setting.
 pub fn changes_since(seen: &SeenProvider, now: &SeenProvider) -> Vec<String> {
     let shown = |text: &str| if text.is_empty() { "blank".to_owned() } else { format!("“{text}”") };
     let tenant = |provider: &SeenProvider| provider.tenant.clone().unwrap_or_default();

@@ -93,7 +93,7 @@ struct Editor {
     form: ProviderForm,
     faults: Faults,
     checks: Vec<CheckRow>,
-    /// What somebody else changed since the form was shown.
+    /// The changes that somebody else made since the form was shown.
     changes: Vec<String>,
     has_more: bool,
 }

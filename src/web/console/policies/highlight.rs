@@ -3,7 +3,7 @@
 /// A piece of a line. Whoever shows it escapes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Token<'t> {
-    /// What it is, as the style sheet calls it; empty for what needs no colour.
+    /// Its class in the style sheet; empty where it needs no colour.
     pub class: &'static str,
     pub text: &'t str,
 }

@@ -7,7 +7,7 @@ use crate::admin::resources::{NewResource, ResourcePatch};
 use crate::model::resource::{Resource, ResourceScope};
 use crate::web::console::form::{lines_of, words_of};
 
-/// What was typed.
+/// The form's input.
 #[derive(Default, Deserialize)]
 pub struct ResourceForm {
     #[serde(default)]
@@ -52,7 +52,7 @@ impl ResourceForm {
         }
     }
 
-    /// What becomes of one that exists.
+    /// The change to an existing resource.
     pub fn patch(&self) -> ResourcePatch {
         let NewResource { identifier, name, scopes, default_scopes, teamspaces } = self.new_resource();
         ResourcePatch {

@@ -8,7 +8,7 @@ use crate::model::teamspace::{Plan, Teamspace, UTC};
 use crate::web::console::answer::PageError;
 use crate::web::console::form::Faults;
 
-/// What was typed.
+/// The form's input.
 #[derive(Deserialize)]
 pub struct TeamspaceForm {
     #[serde(default)]
@@ -25,7 +25,7 @@ pub struct TeamspaceForm {
     /// Whether it is renamed though policies name it.
     #[serde(default)]
     pub force: String,
-    /// What was there when the page was made; empty for one that is added.
+    /// The values when the page was made; empty for a new teamspace.
     #[serde(default)]
     pub seen: String,
 }
@@ -73,7 +73,7 @@ impl TeamspaceForm {
         )
     }
 
-    /// What somebody else has changed since the page was made, and takes it as seen.
+    /// Returns what somebody else has changed since the page was made, and counts it as seen.
     pub fn changed_since(&mut self, now: &Teamspace) -> Option<Faults> {
         let current = Self::of(now).seen;
         let before = std::mem::replace(&mut self.seen, current);
@@ -118,7 +118,7 @@ impl TeamspaceForm {
         })
     }
 
-    /// What becomes of one that exists.
+    /// The change to an existing teamspace.
     pub fn patch(&self) -> Result<TeamspacePatch, AdminError> {
         let NewTeamspace { slug, name, plan, member_limit, email_domains, time_zone } =
             self.new_teamspace()?;
@@ -133,7 +133,7 @@ impl TeamspaceForm {
     }
 }
 
-/// What is wrong with a form that was refused.
+/// The mistakes in a form that was refused.
 pub fn faults_of(error: AdminError) -> Result<Faults, PageError> {
     if let AdminError::NamedInPolicies(policies) = &error {
         let text = format!(
