@@ -94,13 +94,13 @@ pub struct App {
     pub turns: Turns,
     /// The numbers at `/metrics`.
     pub metrics: Metrics,
-    /// How decisions that were made before are used.
+    /// How remembered decisions are used.
     pub policy_cache: CacheControl,
     /// In front of the public listener.
     pub gate: Arc<Gate>,
-    /// Requests whose header did not tell the caller's address.
+    /// Counts requests whose header did not give the caller's address.
     pub unreadable_addresses: UnreadableAddresses,
-    /// The set that is only tried; none when it is off.
+    /// The shadow set, which decides nothing; none when it is off.
     pub shadow: Option<Shadow>,
     /// Where the policies come from.
     pub policy_files: PolicyReloader,
@@ -117,14 +117,14 @@ pub struct App {
     snapshot: ArcSwap<Snapshot>,
     policies: ArcSwap<Policies>,
     signer: ArcSwap<Signer>,
-    /// Whether the signing keys were changed since they were read.
+    /// Whether the signing keys have changed since they were read.
     keys_stale: AtomicBool,
-    /// One reload at a time: of two that overlap, the older must not have the last word.
+    /// Allows one reload at a time: of two that overlap, the older must not win.
     reloading: tokio::sync::Mutex<()>,
 }
 
 impl App {
-    /// Assembles the service on a migrated database. Without valid policies there is none.
+    /// Assembles the service on a migrated database. Valid policies are required.
     pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StartError> {
         let policies = Watch::begin(policy_place(&config), clock.now())?;
         let store = Store::open(&config.database_url, &config.database)?;
@@ -138,7 +138,7 @@ impl App {
         Ok(app)
     }
 
-    /// An `App` for commands that only look: it has no keys to sign with, and writes nothing.
+    /// Assembles an `App` for commands that only read: it has no signing keys and writes nothing.
     pub async fn inspect(config: Config, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StartError> {
         let policies = Watch::begin(policy_place(&config), clock.now())?;
         let store = Store::open(&config.database_url, &config.database)?;
@@ -203,11 +203,10 @@ impl App {
         self.signer.load_full()
     }
 
-    /// Takes over what was written to the database, if anything was. An issuer whose configuration changed is
-    /// asked anew.
+    /// Reloads whatever was written to the database. An issuer whose configuration changed is asked again.
     ///
-    /// The configuration comes first and by itself: whatever is wrong with a signing key, a disabled client
-    /// or issuer must be out.
+    /// The configuration comes first and by itself: even when a signing key is broken, a disabled client or issuer
+    /// must be out.
     pub async fn reload(&self) -> Result<(), StartError> {
         let _one_at_a_time = self.reloading.lock().await;
         let old = self.snapshot();
@@ -230,7 +229,7 @@ impl App {
         Ok(())
     }
 
-    /// Takes over the signing keys; what cannot be read now is read again with the next look for changes.
+    /// Reloads the signing keys. If they cannot be read now, the next poll tries again.
     async fn reload_keys(&self) {
         match signing::load(&self.store, &self.config, self.clock.now()).await {
             Ok(signer) => {
@@ -241,7 +240,7 @@ impl App {
         }
     }
 
-    /// Forgets what was known about whatever has changed; all of it when that cannot be told.
+    /// Forgets cached knowledge about the changed parts, or all of it when the changes are unknown.
     fn forget_changed(&self, new: &Snapshot, changed: Option<&[Changed]>) {
         let old = self.snapshot();
         let Some(changed) = changed else {
@@ -263,7 +262,7 @@ impl App {
         }
     }
 
-    /// Where several teamspaces share an issuer, none of them can make its keys be asked for anew.
+    /// Where several teamspaces share an issuer, none of them can force its keys to be fetched again.
     fn forget_issuers(&self, before: &TeamspaceConfig, new: &Snapshot) {
         for provider in &before.identity_providers {
             let (issuer, id) = (provider.issuer.as_str(), provider.id.as_str());
@@ -277,9 +276,9 @@ impl App {
         }
     }
 
-    /// Deletes what has expired, in small steps. A clock that may be ahead deletes nothing.
+    /// Deletes expired rows in small steps. A clock that may be ahead deletes nothing.
     pub async fn prune(&self) -> Result<(), StoreError> {
-        // First: it must happen also while the database cannot be written.
+        // This comes first: it must happen even while the database cannot be written.
         self.limits.forget_idle();
         self.admin_budgets.forget_idle();
         self.clock_watch.look(&*self.clock, None);
@@ -306,7 +305,7 @@ impl App {
     }
 }
 
-/// The configuration as it is now, and what became another; None for everything. Nothing when it is the same.
+/// The current configuration and what changed in it (`None` for everything); nothing when it is the same.
 type CaughtUp = Option<(Snapshot, Option<Vec<Changed>>)>;
 
 fn catch_up(connection: &mut AnyConnection, old: &Snapshot) -> Result<CaughtUp, StoreError> {
@@ -327,7 +326,7 @@ fn policy_place(config: &Config) -> PolicyFiles {
     }
 }
 
-/// The tests of a directory are about the policies in force; a shadow set is what is tried instead.
+/// The tests of a directory are about the policies in force; a shadow set is on trial against them.
 fn shadow_place(config: &Config) -> Option<PolicyFiles> {
     let dir = config.policy.shadow_dir.clone()?;
     Some(PolicyFiles { dir, schema: config.schema_file.clone(), with_cases: false })

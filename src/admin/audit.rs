@@ -18,12 +18,12 @@ pub use crate::store::admin_events::Filter;
 use crate::store::admin_events::{self, AdminEvent};
 use crate::store::log_seals::{self, Seal};
 
-/// A search in the audit log, as it was typed. What is blank is not searched for.
+/// A search in the audit log, as it was typed. Blank fields do not narrow it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AuditSearch {
     /// The name of whoever made the change.
     pub actor: Option<String>,
-    /// An action, or a kind of object whose actions are meant, such as `member`.
+    /// An action, or a kind of object such as `member`, which stands for all of its actions.
     pub action: Option<String>,
     pub object: Option<String>,
     /// A day, or a time in UTC or with an offset.
@@ -44,8 +44,8 @@ impl AuditSearch {
     }
 }
 
-/// A page of events, newest first; to somebody of a teamspace, of what concerns it. With a `teamspace`, by its slug, of
-/// that one: when the caller does not reach it, it is not found.
+/// Lists a page of events, newest first. A caller from a teamspace sees the events of that teamspace. `teamspace` is a
+/// slug and narrows the list to that one; a teamspace out of the caller's reach is not found.
 pub async fn list(
     admin: &Admin,
     teamspace: Option<&str>,
@@ -77,7 +77,7 @@ pub async fn chain_ends(admin: &Admin) -> Result<Vec<ChainEnd>, AdminError> {
     Ok(ends)
 }
 
-/// The id of a teamspace whose events the caller may see.
+/// Finds the id of a teamspace whose events the caller may see.
 fn id_of(admin: &Admin, slug: &str) -> Result<String, AdminError> {
     let snapshot = admin.app.snapshot();
     let teamspace_config = snapshot.teamspace_config(slug).ok_or(AdminError::NotFound)?;

@@ -23,7 +23,7 @@ const COLUMNS: [&str; 11] = [
     "new",
 ];
 
-/// The rows that the caller may see of those that a filter finds.
+/// Collects the rows that match a filter and that the caller may see.
 pub async fn collect(
     admin: &Admin,
     teamspace: Option<&str>,

@@ -1,5 +1,5 @@
-//! Who acts, and what they may touch. A function takes as its first argument what it needs: an [`Admin`] is any caller,
-//! an [`InTeamspace`] one who reaches the teamspace that is meant, an [`Operator`] one who may do everything.
+//! Callers and their reach. A function's first argument says what it needs: an [`Admin`] is any caller, an
+//! [`InTeamspace`] one who may reach the teamspace in question, an [`Operator`] one who may do everything.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub(super) struct Actor {
     pub origin: Origin,
 }
 
-/// Where a request came from; both are empty for a command.
+/// The origin of a request; both fields are empty for a command.
 #[derive(Debug, Clone, Default)]
 pub struct Origin {
     /// The request's identifier, as in the service's log and the answer's `X-Request-Id`.
@@ -31,14 +31,14 @@ pub struct Origin {
 }
 
 impl Actor {
-    /// Somebody who may run commands on this machine.
+    /// The person at the command line of this machine.
     pub(super) fn command_line() -> Self {
         let name = "command line".to_owned();
         Self { kind: ActorKind::Command, id: String::new(), name, origin: Origin::default() }
     }
 }
 
-/// The one who acts: the holder of a token of the admin API, or somebody who is signed in to the console.
+/// The acting party: the holder of an admin API token, or a person signed in to the console.
 #[derive(Debug, Clone)]
 pub enum Principal {
     /// The holder of this token of the admin API.
@@ -57,7 +57,7 @@ impl Principal {
         }
     }
 
-    /// Whether a token acts, or somebody in the console, and how they came in.
+    /// How the actor came in: by a token, or by a session of one kind or another.
     fn kind(&self) -> ActorKind {
         match self {
             Self::Token(_) => ActorKind::Token,
@@ -70,7 +70,7 @@ impl Principal {
         }
     }
 
-    /// The id by which the audit log tells them from others of the same name.
+    /// The id by which the audit log tells actors of the same name apart.
     fn audited_id(&self) -> &str {
         match self {
             Self::Console(user) => match &user.kind {
@@ -89,7 +89,7 @@ impl Principal {
         }
     }
 
-    /// The ids of the teamspaces that they are confined to; none for an operator.
+    /// The ids of the teamspaces that the caller is confined to; none for an operator.
     fn confined_to(&self) -> Option<Vec<&str>> {
         match self {
             Self::Token(token) => token.teamspace_id.as_deref().map(|id| vec![id]),
@@ -98,7 +98,7 @@ impl Principal {
     }
 }
 
-/// A caller who is known, and the request that they make.
+/// A known caller with the request that they make.
 pub struct Admin {
     /// The parts of the service that the request needs.
     pub app: Arc<App>,
@@ -116,7 +116,7 @@ pub struct InTeamspace {
 }
 
 impl Admin {
-    /// The holder of a token or session that was looked up and is live.
+    /// A caller whose token or session was looked up and is still valid.
     pub fn new(app: Arc<App>, principal: Principal, origin: Origin) -> Self {
         Self { app, origin, principal }
     }
@@ -146,12 +146,13 @@ impl Admin {
         if self.is_operator() { Ok(()) } else { Err(AdminError::OperatorOnly) }
     }
 
-    /// The caller as an operator; anybody else is refused.
+    /// Returns the caller as an operator; anyone else is refused.
     pub fn into_operator(self) -> Result<Operator, AdminError> {
         self.require_operator().map(|()| Operator(self))
     }
 
-    /// The caller in the teamspace of a slug. One that they do not reach is not found, whether it exists or not.
+    /// Returns the caller in the teamspace with this slug. A teamspace out of their reach is "not found", whether it
+    /// exists or not.
     pub fn in_teamspace(self, slug: &str) -> Result<InTeamspace, AdminError> {
         let snapshot = self.app.snapshot();
         let found = snapshot.teamspace_config(slug).filter(|t| self.reaches(&t.teamspace.id)).cloned();
@@ -179,12 +180,12 @@ impl Deref for Operator {
 }
 
 impl InTeamspace {
-    /// The teamspace with what belongs to it, as it was when the request came in.
+    /// The teamspace with everything that belongs to it, as it was when the request came in.
     pub fn teamspace_config(&self) -> &Arc<TeamspaceConfig> {
         &self.teamspace_config
     }
 
-    /// A place for something slow or heavy, of which a teamspace may have few under way.
+    /// Takes a slot for a slow or heavy request. A teamspace has only a few of them.
     pub fn enter_heavy(&self) -> Result<Place, AdminError> {
         let budgets = &self.app.admin_budgets;
         Ok(match self.is_operator() {

@@ -15,7 +15,7 @@ use crate::store::{AnyConnection, StoreError};
 
 /// A change, as the audit log records it. The values are the API's own JSON, which holds no secret.
 pub(super) struct Change {
-    /// The part of the configuration that became another one; none where no process has to take anything over.
+    /// The changed part of the configuration; none where no process has to reload anything.
     changed: Option<Changed>,
     teamspace_id: Option<String>,
     action: &'static str,
@@ -56,7 +56,7 @@ impl Change {
         Self { changed: Some(changed), teamspace_id, action, object: object.into(), old, new }
     }
 
-    /// The same, where there may have been something before.
+    /// Adds the value before, where there may have been one.
     pub fn replacing(mut self, old: Option<Value>) -> Self {
         self.old = old;
         self
@@ -68,7 +68,7 @@ impl Change {
         self
     }
 
-    /// Something happened that no process has to take over.
+    /// Records an event that no process has to reload for.
     pub fn noted(action: &'static str, object: impl Into<String>, teamspace_id: Option<String>) -> Self {
         Self { changed: None, teamspace_id, action, object: object.into(), old: None, new: None }
     }
@@ -82,8 +82,8 @@ impl Change {
         self.record(connection, Actor::command_line(), at)
     }
 
-    /// Appends the audit row, in the transaction that makes the change, and announces the change to every process.
-    /// Where nothing differs there is nothing to record.
+    /// Appends the audit row in the same transaction as the change, and announces the change to every process. Where
+    /// nothing differs, nothing is recorded.
     pub(super) fn record(
         self,
         connection: &mut AnyConnection,
@@ -111,8 +111,8 @@ impl Change {
 }
 
 impl Admin {
-    /// Runs `job` and records what differs by the change that it tells of, in one transaction: an `Err` leaves nothing.
-    /// `job` reads what it changes inside the transaction. Returns once the change is in force in this process.
+    /// Runs `job` and records the change that it returns, in one transaction: an `Err` leaves nothing behind. `job`
+    /// reads what it changes inside the transaction. Returns once the change is in force in this process.
     pub(super) async fn change<T, F>(&self, _: Permission, job: F) -> Result<T, AdminError>
     where
         F: FnOnce(&mut AnyConnection) -> Result<(T, Change), AdminError> + Send + 'static,
@@ -125,10 +125,10 @@ impl Admin {
             change.record(connection, actor, at)?;
             Ok(value)
         };
-        // A task of its own: a caller who hangs up must not leave a change that is saved and not in force.
+        // Runs as a separate task: a caller who hangs up must not leave a change that is saved but not in force.
         let done = tokio::spawn(async move {
             let value = app.store.configure(write).await?;
-            // Silence here would be a lie: a provider that was switched off would still be believed.
+            // Reporting success here would be a lie: a provider that was switched off would still be trusted.
             app.reload().await.map_err(|error| AdminError::NotInForce(Box::new(error)))?;
             Ok(value)
         });

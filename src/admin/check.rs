@@ -15,12 +15,12 @@ pub fn name(text: &str) -> Result<String, AdminError> {
     if is_short_text(name) { Ok(name.to_owned()) } else { Err(AdminError::NameInvalid) }
 }
 
-/// Whether a text has 1 to 200 characters and none that could break a line of a log.
+/// Whether a text has 1 to 200 characters, none of which could break a log line.
 pub fn is_short_text(text: &str) -> bool {
     (1..=MAX_NAME).contains(&text.chars().count()) && !text.chars().any(char::is_control)
 }
 
-/// Refuses a list with an entry that is bad or stands twice, or with too many. `rule` says what a good entry is.
+/// Refuses a list with a bad or repeated entry, or with too many. `rule` describes a good entry.
 pub fn list(entries: &[String], is_good: impl Fn(&str) -> bool, rule: &'static str) -> Result<(), ListFault> {
     if entries.len() > MAX_LIST {
         return Err(ListFault::TooMany);

@@ -65,7 +65,7 @@ pub struct NewSecret {
     client_secret: Option<String>,
 }
 
-/// Clients by their ids, those that follow one, at most so many; and whether there are more.
+/// Lists at most `limit` clients by id, from the one after a given id, and tells whether there are more.
 pub fn page(
     operator: &Operator,
     after: &str,
@@ -120,7 +120,7 @@ pub async fn remove(operator: &Operator, id: String) -> Result<(), AdminError> {
         .await
 }
 
-/// Adds a secret, and tells it. The oldest one goes when there would be more than two.
+/// Adds a secret and returns it. The oldest one goes when there would be more than two.
 pub async fn add_secret(
     operator: &Operator,
     id: String,
@@ -306,14 +306,14 @@ fn auth_method(text: &str) -> Result<AuthMethod, AdminError> {
     text.parse().map_err(|_| AdminError::AuthMethodUnsupported)
 }
 
-/// An id that is a URL would be one of a client metadata document, whose owner is somebody else.
+/// A URL as an id would point at a client metadata document, which has another owner.
 fn checked_id(id: String) -> Result<String, AdminError> {
     let is_url = id.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("https://"));
     if id.len() <= 200 && is_printable(&id) && !is_url { Ok(id) } else { Err(AdminError::ClientIdInvalid) }
 }
 
-/// A given or generated secret, and the row that is stored of it. Ids are ordered by time, so that of two secrets
-/// made in one second the older is known.
+/// Makes the given or a generated secret, and the row to store. Ids are ordered by time, so that of two secrets made
+/// in one second the older one is known.
 fn secret_of(
     client_id: &str,
     given: Option<String>,

@@ -21,11 +21,11 @@ use crate::store::{Store, StoreError};
 
 /// How long a set-up token can be used, in seconds.
 pub const SETUP_TOKEN_LIFETIME: i64 = 24 * 3600;
-/// How long a session lasts that a set-up token has begun.
+/// The lifetime of a session that began with a set-up token, in seconds.
 const SETUP_SESSION: i64 = 3600;
-/// The name of whoever came with a set-up token.
+/// The display name of a person who came with a set-up token.
 const SETUP_NAME: &str = "set-up token";
-/// How exact the time of a session's last use is, in seconds.
+/// The precision of a session's last-use time, in seconds.
 const TOUCHED_EVERY: i64 = 60;
 
 /// Somebody whose sign-in was verified.
@@ -45,7 +45,7 @@ pub struct SignedIn {
 }
 
 impl SignedIn {
-    /// The session that begins now in a browser of this name; its digest is not known yet.
+    /// The session that begins now in a browser of this name. Its digest is set later.
     pub fn session(self, origin: &Origin, browser: String, now: UnixSeconds) -> ConsoleSession {
         ConsoleSession {
             id: Uuid::new_v4().to_string(),
@@ -76,7 +76,7 @@ pub async fn create_setup_token(store: &Store, now: UnixSeconds) -> Result<Strin
     Ok(token)
 }
 
-/// Makes the first set-up token of a database; none where there was one before.
+/// Makes the first set-up token of a database; returns none where there was one before.
 pub async fn create_first_setup_token(store: &Store, now: UnixSeconds) -> Result<Option<String>, AdminError> {
     let (token, row) = new_setup_token(now)?;
     let is_first = store
@@ -105,7 +105,7 @@ pub fn setup_token_file(database_url: &str) -> Option<PathBuf> {
     Some(name.into())
 }
 
-/// Uses a set-up token up: whoever presented it is an operator.
+/// Uses up a set-up token and signs its holder in as an operator.
 pub async fn redeem_setup_token(app: &App, presented: &str, origin: &Origin) -> Result<SignedIn, AdminError> {
     let (digest, now) = (digest(presented.trim()), app.clock.now());
     let (name, origin) = (SETUP_NAME.to_owned(), origin.clone());
@@ -120,7 +120,7 @@ pub async fn redeem_setup_token(app: &App, presented: &str, origin: &Origin) -> 
     if !redeemed.await? {
         return Err(AdminError::SetupTokenInvalid);
     }
-    // It is of no use any more; and where it cannot be removed, it does no harm.
+    // The file is of no more use. If it cannot be removed, it does no harm.
     if let Some(path) = setup_token_file(&app.config.database_url) {
         let _ = std::fs::remove_file(path);
     }
@@ -146,8 +146,8 @@ pub async fn begin(store: &Store, session: ConsoleSession) -> Result<(), AdminEr
         .await
 }
 
-/// The session of a digest, unless it has ended. The database is asked each time: an ended session stops at once, on
-/// every replica.
+/// Finds the session with a digest, unless it has ended. This asks the database each time, so an ended session stops
+/// at once on every replica.
 pub async fn find_live(app: &App, digest: String) -> Result<Option<ConsoleSession>, StoreError> {
     let now = app.clock.now();
     let idle = app.config.console.idle_timeout.as_secs();

@@ -7,7 +7,7 @@ use super::error::AdminError;
 use crate::clock::UnixSeconds;
 use crate::store::Store;
 
-/// Something that a command did with the whole database.
+/// Something that a command did to the whole database.
 pub enum DatabaseEvent {
     /// These migrations were applied.
     Migrated(Vec<String>),

@@ -39,7 +39,8 @@ fn keep_differing(old: &mut Map<String, Value>, new: &mut Map<String, Value>) {
     });
 }
 
-/// Of two lists, the entries that are not in the other: which one of a thousand was added would be cut off.
+/// Keeps, of two lists, only the entries that the other one lacks. In a list of a thousand, the added entry would
+/// otherwise be cut off.
 fn keep_differing_entries(old: &mut Vec<Value>, new: &mut Vec<Value>) {
     let texts = |list: &[Value]| list.iter().map(Value::to_string).collect::<HashSet<_>>();
     let (before, after) = (texts(old), texts(new));

@@ -16,7 +16,8 @@ use crate::store::{StoreError, is_duplicate};
 /// Why an administrator's request is refused, or could not be carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
-    /// Also for what exists and is not the caller's, so that nobody learns of it.
+    /// Nothing has this name. Also the answer for things that exist but are not the caller's, so that their existence
+    /// stays hidden.
     #[error("There is nothing here.")]
     NotFound,
     /// A teamspace's token was used for what concerns the whole deployment.
@@ -112,7 +113,8 @@ pub enum AdminError {
     /// The issuer and tenant are another teamspace's; this is said to operators only.
     #[error("Another teamspace has configured this issuer.")]
     IssuerTaken,
-    /// The answer that a teamspace gets instead: only operators learn which issuers customers have.
+    /// The issuer cannot be saved. Teamspaces get this answer in place of `IssuerTaken`: only operators may learn
+    /// which issuers customers have.
     #[error("This issuer cannot be saved here; ask the operator.")]
     IssuerUnavailable,
     /// The teamspace believes this issuer and tenant already.
@@ -252,7 +254,7 @@ pub enum IdentifierFault {
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct NotAcceptable {
-    /// The check's, or the reason of the policy that says no.
+    /// The code of the failed check, or the reason given by the refusing policy.
     pub code: Cow<'static, str>,
     /// Tells the administrator what is wrong and what to do.
     pub message: String,
@@ -261,7 +263,7 @@ pub struct NotAcceptable {
 }
 
 impl AdminError {
-    /// A unique violation as this error; every other one stays what it is.
+    /// Turns a unique violation into this error; every other error stays as it is.
     pub(super) fn if_duplicate(self, error: impl Into<StoreError>) -> Self {
         match error.into() {
             StoreError::Database(error) if is_duplicate(&error) => self,

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-/// Most rows of a file; a narrower search has the others.
+/// The most rows of one file; a narrower search finds the rest.
 const MOST_ROWS: usize = 5000;
 /// Rows that are read at once.
 pub(super) const PAGE: i64 = 500;
@@ -22,7 +22,7 @@ impl Export {
         Self { columns, rows: Vec::new(), is_cut: false }
     }
 
-    /// Adds a page of rows. Tells whether the file has room for the next page, if there `is_more`.
+    /// Adds a page of rows. Returns whether the file has room for the next page, if there is one.
     pub(super) fn add(&mut self, rows: impl Iterator<Item = Value>, is_more: bool) -> bool {
         self.rows.extend(rows);
         self.is_cut = is_more || self.rows.len() > MOST_ROWS;
@@ -35,7 +35,7 @@ impl Export {
         json!({ "items": self.rows, "truncated": self.is_cut })
     }
 
-    /// As CSV (RFC 4180). A cell that a spreadsheet would take for a formula begins with an apostrophe.
+    /// Renders CSV (RFC 4180). A cell that a spreadsheet would read as a formula begins with an apostrophe.
     pub fn csv(&self) -> Result<Vec<u8>, csv::Error> {
         let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
         writer.write_record(self.columns)?;
@@ -58,7 +58,7 @@ fn cell(value: Option<&Value>) -> String {
     }
 }
 
-/// A text that no spreadsheet takes for a formula.
+/// Makes sure that no spreadsheet reads a text as a formula.
 fn harmless(text: &str) -> String {
     match text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
         true => format!("'{text}"),

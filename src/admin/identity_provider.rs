@@ -22,10 +22,10 @@ use crate::store::{AnyConnection, StoreError, identity_providers, provider_check
 /// Most identity providers of a teamspace.
 const MAX_PROVIDERS: usize = 20;
 
-/// Which identity provider of a teamspace is meant.
+/// How a request names an identity provider of a teamspace.
 #[derive(Debug, Clone)]
 pub enum Which {
-    /// The only one. Where there are several, nothing is done.
+    /// The only one. With several, the request is refused.
     Only,
     /// The one with this id.
     Id(String),
@@ -52,7 +52,7 @@ impl Which {
         }
     }
 
-    /// The one that is meant, as the request found it.
+    /// Returns the provider that the request named, as the request found it.
     pub fn configured<'t>(
         &self,
         teamspace_config: &'t TeamspaceConfig,
@@ -61,18 +61,18 @@ impl Which {
     }
 }
 
-/// Where a saved provider begins, before what the administrator wrote is applied to it.
+/// The provider that an administrator's edit starts from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Basis {
     /// A new one.
     Nothing,
-    /// The one that is there, whole or as the only one there may be.
+    /// The existing one, to be replaced: named by its id, or the only one.
     Replaced,
     /// The one that is there.
     Changed,
 }
 
-/// Adds an identity provider, once it is found to be good.
+/// Adds an identity provider once it has passed the checks.
 pub async fn add(
     at: &InTeamspace,
     new: NewProvider,
@@ -81,8 +81,8 @@ pub async fn add(
     Edit::new(at, which, Basis::Nothing, new.into()).save(at).await
 }
 
-/// Replaces an identity provider, once it is found to be good. The only one may be missing, and keeps what its path
-/// does not speak of: name, tenant and custom claims.
+/// Replaces an identity provider once it has passed the checks. On the singular path it may not exist yet, and
+/// settings that the path does not cover are kept: name, tenant and custom claims.
 pub async fn put(
     at: &InTeamspace,
     which: Which,
@@ -91,8 +91,8 @@ pub async fn put(
     Edit::new(at, which, Basis::Replaced, new.into()).save(at).await
 }
 
-/// Changes an identity provider. Another issuer or product is validated like a new one, and so is switching on; the
-/// rest needs nobody's answer, so that switching off always works.
+/// Changes an identity provider. A new issuer or product, and switching on, are validated like a new provider. Other
+/// changes need no answer from the issuer, so switching off always works.
 pub async fn change(
     at: &InTeamspace,
     which: Which,
@@ -126,7 +126,7 @@ pub async fn remove(at: &InTeamspace, which: Which) -> Result<(), AdminError> {
     .await
 }
 
-/// Validates what is configured, and keeps only how that came out.
+/// Validates the saved configuration and keeps only the result.
 pub async fn check(at: &InTeamspace, which: &Which) -> Result<Validation, AdminError> {
     at.may(ConsoleAction::ChangeEnterprise)?;
     let provider = which.configured(at.teamspace_config())?;
@@ -139,26 +139,26 @@ pub async fn check(at: &InTeamspace, which: &Which) -> Result<Validation, AdminE
     Ok(validation)
 }
 
-/// Asks the issuer, which may take long: a teamspace has few such requests under way at once.
+/// Asks the issuer, which may be slow: a teamspace may have only a few such requests under way.
 async fn validate(at: &InTeamspace, proposed: &IdentityProvider) -> Result<Validation, AdminError> {
     let _place = at.enter_heavy()?;
     Validation::run(at, proposed).await
 }
 
-/// An administrator's edit. It is applied to what the request found, which is validated, and then to what
-/// is there in the transaction.
+/// An administrator's edit. It is applied first to the version that the request found, which is validated, and then to
+/// the current version inside the transaction.
 struct Edit {
     which: Which,
     basis: Basis,
     patch: ProviderPatch,
-    /// The provider as the administrator saw it. One that was changed since is not overwritten.
+    /// The provider as the administrator saw it. If it has changed since, it is not overwritten.
     seen: Option<SeenProvider>,
     /// The id of one that is added.
     new_id: String,
     now: UnixSeconds,
-    /// Whether several teamspaces may come to share an issuer by it.
+    /// Whether the edit may make several teamspaces share an issuer.
     may_share: bool,
-    /// The error that another teamspace's issuer is.
+    /// The error to return when another teamspace has the issuer.
     taken: AdminError,
 }
 
@@ -214,7 +214,7 @@ impl Edit {
         if let Some(validated) = validated {
             provider_checks::put(connection, &validated.checks)?;
         }
-        // The issuer's keys are where it says now, for all who believe it.
+        // The new key address holds for every teamspace that trusts this issuer.
         for other in identity_providers::share_jwks_uri(connection, &new)? {
             changes::note(connection, &Changed::Teamspace(other), self.now)?;
         }
@@ -276,9 +276,9 @@ impl Edit {
         self.basis != Basis::Changed || old.is_none_or(is_other)
     }
 
-    /// Issuer and tenant lead to one teamspace, or an administrator could claim another's people. For the same reason
-    /// only operators let several teamspaces share an issuer, or tell their tenants apart. It is told last: only who
-    /// names an issuer that works learns anything.
+    /// Checks that issuer and tenant lead to one teamspace only: otherwise an administrator could claim another
+    /// customer's people. For the same reason only operators may let several teamspaces share an issuer, or tell them
+    /// apart by tenant. This check comes last, so that only someone who names a working issuer learns anything.
     fn check_free(
         &self,
         connection: &mut AnyConnection,
@@ -302,7 +302,7 @@ impl Edit {
     }
 }
 
-/// Whether there is room for a provider among the teamspace's others, and it can be told apart from them.
+/// Checks that there is room for a provider beside the teamspace's others, and that it can be told apart from them.
 fn check_among(all: &[IdentityProvider], new: &IdentityProvider) -> Result<(), AdminError> {
     let others = || all.iter().filter(|other| other.id != new.id);
     if others().count() >= MAX_PROVIDERS {

@@ -1,4 +1,4 @@
-//! Our signing keys: new ones, and those that are withdrawn.
+//! Our signing keys: makes new ones and withdraws old ones.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,8 @@ use crate::signing::{Signer, generate};
 use crate::store::Store;
 use crate::store::signing_keys::{self, StoredKey};
 
-/// Makes a new key. It is published at once and signs from then on, or, so that verifiers know it by then, a while later.
+/// Makes a new key. It is published at once. It signs from now on, or after a delay, so that verifiers know it by
+/// then.
 pub async fn rotate(
     store: &Store,
     config: &Config,
@@ -28,14 +29,14 @@ pub async fn rotate(
         .await
 }
 
-/// The key that follows, which signs from now on or a while later.
+/// Makes the next key, which signs from now on or after a delay.
 pub(super) async fn next(
     store: &Store,
     config: &Config,
     at_once: bool,
     now: UnixSeconds,
 ) -> Result<StoredKey, AdminError> {
-    // Made with another encryption key than the ones that are there, it would be of no use to the service.
+    // If it were made with another encryption key than the existing ones, the service could not use it.
     Signer::prepare(&store.read(signing_keys::all).await?, config, now)?;
     Ok(generate(config, now, if at_once { now } else { now + PUBLISH_AHEAD })?)
 }
@@ -45,7 +46,7 @@ pub(super) fn rotated(key: &StoredKey) -> Change {
     Change::noted("signing_key.rotate", &key.kid, None).with(view(key))
 }
 
-/// Withdraws a key that does not sign now. Its tokens die as soon as verifiers have fetched the key set again.
+/// Withdraws a key that is not signing now. Its tokens stop working once verifiers have fetched the key set again.
 pub async fn remove(store: &Store, kid: String, now: UnixSeconds) -> Result<(), AdminError> {
     store
         .configure(move |c| {

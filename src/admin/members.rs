@@ -1,4 +1,4 @@
-//! Members of a teamspace: invited here, or let in by their first sign-in.
+//! Members of a teamspace: invited here, or admitted by their first sign-in.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -45,7 +45,8 @@ pub struct MemberPatch {
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
     pub role: Option<Role>,
-    /// Only the empty list: unlinks the member, so that the next subject with the member's email is bound.
+    /// Only the empty list is allowed. It unlinks the member, so that the next subject with the member's email is
+    /// bound.
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
     #[schema(value_type = Vec<String>, max_items = 0)]
@@ -90,7 +91,7 @@ pub async fn seats_used(at: &InTeamspace) -> Result<i64, AdminError> {
     Ok(at.app.store.list(move |c| teamspaces::seats_used(c, &id)).await?)
 }
 
-/// How many tokens each of some members got this month from the client that asked most often for them.
+/// Counts the tokens that each of these members got this month through the client that asked for the most.
 pub async fn exchanges_this_month(
     at: &InTeamspace,
     ids: Vec<String>,
@@ -129,7 +130,7 @@ pub async fn invite(at: &InTeamspace, new: NewMember) -> Result<Bound, AdminErro
     .await
 }
 
-/// Changes a member's role or status, or frees them from the subjects that are bound to them.
+/// Changes a member's role or status, or unlinks the subjects that are bound to them.
 pub async fn change(at: &InTeamspace, id: String, patch: MemberPatch) -> Result<Bound, AdminError> {
     update(at, "member.update", id, move |c, old| {
         let status = patch.status.map_or(Ok(old.status), |wanted| old.status.set_to(wanted))?;
@@ -145,7 +146,7 @@ pub async fn change(at: &InTeamspace, id: String, patch: MemberPatch) -> Result<
     .await
 }
 
-/// Frees a member from the subjects that are bound to them: the next one with the member's email is bound.
+/// Unlinks the subjects that are bound to a member. The next subject with the member's email is bound.
 pub async fn unlink(at: &InTeamspace, id: String) -> Result<Bound, AdminError> {
     change(at, id, MemberPatch { identities: Some([]), ..MemberPatch::default() }).await
 }
@@ -189,7 +190,7 @@ fn add(connection: &mut AnyConnection, member: Member) -> Result<(Bound, Change)
     Ok((bound, change))
 }
 
-/// Invites a removed member again. The next sign-in with this email takes the membership over, perhaps under a new
+/// Invites a removed member again. The next sign-in with this email takes over the membership, possibly under a new
 /// subject.
 fn revive(
     connection: &mut AnyConnection,
@@ -217,7 +218,7 @@ fn changed(member: &Member) -> Changed {
     Changed::Members(member.teamspace_id.clone())
 }
 
-/// Inside the transaction that takes the seat: writes come one after the other.
+/// Runs inside the transaction that takes the seat, since writes come one after another.
 fn check_seat(connection: &mut AnyConnection, teamspace: &Teamspace) -> Result<(), AdminError> {
     match is_seat_free(teamspaces::seats_used(connection, &teamspace.id)?, teamspace.member_limit) {
         true => Ok(()),
@@ -233,7 +234,7 @@ pub struct MemberView<'m> {
     email: &'m str,
     role: Role,
     status: Status,
-    /// `invitation`, or the issuer by whose assertion they came.
+    /// `invitation`, or the issuer whose assertion brought them in.
     provisioned_by: &'m str,
     #[schema(format = DateTime)]
     created_at: String,

@@ -1,5 +1,5 @@
-//! Whether a caller may do something. Within what is theirs at all the policies decide, for people in the console and
-//! for tokens of the JSON API alike.
+//! Permissions. Within a caller's reach the policies decide, both for people in the console and for tokens of the JSON
+//! API.
 
 use super::caller::{Admin, InTeamspace, Principal};
 use super::error::AdminError;
@@ -10,19 +10,19 @@ use crate::policy::{ConsoleAction, decide_console};
 use crate::store::admin_tokens::AdminToken;
 use crate::store::snapshot::{Snapshot, TeamspaceConfig};
 
-/// The right to change something, without which nothing is changed: the policies' yes, which only [`may`] gives, or
-/// that it is nobody else's.
+/// Proof that an action is permitted: the policies say so, which only [`may`] asks, or it concerns only the caller. No
+/// change is made without one.
 pub struct Permission(());
 
 impl Permission {
-    /// What everybody may do to their own sessions.
+    /// The permission of every caller over their own sessions.
     pub(super) const fn over_own_sessions() -> Self {
         Self(())
     }
 }
 
-/// Asks the policies whether a caller may do something in a teamspace, or else in the deployment. What is out of the
-/// caller's reach stays so, whatever the policies say: it is not found, or needs an operator.
+/// Asks the policies whether a caller may do something in a teamspace, or in the deployment. Anything out of the
+/// caller's reach stays so whatever the policies say: it is not found, or needs an operator.
 pub fn may(
     admin: &Admin,
     action: ConsoleAction,
@@ -52,13 +52,13 @@ impl InTeamspace {
 }
 
 impl Admin {
-    /// Asks whether the caller may do something in the deployment as a whole; only operators ever may.
+    /// Asks whether the caller may do something in the deployment as a whole. Only operators ever may.
     pub fn may_everywhere(&self, action: ConsoleAction) -> Result<Permission, AdminError> {
         may(self, action, None)
     }
 
-    /// The teamspaces in which the caller may do something: none stands for all, which is an operator's answer. Whoever
-    /// may do it in no teamspace is refused.
+    /// Returns the teamspaces in which the caller may do something. None stands for all of them and is an operator's
+    /// answer. A caller who may do it in no teamspace is refused.
     pub fn teamspaces_where(&self, action: ConsoleAction) -> Result<Option<Vec<String>>, AdminError> {
         let Some(own) = self.confined_to() else {
             return self.may_everywhere(action).map(|_| None);
@@ -66,7 +66,7 @@ impl Admin {
         let snapshot = self.app.snapshot();
         let (mut allowed, mut refused) = (Vec::new(), None);
         for id in own {
-            // A teamspace that is gone has nothing left to look at.
+            // The teamspace is gone, so there is nothing to see in it.
             let Some(teamspace_config) = snapshot.teamspace_config_by_id(id) else { continue };
             match may(self, action, Some(teamspace_config)) {
                 Ok(_) => allowed.push(id.to_owned()),

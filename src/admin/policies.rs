@@ -1,4 +1,4 @@
-//! The policies in force as operators look at them.
+//! The policies in force, as operators see them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::policy::reload::LastError;
 use crate::policy::{ConsoleAction, Policies};
 use crate::store::{StoreError, shadow, sign_in_counts};
 
-/// How many days the decisions of policies are counted over.
+/// The number of days over which policies' decisions are counted.
 pub const COUNTED_DAYS: i64 = 30;
 
 /// A file of the set, as it was read.
@@ -28,7 +28,7 @@ pub struct ShadowSet {
     /// None while it could not be read.
     pub policies: Option<Arc<Policies>>,
     pub last_error: Option<Arc<LastError>>,
-    /// How many decisions it was asked about, and how many it would have made otherwise.
+    /// The number of decisions that it was asked about, and of those that it would have made differently.
     pub evaluated: i64,
     pub different: i64,
 }
@@ -40,7 +40,7 @@ pub struct Decided {
     pub refused: i64,
 }
 
-/// The policies in force: their texts, their state and how often each decided.
+/// The policies in force: their texts, their state, and how often each has decided.
 pub struct Overview {
     pub policies: Arc<Policies>,
     /// The schema's text.
@@ -49,9 +49,9 @@ pub struct Overview {
     pub last_error: Option<Arc<LastError>>,
     /// Names that nothing in the configuration has.
     pub unknown_names: Vec<Reference>,
-    /// How often each policy decided in the last days, by its id; policies that decided nothing are not among them.
+    /// How often each policy decided in the last days, by its id. Policies that decided nothing are left out.
     pub decided: HashMap<String, Decided>,
-    /// Whether a set comes into force only if its test cases pass.
+    /// Whether a set must pass its test cases before it comes into force.
     pub is_tested: bool,
     pub shadow: Option<ShadowSet>,
 }
@@ -63,7 +63,7 @@ struct Content {
     files: Vec<(String, String)>,
 }
 
-/// Tells everything about the policies in force.
+/// Collects everything about the policies in force.
 pub async fn overview(operator: &Operator) -> Result<Overview, AdminError> {
     operator.may_everywhere(ConsoleAction::ViewPolicies)?;
     let app = &operator.app;
@@ -95,7 +95,7 @@ async fn decided(operator: &Operator) -> Result<HashMap<String, Decided>, AdminE
     Ok(decided)
 }
 
-/// None when it is off. The counts are those of this set, whenever it was tried.
+/// Returns the shadow set, or none when it is off. The counts cover all the times when this set was on trial.
 async fn shadow_set(operator: &Operator) -> Result<Option<ShadowSet>, AdminError> {
     let Some(shadow) = &operator.app.shadow else { return Ok(None) };
     let policies = shadow.policies();

@@ -1,4 +1,4 @@
-//! Identity providers as administrators write them, and as they are shown.
+//! Identity providers as administrators enter them and as they are shown.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -139,7 +139,8 @@ impl ProviderPatch {
     }
 }
 
-/// The only identity provider of a teamspace, as the API shows it: there was one before it had a name.
+/// The only identity provider of a teamspace, as the API's singular path shows it. That path is older than the
+/// providers' names.
 #[derive(Serialize, ToSchema)]
 #[schema(as = OnlyIdentityProvider)]
 pub struct OnlyProviderView<'p> {

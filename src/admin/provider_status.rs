@@ -1,4 +1,4 @@
-//! How the identity providers of a teamspace are doing, for the people who look at them.
+//! The state of a teamspace's identity providers, for people.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,14 +17,14 @@ use crate::store::sign_in_counts::{self, LastAssertion};
 /// Whether people can sign in with a provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProviderState {
-    /// It is saved and switched on, and nothing speaks against it.
+    /// It is saved and switched on, and nothing points to a problem.
     Active,
-    /// The last assertion was refused, or the last check failed, for a reason that concerns everybody.
+    /// The last assertion was refused, or the last check failed, for a reason that affects everyone.
     Failing,
     Disabled,
 }
 
-/// The checks of a provider when they were made last.
+/// The most recent checks of a provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastChecks {
     pub at: UnixSeconds,
@@ -48,7 +48,7 @@ pub struct ProviderStatus {
 }
 
 impl ProviderStatus {
-    /// The reason why the last assertion was refused, if it concerns everybody.
+    /// The reason for the last refusal, if it affects everyone.
     pub fn refusal(&self) -> Option<&'static About> {
         let last = self.last_assertion.as_ref()?;
         Reason::TABLE
@@ -57,7 +57,7 @@ impl ProviderStatus {
             .filter(|about| is_about_everybody(about))
     }
 
-    /// Whether people can sign in with it. Of the last assertion and the last checks, the later one tells.
+    /// Whether people can sign in with it. The later of the last assertion and the last checks counts.
     pub fn state(&self) -> ProviderState {
         if !self.provider.enabled {
             return ProviderState::Disabled;
@@ -76,14 +76,14 @@ impl ProviderStatus {
     }
 }
 
-/// Whether a refusal is about the set-up of the provider rather than about one person or one request.
+/// Whether a refusal is about the provider's set-up, and not about one person or request.
 fn is_about_everybody(about: &About) -> bool {
     use Check::{Audience, Claims, ClientBinding, Key, Signature, Tenant};
     let of_set_up = [Key, Signature, Claims, Audience, ClientBinding, Tenant];
     about.checks.iter().any(|check| of_set_up.contains(check))
 }
 
-/// The providers of a teamspace, the oldest first.
+/// Lists the providers of a teamspace, oldest first.
 pub async fn list(at: &InTeamspace) -> Result<Vec<ProviderStatus>, AdminError> {
     at.may(ConsoleAction::ViewEnterprise)?;
     let teamspace_config = at.teamspace_config();
@@ -106,13 +106,13 @@ pub async fn list(at: &InTeamspace) -> Result<Vec<ProviderStatus>, AdminError> {
     Ok(teamspace_config.identity_providers.iter().map(status).collect())
 }
 
-/// Whether somebody of the teamspace was ever given a token.
+/// Whether anybody of the teamspace has ever been given a token.
 pub async fn was_granted_once(at: &InTeamspace) -> Result<bool, AdminError> {
     let id = at.teamspace_config().teamspace.id.clone();
     Ok(at.app.store.list(move |c| members::is_any_bound(c, &id)).await?)
 }
 
-/// Checks that cannot be read are as good as none: they are made again by a click.
+/// Checks that cannot be read count as missing: a click makes them again.
 fn read_kept(kept: ProviderChecks) -> Option<LastChecks> {
     let steps = serde_json::from_str(&kept.steps).ok()?;
     Some(LastChecks { at: kept.at, steps })

@@ -58,7 +58,8 @@ pub struct ResourcePatch {
     pub teamspaces: Option<Option<Vec<String>>>,
 }
 
-/// Resources by their identifiers, those that follow one, at most so many; and whether there are more.
+/// Lists at most `limit` resources by identifier, from the one after a given identifier, and tells whether there are
+/// more.
 pub fn page(
     operator: &Operator,
     after: &str,
@@ -169,10 +170,10 @@ fn view(resource: &Resource) -> Value {
     })
 }
 
-/// The one who looks at resources: an operator, or somebody of teamspaces, who must not learn of the others.
+/// A viewer of resources: an operator, or a person of some teamspaces, who must not learn about the others.
 pub enum Viewer {
     Operator,
-    /// By their slugs; empty when the teamspaces are gone.
+    /// The slugs of those teamspaces; empty when the teamspaces are gone.
     Of(Vec<String>),
 }
 
@@ -193,7 +194,7 @@ impl Viewer {
         }
     }
 
-    /// A resource as the viewer sees it: without the names of other teamspaces.
+    /// A resource as the viewer may see it: without the names of other teamspaces.
     pub fn view(&self, resource: &Resource) -> Value {
         let mut shown = view(resource);
         if let (Self::Of(slugs), Some(_)) = (self, &resource.teamspaces)
@@ -219,7 +220,7 @@ impl ResourcePatch {
     }
 }
 
-/// The resource in its stored form, if its values are acceptable. `own` is our own issuer identifier.
+/// Checks a resource's values and returns its stored form. `own` is our own issuer identifier.
 fn checked(mut resource: Resource, own: &str) -> Result<Resource, AdminError> {
     resource.normalized = normalized(&resource.identifier, own).map_err(AdminError::IdentifierInvalid)?;
     resource.name = check::name(&resource.name)?;
@@ -235,8 +236,8 @@ fn checked(mut resource: Resource, own: &str) -> Result<Resource, AdminError> {
     Ok(resource)
 }
 
-/// The normal form of an identifier that is acceptable by RFC 8707 §2, and https: a token sent over plain http would be
-/// anybody's.
+/// Returns the normal form of an identifier that RFC 8707 §2 allows and that is https: anybody on the way could read a
+/// token sent over plain http.
 fn normalized(identifier: &str, own: &str) -> Result<String, IdentifierFault> {
     // `Url::parse` drops white space silently; the identifier is compared and issued as it is written.
     if !identifier.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -260,7 +261,7 @@ fn normalized(identifier: &str, own: &str) -> Result<String, IdentifierFault> {
 
 fn check_teamspaces(connection: &mut AnyConnection, resource: &Resource) -> Result<(), AdminError> {
     let Some(slugs) = &resource.teamspaces else { return Ok(()) };
-    // A list that is too long is refused by the check below; a statement takes only so many values.
+    // The check below refuses a list that is too long; a statement takes only so many values.
     let asked = slugs.get(..check::MAX_LIST).unwrap_or(slugs);
     let known: HashSet<String> = teamspaces::known_slugs(connection, asked)?.into_iter().collect();
     let rule = "there is no such teamspace.";

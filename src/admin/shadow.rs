@@ -6,8 +6,8 @@ use crate::clock::UnixSeconds;
 use crate::shadow::report::find_set;
 use crate::store::{Store, shadow};
 
-/// Forgets everything about a shadow set, named by its hash or the beginning of it, or about the one that was tried
-/// last. Tells its hash and how many differences are gone; none when no such set was tried.
+/// Deletes everything about one shadow set: the one whose hash begins with `set`, or the one that was on trial last.
+/// Returns its hash and the number of deleted differences; none when no such set was on trial.
 pub async fn clear(
     store: &Store,
     set: Option<String>,

@@ -1,5 +1,5 @@
-//! One sign-in with everything that is known of it: each check, the policies that decided and why, and the answers of
-//! today's policies.
+//! One sign-in with everything that is known about it: each check, the policies that decided and why, and the answers
+//! of today's policies.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::policy::{self, AnnotatedSet, ConsoleAction, Denial, Explained, Policy
 use crate::store::sign_ins::{self, Filter, SignIn};
 use crate::store::snapshot::Snapshot;
 
-/// Most pages of the log that are searched for a request whose id does not tell its time.
+/// The most pages of the log that are searched for a request whose id does not show its time.
 const PAGES: usize = 10;
 
 /// A past sign-in, as who asks may read it.
@@ -23,15 +23,15 @@ const PAGES: usize = 10;
 pub struct SignInDetail {
     pub row: SignIn,
     pub checks: Vec<Checked>,
-    /// Each decision of then with the clauses behind it; empty where no policy was asked, or its facts were not kept.
+    /// Each decision with the clauses behind it; empty where no policy was asked, or its facts were not kept.
     pub decisions: Vec<Explained>,
-    /// Whether the policies of then are still known; without them decisions have no clauses.
+    /// Whether the policies that decided are still known; without them, decisions have no clauses.
     pub is_set_known: bool,
     /// None where the row has no facts to decide on.
     pub today: Option<Today>,
 }
 
-/// The answer of the policies that are in force now to the facts of then.
+/// The answer of the policies now in force to the recorded facts.
 #[derive(Debug)]
 pub struct Today {
     pub policy_set: String,
@@ -50,7 +50,7 @@ pub async fn of_teamspace(at: &InTeamspace, request_id: &str) -> Result<SignInDe
     tell(at, find(at, filter, request_id).await?).await
 }
 
-/// Any sign-in, also one that led to no teamspace.
+/// Finds any sign-in, including those that led to no teamspace.
 pub async fn of_all(operator: &Operator, request_id: &str) -> Result<SignInDetail, AdminError> {
     operator.may_everywhere(ConsoleAction::ViewActivity)?;
     tell(operator, find(operator, Filter::default(), request_id).await?).await
@@ -101,7 +101,7 @@ impl Teller<'_> {
         serde_json::from_str(&self.row.facts).ok()
     }
 
-    /// The decisions of then, explained as far as the policies of then are known.
+    /// The recorded decisions, explained as far as their policies are still known.
     async fn then(&self) -> Result<(Vec<Explained>, bool), AdminError> {
         let (answers, in_force) = (self.answers(), self.admin.app.policies());
         let Some(facts) = self.facts() else { return Ok((bare(answers), true)) };
@@ -145,7 +145,7 @@ impl Teller<'_> {
         told
     }
 
-    /// Does something with what the teamspace may learn, unless an operator asks, who may learn all.
+    /// Runs a function with what the teamspace may learn. An operator may learn everything.
     fn with_disclosure(&self, policies: &Arc<AnnotatedSet>, work: impl FnOnce(Disclosure<'_>)) {
         let id = self.row.teamspace_id.as_deref().filter(|_| !self.admin.is_operator());
         let Some(config) = id.and_then(|id| self.snapshot.teamspace_config_by_id(id)) else { return };

@@ -44,7 +44,7 @@ pub async fn of_teamspace(at: &InTeamspace, filter: Filter) -> Result<Export, Ad
     Source::Teamspace(at).collect(filter).await
 }
 
-/// Every teamspace's rows, and those that led to none.
+/// Exports the rows of every teamspace, and those that led to none.
 pub async fn of_all(operator: &Operator, filter: Filter) -> Result<Export, AdminError> {
     Source::All(operator).collect(filter).await
 }

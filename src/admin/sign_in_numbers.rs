@@ -1,4 +1,4 @@
-//! How many sign-ins there were, from the counts that are kept: a few seconds old at the most.
+//! The numbers of sign-ins, read from stored counts that are at most a few seconds old.
 
 use std::collections::BTreeMap;
 
@@ -9,20 +9,20 @@ use crate::oauth::reason::Reason;
 use crate::policy::ConsoleAction;
 use crate::store::sign_in_counts::{self, DayCount, EVERYWHERE, LastAssertion};
 
-/// Days that are told, with the one that is not over.
+/// The number of days shown, today included.
 pub const DAYS: i64 = 28;
 const DAY: i64 = 24 * 3600;
 
 /// The numbers of some weeks.
 #[derive(Debug, Default)]
 pub struct Numbers {
-    /// Every day, the first one first, also those on which nobody came.
+    /// Every day, oldest first, including days without sign-ins.
     pub days: Vec<Day>,
     /// The reasons for refusals, the most frequent first.
     pub reasons: Vec<(String, i64)>,
     pub granted: i64,
     pub refused: i64,
-    /// The newest assertion of any of the identity providers.
+    /// The newest assertion from any of the identity providers.
     pub last: Option<LastAssertion>,
 }
 
@@ -35,14 +35,14 @@ pub struct Day {
     pub refused: i64,
 }
 
-/// A teamspace's numbers. Its own people are told of reasons that the service and the shipped policies give; others
-/// count as `policy_denied`, since policies may be none of their business.
+/// Returns a teamspace's numbers. Its own people see only the reasons that the service and the shipped policies give.
+/// Other reasons count as `policy_denied`, since a policy may be about another teamspace.
 pub async fn of_teamspace(at: &InTeamspace) -> Result<Numbers, AdminError> {
     at.may(ConsoleAction::ViewActivity)?;
     let config = at.teamspace_config();
     let providers = config.identity_providers.iter().map(|provider| provider.id.clone()).collect();
     let mut numbers = read(at, config.teamspace.id.clone(), providers).await?;
-    // A provider of before may have had the same id.
+    // A deleted provider may have had the same id.
     let first = config.identity_providers.iter().map(|provider| provider.created_at).min();
     numbers.last = numbers.last.filter(|last| first.is_some_and(|first| last.at >= first));
     if !at.is_operator() {
@@ -51,7 +51,7 @@ pub async fn of_teamspace(at: &InTeamspace) -> Result<Numbers, AdminError> {
     Ok(numbers)
 }
 
-/// The numbers of all requests, also of those that led to no teamspace.
+/// Returns the numbers of all requests, including those that led to no teamspace.
 pub async fn of_all(operator: &Operator) -> Result<Numbers, AdminError> {
     operator.may_everywhere(ConsoleAction::ViewActivity)?;
     read(operator, EVERYWHERE.to_owned(), Vec::new()).await

@@ -1,4 +1,4 @@
-//! Which rows of the decision log somebody looks for, as they typed it.
+//! Searches of the decision log, as somebody typed them.
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
@@ -25,7 +25,7 @@ pub struct SignInSearch {
     pub to: Option<String>,
 }
 
-/// Why nothing can be searched for, by the field that is wrong.
+/// Why a search cannot be run, by the field that is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SearchFault {
     #[error("outcome must be granted or refused.")]
@@ -48,7 +48,7 @@ impl SignInSearch {
             return Err(SearchFault::Nul);
         }
         let outcome = typed(&self.outcome);
-        // A mistyped outcome would look like an empty log.
+        // Without this, a mistyped outcome would look like an empty log.
         if outcome.as_deref().is_some_and(|outcome| !["granted", "refused"].contains(&outcome)) {
             return Err(SearchFault::Outcome);
         }
@@ -71,7 +71,7 @@ impl SignInSearch {
     }
 }
 
-/// The first time, and the one before which a row must have been written.
+/// The earliest time, and the time before which a row must have been written.
 pub(super) fn times(
     from: &Option<String>,
     to: &Option<String>,
@@ -86,12 +86,12 @@ pub(super) fn times(
     Ok((from, to))
 }
 
-/// A text without blanks around it; none when nothing is left.
+/// A text without surrounding blanks; none when nothing is left.
 pub(super) fn typed(text: &Option<String>) -> Option<String> {
     text.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
-/// A time, or the beginning of a day in UTC, or its `end`.
+/// A time, or the beginning or the `end` of a day in UTC.
 fn time(text: &str, end: bool) -> Option<UnixSeconds> {
     if let Ok(time) = text.parse::<Timestamp>() {
         return Some(time.as_second());

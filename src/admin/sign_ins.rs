@@ -8,7 +8,7 @@ use crate::store::Page;
 use crate::store::sign_ins::{self, Filter, SignIn};
 use crate::store::snapshot::Snapshot;
 
-/// A page of a teamspace's rows. Its own administrators are not told of policies that are none of their business.
+/// Lists a page of a teamspace's rows. Its own administrators see nothing about policies that do not concern them.
 pub async fn of_teamspace(at: &InTeamspace, filter: Filter, limit: i64) -> Result<Page<SignIn>, AdminError> {
     at.may(ConsoleAction::ViewActivity)?;
     let teamspace_id = Some(at.teamspace_config().teamspace.id.clone());
@@ -20,19 +20,19 @@ pub async fn of_teamspace(at: &InTeamspace, filter: Filter, limit: i64) -> Resul
         for row in &mut found.items {
             confine(at, &snapshot, row).await?;
         }
-        // Which rows are left must not tell what was left out of them.
+        // The rows that are left must not give away what was left out of them.
         found.items.retain(|row| reason.as_ref().is_none_or(|reason| row.reason == *reason));
     }
     Ok(found)
 }
 
-/// A page of every teamspace's rows, and of those that led to none.
+/// Lists a page of the rows of every teamspace, and of those that led to none.
 pub async fn of_all(operator: &Operator, filter: Filter, limit: i64) -> Result<Page<SignIn>, AdminError> {
     operator.may_everywhere(ConsoleAction::ViewActivity)?;
     Ok(operator.app.store.list(move |c| sign_ins::list(c, &filter, limit)).await?)
 }
 
-/// Leaves out of a row what its teamspace may not learn about policies.
+/// Removes from a row what its teamspace may not learn about policies.
 pub(super) async fn confine(admin: &Admin, snapshot: &Snapshot, row: &mut SignIn) -> Result<(), AdminError> {
     let teamspace_config = row.teamspace_id.as_deref().and_then(|id| snapshot.teamspace_config_by_id(id));
     let teamspace_config = teamspace_config.ok_or(AdminError::NotFound)?;
@@ -45,7 +45,7 @@ pub(super) async fn confine(admin: &Admin, snapshot: &Snapshot, row: &mut SignIn
     Ok(())
 }
 
-/// The values that the maker of a row's request knows already.
+/// The values that the sender of a row's request knows already.
 pub(super) fn known_of<'a>(row: &'a SignIn, scopes: &'a [String]) -> Known<'a> {
     Known {
         client_id: &row.client_id,

@@ -1,4 +1,4 @@
-//! The service itself as operators look at it: its health, the processes, the signing keys and the log streams.
+//! The service itself, as operators see it: its health, processes, signing keys and log streams.
 
 use super::caller::Operator;
 use super::error::AdminError;
@@ -30,7 +30,7 @@ pub struct Process {
     pub version: String,
     pub policy_set: String,
     pub started_at: UnixSeconds,
-    /// Whether it decides by the policies of this one.
+    /// Whether it decides by the same policies as this process.
     pub has_same_policies: bool,
     /// Whether it is the one that answers.
     pub is_this: bool,
@@ -42,11 +42,11 @@ pub struct LogStream {
     pub name: String,
     /// Where it goes: a file, an address or a URL.
     pub to: String,
-    /// When the oldest row was made that it has not sent; none when it has sent all.
+    /// The time of the oldest row that it has not sent; none when it has sent everything.
     pub oldest_unsent: Option<UnixSeconds>,
 }
 
-/// The checks by which this process tells whether it is ready.
+/// The checks that tell whether this process is ready.
 pub fn checks(operator: &Operator) -> Vec<Check> {
     operator.app.checks()
 }
@@ -91,7 +91,7 @@ pub async fn keys(operator: &Operator) -> Result<Vec<Key>, AdminError> {
     Ok(turns(&stored, now).enumerate().map(key).collect())
 }
 
-/// Makes a new key. It is published at once, and signs from then on or a while later.
+/// Makes a new key. It is published at once, and signs from now on or after a delay.
 pub async fn rotate_key(operator: &Operator, at_once: bool) -> Result<String, AdminError> {
     let permission = operator.may_everywhere(ConsoleAction::ChangeSystem)?;
     let app = &operator.app;

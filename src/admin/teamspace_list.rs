@@ -1,4 +1,4 @@
-//! Teamspaces in a list, each with what there is to know of it at a glance.
+//! A list of teamspaces with the key facts about each.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub enum Status {
     /// It has no identity provider.
     NotConfigured,
     Active,
-    /// The last sign-in was refused since the identity provider's keys could not be had or did not fit.
+    /// The last sign-in was refused because the identity provider's keys could not be fetched or did not fit.
     Failing,
     /// All its identity providers are switched off.
     Disabled,
@@ -34,7 +34,8 @@ pub struct Listed {
     pub last_sign_in_at: Option<UnixSeconds>,
 }
 
-/// A page of the teamspaces that the caller reaches, by slug: those that begin with `prefix` and come after `after`.
+/// Lists a page of the teamspaces that the caller reaches, by slug: those that begin with `prefix` and come after
+/// `after`.
 pub async fn page(
     admin: &Admin,
     prefix: &str,

@@ -1,4 +1,4 @@
-//! Teamspaces. What they have bought and which domains are theirs is the operator's to say.
+//! Teamspaces. Only the operator decides which plan and which domains a teamspace has.
 
 use std::sync::Arc;
 
@@ -88,7 +88,7 @@ pub async fn create(operator: &Operator, new: NewTeamspace) -> Result<Teamspace,
         .await
 }
 
-/// Changes a teamspace. `force` renames it though policies name its slug.
+/// Changes a teamspace. `force` renames it even if policies name its slug.
 pub async fn change(at: &InTeamspace, patch: TeamspacePatch, force: bool) -> Result<Teamspace, AdminError> {
     let permission = match patch.is_operators() {
         true => at.may_everywhere(ConsoleAction::ManageTeamspaces)?,
@@ -121,7 +121,7 @@ pub async fn remove(at: &InTeamspace) -> Result<(), AdminError> {
     at.change(permission, move |c| {
         let old = find_named(c, &teamspace_config.teamspace)?;
         teamspaces::delete(c, &old.id)?;
-        // A later teamspace of the same slug must not inherit what was offered to this one.
+        // A later teamspace with the same slug must not inherit the resources offered to this one.
         replace_teamspace(c, &old.slug, None)?;
         let changed = Changed::Teamspace(old.id.clone());
         Ok(((), Change::removed(changed, "teamspace.delete", &old.slug, view(&old))))
@@ -129,7 +129,7 @@ pub async fn remove(at: &InTeamspace) -> Result<(), AdminError> {
     .await
 }
 
-/// Policies go by the slug: after a rename those that name it would be about nobody, or about whoever takes the
+/// Policies use the slug: after a rename, policies with the old slug would be about nobody, or about whoever takes the
 /// slug next.
 fn refuse_if_named(admin: &Admin, slug: &str) -> Result<(), AdminError> {
     match admin.app.policies().compiled.references().to(Kind::Teamspace, slug) {
@@ -138,14 +138,14 @@ fn refuse_if_named(admin: &Admin, slug: &str) -> Result<(), AdminError> {
     }
 }
 
-/// The teamspace that a request named, as it is now, inside a transaction. One that has another slug by now is not the
-/// one that was meant.
+/// Reads the teamspace that a request named, as it is now, inside a transaction. If its slug has changed by now, it is
+/// not the one that was meant.
 pub(super) fn find_named(connection: &mut AnyConnection, named: &Teamspace) -> Result<Teamspace, AdminError> {
     let found = find(connection, &named.id)?;
     if found.slug == named.slug { Ok(found) } else { Err(AdminError::NotFound) }
 }
 
-/// One teamspace as it is now, inside a transaction.
+/// Reads one teamspace as it is now, inside a transaction.
 pub(super) fn find(connection: &mut AnyConnection, id: &str) -> Result<Teamspace, AdminError> {
     teamspaces::find(connection, id)?.ok_or(AdminError::NotFound)
 }
@@ -183,7 +183,7 @@ pub fn view(teamspace: &Teamspace) -> Value {
 }
 
 impl TeamspacePatch {
-    /// Whether it changes what only an operator may change.
+    /// Whether the change touches settings that only an operator may change.
     fn is_operators(&self) -> bool {
         self.slug.is_some()
             || self.plan.is_some()
@@ -205,7 +205,7 @@ impl TeamspacePatch {
     }
 }
 
-/// The teamspace in its stored form, if its values are acceptable.
+/// Checks a teamspace's values and returns its stored form.
 fn checked(mut teamspace: Teamspace) -> Result<Teamspace, AdminError> {
     if !is_slug(&teamspace.slug) {
         return Err(AdminError::SlugInvalid);
@@ -224,7 +224,7 @@ fn checked(mut teamspace: Teamspace) -> Result<Teamspace, AdminError> {
     Ok(teamspace)
 }
 
-/// The indexes would refuse it as well, without saying what is taken.
+/// The indexes would refuse it as well, but without saying which value is taken.
 fn check_free(connection: &mut AnyConnection, teamspace: &Teamspace) -> Result<(), AdminError> {
     if teamspaces::holder_of_slug(connection, &teamspace.slug)?.is_some_and(|id| id != teamspace.id) {
         return Err(AdminError::SlugTaken);

@@ -16,9 +16,9 @@ use crate::store::snapshot::Snapshot;
 pub struct NewToken {
     /// Shown in the audit log.
     pub name: String,
-    /// The slug of the one teamspace that it is for; none for an operator's.
+    /// The slug of the teamspace that the token is limited to; none for an operator's token.
     pub teamspace: Option<String>,
-    /// How many seconds it is valid; none for no end.
+    /// The lifetime in seconds; none for a token that does not expire.
     pub lifetime: Option<i64>,
 }
 
@@ -62,7 +62,7 @@ pub async fn delete(store: &Store, id: String, now: UnixSeconds) -> Result<(), A
         .await
 }
 
-/// The token of a digest, unless it has expired.
+/// Finds the token with a digest, unless it has expired.
 pub async fn find_live(
     store: &Store,
     digest: String,

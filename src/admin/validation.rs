@@ -1,5 +1,5 @@
-//! The checks that an identity provider must pass before it is believed. They take as long as the issuer takes to
-//! answer, so they run before the transaction that saves, never in it.
+//! The checks that an identity provider must pass before it is trusted. They take as long as the issuer takes to
+//! answer, so they run before the transaction that saves, never inside it.
 
 use serde_json::json;
 
@@ -16,7 +16,7 @@ use crate::policy::{Denial, decide_configuration};
 use crate::store::provider_checks::ProviderChecks;
 use crate::store::snapshot::{Snapshot, TeamspaceConfig};
 
-/// All checks in their order, and where the keys are if none failed.
+/// All checks in order, and the address of the keys if none failed.
 pub struct Validation {
     checks: Vec<Check>,
     jwks_uri: Option<String>,
@@ -29,8 +29,8 @@ pub(super) struct Validated {
 }
 
 impl Validation {
-    /// Judges what a teamspace would believe. That an issuer is another teamspace's is told last: only who names one
-    /// that works learns anything.
+    /// Validates an identity provider before a teamspace trusts it. The check for an issuer of another teamspace comes
+    /// last, so that only someone who names a working issuer learns anything.
     pub(super) async fn run(at: &InTeamspace, proposed: &IdentityProvider) -> Result<Self, AdminError> {
         let (app, teamspace_config, snapshot) = (&at.app, at.teamspace_config(), at.app.snapshot());
         let mut checks = Vec::new();
@@ -63,7 +63,7 @@ impl Validation {
         &self.checks
     }
 
-    /// Whether a check has something to say though it passed.
+    /// Whether a check passed with a warning.
     pub fn has_warning(&self) -> bool {
         self.checks.iter().any(|check| check.outcome == Outcome::Warning)
     }
@@ -79,7 +79,7 @@ impl Validation {
         ProviderChecks { provider_id: provider_id.to_owned(), at, steps: json!(steps).to_string() }
     }
 
-    /// The values to save of a good issuer; else the first check that failed.
+    /// Returns the values to save for a good issuer, or else the first check that failed.
     pub(super) fn good(&self, provider_id: &str, at: UnixSeconds) -> Result<Validated, AdminError> {
         if let Some(jwks_uri) = self.jwks_uri.clone() {
             return Ok(Validated { jwks_uri, checks: self.kept(provider_id, at) });
@@ -126,7 +126,7 @@ fn check_locally(
     Ok(())
 }
 
-/// A warning for each custom claim that policies cannot read as it is declared.
+/// Adds a warning for each custom claim that policies cannot read with its declared type.
 fn unread_claims<'a>(
     declared: &'a DeclaredClaims,
     claims: &'a [CustomClaim],
@@ -150,7 +150,7 @@ fn unread_claims<'a>(
     })
 }
 
-/// The policies' no, in the words that the caller may learn.
+/// The policies' refusal, in words that the caller may see.
 fn refused(issuer: &str, denial: &Denial, confined: Option<&Disclosure<'_>>) -> Check {
     let (code, message) = match confined.map(|disclosure| disclosure.of_denial(denial)) {
         Some(told) => (told.reason.to_string(), told.message.to_owned()),
@@ -160,20 +160,20 @@ fn refused(issuer: &str, denial: &Denial, confined: Option<&Disclosure<'_>>) -> 
         }
     };
     let found = Finding::failed("policy", message);
-    // The shipped policy of this reason looks at the path alone.
+    // The shipped policy with this reason looks at the path only.
     let found = if code == "custom_authorization_server" { without_path(issuer, found) } else { found };
     Check::of("policy", found).with_code(code)
 }
 
-/// The first scope of a setting that no resource offered to the teamspace has. While nothing is offered
-/// yet, nothing can be told.
+/// Returns the first scope of a setting that no resource offered to the teamspace has; none while nothing is offered
+/// yet.
 pub(super) fn unknown_scope<'a>(snapshot: &Snapshot, slug: &str, setting: &'a str) -> Option<&'a str> {
     let offered: Vec<_> = snapshot.resources().filter(|r| r.is_published_to(slug)).collect();
     let is_known = |scope: &&str| offered.is_empty() || offered.iter().any(|r| r.has_scope(scope));
     setting.split_whitespace().find(|scope| !is_known(scope))
 }
 
-/// The error that another teamspace's issuer is.
+/// The error for an issuer that another teamspace has.
 pub(super) fn issuer_taken(admin: &Admin) -> AdminError {
     if admin.is_operator() { AdminError::IssuerTaken } else { AdminError::IssuerUnavailable }
 }

@@ -11,11 +11,11 @@ use crate::oauth::reason::Reason;
 use crate::oauth::scope::split_scope;
 use crate::policy::ConsoleAction;
 
-/// A sign-in as it was typed. What is blank is not there.
+/// A sign-in as it was typed. Blank fields are absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Supposed {
-    /// The id of an identity provider; blank is the first one.
+    /// The id of an identity provider; blank means the first one.
     pub provider: String,
     pub email: String,
     /// With commas between them.
@@ -34,7 +34,7 @@ pub struct SuppositionFault {
     pub text: String,
 }
 
-/// Asks the policies in force about it. Nothing is written.
+/// Asks the policies in force about a made-up sign-in. Writes nothing.
 pub async fn suppose(
     at: &InTeamspace,
     supposed: &Supposed,
@@ -104,7 +104,8 @@ fn read<'a>(at: &'a InTeamspace, supposed: &Supposed) -> Result<Read<'a>, Suppos
     })
 }
 
-/// The client of an id. Which clients there are is not a teamspace's business: it is answered as if there were one.
+/// Returns the client with an id. A teamspace may not learn which clients exist, so it gets an answer as if there were
+/// one.
 fn client(at: &InTeamspace, client_id: &str) -> Result<RegisteredClient, SuppositionFault> {
     if let Some(known) = at.app.snapshot().client(client_id) {
         return Ok(RegisteredClient::clone(known));

@@ -1,11 +1,11 @@
-//! Whether this machine's clock can be trusted: what is valid, and what may be deleted, is told by it.
+//! Watches whether this machine's clock can be trusted: expiry and deletion depend on it.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::clock::{Clock, MAX_DIFFERENCE, Moment, UnixSeconds};
 
-/// For how long nothing is deleted after the clock was set ahead, in seconds: it may be wrong since, and be set back.
+/// How long nothing is deleted after the clock was set ahead, in seconds: it may be wrong now, and set back later.
 const DOUBT: i64 = 3600;
 
 /// What is known of the clock.
@@ -29,7 +29,8 @@ impl ClockWatch {
         Self { difference: AtomicI64::new(0), steps: AtomicU64::new(0), seen: Mutex::new(seen) }
     }
 
-    /// Looks whether the clock was set since the last look, and compares it with the database's, if that has another.
+    /// Checks whether the clock was set since the last check, and compares it with the database's clock, if that is
+    /// another one.
     pub(super) fn look(&self, clock: &dyn Clock, database_time: Option<UnixSeconds>) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(seconds) = seen.last.step_since(clock) {
@@ -69,7 +70,8 @@ impl ClockWatch {
         differs.then_some("this machine's clock differs from the database's by more than 60 s")
     }
 
-    /// Whether what is old by the clock may be deleted. One that is behind deletes too little, which does no harm.
+    /// Whether rows that look old by the clock may be deleted. A clock that is behind deletes too little, which does
+    /// no harm.
     pub(super) fn may_delete(&self, clock: &dyn Clock) -> bool {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let in_doubt = seen.set_ahead.is_some_and(|at| clock.ticks() - at.ticks() < DOUBT);

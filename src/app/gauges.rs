@@ -1,4 +1,4 @@
-//! The part of the metrics that is not counted but looked up when it is asked for: it can never be behind.
+//! The metrics that are read when they are requested, and so can never be out of date.
 
 use std::fmt;
 use std::sync::atomic::Ordering;

@@ -1,4 +1,4 @@
-//! Keeping the policies up to date with their files, and their sets in the database.
+//! Keeps the policies up to date with their files, and archives their sets in the database.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,10 +10,10 @@ use crate::policy::reload::ReloadTrigger;
 use crate::shadow::Shadow;
 use crate::store::{StoreError, policy_sets};
 
-/// What comes of a set that cannot be read while there is one in force.
+/// The end of the log line about a set that cannot be read while another one is in force.
 const LAST_GOOD_STAY: &str = "the last good ones stay";
 
-/// Which sets the database is known to have, as being in force at about this time.
+/// The sets that the database is known to hold as in force at about this time.
 #[derive(Default)]
 pub(super) struct ArchivedSets {
     hashes: Mutex<Vec<String>>,
@@ -36,8 +36,8 @@ impl ArchivedSets {
 }
 
 impl App {
-    /// Takes over the policies if their files say something else. A set that cannot be read leaves the last
-    /// good one in force. Requests that have begun end under the set that they began with.
+    /// Loads the policies if their files have changed. If a set cannot be read, the last good one stays in force.
+    /// Requests under way finish with the set that they began with.
     pub async fn follow_policies(&self, look: ReloadTrigger) {
         let _turn = self.policy_files.turn.lock().await;
         let now = self.clock.now();
@@ -61,7 +61,7 @@ impl App {
         self.metrics.count_reload(Reload::Loaded);
     }
 
-    /// Takes over the shadow set if its files say something else.
+    /// Loads the shadow set if its files have changed.
     pub async fn follow_shadow(&self, look: ReloadTrigger) {
         let Some(shadow) = &self.shadow else { return };
         let _turn = shadow.files.turn.lock().await;
@@ -83,8 +83,8 @@ impl App {
         }
     }
 
-    /// Writes the sets in force to the database, unless that was done since [`Self::prune`] ran last: what a
-    /// sign-in was decided by can then be looked up for as long as the sign-in.
+    /// Writes the sets in force to the database, unless that was done since [`Self::prune`] last ran. The policies
+    /// behind a sign-in can then be looked up for as long as the sign-in is kept.
     pub async fn keep_sets(&self) {
         self.keep(&self.policies()).await;
         if let Some(policies) = self.shadow.as_ref().and_then(Shadow::policies) {
@@ -92,7 +92,7 @@ impl App {
         }
     }
 
-    /// A database that cannot be written stops no set from coming into force; it is tried again.
+    /// A database that cannot be written stops no set from coming into force; the write is tried again.
     async fn keep(&self, policies: &Arc<Policies>) {
         if self.kept.has(&policies.hash) {
             return;
@@ -110,7 +110,7 @@ impl App {
         }
     }
 
-    /// Has [`Self::keep_sets`] note once more that the sets are in force.
+    /// Makes [`Self::keep_sets`] note the sets in force once more.
     pub(super) fn forget_kept_sets(&self) {
         self.kept.forget();
     }

@@ -1,7 +1,7 @@
-//! Whether sign-ins can be served, and if not, what is in the way.
+//! Whether sign-ins can be served, and what is wrong if they cannot.
 //!
-//! A probe in the background reads and writes the database; `/readyz` shows what it found, so that asking costs
-//! nothing and one slow answer of the database changes nothing.
+//! A background probe reads and writes the database, and `/readyz` shows its result. So a request costs nothing, and
+//! one slow answer of the database changes nothing.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -9,7 +9,7 @@ use super::App;
 use crate::clock::UnixSeconds;
 use crate::store::{StoreError, changes};
 
-/// After how many probes that fail one after the other sign-ins cannot be served. One, where a sign-in failed too.
+/// The number of failed probes in a row after which sign-ins count as broken. One is enough if a sign-in failed too.
 const FAILURES: u32 = 2;
 
 /// One thing that sign-ins need.
@@ -37,7 +37,7 @@ struct Found {
     failures: u32,
     read: Option<&'static str>,
     write: Option<&'static str>,
-    /// What was told last: the names of the checks that fail.
+    /// The names of the failing checks that were logged last.
     told: Vec<&'static str>,
 }
 
@@ -55,8 +55,8 @@ impl Readiness {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes note of a probe. A problem counts from the second failure on, or from the first if sign-ins fail too; it
-    /// is over with the first probe that succeeds.
+    /// Notes a probe. A problem counts from the second failure on, or from the first if sign-ins fail too. It is over
+    /// with the first successful probe.
     fn note(&self, outcome: &Result<(), (Part, StoreError)>, sign_ins_fail: bool) {
         let mut found = self.found();
         let (part, error) = match outcome {
@@ -64,7 +64,7 @@ impl Readiness {
                 (found.failures, found.read, found.write) = (0, None, None);
                 return;
             }
-            // Too much work is no fault of the database, and would not become less elsewhere.
+            // Overload is not the database's fault, and another replica would not have less of it.
             Err((_, StoreError::Overloaded)) => return,
             Err((part, error)) => (*part, error),
         };
@@ -81,7 +81,7 @@ impl Readiness {
     }
 }
 
-/// What is wrong, in words that tell nothing about the machine.
+/// Describes a problem without giving away anything about the machine.
 fn problem(error: &StoreError) -> &'static str {
     let text = error.to_string().to_lowercase();
     let says = |parts: &[&str]| parts.iter().any(|part| text.contains(part));
@@ -99,7 +99,7 @@ fn problem(error: &StoreError) -> &'static str {
 }
 
 impl App {
-    /// Everything that sign-ins need, in the order in which it is told.
+    /// Everything that sign-ins need, in the order in which it is shown.
     pub fn checks(&self) -> Vec<Check> {
         let (read, write) = {
             let found = self.readiness.found();
@@ -114,8 +114,8 @@ impl App {
         ]
     }
 
-    /// Looks whether the database can be read and written. The write is this process's sign of life; where
-    /// sign-ins have failed, it is followed by a row of the decision log that is taken back.
+    /// Checks whether the database can be read and written. The write is this process's sign of life. If sign-ins have
+    /// failed, a row of the decision log is written and rolled back as well.
     pub async fn probe(&self) {
         let sign_ins_fail = self.store.failures().is_failing();
         let outcome = self.try_database(sign_ins_fail, self.clock.now()).await;
@@ -136,7 +136,7 @@ impl App {
         Ok(())
     }
 
-    /// Says in the log when this begins and when it ends.
+    /// Logs when the service stops being ready and when it is ready again.
     fn tell_readiness(&self) {
         let checks = self.checks();
         let failing: Vec<_> = checks.iter().filter(|check| check.problem.is_some()).collect();

@@ -33,7 +33,7 @@ impl App {
         })
     }
 
-    /// Logs the unknown names that it has not logged since they became unknown.
+    /// Logs unknown names, each once until it is known again.
     pub(super) fn tell_unknown_names(&self) {
         let unknown = self.unknown_names();
         let mut told = self.told_names.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -52,7 +52,7 @@ impl App {
     }
 }
 
-/// Whether a change can make a name unknown, or known.
+/// Whether a change can make a name unknown or known.
 pub(super) fn changes_names(changed: Option<&[Changed]>) -> bool {
     let concerns = |change: &Changed| {
         matches!(change, Changed::Teamspace(_) | Changed::Resource(_) | Changed::Client(_))

@@ -1,4 +1,4 @@
-//! Writing down refusals that were only counted.
+//! Writes down refusals that were only counted.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use super::App;
 use crate::store::StoreError;
 
 impl App {
-    /// Writes the rows that stand for refusals which got none of their own; what cannot be written is counted on.
+    /// Writes the rows that stand for counted refusals. Those that cannot be written stay counted.
     pub async fn flush_refusals(&self) -> Result<(), StoreError> {
         let mut outcome = Ok(());
         for row in self.refusals.take(self.clock.now()) {

@@ -1,4 +1,4 @@
-//! Databases that are not what they were: restored from a backup, or without the last writes after a failover.
+//! Handles a replaced database: restored from a backup, or without its last writes after a failover.
 
 use super::App;
 use crate::clock::{Clock, rfc3339};
@@ -6,8 +6,8 @@ use crate::config::Config;
 use crate::store::state::{self, State};
 use crate::store::{Store, StoreError};
 
-/// Begins to serve a database. A restored one does not know which assertions were used since its backup: those that
-/// were issued before now are refused from here on.
+/// Begins to serve a database. A restored one does not know which assertions were used after its backup, so assertions
+/// issued before now are refused from here on.
 pub(super) async fn begin_to_serve(
     store: &Store,
     config: &Config,
@@ -26,8 +26,8 @@ pub(super) async fn begin_to_serve(
 }
 
 impl App {
-    /// Forgets what this process believes to be in the database. The configuration is not part of it: its
-    /// generations tell by themselves.
+    /// Forgets what this process knows about the database's content. The configuration is left out: its generations
+    /// show a change by themselves.
     pub(super) async fn forget_database(&self) -> Result<(), StoreError> {
         tracing::error!("the database is not the one it was; all that was remembered of it is read again");
         self.member_cache.forget_all(self.snapshot().generation.number);

@@ -1,4 +1,4 @@
-//! This process among those that serve the same database: all of them must decide by the same policies.
+//! This process among those that serve the same database. All of them must decide by the same policies.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,13 +11,13 @@ use crate::random::{NoEntropy, token};
 use crate::store::StoreError;
 use crate::store::replicas::{self, Heartbeat, Replica};
 
-/// Who this process is, and who else was there when it looked last.
+/// The identity of this process, and the others that it saw last.
 pub struct ReplicaRegistry {
     id: String,
     name: String,
     started_at: UnixSeconds,
     others: ArcSwap<Vec<Replica>>,
-    /// What the database should know of this process, and since when.
+    /// The row that the database should have about this process, and since when.
     seen: Mutex<Option<(UnixSeconds, Moment)>>,
 }
 
@@ -34,8 +34,8 @@ impl ReplicaRegistry {
         })
     }
 
-    /// Notes what the database knows of this process now. Whether it had forgotten what was noted last: then it is not
-    /// the database that it was.
+    /// Notes the database's knowledge of this process. Returns whether it had forgotten the last note: then the
+    /// database was replaced.
     fn is_forgotten(&self, before: Option<UnixSeconds>, seen_at: UnixSeconds, clock: &dyn Clock) -> bool {
         let now = Some((seen_at, Moment::now(clock)));
         let last = std::mem::replace(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner), now);
@@ -51,8 +51,8 @@ impl ReplicaRegistry {
 }
 
 impl App {
-    /// Tells the other processes that this one runs, and takes notice of them. Policies that differ are told in
-    /// the log when that begins and when it ends; a rolling change of policies differs for a while.
+    /// Announces this process to the others and takes note of them. Differing policies are logged when that begins and
+    /// when it ends; during a rolling change they differ for a while.
     pub async fn heartbeat(&self) -> Result<(), StoreError> {
         let own = self.own_replica();
         let policy_set = own.policy_set.clone();
@@ -85,7 +85,7 @@ impl App {
         }
     }
 
-    /// Takes notice of the other processes, and tells whose policies differ.
+    /// Takes note of the other processes, and returns those whose policies differ.
     fn compare_policies(&self, others: Vec<Replica>, policy_set: &str) {
         let differing = |others: &[Replica]| -> Vec<(String, String)> {
             let other = others.iter().filter(|other| other.policy_set != policy_set);
@@ -101,7 +101,7 @@ impl App {
         self.replicas.others.store(Arc::new(others));
     }
 
-    /// Tells the other processes that this one is about to end.
+    /// Tells the other processes that this one is about to stop.
     pub async fn leave_replicas(&self) -> Result<(), StoreError> {
         let id = self.replicas.id.clone();
         self.store.write(move |c| replicas::leave(c, &id)).await

@@ -1,15 +1,15 @@
-//! Until when rows of the decision log are kept.
+//! How long rows of the decision log are kept.
 
 use crate::clock::{UnixSeconds, rfc3339};
 use crate::config::Config;
 use crate::store::{Store, StoreError, log_streams};
 
-/// How much older than the first unsent row another one may be, in seconds: a row has the time at which its request
-/// began, and its id from when the request ended.
+/// How much older than the first unsent row another unsent one may be, in seconds. A row has the time at which its
+/// request began, and its id from when the request ended.
 const MARGIN: i64 = 300;
 
-/// The time before which rows of the decision log may be deleted. Rows that a stream has not sent are kept longer,
-/// but not for ever: a receiver that is gone for good must not fill the disk.
+/// The time before which rows of the decision log may be deleted. Rows that a stream has not sent are kept longer, but
+/// not for ever: a receiver that is gone for good must not fill the disk.
 pub async fn deletable_before(
     store: &Store,
     config: &Config,

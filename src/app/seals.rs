@@ -1,5 +1,5 @@
-//! Seals both logs, a little after their rows were written, so that nothing is added to the way of a sign-in. Of several
-//! processes whichever comes first seals; the others see that and wait.
+//! Seals both logs shortly after their rows were written, so that sign-ins do no extra work. Of several processes, the
+//! first to come seals; the others see that and wait.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -54,7 +54,7 @@ impl Seals {
 }
 
 impl State {
-    /// Takes note of the end of the chain. A chain that has become shorter, or another one, was not made so by us.
+    /// Notes the end of the chain. If the chain got shorter or is another one, this process did not do that.
     fn see(&mut self, log: Log, head: Option<&Seal>) {
         if let Some(known) = &self.head {
             let (number, digest) = head.map_or((0, ""), |seal| (seal.number, &seal.digest));
