@@ -1,4 +1,4 @@
-//! Time comes from one injected place, so that tests can set it and nothing reads it twice.
+//! Time comes from one injected source, so that tests can set it and no code reads it twice.
 
 use std::sync::LazyLock;
 use std::time::Instant;
@@ -12,16 +12,16 @@ pub type UnixSeconds = i64;
 /// The largest difference between two clocks that still counts as the same time, in seconds.
 pub const MAX_DIFFERENCE: i64 = 60;
 
-/// Seconds by which the clock may move against the ticks without having been set: both are cut to whole seconds,
-/// and NTP slews.
+/// Seconds by which the clock may drift from the ticks without having been set: both are cut to whole seconds, and NTP
+/// slews.
 const SLEW: i64 = 5;
 
 /// Where the service takes the time from.
 pub trait Clock: Send + Sync + 'static {
-    /// The current time in whole seconds. Somebody may set it, also back.
+    /// The current time in whole seconds. It may be set at any time, even back.
     fn now(&self) -> UnixSeconds;
 
-    /// Whole seconds from some beginning, which nobody sets.
+    /// Whole seconds from an arbitrary start. Nobody can set them.
     fn ticks(&self) -> i64;
 }
 
@@ -59,13 +59,13 @@ impl Moment {
         self.ticks
     }
 
-    /// How many seconds ago it was. The larger number counts: a clock may have been set back, and ticks stand still
+    /// The age in seconds. The larger of clock and ticks counts: a clock may have been set back, and ticks stand still
     /// while a machine sleeps.
     pub fn age(self, clock: &dyn Clock) -> i64 {
         (clock.now() - self.at).max(clock.ticks() - self.ticks)
     }
 
-    /// Seconds by which the clock was set since then, back when negative; none when it was not.
+    /// The seconds by which the clock was set since then, negative if it was set back; none when it was not set.
     pub fn step_since(self, clock: &dyn Clock) -> Option<i64> {
         let step = (clock.now() - self.at) - (clock.ticks() - self.ticks);
         (step.abs() > SLEW).then_some(step)
@@ -77,12 +77,12 @@ impl Moment {
     }
 }
 
-/// RFC 3339 text in UTC; a value out of the calendar's range is shown as its number.
+/// The time as RFC 3339 text in UTC; a value outside the calendar's range is shown as a number.
 pub fn rfc3339(at: UnixSeconds) -> String {
     Timestamp::from_second(at).map_or_else(|_| at.to_string(), |t| t.to_string())
 }
 
-/// The month of a time in UTC, as one number such as 202611; 0 for a value out of the calendar's range.
+/// The month of a time in UTC, as one number such as 202611; 0 for a value outside the calendar's range.
 pub fn month_of(at: UnixSeconds) -> i64 {
     Timestamp::from_second(at).map_or(0, |at| {
         let date = at.to_zoned(TimeZone::UTC);

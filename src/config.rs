@@ -55,7 +55,8 @@ pub struct Config {
     /// Where the caller's address is taken from: `ConnectInfo`, or a header that your proxy sets,
     /// such as `RightmostXForwardedFor`.
     pub client_ip_source: ClientIpSource,
-    /// How long requests are still taken after SIGTERM while `/readyz` already says 503, so that a balancer notices.
+    /// How long requests are still accepted after SIGTERM while `/readyz` already answers 503, so that a load balancer
+    /// notices.
     pub stop_delay: Duration,
     /// The access tokens that the token endpoint issues.
     pub access_token: AccessToken,
@@ -95,19 +96,19 @@ pub struct AccessToken {
     pub signing_alg: SigningAlg,
 }
 
-/// How much of the admin API one token may use: 429 with `Retry-After` beyond it; 0 switches a rate off.
+/// How much of the admin API one token may use. Beyond it: 429 with `Retry-After`; 0 switches a rate off.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Admin {
     /// Requests of a teamspace's token.
     pub requests_per_minute: u32,
-    /// Requests of a teamspace's token that are no GET.
+    /// Changes by a teamspace's token: all requests but GET.
     pub changes_per_minute: u32,
-    /// Requests of a teamspace's token that are under way.
+    /// Requests of a teamspace's token under way at once.
     pub requests_at_once: usize,
     /// Requests of an operator's token.
     pub operator_requests_per_minute: u32,
-    /// Requests of an operator's token that are under way.
+    /// Requests of an operator's token under way at once.
     pub operator_requests_at_once: usize,
 }
 
@@ -115,9 +116,9 @@ pub struct Admin {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Assertion {
-    /// Longest accepted life of an ID-JAG, from `iat` and from now.
+    /// Longest accepted lifetime of an ID-JAG, counted from `iat` and also from now.
     pub max_lifetime: Duration,
-    /// Tolerated difference between the identity provider's clock and ours; 60 s at the most.
+    /// Tolerated difference between the identity provider's clock and ours; at most 60 s.
     pub clock_skew: Duration,
     /// Longest accepted assertion in bytes.
     pub max_size: ByteSize,
@@ -127,9 +128,10 @@ pub struct Assertion {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Connections {
-    /// Most that are open at once; fewer where the limit of open files has no room for them.
+    /// Most connections open at once; fewer if the limit on open files is too low.
     pub max: usize,
-    /// Most of one address (of a /64 of IPv6). 0 is off: behind a proxy all come from one address.
+    /// Most connections from one address (from one /64 with IPv6). 0 means no limit: behind a proxy, all come from one
+    /// address.
     pub per_address: usize,
 }
 
@@ -137,30 +139,29 @@ pub struct Connections {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Database {
-    /// How long PostgreSQL may take to answer: for connecting, for a statement, and for a whole write until the
+    /// How long PostgreSQL may take to answer: to connect, to run a statement, and to finish a whole write before the
     /// caller gets 503.
     pub timeout: Duration,
-    /// Connections to PostgreSQL that write; few are quicker than many, since each writes many sign-ins at once.
+    /// Connections to PostgreSQL for writing; few are faster than many, since each writes many sign-ins at once.
     pub writers: usize,
     /// Connections that read.
     pub readers: usize,
-    /// After what time a connection to PostgreSQL is replaced, when it has nothing to do.
+    /// The age at which an idle connection to PostgreSQL is replaced.
     pub max_connection_age: Duration,
 }
 
-/// Everything fetched from outside: issuer metadata and keys.
+/// Requests to the outside, for issuer metadata and keys.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Fetch {
-    /// Exact origins excused from https and from the public-address rule, for every teamspace or for those that are
-    /// named.
+    /// Exact origins exempt from https and from the public-address rule, for every teamspace or for named ones.
     pub private_origins: Vec<PrivateOrigin>,
     /// Extra roots, PEM.
     pub ca_file: Option<PathBuf>,
-    /// DNS servers that are asked for every host name, log streams' included: `10.0.0.2`, `10.0.0.2:5353`,
-    /// `[2001:db8::2]:5353`; three at the most. Empty asks the system's, from `/etc/resolv.conf`.
+    /// DNS servers for every host name, including log streams': `10.0.0.2`, `10.0.0.2:5353`, `[2001:db8::2]:5353`; at
+    /// most three. Empty means the system's servers, from `/etc/resolv.conf`.
     pub dns_servers: Vec<DnsServer>,
-    /// Deadline of one whole fetch; looking up its host name may take four fifths of it.
+    /// Deadline for one whole fetch; looking up the host name may take four fifths of it.
     pub timeout: Duration,
     /// Longest accepted body.
     pub max_size: ByteSize,
@@ -170,7 +171,7 @@ pub struct Fetch {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Jwks {
-    /// Keys are fetched again after this time, or earlier when the answer's `max-age` says so.
+    /// Keys are fetched again after this time, or sooner if the answer's `max-age` says so.
     pub max_age: Duration,
     /// One refresh for an unknown kid per issuer and interval, whatever its result.
     pub min_refresh_interval: Duration,
@@ -192,24 +193,26 @@ pub struct Keys {
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Policy {
-    /// Whether a changed `policy_dir` must pass its own tests (`tests/*.toml`) before it comes into force.
+    /// Whether changed policies must pass their own tests (`tests/*.toml`) before they come into force.
     pub test_on_reload: bool,
-    /// A second directory of policies, which decide nothing: where they would decide otherwise is recorded.
+    /// A second directory of policies, which decide nothing: the service records where they would have decided
+    /// differently.
     pub shadow_dir: Option<PathBuf>,
 }
 
-/// Decisions are remembered for facts that the policies cannot tell apart.
+/// Policy decisions are remembered for facts that the policies cannot tell apart.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PolicyCache {
-    /// Whether they are; otherwise each is made anew.
+    /// Whether decisions are remembered; otherwise each is made anew.
     pub enabled: bool,
-    /// One remembered decision in so many is made again and compared; 0 is never. Where they differ, the one that was
-    /// made again takes effect, and `countersign_policy_cache_differences_total` rises.
+    /// One in this many remembered decisions is made again and compared; 0 means never. If the two differ, the new
+    /// decision takes effect and `countersign_policy_cache_differences_total` rises.
     pub recheck_one_in: u32,
 }
 
-/// 429 with `Retry-After`; 0 switches a limit off. How many rows refusals write is always bounded.
+/// Beyond a limit: 429 with `Retry-After`; 0 switches a limit off. The number of rows that refusals write is always
+/// bounded.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RateLimit {
@@ -220,7 +223,8 @@ pub struct RateLimit {
     /// Off by default: most deployments stand behind a proxy.
     pub requests_per_address_per_second: u32,
     /// Rows of the decision log for refusals of each client, issuer and reason, and for each address of callers who
-    /// have not authenticated (ten times as many for all of them). The rest is counted in one more row a minute.
+    /// have not authenticated (ten times as many for all addresses together). Further refusals are counted in one more
+    /// row a minute.
     pub recorded_refusals_per_minute: u32,
 }
 
@@ -228,9 +232,9 @@ pub struct RateLimit {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Retention {
-    /// The decision log's rows; older ones are deleted in the background.
+    /// How long rows of the decision log are kept; older ones are deleted in the background.
     pub sign_ins: Duration,
-    /// The audit log's rows; `0s` keeps them for ever.
+    /// How long rows of the audit log are kept; `0s` keeps them for ever.
     pub audit: Duration,
     /// How much longer rows are kept that a configured log stream has not sent yet.
     pub unsent: Duration,
@@ -357,11 +361,11 @@ impl Default for Retention {
     }
 }
 
-/// The file that is read when none is named and it exists.
+/// The file that is read when none is named, if it exists.
 pub const DEFAULT_FILE: &str = "countersign.toml";
 
 impl Config {
-    /// Reads and validates. `file` must exist when it is named.
+    /// Reads and validates the configuration. `file` must exist if it is named.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigErrors> {
         let mut sources = Sources::read(file)?;
         let (config, errors) = sources.extract();

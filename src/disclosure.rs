@@ -1,6 +1,6 @@
-//! Decides how much a teamspace may learn about policies. A policy that names another teamspace, or anybody or anything
-//! outside of this one, is not shown to it: not on the wire, not in its decision log, not in explanations.
-//! Operators see everything.
+//! Decides how much a teamspace may learn about policies. A policy that names another teamspace, or anyone or anything
+//! outside this one, is hidden from it: on the wire, in its decision log and in explanations. Operators see
+//! everything.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,12 +13,12 @@ use crate::store::sign_ins::SignIn;
 use crate::store::snapshot::{Snapshot, TeamspaceConfig};
 use crate::store::{Store, StoreError, policy_sets};
 
-/// Most past sets that are kept ready to be asked.
+/// The most compiled past sets that are kept.
 const MAX_COMPILED: usize = 4;
-/// Most past sets whose annotations are kept at hand.
+/// The most past sets whose annotations are kept.
 const MAX_PAST_SETS: usize = 16;
 
-/// The request that something is told about. Who made it knows these; what is not known is empty.
+/// The request in question. Its sender knows these values; unknown ones are empty.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Known<'a> {
     /// The client that made the request.
@@ -35,7 +35,7 @@ pub struct Known<'a> {
     pub scopes: &'a [String],
 }
 
-/// The parts of a policy set that a teamspace is told.
+/// The parts of a policy set that a teamspace may see.
 pub struct Disclosure<'a> {
     /// The configuration that names are looked up in.
     pub snapshot: &'a Snapshot,
@@ -59,7 +59,7 @@ pub struct Told<'a> {
 }
 
 impl Disclosure<'_> {
-    /// The public words of a refusal: those of the first policy behind it that may be told, else constant ones.
+    /// The public words of a refusal: those of the first policy behind it that may be shown, or else constant ones.
     pub fn of_denial<'d>(&'d self, denial: &'d Denial) -> Told<'d> {
         let told = denial.policies.iter().filter(|id| self.tells(id));
         let said = told.filter_map(|id| self.policies.get(id)).next();
@@ -76,7 +76,7 @@ impl Disclosure<'_> {
         }
     }
 
-    /// Leaves out of a row what the teamspace may not learn. The row keeps its outcome.
+    /// Removes from a row what the teamspace may not learn. The row keeps its outcome.
     pub fn confine_row(&self, row: &mut SignIn) {
         // Empty when the request was refused before anything was decided.
         let Ok(mut answers) = serde_json::from_str::<Vec<PolicyAnswer>>(&row.decisions) else { return };
@@ -91,7 +91,7 @@ impl Disclosure<'_> {
         row.decisions = serde_json::to_string(&answers).unwrap_or_default();
     }
 
-    /// Leaves out of explained decisions what the teamspace may not learn.
+    /// Removes from explained decisions what the teamspace may not learn.
     pub fn confine_explained(&self, decisions: &mut [Explained]) -> Refusals {
         for Explained { findings, .. } in decisions.iter_mut() {
             findings.retain(|finding| self.tells(&finding.policy));
@@ -132,7 +132,7 @@ impl Disclosure<'_> {
         names.all.iter().all(|name| self.is_own(name, confined))
     }
 
-    /// Whether a name is the teamspace's own, or no news since it is that of the request.
+    /// Whether a name is the teamspace's own, or already known from the request.
     fn is_own(&self, name: &Name, confined: bool) -> bool {
         let (slug, known) = (&self.teamspace_config.teamspace.slug, &self.known);
         match name {
@@ -140,7 +140,7 @@ impl Disclosure<'_> {
             Name::Group(id) => id.strip_prefix(slug.as_str()).is_some_and(|rest| rest.starts_with('/')),
             Name::Person(id) => self.is_own_person(id),
             Name::Issuer(issuer) => self.issuers().any(|own| own == issuer),
-            // The rest carries no teamspace. In a policy for this teamspace alone it is this one's.
+            // The other names belong to no teamspace. In a policy for this teamspace alone, they are this one's.
             _ if confined => true,
             Name::Server(id) => self.offered().any(|resource| resource.identifier == *id),
             Name::Scope(scope) => self.has_scope(scope),
@@ -157,8 +157,8 @@ impl Disclosure<'_> {
         }
     }
 
-    /// Whether a person's issuer and tenant are the request's, or lead to this teamspace. Other teamspaces may have the
-    /// same issuer.
+    /// Whether a person's issuer and tenant are the request's, or lead to this teamspace. Other teamspaces may have
+    /// the same issuer.
     fn is_own_person(&self, id: &str) -> bool {
         let Some((issuer, rest)) = id.split_once('|') else { return false };
         let Some((tenant, _)) = rest.split_once('|') else { return false };
@@ -196,7 +196,7 @@ impl Disclosure<'_> {
             || self.offered().any(listed)
     }
 
-    /// Whether a domain is one of the teamspace's or of the person, or above or below one of them.
+    /// Whether a domain is the teamspace's or the person's, or above or below one of them.
     fn has_domain(&self, domain: &str) -> bool {
         let domain = domain.strip_prefix("*.").unwrap_or(domain);
         let below = |one: &str, other: &str| one.strip_suffix(other).is_some_and(|rest| rest.ends_with('.'));
@@ -213,19 +213,19 @@ impl Disclosure<'_> {
     }
 }
 
-/// The reasons of each question that was answered, before and after something was left out of them.
+/// The reasons behind each answer, before and after some were removed.
 #[derive(Debug, Default)]
 pub struct Refusals(Vec<(Vec<Reason>, Vec<Reason>)>);
 
 impl Refusals {
-    /// The reason that replaces one from a question's policies.
+    /// The reason to show in place of one that a policy gave.
     pub fn reason(&self, reason: &str) -> Option<String> {
         let first = |reasons: &[Reason]| reasons.first().map(|first| first.as_str().to_owned());
         let (_, told) = self.0.iter().find(|(before, _)| first(before).as_deref() == Some(reason))?;
         first(told)
     }
 
-    /// The detail that replaces one that lists the reasons of a question or is the first of them.
+    /// The detail to show in place of one that lists, or begins with, hidden reasons.
     pub fn detail(&self, detail: &str) -> Option<String> {
         let listed = |reasons: &[Reason]| reasons.iter().map(Reason::as_str).collect::<Vec<_>>().join(", ");
         let all = self.0.iter().find(|(before, _)| !before.is_empty() && listed(before) == detail);
@@ -233,7 +233,7 @@ impl Refusals {
     }
 }
 
-/// Whether a text is as a pattern says, in which `*` stands for anything.
+/// Whether a text matches a pattern, in which `*` stands for anything.
 fn matches(pattern: &str, text: &str) -> bool {
     let Some((start, rest)) = pattern.split_once('*') else { return pattern == text };
     let Some(mut text) = text.strip_prefix(start) else { return false };
@@ -247,7 +247,7 @@ fn matches(pattern: &str, text: &str) -> bool {
     text.ends_with(end)
 }
 
-/// Past policy sets, for those that were asked for lately.
+/// The past policy sets that were asked for recently.
 #[derive(Default)]
 pub struct PastSets {
     annotations: Mutex<Vec<(String, Arc<AnnotatedSet>)>>,
@@ -268,8 +268,8 @@ impl PastSets {
         known.push((hash, Arc::clone(set)));
     }
 
-    /// The annotations of the set with this hash. In the place of a set that is not known any more stands the one in
-    /// force: what it may not tell is not told of the other either.
+    /// The annotations of the set with this hash. For a set that is no longer known, the one in force is used: what it
+    /// may not show is not shown of the other either.
     pub async fn annotations(
         &self,
         store: &Store,
@@ -293,7 +293,7 @@ impl PastSets {
         Ok(set)
     }
 
-    /// The set with this hash, ready to be asked; none when it is not known any more, or cannot be asked.
+    /// The set with this hash, compiled; none when it is no longer known or cannot be compiled.
     pub async fn compiled(
         &self,
         store: &Store,

@@ -13,7 +13,7 @@ use crate::terminal::out::{self, say};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AdminTokenCommand {
-    /// Make a token and print it: the only time it can be seen.
+    /// Make a token and print it. It cannot be shown again.
     #[command(after_help = "Example: TOKEN=$(countersign admin-token create --name ci --expires 30d)")]
     Create {
         /// Purpose; shown in the audit log.
@@ -26,7 +26,7 @@ pub(super) enum AdminTokenCommand {
         #[arg(long, value_name = "DURATION")]
         expires: Option<Duration>,
     },
-    /// List the tokens: id, name, whose it is, until when.
+    /// List the tokens: id, name, scope and expiry.
     List,
     /// Delete a token; the next request with it is refused.
     Delete {

@@ -21,15 +21,15 @@ pub(super) enum AuditCommand {
     /// Print the newest seal of each log as LOG:NUMBER:DIGEST, to be kept elsewhere.
     #[command(after_help = "Example: countersign audit head >> /mnt/elsewhere/heads")]
     Head,
-    /// Check that no sealed row of the logs was changed, removed, added or put in another order.
+    /// Check that no sealed row of the logs was changed, removed, added or reordered.
     ///
-    /// Ends with 1 when something was. Rows are sealed within about a minute; those that are not yet are told.
+    /// Ends with 1 if one was. Rows are sealed within about a minute; rows that are not sealed yet are reported.
     #[command(after_help = "Example: countersign audit verify --expect $(tail -n 1 /mnt/elsewhere/heads)")]
     Verify {
         /// One of the logs [default: both].
         #[arg(long)]
         log: Option<LogName>,
-        /// A seal that must be there, as `audit head` printed it. It shows whether the end was cut off.
+        /// A seal that must exist, as `audit head` printed it. It shows whether the end of the log was cut off.
         #[arg(long, value_name = "LOG:NUMBER:DIGEST")]
         expect: Vec<Expected>,
         #[arg(long, default_value = "text")]
@@ -91,7 +91,7 @@ async fn head(store: &Store) -> CommandResult {
     Ok(End::Fine)
 }
 
-/// A chain that was checked, and the oldest row that is not sealed.
+/// A checked chain, and the oldest row that is not sealed.
 struct Checked {
     log: Log,
     chain: Verification,

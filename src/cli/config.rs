@@ -14,8 +14,8 @@ use crate::terminal::out::{self, say};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ConfigCommand {
-    /// Validate the configuration and open all that `serve` opens: policies, database, keys, addresses. Tells every
-    /// problem at once; 0 if there is none, else 2.
+    /// Validate the configuration and open everything that `serve` opens: policies, database, keys, addresses. Reports
+    /// every problem at once. Ends with 0 if there is none, else with 2.
     Check,
     /// Print the configuration in force, without secrets.
     Show,

@@ -1,4 +1,4 @@
-//! `countersign console`, and how the first operator gets in.
+//! `countersign console`, and the way in for the first operator.
 
 use std::fs::OpenOptions;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -18,7 +18,7 @@ use crate::terminal::out::{self, complain};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ConsoleCommand {
-    /// Make a set-up token and print it: it signs an operator in to the console once, within a day.
+    /// Make a set-up token and print it. It signs an operator in to the console once, within a day.
     #[command(after_help = "Example: countersign console token --config /etc/countersign.toml")]
     Token,
     /// Make a set-up link and print it: it lets a customer's administrator in to one teamspace once.
@@ -53,7 +53,7 @@ impl ConsoleCommand {
     }
 }
 
-/// What a command made, and what is to be done with it.
+/// The secret that a command made, and the instruction for using it.
 struct Made {
     secret: String,
     to_do: String,
@@ -76,8 +76,8 @@ async fn make_link(
     Ok(Made { secret: made.url, to_do })
 }
 
-/// Says where the console is. On a database that never had a set-up token, makes one and puts it where only the operator
-/// sees it: on the terminal, and in a file beside an SQLite database. It is in no log.
+/// Prints the console's address. On a database that never had a set-up token, makes one and shows it only to the
+/// operator: on the terminal, and in a file beside an SQLite database. It is never logged.
 pub(super) async fn invite(app: &App) -> Result<(), CommandError> {
     let Some(url) = app.config.console_url() else { return Ok(()) };
     tracing::info!(url, "the console is here");

@@ -18,20 +18,20 @@ use crate::terminal::out::{self, complain, say};
 pub(super) enum DbCommand {
     /// Copy everything to another database, of the same kind or the other, and compare both.
     ///
-    /// FROM must not be served meanwhile. TO must be empty, or hold the beginning of the same copy: one that was
-    /// interrupted goes on. Tables are made in a database that has none. Ends with 1 if both are not the same in
-    /// the end, and with 2 if TO holds anything else; nothing is changed then. FROM is never changed.
+    /// Stop the service on FROM first. TO must be empty, or hold the beginning of the same copy: an interrupted copy
+    /// continues. Missing tables are created. Ends with 1 if the two differ in the end, and with 2 if TO holds
+    /// anything else; nothing is changed then. FROM is never changed.
     #[command(
         after_help = "Example:\n  countersign db copy sqlite://countersign.db postgres://countersign@localhost/countersign\n\n\
         URLs are as in `database_url`. Keep a password out of them, since others can see a command line: libpq\n\
         reads PGPASSFILE (~/.pgpass) and PGPASSWORD."
     )]
     Copy(CopyArgs),
-    /// Write the SQLite database, while it is served, to a new file that only you can read.
+    /// Write the SQLite database to a new file that only you can read. The service may keep running.
     ///
     /// The file holds everything: signing keys (plain, unless `keys.encryption_key` is set), digests of secrets,
-    /// members and the decision log. Keep it as you keep the database. It is one state of the database, is
-    /// checked, and appears under its name when it is complete.
+    /// members and the decision log. Keep it as safe as the database. It is one consistent state of the database, is
+    /// checked, and gets its name only when it is complete.
     #[command(after_help = "Example:\n  countersign db backup /backups/countersign-$(date +%F).db\n\n\
         To restore, stop the service and put the file in the place of the database; remove the files that are\n\
         named like the database with -wal and -shm behind. The first start then refuses assertions that were issued\n\
@@ -43,24 +43,24 @@ pub(super) enum DbCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Mark the database as restored from a backup: run it before you serve it.
+    /// Mark the database as restored from a backup. Run this before you serve it.
     ///
-    /// A restored database does not know which assertions were used since the backup. With the mark, the next start of
-    /// the service refuses those that were issued before it; clients ask their identity provider for new ones. The
-    /// files of `countersign db backup` have the mark already; what pg_dump, a server's own backups or a copy of the
-    /// files bring back has not.
+    /// A restored database does not know which assertions were used after the backup. With the mark, the next start of
+    /// the service refuses all assertions issued before that start, and clients ask their identity provider for new
+    /// ones. Files made by `countersign db backup` carry the mark already. Databases restored by pg_dump, a server's
+    /// own backup or a copy of the files do not.
     #[command(after_help = "Example:\n  countersign db mark-restored")]
     MarkRestored,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct CopyArgs {
-    /// The database that is copied: sqlite://FILE or postgres://USER@HOST/DATABASE.
+    /// The database to copy: sqlite://FILE or postgres://USER@HOST/DATABASE.
     from: String,
     /// The database that becomes the copy.
     to: String,
-    /// Copy though FROM is being served, for a rehearsal: sign-ins and changes since the start are not in the
-    /// copy, and an assertion that was redeemed since could be redeemed again there.
+    /// Copy even while FROM is being served, for a rehearsal. Sign-ins and changes during the copy are missing from
+    /// it, and an assertion redeemed in that time could be redeemed there again.
     #[arg(long)]
     while_serving: bool,
     /// Print a JSON document.
@@ -130,7 +130,7 @@ fn tell(report: &CopyReport) {
 
 fn backup(config: &Config, file: &Path, json: bool) -> CommandResult {
     let pace = Pace::new();
-    // First, so that the copy has it as well. A full disk must not prevent a backup to another one.
+    // This comes first, so that the copy has the row too. A full disk must not prevent a backup to another disk.
     let event = DatabaseEvent::BackedUp(file.display().to_string());
     if connection::missing(&config.database_url).is_none()
         && let Err(CommandError(error)) = record(config, event)
@@ -191,8 +191,8 @@ impl Pace {
         Self { told: Mutex::new(LastMessage { at: Instant::now(), doing: None, done: 0 }) }
     }
 
-    /// How much was done a second since this was told last; none when that is not a second ago, or another
-    /// thread is telling.
+    /// The rows per second since the last report; none when that was less than a second ago, or another thread is
+    /// reporting.
     fn rate(&self, doing: Option<CopyStep>, done: u64) -> Option<f64> {
         let mut told = self.told.try_lock().ok()?;
         if told.doing != doing {

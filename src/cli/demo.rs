@@ -10,10 +10,10 @@ use crate::terminal::out::say;
 
 #[derive(Debug, ClapArgs)]
 pub(super) struct Args {
-    /// Perform everything once and end: 0 if it all went as it should, 1 otherwise.
+    /// Run everything once and stop: 0 if it all went as it should, 1 otherwise.
     #[arg(long)]
     once: bool,
-    /// Print one JSON object a step instead of text.
+    /// Print one JSON object per step instead of text.
     #[arg(long)]
     json: bool,
 }
@@ -21,7 +21,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args) -> CommandResult {
     let dir = tempfile::tempdir()?;
     let stage = Stage::start(dir.path()).await?;
-    // Everything is at 127.0.0.1: no name is looked up.
+    // Everything is at 127.0.0.1, so no name is looked up.
     let http = reqwest::Client::builder().no_proxy().build()?;
     let mut narrator = Narrator::new(args.json);
     narrator.heading("Countersign on loopback");
@@ -31,7 +31,7 @@ pub(super) async fn run(args: Args) -> CommandResult {
     narrator.say(&format!("Globex's identity provider  {}", stage.globex.0));
     seed(&http, &stage).await?;
     tour(&http, &stage, &mut narrator).await?;
-    // The stop waits for connections that are kept.
+    // The service would wait for kept-alive connections when it stops.
     drop(http);
     if args.once {
         stage.stop().await?;

@@ -1,4 +1,4 @@
-//! Files with secrets or people in them that others on this machine can read.
+//! Files with secrets or personal data that other users of this machine can read.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -8,11 +8,11 @@ use crate::store::connection;
 
 /// Everybody but the owner.
 const OTHERS: u32 = 0o077;
-/// Everybody but the owner and the group, which is how secrets are handed to containers.
+/// Everyone but the owner and the group. Containers get secrets through the group.
 const STRANGERS: u32 = 0o007;
 
-/// Says in the log which files should have a narrower mode. A start does not fail for it: the files may be where
-/// nobody else can get to.
+/// Warns in the log about files that should have a narrower mode. The start goes on: the files may be where nobody
+/// else can reach them.
 pub(super) fn warn(config: &Config) {
     for file in connection::files(&config.database_url) {
         warn_of(&file, OTHERS);

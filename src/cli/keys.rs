@@ -14,18 +14,17 @@ use crate::terminal::out::say;
 pub(super) enum KeysCommand {
     /// List the published keys, latest first.
     List,
-    /// Make a new key. It is published at once and signs after ten minutes, when verifiers that
-    /// keep a key set have asked again; the old one stays published until its last token has expired.
+    /// Make a new key. It is published at once and signs after ten minutes, when verifiers that cache the key set have
+    /// fetched it again. The old key stays published until its last token has expired.
     Rotate {
         /// Sign with it at once. Verifiers that do not know it yet refuse tokens for a while.
         #[arg(long)]
         now: bool,
     },
-    /// Withdraw a key: for one that has leaked, after `rotate --now`. Its tokens die as soon as verifiers
-    /// have fetched the key set again.
+    /// Withdraw a key that has leaked, after `rotate --now`. Its tokens stop working once verifiers have fetched the
+    /// key set again.
     Remove {
-        /// The id that `list` shows.
-        // It is random base64url, which may begin with a hyphen.
+        /// The id that `list` shows. It is random base64url and may begin with a hyphen.
         #[arg(allow_hyphen_values = true)]
         kid: String,
     },

@@ -41,8 +41,8 @@ enum Command {
     /// Run the service.
     #[command(after_help = "Example: countersign serve --config /etc/countersign.toml")]
     Serve {
-        /// Do not apply pending migrations to an SQLite database, nor make one: with any pending, say so and end. On
-        /// PostgreSQL it is always so.
+        /// Do not apply pending migrations to an SQLite database, and do not create one: if any are pending, report
+        /// that and end. PostgreSQL is always treated so.
         #[arg(long)]
         no_migrate: bool,
     },
@@ -152,14 +152,14 @@ impl Cli {
 
 fn block_on<T>(task: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    // Proofs walk through policies as deep as policies may be.
+    // Proofs walk policies as deeply nested as policies may be.
     let ended = crate::policy::with_stack(|| runtime.block_on(task));
-    // What still hangs, such as a name that cannot be looked up, must not keep the command from ending.
+    // A task that hangs, such as a name look-up, must not keep the command from ending.
     runtime.shutdown_background();
     ended
 }
 
-/// The time for commands that write to the database beside a running service.
+/// The current time, for commands that write to the database beside a running service.
 pub(super) fn now() -> i64 {
     SystemClock.now()
 }

@@ -17,7 +17,7 @@ use crate::runtime::{self, Listeners, Options, Pace, Service};
 use crate::store::{Store, connection};
 use crate::telemetry;
 
-/// The signals that the service heeds. Listened to before anything else, so that none of them kills it.
+/// The signals that the service handles. They are caught before anything else, so that none of them kills it.
 pub(super) struct Signals {
     stop: StopSignals,
     hangups: [Signal; 2],
@@ -43,12 +43,12 @@ impl StopSignals {
     }
 }
 
-/// Serves until a signal comes; `migrates` says whether pending migrations are applied to a database file first.
+/// Serves until a signal comes. `migrates` says whether pending migrations are applied to a database file first.
 pub(super) async fn run(config: Config, signals: Signals, migrates: bool) -> CommandResult {
     let Signals { mut stop, hangups } = signals;
     telemetry::init()?;
     raise_descriptor_limit();
-    // On a thread of its own: it waits for files and the database, and a signal must end that.
+    // This runs on a separate thread: it waits for files and the database, and a signal must be able to end that.
     let starting = spawn_blocking(move || Handle::current().block_on(start(config, migrates)));
     let app = tokio::select! {
         app = starting => app??,
@@ -74,13 +74,13 @@ pub(super) async fn run(config: Config, signals: Signals, migrates: bool) -> Com
         "ready"
     );
     if let Err(CommandError(error)) = super::console::invite(&app).await {
-        // The service is of use without it, and `countersign console token` makes one later.
+        // The service works without it, and `countersign console token` makes one later.
         tracing::warn!(error, "cannot make a set-up token for the console");
     }
     until_stopped(service, stop).await
 }
 
-/// Runs the service until it has stopped, which a signal asks for. A second signal ends the process at once.
+/// Runs the service until a signal has stopped it. A second signal ends the process at once.
 async fn until_stopped(service: Service, mut signals: StopSignals) -> CommandResult {
     let stop = service.stop().clone();
     let two_signals = async {
@@ -98,7 +98,7 @@ async fn until_stopped(service: Service, mut signals: StopSignals) -> CommandRes
     }
 }
 
-/// Everything that must be in order before there is a service.
+/// Does everything that must succeed before the service can start.
 async fn start(config: Config, migrates: bool) -> Result<Arc<App>, CommandError> {
     let mut applied = Vec::new();
     if migrates && config.database_url.starts_with("sqlite://") {

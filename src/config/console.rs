@@ -14,13 +14,14 @@ use super::types::{Duration, optional_listen_address};
 pub struct Console {
     /// Whether there is one.
     pub enabled: bool,
-    /// Where it listens by itself; without it, it is served at `listen`, under the issuer and `/console`.
+    /// Address of a listener only for the console. Without it, the console is served at `listen`, under the issuer's
+    /// path and `/console`.
     #[schemars(with = "Option<String>")]
     #[serde(deserialize_with = "optional_listen_address")]
     pub listen: Option<SocketAddr>,
-    /// The URL that browsers reach its own listener by, without `/console`; http only on loopback.
+    /// The URL under which browsers reach the console's own listener, without `/console`; http only on loopback.
     pub public_url: Option<String>,
-    /// After what time without a request a session ends.
+    /// The time without a request after which a session ends.
     pub idle_timeout: Duration,
     /// How long a session lasts at the most.
     pub session_lifetime: Duration,
@@ -39,7 +40,7 @@ impl Default for Console {
 }
 
 impl Config {
-    /// The URL of the console, without a slash at its end; none where it is off.
+    /// The URL of the console, without a trailing slash; none when it is off.
     pub fn console_url(&self) -> Option<String> {
         let own = self.console.public_url.clone();
         let own_listener = |listen: SocketAddr| own.unwrap_or_else(|| format!("http://{listen}"));

@@ -1,16 +1,16 @@
-//! Which database URLs are taken. libpq quotes the part of a URL that it does not understand, which may be a
-//! password: so what it would not understand is refused before, and never shown.
+//! The database URLs that are accepted. libpq quotes the part of a URL that it does not understand, which may be a
+//! password: so such URLs are refused first, and never shown.
 
 mod tls;
 
 use super::problem::{ConfigError, invalid};
 
-/// Refuses a URL that cannot be used. `key` is what gives it: a key of the configuration, or an argument.
+/// Refuses a URL that cannot be used. `key` names its source: a key of the configuration, or an argument.
 pub(crate) fn check_database_url(key: &'static str, url: &str) -> Result<(), ConfigError> {
     check(url).map_err(|(shown, why)| invalid(key, shown, why))
 }
 
-/// Why a URL cannot be used, next to what of it can be shown.
+/// Returns why a URL cannot be used, with the part of it that can be shown.
 fn check(url: &str) -> Result<(), (&str, &'static str)> {
     let (scheme, rest) = url.split_once("://").unwrap_or(("[redacted]", ""));
     let why = match scheme {
@@ -55,7 +55,7 @@ fn check_postgres(rest: &str) -> Result<(), &'static str> {
     tls::check(place, query.unwrap_or_default(), variable)
 }
 
-/// Every % is followed by two hexadecimal digits, and none means NUL.
+/// Whether every % is followed by two hexadecimal digits, and none of them means NUL.
 fn has_whole_escapes(text: &str) -> bool {
     text.split('%').skip(1).all(|after| {
         let digits = after.as_bytes().get(..2).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The DNS servers that are asked for host names.
+//! The DNS servers for host names.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,7 +9,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Servers that are asked, at the most; the C libraries ask no more either.
+/// The most servers that are asked; the C libraries do not ask more either.
 pub const MAX_DNS_SERVERS: usize = 3;
 
 /// A DNS server: an IP address, with its port unless that is 53.

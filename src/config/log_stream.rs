@@ -15,12 +15,12 @@ use super::Secret;
 use super::problem::{ConfigError, invalid};
 use super::types::is_loopback;
 
-/// A place that every row of the decision log is sent to.
+/// A receiver of every row of the decision log.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LogStream {
-    /// Its name in logs, in metrics and in the database, which keeps under it how far it is: lower-case letters,
-    /// digits, `-` and `_`. A new name begins with the oldest row that is kept.
+    /// Name in logs, in metrics and in the database, which stores the stream's progress under it: lower-case letters,
+    /// digits, `-` and `_`. A new name starts with the oldest row that is kept.
     pub name: String,
     /// `file:///PATH`, `syslog+udp://HOST:PORT`, `syslog+tcp://HOST:PORT`, `syslog+unix:///PATH`, or
     /// `otlp+https://HOST:PORT/v1/logs` (`otlp+http://…`).
@@ -28,7 +28,7 @@ pub struct LogStream {
     /// Whether `email` is sent.
     #[serde(default)]
     pub email: bool,
-    /// Whether the facts of each decision are sent, the email among them: needs `email = true`.
+    /// Whether the facts of each decision are sent, including the email: needs `email = true`.
     #[serde(default)]
     pub facts: bool,
     /// OTLP only: HTTP headers with secret values, such as `authorization`.
@@ -70,7 +70,7 @@ impl FromStr for Destination {
     }
 }
 
-/// Taken as it is written, without any decoding.
+/// The path as it is written, without any decoding.
 fn path(text: &str) -> Result<PathBuf, &'static str> {
     match text.starts_with('/') && !text.ends_with('/') {
         true => Ok(text.into()),
@@ -86,7 +86,7 @@ fn authority(text: &str) -> Result<String, &'static str> {
     }
 }
 
-/// One that holds no secret, since it is shown and logged.
+/// A URL without a secret in it, since it is shown and logged.
 fn plain_url(text: &str) -> Result<Url, &'static str> {
     let url = Url::parse(text).map_err(|_| "must be a URL")?;
     if !url.username().is_empty() || url.password().is_some() {

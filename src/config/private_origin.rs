@@ -1,4 +1,4 @@
-//! Origins that the operator excuses from https and from the public-address rule.
+//! Origins that the operator exempts from https and from the public-address rule.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,13 +18,13 @@ pub enum PrivateOrigin {
     ForSome(ConfinedOrigin),
 }
 
-/// An origin with the teamspaces that it is for.
+/// An origin for some teamspaces only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConfinedOrigin {
     /// Scheme, host and port, such as `https://idp.example.com:8443`, without a path.
     pub origin: String,
-    /// Their slugs, at least one. A teamspace that is renamed needs its new one here.
+    /// The slugs of those teamspaces, at least one. A renamed teamspace needs its new slug here.
     pub teamspaces: Vec<String>,
 }
 
@@ -43,7 +43,7 @@ impl PrivateOrigin {
         }
     }
 
-    /// Whether identity providers of a teamspace may be there.
+    /// Whether a teamspace's identity providers may be at this origin.
     pub fn is_for(&self, teamspace: &str) -> bool {
         match self {
             Self::ForAll(_) => true,

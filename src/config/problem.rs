@@ -1,4 +1,4 @@
-//! The problems of a configuration: all at once, each with its place, key, value and what was expected.
+//! The problems of a configuration: all at once, each with its place, key, value and expectation.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -70,7 +70,7 @@ impl ConfigError {
         }
     }
 
-    /// Takes the positions in lists out of the key: its place tells which one is meant.
+    /// Removes list positions from the key: the place already shows which entry is meant.
     pub(super) fn without_positions(mut self) -> Self {
         if let Self::Unknown { key, .. } | Self::Invalid { key, .. } | Self::File { key, .. } = &mut self {
             let is_name = |part: &&str| part.parse::<usize>().is_err();
@@ -117,7 +117,7 @@ impl From<ConfigError> for ConfigErrors {
     }
 }
 
-/// One problem is a line; several are a line each below their number.
+/// One problem is one line; several are a count and a line for each.
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let several = self.0.len() > 1;

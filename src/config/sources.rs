@@ -1,4 +1,4 @@
-//! The sources of the configuration, which are the file and the environment, and where in them each key was set.
+//! The sources of the configuration, file and environment, and the place in them where each key was set.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use super::problem::{ConfigError, ConfigErrors, KeyPlace, invalid};
 use super::{Config, DEFAULT_FILE};
 
 const PREFIX: &str = "COUNTERSIGN_";
-/// Keys below these are shown without their value: it is, or may be, a secret.
+/// Keys whose values are never shown: each is, or may be, a secret.
 const SECRET: [&str; 3] = ["database_url", "keys", "log_stream"];
 
 /// The file, if there is one, and the environment, which overrides it.
@@ -36,7 +36,7 @@ struct Variable {
 }
 
 impl Sources {
-    /// Reads the file that is named, or else the default one if it exists, and the environment.
+    /// Reads the named file, or the default one if it exists, and the environment.
     pub(super) fn read(named: Option<&Path>) -> Result<Self, ConfigErrors> {
         let path = named.unwrap_or(Path::new(DEFAULT_FILE));
         let file = match path.metadata() {
@@ -50,7 +50,7 @@ impl Sources {
         Ok(Self { file, variables: variables() })
     }
 
-    /// Reads every key with its type. What cannot be read is told, and has its default in what is returned.
+    /// Reads every key with its type. A value that cannot be read is reported, and replaced by its default.
     pub(super) fn extract(&mut self) -> (Config, ConfigErrors) {
         let mut errors = ConfigErrors::default();
         loop {
@@ -77,20 +77,20 @@ impl Sources {
             figment = figment.merge(Serialized::defaults(&file.table));
         }
         self.variables.iter().fold(figment, |figment, variable| {
-            // Never an error: a text that is nothing else is a string.
+            // This never fails: a text that is nothing else is a string.
             let value = variable.text.parse::<Value>().unwrap_or_else(|_| variable.text.clone().into());
             figment.merge(Serialized::default(&variable.key.join("."), value))
         })
     }
 
-    /// Whether a key is set, and not left to its default.
+    /// Whether a key is set, rather than left to its default.
     pub(super) fn sets(&self, key: &str) -> bool {
         let key: Vec<String> = key.split('.').map(str::to_owned).collect();
         self.variable(&key).is_some()
             || self.file.as_ref().is_some_and(|file| lookup(&file.table, &key).is_some())
     }
 
-    /// Where a key was set; nothing where the default is in force.
+    /// The place where a key was set; none where the default is in force.
     pub(super) fn place(&self, key: &[String]) -> Option<KeyPlace> {
         if let Some(variable) = self.variable(key) {
             return Some(KeyPlace::Variable(variable.name.clone()));
@@ -125,13 +125,13 @@ impl Sources {
             Kind::UnknownVariant(_, known) => {
                 invalid(&name, value, format!("must be one of {}", known.join(", ")))
             }
-            // A text of ours, or the library's, which may quote the value.
+            // Our own text or the library's, which may quote the value.
             other if is_secret => invalid(&name, value, redacted(other)),
             other => invalid(&name, value, other),
         }
     }
 
-    /// Takes a key out of the source that is in force for it.
+    /// Removes a key from the source that is in force for it.
     fn remove(&mut self, key: &[String]) -> bool {
         if let Some(index) = self.variables.iter().position(|variable| overlap(&variable.key, key)) {
             self.variables.remove(index);
@@ -158,8 +158,8 @@ impl File {
     }
 }
 
-/// The variables that are meant for us. An empty one is an unset one: that is how container platforms leave out
-/// what has no value.
+/// The variables that are meant for this service. An empty one counts as unset: that is how container platforms write
+/// a missing value.
 fn variables() -> Vec<Variable> {
     let all = std::env::vars_os().filter_map(|(name, text)| {
         let (name, text) = (name.into_string().ok()?, text.to_string_lossy().into_owned());
@@ -173,9 +173,9 @@ fn variables() -> Vec<Variable> {
     variables
 }
 
-/// Whether Kubernetes set a variable since there is a Service whose name begins with `countersign`:
-/// `COUNTERSIGN_SERVICE_HOST`, `COUNTERSIGN_PORT=tcp://…`, `COUNTERSIGN_PORT_8080_TCP_ADDR`,
-/// `COUNTERSIGN_INTERNAL_SERVICE_PORT_HTTP`. No key of ours has such a name.
+/// Whether Kubernetes set a variable because a Service's name begins with `countersign`: `COUNTERSIGN_SERVICE_HOST`,
+/// `COUNTERSIGN_PORT=tcp://…`, `COUNTERSIGN_PORT_8080_TCP_ADDR`, `COUNTERSIGN_INTERNAL_SERVICE_PORT_HTTP`. None of our
+/// keys has such a name.
 fn is_service_link(key: &str, text: &str) -> bool {
     const PROTOCOLS: [&str; 3] = ["TCP", "UDP", "SCTP"];
     let words: Vec<&str> = key.split('_').collect();
@@ -188,7 +188,7 @@ fn is_service_link(key: &str, text: &str) -> bool {
         || words.ends_with(&["PORT"]) && text.contains("://")
 }
 
-/// Whether one key is the other, or a section that holds it.
+/// Whether two keys are the same, or one is a section that holds the other.
 fn overlap(one: &[String], other: &[String]) -> bool {
     one.iter().zip(other).all(|(one, other)| one == other)
 }
@@ -217,7 +217,7 @@ fn remove(table: &mut toml::Table, key: &[String]) -> bool {
     table.remove(first).is_some()
 }
 
-/// The line of a key, or of the innermost section of it that is there.
+/// The line of a key, or of the innermost existing section of it.
 fn line_of(text: &str, key: &[String]) -> Option<usize> {
     let mut value = DeValue::Table(DeTable::parse(text).ok()?.into_inner());
     let mut start = None;
@@ -266,7 +266,7 @@ fn expectation(key: &str, expected: &str) -> String {
     }
 }
 
-/// The problem with a value that must not be quoted. Our own texts about it do not quote it.
+/// The problem with a value that must not be quoted. Our own texts never quote it.
 fn redacted(kind: &Kind) -> String {
     match kind {
         Kind::Message(text) => text.clone(),

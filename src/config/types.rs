@@ -1,4 +1,4 @@
-//! Configuration values that are written by people: durations, sizes, algorithms, secrets.
+//! Configuration values written by people: durations, sizes, algorithms, secrets.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -25,7 +25,7 @@ impl Duration {
         self.0
     }
 
-    /// The length as timers take it; a negative one cannot be parsed.
+    /// The length for timers; negative durations cannot be parsed.
     pub fn std(self) -> std::time::Duration {
         std::time::Duration::from_secs(self.0.unsigned_abs())
     }
@@ -35,7 +35,7 @@ impl std::str::FromStr for Duration {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        // The library leaves days to calendars; here a day is 24 hours.
+        // The library treats days as calendar days; here a day is 24 hours.
         if let Some(days) = text.strip_suffix('d').and_then(|days| days.trim().parse::<u32>().ok()) {
             return Ok(Self(i64::from(days) * 86_400));
         }
@@ -88,7 +88,7 @@ enum Written {
     Text(String),
 }
 
-/// Reads an address to listen on. A host name would be several addresses, or another one tomorrow.
+/// Reads an address to listen on. A host name is refused: it could mean several addresses, or change.
 pub(super) fn listen_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
     let why = match Written::deserialize(deserializer)? {
         Written::Number(port) => format!("must be an address and a port, such as 127.0.0.1:{port}"),
@@ -249,7 +249,7 @@ impl SigningAlg {
 pub struct Secret(SecretString);
 
 impl Secret {
-    /// The secret itself: for the one place that needs it.
+    /// The secret itself, for the one place that needs it.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }

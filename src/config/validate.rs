@@ -35,7 +35,7 @@ impl Problems<'_> {
 }
 
 impl Config {
-    /// Checks everything, and reads the secrets that are in files. `errors` are those found before.
+    /// Checks everything, and reads the secrets from files. `errors` holds the problems found before.
     pub(super) fn validated(mut self, sources: &Sources, errors: ConfigErrors) -> Result<Self, ConfigErrors> {
         let mut found = Problems { sources, errors };
         found.note(check_own_url("issuer", &self.issuer));
@@ -126,7 +126,7 @@ fn check_own_url(key: &str, own: &str) -> Result<(), ConfigError> {
     }
 }
 
-/// A listener of its own is reached by a URL of its own.
+/// A separate listener needs a URL of its own.
 fn check_console(config: &Config) -> Vec<ConfigError> {
     let Console { listen, public_url, .. } = &config.console;
     let mut errors = Vec::new();

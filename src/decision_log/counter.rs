@@ -1,5 +1,5 @@
-//! Counting the decision log as it grows. One process reads the rows and adds to the counts that pages show; sign-ins
-//! know nothing of it, and nothing is lost or counted twice when a process is killed.
+//! Counts the decision log as it grows. One process reads the rows and adds to the counts that pages show. Sign-ins do
+//! no extra work, and nothing is lost or counted twice when a process is killed.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -16,9 +16,9 @@ use crate::store::sign_in_counts::{
 
 /// Rows that are read at once.
 const READ: i64 = 10_000;
-/// Most counts that one transaction adds to, nearly: sign-ins wait behind it.
+/// Roughly the most counts that one transaction adds to: sign-ins wait behind it.
 const MOST_KEYS: usize = 500;
-/// Most bodies of decisions whose policies are kept in memory; when they are more it starts anew.
+/// The most decision bodies whose policies are kept in memory; beyond that, the memory is emptied.
 const MOST_BODIES: usize = 4096;
 
 /// The counter in this process.
@@ -33,13 +33,13 @@ pub struct SignInCounter {
 type Answer = (String, bool);
 
 impl SignInCounter {
-    /// A counter that has read nothing yet; how far others were stands in the database.
+    /// A counter that has read nothing yet. The database says how far others have counted.
     pub fn new(app: &Arc<App>) -> Self {
         let holder = uuid::Uuid::new_v4().to_string();
         Self { app: Arc::clone(app), reader: LogReader::new(READER, &holder), policies: HashMap::new() }
     }
 
-    /// Counts all rows that no other process counts.
+    /// Counts all rows that no process has counted.
     pub async fn catch_up(&mut self) -> Result<(), StoreError> {
         while self.turn().await? {}
         Ok(())
@@ -50,7 +50,7 @@ impl SignInCounter {
         self.reader.release(&self.app.store).await
     }
 
-    /// Counts some rows. Whether there may be more of them.
+    /// Counts some rows. Returns whether there may be more.
     async fn turn(&mut self) -> Result<bool, StoreError> {
         let settled = self.reader.settled();
         let look = move |c: &mut _| {
@@ -104,7 +104,7 @@ impl SignInCounter {
         Ok(())
     }
 
-    /// What the first rows come to, and how many they are; none when there is no row.
+    /// Counts the first rows. Returns the counts and the number of rows; none when there is no row.
     fn count(&self, lines: &[Line]) -> Option<(Counts, usize)> {
         let mut tally = Tally::default();
         let mut taken = 0;

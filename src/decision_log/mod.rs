@@ -1,4 +1,4 @@
-//! The decision log as it is told: to people, and to receivers that keep it for years.
+//! The decision log as it is shown: to people, and to receivers that keep it for years.
 
 pub mod counter;
 pub(crate) mod reader;
@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use crate::clock::rfc3339;
 use crate::store::sign_ins::SignIn;
 
-/// A row as it is told to people and to receivers of the log.
+/// A row for people and for receivers of the log.
 #[derive(Serialize, ToSchema)]
 #[schema(as = SignIn)]
 pub struct SignInView<'r> {
@@ -46,7 +46,7 @@ pub struct SignInView<'r> {
     decisions: Vec<Value>,
     /// Hash of the policy set that decided.
     policy_set: &'r str,
-    /// How many more refusals of the kind the row stands for.
+    /// How many more refusals of the same kind the row stands for.
     repeated: i64,
 }
 

@@ -1,13 +1,13 @@
-//! Reading the decision log from its beginning to its end, by one process at a time. How far it was read stands in the
-//! database, so that the next process goes on from there.
+//! Reads the decision log from start to end, in one process at a time. The database stores the position, so the next
+//! process continues there.
 
 use crate::clock::{Clock, MAX_DIFFERENCE};
 use crate::store::log_streams::{self, CommitWatermark, Lease, Position, View};
 use crate::store::{Store, StoreError};
 
-/// For how long no other process reads, in seconds: how long a reader waits after its process was killed.
+/// How long no other process reads, in seconds. If a reading process is killed, reading pauses for this long.
 const LEASE: i64 = 20;
-/// The least that must be left of a lease before work begins, in seconds.
+/// The least time that a lease must have left before work begins, in seconds.
 const LEAST_LEASE: i64 = 10;
 
 /// One reader of the log, in this process.
@@ -25,17 +25,17 @@ impl LogReader {
         Self { name: name.to_owned(), holder: holder.to_owned(), watermark: CommitWatermark::default() }
     }
 
-    /// The highest id below which no row can appear any more.
+    /// The highest id up to which no more rows can appear.
     pub fn settled(&self) -> i64 {
         self.watermark.settled()
     }
 
-    /// Takes note of what can be seen of the log now.
+    /// Notes how much of the log can be seen now.
     pub fn see(&mut self, view: View) {
         self.watermark.see(view);
     }
 
-    /// Whether this process is the one that reads. It takes the lease, or renews it, where it can.
+    /// Takes or renews the lease if possible. Returns whether this process is the one that reads.
     pub async fn hold(&self, store: &Store, clock: &dyn Clock, at: &Position) -> Result<bool, StoreError> {
         let lease = self.lease(clock);
         let (left, is_mine) = (at.held_until - lease.now, at.holder == self.holder);

@@ -1,4 +1,4 @@
-//! Tells what happens: text for people, or one JSON object a step.
+//! Reports what happens: text for people, or one JSON object per step.
 
 use serde_json::{Value, json};
 
@@ -36,7 +36,7 @@ impl Narrator {
         }
     }
 
-    /// A step, whether it went as it should, and what came of it.
+    /// Reports a step: whether it went as it should, and its result.
     pub fn step(&mut self, name: &str, as_it_should: bool, what: &Value) {
         if !as_it_should {
             self.failures += 1;

@@ -1,4 +1,4 @@
-//! `countersign config check`: opens all that `serve` opens, and leaves it as it is.
+//! `countersign config check`: opens everything that `serve` opens, and changes nothing.
 
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
@@ -12,7 +12,7 @@ use crate::signing::Signer;
 use crate::store::connection::{self, DatabaseKind};
 use crate::store::{Store, StoreError, signing_keys};
 
-/// Everything that `serve` could not open, each with its key and what to do.
+/// Lists everything that `serve` could not open, each with its key and the remedy.
 pub(super) fn problems(config: &Config, now: i64) -> Vec<String> {
     let policies = [Some(("policy_dir", &config.policy_dir)), shadow(config)];
     let policies = policies.into_iter().flatten();
@@ -54,7 +54,8 @@ fn read_policies(key: &str, dir: &Path, schema: &Path) -> Result<(), String> {
     validated.map(drop).map_err(|error| format!("`{key}`: {}", crate::cli::policy::render(error)))
 }
 
-/// A database file that is not there will be made, and migrations that are pending on it will be applied.
+/// A missing database file is not a problem, since `serve` makes it; nor are pending migrations, since `serve` applies
+/// them.
 fn open_database(config: &Config, now: i64) -> Result<(), String> {
     let url = &config.database_url;
     let failed = |error: StoreError| format!("`database_url`: {error}");
@@ -83,7 +84,7 @@ fn missing_directory(path: &Path) -> Option<String> {
     (!directory.is_dir()).then(|| format!("there is no directory {}; make it first", directory.display()))
 }
 
-/// An address that is in use is taken for the running service's.
+/// An address in use is assumed to be the running service's.
 fn listen(key: &str, address: SocketAddr) -> Result<(), String> {
     match TcpListener::bind(address) {
         Err(error) if error.kind() != ErrorKind::AddrInUse => Err(format!("`{key}` = `{address}`: {error}")),

@@ -23,7 +23,7 @@ pub(in crate::cli) struct CheckCommand {
 /// The formats of every verb, and one more.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum CheckFormat {
-    /// Excerpts of the files on standard error, a summary on standard output.
+    /// Excerpts of the files on standard error, and a summary on standard output.
     Human,
     /// One document on standard output.
     Json,

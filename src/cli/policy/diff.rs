@@ -36,10 +36,10 @@ pub(in crate::cli) struct Diff {
     old: String,
     /// The new policies [default: `policy_dir` of the configuration].
     new: Option<String>,
-    /// Replay the recorded sign-ins of so many days.
+    /// Replay the recorded sign-ins of this many days.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     days: Option<u32>,
-    /// Do not ask a solver: cases and sign-ins can show that a change widens, but not that it does not.
+    /// Do not ask a solver. Cases and sign-ins can show that a change permits more, but not that it does not.
     #[arg(long)]
     without_solver: bool,
     /// Time for each question to the solver.

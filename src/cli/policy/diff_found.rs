@@ -17,12 +17,12 @@ pub(super) struct DiffFindings {
     pub sign_ins: Option<Replayed>,
     /// None: not asked for.
     pub solver: Option<Widening>,
-    /// Without a solver: the changes that could permit more and that no case and no sign-in has put to the test.
+    /// Without a solver: the changes that could permit more and that no case or sign-in has exercised.
     pub untested: Vec<Loosening>,
 }
 
 impl DiffFindings {
-    /// Whether a case, a sign-in or the solver shows something that is permitted now and was not.
+    /// Whether a case, a sign-in or the solver shows something that is permitted now and was not before.
     pub(super) fn widens(&self) -> bool {
         let replays = [Some(&self.cases), self.sign_ins.as_ref()];
         replays.into_iter().flatten().flat_map(|replayed| &replayed.changed).any(ChangedItem::widens)

@@ -1,4 +1,4 @@
-//! The report of `policy diff`, in Markdown that can be read as it stands.
+//! The report of `policy diff`, in Markdown that is readable as plain text.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use super::explain_text::difference;
 use crate::policy::authoring::diff::{Direction, Replayed, Widening, WideningExample};
 use crate::policy::authoring::edits::{Edits, Loosening};
 
-/// Changes that are shown in full; beyond them only their number.
+/// The number of changes that are shown in full; the rest are only counted.
 const SHOWN: usize = 20;
 
 // Writing to a String cannot fail, so its results are dropped.

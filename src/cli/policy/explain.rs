@@ -36,11 +36,11 @@ Exit: 0 it passes, or comes out as it did then; 1 it does not; 2 it could not be
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Explain {
-    /// Name of a test case or a part of it, or else the id or request id of a sign-in.
-    // One request id in 64 begins with a hyphen.
+    /// Name of a test case or a part of it, or the id or request id of a sign-in. One request id in 64 begins with a
+    /// hyphen.
     #[arg(value_name = "CASE|SIGN-IN", allow_hyphen_values = true, required_unless_present = "assertion")]
     what: Option<String>,
-    /// File with an assertion as a client would send it; it is verified, and not redeemed.
+    /// File with an assertion as a client would send it. It is verified but not redeemed.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["what", "with", "tests"], requires = "client_id")]
     assertion: Option<PathBuf>,
     /// Client that would redeem the assertion.
@@ -58,17 +58,17 @@ pub(in crate::cli) struct Explain {
     /// Schema file [default: `schema_file` of the configuration].
     #[arg(long, value_name = "FILE")]
     schema: Option<PathBuf>,
-    /// Policy file that is looked at as if it stood in the directory; may be repeated.
+    /// Policy file to treat as if it were in the directory; may be repeated.
     #[arg(long, value_name = "FILE")]
     with: Vec<PathBuf>,
-    /// Set that was in force, by its hash in the decision log or how that begins, in the place of a directory.
-    // It is base64url, which may begin with a hyphen.
+    /// A set that was in force, by its hash in the decision log or the beginning of it, in place of a directory. The
+    /// hash is base64url and may begin with a hyphen.
     #[arg(long, value_name = "HASH", allow_hyphen_values = true, conflicts_with_all = ["policies", "schema", "assertion"])]
     set: Option<String>,
-    /// Case file, or directory of them [default: tests/ in the policy directory].
+    /// Case file, or directory of case files [default: tests/ in the policy directory].
     #[arg(long, value_name = "PATH")]
     tests: Option<PathBuf>,
-    /// Also tell of every policy that did not apply why it did not, and the person's groups.
+    /// Also explain why each of the other policies did not apply, and list the person's groups.
     #[arg(long)]
     all: bool,
     /// How the result is written.
@@ -134,7 +134,7 @@ impl Explain {
     }
 }
 
-/// The one case of a name, or else the one whose name contains it. Several of them are an error.
+/// Finds the case with this name, or the one case whose name contains it. Several matches are an error.
 fn find_case(tests: &Path, name: &str) -> Result<Option<Case>, CommandError> {
     let all = cases::read(tests)?;
     let mut found: Vec<&Case> = all.iter().filter(|case| case.name == name).collect();
@@ -182,7 +182,7 @@ fn explain_case(case: &Case, policies: &Policies, all: bool, format: Format) -> 
     Ok(if verdict.failures.is_empty() { End::Fine } else { End::Finding })
 }
 
-/// An explanation for programs with the policies that did not apply, where they were asked for.
+/// Adds to an explanation for programs the policies that did not apply, where asked for.
 fn with_not_applied(mut told: Value, not_applied: Option<&NotApplied>) -> Result<Value, serde_json::Error> {
     if let (Some(not_applied), Some(members)) = (not_applied, told.as_object_mut()) {
         members.insert("not_applied".to_owned(), serde_json::to_value(not_applied)?);
@@ -219,7 +219,7 @@ fn explain_sign_in(row: &SignIn, policies: &Policies, all: bool, format: Format)
     Ok(if changed.is_empty() { End::Fine } else { End::Finding })
 }
 
-/// A request that was refused before policies were asked, or recorded before facts were kept.
+/// Explains a request that was refused before policies were asked, or recorded before facts were kept.
 fn tell_undecided(row: &SignIn, format: Format) -> CommandResult {
     match format {
         Format::Json => out::json(json!({ "sign_in": text::sign_in(row), "now": null }))?,

@@ -16,7 +16,7 @@ use crate::terminal::out::inline;
 
 // Writing to a String cannot fail, so its results are dropped.
 
-/// Each decision with the policies that made it, and the clauses that made the difference.
+/// Lists each decision with the policies that made it, and the clauses that made the difference.
 pub(super) fn decisions(decisions: &[Explained]) -> String {
     let mut text = String::new();
     for Explained { answer, findings } in decisions {
@@ -36,7 +36,7 @@ pub(super) fn decisions(decisions: &[Explained]) -> String {
     text
 }
 
-/// Why the other policies did not apply, by question.
+/// Lists why the other policies did not apply, by question.
 pub(super) fn not_applied(told: &NotApplied) -> String {
     let groups = match &told.groups {
         None => "not known: there is no groups claim".to_owned(),
@@ -77,7 +77,7 @@ fn finding(finding: &Finding) -> String {
     };
     let _ = write!(text, "    {} {} {matched}", finding.effect, finding.policy);
     let _ = match &finding.message {
-        // Against: a forbid that applies, a permit that does not.
+        // It speaks against the request: a forbid that applies, or a permit that does not.
         Some(message) if finding.matched != (finding.effect == "permit") => writeln!(text, ": {message}"),
         _ => writeln!(text),
     };
@@ -111,7 +111,7 @@ pub(super) fn sign_in_head(row: &SignIn) -> String {
         _ if row.detail.is_empty() => writeln!(text, ", {}", row.reason),
         _ => writeln!(text, ", {}. {}", row.reason, inline(&row.detail)),
     };
-    // Texts of strangers; empty when they were not known.
+    // These texts come from callers; they are empty when unknown.
     let told = |text: &str| if text.is_empty() { "unknown".to_owned() } else { inline(text) };
     let (client, issuer, email) = (told(&row.client_id), told(&row.issuer), told(&row.email));
     let _ = writeln!(text, "  client {client}, issuer {issuer}, email {email}");
@@ -167,7 +167,7 @@ fn by(policies: &[String]) -> String {
     }
 }
 
-/// Every check, the decisions, and what would be answered.
+/// Lists every check, the decisions, and the answer that a client would get.
 pub(super) fn explanation(explanation: &Explanation) -> String {
     let mut text = String::new();
     for checked in &explanation.checks {

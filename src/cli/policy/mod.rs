@@ -28,33 +28,33 @@ use crate::terminal::out;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum PolicyCommand {
-    /// Parse the policies, validate them strictly against the schema, and look for slips.
+    /// Parse the policies, validate them strictly against the schema, and look for common mistakes.
     #[command(after_help = "Examples:\n  countersign policy check policies/\n  \
         countersign policy check --format sarif > policies.sarif\n\
         Exit: 0 clean, 1 problems or warnings found, 2 could not read everything")]
     Check(check::CheckCommand),
-    /// Run the test cases that stand beside the policies.
+    /// Run the test cases that are kept with the policies.
     #[command(after_help = test::HELP)]
     Test(test::Test),
     /// Show every decision on a test case, a past sign-in or an assertion, clause by clause.
     #[command(after_help = explain::HELP)]
     Explain(explain::Explain),
-    /// Show what a change of the policies changes, and whether it permits anything more.
+    /// Show the effect of a change to the policies, and whether it permits anything more.
     #[command(after_help = diff::HELP)]
     Diff(diff::Diff),
-    /// Lay policies out in the one way; files are replaced at once, and only those that change.
+    /// Format policies in the standard layout. Each file is replaced at once, and only if it changes.
     #[command(
         after_help = "Examples:\n  countersign policy fmt\n  countersign policy fmt --check policies/ more.cedar\n\
         Exit: 0 formatted, 1 syntax errors or (with --check) files that differ, 2 could not read or write"
     )]
     Fmt(fmt::Fmt),
-    /// The vocabulary of policies: each question with its context, each type of entity, and examples.
+    /// Show the vocabulary of policies: each question with its context, each entity type, and examples.
     #[command(
         after_help = "Examples:\n  countersign policy schema\n  countersign policy schema --format json\n\
         Exit: 0 printed, 2 the schema could not be read"
     )]
     Schema(schema::Schema),
-    /// Prove that no policy can err, that none is dead, and that the invariants hold for every request.
+    /// Prove that no policy can fail, that none is dead, and that the invariants hold for every request.
     #[command(after_help = "Examples:\n  countersign policy prove\n  \
         countersign policy prove policies/ --proofs policies/proofs --timeout 2m\n\
         An invariant is a file of policies, each with @id and @message (the sentence that is proved): for each\n\
@@ -64,7 +64,7 @@ pub(super) enum PolicyCommand {
         Exit: 0 all proved; 1 something was refuted, whatever could not be decided beside it; 2 nothing was refuted,\n\
         and something could not be decided")]
     Prove(prove::Prove),
-    /// Show where the shadow set (`policy.shadow_dir`) would have decided otherwise.
+    /// Show where the shadow set (`policy.shadow_dir`) would have decided differently.
     #[command(
         after_help = "Examples:\n  countersign policy shadow --config countersign.toml\n  countersign policy shadow --teamspace acme --format json\n  countersign policy shadow --clear      count anew\nExit: 0 none differ, 1 some do, 2 nothing was compared or it cannot be read"
     )]
@@ -99,14 +99,14 @@ enum Format {
 }
 
 impl PolicyArgs {
-    /// The policies as if further files stood among them, and the directory.
+    /// The policies with further files as if they were in the directory, and the directory.
     fn source(self, with: &[PathBuf], file: Option<&Path>) -> Result<(PolicySource, PathBuf), CommandError> {
         let (dir, schema) = self.resolve(file)?;
         let source = PolicySource::read(&dir, &schema).and_then(|source| source.with(with));
         Ok((source.map_err(render)?, dir))
     }
 
-    /// Directory and schema file, each as given or else as configured.
+    /// The directory and the schema file, each as given or else as configured.
     fn resolve(self, file: Option<&Path>) -> Result<(PathBuf, PathBuf), CommandError> {
         let config = Config::load(file)?;
         Ok((self.dir.unwrap_or(config.policy_dir), self.schema.unwrap_or(config.schema_file)))
@@ -128,7 +128,7 @@ impl PolicyCommand {
     }
 }
 
-/// Policy problems are told one by one, each with its place.
+/// Reports policy problems one by one, each with its place.
 pub(super) fn cannot_start(error: StartError) -> CommandError {
     match error {
         StartError::Policies(problems) => CommandError::from(render(problems)),
@@ -136,14 +136,14 @@ pub(super) fn cannot_start(error: StartError) -> CommandError {
     }
 }
 
-/// How many problems there are, then each with an excerpt.
+/// Renders the number of problems, then each with an excerpt.
 pub(super) fn render(error: LoadError) -> String {
     let count = error.to_string();
     let all = error.0.into_iter().map(|problem| format!("\n{}", problem.plain()));
     std::iter::once(count).chain(all).collect()
 }
 
-/// Every problem on standard error, with an excerpt.
+/// Prints every problem on standard error, with an excerpt.
 fn tell(problems: Vec<Problem>) {
     problems.into_iter().for_each(|problem| out::coloured(&format!("{:?}\n", problem.report())));
 }

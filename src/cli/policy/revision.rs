@@ -1,4 +1,4 @@
-//! A side of `policy diff`: a directory, a set that was in force once, or a git revision, which is laid out in a
+//! A side of `policy diff`: a directory, a set that was once in force, or a git revision, which is written to a
 //! temporary directory.
 
 use std::io::{Seek as _, Write as _};
@@ -38,7 +38,8 @@ impl PolicySide {
     }
 
     fn of(name: &str, dir: &Path, schema: &Path) -> Result<Self, CommandError> {
-        // What is wrong with the sense of a side is told by `check`, and may be what the other side mends.
+        // `check` reports policies that make no sense, and the other side may be the fix: so only errors that prevent
+        // reading count here.
         let source =
             PolicySource::read(dir, schema).map_err(|error| format!("{name}: {}", render(error)))?.past();
         let cases = cases::read(&dir.join("tests")).map_err(|error| format!("{name}: {error}"))?;
@@ -53,7 +54,7 @@ impl PolicySide {
     }
 }
 
-/// A set that was in force once, by its hash or how that begins.
+/// Reads a set that was once in force, by its hash or the beginning of it.
 pub(super) async fn past_set(url: &str, hash: &str) -> Result<PolicySource, CommandError> {
     let wanted = hash.to_owned();
     let found = Store::open(url, &Database::default())?.read(move |c| policy_sets::find(c, &wanted)).await?;
@@ -61,7 +62,7 @@ pub(super) async fn past_set(url: &str, hash: &str) -> Result<PolicySource, Comm
     Ok(PolicySource::from_content(&kept.content)?)
 }
 
-/// A commit of the work tree that has the policy directory.
+/// A commit of the work tree that contains the policy directory.
 struct Revision {
     /// As the user named it.
     name: String,
@@ -73,7 +74,7 @@ struct Revision {
 impl Revision {
     fn find(name: &str, policy_dir: &Path) -> Result<Self, CommandError> {
         let neither = |why: String| format!("{name} is neither a directory nor a git revision: {why}");
-        // What begins with a hyphen would be an option of git's.
+        // git would take a name with a leading hyphen for an option.
         if name.starts_with('-') {
             return Err(neither("it begins with a hyphen".to_owned()).into());
         }
@@ -85,7 +86,7 @@ impl Revision {
         Ok(Self { name: name.to_owned(), commit: line(commit), root: line(root).into() })
     }
 
-    /// Writes the schema, and what stands in the policy directory and its tests/, as they were in the revision.
+    /// Writes the schema, the policy directory and its tests/ as they were in the revision.
     fn lay_out(&self, config: &Config, into: &Path) -> Result<(PathBuf, PathBuf), CommandError> {
         let (policies, schema) = (into.join("policies"), into.join("countersign.cedarschema"));
         let tree = self.object(&config.policy_dir)?;
@@ -94,7 +95,7 @@ impl Revision {
         let listed = String::from_utf8_lossy(&listed);
         let entries: Vec<TreeEntry<'_>> =
             listed.split_terminator('\0').filter_map(TreeEntry::parse).collect();
-        // Reading a directory follows links, so leaving one out would compare another set.
+        // Reading a directory follows links, so skipping one would compare another set.
         if let Some(link) = entries.iter().find(|entry| entry.mode == "120000" && entry.is_looked_for()) {
             return Err(format!(
                 "{} of {} is a symbolic link, which cannot be compared",
@@ -113,8 +114,8 @@ impl Revision {
         Ok((policies, schema))
     }
 
-    /// The id of a file or directory of the revision. Links are followed as they were then, not as they are in
-    /// the work tree.
+    /// The id of a file or directory in the revision. Links are followed as they were then, not as they are in the
+    /// work tree.
     fn object(&self, path: &Path) -> Result<String, CommandError> {
         let inside = self.inside(path)?;
         let inside = inside.to_str().ok_or("a path is not UTF-8")?;
@@ -130,7 +131,7 @@ impl Revision {
         }
     }
 
-    /// A path as it is called from the work tree's root.
+    /// A path relative to the root of the work tree.
     fn inside(&self, path: &Path) -> Result<PathBuf, CommandError> {
         let (absolute, root) = (std::path::absolute(path)?, self.root.canonicalize()?);
         let above = absolute.ancestors().find(|parent| parent.canonicalize().is_ok_and(|real| real == root));
@@ -139,9 +140,9 @@ impl Revision {
         Ok(inside.ok_or_else(outside)?.to_owned())
     }
 
-    /// The bytes of files as they were committed: no attribute and no setting changes them.
+    /// The bytes of files as committed: no attribute or setting changes them.
     fn contents(&self, objects: &[(String, PathBuf)]) -> Result<Vec<Vec<u8>>, CommandError> {
-        // A file, since git may stop to read before everything is written into a pipe.
+        // This is a file because git may stop reading before everything is written into a pipe.
         let mut asked = tempfile::tempfile()?;
         objects.iter().try_for_each(|(id, _)| writeln!(asked, "{id}"))?;
         asked.rewind()?;
@@ -166,7 +167,7 @@ impl<'a> TreeEntry<'a> {
         Some(Self { mode: about.next()?, object: about.nth(1)?, path })
     }
 
-    /// Whether it stands where policies and cases are read from, and is called as they are.
+    /// Whether the file is in a directory that policies or cases are read from, and has their extension.
     fn is_looked_for(&self) -> bool {
         let (name, extension) = match self.path.strip_prefix("tests/") {
             Some(name) => (name, ".toml"),
@@ -187,7 +188,7 @@ fn take(rest: &mut &[u8]) -> Option<Vec<u8>> {
     Some(content)
 }
 
-/// The nearest directory that stands in the work tree itself: the path may be gone, or a link to elsewhere.
+/// The nearest directory that exists in the work tree itself: the path may be gone, or a link to somewhere else.
 fn standing(path: &Path) -> Result<PathBuf, CommandError> {
     let absolute = std::path::absolute(path)?;
     let found = absolute.ancestors().find(|parent| parent.is_dir() && !parent.is_symlink());
@@ -197,7 +198,7 @@ fn standing(path: &Path) -> Result<PathBuf, CommandError> {
 fn command(dir: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new("git");
     command.current_dir(dir).args(arguments);
-    // A hook has these, relative to its own directory.
+    // git sets these for hooks, relative to its own directory.
     command.env_remove("GIT_DIR").env_remove("GIT_WORK_TREE");
     command
 }

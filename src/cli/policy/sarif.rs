@@ -8,7 +8,7 @@ use url::Url;
 use crate::policy::authoring::check::Findings;
 use crate::policy::{Problem, Rule};
 
-/// One log with one run. Files below `root` are named relative to it, others by their whole URL.
+/// Builds one log with one run. Files below `root` are named relative to it, others by their full URL.
 pub(super) fn log(findings: &Findings, root: &Path) -> Value {
     json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",

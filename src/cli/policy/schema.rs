@@ -99,7 +99,7 @@ fn listed<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
     names.into_iter().map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 
-/// One line for each attribute; `?` means that it may be absent.
+/// Writes one line for each attribute; `?` means that it may be absent.
 fn attributes(page: &mut String, before: &str, all: &Attributes) -> std::fmt::Result {
     for (name, attribute) in all {
         let path = format!("{before}{name}{}", if attribute.required { "" } else { "?" });

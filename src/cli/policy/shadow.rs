@@ -15,11 +15,11 @@ use crate::terminal::out::{self, say};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ShadowCommand {
-    /// Only differences of this teamspace; the totals are of all.
+    /// Show only this teamspace's differences; the totals cover all teamspaces.
     #[arg(long, value_name = "SLUG")]
     teamspace: Option<String>,
-    /// Hash of the shadow set, or how it begins [default: the one that was tried last].
-    // It is base64url, which may begin with a hyphen.
+    /// Hash of the shadow set, or the beginning of it [default: the set that was on trial last]. It is base64url and
+    /// may begin with a hyphen.
     #[arg(long, value_name = "HASH", allow_hyphen_values = true)]
     set: Option<String>,
     /// Most differences to show one by one.
@@ -28,7 +28,7 @@ pub(in crate::cli) struct ShadowCommand {
     /// How the result is written.
     #[arg(long, value_enum, default_value = "human")]
     format: Format,
-    /// Forget everything about the set and count anew.
+    /// Delete everything about the set and start counting again.
     #[arg(long, conflicts_with_all = ["teamspace", "limit", "format"])]
     clear: bool,
 }

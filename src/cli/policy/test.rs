@@ -24,10 +24,10 @@ Exit: 0 all passed, 1 a case failed (or strict mode found a gap), 2 policies or 
 pub(in crate::cli) struct Test {
     #[command(flatten)]
     place: PolicyArgs,
-    /// Policy file that is looked at as if it stood in the directory; may be repeated.
+    /// Policy file to treat as if it were in the directory; may be repeated.
     #[arg(long, value_name = "FILE")]
     with: Vec<PathBuf>,
-    /// Case file, or directory of them; may be repeated [default: tests/ in the policy directory].
+    /// Case file, or directory of case files; may be repeated [default: tests/ in the policy directory].
     #[arg(long, value_name = "PATH")]
     tests: Vec<PathBuf>,
     /// Run only the cases whose name or file contains this text.
@@ -39,11 +39,11 @@ pub(in crate::cli) struct Test {
     /// How the result is written.
     #[arg(long, value_enum, default_value = "human")]
     format: Format,
-    /// Tell policies that decided nothing, and permits that always matched; `=strict` fails on them.
+    /// Report policies that decided nothing, and permits that always matched; `=strict` fails on them.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "report", value_name = "HOW")]
     coverage: Option<Rigor>,
-    /// Drop each policy, and each part of its head and conditions, in turn and tell what no case misses; `=strict`
-    /// fails on it.
+    /// Drop each policy, and each part of its head and conditions, in turn, and report those that no case misses;
+    /// `=strict` fails on them.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "report", value_name = "HOW")]
     mutate: Option<Rigor>,
 }
@@ -113,7 +113,7 @@ fn select(tests: &[PathBuf], filter: Option<&str>) -> Result<Vec<Case>, CommandE
     }
 }
 
-/// Long with many policies, so a terminal is shown how far it is.
+/// This takes long with many policies, so a terminal shows the progress.
 fn drop_each(source: &PolicySource, validated: &Validated, cases: &[Case]) -> Result<Mutation, String> {
     let (all, mut progress) = (validated.set.policies().count(), Progress::new());
     mutate(source, validated, cases, |n| {

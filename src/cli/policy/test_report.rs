@@ -90,7 +90,7 @@ fn gaps(report: &TestReport<'_>) -> String {
     text + &report.mutation.as_ref().map(unnoticed).unwrap_or_default()
 }
 
-/// A part that was dropped unnoticed, with the case that is wanted.
+/// Renders a part that was dropped unnoticed, with the case that would have noticed.
 fn unnoticed(mutation: &Mutation) -> String {
     let mut text = String::new();
     for Survivor { policy, file, line, column, part, wanted } in &mutation.survivors {

@@ -1,4 +1,4 @@
-//! Asks the solver about a change, in a build that can.
+//! Asks the solver about a change, in a build that has one.
 
 use crate::config::Duration;
 use crate::policy::Validated;
@@ -38,7 +38,7 @@ fn answer(
     ActionAnswer { action: compared.action, wider, narrower }
 }
 
-/// Without a prover there is no answer, which is not a good one.
+/// Without a prover there is no answer, which does not count as a good one.
 #[cfg(not(feature = "prove"))]
 pub(super) async fn ask(_: &Validated, _: &Validated, _: Duration) -> Widening {
     let why = "this build has no prover; build with `--features prove`, or look at cases and sign-ins alone \

@@ -1,5 +1,5 @@
-//! Whether a PostgreSQL URL says how the connection is protected. libpq's default, `prefer`, goes on in plain text
-//! when somebody on the way says so: so a server on another machine needs an `sslmode` that was chosen.
+//! Whether a PostgreSQL URL says how to protect the connection. libpq's default, `prefer`, falls back to plain text
+//! when somebody on the way asks for it: so a server on another machine needs an explicit `sslmode`.
 
 use std::net::IpAddr;
 
@@ -7,15 +7,15 @@ use percent_encoding::percent_decode_str;
 
 const MODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
 
-/// Refuses a server on another machine without a chosen `sslmode`. `place` is what stands before the `?`, without user and
-/// password; `variable` looks up an environment variable that libpq reads.
+/// Refuses a server on another machine without an explicit `sslmode`. `place` is the part before the `?`, without user
+/// and password; `variable` looks up an environment variable that libpq reads.
 pub(super) fn check(
     place: &str,
     query: &str,
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<(), &'static str> {
     let parameters: Vec<(String, String)> = query.split('&').filter_map(parameter).collect();
-    // Of a parameter that is repeated libpq takes the last.
+    // libpq takes the last value of a repeated parameter.
     let given = |key: &str| {
         let found = parameters.iter().rev().find(|(name, _)| name == key);
         found.map(|(_, value)| value.clone()).filter(|value| !value.is_empty())
@@ -70,7 +70,7 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-/// A socket of this machine, or an address that no packet leaves it for.
+/// Whether a host is a local socket, or an address that packets do not leave this machine for.
 fn is_local(host: &str) -> bool {
     let is_socket = host.is_empty() || host.starts_with(['/', '@']);
     let address: Option<IpAddr> = host.parse().ok();

@@ -1,4 +1,4 @@
-//! JSON lines in a file, which may be rotated at any time: it is opened for each batch.
+//! JSON lines in a file. The file may be rotated at any time, since it is opened for each batch.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -14,8 +14,8 @@ use super::record::Record;
 /// A file that grows by a line for each row.
 pub(super) struct JsonLines {
     path: PathBuf,
-    /// Held while a batch is written, also by one that nobody waits for any more: on a file system that hangs,
-    /// attempts must not pile up.
+    /// Held while a batch is written, even if nobody waits for it any more: on a hanging file system, attempts must
+    /// not pile up.
     writing: Arc<Mutex<()>>,
 }
 
@@ -37,20 +37,20 @@ impl JsonLines {
 }
 
 fn append(path: &Path, mut lines: String) -> Result<(), SendError> {
-    // Only its owner may read a file that has people in it.
+    // Only the owner may read a file with personal data.
     let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
     if !file.metadata()?.is_file() {
         return Err(SendError::NotAFile);
     }
     let is_new = file.metadata()?.len() == 0;
     if !is_new && !ends_a_line(&mut file)? {
-        // The machine stopped in the middle of a line. That row comes again, on a line of its own.
+        // The machine stopped in the middle of a line. That row is written again, on its own line.
         lines.insert(0, '\n');
     }
     file.write_all(lines.as_bytes())?;
     file.sync_data()?;
     if let (true, Some(directory)) = (is_new, path.parent()) {
-        // The name of a new file is on the disk when its directory is.
+        // The name of a new file is on the disk once its directory is.
         File::open(directory)?.sync_all()?;
     }
     Ok(())

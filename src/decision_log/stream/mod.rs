@@ -1,6 +1,6 @@
-//! The decision log, sent to whoever keeps it for years: a task for each place that is configured reads the rows
-//! after the last one that it has sent, sends them, and then notes how far it is. Sign-ins know nothing of it. What
-//! was sent but not noted is sent again (at least once); a receiver tells repeats by `request_id`.
+//! Sends the decision log to those who keep it for years. For each configured receiver, a task reads the rows after
+//! the last one it sent, sends them, and then stores its position. Sign-ins do no extra work. Rows that were sent but
+//! not noted are sent again (at least once); receivers recognize repeats by `request_id`.
 
 mod file;
 mod otlp;
@@ -27,18 +27,18 @@ use syslog::Syslog;
 
 /// How soon a new row is sent.
 const POLL: Duration = Duration::from_secs(1);
-/// Rows that are sent, and noted as sent, at once. With each failure it is half as many: they may have been too many
-/// for the receiver.
+/// The number of rows that are sent and noted together. Each failure halves it: they may have been too many for the
+/// receiver.
 const BATCH: i64 = 500;
-/// Deadline for one batch; shorter than what is left of a lease when it begins.
+/// Deadline for one batch; shorter than the least remaining lease when it begins.
 const SEND: Duration = Duration::from_secs(10);
 /// The longest time between two attempts, unless the receiver asks for more.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// The longest time that a receiver may ask for.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(600);
-/// How long a batch that is on its way may take when the service stops.
+/// How long a batch under way may take when the service stops.
 const GRACE: Duration = Duration::from_secs(3);
-/// Why a receiver did not take rows. No text of the receiver is repeated.
+/// Why a receiver did not accept rows. No text from the receiver is repeated.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
     /// The file or socket failed.
@@ -83,7 +83,7 @@ pub struct StartError {
     why: String,
 }
 
-/// The configured streams. They send nothing before they [`Stream::run`].
+/// Returns the configured streams. They send nothing before [`Stream::run`].
 pub fn all(app: &Arc<App>) -> Result<Vec<Stream>, StartError> {
     let holder = uuid::Uuid::new_v4().to_string();
     let stream = |config: &LogStream| {
@@ -116,7 +116,7 @@ impl Receiver {
         })
     }
 
-    /// Sends rows, in their order; `Ok` when the receiver has them, as far as that can be known.
+    /// Sends rows in order. `Ok` means that the receiver has them, as far as that can be known.
     async fn send(&self, records: &[Record]) -> Result<(), SendError> {
         match self {
             Self::File(file) => file.append(records).await,
@@ -133,7 +133,7 @@ pub struct Stream {
     receiver: Receiver,
     metrics: StreamMetrics,
     reader: LogReader,
-    /// How many attempts have failed one after another.
+    /// The number of failed attempts in a row.
     failures: u32,
 }
 
@@ -143,7 +143,7 @@ impl Stream {
         &self.config.name
     }
 
-    /// Sends rows until it is stopped. It ends within a few seconds then.
+    /// Sends rows until it is stopped, and then ends within a few seconds.
     pub async fn run(mut self, stop: CancellationToken) {
         let stopped_for_long = async {
             stop.cancelled().await;
@@ -164,7 +164,7 @@ impl Stream {
         }
     }
 
-    /// Sends a batch, and tells how long to wait until the next one.
+    /// Sends a batch, and returns how long to wait before the next one.
     async fn turn(&mut self) -> Duration {
         match self.send_batch().await {
             Ok(is_more) => {
@@ -183,7 +183,7 @@ impl Stream {
         }
     }
 
-    /// Sends the first rows that were not sent. Whether there may be more of them.
+    /// Sends the first unsent rows. Returns whether there may be more.
     async fn send_batch(&mut self) -> Result<bool, StreamError> {
         let (name, settled) = (self.config.name.clone(), self.reader.settled());
         let limit = (BATCH >> self.failures.min(8)).max(1);
@@ -204,13 +204,13 @@ impl Stream {
         let (name, from, lease) =
             (self.config.name.clone(), position.last_id, self.reader.lease(&*self.app.clock));
         let advance = move |c: &mut _| log_streams::advance(c, &name, (from, to), &lease);
-        // Not moved: another process sent the same rows meanwhile, and has noted its own position.
+        // Another process sent the same rows meanwhile and has noted its own position.
         Ok(self.app.store.write(advance).await? && count as i64 == limit)
     }
 }
 
-/// How long to wait after so many failures. A refusal for good, such as 401, is waited out as well: an expired secret
-/// must not cost the log.
+/// How long to wait after this many failures. Even a final refusal such as 401 is retried: an expired secret must not
+/// lose the log.
 fn pause(error: &StreamError, failures: u32) -> Duration {
     match error {
         StreamError::Send(SendError::Status { retry_after: Some(asked), .. }) => {

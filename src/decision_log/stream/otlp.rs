@@ -52,17 +52,17 @@ impl Otlp {
             let retry_after = RETRYABLE.contains(&status).then(|| retry_after(&response)).flatten();
             return Err(SendError::Status { status, retry_after });
         }
-        // It has the rows: an answer that cannot be read changes nothing about that.
+        // The receiver has the rows, even if its answer cannot be read.
         let rejected = rejected(response).await.unwrap_or_default();
         if rejected > 0 {
-            // They must not be sent again (OTLP, "Partial Success"): the same would come of it.
+            // They must not be sent again (OTLP, "Partial Success"), since the result would be the same.
             tracing::error!(stream = self.stream, rejected, "the receiver rejected rows for good");
         }
         Ok(())
     }
 }
 
-/// Not the guarded fetcher: the operator says where a collector is, and most are at private addresses.
+/// This is not the guarded fetcher: the operator chooses the collector, and most collectors have private addresses.
 fn client(stream: &LogStream, app: &App) -> Result<Client, String> {
     let mut headers = HeaderMap::new();
     for (name, value) in &stream.headers {
@@ -88,7 +88,7 @@ fn client(stream: &LogStream, app: &App) -> Result<Client, String> {
     builder.build().map_err(|e| e.to_string())
 }
 
-/// The row is the record's body. Severities are those that the logs data model maps syslog's to.
+/// The row is the record's body. Severities follow the log data model's mapping from syslog.
 fn log_record(record: &Record) -> Value {
     let (number, text) = if record.is_refused { (10, "INFO2") } else { (9, "INFO") };
     json!({
@@ -131,7 +131,7 @@ fn retry_after(response: &Response) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
-/// How many rows the receiver says that it did not take.
+/// The number of rows that the receiver reports as rejected.
 async fn rejected(mut response: Response) -> Option<i64> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.ok()? {

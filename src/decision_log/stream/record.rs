@@ -8,12 +8,12 @@ use crate::decision_log::view;
 use crate::store::sign_ins::SignIn;
 use crate::store::snapshot::Snapshot;
 
-/// A row of the decision log, with what every receiver needs to know of it.
+/// A row of the decision log, with the facts that every receiver needs.
 pub(super) struct Record {
     pub at: UnixSeconds,
     pub is_refused: bool,
     pub request_id: String,
-    /// The whole row: the admin API's fields, and `facts` where they are asked for.
+    /// The whole row: the admin API's fields, and `facts` if configured.
     pub fields: Value,
 }
 

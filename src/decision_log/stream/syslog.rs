@@ -17,23 +17,23 @@ use crate::clock::rfc3339;
 use crate::config::Destination;
 use crate::resolver::Resolver;
 
-/// Longest message in bytes: what common receivers take without cutting it.
+/// Longest message in bytes: common receivers accept this without cutting it.
 const MAX_MESSAGE: usize = 8192;
 /// Facility authpriv (10) with severity informational (6) or notice (5), RFC 5424 §6.2.1.
 const GRANTED: u8 = 10 * 8 + 6;
 const REFUSED: u8 = 10 * 8 + 5;
-/// Datagrams that are sent without a pause: many at once would not fit into the receiver's buffer.
+/// Datagrams that are sent without a pause; more at once would overflow the receiver's buffer.
 const BURST: usize = 32;
 const BETWEEN_BURSTS: Duration = Duration::from_millis(5);
-/// Left out, in this order, of a message that is too long.
+/// Fields that are dropped, in this order, from a message that is too long.
 const LONG_FIELDS: [&str; 2] = ["facts", "decisions"];
-/// All that is left of a message that is too long without those.
+/// The fields that remain in a message that is still too long.
 const SHORT_FIELDS: [&str; 6] = ["id", "time", "outcome", "reason", "request_id", "repeated"];
 
 /// A syslog receiver.
 pub(super) struct Syslog {
     to: Destination,
-    /// The issuer's host: it names the service, whichever machine sends.
+    /// The issuer's host: it names the service, whichever machine sends the message.
     hostname: String,
     resolver: Resolver,
 }
@@ -72,7 +72,7 @@ impl Syslog {
     }
 }
 
-/// The row, shortened until it has room; `omitted` then names what is missing.
+/// Shortens the row until it fits; `omitted` then names the missing fields.
 fn fitting(fields: &Value, room: usize) -> String {
     let whole = fields.to_string();
     if whole.len() <= room {
@@ -95,8 +95,8 @@ fn fitting(fields: &Value, room: usize) -> String {
     Value::Object(least).to_string()
 }
 
-/// A connection for each batch: TCP tells that bytes were received by the other machine, not by its program. A
-/// receiver that closes its side after ours, and in good order, has read everything.
+/// Opens a connection for each batch. TCP confirms bytes to the other machine, not to its program, but a receiver that
+/// closes its side cleanly after ours has read everything.
 async fn send_stream(receivers: &[SocketAddr], messages: impl Iterator<Item = String>) -> io::Result<()> {
     let frames: String = messages.map(|message| format!("{} {message}", message.len())).collect();
     let mut connection = TcpStream::connect(receivers).await?;
@@ -107,7 +107,7 @@ async fn send_stream(receivers: &[SocketAddr], messages: impl Iterator<Item = St
     Ok(())
 }
 
-/// Nobody confirms a datagram: what the network or a full buffer loses is lost.
+/// Nobody confirms a datagram: if the network or a full buffer loses it, it is lost.
 async fn send_udp(receivers: &[SocketAddr], messages: impl Iterator<Item = String>) -> io::Result<()> {
     let socket = connected(receivers).await?;
     for (index, message) in messages.enumerate() {
@@ -119,7 +119,7 @@ async fn send_udp(receivers: &[SocketAddr], messages: impl Iterator<Item = Strin
     Ok(())
 }
 
-/// A socket to the first address that there is a way to. Connected, it is told when nobody listens.
+/// A socket connected to the first reachable address. Since it is connected, it learns when nobody listens.
 async fn connected(receivers: &[SocketAddr]) -> io::Result<UdpSocket> {
     let mut failed = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for receiver in receivers {
@@ -141,7 +141,7 @@ async fn bind_and_connect(from: SocketAddr, to: SocketAddr) -> io::Result<UdpSoc
     Ok(socket)
 }
 
-/// A local socket waits when its receiver is slow, and refuses when there is none.
+/// A local socket waits while its receiver is slow, and fails when there is none.
 async fn send_unix(path: &Path, messages: impl Iterator<Item = String>) -> io::Result<()> {
     let socket = UnixDatagram::unbound()?;
     socket.connect(path)?;

@@ -37,7 +37,7 @@ pub(super) async fn run(args: Prove, file: Option<&Path>) -> CommandResult {
     end(&proofs)
 }
 
-/// The invariants of the named directory, or of the usual one. Missing ones must not pass for proved.
+/// Reads the invariants from the named directory or the usual one. Missing invariants must not count as proved.
 fn invariants(
     named: Option<PathBuf>,
     dir: &Path,
@@ -108,7 +108,7 @@ fn refuted(proofs: &[Proof]) -> usize {
     proofs.iter().filter(|proof| matches!(proof.outcome, ProofOutcome::Refuted(_))).count()
 }
 
-/// A finding stands, whatever could not be decided beside it.
+/// A finding counts even if other proofs are undecided.
 fn end(proofs: &[Proof]) -> CommandResult {
     match (refuted(proofs), undecided(proofs)) {
         (1.., _) => Ok(End::Finding),
