@@ -1,15 +1,14 @@
 //! Countersign: a policy-driven authorization server for MCP's Enterprise-Managed Authorization.
 //!
-//! The modules stand below in layers, bottom up. A module uses those of lower layers only, and within a folder no two
-//! files use each other; a test checks both.
+//! The modules below are listed in layers, bottom up. A module uses only modules of lower layers, and within a folder
+//! no two files use each other; a test checks both.
 //!
-//! A request meets them from the top: [`web`] turns bytes into types; [`exchange`] is the flow from an assertion to a
-//! token; [`admin`] is what administrators do; [`idp`] fetches the issuer's keys; [`policy`] decides; [`store`] writes;
-//! `token` makes the access token and [`signing`] signs it. [`shadow`] asks what other policies would have decided;
-//! [`decision_log`] tells what was decided; [`disclosure`] says what a teamspace may learn about policies; [`limits`]
-//! bounds whatever callers can make grow; [`resolver`] looks up host names for all that connect to somewhere. [`app`]
-//! holds the parts, [`runtime`] runs them, [`config`] is what the operator says, [`cli`] the commands, [`demo`]
-//! everything on loopback.
+//! From the top: [`web`] turns bytes into types. [`exchange`] is the flow from an assertion to a token, and [`admin`]
+//! the work of administrators. [`idp`] fetches the issuer's keys, [`policy`] decides, [`store`] writes, `token` makes
+//! the access token and [`signing`] signs it. [`shadow`] asks what other policies would have decided, [`decision_log`]
+//! shows what was decided, and [`disclosure`] limits what a teamspace may learn about policies. [`limits`] bounds
+//! everything that callers can make grow. [`resolver`] looks up host names. [`app`] holds the parts, [`runtime`] runs
+//! them, [`config`] is the operator's configuration, [`cli`] the commands, and [`demo`] everything on loopback.
 
 pub mod clock;
 pub mod email;

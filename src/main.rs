@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-/// An exchange makes some hundred small allocations, on two threads: the system's allocator takes an eighth of
-/// its time for them.
+/// An exchange makes hundreds of small allocations on two threads: with the system's allocator they take an eighth of
+/// its time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -18,8 +18,8 @@ use crate::random::digest;
 /// The media type of an ID-JAG (§3.1 of the draft), which keeps it apart from every other JWT.
 const TYP: &str = "oauth-id-jag+jwt";
 
-/// A well-formed JWS with an allowed algorithm and the right type. Nothing is known about who made it;
-/// only its issuer and the id of its key can be read, to choose the key that verifies it.
+/// A well-formed JWS with an allowed algorithm and the right type. Its sender is unknown: only the issuer and the key
+/// id may be read, to choose the key that verifies it.
 pub struct UnverifiedAssertion<'a> {
     signing_input: &'a str,
     signature: &'a str,
@@ -29,14 +29,14 @@ pub struct UnverifiedAssertion<'a> {
     payload: Map<String, Value>,
 }
 
-/// An assertion that its issuer has signed. Whether it is for us and valid is not known yet.
+/// An assertion that its issuer has signed. It may still be for somebody else, or no longer valid.
 #[derive(Debug)]
 pub struct AuthenticAssertion {
     claims: Claims,
     id: String,
 }
 
-/// A verified ID-JAG for us, for this client, valid now.
+/// A verified ID-JAG for us and for this client, valid now.
 #[derive(Debug)]
 pub struct IdJag(AuthenticAssertion);
 
@@ -79,12 +79,12 @@ impl<'a> UnverifiedAssertion<'a> {
         })
     }
 
-    /// Its `iss`: for choosing a configured issuer, and for nothing else.
+    /// The `iss`, for choosing a configured issuer and nothing else.
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    /// Its `kid`: for choosing one of that issuer's keys.
+    /// The `kid`, for choosing one of that issuer's keys.
     pub fn kid(&self) -> Option<&str> {
         self.kid.as_deref()
     }
@@ -96,7 +96,7 @@ impl<'a> UnverifiedAssertion<'a> {
 
     /// Checks the signature, and the types of the claims.
     pub fn authenticate(self, keys: &[Arc<VerificationKey>]) -> Result<AuthenticAssertion, TokenError> {
-        // Canonical base64url, as of the other parts: otherwise one signature could be written in two ways.
+        // Only canonical base64url, as for the other parts: otherwise one signature could be written in two ways.
         let signature = URL_SAFE_NO_PAD.decode(self.signature).unwrap_or_default();
         let message = self.signing_input.as_bytes();
         if !keys.iter().any(|key| key.verifies(self.algorithm, message, &signature)) {
@@ -109,7 +109,7 @@ impl<'a> UnverifiedAssertion<'a> {
 }
 
 impl AuthenticAssertion {
-    /// What the issuer says: enough to tell an administrator whose sign-in it was.
+    /// The issuer's claims: enough to tell an administrator whose sign-in it was.
     pub fn claims(&self) -> &Claims {
         &self.claims
     }
@@ -139,7 +139,7 @@ impl IdJag {
         &self.0.claims
     }
 
-    /// SHA-256 over issuer and jti, under which its use is recorded.
+    /// SHA-256 over issuer and jti. The use of the assertion is recorded under it.
     pub fn id(&self) -> &str {
         &self.0.id
     }
@@ -150,8 +150,8 @@ fn decode(part: &str) -> Option<Map<String, Value>> {
     parse_object(&URL_SAFE_NO_PAD.decode(part).ok()?)
 }
 
-/// `alg`, `typ` and what must not be there. `jwk`, `jku`, `x5u` and `x5c` are ignored: a key is taken from
-/// the configured issuer only (RFC 8725 §3.10).
+/// Checks `alg` and `typ`, and refuses forbidden members. `jwk`, `jku`, `x5u` and `x5c` are ignored: keys come only
+/// from the configured issuer (RFC 8725 §3.10).
 fn check_header(header: &Map<String, Value>) -> Result<(Algorithm, Option<String>), TokenError> {
     let malformed = |detail: &str| TokenError::unverified(Reason::ASSERTION_MALFORMED).detail(detail);
     if header.contains_key("crit") || header.contains_key("b64") {
@@ -174,7 +174,7 @@ fn check_header(header: &Map<String, Value>) -> Result<(Algorithm, Option<String
     }
 }
 
-/// Media types are compared without case, and `application/` may be left out (RFC 7515 §4.1.9).
+/// Media types are compared without regard to case, and `application/` may be omitted (RFC 7515 §4.1.9).
 fn is_id_jag(typ: &str) -> bool {
     let typ = typ.to_ascii_lowercase();
     typ.strip_prefix("application/").unwrap_or(&typ) == TYP

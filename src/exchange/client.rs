@@ -12,7 +12,7 @@ use crate::oauth::request::{FormCredentials, JWT_BEARER, form_decode};
 use crate::random::digest;
 use crate::store::snapshot::Snapshot;
 
-/// A client that has proved who it is. There is no way to one but [`authenticate`].
+/// A client that has proved who it is. Only [`authenticate`] makes one.
 #[derive(Debug, Clone)]
 pub struct Client {
     registered: Arc<RegisteredClient>,
@@ -34,7 +34,7 @@ impl Client {
 /// What a caller presents to say who it is.
 #[derive(Debug)]
 pub enum Credentials {
-    /// The decoded user-pass of HTTP Basic, and a `client_id` beside it in the body.
+    /// The decoded user-pass of HTTP Basic, and a `client_id` in the body beside it.
     Basic {
         user_pass: String,
         client_id: Option<String>,
@@ -51,7 +51,8 @@ fn refused(reason: Reason) -> TokenError {
 }
 
 impl Credentials {
-    /// From the `Authorization` header and the form; exactly one method (RFC 6749 §2.3).
+    /// Reads the credentials from the `Authorization` header and the form; exactly one method is allowed (RFC 6749
+    /// §2.3).
     pub fn from_request(header: Option<&[u8]>, form: FormCredentials) -> Result<Self, TokenError> {
         let several =
             || TokenError::invalid_request("More than one method of client authentication was used.");
@@ -73,7 +74,7 @@ impl Credentials {
         }
     }
 
-    /// The client that is named, as far as it can be told: for the log and the rate limit.
+    /// The id that the client claims, as far as it can be read: for the log and the rate limit.
     pub fn claimed_id(&self, snapshot: &Snapshot) -> String {
         match self {
             Self::Basic { client_id: Some(id), .. } | Self::Post { client_id: id, .. } => id.clone(),
@@ -82,8 +83,8 @@ impl Credentials {
                 if let Some(id) = readings.map(|(id, _)| id).find(|id| snapshot.client(id).is_some()) {
                     return id;
                 }
-                // Only what stands before a literal colon is an id: the rest may be a secret, and so may a
-                // text without one, or one whose colon was encoded along with it.
+                // Only the part before a literal colon is an id. The rest may be a secret, and so may a text without a
+                // colon, or one whose colon was encoded.
                 user_pass.split_once(':').map(|(id, _)| id.to_owned()).unwrap_or_default()
             }
         }
@@ -96,8 +97,8 @@ impl Credentials {
         }
     }
 
-    /// The readings of id and secret. Basic comes in two encodings: as RFC 6749 §2.3.1 has it, both parts
-    /// form-encoded, and raw, as some SDKs send it.
+    /// The possible readings of id and secret. Basic comes in two encodings: form-encoded as RFC 6749 §2.3.1 says, and
+    /// raw as some SDKs send it.
     fn readings(&self, snapshot: &Snapshot) -> Vec<(String, String)> {
         match self {
             Self::Post { client_id, secret } => vec![(client_id.clone(), secret.clone())],
@@ -117,7 +118,7 @@ impl Credentials {
     }
 }
 
-/// A raw pair whose id has colons in it, such as a URL, is cut where a registered id ends.
+/// Splits a raw pair whose id contains colons, such as a URL, after a registered id.
 fn raw_reading(user_pass: &str, client_id: Option<&str>, snapshot: &Snapshot) -> Option<(String, String)> {
     let cut = |id: &str| Some((id.to_owned(), user_pass.strip_prefix(id)?.strip_prefix(':')?.to_owned()));
     if let Some(id) = client_id {
@@ -165,7 +166,7 @@ pub fn authenticate(credentials: &Credentials, snapshot: &Snapshot) -> Result<Cl
 }
 
 impl RegisteredClient {
-    /// Compares with every live secret, in a time that does not tell how much was right.
+    /// Compares with every live secret. The time does not show how much was right.
     fn is_secret(&self, secret: &str) -> bool {
         let presented = digest(secret);
         self.secrets.iter().fold(false, |found, known| {

@@ -1,4 +1,4 @@
-//! The decision on a verified request: who the person is, what the policies say.
+//! Decides on a verified request: who the person is, and what the policies say.
 
 use std::sync::Arc;
 
@@ -19,14 +19,14 @@ pub(super) struct Decided {
     pub member: MemberLookup,
     pub facts: Facts,
     pub decision: Arc<RecordedDecision>,
-    /// What is wrong with the claims that are not known; empty when all are known.
+    /// The faults of unusable claims; empty when all are known.
     pub faults: String,
-    /// What the log says of a grant: the claims that are not known and were not needed.
+    /// A remark for the log about a grant: the unusable claims that were not needed.
     remark: String,
 }
 
 impl Decided {
-    /// What is known of the request once it is decided.
+    /// Everything known about the request once it is decided.
     pub fn progress<'a>(&'a self, request: &'a VerifiedRequest<'_>) -> Progress<'a> {
         Progress {
             next: Check::Token,
@@ -74,7 +74,7 @@ pub(super) fn decide(
     member: MemberLookup,
 ) -> Result<Decided, Box<Refused>> {
     if is_session_over(app, request, &member) {
-        // Somebody who has done so already was too quick for the clocks to tell.
+        // A person who has already signed in again did so faster than the clocks can tell.
         let text = "The session was ended. Wait a minute, then sign in again at the identity provider.";
         let error = TokenError::invalid_grant(Reason::SESSION_REVOKED, text);
         let progress = Progress { policy_set: &policies.hash, ..request.progress().before(Check::Session) };
@@ -92,7 +92,7 @@ pub(super) fn decide(
     Ok(Decided { policies, member, facts, decision, faults, remark })
 }
 
-/// Whether an ended session would go on, which no policy may allow.
+/// Whether the request would continue an ended session, which no policy may allow.
 fn is_session_over(app: &App, request: &VerifiedRequest<'_>, member: &MemberLookup) -> bool {
     match member {
         MemberLookup::Absent { .. } => false,

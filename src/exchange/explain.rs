@@ -1,5 +1,5 @@
-//! What would come of an assertion, and why: the checks of [`super::exchange`], without redeeming, storing or changing
-//! anything.
+//! Explains what the token endpoint would answer to an assertion, and why. It makes the checks of [`super::exchange`]
+//! without redeeming, storing or changing anything.
 
 use std::sync::Arc;
 
@@ -27,29 +27,29 @@ use crate::token::preview;
 pub struct Asked<'a> {
     /// The encoded assertion. It is not used up.
     pub assertion: &'a str,
-    /// The client that would redeem it; it need not authenticate.
+    /// The client that would redeem it. It need not authenticate.
     pub client_id: &'a str,
     /// The scopes that the request would ask for; none without the parameter.
     pub scope: Option<&'a [String]>,
     /// The values of `resource` that the request would have.
     pub resource: &'a [String],
-    /// The teamspace that the asker may see: an assertion of another's issuer is unknown to it.
+    /// The asker's teamspace: assertions of other teamspaces' issuers count as unknown.
     pub teamspace_id: Option<&'a str>,
-    /// Whether the asker may learn no more about policies than that teamspace.
+    /// Whether the asker may learn about policies only what that teamspace may.
     pub confined: bool,
-    /// Whether to say of the other policies why they did not apply.
+    /// Whether to explain why the other policies did not apply.
     pub all: bool,
 }
 
-/// The answer, for administrators: it names what the token endpoint tells nobody.
+/// The answer for administrators. It says things that the token endpoint never does.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Explanation {
     /// Every check, in the order in which they are made.
     pub checks: Vec<Checked>,
-    /// Each question that the policies were asked, its answer, and what each policy had to say.
+    /// Each question that the policies were asked, its answer, and the part that each policy had in it.
     #[schema(value_type = Vec<Object>)]
     pub decisions: Vec<Explained>,
-    /// Where it was asked for, and policies were asked.
+    /// The policies that did not apply; only on request, and only if policies were asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Object, required = false)]
     pub not_applied: Option<NotApplied>,
@@ -58,7 +58,7 @@ pub struct Explanation {
     /// The id of the identity provider that the assertion leads to.
     #[schema(required)]
     pub identity_provider: Option<String>,
-    /// The claims of the token that would be issued; member id and `jti` of a new member are made up.
+    /// The claims of the token that would be issued. The member id and `jti` of a new member are made up.
     #[schema(required)]
     pub token: Option<Value>,
     /// The refusal; null where a token would be issued.
@@ -76,7 +76,7 @@ pub struct Checked {
     pub outcome: &'static str,
 }
 
-/// What the token endpoint would answer, and what its log would say.
+/// The answer that the token endpoint would give, with the reason that its log would have.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Refusal {
     /// The `error` of the answer (RFC 6749 §5.2).
@@ -142,7 +142,7 @@ impl Refusal {
     }
 }
 
-/// The steps of an exchange, and what is told of its decision.
+/// The steps of an exchange, and the options for explaining the decision.
 struct Walk<'a> {
     app: &'a App,
     asked: &'a Asked<'a>,
@@ -161,8 +161,8 @@ impl Walk<'_> {
             ..Progress::begin(app.clock.now(), "")
         };
         let client = find_client(&snapshot, asked.client_id).map_err(|error| begun.refuse(error));
-        // Which clients there are is not a teamspace's business: it is told what is wrong with one only after an
-        // assertion that its identity provider has issued to that client.
+        // A teamspace may not learn which clients exist: it hears about a problem with a client only after an
+        // assertion that its own identity provider has issued to that client.
         let client = if asked.confined { Ok(client) } else { client.map(Ok) }?;
         let assertion = verify(app, &snapshot, asked.assertion, asked.teamspace_id, begun).await?;
         self.identity_provider = Some(assertion.trusted.provider.id.clone());
@@ -180,7 +180,7 @@ impl Walk<'_> {
         Ok(preview(&grant, &app.config.issuer))
     }
 
-    /// Tells how it was decided, without what the asker may not learn.
+    /// Explains the decision, without what the asker may not learn.
     fn permitted<'d>(
         &mut self,
         request: &VerifiedRequest<'_>,

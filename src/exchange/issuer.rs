@@ -1,12 +1,12 @@
-//! From the issuer of an assertion to the identity provider that it leads to. Before the signature is good only the
-//! issuer counts; then the tenants tell which of its providers it is.
+//! Finds the identity provider that an assertion leads to. Before the signature is verified, only the issuer counts;
+//! after that, the tenants tell its providers apart.
 
 use super::assertion::AuthenticAssertion;
 use super::claims::expectation;
 use crate::oauth::error::{Reason, TokenError, shown};
 use crate::store::snapshot::{IssuerProviders, Snapshot, TrustedProvider};
 
-/// What was found, and the teamspace and identity provider that the row of the log names.
+/// A result, and the teamspace and identity provider that the log row names.
 pub(super) struct Finding<'s, T> {
     /// The teamspace whose administrators see the row.
     pub teamspace_id: Option<&'s str>,
@@ -20,9 +20,9 @@ impl<'s, T> Finding<'s, T> {
     }
 }
 
-/// Finds the identity providers with an issuer, one of them switched on at least. Unknown issuers cause no fetch, and
-/// get the same answer as a bad signature. The row names a teamspace only where no other has the issuer. Where `own`
-/// says for which teamspace it is asked, issuers that it does not have are unknown.
+/// Finds the identity providers with an issuer; at least one must be switched on. Unknown issuers cause no fetch, and
+/// get the same answer as a bad signature. The row names a teamspace only if no other teamspace has the issuer. With
+/// `own`, only that teamspace's issuers are known.
 pub(super) fn trusted_issuer<'s>(
     snapshot: &'s Snapshot,
     issuer: &str,
@@ -43,7 +43,7 @@ fn only_teamspace(providers: &IssuerProviders) -> Option<&str> {
     providers.only_teamspace().map(|teamspace_config| teamspace_config.teamspace.id.as_str())
 }
 
-/// An issuer that misses a configured one by a slash is shown to that teamspace: the commonest mistake.
+/// Shows an issuer that differs from a configured one by a slash to that teamspace: it is the most common mistake.
 fn unknown_issuer<'s, T>(snapshot: &'s Snapshot, issuer: &str, own: Option<&str>) -> Finding<'s, T> {
     let error = TokenError::unverified(Reason::ISSUER_UNKNOWN);
     let other = match issuer.strip_suffix('/') {
@@ -60,8 +60,8 @@ fn unknown_issuer<'s, T>(snapshot: &'s Snapshot, issuer: &str, own: Option<&str>
     }
 }
 
-/// Finds the one identity provider that an authentic assertion leads to. Where several teamspaces share the issuer, an
-/// assertion that leads to another one than `own` leads to none.
+/// Finds the one identity provider that an authentic assertion leads to. Where several teamspaces share the issuer and
+/// `own` is set, an assertion that leads to another teamspace leads nowhere.
 pub(super) fn select<'s>(
     providers: &'s IssuerProviders,
     authentic: &AuthenticAssertion,
@@ -80,8 +80,8 @@ pub(super) fn select<'s>(
     Finding { teamspace_id: Some(&provider.teamspace_id), provider_id: &provider.id, found }
 }
 
-/// Says what was expected where one teamspace alone has the issuer. Where several share it, the detail tells what came
-/// and nothing of any of them.
+/// Says what was expected if only one teamspace has the issuer. If several share it, the detail says what came and
+/// nothing about any of them.
 fn not_selected(providers: &IssuerProviders, authentic: &AuthenticAssertion) -> TokenError {
     let claims = authentic.claims();
     let (tenant, aud_tenant) = (claims.tenant.as_deref(), claims.aud_tenant.as_deref());

@@ -1,6 +1,6 @@
-//! One token exchange (RFC 7523, draft-ietf-oauth-identity-assertion-authz-grant §4.4): verify, then
-//! decide, then write once, then answer. Each step consumes what the one before it produced, and a refusal carries
-//! what is known by then (`progress`).
+//! One token exchange (RFC 7523, draft-ietf-oauth-identity-assertion-authz-grant §4.4): verify, decide, write once,
+//! answer. Each step consumes the result of the step before, and a refusal carries everything known so far
+//! (`progress`).
 
 pub mod assertion;
 pub mod claims;
@@ -42,7 +42,7 @@ pub struct TokenCall<'a> {
     pub request_id: &'a str,
 }
 
-/// What came of a request, and the row that the decision log has of it.
+/// The result of a request, and its row in the decision log.
 pub struct Exchanged {
     /// The token, or the refusal.
     pub result: Result<TokenResponse, TokenError>,
@@ -50,12 +50,11 @@ pub struct Exchanged {
     pub record: Arc<NewSignIn>,
 }
 
-/// How often a request is tried. Whatever makes it be tried again, somebody else's write came first; so many in a row
-/// there are only where many replicas let newcomers in, and the store's deadline for one request ends it earlier if
-/// writes are slow.
+/// How often a request is tried. Each retry means that somebody else's write came first. So many in a row happen only
+/// where many replicas admit newcomers, and the store's deadline for one request ends it earlier if writes are slow.
 const ATTEMPTS: usize = 64;
 
-/// Exchanges an assertion for an access token, and records what came of it.
+/// Exchanges an assertion for an access token, and records the outcome.
 pub async fn exchange(app: &App, call: TokenCall<'_>) -> Exchanged {
     match perform(app, &call).await {
         Ok(Granted { response, record }) => Exchanged { result: Ok(response), record },
@@ -69,8 +68,8 @@ pub async fn refuse_early(app: &App, error: TokenError, request_id: &str, addres
     record_refusal(app, *refused, address).await
 }
 
-/// Verifies, then decides and writes until nothing has changed in between: nothing is written before all is decided,
-/// nothing is answered before it is written.
+/// Verifies, then decides and writes until nothing changes in between. Nothing is written before everything is
+/// decided, and nothing is answered before it is written.
 async fn perform(app: &App, call: &TokenCall<'_>) -> Result<Granted, Box<Refused>> {
     let (mut pending, mut turn) = (verify_call(app, call).await?, None);
     for _ in 0..ATTEMPTS {
@@ -88,8 +87,8 @@ async fn perform(app: &App, call: &TokenCall<'_>) -> Result<Granted, Box<Refused
     Err(pending.refuse(TokenError::unavailable(Reason::INTERNAL, "others' writes always came first")))
 }
 
-/// The steps in their order: the client, before anything is said about the assertion; then the assertion, of which
-/// nothing is believed before its signature is good; then what the token would be for.
+/// Takes the steps in order: first the client, before the answer says anything about the assertion; then the
+/// assertion, of which nothing is trusted before its signature is verified; then the target of the token.
 async fn verify_call<'a>(app: &App, call: &TokenCall<'a>) -> Result<PendingGrant<'a>, Box<Refused>> {
     let (snapshot, progress) = (app.snapshot(), Progress::begin(app.clock.now(), call.request_id));
     let mut request = TokenRequest::parse(call.body).map_err(|error| progress.refuse(error))?;
@@ -130,7 +129,7 @@ fn authenticate_limited(
     })
 }
 
-/// Answers a refusal, written down if it is due; the others of its kind are counted. When it cannot be written, the
+/// Answers a refusal, and writes it if it is due; further ones of its kind are counted. If it cannot be written, the
 /// caller is told to try again: an outcome that is not in the decision log did not happen.
 async fn record_refusal(app: &App, refused: Refused, address: IpAddr) -> Exchanged {
     let Refused { error, record, is_of_client, .. } = refused;

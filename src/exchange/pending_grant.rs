@@ -1,4 +1,4 @@
-//! From a verified request to a grant that is written down: decision, one transaction, answer.
+//! Takes a verified request to a written grant: decision, one transaction, answer.
 
 use std::sync::Arc;
 
@@ -20,22 +20,22 @@ use crate::store::sign_ins::NewSignIn;
 use crate::store::{Conflict, MemberChange, RedeemError, Redemption};
 use crate::token::{Grant, TokenResponse, mint};
 
-/// A verified request of an authenticated client: there is none without a [`Client`].
+/// A verified request of an authenticated client. It cannot be made without a [`Client`].
 pub(super) struct PendingGrant<'a>(VerifiedRequest<'a>);
 
-/// A token that may be answered, since its sign-in is recorded.
+/// A token that may be sent, since its sign-in is recorded.
 pub(super) struct Granted {
     pub response: TokenResponse,
     pub record: Arc<NewSignIn>,
 }
 
-/// What has to be looked at again before a request can be written; nothing of it was.
+/// What must be done again before a request can be written. Nothing of it was written.
 pub(super) enum Changed {
-    /// An administrator changed the configuration: everything is verified again.
+    /// An administrator changed the configuration, so everything is verified again.
     Configuration,
-    /// Somebody else's write came in between: the decision is made again.
+    /// Another write came in between, so the decision is made again.
     Facts,
-    /// The decision depends on how many seats are taken, which is true only in a newcomer's turn.
+    /// The decision depends on the number of taken seats, which is reliable only in a newcomer's turn.
     Seats,
 }
 
@@ -67,7 +67,7 @@ impl<'a> PendingGrant<'a> {
         turn.map_err(|busy| self.refuse(busy))
     }
 
-    /// Decides, writes and signs. The key comes first: nothing is consumed for a token that could not be signed.
+    /// Decides, writes and signs. The key is fetched first: nothing is consumed for a token that could not be signed.
     pub async fn settle(&self, app: &App, has_turn: bool) -> Result<Attempt, Box<Refused>> {
         let (request, policies, signer) = (&self.0, app.policies(), app.signer());
         let no_key = || self.refuse(TokenError::unavailable(Reason::INTERNAL, "no signing key"));
@@ -100,7 +100,7 @@ impl<'a> PendingGrant<'a> {
         }
     }
 
-    /// Writes the grant down. A write that finds something else than was decided on (a seat taken, a member suspended)
+    /// Writes the grant. If the state differs from the one decided on (a seat taken, a member suspended), the write
     /// leaves nothing behind.
     async fn commit(
         &self,
@@ -113,7 +113,7 @@ impl<'a> PendingGrant<'a> {
         let record = Arc::new(progress.row(&Outcome::Granted(grant)));
         let redemption = self.redemption(app, decided, grant);
         let written = app.store.redeem(redemption, Arc::clone(&record));
-        // It is signed while the commit waits for the disk.
+        // The token is signed while the commit waits for the disk.
         let sealed = mint(grant, &app.config.issuer, key);
         let conflict = match written.await {
             Ok(committed) => {
@@ -180,7 +180,7 @@ impl<'a> PendingGrant<'a> {
     }
 }
 
-/// Asks the shadow set, if there is one, once for each decision that took effect: not for those that are made
+/// Asks the shadow set, if there is one, once for each decision that took effect: not for decisions that are made
 /// again, nor for an assertion that turned out to be used.
 fn try_shadow(app: &App, decided: &Decided, record: &NewSignIn) {
     if let Some(shadow) = &app.shadow {
@@ -189,7 +189,7 @@ fn try_shadow(app: &App, decided: &Decided, record: &NewSignIn) {
     }
 }
 
-/// EMA §7.4.2: single use, also where it cannot be told any more whether an assertion was used.
+/// Refuses an assertion that was used, or that can no longer be shown to be unused (EMA §7.4.2: single use).
 pub(super) fn not_redeemed(conflict: Conflict) -> TokenError {
     match conflict {
         Conflict::Replayed => TokenError::invalid_grant(Reason::REPLAYED, "The assertion was used before."),

@@ -1,4 +1,4 @@
-//! How far a request got, and the row of the decision log that is made of it when it ends.
+//! How far a request got, and the decision log row that is made from it in the end.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -12,17 +12,17 @@ use crate::policy::{RecordedDecision, RecordedFacts};
 use crate::store::sign_ins::NewSignIn;
 use crate::token::Grant;
 
-/// Longest text of a caller in the log, in characters.
+/// Longest text from a caller in the log, in characters.
 const MAX_SHOWN: usize = 255;
 
-/// All that is known of a request. Each step that passes makes a fuller one of it; nothing is copied before the end.
+/// Everything known about a request. Each step that passes adds to it; nothing is copied before the end.
 #[derive(Clone, Copy)]
 pub(super) struct Progress<'a> {
     pub at: UnixSeconds,
     pub request_id: &'a str,
     /// The first check that has not passed.
     pub next: Check,
-    /// As it is claimed, before the client has authenticated.
+    /// The claimed id, before the client has authenticated.
     pub client_id: &'a str,
     pub has_authenticated: bool,
     /// The request's `scope`.
@@ -46,7 +46,7 @@ pub(super) enum Outcome<'a> {
     Refused(&'a TokenError),
 }
 
-/// A request that was refused, and its row in the decision log, which is not written yet.
+/// A refused request, and its decision log row, which is not written yet.
 #[derive(Debug)]
 pub(super) struct Refused {
     pub error: TokenError,
@@ -78,7 +78,7 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// The same, with the first check that has not passed.
+    /// Sets the first check that has not passed.
     pub fn before(self, next: Check) -> Self {
         Self { next, ..self }
     }
@@ -132,7 +132,7 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// The request's scopes, or else the assertion's.
+    /// The scopes of the request, or else of the assertion.
     fn scopes_asked(&self) -> String {
         let claimed = || self.assertion?.claims().scope.known().map(Vec::as_slice);
         let asked = self.scope.filter(|scopes| !scopes.is_empty()).or_else(claimed);
@@ -140,7 +140,7 @@ impl<'a> Progress<'a> {
     }
 }
 
-/// A caller's text in the log: bounded, and without the one character that PostgreSQL has no text with.
+/// Cuts a caller's text for the log, and replaces NUL, which PostgreSQL cannot store.
 fn shorten(text: Cow<'_, str>) -> String {
     if text.len() <= MAX_SHOWN && !text.contains('\0') {
         return text.into_owned();

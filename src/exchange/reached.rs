@@ -1,10 +1,10 @@
-//! How far a past request got, as far as its row of the decision log tells.
+//! How far a past request got, as far as its decision log row shows.
 
 use super::explain::Checked;
 use crate::oauth::reason::{Check, Reason};
 use crate::store::sign_ins::SignIn;
 
-/// What became of each check of a past request, in order.
+/// The outcome of each check of a past request, in order.
 pub fn checks(row: &SignIn) -> Vec<Checked> {
     let failed = failed(row);
     let outcome_of = |check: Check| match failed {
@@ -35,13 +35,13 @@ fn failed(row: &SignIn) -> Outcome {
     Outcome::Failed(about.failed_check(next(row, about.checks)))
 }
 
-/// The first check that had not passed, by what the row knows; `checks` are those that give its reason.
+/// The first check that had not passed, as far as the row shows. `checks` are those that give its reason.
 fn next(row: &SignIn, checks: &[Check]) -> Check {
     // Each step adds something to the row.
     let was_decided = !row.facts.is_empty();
     match row {
         _ if was_decided && checks.contains(&Check::Policies) => Check::Policies,
-        // A session that is over at the provider is noticed last, and has no more to tell.
+        // An ended session is noticed last.
         _ if was_decided && checks.contains(&Check::Token) && row.detail.is_empty() => Check::Token,
         _ if was_decided => Check::SingleUse,
         SignIn { policy_set, .. } if !policy_set.is_empty() => Check::Member,

@@ -1,4 +1,4 @@
-//! For which MCP server the token is: RFC 8707, draft §4.4.1.
+//! Finds the MCP server that the token is for: RFC 8707, draft §4.4.1.
 
 use std::sync::Arc;
 
@@ -22,8 +22,8 @@ pub struct ResourceRequest<'a> {
 }
 
 impl ResourceRequest<'_> {
-    /// The one server that the token will be for. Every server that the assertion names must be one
-    /// of ours that is offered to the teamspace; the request may choose among them.
+    /// Finds the one server that the token will be for. Every server that the assertion names must be one of ours and
+    /// offered to the teamspace; the request may choose among them.
     pub fn resolve(&self, snapshot: &Snapshot) -> Result<Arc<Resource>, TokenError> {
         let claimed = self.claimed_resources(snapshot)?;
         let requested = self.requested_resource(snapshot)?;
@@ -45,7 +45,7 @@ impl ResourceRequest<'_> {
 
     fn find(&self, snapshot: &Snapshot, identifier: &str) -> Option<Arc<Resource>> {
         let resource = match snapshot.resource_named(identifier) {
-            // Mostly it is written as it was registered: nothing needs to be parsed then.
+            // The identifier is usually written exactly as registered, so nothing needs to be parsed.
             Some(resource) => resource,
             None => snapshot.resource(&normalize(identifier)?)?,
         };
@@ -82,7 +82,7 @@ impl ResourceRequest<'_> {
         Ok(found)
     }
 
-    /// Neither assertion nor request names one: clear only where the teamspace has just one.
+    /// Neither the assertion nor the request names a server. That is clear only if the teamspace has just one.
     fn only_one(&self, snapshot: &Snapshot) -> Result<Arc<Resource>, TokenError> {
         let mut offered = snapshot.resources().filter(|r| r.is_published_to(self.teamspace));
         match (offered.next(), offered.next()) {

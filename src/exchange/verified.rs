@@ -1,4 +1,4 @@
-//! A verified request: what its decision stands on, and the grant that it may lead to.
+//! A verified request: the basis of its decision, and the grant that may follow.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -27,21 +27,21 @@ use crate::store::members::{Identity, MemberLookup};
 use crate::store::snapshot::{Snapshot, TeamspaceConfig};
 use crate::token::Grant;
 
-/// A verified assertion with everything that was found out about the request around it.
+/// A verified assertion, with everything that was found out about the request around it.
 pub(super) struct VerifiedRequest<'a> {
     pub request_id: &'a str,
     pub client: Arc<RegisteredClient>,
     /// How the client authenticates.
     pub method: AuthMethod,
     pub scope: Option<Vec<String>>,
-    /// Where the client calls from; none where nobody calls.
+    /// The caller's address; none in an explanation.
     pub address: Option<IpAddr>,
     pub assertion: VerifiedAssertion,
     pub target: Target,
 }
 
 impl VerifiedRequest<'_> {
-    /// What is known of the request once it is verified.
+    /// Everything known about the request once it is verified.
     pub fn progress(&self) -> Progress<'_> {
         let before = Progress {
             client_id: &self.client.client_id,
@@ -84,7 +84,7 @@ impl VerifiedRequest<'_> {
         }
     }
 
-    /// The earliest time of the person's sign-in at the identity provider, by our clock.
+    /// The earliest time, by our clock, at which the person can have signed in at the identity provider.
     pub fn signed_in_at(&self, app: &App) -> UnixSeconds {
         self.claims().signed_in_at(app.config.assertion.clock_skew.as_secs())
     }
@@ -124,7 +124,7 @@ impl VerifiedRequest<'_> {
         }
     }
 
-    /// What the teamspace, and the client, may learn about the policies that decide.
+    /// The parts of the policies that the teamspace and the client may learn about.
     pub fn disclosure<'d>(&'d self, snapshot: &'d Snapshot, policies: &'d Policies) -> Disclosure<'d> {
         let claims = self.claims();
         let known = Known {
@@ -145,7 +145,7 @@ impl VerifiedRequest<'_> {
 
     fn claim_facts(&self, wanted: &Wanted) -> ClaimFacts {
         let claims = self.claims();
-        // By its registered name when it is the one under decision, as the policies compare identifiers.
+        // Uses the registered name if it is the server being decided on, since policies compare identifiers.
         let same = |named: &String| {
             *named == self.target.resource.identifier
                 || crate::oauth::resource::normalize(named).as_ref() == Some(&self.target.resource.normalized)
@@ -179,7 +179,7 @@ impl VerifiedRequest<'_> {
     }
 
     /// The custom claims that the assertion has, the identity provider declares and the policies read, each with its
-    /// value or why there is none. A claim that the policies take for another type has none either.
+    /// value or the fault in it. A claim that the policies read as another type has no value either.
     fn custom_claims<'w>(
         &'w self,
         wanted: &'w Wanted,
@@ -202,7 +202,7 @@ impl VerifiedRequest<'_> {
         self.provider().custom_claims.iter().filter_map(value)
     }
 
-    /// What the claims that are not known should have been, and what came; empty when all are known.
+    /// The faults of the unusable claims: what was expected, and what came; empty when all are known.
     pub fn faults(&self, wanted: &Wanted) -> String {
         let claims = self.claims();
         let groups = claims.groups(&self.provider().groups_claim);
@@ -211,8 +211,8 @@ impl VerifiedRequest<'_> {
         faults.chain(of_custom).collect::<Vec<_>>().join("; ")
     }
 
-    /// A denial as an error. The wire says what the teamspace may learn; the log has every reason, or, for a claim that
-    /// is not known, which one and why.
+    /// Turns a denial into an error. The wire says what the teamspace may learn; the log has every reason, or the
+    /// claim that is unusable and why.
     pub fn denied(&self, disclosure: &Disclosure<'_>, denial: &Denial, faults: &str) -> TokenError {
         let told = disclosure.of_denial(denial);
         let reason = denial.reasons.first().cloned().unwrap_or(Reason::POLICY_DENIED);
@@ -223,7 +223,7 @@ impl VerifiedRequest<'_> {
         TokenError::new(told.error, reason, told.message.to_owned()).detail(detail)
     }
 
-    /// The grant of what the policies permit, unless it would be over already.
+    /// The grant that the policies permit, unless it would have expired already.
     pub fn grant(
         &self,
         app: &App,
@@ -233,7 +233,7 @@ impl VerifiedRequest<'_> {
         let claims = self.claims();
         let member_id = match member {
             MemberLookup::Bound(member) | MemberLookup::Unbound(member) => member.id.clone(),
-            // Ids that rise with time are neighbours in the database: one page takes many.
+            // Ids that rise with time are neighbours in the database, so that one page takes many.
             MemberLookup::Absent { .. } => uuid::Uuid::now_v7().to_string(),
         };
         let setting = app.config.access_token.lifetime.as_secs();
@@ -264,7 +264,7 @@ impl VerifiedRequest<'_> {
     }
 }
 
-/// The optional claims that are there and cannot be taken whole.
+/// The optional claims that are present but unusable.
 fn not_known<'c>(
     claims: &'c Claims,
     groups: &'c Said<Vec<String>>,
@@ -287,7 +287,7 @@ impl MemberFacts {
 }
 
 impl TeamspaceFacts {
-    /// The facts of a teamspace, as they are for one of its identity providers.
+    /// The facts of a teamspace, for one of its identity providers.
     pub fn of(teamspace_config: &TeamspaceConfig, provider: Option<&IdentityProvider>) -> Self {
         let TeamspaceConfig { teamspace, identity_providers } = teamspace_config;
         let others = identity_providers.iter().map(|other| &other.issuer);

@@ -1,4 +1,4 @@
-//! From an assertion and the request around it to what can be decided on.
+//! Turns an assertion and the request around it into something that can be decided on.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use crate::store::state::Generation;
 pub(super) struct VerifiedAssertion {
     pub id_jag: IdJag,
     pub trusted: TrustedProvider,
-    /// The configuration that all of this stands on.
+    /// The generation of the configuration that all of this is based on.
     pub generation: Generation,
     pub now: UnixSeconds,
 }
@@ -48,8 +48,8 @@ impl VerifiedAssertion {
     }
 }
 
-/// Verifies an assertion. Nothing in it is believed before its signature is good. `own` is the id of the teamspace for
-/// which that is done, if others' issuers must stay unknown.
+/// Verifies an assertion. Nothing in it is trusted before its signature is verified. `own` is the id of a teamspace:
+/// with it, other teamspaces' issuers stay unknown.
 pub(super) async fn verify(
     app: &App,
     snapshot: &Snapshot,
@@ -80,7 +80,7 @@ pub(super) async fn verify(
     Ok(VerifiedAssertion { id_jag, trusted, generation: snapshot.generation, now })
 }
 
-/// Finds out for which MCP server and which scopes the token would be.
+/// Finds the MCP server and the scopes that the token would be for.
 pub(super) fn resolve_target(
     snapshot: &Snapshot,
     verified: &VerifiedAssertion,
@@ -94,7 +94,7 @@ pub(super) fn resolve_target(
         .map_err(|error| progress.refuse(error))?;
     let progress = Progress { resource: &resource.identifier, ..progress.before(Check::Scopes) };
     let setting = provider.scope_setting();
-    // A claim that cannot be read does not matter where the setting replaces it.
+    // An unusable claim does not matter if the setting replaces it.
     let claimed = match setting {
         Some(_) => claims.scope.known(),
         None => claims.scope.needed().map_err(|error| progress.refuse(error))?,
@@ -122,7 +122,7 @@ async fn authenticate(
     providers: &IssuerProviders,
 ) -> Result<AuthenticAssertion, TokenError> {
     let (kid, algorithm) = (unverified.kid(), unverified.algorithm());
-    // The keys are the issuer's: whichever provider asks for them, they are the same.
+    // The keys belong to the issuer: they are the same whichever provider asks for them.
     let Some(TrustedProvider { teamspace_config, provider }) = providers.enabled().next() else {
         return Err(TokenError::unverified(Reason::ISSUER_DISABLED));
     };

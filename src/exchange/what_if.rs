@@ -1,4 +1,4 @@
-//! What the policies would say of a sign-in that somebody thinks up: no assertion is needed, and nothing is stored.
+//! Asks the policies about a made-up sign-in. No assertion is needed, and nothing is stored.
 
 use super::resource::ResourceRequest;
 use crate::app::App;
@@ -24,7 +24,7 @@ pub struct WhatIf<'a> {
     pub config: &'a TeamspaceConfig,
     pub provider: &'a IdentityProvider,
     pub client: &'a RegisteredClient,
-    /// In lower case; empty: the assertion has none.
+    /// Lower case; empty means that the assertion has none.
     pub email: &'a str,
     /// None: the assertion has no groups claim.
     pub groups: Option<Vec<String>>,
@@ -32,7 +32,7 @@ pub struct WhatIf<'a> {
     pub resource: Option<&'a str>,
     /// None: the assertion has no scope claim.
     pub scopes: Option<Vec<String>>,
-    /// Whether the asker may learn no more about policies than the teamspace.
+    /// Whether the asker may learn about policies only what the teamspace may.
     pub confined: bool,
 }
 
@@ -40,7 +40,7 @@ pub struct WhatIf<'a> {
 #[derive(Debug)]
 pub struct Answered {
     pub decisions: Vec<Explained>,
-    /// The scopes of the token, or why there would be none.
+    /// The scopes of the token, or the reason why there would be none.
     pub outcome: Result<Vec<String>, (Reason, String)>,
     pub policy_set: String,
     /// Whether a member has the email already.

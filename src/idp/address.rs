@@ -1,11 +1,11 @@
-//! Which addresses may be connected to: public ones only (RFC 6890), so that a URL that an
-//! administrator enters cannot reach what stands behind the firewall.
+//! The addresses that may be connected to: public ones only (RFC 6890), so that a URL entered by an administrator
+//! cannot reach anything behind the firewall.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{Ipv4Net, Ipv6Net};
 
-/// IPv4 blocks that are not globally reachable, or that reach whoever is nearest.
+/// IPv4 blocks that are not globally reachable, or that lead to whichever machine is nearest.
 const SPECIAL_V4: [Ipv4Net; 16] = [
     v4(0, 0, 0, 0, 8),
     v4(10, 0, 0, 0, 8),
@@ -25,11 +25,11 @@ const SPECIAL_V4: [Ipv4Net; 16] = [
     v4(224, 0, 0, 0, 3), // multicast, reserved, broadcast
 ];
 
-/// IPv6 outside this block is not global unicast (it holds loopback, unique local, link-local,
-/// multicast, IPv4-mapped and NAT64 addresses).
+/// IPv6 addresses outside this block are not global unicast: loopback, unique local, link-local, multicast,
+/// IPv4-mapped and NAT64 addresses.
 const GLOBAL_UNICAST: Ipv6Net = v6(0x2000, 0, 3);
 
-/// Blocks inside it that are special: some carry an IPv4 address of anybody's choice.
+/// Special blocks inside it: some carry an arbitrary IPv4 address.
 const SPECIAL_V6: [Ipv6Net; 5] = [
     v6(0x2001, 0x0000, 23), // protocol assignments, with Teredo
     v6(0x2001, 0x0db8, 32),
@@ -46,7 +46,7 @@ const fn v6(a: u16, b: u16, prefix: u8) -> Ipv6Net {
     Ipv6Net::new_assert(Ipv6Addr::new(a, b, 0, 0, 0, 0, 0, 0), prefix)
 }
 
-/// Whether an address is one of the public internet.
+/// Whether an address is on the public internet.
 pub fn is_public(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => !SPECIAL_V4.iter().any(|net| net.contains(&ip)),

@@ -1,4 +1,4 @@
-//! The checks of an identity provider: what is looked at, in order, and how each came out.
+//! The checks of an identity provider, in order, and the result of each.
 
 use std::borrow::Cow;
 
@@ -22,7 +22,7 @@ pub enum Outcome {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = IssuerCheck)]
 pub struct Check {
-    /// A stable code, or the reason of the policy that says no; the first that failed is the problem's code.
+    /// A stable code, or the reason given by the refusing policy. The first failed check's code is the problem's code.
     pub code: Cow<'static, str>,
     pub outcome: Outcome,
     pub message: String,
@@ -39,7 +39,7 @@ pub struct Step {
     /// The sentence that is true when it passed.
     pub title: Cow<'static, str>,
     pub outcome: Outcome,
-    /// What is wrong, or worth knowing, and what to do.
+    /// What is wrong or noteworthy, and what to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub message: Option<String>,
@@ -57,7 +57,7 @@ pub struct Compared {
     pub received: String,
 }
 
-/// What is found wrong at one step, or worth knowing.
+/// A problem or remark found at one step.
 #[derive(Debug)]
 pub struct Finding {
     step: &'static str,
@@ -77,17 +77,17 @@ impl Finding {
         Self { outcome: Outcome::Warning, ..Self::failed(step, message) }
     }
 
-    /// The same, with the two texts that should be one.
+    /// Adds the two texts that should be the same.
     pub fn compared(self, expected: impl Into<String>, received: impl Into<String>) -> Self {
         let compared = Compared { expected: expected.into(), received: received.into() };
         Self { compared: Some(compared), ..self }
     }
 }
 
-/// A step as it is declared: its code and its title.
+/// A declared step: its code and its title.
 type Declared = (&'static str, &'static str);
 
-/// The checks in their order, with the steps of each. The first two need no network.
+/// The checks in order, with the steps of each. The first two need no network.
 const CHECKS: [(&str, &[Declared]); 8] = [
     ("policy", &[("policy", "The policies permit this issuer")]),
     ("scope", &[("scope", "Every scope of the setting is known")]),
@@ -131,7 +131,7 @@ impl Check {
         Self { code: code.into(), outcome: Outcome::Passed, message: message.into(), steps }
     }
 
-    /// A check in which something was found: what comes before it passed, and after a failure nothing was looked at.
+    /// A check with a finding: the steps before it passed, and the steps after a failure were not reached.
     pub fn of(code: &'static str, found: Finding) -> Self {
         let (mut steps, mut outcome) = (Vec::new(), Outcome::Passed);
         for declared in steps_of(code) {
@@ -146,19 +146,19 @@ impl Check {
         Self { code: code.into(), outcome: found.outcome, message: found.message, steps }
     }
 
-    /// A check beside the usual ones, of which something is worth knowing.
+    /// An additional check with a warning.
     pub fn warning(code: &'static str, title: &'static str, message: impl Into<String>) -> Self {
         let (message, outcome) = (message.into(), Outcome::Warning);
         let steps = vec![Step { message: Some(message.clone()), ..step(&(code, title), outcome) }];
         Self { code: code.into(), outcome, message, steps }
     }
 
-    /// The same with a code of its own, such as a policy's reason.
+    /// Sets another code, such as a policy's reason.
     pub fn with_code(self, code: String) -> Self {
         Self { code: code.into(), ..self }
     }
 
-    /// Appends the checks that were not reached, so that there is one of each.
+    /// Adds the checks that were not reached, so that there is one of each.
     pub fn complete(mut checks: Vec<Self>) -> Vec<Self> {
         for (code, steps) in CHECKS.iter().skip(checks.len()) {
             let steps = steps.iter().map(|declared| step(declared, Outcome::NotReached)).collect();

@@ -1,4 +1,4 @@
-//! An issuer's metadata: OpenID Connect Discovery §4, or RFC 8414 §3 where that is all there is.
+//! An issuer's metadata: OpenID Connect Discovery §4, or RFC 8414 §3 where only that exists.
 
 use serde_json::Value;
 use url::Url;
@@ -11,12 +11,12 @@ use crate::oauth::difference::Difference;
 pub struct Metadata {
     pub issuer: String,
     pub jwks_uri: Option<String>,
-    /// Whether the token endpoint says that it exchanges for ID-JAGs.
+    /// Whether the token endpoint announces that it issues ID-JAGs.
     pub announces_id_jags: bool,
 }
 
 impl Metadata {
-    /// Needed members must have their type; those that only cause warnings may have any form.
+    /// Required members must have the right type; members that only cause warnings may have any form.
     fn read(json: &Value) -> Option<Self> {
         const ID_JAG: &str = "urn:ietf:params:oauth:token-type:id-jag";
         let jwks_uri = match json.get("jwks_uri") {
@@ -58,7 +58,7 @@ pub async fn discover(fetcher: &Fetcher, issuer: &str) -> Result<Metadata, Disco
     let base = issuer.strip_suffix('/').unwrap_or(issuer);
     let oidc = format!("{base}/.well-known/openid-configuration");
     let fetched = match fetcher.get(&oidc).await {
-        // When neither is there, the first failure is the one to tell: it is the usual place.
+        // If neither exists, the first failure is reported: that is the usual place.
         Err(first @ (FetchError::Status(_) | FetchError::NotJson)) => {
             fetcher.get(&inserted(issuer)?).await.map_err(|_| first)?
         }
@@ -80,8 +80,8 @@ fn inserted(issuer: &str) -> Result<String, FetchError> {
     Ok(url.into())
 }
 
-/// The private origins that the operator has excused are for issuers that are private themselves: the
-/// metadata of a public one, whom any teamspace may have entered, must not lead there.
+/// Checks the address of the keys. Exempt private origins are for private issuers: the metadata of a public issuer,
+/// which any teamspace may have entered, must not lead there.
 pub fn check_jwks_uri(fetcher: &Fetcher, issuer: &str, jwks_uri: &str) -> Result<(), FetchError> {
     let (issuer, keys) = (Url::parse(issuer), Url::parse(jwks_uri));
     let (Ok(issuer), Ok(keys)) = (issuer, keys) else { return Err(FetchError::NotAUrl) };

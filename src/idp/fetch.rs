@@ -1,5 +1,5 @@
-//! The guarded HTTP client: every URL and every resolved address checked, the connection made to the
-//! checked address, no redirects, a deadline, a size limit, JSON only, no proxy from the environment.
+//! The guarded HTTP client. It checks every URL and every resolved address, connects to the checked address, follows
+//! no redirects, has a deadline and a size limit, accepts only JSON, and ignores proxies from the environment.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -17,11 +17,11 @@ use super::address::is_public;
 use crate::config::{Fetch, PrivateOrigin};
 use crate::resolver::{LookupError, Resolver};
 
-/// Fetches at once that teamspaces' administrators ask for, all together: half as many as there are look-ups at once,
+/// The most fetches at once for teamspaces' administrators, all together. It is half the number of look-ups at once,
 /// so that names which DNS does not answer leave the other half to sign-ins.
 const FOR_ADMINISTRATORS: usize = 16;
 
-/// Why something was not fetched. The text never repeats what the other side answered.
+/// Why a fetch failed. The text never repeats what the other side answered.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// The text cannot be parsed as a URL.
@@ -66,7 +66,7 @@ pub enum FetchError {
 }
 
 impl FetchError {
-    /// The error without anything that tells which names there are behind the firewall.
+    /// The error without anything that shows which names exist behind the firewall.
     pub fn confined(self) -> Self {
         match self {
             Self::PrivateAddress | Self::Lookup(_) | Self::Unreachable(_) | Self::Timeout => Self::NotReached,
@@ -74,7 +74,7 @@ impl FetchError {
         }
     }
 
-    /// Whether somebody answered, but not with a document that can be used.
+    /// Whether there was an answer, but not a usable document.
     pub fn is_answer(&self) -> bool {
         matches!(self, Self::Status(_) | Self::Redirect | Self::NotJson | Self::TooLarge(_))
     }
@@ -94,26 +94,27 @@ pub struct Fetched {
     pub max_age: Option<i64>,
 }
 
-/// Fetches JSON documents from outside: from public addresses, until [`Fetcher::on_behalf_of`] says for whom.
+/// Fetches JSON documents from outside: only from public addresses, unless [`Fetcher::on_behalf_of`] names a
+/// teamspace.
 #[derive(Clone)]
 pub struct Fetcher {
     /// Resolves names to public addresses only.
     public: Client,
     /// For the origins that the operator excused.
     private: Client,
-    /// All that the operator excused, for one teamspace or another.
+    /// Every origin that the operator exempts, for any teamspace.
     excused: Arc<[PrivateOrigin]>,
-    /// The excused origins that this fetcher may ask.
+    /// The exempt origins that this fetcher may ask.
     private_origins: Arc<HashSet<String>>,
     administrators: Arc<Semaphore>,
-    /// Where a fetch needs a place, if it needs one.
+    /// The slots for fetches, if they are limited.
     places: Option<Arc<Semaphore>>,
     timeout: Duration,
     max_size: usize,
 }
 
 impl Fetcher {
-    /// A fetcher with the operator's limits, extra roots and excused origins.
+    /// A fetcher with the operator's limits, extra roots and exempt origins.
     pub fn new(config: &Fetch, resolver: &Resolver) -> Result<Self, FetcherError> {
         let client = |builder: ClientBuilder| builder.build().map_err(|e| FetcherError(e.to_string()));
         Ok(Self {
@@ -128,20 +129,20 @@ impl Fetcher {
         })
     }
 
-    /// A fetcher with the private origins that are excused for a teamspace.
+    /// A fetcher with the private origins that are exempt for a teamspace.
     pub fn on_behalf_of(&self, teamspace: &str) -> Self {
         let its = self.excused.iter().filter(|excused| excused.is_for(teamspace));
         let private_origins = its.map(|excused| excused.origin().to_owned()).collect();
         Self { private_origins: Arc::new(private_origins), ..self.clone() }
     }
 
-    /// A fetcher for requests of teamspaces' administrators: few at once, the others wait within their
+    /// A fetcher for requests of teamspaces' administrators: few run at once, and the others wait within their
     /// deadline.
     pub fn for_administrators(&self) -> Self {
         Self { places: Some(Arc::clone(&self.administrators)), ..self.clone() }
     }
 
-    /// Whether an origin is excused from https and from the public-address rule.
+    /// Whether an origin is exempt from https and from the public-address rule.
     pub fn is_private_origin(&self, url: &Url) -> bool {
         self.private_origins.contains(&url.origin().ascii_serialization())
     }
@@ -161,7 +162,7 @@ impl Fetcher {
         if url.port().is_some() {
             return Err(FetchError::Port);
         }
-        // An address in the URL is never resolved, so the resolver would not see it.
+        // An IP address in the URL is never resolved, so the resolver would not see it.
         match url.host() {
             Some(Host::Ipv4(ip)) if !is_public(IpAddr::V4(ip)) => Err(FetchError::PrivateAddress),
             Some(Host::Ipv6(ip)) if !is_public(IpAddr::V6(ip)) => Err(FetchError::PrivateAddress),
@@ -169,7 +170,7 @@ impl Fetcher {
         }
     }
 
-    /// Fetches a JSON document, within one deadline for all of it.
+    /// Fetches a JSON document, within one deadline for everything.
     pub async fn get(&self, url: &str) -> Result<Fetched, FetchError> {
         let url = self.check_url(url)?;
         let client = if self.is_private_origin(&url) { &self.private } else { &self.public };
@@ -204,7 +205,7 @@ impl Fetcher {
             }
             body.extend_from_slice(&chunk);
         }
-        // Some servers begin with a byte order mark, which RFC 8259 §8.1 lets readers ignore.
+        // Some servers begin with a byte order mark, which RFC 8259 §8.1 allows readers to ignore.
         let text = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&body);
         let json = serde_json::from_slice(text).map_err(|_| FetchError::NotJson)?;
         Ok(Fetched { json, max_age })
@@ -240,7 +241,7 @@ fn is_json(response: &Response) -> bool {
 
 fn max_age(response: &Response) -> Option<i64> {
     let header = response.headers().get(CACHE_CONTROL)?.to_str().ok()?;
-    // Names of directives have no case, and a number may stand in quotes (RFC 9111 §5.2).
+    // Directive names are case-insensitive, and a number may be in quotes (RFC 9111 §5.2).
     header.split(',').find_map(|part| {
         let (name, value) = part.split_once('=')?;
         let is_max_age = name.trim().eq_ignore_ascii_case("max-age");
@@ -248,7 +249,7 @@ fn max_age(response: &Response) -> Option<i64> {
     })
 }
 
-/// A constant text for what went wrong: the library's own would repeat the URL and the addresses.
+/// A constant text for the failure: the library's own text would repeat the URL and the addresses.
 fn why(error: &reqwest::Error) -> FetchError {
     let mut source: Option<&dyn std::error::Error> = Some(error);
     while let Some(inner) = source {
@@ -272,8 +273,8 @@ fn why(error: &reqwest::Error) -> FetchError {
 #[error("no public address")]
 struct NoPublicAddress;
 
-/// Hands the connector only addresses that were checked, so that a second look-up with another answer
-/// (DNS rebinding) cannot happen.
+/// Gives the connector only checked addresses, so that a second look-up with another answer (DNS rebinding) is
+/// impossible.
 struct PublicOnly(Resolver);
 
 impl Resolve for PublicOnly {
@@ -281,7 +282,7 @@ impl Resolve for PublicOnly {
         let all = self.0.resolve(name);
         Box::pin(async move {
             let found: Vec<_> = all.await?.collect();
-            // One private address among public ones is a sign of tricks: refuse them all.
+            // One private address among public ones suggests an attack: refuse them all.
             if found.is_empty() || !found.iter().all(|address| is_public(address.ip())) {
                 return Err(NoPublicAddress.into());
             }

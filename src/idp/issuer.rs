@@ -1,4 +1,4 @@
-//! Checks an identity provider when an administrator saves it, item by item.
+//! Checks an identity provider, item by item, when an administrator saves it.
 
 use url::Url;
 
@@ -8,12 +8,12 @@ use super::fetch::{FetchError, Fetcher};
 use super::key_set::KeySet;
 use crate::model::identity_provider::Provider;
 
-/// The checks as far as they came, and what they found.
+/// The checks as far as they got, and their results.
 #[derive(Debug)]
 pub struct Inspection {
-    /// In their order; the last one is the one that failed, if one did.
+    /// The checks in order. If one failed, it is the last.
     pub checks: Vec<Check>,
-    /// Where the keys are; none when a check failed.
+    /// The address of the keys; none when a check failed.
     pub jwks_uri: Option<String>,
 }
 
@@ -24,19 +24,19 @@ pub struct Proposed<'a> {
     pub issuer: &'a str,
     /// Our own issuer identifier.
     pub own: &'a str,
-    /// Whether who asks may learn no more about the network than that something cannot be reached.
+    /// Whether the asker may learn about the network only that something cannot be reached.
     pub confined: bool,
 }
 
 impl Proposed<'_> {
-    /// The error as it is told to who asks; operators find it in the log.
+    /// The error as the asker may see it; operators find the full one in the log.
     fn told(&self, error: FetchError) -> FetchError {
         tracing::info!(issuer = self.issuer, %error, "cannot check an identity provider");
         if self.confined { error.confined() } else { error }
     }
 }
 
-/// Judges an issuer. The fetcher is that of its teamspace.
+/// Checks an issuer. The fetcher is the one for its teamspace.
 pub async fn inspect(fetcher: &Fetcher, proposed: Proposed<'_>) -> Inspection {
     let mut inspection = Inspection { checks: Vec::new(), jwks_uri: None };
     if let Err(failed) = run(fetcher, proposed, &mut inspection).await {
@@ -62,7 +62,7 @@ async fn run(fetcher: &Fetcher, proposed: Proposed<'_>, inspection: &mut Inspect
     Ok(())
 }
 
-/// OpenID Connect Discovery §3: https, a host, no query, no fragment; ours adds: a public address.
+/// OpenID Connect Discovery §3: https, a host, no query, no fragment. We add: a public address.
 fn check_url(fetcher: &Fetcher, issuer: &str) -> Result<Check, Check> {
     let fail = |step, why: &str| Finding::failed(step, format!("The issuer {why}."));
     let failed = |finding| Check::of("issuer_url", finding);
@@ -82,7 +82,7 @@ fn check_url(fetcher: &Fetcher, issuer: &str) -> Result<Check, Check> {
     Ok(Check::passed("issuer_url", "The issuer is an https URL."))
 }
 
-/// Shows the address with https, where all that is wrong is http.
+/// Suggests the address with https, if only http is wrong.
 fn with_https(issuer: &str, finding: Finding) -> Finding {
     match issuer.strip_prefix("http://") {
         Some(rest) => finding.compared(format!("https://{rest}"), issuer),
@@ -90,7 +90,7 @@ fn with_https(issuer: &str, finding: Finding) -> Finding {
     }
 }
 
-/// draft-ietf-oauth-identity-assertion-authz-grant §9.3: our own tokens are no assertions.
+/// draft-ietf-oauth-identity-assertion-authz-grant §9.3: our own tokens are not assertions.
 fn check_not_self(issuer: &str, own: &str) -> Result<Check, Check> {
     let code = "issuer_not_self";
     if issuer.trim_end_matches('/') == own {
@@ -129,7 +129,7 @@ fn check_own_server(provider: Provider, issuer: &str) -> Result<Check, Check> {
     Ok(Check::passed(code, "The issuer is not a custom authorization server."))
 }
 
-/// Shows the issuer without its path, which is what should have been entered.
+/// Suggests the issuer without its path, which should have been entered.
 pub fn without_path(issuer: &str, finding: Finding) -> Finding {
     match Url::parse(issuer) {
         Ok(url) => finding.compared(url.origin().ascii_serialization(), issuer),
@@ -179,7 +179,7 @@ fn check_keys(keys: &KeySet) -> Check {
     }
 }
 
-/// Identity providers need not say that they issue ID-JAGs, so this only warns.
+/// Identity providers need not announce that they issue ID-JAGs, so this is only a warning.
 fn check_id_jag(metadata: &Metadata) -> Check {
     let code = "id_jag_supported";
     if metadata.announces_id_jags {

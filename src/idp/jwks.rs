@@ -1,4 +1,4 @@
-//! The keys of configured issuers: fetched once, prepared once, refreshed by one request at a time.
+//! The keys of configured issuers: fetched once, prepared once, and refreshed by one request at a time.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,13 +18,13 @@ use crate::model::identity_provider::IdentityProvider;
 /// Why there is no key to verify an assertion with.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    /// The issuer publishes no key of this id that fits the algorithm; the text says what it publishes.
+    /// The issuer publishes no key with this id that fits the algorithm. The text says which keys it publishes.
     #[error("{0}")]
     Unknown(String),
-    /// Nothing usable is cached, and the issuer cannot be asked.
+    /// No usable key is cached, and the issuer cannot be reached.
     #[error("the issuer's keys cannot be had")]
     Unreachable,
-    /// They are being asked for, and enough requests wait for them.
+    /// The keys are being fetched, and enough requests wait for them already.
     #[error("too many requests wait for the issuer's keys")]
     Busy,
 }
@@ -40,20 +40,20 @@ pub enum RefreshError {
     NoUsableKey(#[from] NoUsableKey),
 }
 
-/// Most requests that wait for the keys of one issuer. Each of them holds a place among all that are worked on at
-/// once: an issuer that does not answer must not take everybody's.
+/// The most requests that wait for the keys of one issuer. Each of them holds a slot of the gate, and an issuer that
+/// does not answer must not use up all slots.
 const MAX_WAITING: usize = 64;
 
 /// Keys, and how long they are good.
 struct Cached {
     keys: KeySet,
     fetched: Moment,
-    /// For how many seconds they are used without asking again.
+    /// How many seconds the keys are used without asking again.
     max_age: i64,
 }
 
 impl Cached {
-    /// Whether nobody need be asked. After a step back of the clock their age is doubtful.
+    /// Whether the keys can be used without asking. After the clock was set back, their age is doubtful.
     fn is_fresh(&self, clock: &dyn Clock) -> bool {
         self.fetched.age(clock) < self.max_age && !self.fetched.is_before_step_back(clock)
     }
@@ -61,18 +61,18 @@ impl Cached {
 
 /// The cache entry of one issuer.
 struct Entry {
-    /// The slug of the teamspace that believes it: which private origins may be asked depends on it.
+    /// The slug of the teamspace that trusts it. It decides which private origins may be asked.
     teamspace: String,
-    /// Where its keys come from: a request that began under an older configuration must not leave keys
-    /// of the old place behind for the new one.
+    /// The source of its keys: a request that began under an older configuration must not leave the old keys behind
+    /// for the new source.
     jwks_uri: String,
     keys: ArcSwapOption<Cached>,
-    /// When keys were last asked for; held while asking, so that there is one request at a time.
+    /// The time of the last request for keys; held while asking, so that only one request is under way.
     asked_at: Arc<AsyncMutex<Option<Moment>>>,
     waiting: Semaphore,
 }
 
-/// The cache over all issuers. Issuers do not wait for one another.
+/// The cache for all issuers. Issuers do not wait for one another.
 #[derive(Clone)]
 pub struct IssuerKeys {
     fetcher: Fetcher,
@@ -109,7 +109,7 @@ impl IssuerKeys {
         }
     }
 
-    /// Forgets an issuer, whose configuration has changed.
+    /// Forgets an issuer whose configuration has changed.
     pub fn forget(&self, issuer: &str) {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner).remove(issuer);
     }
@@ -140,8 +140,8 @@ impl IssuerKeys {
         (!found.is_empty()).then_some(found)
     }
 
-    /// Asks the issuer, unless somebody did within the interval. While another request is asking, this one
-    /// waits only if it has no usable key at all, so that a slow issuer delays one sign-in, not all.
+    /// Asks the issuer, unless somebody did so within the interval. While another request is asking, this one waits
+    /// only if it has no usable key at all: a slow issuer delays one sign-in, not all of them.
     async fn refresh(
         &self,
         entry: &Arc<Entry>,
@@ -164,7 +164,7 @@ impl IssuerKeys {
         }
         *asked_at = Some(Moment::now(&*self.clock));
         let (cache, entry, provider) = (self.clone(), Arc::clone(entry), provider.clone());
-        // In a task of its own: a client that goes away must not take along what others wait for.
+        // This runs as a separate task: a client that hangs up must not cancel what others wait for.
         let asking = tokio::spawn(async move {
             match cache.fetch(&entry.teamspace, &provider).await {
                 Ok(set) => entry.keys.store(Some(Arc::new(set))),
@@ -185,12 +185,12 @@ impl IssuerKeys {
         set.as_ref().is_some_and(|set| self.is_usable(set) && !set.keys.candidates(kid, alg).is_empty())
     }
 
-    /// Whether the keys may be used when the issuer cannot be asked.
+    /// Whether the keys may be used while the issuer cannot be reached.
     fn is_usable(&self, set: &Cached) -> bool {
         set.fetched.age(&*self.clock) < set.max_age + self.config.max_stale.as_secs()
     }
 
-    /// Metadata first: an issuer that has become another, or moved its keys, is not followed silently.
+    /// Fetches the metadata first: an issuer that changed its name or moved its keys is not followed silently.
     async fn fetch(&self, teamspace: &str, provider: &IdentityProvider) -> Result<Cached, RefreshError> {
         let fetcher = self.fetcher.on_behalf_of(teamspace);
         let metadata = discover(&fetcher, &provider.issuer).await?;

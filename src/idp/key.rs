@@ -1,4 +1,4 @@
-//! One public key of an issuer, prepared once, with the algorithms it may verify.
+//! One public key of an issuer, prepared once, with the algorithms that it may verify.
 
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
@@ -10,9 +10,9 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use jsonwebtoken::Algorithm;
 use serde_json::{Map, Value};
 
-/// The algorithms an assertion may be signed with: asymmetric ones only, since a public key taken for
-/// an HMAC secret would let everybody sign (RFC 8725 §3.1). `Ed25519` is the newer name of EdDSA with the one curve
-/// that we have keys of (RFC 9864 §2.2).
+/// Whether assertions may be signed with an algorithm. Only asymmetric ones: if a public key could be used as an HMAC
+/// secret, anybody could sign (RFC 8725 §3.1). `Ed25519` is the newer name of EdDSA with the only curve that we
+/// support (RFC 9864 §2.2).
 pub fn allowed_algorithm(alg: &str) -> Option<Algorithm> {
     match alg {
         "RS256" => Some(Algorithm::RS256),
@@ -27,7 +27,7 @@ pub fn allowed_algorithm(alg: &str) -> Option<Algorithm> {
 /// Their names, for people.
 pub const ALLOWED_ALGORITHMS: &str = "RS256, PS256, ES256, ES384 and EdDSA (Ed25519)";
 
-/// Why a key of a set is left out: told after "the key".
+/// Why a key of a set is left out, as the end of a sentence that begins with "the key".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unusable {
     /// The member of `keys` is a text, a number or a list.
@@ -80,14 +80,14 @@ impl Unusable {
 pub struct VerificationKey {
     /// The key's identifier in its set (RFC 7517 §4.5); none where the set gives it none.
     pub kid: Option<String>,
-    /// Parsed once for each algorithm that the key's type, curve and `alg` allow: checking a signature
-    /// parses nothing.
+    /// Parsed once for each algorithm that the key's type, curve and `alg` allow, so that checking a signature parses
+    /// nothing.
     prepared: Vec<(Algorithm, ParsedPublicKey)>,
 }
 
 impl VerificationKey {
-    /// Reads a JWK (RFC 7517). A set with keys that cannot be used stays usable: providers publish encryption keys
-    /// and new kinds beside the ones we need.
+    /// Reads a JWK (RFC 7517). An unusable key does not spoil its set: providers publish encryption keys and new kinds
+    /// beside the ones that we need.
     pub fn from_jwk(jwk: &Value) -> Result<Self, Unusable> {
         let jwk = Jwk(jwk.as_object().ok_or(Unusable::NotAnObject)?);
         if jwk.get("d").is_some() {
@@ -112,8 +112,8 @@ impl VerificationKey {
         self.prepared_for(algorithm).is_some()
     }
 
-    /// Whether this key made the signature over the message. Of ECDSA it is the fixed form, r and s side
-    /// by side (RFC 7518 §3.4).
+    /// Whether this key made the signature over the message. An ECDSA signature has the fixed form, r and s side by
+    /// side (RFC 7518 §3.4).
     pub fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         self.prepared_for(algorithm).is_some_and(|key| key.verify_sig(message, signature).is_ok())
     }
@@ -123,7 +123,7 @@ impl VerificationKey {
     }
 }
 
-/// The members of a key. One that is `null` is as good as none: some providers write all that they know of.
+/// The members of a key. `null` counts as absent: some providers write every member that they know.
 struct Jwk<'a>(&'a Map<String, Value>);
 
 impl<'a> Jwk<'a> {
@@ -175,7 +175,7 @@ impl<'a> Jwk<'a> {
         text.and_then(|text| ENGINE.decode(text).ok()).ok_or(Unusable::Missing(name))
     }
 
-    /// A point that is on the curve: parsing it checks that.
+    /// Reads a point. Parsing it checks that it is on the curve.
     fn point(
         &self,
         size: usize,
@@ -186,8 +186,8 @@ impl<'a> Jwk<'a> {
         ParsedPublicKey::new(curve, uncompressed).map_err(|_| Unusable::OffCurve)
     }
 
-    /// A number of `size` bytes. RFC 7518 §6.2.1.2 writes leading zeros; libraries that write numbers leave them out,
-    /// or put one more before a number that would look negative.
+    /// A number of `size` bytes. RFC 7518 §6.2.1.2 requires leading zeros. Some libraries drop them, or add one more
+    /// before a number that would look negative.
     fn coordinate(&self, name: &'static str, size: usize) -> Result<Vec<u8>, Unusable> {
         let written = self.bytes(name)?;
         let number = without_leading_zeros(&written);

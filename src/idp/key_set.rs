@@ -1,4 +1,4 @@
-//! The keys that an issuer publishes: those that can be used, and why the others cannot.
+//! The keys that an issuer publishes: the usable ones, and why the others are not.
 
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::key::{ALLOWED_ALGORITHMS, Unusable, VerificationKey};
 use super::shown;
 
-/// Most keys that are read of one set, and most that are tried for one kid: checking signatures against
-/// a thousand keys would be one customer's way to take everybody's CPU.
+/// The most keys that are read from one set, and that are tried for one kid: with a thousand keys, one customer could
+/// use up everybody's CPU.
 const MAX_KEYS: usize = 100;
 const MAX_CANDIDATES: usize = 4;
 /// Most keys that a text names.
@@ -66,7 +66,7 @@ impl KeySet {
         self.left_out.iter().any(|left_out| !left_out.why.is_for_something_else())
     }
 
-    /// Says which keys were left out, and why; none when all are used.
+    /// Lists the keys that were left out, and why; none when all are used.
     pub fn left_out_shown(&self) -> Option<String> {
         let said = self.left_out.iter().take(MAX_NAMED).map(|LeftOut { kid, why }| match kid {
             Some(kid) => format!("the key {} {why}", shown(kid)),
@@ -80,7 +80,7 @@ impl KeySet {
         (!said.is_empty()).then(|| said.join("; "))
     }
 
-    /// The keys to try: those of that kid; without a kid, the only one that fits.
+    /// The keys to try: those with the given kid, or without a kid the only one that fits.
     pub fn candidates(&self, kid: Option<&str>, algorithm: Algorithm) -> Vec<Arc<VerificationKey>> {
         let fitting = self.keys.iter().filter(|key| key.fits(algorithm));
         let Some(kid) = kid else {
@@ -90,7 +90,7 @@ impl KeySet {
         let named = fitting.filter(|key| key.kid.as_deref() == Some(kid));
         let named: Vec<_> = named.take(MAX_CANDIDATES).cloned().collect();
         match self.keys.as_slice() {
-            // A key need not have a kid (RFC 7517 §4.5): the only one of a set is the one that is meant.
+            // A key need not have a kid (RFC 7517 §4.5): the only key of a set is the one that is meant.
             [only] if only.kid.is_none() && only.fits(algorithm) && self.why_left_out(kid).is_none() => {
                 vec![Arc::clone(only)]
             }
@@ -103,7 +103,7 @@ impl KeySet {
         found.map(|left_out| &left_out.why)
     }
 
-    /// Says why there is no candidate, for the administrator of the issuer's teamspace.
+    /// Explains why no key fits, for the administrator of the issuer's teamspace.
     pub fn why_none(&self, kid: Option<&str>, algorithm: Algorithm) -> String {
         let Some(kid) = kid else {
             let fitting = self.keys.iter().filter(|key| key.fits(algorithm)).count();

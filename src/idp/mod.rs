@@ -1,5 +1,5 @@
-//! Talking to the enterprise's identity provider: its metadata, its keys, and the guarded HTTP client
-//! that everything from outside comes through.
+//! Talks to enterprises' identity providers: their metadata, their keys, and the guarded HTTP client for everything
+//! from outside.
 
 pub mod address;
 pub(crate) mod checks;
@@ -10,7 +10,7 @@ pub(crate) mod jwks;
 pub mod key;
 pub mod key_set;
 
-/// Another side's text in a message: short, and in one line of printable ASCII.
+/// A foreign text for a message: short, and in one line of printable ASCII.
 fn shown(text: &str) -> String {
     let cut: String = text.chars().take(100).collect();
     format!("\"{}\"", cut.escape_default())

@@ -1,5 +1,6 @@
-//! How much of the admin API and the console one token or session may use: requests and changes in a minute, requests at once, and for a teamspace
-//! what is slow or heavy (checks of an identity provider, explanations) at once.
+//! How much of the admin API and the console one token or session may use: requests and changes per minute, and
+//! requests at once. Slow and heavy requests (checks of an identity provider, explanations) are also limited for each
+//! teamspace.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -12,15 +13,15 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use super::{Limited, wait};
 use crate::config;
 
-/// Checks and explanations of one teamspace, or of one operator, that may be under way at once.
+/// The most checks and explanations of one teamspace, or of one operator, under way at once.
 const HEAVY_AT_ONCE: usize = 2;
 const HEAVY_AT_ONCE_OF_OPERATOR: usize = 16;
-/// When whoever has too many requests under way may come again, in seconds.
+/// When a caller with too many requests under way may try again, in seconds.
 const SOON: u64 = 1;
 
 type Rate = DefaultKeyedRateLimiter<String>;
 
-/// The one whose budget a request counts against: the holder of a token, or a session of the console.
+/// The owner of a budget: the holder of a token, or a session of the console.
 #[derive(Debug, Clone, Copy)]
 pub struct Holder<'a> {
     /// The id of the token or session.
@@ -43,16 +44,17 @@ pub struct Budgets {
     operator: Allowance,
     under_way: Arc<Places>,
     heavy: Arc<Places>,
-    /// Until when a secret whose holder has used up their requests is not even looked up, by its digest.
+    /// Digests of secrets whose holders have used up their requests, with the end of the block: these are not even
+    /// looked up.
     blocked: Mutex<HashMap<String, Instant>>,
     clock: DefaultClock,
 }
 
-/// How many requests are under way, by whose they are.
+/// The number of requests under way for each holder.
 #[derive(Debug, Default)]
 struct Places(Mutex<HashMap<String, usize>>);
 
-/// A place for one request; it is given back when it is dropped.
+/// A slot for one request; it is released when dropped.
 #[derive(Debug)]
 pub struct Place {
     places: Arc<Places>,
@@ -86,7 +88,7 @@ impl Budgets {
         }
     }
 
-    /// Refuses a secret whose holder has used up their requests, before the database is asked for it.
+    /// Refuses a secret whose holder has used up their requests, before the database is asked about it.
     pub fn check_blocked(&self, digest: &str) -> Result<(), Limited> {
         let mut blocked = self.blocked.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(until) = blocked.get(digest) else { return Ok(()) };
@@ -116,12 +118,12 @@ impl Budgets {
         }
     }
 
-    /// A place for something slow or heavy in a teamspace, which its people share.
+    /// Takes a slot for something slow or heavy in a teamspace, which its people share.
     pub fn enter_heavy(&self, teamspace_id: &str) -> Result<Place, Limited> {
         self.heavy.take(teamspace_id, HEAVY_AT_ONCE)
     }
 
-    /// The same for an operator, whom no teamspace keeps from looking at it.
+    /// Takes such a slot for an operator, who does not compete with the teamspace's people.
     pub fn enter_heavy_as_operator(&self, holder_id: &str) -> Result<Place, Limited> {
         self.heavy.take(holder_id, HEAVY_AT_ONCE_OF_OPERATOR)
     }

@@ -1,5 +1,5 @@
-//! How many connections are open at once. One beyond that is closed at once, so that descriptors are left for the
-//! database, for files and for what is fetched.
+//! Limits open connections. One too many is closed at once, so that descriptors are left for the database, files and
+//! outbound requests.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -11,12 +11,12 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use super::budget_of;
 use crate::config;
 
-/// Descriptors that are not for connections: the database's, log streams', those of fetches and of looking up their
-/// hosts (see [`crate::resolver`]), and some to spare.
+/// Descriptors that are not for connections: for the database, log streams, fetches and host look-ups (see
+/// [`crate::resolver`]), and some spare ones.
 const RESERVE: usize = 512;
 
-/// Raises the limit of open files to the most that this process may have, and tells the limit. It stays as it is
-/// where the system does not let it be raised.
+/// Raises the limit on open files to the most that this process may have, and returns it. If the system does not allow
+/// that, the limit stays.
 pub fn raise_descriptor_limit() -> Option<u64> {
     let limit = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })
@@ -43,7 +43,7 @@ pub struct Connections {
 }
 
 impl Connections {
-    /// As many as are configured and the limit of open files has room for.
+    /// The configured limit, or less if the limit on open files is too low.
     pub fn new(config: &config::Connections) -> Self {
         let files = descriptor_limit().and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
         let room = files - RESERVE.min(files / 2);
@@ -61,7 +61,7 @@ impl Connections {
         }
     }
 
-    /// A place for a connection from this address, if one is free; it is given back when it is dropped.
+    /// Takes a slot for a connection from this address, if one is free; it is released when dropped.
     pub fn enter(self: &Arc<Self>, peer: IpAddr) -> Option<Place> {
         if self.open.fetch_add(1, Ordering::Relaxed) >= self.most {
             self.open.fetch_sub(1, Ordering::Relaxed);

@@ -14,15 +14,14 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use super::{Limited, budget_of, wait};
 use crate::config::RateLimit;
 
-/// Whose failed authentications are counted together: those that name one client at one address, whether it
-/// is registered or not, so that the limit does not tell which ids are. A hash with a secret start, since
-/// the names are the callers' own.
+/// The key by which failed authentications are counted: one client id at one address, registered or not, so that the
+/// limit does not show which ids exist. It is a hash with a secret seed, since callers choose the names.
 type AuthenticationKey = u64;
 
-/// The limits in force; one that is 0 is absent.
+/// The limits in force; a limit of 0 is absent.
 pub struct Limits {
     failures: Option<DefaultKeyedRateLimiter<AuthenticationKey, StateInformationMiddleware>>,
-    /// Until when a key that has used up its budget is not even heard.
+    /// Keys that have used up their budget, with the end of the block.
     blocked: Mutex<HashMap<AuthenticationKey, Instant>>,
     hasher: RandomState,
     /// Exchanges by client, issuer, tenant and subject.
@@ -47,7 +46,7 @@ impl Limits {
         }
     }
 
-    /// Whether whoever names this client may try to authenticate from this address.
+    /// Checks whether a caller who names this client may try to authenticate from this address.
     pub fn check_authentication(&self, claimed: &str, address: IpAddr) -> Result<(), Limited> {
         if self.failures.is_none() {
             return Ok(());
@@ -67,7 +66,7 @@ impl Limits {
     pub fn note_failed_authentication(&self, claimed: &str, address: IpAddr) {
         let Some(failures) = &self.failures else { return };
         let key = self.hasher.hash_one((claimed, budget_of(address)));
-        // The last failure that the budget allows closes the door, not the first one beyond it.
+        // The last failure within the budget starts the block, not the first one beyond it.
         let closed = match failures.check_key(&key) {
             Ok(state) if state.remaining_burst_capacity() > 0 => return,
             Ok(state) => state.quota().replenish_interval(),

@@ -1,10 +1,10 @@
-//! How many requests are worked on at once. Beyond that a request is refused at once, which costs little.
+//! Limits the requests under way. Beyond the limit a request is refused at once, which costs little.
 //!
-//! Nobody takes the place of somebody else: exchanges, operators, teamspaces' tokens and strangers at the admin API,
-//! and the console each have their own. Documents need none, since they take no time.
+//! Each kind of caller has its own slots: exchanges, operators, teamspaces' tokens, strangers at the admin API, and
+//! the console. Documents need none, since they take no time.
 //!
-//! When many places are taken, whoever gets one first lets all others who are waiting come as far (see
-//! [`crate::web::server`]): that is how the bound also counts those who wait for the processor.
+//! When many slots are taken, a request that gets one first lets all other waiting requests get as far (see
+//! [`crate::web::server`]). That is how the limit also counts requests that wait for the processor.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -23,34 +23,33 @@ use super::connections::Connections;
 use crate::config::Config;
 use crate::random::digest;
 
-/// Exchanges at once for each core: some twenty milliseconds of work.
+/// Exchanges at once for each core: about twenty milliseconds of work.
 const EXCHANGES_PER_CORE: usize = 256;
 /// So many exchanges for each core are many.
 const MANY_PER_CORE: usize = 48;
 /// Requests at once of operators, and as many of teamspaces' tokens.
 const ADMINISTRATORS: usize = 128;
-/// Requests at once to the admin API with a token that has not been found good yet. Each of them looks into the
-/// database.
+/// Requests at once to the admin API with a token that is not known to be good yet. Each of them reads the database.
 const STRANGERS: usize = 64;
 /// Requests at once to the console.
 const CONSOLE: usize = 64;
-/// Bodies that are being read at once, of 64 KiB at the most.
+/// Bodies being read at once, of at most 64 KiB each.
 const BODIES: usize = 4096;
 /// Connections at once to the private listener.
 const PRIVATE_CONNECTIONS: usize = 64;
 
-/// The same words as for everything else that is out of order for now.
+/// The same words as for everything else that is temporarily unavailable.
 const BODY: &str =
     r#"{"error":"temporarily_unavailable","error_description":"Temporarily unavailable; try again later."}"#;
 
-/// The kind of caller at the admin API, as far as its places are concerned.
+/// The kind of caller at the admin API, for choosing a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Caller {
     Operator,
     Teamspace,
 }
 
-/// The token of the one Authorization header, whose scheme is case-insensitive (RFC 9110 §11.1).
+/// The token of the only Authorization header, whose scheme is case-insensitive (RFC 9110 §11.1).
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return None };
@@ -74,9 +73,9 @@ pub struct Gate {
     strangers: Arc<Semaphore>,
     console: Arc<Semaphore>,
     bodies: Arc<Semaphore>,
-    /// Digests of admin tokens that were good when they were last used. Only the choice of a place depends on it.
+    /// Digests of admin tokens that were good when last used. Only the choice of a slot depends on them.
     known: RwLock<HashMap<String, Caller>>,
-    /// With so many places left, or fewer, many exchanges are under way.
+    /// With this many slots left or fewer, many exchanges are under way.
     few_left: usize,
     refused: AtomicU64,
     stopping: AtomicBool,
@@ -102,7 +101,7 @@ impl Gate {
         Self::with(Connections::new(&config.connections), prefix)
     }
 
-    /// In front of the private listener, whose few connections are not at the expense of the others.
+    /// A gate for the private listener, whose few connections do not compete with the others.
     pub fn private() -> Self {
         Self::with(Connections::with_limits(PRIVATE_CONNECTIONS, 0), "")
     }
@@ -128,7 +127,7 @@ impl Gate {
         }
     }
 
-    /// A place for one request, if it needs one and one is free; it is given back when it is dropped.
+    /// Takes a slot for one request, if it needs one and one is free; it is released when dropped.
     pub fn enter(&self, request: &Request) -> Result<Option<OwnedSemaphorePermit>, Full> {
         let path = request.uri().path();
         if path == self.token_path {
@@ -148,14 +147,14 @@ impl Gate {
         self.take(places).map(Some)
     }
 
-    /// The caller whose token it was when it was last found good.
+    /// The caller whose token it was when last found good.
     fn caller(&self, headers: &HeaderMap) -> Option<Caller> {
         let digest = digest(bearer(headers)?);
         self.known.read().unwrap_or_else(PoisonError::into_inner).get(&digest).copied()
     }
 
-    /// Notes what was found about a token: whose it is, or that it is not good. There are never more than there are
-    /// good tokens, and those that were deleted since.
+    /// Notes whose token it is, or that it is not good. There are never more entries than good tokens, plus those
+    /// deleted since.
     pub fn note_token(&self, digest: &str, caller: Option<Caller>) {
         if self.known.read().unwrap_or_else(PoisonError::into_inner).get(digest).copied() == caller {
             return;
@@ -167,12 +166,12 @@ impl Gate {
         };
     }
 
-    /// Whether so many exchanges are under way that others may be waiting to be looked at.
+    /// Whether so many exchanges are under way that others may be waiting.
     pub fn is_crowded(&self) -> bool {
         self.exchanges.available_permits() <= self.few_left
     }
 
-    /// A place for one body to be read, if one is free. There are many: a slow sender costs memory only.
+    /// Takes a slot for reading one body, if one is free. There are many: a slow sender costs memory only.
     pub fn receive(&self) -> Result<OwnedSemaphorePermit, Full> {
         self.take(&self.bodies)
     }
@@ -189,7 +188,7 @@ impl Gate {
         self.refused.load(Ordering::Relaxed)
     }
 
-    /// Makes answers say that their connection is closed, and the service not ready, from now on.
+    /// From now on, makes answers close their connection and the service report that it is not ready.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
     }
@@ -199,7 +198,7 @@ impl Gate {
         self.stopping.load(Ordering::Relaxed)
     }
 
-    /// The answer to a request that found no place. There is no log line: it would be most of the work.
+    /// The answer to a request that found no slot. There is no log line: it would be most of the work.
     pub fn refusal() -> Response {
         let mut response = Response::new(Body::from(BODY));
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;

@@ -1,4 +1,4 @@
-//! Bounds on whatever callers can make grow: requests, connections, rows of refusals, newcomers who wait.
+//! Bounds on everything that callers can make grow: requests, connections, rows of refusals, waiting newcomers.
 
 pub(crate) mod admin;
 pub(crate) mod connections;
@@ -31,7 +31,7 @@ impl From<Limited> for TokenError {
     }
 }
 
-/// An IPv6 customer has a whole /64, whose addresses share one budget.
+/// An IPv6 customer has a whole /64, so its addresses share one budget.
 pub fn budget_of(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
@@ -39,7 +39,7 @@ pub fn budget_of(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Tells to come again when so much time is over.
+/// Asks the caller to come back after this time.
 pub fn wait(left: Duration) -> Limited {
     Limited { retry_after: left.as_secs() + 1 }
 }

@@ -1,5 +1,5 @@
-//! Which refusals get a row of the decision log, and how many more there were. A caller who is refused must not be able
-//! to fill the disk: of each kind a few are written, and one row then says how many others were like it.
+//! Decides which refusals get a row of the decision log, and counts the others. Refused callers must not be able to
+//! fill the disk: of each kind a few are written, and one more row says how many others were like them.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -10,15 +10,15 @@ use crate::clock::UnixSeconds;
 use crate::oauth::error::Reason;
 use crate::store::sign_ins::NewSignIn;
 
-/// All strangers together get so many times the rows of one address.
+/// All strangers together get this many times the rows of one address.
 const ALL_STRANGERS: u32 = 10;
-/// Kinds that are told apart; further ones are counted by their reason alone.
+/// The most kinds that are told apart; further ones are counted by their reason alone.
 const MAX_KINDS: usize = 1024;
-/// A row that waits keeps its facts and decisions unless they have more bytes than this.
+/// A waiting row drops its facts and decisions if they have more bytes than this.
 const MAX_WAITING: usize = 16 * 1024;
 
-/// The key by which refusals are counted together. The teamspace stands for the issuer: an issuer that leads to
-/// none is the caller's invention, and so is the name of a client that has not authenticated.
+/// The key by which refusals are counted together. The teamspace stands for the issuer: a caller can invent issuers
+/// that lead to none, and client names that have not authenticated.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct RefusalKind {
     client_id: String,
@@ -36,7 +36,7 @@ impl RefusalKind {
 #[derive(Debug, Default)]
 struct Count {
     written: u32,
-    /// The first one without a row of its own, and how many more there were.
+    /// The first one without a row of its own, and the number of further ones.
     waiting: Option<Box<NewSignIn>>,
 }
 
@@ -48,7 +48,7 @@ struct Minute {
     strangers: u32,
 }
 
-/// The refusals of this process. [`Refusals::take`] begins a new minute.
+/// The refusals in this process. [`Refusals::take`] begins a new minute.
 #[derive(Debug)]
 pub struct Refusals {
     most: u32,
@@ -56,12 +56,12 @@ pub struct Refusals {
 }
 
 impl Refusals {
-    /// At most `most` rows of each kind, and of each stranger's address, in a minute.
+    /// Allows at most `most` rows per minute for each kind, and for each stranger's address.
     pub fn new(most: u32) -> Self {
         Self { most, minute: Mutex::default() }
     }
 
-    /// Whether a client's refusal is to be written now; it is counted otherwise.
+    /// Whether a client's refusal should be written now; otherwise it is counted.
     pub fn is_due(&self, record: &NewSignIn) -> bool {
         let mut minute = self.lock();
         let kind = minute.kind_of(record);
@@ -74,8 +74,8 @@ impl Refusals {
         false
     }
 
-    /// The same for a caller who has not proved to be a client: one address must not keep the others' refusals out, and
-    /// all addresses together must not fill the disk. Whoever comes too often is only counted.
+    /// The same for a caller who has not authenticated. One address must not crowd out the others' refusals, and all
+    /// addresses together must not fill the disk. Frequent ones are only counted.
     pub fn is_due_of_stranger(&self, record: &NewSignIn, address: IpAddr) -> bool {
         let mut minute = self.lock();
         if record.reason != Reason::RATE_LIMITED.as_str() && minute.admits(address, self.most) {
@@ -86,7 +86,7 @@ impl Refusals {
         false
     }
 
-    /// The rows that stand for what was counted, as written at `now`.
+    /// The rows that stand for counted refusals, dated `now`.
     pub fn take(&self, now: UnixSeconds) -> Vec<NewSignIn> {
         let minute = std::mem::take(&mut *self.lock());
         let waiting = minute.kinds.into_values().filter_map(|count| count.waiting);
@@ -138,7 +138,7 @@ impl Count {
             first.repeated = first.repeated.saturating_add(record.repeated).saturating_add(1);
             return;
         }
-        // The row stands for all of its kind, whatever name this one of them has claimed.
+        // The row stands for its whole kind, whatever name this caller has claimed.
         let mut row = record.clone();
         row.client_id.clone_from(&kind.client_id);
         row.teamspace_id.clone_from(&kind.teamspace_id);

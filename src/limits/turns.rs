@@ -1,6 +1,6 @@
-//! Turns of newcomers. Where the policies read how many seats are taken, of many who are decided on at once with one
-//! number a single one could come in, and all others would have to be decided on again: in each teamspace they come
-//! one after the other.
+//! Turns for newcomers. Where policies read the number of taken seats, many requests decided at once with the same
+//! number would let only one person in, and all others would have to be decided again. So in each teamspace newcomers
+//! come one after another.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +9,7 @@ use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
 use crate::oauth::error::{Reason, TokenError};
 
-/// Most newcomers of a teamspace that wait or have their turn: each holds a place among all requests.
+/// The most newcomers of a teamspace that wait or have their turn: each holds a slot of the gate.
 const MAX_WAITING: usize = 128;
 
 /// A newcomer's turn, until it is dropped.

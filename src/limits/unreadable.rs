@@ -1,4 +1,4 @@
-//! Callers whose address cannot be read: they share the budget of their proxy.
+//! Callers whose address cannot be read. They share the budget of their proxy.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use crate::config::ClientIpSource;
 
-/// How often it is told that addresses cannot be read.
+/// How often the log mentions that addresses cannot be read.
 const TELL_EVERY: Duration = Duration::from_secs(60);
 
-/// Requests whose header did not tell the caller's address.
+/// Counts requests whose header did not give the caller's address.
 #[derive(Default)]
 pub struct UnreadableAddresses {
     count: AtomicU64,

@@ -20,7 +20,7 @@ use crate::policy::Policies;
 /// The content type of [`Metrics::render`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Upper bounds, in seconds; the last is the longest that a request may take.
+/// Upper bounds in seconds; the last is the longest time that a request may take.
 const DURATIONS: [f64; 14] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
 
@@ -73,7 +73,7 @@ pub struct StreamMetrics {
     pub sent: Counter,
     /// Attempts that failed; each is repeated.
     pub failed: Counter,
-    /// The age of the oldest row that was not sent, in seconds.
+    /// The age of the oldest unsent row, in seconds.
     pub behind: Gauge,
 }
 
@@ -93,7 +93,7 @@ impl Default for Metrics {
         let exchanges = Family::<ExchangeLabels, Counter>::default();
         let durations = Histogram::new(DURATIONS);
         let reloads = Family::<ReloadLabels, Counter>::default();
-        // From zero on: a count that appears with its first event looks like no rise.
+        // Every count starts at zero: one that appears with its first event does not look like an increase.
         drop(exchanges.get_or_create(&ExchangeLabels { outcome: GRANTED, reason: String::new() }));
         for reason in Reason::ALL {
             let reason = (*reason).to_owned();
@@ -158,7 +158,7 @@ impl Metrics {
         }
     }
 
-    /// The text of everything that is counted, of `state`, and of the process.
+    /// Renders all counts, `state`, and the process's own metrics.
     pub fn render(&self, state: &Registry) -> Result<String, fmt::Error> {
         let mut process = Registry::default();
         process::add(&mut process);

@@ -1,8 +1,8 @@
-//! The process itself, by the names that Prometheus' own libraries use.
+//! Metrics of the process itself, under the names that Prometheus' own libraries use.
 
 use prometheus_client::registry::Registry;
 
-/// Adds what the system knows of this process, where that is told in `/proc`.
+/// Adds what `/proc` says about this process, if there is one.
 pub fn add(registry: &mut Registry) {
     #[cfg(target_os = "linux")]
     if let Err(error) = linux::add(registry) {

@@ -11,7 +11,7 @@ const MAX_TEXT: usize = 512;
 /// Most texts of a list.
 const MAX_TEXTS: usize = 100;
 
-/// The claim's value, by the type that is declared for it. One text is also a list of texts.
+/// Reads the claim's value with its declared type. One text counts as a list of one.
 pub(super) fn read(payload: &Map<String, Value>, claim: &CustomClaim) -> Read<ClaimValue> {
     let (claims, name) = (Reader::new(payload)?, claim.name.as_str());
     Ok(match claim.claim_type {

@@ -1,4 +1,4 @@
-//! The directory groups that an assertion names: all of them, or it is not known which.
+//! The directory groups that an assertion names. Either all of them are known, or none.
 
 use serde_json::{Map, Value};
 
@@ -9,9 +9,9 @@ const MAX_GROUPS: usize = 1000;
 /// The longest name of a group, in bytes.
 const MAX_NAME: usize = 1024;
 
-/// The names in the groups claim, whatever it is called. One text is one group, as it stands.
+/// Reads the names from the groups claim, whatever its name. One text is one group, exactly as it is.
 pub fn read(payload: &Map<String, Value>, claim: &str) -> Read<Vec<String>> {
-    // Microsoft says so in place of groups that have no room.
+    // Microsoft sends this claim when there are too many groups to list.
     if payload.get("hasgroups").is_some_and(|told| *told != Value::Bool(false)) {
         return Err(fault(claim, "hasgroups, which says that there are groups and not which"));
     }
@@ -33,7 +33,7 @@ pub fn read(payload: &Map<String, Value>, claim: &str) -> Read<Vec<String>> {
     names.iter().map(name).collect::<Result<_, _>>().map(Some)
 }
 
-/// Whether a text can be a group's name: a policy must be able to name what keeps somebody out.
+/// Whether a text can be a group's name. Policies must be able to name the groups that they keep out.
 fn is_group_name(text: &str) -> bool {
     (1..=MAX_NAME).contains(&text.len()) && !text.chars().any(char::is_control)
 }

@@ -1,8 +1,9 @@
 //! The claims of an ID-JAG: read with exact types, then checked.
 //!
-//! A claim is known, absent (null is absent too), or there and not to be taken whole. What decides by itself, or
-//! goes into the token, refuses the assertion then. What only policies look at, and an email or a scope that may
-//! turn out not to be needed, is kept as not known ([`Said`]): it refuses where it is read, and never counts as absent.
+//! A claim is known, absent (null counts as absent), or present but unusable. An unusable claim refuses the assertion
+//! if it decides anything by itself or goes into the token. Claims that only policies read, and an email or a scope
+//! that may turn out not to be needed, are kept as "not known" ([`Said`]): reading one refuses the request, and it
+//! never counts as absent.
 
 mod custom;
 mod expectations;
@@ -24,7 +25,7 @@ pub use groups::read as read_groups;
 pub use reader::{Fault, Said};
 use reader::{Read, Reader, missing};
 
-/// The claims we know; others are ignored (draft §3.1), but for those that would have to be obeyed.
+/// The claims that we know. Others are ignored (draft §3.1), except those that we would have to obey.
 #[derive(Debug, Clone, Default)]
 pub struct Claims {
     /// The issuer (RFC 7519 §4.1.1), byte for byte.
@@ -63,11 +64,11 @@ pub struct Claims {
     pub acr: Option<String>,
     /// The methods of the sign-in (RFC 8176); empty where the assertion names none.
     pub amr: Vec<String>,
-    /// RFC 8693 §4.1: who acts for the subject; told on, never a right.
+    /// The actors who act for the subject (RFC 8693 §4.1); passed on, and never a right.
     pub act: Option<Value>,
     /// OpenID Connect Enterprise Extensions: the token must not outlive the session at the provider.
     pub session_expiry: Option<UnixSeconds>,
-    /// Every claim, for those whose name is configured: groups and custom claims.
+    /// All claims, for those with configured names: groups and custom claims.
     rest: Map<String, Value>,
 }
 
@@ -79,7 +80,7 @@ impl Claims {
         [&self.iss, self.tenant.as_deref().unwrap_or_default(), &self.sub]
     }
 
-    /// Reads the claims of an assertion whose signature is good.
+    /// Reads the claims of an assertion with a good signature.
     pub(super) fn read(mut payload: Map<String, Value>) -> Result<Self> {
         payload.retain(|_, value| !value.is_null());
         let claims = Reader::new(&payload)?;
@@ -109,18 +110,18 @@ impl Claims {
         })
     }
 
-    /// The names in the groups claim, whatever it is called.
+    /// The names from the groups claim, whatever its name.
     pub fn groups(&self, claim: &str) -> Said<Vec<String>> {
         groups::read(&self.rest, claim).into()
     }
 
-    /// The value of a claim that the identity provider declares, by the type that it says.
+    /// The value of a claim that the identity provider's configuration declares, with its declared type.
     pub fn custom(&self, claim: &CustomClaim) -> Said<ClaimValue> {
         custom::read(&self.rest, claim).into()
     }
 
-    /// The earliest time, by our clock, at which the person can have signed in at the provider, whose clock may be
-    /// ahead by the skew. An `auth_time` after `iat` tells nothing.
+    /// The earliest time, by our clock, at which the person can have signed in at the provider. The provider's clock
+    /// may be ahead by the skew. An `auth_time` after `iat` says nothing.
     pub fn signed_in_at(&self, clock_skew: i64) -> UnixSeconds {
         let issued_at = self.issued_at();
         self.auth_time.map_or(issued_at, |at| at.min(issued_at)).saturating_sub(clock_skew)
@@ -131,7 +132,7 @@ impl Claims {
         self.iat as UnixSeconds
     }
 
-    /// From when on the assertion is refused for its age alone.
+    /// The time from which the assertion is refused for its age alone.
     pub fn dead_at(&self, clock_skew: i64) -> UnixSeconds {
         (self.exp.ceil() as UnixSeconds).saturating_add(clock_skew).saturating_add(1)
     }
@@ -148,7 +149,8 @@ impl Claims {
         self.check_times(expected)
     }
 
-    /// Exactly our issuer, alone (draft §4.4.1): never the token endpoint, never a prefix.
+    /// The audience must be exactly our issuer, and nothing else (draft §4.4.1): never the token endpoint, never a
+    /// prefix.
     fn check_audience(&self, audience: &str) -> Result<()> {
         if self.aud.len() == 1 && self.aud.first().is_some_and(|aud| aud == audience) {
             return Ok(());
@@ -174,7 +176,7 @@ impl Claims {
             let detail = format!("valid in {:.0} s; compare the clocks", start - now);
             return refuse(Reason::NOT_YET_VALID, "The assertion is not valid yet.", detail);
         }
-        // From now as well, so that an old `iat` cannot stretch it.
+        // The lifetime also counts from now, so that an old `iat` cannot stretch it.
         if self.exp - self.iat > max_lifetime || self.exp - now > max_lifetime + skew || self.exp <= self.iat
         {
             let detail = format!("lives {:.0} s; at most {max_lifetime} s", self.exp - self.iat);
@@ -192,8 +194,8 @@ pub(super) fn expectation(claim: &str, expected: &str, found: &str) -> String {
     format!("{claim}: expected {}, got {}{remark}", shown(expected), shown(found))
 }
 
-/// A bound assertion without its proof, and details that nobody processes, must not become a plain
-/// token (draft §9.8, §4.4.1; RFC 9396 §5).
+/// A bound assertion without its proof, or details that nobody processes, must not become a plain token (draft §9.8,
+/// §4.4.1; RFC 9396 §5).
 fn refuse_what_must_be_obeyed(payload: &Map<String, Value>) -> Result<()> {
     if payload.contains_key("cnf") {
         return Err(TokenError::invalid_grant(

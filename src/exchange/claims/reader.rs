@@ -1,11 +1,11 @@
-//! Typed access to the claims of an assertion, and what becomes of a claim that cannot be taken whole.
+//! Typed access to the claims of an assertion, including claims that cannot be used.
 
 use serde_json::{Map, Value};
 
 use crate::clock::UnixSeconds;
 use crate::oauth::error::{CLAIM_MALFORMED, Reason, TokenError, shown};
 
-/// The largest time that is taken for one: the year 9999.
+/// The largest accepted time: the year 9999.
 const MAX_TIME: f64 = 253_402_300_799.0;
 
 /// What an assertion says about something.
@@ -16,16 +16,17 @@ pub enum Said<T> {
     Absent,
     /// The claim's value, of the form that is expected.
     Known(T),
-    /// There is a claim, but it cannot be taken whole.
+    /// There is a claim, but its value cannot be used.
     NotKnown(Fault),
 }
 
-/// Why a claim cannot be taken: what was expected, and what kind of value came. It never holds the value itself.
+/// Why a claim cannot be used: what was expected, and what kind of value came. It never holds the value itself.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Fault(String);
 
-/// A claim that was read. A caller that needs it refuses the fault; one that does not keeps it as [`Said`].
+/// The result of reading a claim. A caller that needs the claim refuses on a fault; one that does not keeps it as
+/// [`Said`].
 pub type Read<T> = Result<Option<T>, Fault>;
 
 impl<T> Said<T> {
@@ -53,7 +54,7 @@ impl<T> Said<T> {
         }
     }
 
-    /// The value, where it is needed: one that is not known refuses.
+    /// The value for a caller that needs it: an unusable claim is an error.
     pub fn needed(&self) -> Result<Option<&T>, TokenError> {
         self.fault().map_or(Ok(self.known()), |fault| Err(fault.clone().into()))
     }
@@ -70,7 +71,7 @@ impl<T> From<Read<T>> for Said<T> {
 }
 
 impl Fault {
-    /// `name` may be configured by an administrator; everything else is our own text.
+    /// Describes a fault. `name` may be configured by an administrator; everything else is our own text.
     pub(super) fn new(name: &str, expected: &str, got: &str) -> Self {
         let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         let name = if plain { name.to_owned() } else { shown(name) };
@@ -88,7 +89,7 @@ impl From<Fault> for TokenError {
     }
 }
 
-/// What kind of value it is, in words: the value may be somebody's personal data.
+/// The kind of a value, in words: the value itself may be personal data.
 pub(super) fn kind(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),
@@ -112,7 +113,7 @@ pub(super) fn shallow(value: &Value) -> String {
 /// Typed access to a claims object.
 pub(super) struct Reader<'a> {
     claims: &'a Map<String, Value>,
-    /// The claims that are told in another place (OpenID Connect Core §5.6.2).
+    /// The claims whose values are elsewhere (OpenID Connect Core §5.6.2).
     elsewhere: Option<&'a Map<String, Value>>,
 }
 
@@ -126,7 +127,7 @@ impl<'a> Reader<'a> {
         Ok(Self { claims, elsewhere })
     }
 
-    /// The claim's value. Nobody fetches what is told in another place, so such a claim cannot be taken.
+    /// The claim's value. We do not fetch values that are elsewhere, so such a claim cannot be used.
     pub fn get(&self, name: &str) -> Read<&'a Value> {
         match self.elsewhere.is_some_and(|names| names.contains_key(name)) {
             true => Err(Fault::new(name, "in the assertion itself", "a reference in _claim_names")),
@@ -143,7 +144,7 @@ impl<'a> Reader<'a> {
     pub fn text(&self, name: &str, max: usize) -> Read<String> {
         let Some(value) = self.get(name)? else { return Ok(None) };
         match value {
-            // No database that we speak takes NUL in a text.
+            // PostgreSQL cannot store NUL in a text.
             Value::String(text) if (1..=max).contains(&text.len()) && !text.contains('\0') => {
                 Ok(Some(text.clone()))
             }
@@ -155,7 +156,7 @@ impl<'a> Reader<'a> {
         self.text(name, max)?.ok_or_else(|| missing(name))
     }
 
-    /// NumericDate (RFC 7519 §2): a number of seconds, possibly with a fraction.
+    /// A NumericDate (RFC 7519 §2): a number of seconds, possibly with a fraction.
     pub fn time(&self, name: &str) -> Read<f64> {
         let time = |value: &Value| value.as_f64().filter(|time| (0.0..=MAX_TIME).contains(time));
         self.taken(name, "a number of seconds since 1970", time)
