@@ -17,15 +17,15 @@ pub enum Action {
     GrantResource,
     /// May the token carry this scope? Asked once for each scope.
     GrantScope,
-    /// What somebody wants to do in the console or by the admin API.
+    /// An action in the console or through the admin API.
     #[serde(untagged)]
     Console(ConsoleAction),
 }
 
-/// Declares the console's actions, each with its name in the schema and what it can be asked of.
+/// Declares the console's actions, each with its name in the schema and its scope.
 macro_rules! console_actions {
     ($($(#[$about:meta])* $variant:ident = $name:literal on $on:ident;)+) => {
-        /// What somebody may want to do in the console or by the admin API.
+        /// An action in the console or through the admin API.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum ConsoleAction {
             $($(#[$about])* #[serde(rename = $name)] $variant,)+
@@ -103,19 +103,19 @@ console_actions! {
     ChangeSystem = "console:ChangeSystem" on Deployment;
 }
 
-/// What an action of the console can be asked of.
+/// The scope that an action of the console can be asked about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConsoleScope {
     /// One teamspace.
     Teamspace,
     /// The deployment as a whole.
     Deployment,
-    /// Of one teamspace, or of the deployment and so of all.
+    /// One teamspace, or the deployment and so all of them.
     Both,
 }
 
 impl ConsoleScope {
-    /// Whether it can be asked of one teamspace, or else of the deployment.
+    /// Whether it can be asked about one teamspace, or else about the deployment.
     pub const fn covers(self, of_teamspace: bool) -> bool {
         match self {
             Self::Teamspace => of_teamspace,
@@ -149,7 +149,7 @@ impl Action {
         }
     }
 
-    /// Whether it is about the console, and not about a sign-in.
+    /// Whether it is about the console rather than a sign-in.
     pub const fn is_console(self) -> bool {
         matches!(self, Self::Console(_))
     }

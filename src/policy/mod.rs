@@ -1,6 +1,6 @@
-//! Cedar policies: read, validated strictly, asked, and kept up to date.
+//! Cedar policies: read, validated strictly, evaluated, and kept up to date.
 //!
-//! The modules stand below in layers, bottom up, as those of the library do; a test checks it.
+//! The modules below are listed in layers, bottom up, like those of the library; a test checks that.
 
 mod action;
 

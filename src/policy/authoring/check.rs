@@ -1,4 +1,4 @@
-//! Everything that is wrong with a directory of policies, told at once.
+//! Everything that is wrong with a directory of policies, reported at once.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ pub struct Findings {
     pub files: usize,
     /// How many policies they have.
     pub policies: usize,
-    /// Whether its policies decide about the console; else those that come with the service do. None: not known.
+    /// Whether its policies decide about the console; if not, the shipped ones do. None when unknown.
     pub decides_console: Option<bool>,
     /// The problems by file and place.
     pub problems: Vec<Problem>,
@@ -30,7 +30,7 @@ impl Findings {
     }
 }
 
-/// Reads, parses, validates and lints as much as there is, and looks at the format.
+/// Reads, parses, validates and lints as much as possible, and checks the format.
 pub fn check(dir: &Path, schema: &Path) -> Findings {
     let mut problems = Vec::new();
     let schema = source::read_file(schema).map_err(|problem| problems.push(problem)).ok();

@@ -21,12 +21,12 @@ pub struct ChangedItem {
     pub differences: Vec<Difference>,
 }
 
-/// The cases or sign-ins that were compared, and those that change.
+/// The compared cases or sign-ins, and those that change.
 #[derive(Debug, Default, Serialize)]
 pub struct Replayed {
     /// How many were compared.
     pub total: usize,
-    /// Sign-ins of a time when facts were not recorded, or refused before policies were asked.
+    /// Sign-ins that cannot be replayed: recorded before facts were kept, or refused before policies were asked.
     pub without_facts: usize,
     /// Those whose answers differ.
     pub changed: Vec<ChangedItem>,
@@ -36,7 +36,7 @@ pub struct Replayed {
 }
 
 impl Replayed {
-    /// Whether there was something, and nothing of it could be replayed.
+    /// Whether there were any, but none of them could be replayed.
     pub fn is_blind(&self) -> bool {
         self.total > 0 && self.without_facts == self.total
     }
@@ -75,7 +75,7 @@ pub struct ActionAnswer {
 pub enum Direction {
     /// For no request at all; proved.
     No,
-    /// For this request; it was asked again of the ordinary authorizer.
+    /// For this request, which the ordinary authorizer has confirmed.
     Yes(WideningExample),
     /// The solver did not answer, for this reason.
     Undecided(String),
@@ -98,7 +98,7 @@ impl Widening {
         self.actions.iter().any(|answer| matches!(answer.wider, Direction::Yes(_)))
     }
 
-    /// Why it is not known whether NEW is wider; none when it is.
+    /// Why it is unknown whether NEW is wider; none when it is known.
     pub fn undecided(&self) -> Option<String> {
         let open = self.actions.iter().find_map(|answer| match &answer.wider {
             Direction::Undecided(why) => Some(format!("{}: {why}", answer.action.name())),
@@ -122,12 +122,12 @@ pub fn replay_cases(old: &CompiledPolicies, new: &CompiledPolicies, cases: &[Cas
     replayed
 }
 
-/// Replays recorded sign-ins one by one and gathers those whose answers differ in the same way.
+/// Replays recorded sign-ins one by one, and groups those whose answers differ in the same way.
 pub struct SignInReplay<'a> {
     old: &'a CompiledPolicies,
     new: &'a CompiledPolicies,
     replayed: Replayed,
-    /// Where each kind of change stands among those that were found.
+    /// The position of each kind of change in the list.
     kinds: BTreeMap<String, usize>,
 }
 
@@ -137,7 +137,7 @@ impl<'a> SignInReplay<'a> {
         Self { old, new, replayed: Replayed::default(), kinds: BTreeMap::new() }
     }
 
-    /// Replays one. `id` names it, `facts` is what the log has.
+    /// Replays one sign-in. `id` names it, `facts` is the record from the log.
     pub fn add(&mut self, id: &str, facts: &str) {
         self.replayed.total += 1;
         let Ok(recorded) = serde_json::from_str::<RecordedFacts>(facts) else {
@@ -151,7 +151,7 @@ impl<'a> SignInReplay<'a> {
         if differences.is_empty() {
             return;
         }
-        // Alike are those with the same questions, answers and policies.
+        // Sign-ins with the same questions, answers and policies are alike.
         let kind = serde_json::to_string(&differences).unwrap_or_default();
         match self.kinds.get(&kind).and_then(|index| self.replayed.changed.get_mut(*index)) {
             Some(known) => known.count += 1,
@@ -174,7 +174,7 @@ impl<'a> SignInReplay<'a> {
     }
 }
 
-/// The cases of both sides; where both have one of a name in files of the same name, the new one.
+/// The cases of both sides. If both have a case of one name in files of one name, the new one is used.
 pub fn cases_of(old: Vec<Case>, new: Vec<Case>) -> Vec<Case> {
     let key = |case: &Case| (case.file.file_name().map(OsStr::to_owned), case.name.clone());
     let known: BTreeSet<_> = new.iter().map(key).collect();

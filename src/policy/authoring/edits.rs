@@ -1,4 +1,4 @@
-//! The effect of a change on each policy, and the edits that could permit more.
+//! The effect of a change on each policy, and the changes that could permit more.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -17,7 +17,7 @@ pub struct Edits {
     pub changed: Vec<String>,
 }
 
-/// A policy whose change could permit more: a forbid that is gone or another, a permit that is new or another.
+/// A policy whose change could permit more: a removed or changed forbid, a new or changed permit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Loosening {
     pub policy: String,
@@ -32,7 +32,7 @@ impl fmt::Display for Loosening {
     }
 }
 
-/// The policies that took part in what was replayed, where a change of them could permit more.
+/// The policies that took part in a replay, as far as changing them could permit more.
 #[derive(Debug, Default)]
 pub struct Exercised {
     /// The old set's forbids that matched.
@@ -58,7 +58,7 @@ impl Exercised {
         self.permits.extend(other.permits);
     }
 
-    /// The changes that could permit more and that nothing has put to the test.
+    /// The changes that could permit more and that the replay did not exercise.
     pub fn unexercised(&self, old: &Validated, new: &Validated) -> Vec<Loosening> {
         let mut loosenings = loosenings(old, new);
         loosenings.retain(|loosening| match loosening.effect {
@@ -79,7 +79,7 @@ fn taking_part(
     ids.filter(move |id| policies.effect(id) == Some(effect)).cloned()
 }
 
-/// The effect on each policy. A policy is the same as long as its Cedar text is.
+/// The effect on each policy. A policy is unchanged as long as its Cedar text is.
 pub fn edits(old: &Validated, new: &Validated) -> Edits {
     let (old, new) = (by_id(&old.set), by_id(&new.set));
     let without = |these: &BTreeMap<String, &Policy>, others: &BTreeMap<String, &Policy>| {

@@ -46,7 +46,7 @@ macro_rules! example {
     };
 }
 
-/// A sign-in with everything that can be known of one.
+/// A sign-in with every possible fact.
 pub fn maximal() -> Facts {
     let scopes = vec!["docs.read".to_owned(), "docs.write".to_owned()];
     request_facts!(example Facts {
@@ -64,8 +64,8 @@ pub fn maximal() -> Facts {
     })
 }
 
-/// The question that the action asks about these facts; none when it asks nothing about them, such as
-/// [`Action::AdmitMember`] of somebody who is no member, or [`Action::GrantScope`] without a candidate.
+/// The question that the action asks about these facts. None if it asks nothing about them, such as
+/// [`Action::AdmitMember`] about a non-member, or [`Action::GrantScope`] without a candidate.
 pub fn question(action: Action, facts: &Facts) -> Result<Option<Example>, FactsError> {
     let absent = matches!(facts.member, MemberFacts::Absent { .. });
     let (principal, resource, context) = match action {
@@ -94,8 +94,8 @@ fn configuration(facts: &Facts) -> Result<Example, FactsError> {
     Example::of(Action::ConfigureIssuer, between, saved.context(), saved.entities()?)
 }
 
-/// A question of the console, about the teamspace where it can be. Who is known by an email is known to belong
-/// somewhere, so that each optional fact is there once and absent once.
+/// A question of the console, about the teamspace if possible. A user with an email also belongs to a teamspace, so
+/// each optional fact is present once and absent once.
 fn console(asked: ConsoleAction, facts: &Facts) -> Result<Example, FactsError> {
     let slug = || facts.teamspace.slug.clone();
     let user = ConsoleUserFacts {
@@ -132,7 +132,7 @@ impl Example {
         context: Vec<(String, RestrictedExpression)>,
         entities: Vec<Entity>,
     ) -> Result<Self, FactsError> {
-        // A context has neither form in Cedar's interface, an entity's attributes have both.
+        // Cedar's interface gives a context in neither form, and an entity's attributes in both.
         let names: Vec<String> = context.iter().map(|(name, _)| name.clone()).collect();
         let attributes = context.into_iter().collect();
         let carrier =

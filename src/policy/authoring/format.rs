@@ -13,7 +13,7 @@ use crate::policy::source::{depth, parse};
 
 const LAYOUT: Config = Config { line_width: 80, indent_width: 2 };
 
-/// Why a file was not formatted. It is as it was.
+/// Why a file was not formatted. The file is unchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum Unformatted {
     /// It cannot be read, or it has a syntax error.
@@ -37,7 +37,7 @@ pub enum Unformatted {
     },
 }
 
-/// The files that are meant: each path itself, or the `*.cedar` files directly in it by name.
+/// Expands paths: each file itself, or the `*.cedar` files directly in a directory, by name.
 pub fn files(paths: &[PathBuf]) -> Vec<Result<PathBuf, Problem>> {
     let expand = |path: &PathBuf| match path.is_dir() {
         true => source::list(path)
@@ -47,7 +47,7 @@ pub fn files(paths: &[PathBuf]) -> Vec<Result<PathBuf, Problem>> {
     paths.iter().flat_map(expand).collect()
 }
 
-/// Formats a file, or with `dry` only looks; whether the layout differs.
+/// Formats a file, or with `dry` only checks it. Returns whether the layout differs.
 pub fn format(path: &Path, dry: bool) -> Result<bool, Unformatted> {
     let file = source::read_file(path).map_err(|problem| Unformatted::Problems(vec![problem]))?;
     let text = formatted(&file)?;
@@ -58,7 +58,7 @@ pub fn format(path: &Path, dry: bool) -> Result<bool, Unformatted> {
     Ok(differs)
 }
 
-/// Puts the text in place of the file's at once, keeping its permissions and a link to it.
+/// Replaces the file's text in one step, keeping its permissions and a link to it.
 fn replace(path: &Path, text: &str) -> std::io::Result<()> {
     let target = path.canonicalize()?;
     let dir = target.parent().unwrap_or(Path::new("/"));
@@ -70,7 +70,7 @@ fn replace(path: &Path, text: &str) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The file's text as it should be laid out: the same policies and the same comments.
+/// The file's text in the standard layout: the same policies and the same comments.
 fn formatted(file: &SourceFile) -> Result<String, Unformatted> {
     let mut problems = Vec::new();
     let policies = parse::policies(file, &mut problems);
@@ -83,7 +83,7 @@ fn formatted(file: &SourceFile) -> Result<String, Unformatted> {
     let formatted: Result<Vec<String>, _> =
         depth::with_stack(|| pieces.map(|piece| policies_str_to_pretty(piece, &LAYOUT)).collect());
     let text = formatted.map_err(|error| unsound(format!("{error:#}")))?.join("\n");
-    // Without a policy, the blank line after it stands at the beginning.
+    // Without a policy, the text begins with the blank line that would follow it.
     let text = if policies.is_empty() { text.trim_start_matches('\n').to_owned() } else { text };
     if comments(&file.text) != comments(&text) {
         return Err(unsound("formatting would lose a comment; put it before a policy or a line".to_owned()));
@@ -91,12 +91,13 @@ fn formatted(file: &SourceFile) -> Result<String, Unformatted> {
     Ok(text)
 }
 
-/// The text cut behind each policy but the last: the formatter's time grows with the square of the text it is given.
+/// Cuts the text after each policy but the last, because the formatter's time grows with the square of the text's
+/// length.
 fn pieces<'t>(text: &'t str, policies: &[Placed<'_>]) -> Vec<&'t str> {
     let (mut pieces, mut from) = (Vec::new(), 0);
     for (placed, next) in policies.iter().zip(policies.iter().skip(1)) {
         let between = text.get(placed.span.end..next.span.start).unwrap_or_default();
-        // A comment that stands behind a policy in its last line belongs to it.
+        // A comment after a policy on its last line belongs to that policy.
         let line = between.split_inclusive('\n').next().unwrap_or_default();
         let is_comment = line.trim().is_empty() || line.trim_start().starts_with("//");
         let end = placed.span.end + if is_comment { line.len() } else { between.len() };
@@ -107,12 +108,12 @@ fn pieces<'t>(text: &'t str, policies: &[Placed<'_>]) -> Vec<&'t str> {
     pieces
 }
 
-/// The comments of a text in their order, without the blanks behind them.
+/// The comments of a text in order, without trailing blanks.
 fn comments(text: &str) -> Vec<&str> {
     depth::tokens(text).map(|(_, token)| token.trim_end()).filter(|token| token.starts_with("//")).collect()
 }
 
-/// A finding when the file is not laid out as it should be.
+/// Reports a file that is not in the standard layout.
 pub(in crate::policy) fn check(file: &SourceFile) -> Option<Problem> {
     let text = match formatted(file) {
         Ok(text) if text == *file.text => return None,

@@ -1,4 +1,4 @@
-//! Tools for whoever writes policies: check, format, test cases, the effect of a change, proofs.
+//! Tools for policy authors: check, format, test cases, the effect of a change, proofs.
 
 pub mod cases;
 pub mod check;

@@ -1,5 +1,5 @@
-//! Decisions that were made before. A decision depends on nothing but the policies and the facts that they can
-//! read, so that for equal ones it is the same again.
+//! Remembers decisions. A decision depends only on the policies and the facts that they can read, so equal facts lead
+//! to the same decision.
 
 use std::collections::HashMap;
 use std::hash::BuildHasher as _;
@@ -19,12 +19,12 @@ use crate::policy::engine::decision::{Decision, decide};
 use crate::policy::engine::set::PolicyEngine;
 use crate::policy::facts::{DeclaredClaims, Facts};
 
-/// Most decisions that are kept, some 2 KiB each; when they are more it starts anew.
+/// The most decisions that are kept, about 2 KiB each; beyond that, the cache is emptied.
 const MAX_DECISIONS: usize = 4096;
-/// Longest facts and answers that are kept, as JSON, in bytes: what an assertion brings along may be long.
+/// The longest facts and answers that are kept, as JSON, in bytes: an assertion may carry long texts.
 const MAX_SIZE: usize = 4096;
 
-/// A decision, and what the decision log keeps of it for all who are decided on alike.
+/// A decision with the part of it that the decision log shares between equal sign-ins.
 #[derive(Debug)]
 pub struct RecordedDecision {
     /// The answers and what follows from them.
@@ -33,16 +33,16 @@ pub struct RecordedDecision {
     pub body: Arc<DecisionBody>,
 }
 
-/// A policy set in force with what it has decided; another set begins with nothing.
+/// A policy set in force with its remembered decisions; a new set begins with none.
 #[derive(Debug)]
 pub struct CompiledPolicies {
     engine: PolicyEngine,
-    /// By a hash of what the policies saw. Which one it is says the comparison.
+    /// The decisions by a hash of the facts that the policies saw. A comparison picks the right one.
     known: RwLock<HashMap<u64, (Facts, Arc<RecordedDecision>)>>,
     hasher: RandomState,
 }
 
-/// How remembered decisions are used, and how often one that was made again came out otherwise.
+/// How remembered decisions are used, and how many rechecks gave a different result.
 #[derive(Debug)]
 pub struct CacheControl {
     settings: PolicyCache,
@@ -56,12 +56,12 @@ impl CacheControl {
         Self { settings, hits: AtomicU64::new(0), differences: AtomicU64::new(0) }
     }
 
-    /// How many remembered decisions were not those that were made again.
+    /// How many rechecked decisions came out differently.
     pub fn differences(&self) -> u64 {
         self.differences.load(Ordering::Relaxed)
     }
 
-    /// Whether the decision that was found is to be made again: one in so many.
+    /// Whether this remembered decision is due for a recheck.
     fn is_recheck_due(&self) -> bool {
         match u64::from(self.settings.recheck_one_in) {
             0 => false,
@@ -70,7 +70,7 @@ impl CacheControl {
     }
 }
 
-/// Decides, or says again what was decided about the same.
+/// Decides, or returns the remembered decision for equal facts.
 pub fn decide_recorded(
     policies: &CompiledPolicies,
     facts: &Facts,
@@ -89,7 +89,7 @@ pub fn decide_recorded(
     made
 }
 
-/// Makes a remembered decision again. A difference is told, and the one made again takes the other's place.
+/// Makes a remembered decision again. If it differs, that is reported, and the new decision replaces the old.
 fn recheck(
     policies: &CompiledPolicies,
     facts: &Facts,
@@ -109,13 +109,13 @@ fn recheck(
 impl RecordedDecision {
     fn of(policies: &PolicyEngine, facts: &Facts) -> Self {
         let decision = decide(policies, facts);
-        // Plain data always serializes; the log would show the gap.
+        // Plain data always serializes; a gap in the log would show otherwise.
         let answers = serde_json::to_string(&decision.answers).unwrap_or_default();
         let body = Arc::new(DecisionBody::new(answers, RecordedFacts::in_common(facts)));
         Self { decision, body }
     }
 
-    /// Says what differs without saying whom it is about.
+    /// Reports a difference without saying who it is about.
     fn tell_difference(&self, made: &Self, facts: &Facts) {
         let told = |decision: &Decision| match &decision.outcome {
             Ok(permitted) => format!("granted {} scopes", permitted.scopes().len()),
@@ -129,7 +129,7 @@ impl RecordedDecision {
         );
     }
 
-    /// An error may be one of the moment, such as a stack that was too small.
+    /// An error may be temporary, such as a stack that was too small.
     fn is_worth_keeping(&self, facts: &Facts) -> bool {
         let erred = |reasons: &[Reason]| reasons.contains(&Reason::POLICY_ERROR);
         let denied_by_error = self.decision.outcome.as_ref().is_err_and(|denial| erred(&denial.reasons));
@@ -154,8 +154,8 @@ impl CompiledPolicies {
         Ok(Self { engine, known: RwLock::default(), hasher: RandomState::default() })
     }
 
-    /// Remembers a decision for all facts that the policies cannot tell from these. One that is not worth keeping takes
-    /// an older one's place all the same.
+    /// Remembers a decision for all facts that look the same to the policies. If it is not worth keeping, it still
+    /// removes an older one.
     pub fn remember(&self, facts: &Facts, decision: &Arc<RecordedDecision>) {
         let Some(seen) = self.seen(facts) else { return };
         let hash = self.hasher.hash_one(&seen);
@@ -173,7 +173,7 @@ impl CompiledPolicies {
         }
     }
 
-    /// What the policies see of facts; none where they may see other values than we.
+    /// The facts as the policies see them; none if the policies may see other values than we do.
     fn seen<'f>(&self, facts: &'f Facts) -> Option<CacheKey<'f>> {
         CacheKey::of(facts, self.reads().of(facts), self.named_groups())
     }

@@ -13,13 +13,14 @@ use crate::policy::facts::{
     request_facts,
 };
 
-/// From 1970 to 3000: times that surely have a text form, which Cedar needs. Without one nothing can be decided.
+/// From 1970 to 3000: times that certainly have a text form, which Cedar needs. Outside this range nothing can be
+/// decided.
 const TIMES: Range<UnixSeconds> = 0..32_503_680_000;
-/// Numbers of seats that policies see as they are.
+/// Seat counts that policies see unchanged.
 const SEATS: Range<i64> = 0..1_000_000_000;
 
-/// The facts as the policies can tell them apart: equal ones lead to the same decision. Shared facts always count;
-/// others as far as policies read them.
+/// The facts as far as the policies can tell them apart. Shared facts always count; others only if a policy reads
+/// them.
 pub(super) struct CacheKey<'a> {
     facts: &'a Facts,
     pub(super) reads: FactDependencies,
@@ -30,7 +31,7 @@ pub(super) struct CacheKey<'a> {
 /// What of the membership counts in any case.
 #[derive(PartialEq, Eq, Hash)]
 enum MemberKey<'a> {
-    /// One newcomer meets the same seats as the next, until none is free.
+    /// Every newcomer sees the same seats until none is free.
     Absent {
         has_email: bool,
         limit: Option<i64>,
@@ -108,7 +109,7 @@ impl PartialEq for CacheKey<'_> {
 }
 
 impl<'a> CacheKey<'a> {
-    /// None where policies may see other values than we.
+    /// None if the policies may see other values than we do.
     pub(super) fn of(
         facts: &'a Facts,
         reads: FactDependencies,

@@ -1,4 +1,4 @@
-//! Decisions that are kept: in memory for equal facts, and in the decision log with the facts they stood on.
+//! Stored decisions: in memory for equal facts, and in the decision log with the facts behind them.
 
 mod decisions;
 mod key;

@@ -8,8 +8,8 @@ use crate::policy::engine::set::PolicyEngine;
 use crate::policy::facts::{Class, Facts, Maybe as _, claim_facts, class, request_facts};
 use crate::random::digest;
 
-/// Facts with the person's groups as digests: a policy that names a group can still be asked about it, but
-/// the log cannot be read for who is in which group.
+/// Facts with the person's groups as digests. A policy that names a group can still be asked, but nobody can read from
+/// the log who is in which group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RecordedFacts(Facts);
@@ -51,7 +51,7 @@ macro_rules! own_names {
     }};
 }
 
-/// What differs from person to person and from moment to moment, whatever the policies look at.
+/// The facts that differ between people or moments, whatever the policies read.
 struct Own<'a>(&'a Facts);
 
 impl Serialize for Own<'_> {
@@ -92,18 +92,18 @@ impl RecordedFacts {
 
     /// What the log keeps, as JSON.
     pub fn whole(facts: &Facts) -> String {
-        // Plain data always serializes; the log would show the gap.
+        // Plain data always serializes; a gap in the log would show otherwise.
         match facts.groups().is_empty() {
             true => serde_json::to_string(facts).unwrap_or_default(),
             false => serde_json::to_string(&Self::of(facts)).unwrap_or_default(),
         }
     }
 
-    /// The same without what is one person's or one moment's (`Own`): for all who are decided on alike, the same.
+    /// The facts without those of one person or moment (`Own`): the same text for all sign-ins decided alike.
     pub fn in_common(facts: &Facts) -> String {
         let mut value = serde_json::to_value(facts).unwrap_or_default();
-        // `remove` may put the last member in the place of the one that goes: then who has groups would have a text,
-        // and so a digest, of their own.
+        // `remove` may move the last member into the gap; people with groups would then get a text, and so a digest,
+        // of their own.
         let remove = |object: Option<&mut Value>, names: &[&str]| {
             object.and_then(Value::as_object_mut).into_iter().for_each(|object| {
                 object.retain(|name, _| !names.contains(&name.as_str()));
@@ -121,7 +121,7 @@ impl RecordedFacts {
         serde_json::to_string(&Own(facts)).unwrap_or_default()
     }
 
-    /// The facts again, with those of the groups that the policies name.
+    /// Restores the facts, with the groups that the policies name.
     pub fn recall(self, policies: &PolicyEngine) -> Facts {
         let mut facts = self.0;
         let Some(digests) = facts.claims.groups.take() else { return facts };

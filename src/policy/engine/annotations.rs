@@ -1,4 +1,4 @@
-//! What policies say of themselves, and whom they name.
+//! The annotations of policies, and the names in them.
 
 use std::collections::HashMap;
 
@@ -36,13 +36,13 @@ pub(in crate::policy) const LIFETIME: &str = "lifetime";
 /// The longest life of any token, in seconds; the setting may be shorter.
 const LONGEST_LIFETIME: i64 = 3600;
 
-/// The seconds of a `@lifetime`; none where the text is no duration or out of range.
+/// Reads the seconds of a `@lifetime`; none if the text is no duration or out of range.
 pub(in crate::policy) fn lifetime(text: &str) -> Option<i64> {
     let seconds = text.parse::<Duration>().ok()?.as_secs();
     (1..=LONGEST_LIFETIME).contains(&seconds).then_some(seconds)
 }
 
-/// What is said in the place of a `@message` that a policy does not have.
+/// The message for a policy without a `@message`.
 const NO_MESSAGE: &str = "A policy does not permit this.";
 
 impl Annotations {

@@ -1,4 +1,4 @@
-//! Why a policy matched or did not: its conditions clause by clause, with the values they looked at.
+//! Why a policy matched or did not: its conditions clause by clause, with the values that they read.
 
 use std::collections::BTreeMap;
 
@@ -20,14 +20,15 @@ pub struct Finding {
     /// What the policy says when it refuses, its `@message`; none where it has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// In order, up to the one that settled it: the part of the head that the request does not fit, or clauses.
+    /// The clauses in order, up to the one that settled the matter; or the part of the head that the request does not
+    /// fit.
     pub clauses: Vec<Clause>,
 }
 
-/// Most characters of a clause, and of a value: they are for people to read.
+/// The most characters of a clause and of a value: they are for people to read.
 const MAX_TEXT: usize = 2000;
 
-/// A part of a condition, as it is joined to the others by `&&`.
+/// A part of a condition, as joined to the others by `&&`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Clause {
     /// `when`; `unless`, which keeps a policy from matching when all of its clauses hold; `principal`, `action` or
@@ -40,7 +41,7 @@ pub struct Clause {
     /// Why it could not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// The facts that it read; `absent` is an optional fact that is not there.
+    /// The facts that it read; `absent` marks an optional fact that is missing.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub values: BTreeMap<String, String>,
 }
@@ -65,7 +66,7 @@ impl Finding {
         }
     }
 
-    /// The clause that settled the matter: where the policy did not match, the last that was looked at.
+    /// The clause that settled the matter: if the policy did not match, the last one evaluated.
     pub fn telling(&self) -> Option<&Clause> {
         let unmet = || self.clauses.iter().find(|clause| clause.holds != Some(true));
         if self.matched { unmet().or(self.clauses.last()) } else { self.clauses.last() }
@@ -79,7 +80,7 @@ impl Clause {
     }
 }
 
-/// Whether a policy whose head fits matches, and the clauses up to the one that settles it.
+/// Whether a policy with a fitting head matches, and the clauses up to the one that settles it.
 fn conditions(policy: &Policy, request: &Request, entities: &Entities) -> (bool, Vec<Clause>) {
     let conditions = policy.to_pst().map(|pst| pst.body().clauses().to_vec()).unwrap_or_default();
     let mut clauses = Vec::new();
@@ -149,7 +150,7 @@ fn value(expression: &Expr, request: &Request, entities: &Entities) -> Result<Ev
     eval_expression(request, entities, &parsed).map_err(|e| e.to_string())
 }
 
-/// The facts that an expression reads: attribute paths, and variables that stand by themselves.
+/// The facts that an expression reads: attribute paths, and variables used on their own.
 fn paths_in<'a>(expression: &'a Expr, paths: &mut Vec<&'a Expr>) {
     match expression {
         Expr::Var(_) | Expr::GetAttr { .. } => paths.push(expression),
@@ -166,7 +167,7 @@ fn paths_in<'a>(expression: &'a Expr, paths: &mut Vec<&'a Expr>) {
             }
         }
         Expr::Set(items) => items.iter().for_each(|item| paths_in(item, paths)),
-        // `has` says by itself what is there or not; constants have no facts.
+        // A `has` shows by its own text what is missing; constants read no facts.
         _ => {}
     }
 }

@@ -1,4 +1,4 @@
-//! How two policy sets answered the same questions.
+//! Compares the answers of two policy sets to the same questions.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use super::decision::PolicyAnswer;
 use crate::oauth::error::Reason;
 use crate::policy::action::Action;
 
-/// A question that was answered differently. None: it was not asked, since one before it was answered no.
+/// A question with different answers. None means that it was not asked, because an earlier answer was no.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Difference {
     pub action: Action,
@@ -29,12 +29,12 @@ pub struct Said {
 }
 
 impl Said {
-    /// Another policy that says the same makes no difference.
+    /// If another policy says the same, that makes no difference.
     fn differs(&self, other: &Self) -> bool {
         (self.allowed, &self.reasons, self.lifetime) != (other.allowed, &other.reasons, other.lifetime)
     }
 
-    /// Whether tokens may live longer; without a lifetime they live as long as the setting says.
+    /// Whether tokens may live longer; without a limit they live as long as the setting says.
     fn lasts_longer(&self, other: &Self) -> bool {
         let seconds = |said: &Self| said.lifetime.unwrap_or(i64::MAX);
         self.allowed && seconds(self) > seconds(other)
@@ -42,7 +42,7 @@ impl Said {
 }
 
 impl Difference {
-    /// Whether something is permitted now that was not, or for longer.
+    /// Whether something is permitted that was not before, or for longer.
     pub fn widens(&self) -> bool {
         let Some(after) = self.after.as_ref().filter(|said| said.allowed) else { return false };
         let before = self.before.as_ref().filter(|said| said.allowed);
@@ -50,7 +50,7 @@ impl Difference {
     }
 }
 
-/// The questions, in their order, whose answers differ in what is allowed or why not.
+/// The questions, in order, whose answers differ in the result or the reasons.
 pub fn differences(before: &[PolicyAnswer], after: &[PolicyAnswer]) -> Vec<Difference> {
     let (old, new) = (answers(before), answers(after));
     let questions: BTreeSet<_> = new.keys().chain(old.keys()).copied().collect();

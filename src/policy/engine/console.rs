@@ -1,7 +1,7 @@
-//! Who may do what in the console and by the admin API.
+//! Decides who may do what in the console and through the admin API.
 //!
-//! A policy set that names none of the console's actions was written before there were any, or does not mind who
-//! administers. Then the `console.cedar` that comes with the service decides about the console, alone.
+//! A policy set that names no console action was written before those actions existed, or leaves them to the default.
+//! In that case only the shipped `console.cedar` decides about the console.
 
 use std::sync::LazyLock;
 
@@ -14,12 +14,12 @@ use super::set::{PolicyEngine, Question};
 use crate::policy::action::{Action, ConsoleAction};
 use crate::policy::facts::{ConsoleFacts, DeclaredClaims, FactsError, to_context};
 
-/// The policies that decide about the console where the set in force says nothing of it.
+/// The policies that decide about the console if the set in force does not.
 pub const SHIPPED: &str = include_str!("../../../policies/console.cedar");
 /// The schema that this version ships; facts are made for it.
 pub const SHIPPED_SCHEMA: &str = include_str!("../../../schema/countersign.cedarschema");
 
-/// Made without the checks of `policy check`, which a test makes.
+/// Compiled without the checks of `policy check`; a test makes those.
 static SHIPPED_ENGINE: LazyLock<Result<PolicyEngine, String>> = LazyLock::new(|| {
     let (schema, _) = Schema::from_cedarschema_str(SHIPPED_SCHEMA).map_err(|e| e.to_string())?;
     let placed: PolicySet = SHIPPED.parse().map_err(|e: cedar_policy::ParseErrors| e.to_string())?;
@@ -43,13 +43,13 @@ pub fn decide_console(
     (PolicyAnswer::of(Action::Console(action), resource, &answer), answer.denial.map_or(Ok(()), Err))
 }
 
-/// The same, and which clauses made the difference.
+/// Decides, and explains which clauses made the difference.
 pub fn explain_console(policies: &PolicyEngine, action: ConsoleAction, facts: &ConsoleFacts) -> Explained {
     let (answer, _) = decide_console(policies, action, facts);
     let findings: Result<Vec<Finding>, _> = with_console(policies, action, facts, |policies, question| {
         policies.findings(&question, &answer.policies)
     });
-    // Then the answer says that nothing could be decided.
+    // In this case the answer says that nothing could be decided.
     Explained { findings: findings.unwrap_or_default(), answer }
 }
 

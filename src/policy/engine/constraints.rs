@@ -1,4 +1,4 @@
-//! The heads of policies: which principals, actions and resources they are about.
+//! The heads of policies: the principals, actions and resources that they apply to.
 
 use cedar_policy::{
     ActionConstraint, Entities, EntityTypeName, EntityUid, Policy, PolicySet, PrincipalConstraint, Request,
@@ -11,7 +11,7 @@ use crate::policy::facts::action_uid;
 /// The group of all actions of the console; the names of those within begin with it and a colon.
 const GROUP: &str = "console";
 
-/// Whether the action is one that the constraint names, by itself or by a group.
+/// Whether the constraint names the action, by itself or through a group.
 pub(in crate::policy) fn applies(
     constraint: &ActionConstraint,
     action: &EntityUid,
@@ -25,7 +25,7 @@ pub(in crate::policy) fn applies(
     }
 }
 
-/// Whether a set decides about the console itself: one of its policies names an action of the console in its head.
+/// Whether a set decides about the console itself: one of its policies names a console action in its head.
 pub(in crate::policy) fn is_about_console(set: &PolicySet, action_entities: &Entities) -> bool {
     let about = |policy: &Policy| match policy.action_constraint() {
         ActionConstraint::Any => false,
@@ -109,7 +109,7 @@ pub(in crate::policy) fn action_text(constraint: &ActionConstraint) -> String {
     }
 }
 
-/// What a head asks of its principal or resource.
+/// A head's condition on its principal or resource.
 #[derive(Debug)]
 pub(in crate::policy) enum Asked {
     Any,

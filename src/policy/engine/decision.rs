@@ -22,7 +22,7 @@ pub struct PolicyAnswer {
     pub resource: String,
     /// Whether policies permitted it.
     pub allowed: bool,
-    /// The policies that determined the answer; when none permitted, the permits that were not met too.
+    /// The policies that determined the answer; if none permitted, also the permits whose conditions were not met.
     pub policies: Vec<String>,
     /// The reasons of a refusal, the most telling one first; empty when it is allowed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -32,7 +32,7 @@ pub struct PolicyAnswer {
     pub lifetime: Option<i64>,
 }
 
-/// The permission that policies gave. There is no way to one but [`decide`].
+/// Proof that policies permitted an exchange. Only [`decide`] makes one.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Permitted {
     scopes: Vec<String>,
@@ -64,9 +64,9 @@ pub struct Decision {
 /// The refusal of a request for scopes that gets none.
 const NO_SCOPE: (ErrorCode, &str) = (ErrorCode::InvalidScope, "None of the requested scopes can be granted.");
 
-/// Decides an exchange: trust the issuer, let the person in, then the resource, then each scope. It stops
-/// at the first no but for scopes, where the token carries those that are permitted. Whatever policies
-/// permit, nobody comes in without an email or a seat, and a request for scopes that gets none is refused.
+/// Decides an exchange: trust the issuer, admit the person, then grant the resource and each scope. The first no ends
+/// it, except for scopes: the token carries the permitted ones. Whatever the policies permit, nobody gets in without
+/// an email or a seat, and a request for scopes that gets none is refused.
 pub fn decide(policies: &PolicyEngine, facts: &Facts) -> Decision {
     let (mut answers, mut refused) = (Vec::new(), Vec::new());
     if let Err(denial) = check_known(policies, facts) {
@@ -88,7 +88,7 @@ pub fn decide(policies: &PolicyEngine, facts: &Facts) -> Decision {
     Decision { answers, outcome }
 }
 
-/// An answer with what each policy that it names had to say.
+/// An answer with the part that each named policy had in it.
 #[derive(Debug, Serialize)]
 pub struct Explained {
     /// The question and its answer.
@@ -98,22 +98,22 @@ pub struct Explained {
     pub findings: Vec<Finding>,
 }
 
-/// Decides, and says which clauses made the difference.
+/// Decides, and explains which clauses made the difference.
 pub fn explain(policies: &PolicyEngine, facts: &Facts) -> (Vec<Explained>, Result<Permitted, Denial>) {
     let Decision { answers, outcome } = decide(policies, facts);
     (explain_answers(policies, facts, answers), outcome)
 }
 
-/// Says of a decision on these facts which clauses made the difference.
+/// Explains which clauses made the difference in a decision on these facts.
 pub fn explain_answers(policies: &PolicyEngine, facts: &Facts, answers: Vec<PolicyAnswer>) -> Vec<Explained> {
     match Evaluation::assemble(policies, facts) {
         Ok(evaluation) => answers.into_iter().map(|answer| evaluation.explain(answer)).collect(),
-        // Then the decision was that nothing can be decided, and said so.
+        // The decision was that nothing can be decided, and says so.
         Err(_) => Vec::new(),
     }
 }
 
-/// The scopes that no policy was asked about, since they are outside of what can be granted at all.
+/// Answers for the scopes that no policy was asked about, because they cannot be granted at all.
 fn out_of_bounds(candidates: &Candidates) -> impl Iterator<Item = PolicyAnswer> {
     candidates.refused.iter().map(|(scope, reason)| PolicyAnswer {
         action: Action::GrantScope,
@@ -125,8 +125,8 @@ fn out_of_bounds(candidates: &Candidates) -> impl Iterator<Item = PolicyAnswer> 
     })
 }
 
-/// Whom an administrator has suspended or removed no policy lets in, nor more people than there are seats; and a
-/// member is known by an email.
+/// Refuses, whatever policies say, people whom an administrator has suspended or removed, newcomers without a seat,
+/// and members without an email.
 fn check_member(facts: &Facts) -> Result<(), Denial> {
     match &facts.member {
         MemberFacts::Present { status, .. } if !status.holds_seat() => Err(Denial::of(
@@ -139,7 +139,7 @@ fn check_member(facts: &Facts) -> Result<(), Denial> {
             Reason::EMAIL_MISSING,
             "The assertion carries no email claim.",
         )),
-        // The database holds the limit too, but can only fail: this says why.
+        // The database enforces the limit as well, but could only fail; this gives the reason.
         MemberFacts::Absent { seats_used, seats_limit } if !is_seat_free(*seats_used, *seats_limit) => {
             Err(Denial::of(
                 ErrorCode::AccessDenied,
@@ -151,7 +151,7 @@ fn check_member(facts: &Facts) -> Result<(), Denial> {
     }
 }
 
-/// Scopes were asked for and none is granted (RFC 6749 §3.3).
+/// Refuses if scopes were asked for and none is granted (RFC 6749 §3.3).
 fn check_scopes(
     facts: &Facts,
     permitted: &Permitted,
@@ -169,7 +169,7 @@ fn check_scopes(
     Err(Denial { reasons: vec![reason], neutral: NO_SCOPE, ..denial })
 }
 
-/// What the policies say that refuse every scope, when they alone refuse it and have something to say.
+/// The refusal of the policies that refuse every scope, if they alone refuse and have a message.
 fn common_denial(policies: &PolicyEngine, facts: &Facts, refused: &[Denial]) -> Option<Denial> {
     let (first, others) = refused.split_first()?;
     if facts.candidates.refused.iter().any(|(scope, _)| !is_never_granted(scope)) {
@@ -202,7 +202,7 @@ pub fn explain_configuration(policies: &PolicyEngine, facts: &ConfigurationFacts
     let (answer, _) = decide_configuration(policies, facts);
     let findings =
         with_configuration(policies, facts, |question| policies.findings(&question, &answer.policies));
-    // Then the answer says that nothing could be decided.
+    // In this case the answer says that nothing could be decided.
     Explained { findings: findings.unwrap_or_default(), answer }
 }
 
@@ -223,7 +223,7 @@ pub(in crate::policy) fn with_configuration<T>(
     }))
 }
 
-/// The facts as Cedar wants them, built once for all questions of an exchange.
+/// The facts in Cedar's form, built once for all questions of an exchange.
 pub(in crate::policy) struct Evaluation<'a> {
     policies: &'a PolicyEngine,
     facts: &'a Facts,

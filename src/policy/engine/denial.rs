@@ -1,11 +1,11 @@
-//! What an answer says: the policies behind it and, where it is no, why.
+//! The content of an answer: the policies behind it and, if it is no, the reasons.
 
 use crate::oauth::error::{CLAIM_MALFORMED, ErrorCode, Reason};
 
 /// Says no, and nothing about any policy.
 const NOT_PERMITTED: &str = "No policy permits this.";
 
-/// Why an answer is no: what goes on the wire, and every reason for the log.
+/// A refusal: the wire's part of it, and every reason for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Denial {
     /// The code on the wire.
@@ -16,11 +16,11 @@ pub struct Denial {
     pub reasons: Vec<Reason>,
     /// The policies that give the reasons, the most telling one first; none where the service itself says no.
     pub policies: Vec<String>,
-    /// What is said to those who may learn of none of these policies.
+    /// The code and text for those who may not learn of any of these policies.
     pub neutral: (ErrorCode, &'static str),
 }
 
-/// An answer and the policies that determined it; when none permitted, the permits that were not met too.
+/// An answer with the policies that determined it; if none permitted, also the permits whose conditions were not met.
 #[derive(Debug, Clone)]
 pub struct EngineAnswer {
     pub policies: Vec<String>,
@@ -35,7 +35,7 @@ impl EngineAnswer {
         Self { policies, denial: Some(denial), lifetime: None }
     }
 
-    /// A refusal since these policies, or the facts, could not be evaluated.
+    /// A refusal because these policies, or the facts, could not be evaluated.
     pub fn undecidable(policies: Vec<String>) -> Self {
         Self::denied(policies, Denial::undecidable())
     }
@@ -48,18 +48,18 @@ impl Denial {
         Self { error, message: message.into(), reasons: vec![reason], policies: Vec::new(), neutral }
     }
 
-    /// No policy permits it, and more is not to be said.
+    /// A refusal because no policy permits it, without further explanation.
     pub fn unpermitted() -> Self {
         Self::of(ErrorCode::AccessDenied, Reason::POLICY_DENIED, NOT_PERMITTED)
     }
 
-    /// A claim that policies read is there and cannot be taken whole: if it counted as absent, the way in which a
-    /// provider spells it could switch a forbid off.
+    /// A refusal because a claim that policies read is present but unusable. If it counted as absent, a provider's
+    /// spelling could switch a forbid off.
     pub fn not_known() -> Self {
         Self::of(ErrorCode::InvalidGrant, Reason::CLAIM_MALFORMED, CLAIM_MALFORMED)
     }
 
-    /// A policy, or our facts, could not be evaluated: refused, since skipping a forbid would open.
+    /// A refusal because a policy, or our facts, could not be evaluated: skipping a forbid would open access.
     pub fn undecidable() -> Self {
         Self::of(ErrorCode::AccessDenied, Reason::POLICY_ERROR, "The request could not be decided.")
     }

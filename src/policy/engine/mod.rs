@@ -1,4 +1,4 @@
-//! Policies that are asked: the compiled set, the questions in their order, and why an answer is what it is.
+//! Evaluates policies: the compiled set, the questions in order, and the explanation of each answer.
 
 pub(crate) mod annotations;
 pub mod clauses;

@@ -1,9 +1,9 @@
-//! Whom and what a policy names, in its head and its conditions: teamspaces, people, servers, addresses.
+//! The names in a policy's head and conditions: teamspaces, people, servers, addresses.
 
 use cedar_policy::pst::{BinaryOp, Clause, Expr, Literal, PatternElem, Var};
 use cedar_policy::{EntityUid, Policy, ResourceConstraint};
 
-/// Somebody or something that a policy names. In texts of `like`, `*` stands for anything.
+/// A name in a policy. In texts for `like`, `*` stands for anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Name {
     /// A slug.
@@ -37,7 +37,7 @@ pub enum Name {
 /// Everything that a policy names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Names {
-    /// The teamspace that the head asks for: only its questions meet the policy.
+    /// The teamspace that the head requires: only its requests meet the policy.
     pub confined_to: Option<String>,
     /// Every name in the head and the conditions, with repetitions.
     pub all: Vec<Name>,
@@ -57,7 +57,7 @@ impl Names {
         names
     }
 
-    /// Finds the comparisons: only there does a text mean somebody.
+    /// Finds the comparisons: only there does a text name somebody.
     fn look_into(&mut self, expression: &Expr) {
         match expression {
             Expr::BinaryOp { op: BinaryOp::And | BinaryOp::Or, left, right } => {
@@ -86,7 +86,7 @@ fn confined_to(policy: &Policy) -> Option<String> {
     }
 }
 
-/// An entity that is somebody's; plans, states, actions and groups of clients are everybody's.
+/// An entity that belongs to somebody; plans, states, actions and groups of clients belong to everybody.
 fn entity(uid: &EntityUid) -> Option<Name> {
     let id = uid.id().unescaped().to_owned();
     match uid.type_name().basename() {
@@ -107,7 +107,7 @@ fn entity(uid: &EntityUid) -> Option<Name> {
 struct Compared {
     texts: Vec<String>,
     attributes: Vec<String>,
-    /// Whether it is about the context or the claims as a whole.
+    /// Whether it concerns the context or the claims as a whole.
     whole: bool,
 }
 
@@ -166,7 +166,7 @@ fn character(element: &PatternElem) -> char {
     }
 }
 
-/// Whom a text names that is compared with an attribute.
+/// The meaning of a text, by the attribute that it is compared with.
 fn compared_with(attribute: &str, text: &str) -> Option<Name> {
     let text = text.to_owned();
     match attribute {
@@ -175,7 +175,7 @@ fn compared_with(attribute: &str, text: &str) -> Option<Name> {
         "aud_tenant" => Some(Name::Teamspace(text)),
         "email" => Some(Name::Email(text)),
         "url" => Some(Name::Url(text)),
-        // A pattern such as `*.write` is about scopes of a kind.
+        // A pattern such as `*.write` means a kind of scope.
         "name" if !text.contains('*') => Some(Name::Scope(text)),
         _ if attribute.ends_with("_domain") || attribute == "email_domains" => Some(Name::EmailDomain(text)),
         _ => None,

@@ -1,4 +1,4 @@
-//! Why the other policies did not apply: the answer to "why didn't my rule fire?".
+//! Why the other policies did not apply: the answer to "Why didn't my rule fire?".
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::policy::source::depth;
 /// Most policies that are told as not applying.
 const MAX_TOLD: usize = 200;
 
-/// The policies that did not apply, beside those that a decision names, and what the person is a member of.
+/// The policies that did not apply, apart from those that a decision names, and the person's groups.
 #[derive(Debug, Default, Serialize)]
 pub struct NotApplied {
     /// The person's groups, `<teamspace>/<group>`; none without a groups claim.
@@ -42,8 +42,8 @@ pub struct Missed {
     pub finding: Finding,
 }
 
-/// Says of every other policy why it did not apply to a sign-in. Only policies that `tells` lets through are
-/// looked at and counted.
+/// Explains for every other policy why it did not apply to a sign-in. Only policies that pass `tells` are examined and
+/// counted.
 pub fn not_applied(
     policies: &PolicyEngine,
     facts: &Facts,
@@ -62,7 +62,7 @@ pub fn not_applied(
     NotApplied { groups, ..among(policies, answered, tells) }
 }
 
-/// Finds the policies that did not apply when an issuer was saved on a teamspace.
+/// Finds the policies that did not apply when an administrator saved an issuer.
 pub fn not_applied_configuration(
     policies: &PolicyEngine,
     facts: &ConfigurationFacts,
@@ -74,7 +74,7 @@ pub fn not_applied_configuration(
     told.unwrap_or_default()
 }
 
-/// Finds the policies that did not apply when somebody wanted to do something in the console.
+/// Finds the policies that did not apply to a console action.
 pub fn not_applied_console(
     policies: &PolicyEngine,
     action: ConsoleAction,
@@ -87,7 +87,7 @@ pub fn not_applied_console(
     told.unwrap_or_default()
 }
 
-/// A question that was answered, and the policies that the answer told of.
+/// An answered question, and the policies that the answer already names.
 struct Answered<'a> {
     explained: &'a Explained,
     question: Question<'a>,
@@ -100,7 +100,7 @@ impl<'a> Answered<'a> {
         Some(Self { explained, question, request })
     }
 
-    /// The policies about its action that were not told of, those whose head fits first: they are nearer to applying.
+    /// The other policies about its action; those with a fitting head come first, since they are closer to applying.
     fn others<'p>(&self, policies: &'p PolicyEngine, tells: impl Fn(&str) -> bool) -> Others<'p> {
         let told = |id: &str| self.explained.findings.iter().any(|finding| finding.policy == id);
         let about = policies.about(self.question.action).into_iter();
@@ -111,7 +111,7 @@ impl<'a> Answered<'a> {
     }
 
     fn missed(&self, policy: &Policy) -> Option<Missed> {
-        // A clause is written out and parsed, with more brackets than its author wrote.
+        // A clause is printed and parsed again, with more brackets than its author wrote.
         let finding = depth::with_stack(|| Finding::of(policy, &self.request, self.question.entities));
         let answer = &self.explained.answer;
         let (action, resource) = (Some(answer.action), Some(answer.resource.clone()));

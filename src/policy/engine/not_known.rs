@@ -1,11 +1,11 @@
-//! Claims that are there and cannot be taken whole: what is not known must not count as absent.
+//! Claims that are present but unusable: they must not count as absent.
 
 use super::denial::Denial;
 use super::reads::{FactDependencies, Groups};
 use super::set::PolicyEngine;
 use crate::policy::facts::{Access, DeclaredClaims, Facts, MemberFacts, OptionalClaim};
 
-/// Refuses facts of which something is not known that a policy reads, or that a first sign-in needs.
+/// Refuses facts with an unusable claim that a policy reads, or that a first sign-in needs.
 pub(in crate::policy) fn check_known(policies: &PolicyEngine, facts: &Facts) -> Result<(), Denial> {
     let mistaken = mistaken_claims(policies, facts);
     let mut not_known = facts.claims.not_known.iter().chain(&mistaken).peekable();
@@ -22,7 +22,7 @@ pub(in crate::policy) fn check_known(policies: &PolicyEngine, facts: &Facts) -> 
     if not_known.any(is_needed) { Err(Denial::not_known()) } else { Ok(()) }
 }
 
-/// The custom claims whose values are of another type than the one that the policies take them for.
+/// The custom claims whose values have another type than the policies expect.
 fn mistaken_claims(policies: &PolicyEngine, facts: &Facts) -> Vec<OptionalClaim> {
     let declared = policies.declared_claims();
     let claims = facts.claims.custom.0.iter();
@@ -30,7 +30,7 @@ fn mistaken_claims(policies: &PolicyEngine, facts: &Facts) -> Vec<OptionalClaim>
     mistaken.map(|(name, _)| OptionalClaim::Custom(name.clone())).collect()
 }
 
-/// Whether a policy names a group of this teamspace: nobody of it can be in another's.
+/// Whether a policy names a group of this teamspace: its people cannot be in another teamspace's groups.
 fn names_group_of(policies: &PolicyEngine, slug: &str) -> bool {
     let prefix = format!("{slug}/");
     policies.named_groups().range(prefix.clone()..).next().is_some_and(|id| id.starts_with(&prefix))

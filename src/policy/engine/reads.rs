@@ -1,4 +1,4 @@
-//! Which facts about the person and the moment the policies of a set can read at all.
+//! The facts about the person and the moment that the policies of a set can read at all.
 
 use cedar_policy::pst::{BinaryOp, Clause, Expr, Literal, UnaryOp, Var};
 use cedar_policy::{Policy, PrincipalConstraint};
@@ -9,7 +9,7 @@ use crate::policy::facts::{
     is_group, is_user,
 };
 
-/// What a set's policies read in each situation: different actions are asked about, and different parts of a
+/// The facts that a set's policies read in each situation: different actions are asked about, and different parts of a
 /// condition are evaluated.
 #[derive(Debug, Clone, Copy, Default)]
 pub(in crate::policy) struct SetDependencies {
@@ -24,7 +24,7 @@ struct BySetting {
     with: FactDependencies,
 }
 
-/// What is known of a sign-in whatever its claims say.
+/// The parts of a sign-in that are known whatever its claims say.
 #[derive(Debug, Clone, Copy)]
 struct Situation {
     person: Person,
@@ -35,13 +35,13 @@ struct Situation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Person {
     Newcomer,
-    /// Becomes known by this sign-in as the member who has the email.
+    /// This sign-in binds the subject to the member with the same email.
     Linking,
     Bound,
 }
 
 impl SetDependencies {
-    /// Adds what a policy reads when it is asked about these actions.
+    /// Adds the facts that a policy reads when it is asked about these actions.
     pub fn add(&mut self, policy: &Policy, actions: &[Action], declared: &DeclaredClaims) {
         for person in [Person::Newcomer, Person::Linking, Person::Bound] {
             let about = || actions.iter().filter(|action| person.is_asked_about(**action));
@@ -58,7 +58,7 @@ impl SetDependencies {
         }
     }
 
-    /// The facts that are gathered only where they are read.
+    /// The facts that are collected only if a policy reads them.
     pub fn wanted(&self, declared: &DeclaredClaims) -> Wanted {
         let is_read = |access: &dyn Fn(&ReadRequest) -> Access| {
             self.all().iter().any(|reads| access(&reads.request) != Access::No)
@@ -80,7 +80,7 @@ impl SetDependencies {
         [&newcomers.without, &newcomers.with, &linking.without, &linking.with, &bound.without, &bound.with]
     }
 
-    /// Whether it matters to a newcomer how many seats are taken, beyond whether one is free.
+    /// Whether policies about newcomers read the number of taken seats, beyond whether one is free.
     pub fn seats_used(&self) -> bool {
         let BySetting { without, with } = self.newcomers;
         [without, with].iter().any(|reads| reads.request.seats_used == Access::Value)
@@ -108,7 +108,7 @@ impl SetDependencies {
 impl Person {
     fn is_asked_about(self, action: Action) -> bool {
         match action {
-            // Of saving an issuer, and of the console, nothing is remembered.
+            // Decisions about saving an issuer and about the console are not remembered.
             Action::ConfigureIssuer | Action::Console(_) => false,
             Action::ProvisionMember => self == Self::Newcomer,
             Action::AdmitMember => self != Self::Newcomer,
@@ -117,9 +117,9 @@ impl Person {
     }
 }
 
-/// The facts that differ from sign-in to sign-in, and those that may be not known. Too many is only slow, or refuses
-/// what need not be refused; one too few is a wrong decision. What is not understood counts as reading everything,
-/// and all other facts are taken for read in any case.
+/// The facts that differ between sign-ins, and those that may be unusable. One too many only makes it slow, or refuses
+/// needlessly; one too few leads to a wrong decision. Unknown constructs count as reading everything, and all other
+/// facts always count as read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(in crate::policy) struct FactDependencies {
     pub claims: ReadClaims,
@@ -134,15 +134,15 @@ pub(in crate::policy) struct FactDependencies {
 pub(in crate::policy) enum Groups {
     #[default]
     Unread,
-    /// Whether the person is in one that a policy names.
+    /// A policy names a group that the person may be in.
     Named,
     All,
 }
 
-/// One policy's way through, in the order in which it is evaluated.
+/// A walk through one policy, in the order of evaluation.
 struct Walk<'r> {
     reads: &'r mut FactDependencies,
-    /// Whether the principal is a person; else it is the issuer, which is taken for read anyway.
+    /// Whether the principal is a person; otherwise it is the issuer, which always counts as read.
     of_person: bool,
     situation: Situation,
     declared: &'r DeclaredClaims,
@@ -167,7 +167,7 @@ impl FactDependencies {
 
 impl Walk<'_> {
     fn policy(&mut self, policy: &Policy) {
-        // A person that is named is looked up, and found only if it is the one who signs in.
+        // A named person is looked up, and found only if it is the one who signs in.
         if policy.entity_literals().iter().any(is_user) {
             self.reads.add_person();
         }
@@ -188,7 +188,7 @@ impl Walk<'_> {
         }
     }
 
-    /// They are one condition: the first that is not met ends it.
+    /// The clauses form one condition: the first one that is not met ends it.
     fn clauses(&mut self, clauses: &[Clause]) {
         for clause in clauses {
             let (expression, met) = match clause {
@@ -207,8 +207,8 @@ impl Walk<'_> {
         }
     }
 
-    /// Notes what an expression reads. The answer is its value, where the situation alone decides it: what cannot be
-    /// reached then is not read.
+    /// Notes the facts that an expression reads. Returns its value if the situation alone decides it: parts that
+    /// cannot be reached are not read.
     fn expression(&mut self, expression: &Expr) -> Option<bool> {
         match expression {
             Expr::Literal(Literal::Bool(value)) => return Some(*value),
@@ -230,7 +230,7 @@ impl Walk<'_> {
         None
     }
 
-    /// `&&` and `||`: where the left side has the value that ends it, the right one is not evaluated.
+    /// `&&` and `||`: if the left side settles the result, the right side is not evaluated.
     fn either(&mut self, left: &Expr, right: &Expr, ends_with: bool) -> Option<bool> {
         match self.expression(left) {
             Some(value) if value == ends_with => Some(value),
@@ -242,7 +242,7 @@ impl Walk<'_> {
         }
     }
 
-    /// An expression that has no value before the facts are known.
+    /// An expression without a value until the facts are known.
     fn read(&mut self, expression: &Expr) {
         match expression {
             Expr::Literal(_) | Expr::Var(Var::Action | Var::Resource) => {}
@@ -255,7 +255,7 @@ impl Walk<'_> {
             Expr::BinaryOp { op, left, right } if tells_fullness(*op, left, right) => {}
             Expr::BinaryOp { op: BinaryOp::In, left, right } => self.within(left, right),
             Expr::Is { expr, in_expr: Some(parent), .. } => self.within(expr, parent),
-            // Of which type the principal is depends on the action alone.
+            // The type of the principal depends on the action alone.
             Expr::Is { expr, in_expr: None, .. } if matches!(**expr, Expr::Var(Var::Principal)) => {}
             Expr::UnaryOp { expr, .. } | Expr::Like { expr, .. } | Expr::Is { expr, .. } => {
                 self.expression(expr);
@@ -263,13 +263,13 @@ impl Walk<'_> {
             Expr::BinaryOp { left, right, .. } => self.expressions([&**left, &**right]),
             Expr::Set(items) => self.expressions(items.iter().map(|item| &**item)),
             Expr::Record(fields) => self.expressions(fields.values().map(|field| &**field)),
-            // The context as a whole, and whatever else Cedar has or will have.
+            // The context as a whole, and any other expression that Cedar has or will have.
             _ => self.reads.add_everything(),
         }
     }
 
-    /// `in`: of a person and named groups it matters only which of those the person is in. A group is in no
-    /// other.
+    /// `in`: for a person and named groups, it matters only which of those groups the person is in. A group is in no
+    /// other group.
     fn within(&mut self, left: &Expr, right: &Expr) {
         if matches!(left, Expr::Var(Var::Principal)) && names_groups(right) {
             self.in_groups();
@@ -278,7 +278,7 @@ impl Walk<'_> {
         }
     }
 
-    /// `a.b.c` or `a has b.c`, of which `attributes` are the last names.
+    /// `a.b.c` or `a has b.c`; `attributes` are the last names.
     fn attribute(&mut self, of: &Expr, attributes: &[&str], access: Access) {
         let mut names: Vec<&str> = attributes.iter().rev().copied().collect();
         let mut root = of;
@@ -298,7 +298,7 @@ impl Walk<'_> {
             return self.custom_claim(below.first().copied());
         }
         let FactDependencies { claims, moment, request, .. } = &mut *self.reads;
-        // `a.b has c` and `a has b.c` ask whether the last is there; of the others the value is read.
+        // `a.b has c` and `a has b.c` only ask whether the last attribute exists; the others are read.
         let access = |below: &[&str]| if below.is_empty() { access } else { Access::Value };
         let is_known = match names {
             ["claims", name, below @ ..] => claims.add(name, access(below)),
@@ -339,8 +339,7 @@ pub(in crate::policy) fn names_groups(expression: &Expr) -> bool {
     }
 }
 
-/// Whether an expression compares the seats that are taken with the limit, and tells no more than whether one is
-/// free.
+/// Whether an expression compares the taken seats with the limit, and shows only whether one is free.
 fn tells_fullness(op: BinaryOp, left: &Expr, right: &Expr) -> bool {
     let named = |expression: &Expr, name: &str| {
         matches!(expression, Expr::GetAttr { expr, attr }
@@ -353,7 +352,7 @@ fn tells_fullness(op: BinaryOp, left: &Expr, right: &Expr) -> bool {
     }
 }
 
-/// `resource has scope_setting`, `resource.teamspace has scope_setting`: there is one teamspace in a sign-in.
+/// `resource has scope_setting`, `resource.teamspace has scope_setting`: a sign-in has only one teamspace.
 fn asks_for_setting(expression: &Expr) -> bool {
     let Expr::HasAttr { expr, attrs } = expression else { return false };
     let names: Vec<&str> = attrs.iter().map(|attr| attr.as_str()).collect();

@@ -1,4 +1,4 @@
-//! Names from the configuration in the policies of a set: teamspaces, MCP servers, scopes, clients and custom claims.
+//! The configured names that the policies of a set use: teamspaces, MCP servers, scopes, clients and custom claims.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,7 +45,7 @@ pub struct Reference {
     pub policies: Vec<String>,
 }
 
-/// Every name, with the policies that it stands in.
+/// Every name, with the policies that use it.
 #[derive(Debug, Default)]
 pub struct References(BTreeMap<(Kind, String), BTreeSet<String>>);
 
@@ -80,7 +80,7 @@ impl References {
     }
 }
 
-/// The thing that an administrator configures by this name; a pattern names nothing.
+/// The configured object that a name means; a pattern means none.
 fn configured(name: &Name) -> Option<(Kind, String)> {
     let (kind, name) = match name {
         Name::Teamspace(slug) => (Kind::Teamspace, slug.as_str()),

@@ -21,10 +21,10 @@ use crate::policy::action::Action;
 use crate::policy::facts::{DeclaredClaims, Facts, FactsError, Surroundings, Wanted, action_uid, is_group};
 use crate::policy::source::depth;
 
-/// Most policies that one answer is explained by.
+/// The most policies that explain one answer.
 const MAX_FINDINGS: usize = 50;
 
-/// Most combinations that are kept; when they are more it starts anew.
+/// The most combinations that are kept; beyond that, the memory is emptied.
 const MAX_SURROUNDINGS: usize = 500;
 
 /// A validated policy set, ready to be asked.
@@ -33,15 +33,15 @@ pub struct PolicyEngine {
     slices: Slices,
     annotations: Arc<AnnotatedSet>,
     actions: HashMap<Action, EntityUid>,
-    /// The action groups of the schema: without them `action in Action::"…"` would match nothing, and a
-    /// forbid that is written so would be skipped.
+    /// The action groups of the schema. Without them `action in Action::"…"` would match nothing, and a forbid in that
+    /// form would be skipped.
     action_entities: Entities,
-    /// Those of questions about sign-ins. What a sign-in is decided among stays as small as it can be.
+    /// The action groups of sign-in questions. The entities of a sign-in stay as few as possible.
     sign_in_entities: Entities,
     /// Those of questions about the console.
     console_entities: Entities,
     decides_console: bool,
-    /// The entities around a person, made before: it saves making them again for each sign-in.
+    /// The entities around a person, kept so that they are not built for each sign-in.
     known_surroundings: RwLock<HashMap<Surroundings, Entities>>,
     /// The ids of the directory groups that policies name.
     named_groups: BTreeSet<String>,
@@ -69,7 +69,7 @@ impl PolicyEngine {
         let action_entities = schema.action_entities().map_err(|e| e.to_string())?;
         let actions: HashMap<Action, EntityUid> =
             Action::ALL.into_iter().map(|action| (action, action_uid(action.name()))).collect();
-        // Cedar's form of a policy that can be walked through is made recursively.
+        // Cedar builds the walkable form of a policy recursively.
         let (slices, reads, annotations, claims) = depth::with_stack(|| {
             let annotations = AnnotatedSet::of(set.policies().map(|policy| (policy.id().clone(), policy)));
             let (slices, reads) = slice_up(set, &actions, &action_entities, &declared)?;
@@ -103,8 +103,7 @@ impl PolicyEngine {
         })
     }
 
-    /// Puts another form of a policy, or none, in the place of one. To try changes on cases: what the set says of
-    /// itself, and what it has decided, stays.
+    /// Replaces or removes one policy, for trying changes on cases. Annotations and remembered decisions stay.
     pub(in crate::policy) fn swap(
         &mut self,
         old: Option<&Policy>,
@@ -138,7 +137,7 @@ impl PolicyEngine {
         self.annotations.get(id).map(|said| said.effect)
     }
 
-    /// Whether a policy asks for more than its scope, in a `when` or `unless`.
+    /// Whether a policy has conditions beyond its scope, in a `when` or `unless`.
     pub fn is_conditional(&self, id: &str) -> bool {
         self.annotations.get(id).is_some_and(|said| said.conditional)
     }
@@ -164,12 +163,12 @@ impl PolicyEngine {
         &self.references
     }
 
-    /// What its policies read of the person and the moment.
+    /// The facts about the person and the moment that its policies read.
     pub(in crate::policy) fn reads(&self) -> &SetDependencies {
         &self.reads
     }
 
-    /// The facts that are gathered only where a policy reads them.
+    /// The facts that are collected only if a policy reads them.
     pub fn wanted(&self) -> &Wanted {
         &self.wanted
     }
@@ -179,12 +178,12 @@ impl PolicyEngine {
         &self.declared
     }
 
-    /// Whether a decision on a newcomer depends on how many seats are taken, beyond whether one is free.
+    /// Whether a decision on a newcomer depends on the number of taken seats, beyond whether one is free.
     pub fn reads_seats_used(&self) -> bool {
         self.reads.seats_used()
     }
 
-    /// What the policies read that the questions about these facts meet.
+    /// The facts that policies read in the questions that these facts raise.
     pub(in crate::policy) fn reads_about(&self, facts: &Facts) -> Vec<FactDependencies> {
         let scopes = &facts.candidates.scopes;
         let named =
@@ -212,13 +211,13 @@ impl PolicyEngine {
         self.console_entities.clone().add_entities(entities, None).map_err(FactsError::of)
     }
 
-    /// Whether its policies decide about the console; else the shipped ones do.
+    /// Whether its policies decide about the console; otherwise the shipped ones do.
     pub fn decides_console(&self) -> bool {
         self.decides_console
     }
 
-    /// Everything that the questions of an exchange can reach. It depends on the facts alone; what was made
-    /// before for equal facts is taken again.
+    /// Everything that the questions of an exchange can reach. It depends on the facts alone, so the result is reused
+    /// for equal facts.
     pub fn world_of(&self, facts: &Facts) -> Result<Entities, FactsError> {
         let key = facts.surroundings();
         let known = self.known_surroundings.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
@@ -235,13 +234,13 @@ impl PolicyEngine {
             }
         };
         if facts.groups().is_empty() {
-            // A person has no attributes; one that is in no group is the same as one that is not there.
+            // A person has no attributes; a person without groups is the same as a missing one.
             return Ok(surroundings);
         }
         surroundings.add_entities([facts.user_entity()?], None).map_err(FactsError::of)
     }
 
-    /// Asks. Any evaluation error is a denial: Cedar would skip a forbid that errs and so fail open.
+    /// Asks one question. Any evaluation error is a denial: Cedar would skip a failing forbid, and so fail open.
     pub fn ask(&self, question: &Question<'_>) -> EngineAnswer {
         let Some(request) = self.request(question) else { return self.undecidable(Vec::new()) };
         let (mut permits, mut forbids, mut errors) = (Vec::new(), Vec::new(), Vec::new());
@@ -266,12 +265,12 @@ impl PolicyEngine {
         self.denied(unmet, forbids)
     }
 
-    /// What the policies that an answer names had to say.
+    /// The part that each policy named in an answer had in it.
     pub(in crate::policy) fn findings(&self, question: &Question<'_>, named: &[String]) -> Vec<Finding> {
         let Some(request) = self.request(question) else { return Vec::new() };
         let slices = self.slices_of(question);
         let policy = |id: &String| slices.iter().find_map(|slice| slice.all.policy(&PolicyId::new(id)));
-        // A clause is written out and parsed, with more brackets than its author wrote.
+        // A clause is printed and parsed again, with more brackets than its author wrote.
         let finding = |p: &Policy| depth::with_stack(|| Finding::of(p, &request, question.entities));
         named.iter().filter_map(policy).take(MAX_FINDINGS).map(finding).collect()
     }
@@ -286,7 +285,7 @@ impl PolicyEngine {
     pub(in crate::policy) fn request(&self, question: &Question<'_>) -> Option<Request> {
         let action = self.actions.get(&question.action)?.clone();
         let context = question.context.clone();
-        // No schema: the facts' types guarantee what a check would find; a test checks them.
+        // The schema is not passed: the facts' types guarantee what the check would find, and a test checks that.
         Request::new(question.principal.clone(), action, question.resource.clone(), context, None).ok()
     }
 
@@ -297,7 +296,7 @@ impl PolicyEngine {
         keys.filter_map(|key| by_resource.get(&key)).collect()
     }
 
-    /// The permits that could have allowed it, when none did: those whose head is about this question.
+    /// When nothing permitted, the permits that could have: those whose head is about this question.
     fn unmet_permits(&self, slices: &[&Slice], request: &Request, question: &Question<'_>) -> Vec<PolicyId> {
         let allowed = |slice: &&Slice| {
             self.authorizer.is_authorized(request, &slice.permits, question.entities).decision()
@@ -311,7 +310,7 @@ impl PolicyEngine {
         about.map(|permit| permit.id().clone()).collect()
     }
 
-    /// The minimum that was not met comes first, then the requirements that were broken.
+    /// Unmet permits come first, then the forbids that applied.
     fn denied(&self, mut unmet: Vec<PolicyId>, mut forbids: Vec<PolicyId>) -> EngineAnswer {
         unmet.sort();
         forbids.sort();

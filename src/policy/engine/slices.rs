@@ -1,8 +1,8 @@
-//! A policy set cut into slices, so that a question meets only the policies that can match it.
+//! Cuts a policy set into slices, so that a question meets only the policies that can match it.
 //!
-//! A slice is keyed by action and by the entity in the policy's resource scope, or none. A question asks
-//! the slices of {none, the resource, its ancestors} and combines them: any forbid denies, else any permit
-//! allows. That is sound because a slice only leaves out policies whose scope cannot match.
+//! A slice is keyed by action and by the entity in the policy's resource scope, or none. A question asks the slices of
+//! {none, the resource, its ancestors} and combines them: any forbid denies, else any permit allows. This is sound
+//! because a slice leaves out only policies whose scope cannot match.
 
 use std::collections::HashMap;
 
@@ -23,7 +23,7 @@ pub(in crate::policy) struct Slice {
 
 pub(in crate::policy) type Slices = HashMap<Action, HashMap<Option<EntityUid>, Slice>>;
 
-/// The slices of a set, and what its policies read.
+/// The slices of a set, and the facts that its policies read.
 pub(in crate::policy) fn slice_up(
     set: &PolicySet,
     actions: &HashMap<Action, EntityUid>,

@@ -1,4 +1,4 @@
-//! Who acts for the person (RFC 8693 §4.1), such as an agent.
+//! The actors who act for the person (RFC 8693 §4.1), such as an agent.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -6,7 +6,7 @@ use serde_json::Value;
 /// Deepest chain of actors.
 const MAX_ACTORS: usize = 4;
 
-/// An actor, and the one for whom it acts in turn.
+/// An actor, and the one that it acts for in turn.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Actor {
@@ -24,7 +24,7 @@ pub struct Actor {
 }
 
 impl Actor {
-    /// The chain in an `act` claim; none where it cannot be taken whole.
+    /// Reads the chain from an `act` claim; none if any part of it is unusable.
     pub fn read(act: &Value) -> Option<Self> {
         let mut chain = Vec::new();
         let mut next = Some(act);

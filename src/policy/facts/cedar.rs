@@ -1,4 +1,4 @@
-//! The facts as Cedar entities and contexts. What it makes fits the schema by its types: a test checks it.
+//! The facts as Cedar entities and contexts. Their types make them fit the schema; a test checks that.
 
 use cedar_policy::{Context, Entity, EntityUid, RestrictedExpression as Expr};
 
@@ -9,7 +9,7 @@ use super::uids::{TYPES, uid, user_id};
 use super::{ClaimFacts, ConfigurationFacts, Facts, Moment, TeamspaceFacts};
 use crate::policy::action::Action;
 
-/// A value of our own that Cedar does not take: a defect, answered with a denial.
+/// A value of ours that Cedar refuses. That is a defect, answered with a denial.
 #[derive(Debug, thiserror::Error)]
 #[error("facts do not fit the policy engine: {0}")]
 pub struct FactsError(String);
@@ -48,7 +48,7 @@ macro_rules! attributes {
     };
 }
 
-/// Those of a context: of one question, or all that are there.
+/// The attributes of a context: for one question, or all of them.
 fn context(attributes: impl Iterator<Item = Attribute>, asked: Option<Action>) -> Vec<(String, Expr)> {
     let is_seen = |place: Place| match (place, asked) {
         (Place::Context(actions), Some(asked)) => actions.contains(&asked),
@@ -74,7 +74,7 @@ fn issuer_entity(iss: &str) -> Result<Entity> {
     entity(issuer(iss), [("url", text(iss))], [])
 }
 
-/// The issuer that it is about, and the teamspace's, which may be another: a policy reaches both.
+/// The issuer in question, and the teamspace's own, which may be another: a policy can reach both.
 fn issuer_entities(iss: &str, teamspace: &TeamspaceFacts) -> Result<Vec<Entity>> {
     let other = teamspace.issuer.as_deref().filter(|configured| *configured != iss);
     std::iter::once(iss).chain(other).map(issuer_entity).collect()
@@ -89,7 +89,7 @@ impl TeamspaceFacts {
         entity(self.uid(), teamspace_facts!(attributes self).map(|a| (a.name, a.value)), [])
     }
 
-    /// The teamspace, and its issuer where it has one.
+    /// The teamspace, with its issuer if it has one.
     pub(super) fn with_issuer(&self) -> Result<Vec<Entity>> {
         let issuer = self.issuer.as_deref().map(issuer_entity);
         issuer.into_iter().chain([self.entity()]).collect()
@@ -97,7 +97,7 @@ impl TeamspaceFacts {
 }
 
 impl Moment<'_> {
-    /// The context of questions that know nothing but the time.
+    /// The context of questions that involve only the time.
     pub(super) fn context(&self) -> Vec<(String, Expr)> {
         context(moment_facts!(attributes self), None)
     }
@@ -161,7 +161,7 @@ impl Facts {
         Ok(all)
     }
 
-    /// The entities that are the same for everybody of a teamspace who comes with the same request.
+    /// The entities that are the same for everybody of a teamspace with the same request.
     pub(in crate::policy) fn surrounding_entities(&self) -> Result<Vec<Entity>> {
         let mut all = issuer_entities(&self.claims.iss, &self.teamspace)?;
         all.extend([self.client_entity()?, self.teamspace.entity()?, self.server_entity()?]);
@@ -181,7 +181,7 @@ impl Facts {
         entity(self.user(), [], groups)
     }
 
-    /// The server under decision. Others that the assertion names appear as bare references.
+    /// The server being decided on. Others that the assertion names appear as bare references.
     fn server_entity(&self) -> Result<Entity> {
         let attributes = [
             ("url", text(&self.resource.identifier)),
@@ -208,8 +208,8 @@ impl Facts {
         self.context_for(Some(asked))
     }
 
-    /// One context for all questions of an exchange: what only some questions have in the schema, no policy of
-    /// another question can name, since it would not have passed validation.
+    /// One context for all questions of an exchange: a policy about another question cannot name attributes that only
+    /// some questions have, since it would not pass validation.
     pub fn whole_context(&self) -> Result<Vec<(String, Expr)>> {
         self.context_for(None)
     }

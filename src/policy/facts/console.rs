@@ -1,4 +1,4 @@
-//! The facts of a question about the console: who wants to do something, and of what.
+//! The facts of a question about the console: the person, and the object of the action.
 
 use cedar_policy::{Entity, EntityUid, RestrictedExpression as Expr};
 use serde::Deserialize;
@@ -13,7 +13,7 @@ use crate::model::teamspace::UTC;
 /// The id of the one `Deployment`.
 const DEPLOYMENT: &str = "countersign";
 
-/// How somebody came to the console or the admin API.
+/// How a person or token reached the console or the admin API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConsoleKind {
@@ -46,7 +46,7 @@ impl ConsoleKind {
     }
 }
 
-/// Facts about whoever wants to do something in the console. Teamspaces are told by their slugs.
+/// Facts about the user of the console. Teamspaces are given by their slugs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConsoleUserFacts {
     /// The person's email, or the id of the token or the link.
@@ -63,7 +63,7 @@ pub struct ConsoleUserFacts {
     pub admin_of: Vec<String>,
     /// Teamspaces where the person's role is developer.
     pub developer_of: Vec<String>,
-    /// The one teamspace that a token or a link is for.
+    /// The only teamspace that a token or a link is for.
     pub teamspace: Option<String>,
 }
 
@@ -74,7 +74,7 @@ pub struct ConsoleFacts {
     pub now: UnixSeconds,
     /// Who asks.
     pub user: ConsoleUserFacts,
-    /// The teamspace that it is about; none: the deployment.
+    /// The teamspace in question; none for the deployment.
     pub teamspace: Option<TeamspaceFacts>,
 }
 
@@ -135,7 +135,7 @@ impl ConsoleFacts {
         Ok(all)
     }
 
-    /// The context. The deployment's clocks show UTC.
+    /// The context. The deployment's time zone is UTC.
     pub fn context(&self) -> Vec<(String, Expr)> {
         let time_zone = self.teamspace.as_ref().map_or(UTC, |teamspace| &teamspace.time_zone);
         Moment { now: self.now, time_zone }.context()

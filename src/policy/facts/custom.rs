@@ -1,4 +1,4 @@
-//! Claims that a deployment declares itself, beside those that every assertion can have.
+//! Claims that a deployment declares itself, beside the standard ones.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::kinds::{Kind, Maybe, Shows, text};
 use crate::model::identity_provider::ClaimType;
 
-/// Most claims that a schema may declare: which of them policies read is kept in the bits of a number.
+/// The most claims that a schema may declare: a number's bits hold which of them policies read.
 pub const MAX_DECLARED: usize = u32::BITS as usize;
 
 /// The value of a custom claim.
@@ -75,7 +75,7 @@ impl Maybe for CustomClaims {
     }
 }
 
-/// A record with an attribute for each claim that is there.
+/// A record with an attribute for each claim that is present.
 pub(in crate::policy) struct CustomRecord;
 
 impl Kind for CustomRecord {
@@ -108,7 +108,7 @@ impl DeclaredClaims {
         self.0.keys().map(String::as_str)
     }
 
-    /// The claim of this name as one that is read; nothing where none is declared.
+    /// Marks the claim of this name as read; nothing if it is not declared.
     pub(in crate::policy) fn read_of(&self, name: &str) -> CustomReads {
         let place = self.names().position(|declared| declared == name);
         let bit = place.and_then(|place| 1_u32.checked_shl(u32::try_from(place).ok()?));
@@ -123,7 +123,7 @@ impl DeclaredClaims {
     }
 }
 
-/// Which of a schema's custom claims policies read: a bit for each, in the order of their names.
+/// The custom claims that policies read: one bit for each, in the order of their names.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub(in crate::policy) struct CustomReads(u32);
 

@@ -1,4 +1,4 @@
-//! The words that the table of facts is written in: classes, places, and Cedar types with how values become theirs.
+//! The vocabulary of the table of facts: classes, places, and Cedar types with the conversion of values.
 
 use std::cell::RefCell;
 use std::net::IpAddr;
@@ -13,9 +13,9 @@ use crate::model::member::{Role, Status};
 use crate::model::teamspace::Plan;
 use crate::policy::action::Action;
 
-/// A hundred years: the longest age that is told, within what Cedar's durations can hold.
+/// A hundred years: the largest age that policies see, within Cedar's durations.
 const LONGEST_AGE: i64 = 100 * 365 * 86_400;
-/// The largest number of seats that is told: sums and differences of such numbers do not overflow.
+/// The largest number of seats that policies see: sums and differences do not overflow.
 const MOST_SEATS: i64 = u32::MAX as i64;
 
 /// Whose a fact is.
@@ -25,7 +25,7 @@ pub enum Class {
     Shared,
     /// One person's.
     Personal,
-    /// One person's, of which the log keeps digests.
+    /// One person's, kept in the log only as digests.
     Digested,
     /// This moment's, or this request's.
     Momentary,
@@ -183,7 +183,7 @@ impl<T: Maybe + ?Sized> Maybe for &T {
 
 /// What policies see of a fact.
 pub(in crate::policy) trait Kind {
-    /// Cedar's type, as the schema writes it; empty where policies do not see the fact as an attribute.
+    /// Cedar's type, as the schema writes it; empty if policies do not see the fact as an attribute.
     const TYPE: &'static str;
     /// The most that policies can read of it.
     const MOST: Access = Access::Value;
@@ -235,7 +235,7 @@ kinds! {
     AuthMethodName: "String" from AuthMethod = |method| text(method.as_str());
 }
 
-/// The actor, and whom it acts for in turn, in one record.
+/// The actor, and the one that it acts for in turn, in one record.
 pub(in crate::policy) struct ActorRecord;
 
 impl Kind for ActorRecord {
@@ -258,7 +258,7 @@ impl Shows<Actor> for ActorRecord {
     }
 }
 
-/// No attribute: policies see the fact as an entity's id or parents, or not at all.
+/// Not an attribute: policies see the fact as an entity's id or parents, or not at all.
 pub(in crate::policy) struct Hidden;
 
 impl Kind for Hidden {
@@ -294,7 +294,7 @@ pub(super) fn refs(entity_type: &EntityTypeName, ids: &[String]) -> Expr {
     Expr::new_set(ids.iter().map(|id| Expr::new_entity_uid(uid(entity_type, id))))
 }
 
-/// A Cedar `datetime`. Making one parses text, so a thread keeps the last one: it serves for a second.
+/// A Cedar `datetime`. Making one parses text, so each thread keeps the last one, which is valid for a second.
 fn datetime(at: UnixSeconds) -> Expr {
     thread_local! {
         static LAST: RefCell<Option<(UnixSeconds, Expr)>> = const { RefCell::new(None) };

@@ -1,4 +1,4 @@
-//! Plain data that a decision stands on, and what policies see of it.
+//! The plain data behind a decision, and the policies' view of it.
 
 mod actor;
 mod cedar;
@@ -91,13 +91,13 @@ macro_rules! whole {
             pub member: MemberFacts,
             /// The MCP server that the token is asked for.
             pub resource: ResourceFacts,
-            /// The scopes that could be granted, each asked once, and those that could not.
+            /// The scopes that could be granted, each asked about once, and those that could not.
             pub candidates: Candidates,
             $($(#[$meta])* #[doc = $from] pub $name: $type,)*
         }
 
         impl Facts {
-            /// Shared facts that are not rows of the table. A part that is added must be named here.
+            /// Shared facts that are not rows of the table. A new part must be added here.
             pub(in crate::policy) fn structure(
                 &self,
             ) -> (&TeamspaceFacts, &ClientFacts, &ResourceFacts, &Candidates) {
@@ -110,19 +110,19 @@ macro_rules! whole {
 }
 request_facts!(whole);
 
-/// Facts that are gathered only where a policy reads them, since they cost time or are nobody's business otherwise.
+/// Facts that are collected only if a policy reads them, because they take time or are private.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wanted {
     /// Whether a policy reads the caller's address.
     pub client_address: bool,
     /// Whether a policy reads the scopes of the request.
     pub requested_scopes: bool,
-    /// The custom claims, with the types that the policies take them for.
+    /// The custom claims, with the types that the policies expect.
     pub custom_claims: BTreeMap<String, ClaimType>,
 }
 
 impl Wanted {
-    /// What at least one of the two wants. Where they take a claim for different types, this one's counts.
+    /// Everything that at least one of the two wants. If they expect different types of a claim, this one's counts.
     pub fn or(&self, mut other: Self) -> Self {
         other.custom_claims.extend(self.custom_claims.iter().map(|(name, kind)| (name.clone(), *kind)));
         Self {
@@ -133,8 +133,8 @@ impl Wanted {
     }
 }
 
-/// A claim whose value only policies need, at least at some sign-ins: one that cannot be taken whole is not known
-/// then, instead of refusing the assertion whatever the policies are.
+/// A claim that, at least in some sign-ins, only policies need. If its value is unusable, it counts as not known
+/// instead of refusing the assertion whatever the policies are.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum OptionalClaim {
@@ -198,7 +198,7 @@ pub enum MemberFacts {
         status: Status,
         /// Whether the subject is not bound yet, so that the grant would bind it to the member of this email.
         linking: bool,
-        /// Of the email that is stored; none in facts of older versions.
+        /// The domain of the stored email; none in facts of older versions.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         email_domain: Option<String>,
         /// None in facts of older versions.
@@ -219,7 +219,7 @@ pub struct ResourceFacts {
     pub default_scopes: Vec<String>,
 }
 
-/// The facts but for the person: few combinations of them serve very many sign-ins.
+/// The facts without the person: few combinations of them serve very many sign-ins.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(in crate::policy) struct Surroundings {
     iss: String,
@@ -229,7 +229,7 @@ pub(in crate::policy) struct Surroundings {
     candidates: Vec<String>,
 }
 
-/// What saving an issuer on a teamspace is decided on.
+/// The facts for a decision on saving an issuer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigurationFacts {
     /// The time of the question, in seconds since 1970.
@@ -256,18 +256,18 @@ impl Moment<'_> {
         weekday(self.now)
     }
 
-    /// The time of day in the teamspace, in seconds, without those of the minute.
+    /// The time of day in the teamspace, in seconds, cut to the minute.
     pub(in crate::policy) fn local_time(&self) -> i64 {
         let seconds = self.local().rem_euclid(86_400);
         seconds - seconds % 60
     }
 
-    /// The same day of the week as [`Self::weekday`], in the teamspace.
+    /// The local day of the week, numbered like [`Self::weekday`].
     pub(in crate::policy) fn local_weekday(&self) -> i64 {
         weekday(self.local())
     }
 
-    /// The time as the teamspace's clocks show it, as if that were UTC. A zone that is not known any more is UTC.
+    /// The teamspace's local time, as if it were UTC. An unknown time zone counts as UTC.
     fn local(&self) -> UnixSeconds {
         let at = jiff::Timestamp::from_second(self.now).ok();
         let zone = jiff::tz::TimeZone::get(self.time_zone).ok();
@@ -282,18 +282,18 @@ fn weekday(at: UnixSeconds) -> i64 {
 }
 
 impl Facts {
-    /// A group's id begins with the teamspace, so that one customer's identity provider cannot put
-    /// its people into another's groups.
+    /// A group's id begins with the teamspace, so that one customer's identity provider cannot put its people into
+    /// another's groups.
     pub(in crate::policy) fn group_id(&self, group: &str) -> String {
         format!("{}/{group}", self.teamspace.slug)
     }
 
-    /// The questions that a sign-in with these facts can meet.
+    /// The questions that a sign-in with these facts can raise.
     pub(in crate::policy) fn actions(&self) -> [Action; 4] {
         [Action::TrustIssuer, self.member_action(), Action::GrantResource, Action::GrantScope]
     }
 
-    /// The one of the two member actions that is asked about.
+    /// The member action that applies: a newcomer is provisioned, a member admitted.
     pub(in crate::policy) fn member_action(&self) -> Action {
         match self.member {
             MemberFacts::Absent { .. } => Action::ProvisionMember,
@@ -301,12 +301,12 @@ impl Facts {
         }
     }
 
-    /// The person's groups; none is known without a claim.
+    /// The person's groups; empty without a claim.
     pub(in crate::policy) fn groups(&self) -> &[String] {
         self.claims.groups.as_deref().unwrap_or_default()
     }
 
-    /// What the entities other than the person depend on.
+    /// The facts that the entities other than the person depend on.
     pub(in crate::policy) fn surroundings(&self) -> Surroundings {
         Surroundings {
             iss: self.claims.iss.clone(),
@@ -328,8 +328,8 @@ impl Facts {
         &self.client.client_id
     }
 
-    /// The domain of the member's email as it is stored: a claim that is left out does not change who a member is.
-    /// At a first sign-in that of the asserted email; empty where there is none.
+    /// The domain of the member's stored email: a missing claim does not change who a member is. At a first sign-in,
+    /// the domain of the asserted email; empty if there is none.
     pub(in crate::policy) fn member_domain(&self) -> &str {
         let stored = match &self.member {
             MemberFacts::Present { email_domain, .. } => email_domain.as_deref(),
@@ -338,7 +338,7 @@ impl Facts {
         stored.or_else(|| self.claims.email_domain()).unwrap_or_default()
     }
 
-    /// The role with the fewest rights where none is known.
+    /// The member's role; the one with the fewest rights if none is known.
     pub(in crate::policy) fn member_role(&self) -> Role {
         match self.member {
             MemberFacts::Present { role: Some(role), .. } => role,

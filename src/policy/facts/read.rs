@@ -22,7 +22,7 @@ macro_rules! read {
             /// Reads everything.
             pub const EVERYTHING: Self = Self { $($name: Access::Value,)* $($dname: Access::Value,)* };
 
-            /// Adds that an attribute is read; false when there is none of this name.
+            /// Notes that an attribute is read; false if there is none with this name.
             pub fn add(&mut self, attribute: &str, access: Access) -> bool {
                 let all = [
                     $((stringify!($name), <$kind as Kind>::TYPE, <$kind as Kind>::MOST, &mut self.$name),)*

@@ -60,7 +60,7 @@ const ISSUER: Place = Place::Entity("Issuer");
 const SERVER: Place = Place::Entity("McpServer");
 const SCOPE: Place = Place::Entity("Scope");
 
-/// Facts that follow from what a question is about.
+/// Facts that follow from the subject of a question.
 const STRUCTURE: &[Row] = &[
     row::<Text>(ISSUER, "url", false, Class::Shared, "the id again, for `like`"),
     row::<Text>(SERVER, "url", false, Class::Shared, "the id again, for `like`"),
@@ -120,7 +120,7 @@ const fn of_user(name: &'static str, kind: &'static str, optional: bool, from: &
     Row { place: USER, name, kind, optional, class: Class::Personal, from }
 }
 
-/// What policies see of whoever wants to do something in the console.
+/// The policies' view of a console user.
 const CONSOLE_USERS: &[Row] = &[
     of_user("kind", "ConsoleKind", false, "how they came: signed in, with a token, by a set-up link"),
     row::<Text>(USER, "email", true, Class::Personal, "the verified address, in lower case"),

@@ -71,8 +71,8 @@ pub fn action_uid(name: &str) -> EntityUid {
     uid(&TYPES.action, name)
 }
 
-/// `iss|tenant|sub`. Subjects often have a `|`, and stay as they are: with the other two escaped, the second `|` is
-/// where the subject begins, so that nobody gets another's id.
+/// `iss|tenant|sub`. Subjects often contain `|` and stay unchanged. Since `|` is escaped in the other two parts, the
+/// subject begins after the second `|`, and nobody gets another person's id.
 pub(super) fn user_id(iss: &str, tenant: &str, sub: &str) -> String {
     format!("{}|{}|{sub}", escaped(iss), escaped(tenant))
 }

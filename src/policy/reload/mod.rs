@@ -1,4 +1,4 @@
-//! Policy files that change while the service runs: noticed, read, and taken over when they are good.
+//! Follows policy files that change while the service runs: notices, reads and applies them if they are good.
 
 mod reloader;
 mod watch;

@@ -1,4 +1,4 @@
-//! Reading policies again when their files change, and remembering why they cannot be read.
+//! Reads policies again when their files change, and remembers why a set could not be read.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -40,16 +40,16 @@ impl LastError {
     }
 }
 
-/// A place that policies are read from again and again.
+/// A set of policy files that is read again and again.
 pub struct PolicyReloader {
     /// Its name in the log.
     name: &'static str,
     dir: PathBuf,
     watch: Arc<tokio::sync::Mutex<Watch>>,
-    /// One reading at a time, until its set is in force: of two, the older must not have the last word.
+    /// Allows one reading at a time, until its set is in force: of two, the older must not win.
     pub turn: tokio::sync::Mutex<()>,
     last_error: ArcSwapOption<LastError>,
-    /// A reading that took too long, and is still waited for.
+    /// A reading that took too long and is still under way.
     pending: tokio::sync::Mutex<Option<PendingRead>>,
 }
 
@@ -69,7 +69,7 @@ impl PolicyReloader {
         }
     }
 
-    /// Why the last reading came to nothing; none when it was good.
+    /// Why the last reading failed; none when it was good.
     pub fn last_error(&self) -> Option<Arc<LastError>> {
         self.last_error.load_full()
     }
@@ -95,7 +95,7 @@ impl PolicyReloader {
         }
     }
 
-    /// Reads away from the threads that answer requests: it takes long, and a network file system may hang.
+    /// Reads on another thread than those that answer requests: reading is slow, and a network file system may hang.
     async fn begin(&self, look: ReloadTrigger, now: UnixSeconds) -> std::io::Result<PendingRead> {
         let mut watch = Arc::clone(&self.watch).lock_owned().await;
         let (answer, answered) = oneshot::channel();
@@ -112,7 +112,7 @@ impl PolicyReloader {
         Ok(answered)
     }
 
-    /// Remembers a failure, and logs it unless it is still the last one, with what comes of it.
+    /// Remembers a failure, and logs it with its consequence unless it is the same as the last one.
     pub fn note_failure(&self, failure: Failure, now: UnixSeconds, so: &str) {
         let known = self.last_error.load();
         if known.as_ref().is_some_and(|last| last.failure == failure) {

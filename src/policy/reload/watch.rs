@@ -1,7 +1,7 @@
-//! Whether a directory of policies has changed, and reading it once it has come to rest.
+//! Notices that a directory of policies has changed, and reads it once it is stable.
 //!
-//! It is polled. File system notifications see none of what operators do most: a ConfigMap whose symbolic link
-//! is swapped, a directory that is replaced as a whole, a change on another machine of a network file system.
+//! It polls. File system notifications miss what operators do most: a ConfigMap whose symbolic link is swapped, a
+//! directory that is replaced as a whole, a change made by another machine on a network file system.
 
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt as _;
@@ -15,7 +15,7 @@ use crate::policy::authoring::cases::run_directory;
 use crate::policy::source::is_listed;
 use crate::policy::{LoadError, Policies, PolicySource, Problem};
 
-/// How often files that change while they are read are read again when a reload is asked for.
+/// How often a forced reload reads files again that change while they are read.
 const TRIES: usize = 20;
 /// How long to wait before each.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -29,16 +29,16 @@ pub struct PolicyFiles {
     pub dir: PathBuf,
     /// The schema file.
     pub schema: PathBuf,
-    /// Whether the directory's own cases, `tests/*.toml`, must pass before a changed set is taken.
+    /// Whether the directory's own cases, `tests/*.toml`, must pass before a changed set is loaded.
     pub with_cases: bool,
 }
 
-/// Metadata that tells whether files changed, without reading them.
+/// Metadata that shows whether files changed, without reading them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Fingerprint(Vec<(PathBuf, Result<Stamp, ErrorKind>)>);
 
-/// Which file it is, and as of when. The time of change is the kernel's own: it tells also of a file that was
-/// given its old size and time of modification, and of permissions.
+/// The identity of a file and its time of change. That time is the kernel's own: it changes even when a file gets its
+/// old size and modification time back, or when permissions change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp {
     device: u64,
@@ -48,7 +48,7 @@ struct Stamp {
     changed: (i64, i64),
 }
 
-/// Why a set was not taken: the first problem, in one line.
+/// Why a set was not loaded: the first problem, on one line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Failure {
     /// The file or directory that it is about.
@@ -93,12 +93,12 @@ impl PolicyFiles {
         Fingerprint(files)
     }
 
-    /// The policies, if they pass the directory's own cases, where those belong to what is watched.
+    /// The policies, if they pass the directory's own cases (where those are required).
     fn tested(&self, policies: Policies) -> Result<Policies, Failure> {
         let tests = self.dir.join("tests");
         if self.with_cases {
             match run_directory(&policies.compiled, &tests) {
-                // Whoever wants cases to pass wants to be told when they are gone.
+                // An operator who requires cases wants to know when they are missing.
                 Ok(0) => return Err(Failure::of(&tests, "there are no test cases")),
                 Ok(_) => {}
                 Err(why) => return Err(Failure::of(&tests, &why)),
@@ -114,7 +114,7 @@ impl Fingerprint {
     }
 }
 
-/// Links are followed: what matters is the file that would be read.
+/// Links are followed: the file that would be read counts.
 fn stamp(path: &Path) -> Result<Stamp, ErrorKind> {
     let file = std::fs::metadata(path).map_err(|error| error.kind())?;
     Ok(Stamp {
@@ -126,7 +126,7 @@ fn stamp(path: &Path) -> Result<Stamp, ErrorKind> {
     })
 }
 
-/// The files of one extension directly in a directory, or that it cannot be read.
+/// Lists the files with one extension directly in a directory, or the error of reading it.
 fn list_files(files: &mut Vec<(PathBuf, Result<Stamp, ErrorKind>)>, dir: &Path, extension: &str) {
     let listed: io::Result<Vec<PathBuf>> =
         std::fs::read_dir(dir).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
@@ -140,7 +140,7 @@ fn list_files(files: &mut Vec<(PathBuf, Result<Stamp, ErrorKind>)>, dir: &Path, 
     }
 }
 
-/// A place, as it was when it was looked at last.
+/// A set of files, as they were at the last poll.
 #[derive(Debug)]
 pub struct Watch {
     place: PolicyFiles,
@@ -151,12 +151,12 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Watches a place from which nothing was read yet.
+    /// Watches files that have not been read yet.
     pub fn new(place: PolicyFiles) -> Self {
         Self { place, taken: None, unsettled: None }
     }
 
-    /// Reads the place for the first time, telling every problem.
+    /// Reads the files for the first time, reporting every problem.
     pub fn begin(place: PolicyFiles, now: UnixSeconds) -> Result<(Self, Policies), LoadError> {
         let seen = place.fingerprint();
         let policies = PolicySource::read(&place.dir, &place.schema)?.compile(now)?;
@@ -168,13 +168,13 @@ impl Watch {
         &self.place.dir
     }
 
-    /// Has the files read once more, since nobody took what came of it.
+    /// Makes the next poll read the files again, since nobody used the last result.
     pub fn forget(&mut self) {
         self.taken = None;
     }
 
-    /// Reads the files if they have changed since they were read last, and have not since the last look: half
-    /// of a checkout may be a valid set, and a wrong one.
+    /// Reads the files if they have changed since they were last read, and two polls in a row agree: half of a
+    /// checkout may be a valid set, but the wrong one.
     pub fn look(&mut self, now: UnixSeconds) -> Option<Result<Policies, Failure>> {
         let seen = self.place.fingerprint();
         if self.taken.as_ref() == Some(&seen) {
@@ -188,7 +188,7 @@ impl Watch {
         self.read(seen, now)
     }
 
-    /// Reads the files whether they have changed or not; it waits while they are changing.
+    /// Reads the files whether they have changed or not, waiting while they change.
     pub fn force_reload(&mut self, now: UnixSeconds) -> Result<Policies, Failure> {
         for _ in 0..TRIES {
             let seen = self.place.fingerprint();
@@ -208,7 +208,7 @@ impl Watch {
             self.unsettled = Some(after);
             return None;
         }
-        // What could be found but not read is tried again: it may be for want of file descriptors.
+        // Files that were found but could not be read are tried again: descriptors may have run out.
         let again = seen.is_whole() && source.as_ref().is_err_and(|e| e.0.iter().any(Problem::unreadable));
         (self.taken, self.unsettled) = ((!again).then_some(seen), None);
         let compiled = source.and_then(|source| source.compile(now)).map_err(Failure::from);

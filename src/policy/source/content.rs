@@ -1,4 +1,4 @@
-//! A policy set as text that can be kept, and made again from it.
+//! Writes a policy set as text for storage, and restores it.
 
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +24,7 @@ impl PolicySource {
         serde_json::to_string(&content).unwrap_or_default()
     }
 
-    /// What [`Self::content`] wrote: a set of the same hash.
+    /// Restores a set from the text of [`Self::content`], with the same hash.
     pub fn from_content(content: &str) -> Result<Self, serde_json::Error> {
         let Content { schema, files } = serde_json::from_str(content)?;
         Ok(Self::of(schema, files).past())

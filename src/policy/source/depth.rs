@@ -1,21 +1,21 @@
-//! How deep expressions are, counted before anything recursive meets them.
+//! Measures how deeply expressions are nested, before anything recursive reads them.
 //!
-//! Cedar's parser has no limit of its own: a hundred and fifty brackets overflow the stack of a thread, which ends the
-//! process. Its validator and its evaluator have one: the first then takes the rest of the expression
-//! unchecked, the second errs. So what is too deep for them is refused here.
+//! Cedar's parser has no limit: a hundred and fifty brackets overflow a thread's stack, which ends the process. Its
+//! validator and its evaluator have limits: beyond them, the validator leaves the rest of the expression unchecked,
+//! and the evaluator fails. So anything too deep for them is refused here.
 
 use super::problem::{Problem, Rule};
 use super::source_file::SourceFile;
 
 /// Most brackets within one another.
 const MAX_NESTING: usize = 24;
-/// Most levels of an expression: a bracket is one, and so is each operator of `a && b && c`. Measured: the
+/// The most levels of an expression. A bracket is one, and so is each operator of `a && b && c`. Measured: the
 /// service's threads (2 MiB of stack) evaluate about 400.
 const MAX_DEPTH: usize = 200;
-/// The stack for parsing and validating what is within the limits, with room for unoptimized builds.
+/// The stack for parsing and validating expressions within the limits, with room for unoptimized builds.
 const STACK: usize = 32 * 1024 * 1024;
 
-/// Runs something recursive, such as Cedar's parser, with enough stack for what passed [`check`].
+/// Runs something recursive, such as Cedar's parser, with enough stack for texts that passed [`check`].
 pub(crate) fn with_stack<T>(work: impl FnOnce() -> T) -> T {
     stacker::grow(STACK, work)
 }
@@ -39,7 +39,7 @@ pub(in crate::policy) fn check(file: &SourceFile) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Words, strings, comments and signs with their offsets, as Cedar's lexer cuts them where it matters here.
+/// Words, strings, comments and signs with their offsets, cut as Cedar's lexer does where it matters here.
 pub(in crate::policy) fn tokens(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -50,7 +50,7 @@ pub(in crate::policy) fn tokens(text: &str) -> impl Iterator<Item = (usize, &str
     })
 }
 
-/// The length of the token, comment or string that the text begins with.
+/// The length of the token, comment or string at the beginning of the text.
 fn length(text: &str, first: char) -> usize {
     let until = |end: Option<usize>| end.unwrap_or(text.len());
     let in_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
@@ -85,12 +85,12 @@ struct Tree {
     around: Vec<Height>,
 }
 
-/// A bound of how tall the syntax tree of what one bracket holds is.
+/// An upper bound on the height of the syntax tree inside one bracket.
 #[derive(Default)]
 struct Height {
     /// The tallest of the elements before this one.
     before: usize,
-    /// The operators of this element; each may hold all that came before.
+    /// The operators of this element; each may hold everything before it.
     operators: usize,
     /// The tallest bracket among the operands.
     bracket: usize,
@@ -114,7 +114,7 @@ impl Tree {
     fn meet(&mut self, token: &str) {
         match token {
             "(" | "{" => self.around.push(std::mem::take(&mut self.here)),
-            // It may be an index, `a["b"]["c"]`, which is a chain as well.
+            // It may be an index, `a["b"]["c"]`, which is a chain too.
             "[" => {
                 self.here.link();
                 self.around.push(std::mem::take(&mut self.here));

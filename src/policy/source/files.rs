@@ -1,4 +1,4 @@
-//! Policies and schema as text: read from files, within limits, whatever a directory holds.
+//! Policies and schema as text: read from files, within limits, whatever the directory holds.
 
 use std::fs::{File, Metadata};
 use std::io::Read as _;
@@ -15,7 +15,7 @@ const MAX_FILES: usize = 10_000;
 /// Most bytes of all files of a directory.
 const MAX_TOTAL: u64 = 64 * 1024 * 1024;
 
-/// Reads a regular file. What it is, is looked at first: opening a pipe would wait for a writer.
+/// Reads a regular file. Its type is checked first: opening a pipe would wait for a writer.
 pub(in crate::policy) fn read_file(path: &Path) -> Result<SourceFile, Problem> {
     let refuse = |message: String| Problem::new(Rule::Read, path, message);
     let cannot = |error: std::io::Error| refuse(format!("cannot read the file: {}", cause(path, &error)));
@@ -28,7 +28,7 @@ pub(in crate::policy) fn read_file(path: &Path) -> Result<SourceFile, Problem> {
         return Err(too_large(&metadata.len().to_string()));
     }
     let mut bytes = Vec::new();
-    // A file can grow, and those of the kernel do not tell their size.
+    // A file can grow, and the kernel's own files do not report their size.
     File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes)).map_err(cannot)?;
     if bytes.len() as u64 > MAX_FILE {
         return Err(too_large("more"));
@@ -54,7 +54,7 @@ fn decode(path: &Path, bytes: Vec<u8>) -> Result<SourceFile, Problem> {
 pub struct PolicySource {
     pub(in crate::policy) schema: SourceFile,
     pub(in crate::policy) files: Vec<SourceFile>,
-    /// Whether it decides nothing any more, and is only looked at.
+    /// Whether the set is no longer in force, and only examined.
     pub(in crate::policy) is_past: bool,
 }
 
@@ -82,14 +82,14 @@ impl PolicySource {
         if problems.is_empty() { Ok(self) } else { Err(LoadError(problems)) }
     }
 
-    /// Makes a source of texts that stand in no directory, such as a revision or a set that was in force once.
+    /// Makes a source from texts that are not in a directory, such as a git revision or a past set.
     pub fn of(schema: String, files: Vec<(String, String)>) -> Self {
         let file = |(name, text): (String, String)| SourceFile::new(name.into(), text);
         let schema = file(("countersign.cedarschema".to_owned(), schema));
         Self { schema, files: files.into_iter().map(file).collect(), is_past: false }
     }
 
-    /// Marks a set that was in force once: rules that cannot work were no errors then.
+    /// Marks a past set: rules that cannot work were not errors then.
     pub fn past(self) -> Self {
         Self { is_past: true, ..self }
     }
@@ -131,8 +131,8 @@ pub(in crate::policy) fn read_dir(dir: &Path, problems: &mut Vec<Problem>) -> Ve
     files
 }
 
-/// The paths of the `*.cedar` files directly in the directory, by name; at least one. Names that begin with a
-/// dot are passed over.
+/// The paths of the `*.cedar` files directly in the directory, by name; at least one. Names that begin with a dot are
+/// skipped.
 pub(in crate::policy) fn list(dir: &Path) -> Result<Vec<PathBuf>, Problem> {
     let refuse = |message: String| Problem::new(Rule::Read, dir, message);
     let cannot = |error: std::io::Error| refuse(format!("cannot read the directory: {}", cause(dir, &error)));
@@ -158,14 +158,14 @@ pub(in crate::policy) fn list(dir: &Path) -> Result<Vec<PathBuf>, Problem> {
     Ok(paths)
 }
 
-/// Whether a file of a directory is read, by its name. Names that begin with a dot are an editor's locks and
-/// swap files, or a version control's.
+/// Whether a file of a directory is read, by its name. Names that begin with a dot belong to editors or version
+/// control.
 pub(in crate::policy) fn is_listed(path: &Path, extension: &str) -> bool {
     let hidden = path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
     !hidden && path.extension().is_some_and(|found| found == extension)
 }
 
-/// The error, and that it is about a link's target where that is so.
+/// The error, with a note if it is about a link's target.
 fn cause(path: &Path, error: &std::io::Error) -> String {
     match std::fs::read_link(path) {
         Ok(target) => format!("a symbolic link to {}: {error}", target.display()),

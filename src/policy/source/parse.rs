@@ -25,7 +25,7 @@ impl Placed<'_> {
         Problem::at(rule, self.file, self.span.clone(), message)
     }
 
-    /// How it is called: its `@id`, or else its place.
+    /// The policy's name: its `@id`, or else its place.
     pub fn id(&self) -> PolicyId {
         self.policy.annotation("id").map_or_else(|| self.place_id(), PolicyId::new)
     }

@@ -91,7 +91,7 @@ rules! {
 }
 
 impl Rule {
-    /// Whether it is about policies that decide well enough, and not what their author meant.
+    /// Whether the rule is about policies that work, but not as their author meant.
     pub(in crate::policy) const fn is_about_sense(self) -> bool {
         matches!(self, Self::AttributeUnknown | Self::IdImpossible | Self::ForbidCannotMatch)
     }
@@ -104,13 +104,13 @@ pub struct Problem {
     pub rule: Rule,
     /// The file that it is in.
     pub file: PathBuf,
-    /// None: the problem is about the file as a whole.
+    /// The place in the file; none if the problem is about the file as a whole.
     pub place: Option<Box<Place>>,
     /// What is wrong and what was expected.
     pub message: String,
     /// What to do about it; none where the message says it all.
     pub help: Option<String>,
-    /// The other place that it is about, such as the first use of an id.
+    /// The other place involved, such as the first use of an id.
     pub other: Option<Box<Problem>>,
     /// The line of the file, when there is a place in it.
     text: Option<Arc<str>>,
@@ -151,7 +151,7 @@ impl Problem {
         Self { help: help.map(|help| problem.checked(help)), ..problem }
     }
 
-    /// A suggestion, if it is near what is written there: Cedar suggests a name however far it is.
+    /// Keeps a suggestion only if it is close to the written name: Cedar suggests a name however different it is.
     fn checked(&self, help: String) -> String {
         let suggested = help.strip_prefix("did you mean `").and_then(|rest| rest.strip_suffix("`?"));
         let written = self.text.as_ref().zip(self.place.as_ref());
@@ -190,7 +190,7 @@ impl Problem {
         }
     }
 
-    /// All of it with an excerpt of the file, for people; in colour where standard error has colours.
+    /// The whole problem with an excerpt of the file, for people; in colour if standard error has colours.
     pub fn report(self) -> Report {
         Report::new(Excerpt::of(self))
     }
@@ -236,10 +236,10 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Bytes of a line up to which a file is shown: the renderer's paddings have 16 bits.
+/// The byte of a line up to which a file is shown: the renderer's padding has 16 bits.
 const MAX_LINE: usize = 10_000;
 
-/// A problem as miette shows it, with its parts in places of their own.
+/// A problem in the form that miette renders.
 #[derive(Debug)]
 struct Excerpt {
     problem: Problem,

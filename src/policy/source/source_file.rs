@@ -40,7 +40,7 @@ impl SourceFile {
         name.unwrap_or_else(|| self.path.display().to_string())
     }
 
-    /// Lines and columns of a span, which is cut to what the file has.
+    /// The lines and columns of a span, which is cut to the length of the file.
     pub fn place(&self, span: Range<usize>) -> Place {
         let end = self.text.floor_char_boundary(span.end);
         let start = self.text.floor_char_boundary(span.start.min(end));

@@ -1,6 +1,6 @@
 //! Names that were probably meant.
 
-/// The name that was probably meant: one that differs by a slip of the pen, never just any of them.
+/// The name that was probably meant: one that differs only by a typo.
 pub(in crate::policy) fn nearest<'n>(written: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let slips = match written.chars().count() {
         ..=2 => 0,

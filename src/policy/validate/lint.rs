@@ -25,16 +25,16 @@ use read::Read;
 
 pub(in crate::policy) use impossible::{cannot_match, is_impossible};
 
-/// The annotations that have a meaning and that policies must have.
+/// The annotations that policies must have.
 const KNOWN: [&str; 5] = ["id", "reason", "otherwise", "error", "message"];
-/// Names the parts of a policy that no case need miss.
+/// The annotation that names the parts of a policy that need no test.
 pub(in crate::policy) const ALLOW_UNTESTED: &str = "allow_untested";
-/// The annotations that have a meaning and that policies may have.
+/// The annotations that policies may have.
 const OPTIONAL: [&str; 3] = [ALLOW_ABSENT, ALLOW_UNTESTED, LIFETIME];
-/// Policies without a resource in their head are evaluated in every request; more are a warning.
+/// Policies without a resource in their head are evaluated in every request; more than this many cause a warning.
 const MAX_UNSCOPED: usize = 100;
 
-/// Everything to say about a set of policies, but for what only a schema tells.
+/// Every finding about a set of policies that does not need the schema.
 pub(in crate::policy) fn lint(files: &[SourceFile], policies: &[Placed<'_>], problems: &mut Vec<Problem>) {
     problems.extend(files.iter().flat_map(text::deceptive_texts));
     for placed in policies {
@@ -69,7 +69,7 @@ fn annotations_present(placed: &Placed<'_>, problems: &mut Vec<Problem>) {
             Effect::Permit => key == "otherwise",
             Effect::Forbid => key != "otherwise",
         };
-        // What a policy need not have, it must not have in vain.
+        // An optional annotation must not be empty.
         if placed.policy.annotation(key).map_or(required, is_blank) {
             let message = format!("{}: has no @{key}", placed.id());
             problems.push(placed.problem(Rule::AnnotationMissing, message));
@@ -94,7 +94,7 @@ fn annotations_sane(placed: &Placed<'_>, problems: &mut Vec<Problem>) {
     }
 }
 
-/// Annotations without a meaning that look like a slip of the pen; any others are the author's own.
+/// Annotations without a meaning that look like a typo; any others are the author's own.
 fn near_misses(placed: &Placed<'_>) -> Vec<Problem> {
     let slip = |key: &str| {
         let near = |known: &&str| {

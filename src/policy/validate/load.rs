@@ -76,7 +76,7 @@ impl PolicySource {
 }
 
 impl PolicySource {
-    /// The policies' annotations, whether the policies fit the schema or not.
+    /// The policies' annotations, whether or not the policies fit the schema.
     pub fn annotations(&self) -> AnnotatedSet {
         let mut problems = Vec::new();
         let policies: Vec<Placed<'_>> =
@@ -96,7 +96,7 @@ pub(in crate::policy) struct Examined<'a> {
     pub problems: Vec<Problem>,
 }
 
-/// Parses and validates as much as there is: what is wrong with one file hides nothing about another.
+/// Parses and validates as much as possible: a problem in one file hides nothing in another.
 pub(in crate::policy) fn examine<'a>(schema: Option<&SourceFile>, files: &'a [SourceFile]) -> Examined<'a> {
     let mut problems = Vec::new();
     let parsed = schema.and_then(|file| Some((file, parse::schema(file, &mut problems)?)));
@@ -116,7 +116,7 @@ pub(in crate::policy) fn examine<'a>(schema: Option<&SourceFile>, files: &'a [So
     Examined { policies, set, schema, declared, problems }
 }
 
-/// Reports only that a forbid can never match, if it cannot: a missing claim makes no difference to it.
+/// Reports only that a forbid can never match, if so: a missing claim makes no difference to it.
 fn forget_claims_of_dead_forbids(problems: &mut Vec<Problem>) {
     let dead = problems.iter().filter(|problem| problem.rule == Rule::ForbidCannotMatch);
     let dead: Vec<_> =
@@ -129,8 +129,8 @@ fn forget_claims_of_dead_forbids(problems: &mut Vec<Problem>) {
     });
 }
 
-/// One set, in which each policy's id is its `@id`. One without, or with another's, is refused elsewhere;
-/// here its place stands in, so that it is validated as well.
+/// Builds one set in which each policy's id is its `@id`. A policy without one, or with a repeated one, is refused
+/// elsewhere; here its place is its id, so that it is validated too.
 fn assemble<'a>(policies: &'a [Placed<'a>]) -> (PolicySet, HashMap<PolicyId, &'a Placed<'a>>) {
     let (mut set, mut by_id) = (PolicySet::new(), HashMap::new());
     for placed in policies {
@@ -151,7 +151,7 @@ fn check_words(schema: &SourceFile, policies: &[Placed<'_>], problems: &mut Vec<
             return DeclaredClaims::default();
         }
     };
-    // Cedar's form of a policy that can be walked through is made recursively.
+    // Cedar builds the walkable form of a policy recursively.
     problems.extend(depth::with_stack(|| lint::lint_words(policies, &vocabulary)));
     vocabulary.custom_claims().unwrap_or_else(|message| {
         problems.push(Problem::new(Rule::CustomClaim, &schema.path, message));
@@ -159,7 +159,7 @@ fn check_words(schema: &SourceFile, policies: &[Placed<'_>], problems: &mut Vec<
     })
 }
 
-/// Cedar's findings, except those that are told already.
+/// Cedar's findings, except those that are reported already.
 fn check_types(
     set: &PolicySet,
     by_id: &HashMap<PolicyId, &Placed<'_>>,
@@ -168,13 +168,13 @@ fn check_types(
 ) -> Vec<Problem> {
     let validator = Validator::new(schema.clone());
     let result = depth::with_stack(|| validator.validate(set, ValidationMode::Strict));
-    // Every policy has a place; were there one without, what is wrong with it must be told all the same.
+    // Every policy has a place. If one had none, its problem would still have to be reported.
     let diagnosed = |rule, id: &PolicyId, said: &dyn Diagnostic| match by_id.get(id) {
         Some(placed) => Problem::diagnosed(rule, placed.file, said),
         None => Problem::new(rule, Path::new(&id.to_string()), said),
     };
     let mut problems = Vec::new();
-    // A policy that is wrong, or that was told once to match nothing, is not told so again.
+    // A policy that is reported already, or as never matching, is not reported again for that.
     let mut wrong: HashSet<&PolicyId> =
         by_id.iter().filter(|(_, placed)| asks_in_vain(placed, told)).map(|(id, _)| id).collect();
     for error in result.validation_errors() {
@@ -182,7 +182,7 @@ fn check_types(
         problems.push(diagnosed(Rule::Type, error.policy_id(), error));
     }
     for warning in result.validation_warnings() {
-        // Cedar's look at texts refuses names in most scripts; ours is `lint::deceptive_texts`.
+        // Cedar's own check of texts refuses names in most scripts; ours is `lint::deceptive_texts`.
         if lint::is_impossible(warning) && wrong.insert(warning.policy_id()) {
             problems.push(match by_id.get(warning.policy_id()) {
                 Some(placed) => lint::cannot_match(placed, warning, &validator),
@@ -193,7 +193,7 @@ fn check_types(
     problems
 }
 
-/// Whether a policy was told to ask for an attribute that nothing has: that it matches nothing comes of it.
+/// Whether a policy was reported for asking about an attribute that nothing has: that is why it matches nothing.
 fn asks_in_vain(placed: &Placed<'_>, told: &[Problem]) -> bool {
     let within = |problem: &Problem| {
         let place = problem.place.as_ref();

@@ -1,4 +1,4 @@
-//! From text to a set that may be asked: parsed, checked strictly against the schema, and linted.
+//! Turns text into a usable set: parsed, checked strictly against the schema, and linted.
 
 pub(crate) mod lint;
 pub(crate) mod load;

@@ -1,4 +1,4 @@
-//! The words that policies are written in: what a schema declares, without the ways to declare it.
+//! The vocabulary of policies: the declarations of a schema, whatever form they are written in.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +22,7 @@ pub use crate::policy::engine::console::SHIPPED_SCHEMA as SHIPPED;
 /// Names with what they stand for.
 pub type Attributes = BTreeMap<String, Attribute>;
 
-/// What a schema declares; records are written out where they are used.
+/// A schema's declarations. Records are written out where they are used.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Vocabulary {
     /// The actions and groups of actions, by their names.
@@ -31,7 +31,7 @@ pub struct Vocabulary {
     pub entities: BTreeMap<String, EntityWords>,
 }
 
-/// A question, or a group of them: then nothing is its principal.
+/// An action, or a group of actions. A group has no principal.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ActionWords {
     /// The schema's `@doc`; none where it has none.
@@ -55,7 +55,7 @@ pub struct EntityWords {
     pub doc: Option<String>,
     /// The types that its entities can be in.
     pub parents: BTreeSet<String>,
-    /// Every id that there is; none when any text is one.
+    /// Every possible id; none if any text is an id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ids: Option<BTreeSet<String>>,
     /// The attributes of its entities.
@@ -100,7 +100,7 @@ pub enum Type {
 }
 
 impl Type {
-    /// What sets of it, or sets of sets, hold in the end; itself when it is no set.
+    /// The innermost element type of nested sets; the type itself if it is no set.
     fn element(&self) -> &Self {
         match self {
             Self::Set { set } => set.element(),
@@ -129,7 +129,7 @@ impl fmt::Display for Type {
 }
 
 impl Vocabulary {
-    /// What a schema in Cedar's own syntax declares, when it is valid.
+    /// Reads the declarations of a valid schema in Cedar's own syntax.
     fn of(schema: &str) -> Result<Self, NoVocabulary> {
         let (_valid, _warnings) = Schema::from_cedarschema_str(schema).map_err(Box::new)?;
         let (fragment, _warnings) = SchemaFragment::from_cedarschema_str(schema).map_err(Box::new)?;
@@ -137,7 +137,7 @@ impl Vocabulary {
         Ok(declared::read(json)?)
     }
 
-    /// What a schema file that was found valid declares.
+    /// Reads the declarations of a schema file that is known to be valid.
     pub(in crate::policy) fn of_file(file: &SourceFile) -> Result<Cow<'static, Self>, NoVocabulary> {
         static OF_SHIPPED: OnceLock<Vocabulary> = OnceLock::new();
         if *file.text != *SHIPPED {
@@ -150,12 +150,12 @@ impl Vocabulary {
         Ok(Cow::Borrowed(OF_SHIPPED.get_or_init(|| shipped)))
     }
 
-    /// What the schema of this version declares.
+    /// The declarations of the schema that this version ships.
     pub fn shipped() -> Result<Self, NoVocabulary> {
         depth::with_stack(|| Self::of(SHIPPED))
     }
 
-    /// What a schema file declares.
+    /// Reads the declarations of a schema file.
     pub fn read(file: &Path) -> Result<Self, Problem> {
         let file = source::read_file(file)?;
         depth::check(&file)?;
@@ -171,7 +171,7 @@ impl Vocabulary {
         self.actions.iter().filter(within).map(|(name, _)| name.as_str())
     }
 
-    /// Whether an action is the one of this name, or in the group of this name.
+    /// Whether an action has this name, or is in the group with this name.
     pub(in crate::policy) fn is_within(&self, action: &str, name: &str) -> bool {
         let groups = self.actions.get(action).map(|words| &words.groups);
         action == name || groups.into_iter().flatten().any(|group| self.is_within(group, name))
@@ -261,7 +261,7 @@ pub enum NoVocabulary {
     Form(#[from] serde_json::Error),
 }
 
-/// The names of what two schemas declare differently, such as `Teamspace` or `GrantScope`.
+/// The names of the declarations that differ between two schemas, such as `Teamspace` or `GrantScope`.
 fn differences(one: &Vocabulary, other: &Vocabulary) -> Vec<String> {
     fn unlike<T: PartialEq>(one: &BTreeMap<String, T>, other: &BTreeMap<String, T>) -> Vec<String> {
         let names: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
@@ -272,7 +272,7 @@ fn differences(one: &Vocabulary, other: &Vocabulary) -> Vec<String> {
     names
 }
 
-/// A warning when a valid schema declares something else than the one that facts are made for.
+/// A warning if a valid schema differs from the one that facts are made for.
 pub(in crate::policy) fn differs(schema: &SourceFile) -> Option<Problem> {
     if *schema.text == *SHIPPED {
         return None;

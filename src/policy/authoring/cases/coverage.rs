@@ -15,7 +15,7 @@ pub struct Coverage {
     pub policies: usize,
     /// Policies that decided nothing in any case.
     pub undecided: Vec<String>,
-    /// Permits that no case has seen fail to match: whether they ask for anything is not tested.
+    /// Permits that no case has seen fail to match: their conditions are not tested.
     pub never_unmatched: Vec<String>,
 }
 

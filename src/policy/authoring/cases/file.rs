@@ -33,7 +33,7 @@ pub(super) struct CaseFile {
 
 pub(super) type Fixtures<T> = BTreeMap<String, Spanned<T>>;
 
-/// Something that is stated in layers: what a layer leaves open, the one that it extends says.
+/// A layered statement: a layer takes what it leaves out from the one that it extends.
 pub(super) trait Layer: Clone {
     /// A layer that only refers to a fixture.
     fn named(name: String) -> Self;
@@ -47,7 +47,7 @@ pub(super) trait Layer: Clone {
     fn fields() -> &'static [&'static str];
     /// This layer over another.
     fn over(self, base: Self) -> Self;
-    /// A fixture's name may stand for a value that it does not state.
+    /// Lets the fixture's name stand for a value that it does not state.
     fn called(self, name: &str) -> Self;
 }
 
@@ -57,7 +57,7 @@ macro_rules! layer {
         #[derive(Debug, Default, Clone, Deserialize)]
         #[serde(deny_unknown_fields, default)]
         pub(super) struct $name {
-            /// The fixture that says what is left open here.
+            /// The fixture that supplies what is left out here.
             #[serde(alias = "use")]
             pub extends: Option<String>,
             /// Keys of that fixture to drop.
@@ -106,7 +106,7 @@ macro_rules! layer {
     };
 }
 
-/// A layer of facts of one kind, and what else is stated with them.
+/// A layer of facts of one kind, with the other keys that are stated with them.
 macro_rules! layer_of {
     (
         [$(#[$about:meta])* $struct:ident, called by $key:ident { $($(#[$more_meta:meta])* $more:ident: $more_type:ty),* $(,)? }]
@@ -125,12 +125,12 @@ macro_rules! layer_of {
 }
 
 teamspace_facts!(layer_of
-/// A customer. A fixture that extends another is the same customer in another situation: its slug is the
-/// name of the first.
+/// A customer. A fixture that extends another is the same customer in another situation, so its slug is the name of
+/// the first.
 Teamspace, called by slug {
     seats_used: i64,
     seats_limit: i64,
-    /// Identifiers of the MCP servers that are offered to it.
+    /// Identifiers of the MCP servers offered to it.
     servers: Vec<String>,
 });
 claim_facts!(layer_of
@@ -144,14 +144,14 @@ layer! {
     /// An MCP server.
     Server, called by identifier {
         identifier: String,
-        /// The scopes that it has; any, when they are not stated.
+        /// The scopes that it has; any scope when not stated.
         scopes: Vec<String>,
         default_scopes: Vec<String>,
     }
 }
 
 layer! {
-    /// Somebody in the console, or the holder of a token of the admin API.
+    /// A person in the console, or the holder of an admin API token.
     Who, called by id {
         id: String,
         kind: ConsoleKind,
@@ -161,12 +161,12 @@ layer! {
         owner_of: Vec<String>,
         admin_of: Vec<String>,
         developer_of: Vec<String>,
-        /// The slug of the one teamspace that a token or a set-up link is for.
+        /// The slug of the only teamspace that a token or a set-up link is for.
         teamspace: String,
     }
 }
 
-/// A test: what it states of the facts about a request, and the rest.
+/// A test: its facts about a request, and its other keys.
 macro_rules! row {
     (
         []
@@ -174,7 +174,7 @@ macro_rules! row {
             case $case:ident: $written:ty, example $example:expr, $from:literal;)* }
         derived { $($derived:tt)* }
     ) => {
-        /// A test, or one of the rows of its `each`: rows say only what differs.
+        /// A test, or a row of its `each`: a row states only its differences.
         #[derive(Debug, Default, Clone, Deserialize)]
         #[serde(deny_unknown_fields, default)]
         pub(super) struct Row {
@@ -184,19 +184,20 @@ macro_rules! row {
             pub client: Option<Stated<Client>>,
             pub request: Option<Request>,
             pub member: Option<Membership>,
-            /// The member's email as it is stored; the asserted one, when it is not stated.
+            /// The member's stored email; by default the asserted one.
             pub member_email: Option<String>,
-            /// The member's role; developer, when it is not stated.
+            /// The member's role; developer by default.
             pub member_role: Option<Role>,
-            /// Whether the subject is bound to the member by this sign-in.
+            /// Whether this sign-in binds the subject to the member.
             pub linking: Option<bool>,
             /// RFC 3339.
             pub now: Option<Instant>,
-            /// An administrator saves this issuer; no assertion is exchanged.
+            /// The issuer that an administrator saves; no assertion is exchanged.
             pub configure: Option<String>,
-            /// The one who wants to do something in the console.
+            /// The person who wants to do something in the console.
             pub who: Option<Stated<Who>>,
-            /// What they want to do, such as `ViewMembers`: in the teamspace, or without one in the deployment.
+            /// The console actions to ask about, such as `ViewMembers`: in the teamspace, or without one in the
+            /// deployment.
             pub console: Option<OneOrMore>,
             pub expect: Option<Expectation>,
             pub each: Vec<Spanned<Row>>,
@@ -206,7 +207,7 @@ macro_rules! row {
 }
 request_facts!(row);
 
-/// The parameters of the token request besides the assertion.
+/// The parameters of the token request beside the assertion.
 #[derive(Debug, Default, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Request {
@@ -255,13 +256,13 @@ pub struct Expectation {
     pub provision: Option<bool>,
     /// Whether the issuer may be saved.
     pub saved: Option<bool>,
-    /// Whether it may be done in the console; of several actions, each of them or none.
+    /// Whether the console action is allowed; with several actions, all of them or none.
     pub allowed: Option<bool>,
-    /// The token's life is shortened to exactly this.
+    /// The exact lifetime that the token's life is shortened to.
     pub lifetime: Option<Age>,
 }
 
-/// A name of a fixture, or a table that may extend one.
+/// The name of a fixture, or a table that may extend one.
 #[derive(Debug, Clone)]
 pub(super) struct Stated<T>(pub T);
 

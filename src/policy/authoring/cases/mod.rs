@@ -1,5 +1,4 @@
-//! Policy tests as data: TOML files whose cases are decided by the function that decides at the token
-//! endpoint.
+//! Policy tests as data: TOML files whose cases are decided by the same function as at the token endpoint.
 
 mod console;
 mod coverage;
@@ -26,7 +25,7 @@ use console::ConsoleQuestions;
 use file::CaseFile;
 use resolve::CaseResolver;
 
-/// The file whose fixtures all files of a directory can use.
+/// The file with fixtures for all files of a directory.
 const SHARED: &str = "fixtures.toml";
 /// Larger files are refused: a case file is written by people.
 const MAX_FILE: u64 = 1024 * 1024;
@@ -53,7 +52,7 @@ pub struct CaseErrors(pub Vec<CaseError>);
 /// One case: what is asked, and what is expected of the answer.
 #[derive(Debug, Clone)]
 pub struct Case {
-    /// The test's name; in rows of `each`, and the row's.
+    /// The test's name, followed by the row's in rows of `each`.
     pub name: String,
     /// The case file that it is in.
     pub file: PathBuf,
@@ -95,7 +94,7 @@ impl CaseError {
 }
 
 impl Case {
-    /// The facts of an exchange, when it is about one that policies are asked about.
+    /// The facts of an exchange, if the case is about one that policies are asked about.
     pub fn facts(&self) -> Option<&Facts> {
         match &self.matter {
             Matter::Exchange(facts) => Some(facts),
@@ -103,7 +102,7 @@ impl Case {
         }
     }
 
-    /// Whether its name or file contains a text, whatever its case.
+    /// Whether its name or file contains a text, in any case.
     pub fn is_about(&self, text: &str) -> bool {
         let text = text.to_lowercase();
         [self.name.as_str(), &self.file.to_string_lossy()]
@@ -112,7 +111,7 @@ impl Case {
     }
 }
 
-/// Reads the `*.toml` files directly in a directory, or one file. No directory: no cases.
+/// Reads the `*.toml` files directly in a directory, or one file. A missing directory has no cases.
 pub fn read(path: &Path) -> Result<Vec<Case>, CaseErrors> {
     let files = list(path).map_err(|error| CaseErrors(vec![error]))?;
     let beside = match path.is_dir() {
@@ -139,7 +138,7 @@ pub fn read(path: &Path) -> Result<Vec<Case>, CaseErrors> {
     if errors.is_empty() { Ok(cases) } else { Err(CaseErrors(errors)) }
 }
 
-/// Runs a directory's cases; the first that fails, or is written wrongly, is told.
+/// Runs a directory's cases, and reports the first that fails or is malformed.
 pub fn run_directory(policies: &PolicyEngine, dir: &Path) -> Result<usize, String> {
     let cases = read(dir).map_err(|errors| errors.to_string())?;
     for case in &cases {
@@ -169,7 +168,7 @@ fn take(
     }
 }
 
-/// A name stands for one case, or `explain` and reports could not tell which.
+/// Reports repeated names: `explain` and reports could not tell the cases apart.
 fn repeated(cases: &[Case]) -> Vec<CaseError> {
     let mut seen = HashSet::new();
     let again = cases.iter().filter(|case| !seen.insert((&case.file, &case.name)));

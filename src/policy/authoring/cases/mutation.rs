@@ -1,4 +1,4 @@
-//! Mutation: each policy, and each part of it, is dropped in turn. When no case notices, it is not tested.
+//! Mutation testing: each policy, and each part of it, is dropped in turn. If no case notices, it is not tested.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::policy::source::parse::{self, Placed};
 use crate::policy::validate::lint::ALLOW_UNTESTED;
 use crate::policy::{PolicyEngine, PolicySource, Validated};
 
-/// Most things that are dropped: each is tried on every case.
+/// The most things that are dropped: each is tried on every case.
 const MAX_MUTANTS: usize = 20_000;
 /// Most characters of a part that are shown.
 const MAX_TEXT: usize = 200;
@@ -27,7 +27,7 @@ pub struct Mutation {
     pub complete: bool,
     /// What could be dropped without a failing case: it is not tested.
     pub survivors: Vec<Survivor>,
-    /// Parts that `@allow_untested` names and that the policy does not have.
+    /// Parts that `@allow_untested` names but the policy does not have.
     pub excused_in_vain: Vec<Excuse>,
 }
 
@@ -41,13 +41,13 @@ pub struct Excuse {
 }
 
 impl Mutation {
-    /// Whether something is not missed, or was not tried.
+    /// Whether anything was dropped unnoticed, or was not tried.
     pub fn has_gaps(&self) -> bool {
         !self.complete || !self.survivors.is_empty() || !self.excused_in_vain.is_empty()
     }
 }
 
-/// A policy or a part of one that no case misses.
+/// A policy, or a part of one, whose loss no case notices.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Survivor {
     /// The policy's `@id`.
@@ -58,23 +58,25 @@ pub struct Survivor {
     pub line: usize,
     /// The column where it begins, in characters, from 1.
     pub column: usize,
-    /// The part as it is written; none: the policy as a whole.
+    /// The part as it is written; none for the policy as a whole.
     pub part: Option<String>,
     /// The case that would miss it.
     pub wanted: String,
 }
 
-/// Drops each policy and each of its parts, and tells what no case misses. `progress` is told each policy's number.
+/// Drops each policy and each of its parts, and collects those that no case misses. `progress` gets each policy's
+/// number.
 ///
 /// # Errors
-/// When the policies cannot be compiled without one of them, which would be a defect.
+///
+/// When the policies do not compile without one of them, which would be a defect.
 pub fn mutate(
     source: &PolicySource,
     validated: &Validated,
     cases: &[Case],
     mut progress: impl FnMut(usize),
 ) -> Result<Mutation, String> {
-    // What cannot be placed was told when the set was validated.
+    // Validation has already reported policies that cannot be placed.
     let mut problems = Vec::new();
     let mut policies: Vec<Placed<'_>> =
         source.files.iter().flat_map(|file| parse::policies(file, &mut problems)).collect();
@@ -102,7 +104,7 @@ pub fn mutate(
     Ok(Mutation { tried: MAX_MUTANTS - left, complete, survivors, excused_in_vain })
 }
 
-/// The parts that a policy excuses from being tested.
+/// The parts that a policy exempts from being tested.
 fn excuses(placed: &Placed<'_>) -> Vec<String> {
     let texts = placed.policy.annotation(ALLOW_UNTESTED).unwrap_or_default().split(';');
     texts.map(in_one_line).filter(|text| !text.is_empty()).collect()
@@ -118,7 +120,7 @@ struct Laboratory<'a> {
 }
 
 impl Laboratory<'_> {
-    /// The policy if no case misses it, or else those of its parts that no case misses.
+    /// The policy if no case misses it, or else the parts of it that no case misses.
     fn survivors(&mut self, placed: &Placed<'_>) -> Result<Vec<Survivor>, String> {
         let policy = placed.policy.new_id(placed.id());
         if !self.is_noticed(&policy, None)? {
@@ -134,7 +136,7 @@ impl Laboratory<'_> {
         Ok(survivors)
     }
 
-    /// The policy without a part; none where that is not valid, or cannot make a difference.
+    /// The policy without a part; none if that is invalid or cannot make a difference.
     fn without(&self, policy: &Policy, placed: &Placed<'_>, part: &Part) -> Option<Policy> {
         let text = part.dropped_from(placed);
         depth::with_stack(|| {
@@ -145,14 +147,14 @@ impl Laboratory<'_> {
         })
     }
 
-    /// Whether a part of a head asks for no more than the schema and the rest of the policy leave anyway.
+    /// Whether a part of a head only asks for what the schema and the rest of the policy require anyway.
     fn is_implied(&self, policy: &Policy, mutant: &Policy, part: &Part, placed: &Placed<'_>) -> bool {
         let names_entity = placed.file.text.get(part.span.clone()).is_none_or(|text| text.contains('"'));
         let is_about_kinds = part.kind == PartKind::Action || (part.kind == PartKind::Head && !names_entity);
         is_about_kinds && kinds(policy, self.schema) == kinds(mutant, self.schema)
     }
 
-    /// Whether a case fails with a mutant, or none, in the place of a policy.
+    /// Whether a case fails when a mutant, or nothing, replaces a policy.
     fn is_noticed(&mut self, policy: &Policy, mutant: Option<&Policy>) -> Result<bool, String> {
         let Some(left) = self.left.checked_sub(1) else { return Ok(true) };
         self.left = left;
@@ -182,7 +184,7 @@ impl Survivor {
 
     fn part(placed: &Placed<'_>, part: &Part) -> Self {
         let text = shown(part, placed);
-        // Without a part of an `unless` a policy matches less, without any other part it matches more.
+        // Without a part of an `unless`, a policy matches less; without any other part, it matches more.
         let outcome = match (part.kind, placed.policy.effect()) {
             (PartKind::UnlessPart, Effect::Permit) => "permitted",
             (PartKind::UnlessPart, Effect::Forbid) | (_, Effect::Permit) => "refused",
@@ -211,7 +213,7 @@ fn shown(part: &Part, placed: &Placed<'_>) -> String {
     in_one_line(placed.file.text.get(part.span.clone()).unwrap_or_default())
 }
 
-/// A text in one line, cut to a length that people read.
+/// A text on one line, cut to a readable length.
 fn in_one_line(text: &str) -> String {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     match text.char_indices().nth(MAX_TEXT) {

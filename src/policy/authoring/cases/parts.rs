@@ -1,5 +1,5 @@
-//! The parts of a policy that can be dropped one at a time: what its head asks, its conditions, and the parts that
-//! a condition joins by `&&`.
+//! The parts of a policy that can be dropped one at a time: the conditions in its head, its `when` and `unless`, and
+//! the parts of those that are joined by `&&`.
 
 use std::ops::Range;
 
@@ -26,9 +26,9 @@ pub(super) struct Part {
     pub kind: PartKind,
     /// Where it stands in the file.
     pub span: Range<usize>,
-    /// The text that is dropped with it, such as the `&&` beside it.
+    /// The text that is dropped along with it, such as the `&&` beside it.
     cut: Range<usize>,
-    /// The text in its place: a head keeps its variables.
+    /// The replacement text: a head keeps its variables.
     instead: String,
 }
 
@@ -68,7 +68,7 @@ fn without_annotations<'t, 'a>(mut tokens: &'t [Token<'a>]) -> &'t [Token<'a>] {
     tokens
 }
 
-/// Splits the tokens into the contents of the bracket that they begin with, and the rest.
+/// Splits the tokens into the contents of the bracket at their beginning, and the rest.
 fn bracketed<'t, 'a>(tokens: &'t [Token<'a>]) -> (&'t [Token<'a>], &'t [Token<'a>]) {
     let mut open = 0_usize;
     for (index, (_, token)) in tokens.iter().enumerate() {
@@ -89,7 +89,7 @@ fn nesting(open: usize, token: &str) -> usize {
     }
 }
 
-/// The tokens between separators that are in no bracket.
+/// The tokens between separators that are outside all brackets.
 fn split<'t, 'a>(tokens: &'t [Token<'a>], separator: &str) -> Vec<&'t [Token<'a>]> {
     let mut open = 0;
     let is_separator = |(_, token): &Token<'_>| {
@@ -104,7 +104,7 @@ fn span(tokens: &[Token<'_>]) -> Option<Range<usize>> {
     Some(first.start..last.end)
 }
 
-/// Where the tokens end that stand before others.
+/// The end of the tokens that come before others.
 fn end_of(all: &[Token<'_>], after: &[Token<'_>]) -> usize {
     let before = all.len().saturating_sub(after.len());
     all.get(..before).and_then(span).map_or(0, |span| span.end)
@@ -142,7 +142,7 @@ fn of_condition((start, keyword): &Token<'_>, body: &[Token<'_>], end: usize) ->
     parts
 }
 
-/// The parts that are joined by `&&`, if nothing binds less.
+/// The parts joined by `&&`, unless an operator binds less tightly.
 fn conjuncts<'t, 'a>(body: &'t [Token<'a>]) -> Vec<&'t [Token<'a>]> {
     let is_conditional = body.first().is_some_and(|(_, token)| *token == "if");
     match is_conditional || split(body, "||").len() > 1 {

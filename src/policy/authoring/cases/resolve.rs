@@ -1,4 +1,4 @@
-//! Makes cases of rows and fixtures: facts, and the expected outcome.
+//! Turns rows and fixtures into cases: facts, and the expected outcome.
 
 use toml::Spanned;
 
@@ -46,7 +46,7 @@ pub(super) struct CaseResolver<'a> {
 }
 
 impl CaseResolver<'_> {
-    /// The cases of a test: itself, or one for each row. Each mistake comes with the byte that it is at.
+    /// The cases of a test: the test itself, or one for each row. Each mistake comes with its byte offset.
     pub(super) fn cases(&self, test: &Spanned<Row>) -> Vec<std::result::Result<Case, (usize, String)>> {
         let (at, test) = (test.span().start, test.get_ref());
         let Some(name) = &test.name else { return vec![Err((at, "a test needs a name".to_owned()))] };
@@ -107,7 +107,7 @@ impl CaseResolver<'_> {
             return Ok(Matter::Unfit(Denial::not_known()));
         }
         let resource = match resource.scopes.is_empty() {
-            // No scopes are stated: it has whatever is named.
+            // No scopes are stated, so it has every scope that is named.
             true => with_scopes(resource, [&claims.scopes, &requested, &teamspace_facts.scope_setting]),
             false => resource,
         };
@@ -151,8 +151,8 @@ impl CaseResolver<'_> {
         resolve(stated, [&self.own.client, &self.shared.client], "client")
     }
 
-    /// The server that the token would be for: the one of the request, else of the assertion, else the only
-    /// one of the teamspace.
+    /// The server that the token would be for: the request's, or else the assertion's, or else the teamspace's only
+    /// one.
     fn resource(&self, teamspace: &Teamspace, claims: &ClaimFacts, request: &Request) -> Result<Resource> {
         let offered = teamspace.servers.as_deref().unwrap_or_default();
         let named = match (&request.resource, claims.resources.as_slice(), offered) {
@@ -203,7 +203,7 @@ fn resolve<T: Layer>(stated: T, fixtures: [&Fixtures<T>; 2], kind: &str) -> Resu
     Err(format!("a {kind} fixture extends itself, or more than {MAX_LAYERS} others"))
 }
 
-/// A row over its test: what is given, and the facts about the request.
+/// Applies a row to its test: the keys it has, and the facts about the request.
 macro_rules! over {
     (
         [$row:expr, $test:expr, { $($given:ident: $value:expr),* $(,)? }]
@@ -216,8 +216,8 @@ macro_rules! over {
 }
 
 impl Row {
-    /// A row of `each` over its test. A row that begins with a fixture of its own takes nothing of the
-    /// test's table.
+    /// Applies a row of `each` to its test. A row that begins with its own fixture takes nothing from the test's
+    /// table.
     fn over(self, test: &Self) -> Self {
         let request = match (self.request, &test.request) {
             (Some(own), Some(of_test)) => Some(Request {

@@ -1,4 +1,4 @@
-//! A case decided, and compared with what was expected.
+//! Decides a case, and compares the result with the expectation.
 
 use std::collections::BTreeSet;
 
@@ -23,7 +23,7 @@ pub struct Observed {
     pub outcome: Result<Vec<String>, Denial>,
     /// Whether the person becomes a member.
     pub provision: bool,
-    /// What the policies shorten the token's life to, in seconds.
+    /// The lifetime that the policies limit the token to, in seconds.
     pub lifetime: Option<i64>,
 }
 
@@ -48,7 +48,7 @@ pub fn explain_case(policies: &PolicyEngine, case: &Case) -> Vec<Explained> {
     }
 }
 
-/// Why the other policies did not apply to a case; none where no policy is asked.
+/// Why the other policies did not apply to a case; none if no policy is asked.
 pub fn not_applied_to(policies: &PolicyEngine, case: &Case, decisions: &[Explained]) -> Option<NotApplied> {
     match &case.matter {
         Matter::Exchange(facts) => Some(not_applied(policies, facts, decisions, |_| true)),
@@ -71,7 +71,7 @@ pub fn run(policies: &PolicyEngine, case: &Case) -> CaseVerdict {
     CaseVerdict { observed, failures }
 }
 
-/// The custom claims of a case that the policies cannot read as they stand: a slip of the pen, most likely.
+/// The custom claims of a case that the policies cannot read as declared: most likely a typo.
 fn undeclared_claims(policies: &PolicyEngine, case: &Case) -> Vec<String> {
     let Matter::Exchange(facts) = &case.matter else { return Vec::new() };
     let declared = policies.declared_claims();

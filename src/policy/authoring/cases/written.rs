@@ -17,7 +17,7 @@ use crate::policy::facts::{Actor, CustomClaims, OptionalClaim};
 pub(super) trait Written {
     type Value;
 
-    /// The value; none where an empty text says that there is none.
+    /// The value; none if it is an empty text, which states that there is no value.
     fn value(self) -> Option<Self::Value>;
 }
 
@@ -69,7 +69,7 @@ macro_rules! as_written {
 }
 as_written!(bool, Vec<String>, Vec<OptionalClaim>, IpAddr, Plan, AuthMethod, Actor, CustomClaims);
 
-/// A text claim is never empty: an empty one here says that there is none.
+/// A text claim is never empty, so an empty text here states that there is none.
 impl Written for String {
     type Value = Self;
 

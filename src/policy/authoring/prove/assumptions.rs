@@ -1,6 +1,6 @@
-//! Statements that hold for every request by the way it is made, though the schema's types do not say so.
+//! Statements that hold for every request because of how requests are made, though the schema's types do not say so.
 //!
-//! Without these the solver finds requests that cannot occur. Each holds by construction in
+//! Without them the solver finds requests that cannot occur. Each holds by construction in
 //! [`facts`](crate::policy::facts); `tests/it/prove/assumptions.rs` compares them with facts of every shape.
 
 use std::str::FromStr as _;
@@ -13,7 +13,7 @@ use super::solver::Undecided;
 
 /// Conditions, each for the actions where its attributes exist.
 const ALWAYS: [&str; 11] = [
-    // A scope and a server are in the hierarchy under the very teamspace that their attribute names.
+    // A scope and a server are in the hierarchy under exactly the teamspace that their attribute names.
     "resource in resource.teamspace",
     // Cut from the email.
     "if context.claims has email_domain then context.claims has email else true",
@@ -47,8 +47,8 @@ pub struct Assumptions {
 }
 
 impl Assumptions {
-    /// The assumptions that the environment has the attributes for. To leave one out is safe: the fewer assumptions,
-    /// the more requests a proof is about.
+    /// The assumptions whose attributes exist in the environment. Leaving one out is safe: with fewer assumptions, a
+    /// proof covers more requests.
     pub fn of(environment: &RequestEnv, schema: &Schema) -> Result<Self, Undecided> {
         let mut conditions = String::new();
         for condition in ALWAYS {
@@ -95,7 +95,7 @@ fn conditions(policy: &Policy) -> Result<Value, Undecided> {
     Ok(json.get_mut("conditions").map(Value::take).unwrap_or_default())
 }
 
-/// One expression that is true when each `when` and no `unless` is, evaluated in their order as Cedar does.
+/// One expression that is true when every `when` is true and every `unless` is false, evaluated in Cedar's order.
 fn conjunction(conditions: &Value) -> Value {
     let clauses = conditions.as_array().into_iter().flatten().map(|clause| match clause.get("kind") {
         Some(kind) if kind == "unless" => json!({ "!": { "arg": clause.get("body") } }),

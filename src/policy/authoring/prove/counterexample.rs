@@ -1,4 +1,4 @@
-//! A request that the solver found, asked again of the ordinary authorizer, and told to people.
+//! A request that the solver found, confirmed by the ordinary authorizer, and shown to people.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -22,7 +22,7 @@ pub struct FoundCase {
     pub principal: String,
     /// The request's resource.
     pub resource: String,
-    /// The members of `claims` are written `claims.…`.
+    /// The request's context by attribute. Members of `claims` are written `claims.…`.
     pub context: BTreeMap<String, String>,
     /// The entities that the request leads to, but for those about which nothing is known.
     pub entities: Vec<Described>,
@@ -75,7 +75,8 @@ impl FoundCase {
     }
 }
 
-/// These entities and those that they lead to, by attributes and upwards; the solver makes up others too.
+/// Describes these entities and those that they lead to, by attributes and upwards; others are the solver's
+/// inventions.
 fn described(named: BTreeSet<EntityUid>, entities: &Entities) -> Vec<Described> {
     let (mut waiting, mut told) = (named, BTreeMap::new());
     while let Some(uid) = waiting.pop_first() {
@@ -180,7 +181,7 @@ impl DecidingPolicy {
     }
 }
 
-/// Whether the set allows it, and the ids of the policies that determined that.
+/// Whether the set allows the request, and the ids of the policies that determined that.
 pub(super) fn decide(set: &PolicySet, env: &Env) -> (bool, Vec<PolicyId>) {
     let response = Authorizer::new().is_authorized(&env.request, set, &env.entities);
     let mut ids: Vec<PolicyId> = response.diagnostics().reason().cloned().collect();
@@ -197,7 +198,7 @@ pub(super) fn errors(set: &PolicySet, env: &Env) -> Vec<String> {
     response.diagnostics().errors().map(told).collect()
 }
 
-/// The solver's model of Cedar and Cedar itself must agree on a counterexample, or there is none.
+/// Accepts a counterexample only if the solver's model of Cedar and Cedar itself agree on it.
 pub(super) fn confirm(as_found: bool, env: &Env, assumptions: &Assumptions) -> Result<(), Undecided> {
     let possible = PolicySet::from_policies([assumptions.holds().clone()]).map_err(Undecided::because)?;
     match as_found && decide(&possible, env).0 {

@@ -1,4 +1,4 @@
-//! The set that decides about an action: what is proved is proved of that one.
+//! The set that decides about an action: proofs are about that set.
 
 use std::sync::LazyLock;
 
@@ -14,7 +14,7 @@ static SHIPPED_SET: LazyLock<Option<Validated>> = LazyLock::new(|| {
 });
 
 impl Validated {
-    /// The set that decides about an action: this one, or for the console the shipped one.
+    /// The set that decides about an action: this one, or for the console perhaps the shipped one.
     pub(super) fn deciding(&self, action: &EntityUid) -> &Self {
         let decides = || {
             let entities = self.schema.action_entities();

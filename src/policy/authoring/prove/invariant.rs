@@ -1,4 +1,4 @@
-//! Invariants: what the policies must never go beyond, itself written in Cedar.
+//! Invariants: limits that the policies must never exceed, written in Cedar as well.
 
 use std::path::Path;
 
@@ -15,10 +15,10 @@ use crate::policy::source::parse::{self, Placed};
 use crate::policy::source::source_file::SourceFile;
 use crate::policy::{LoadError, Problem, Rule};
 
-/// A file of policies, of which each has an `@id` and as its `@message` the sentence that is proved.
+/// A file of policies. Each policy has an `@id`, and as its `@message` the sentence to prove.
 ///
-/// For each action that its policies name, nothing may be permitted that it does not permit. Where it has
-/// only forbids for an action, everything else is taken as permitted.
+/// For each action that its policies name, nothing may be permitted beyond what it permits. If it has only forbids for
+/// an action, everything else counts as permitted.
 #[derive(Debug)]
 pub struct Invariant {
     /// The file's name.
@@ -72,7 +72,7 @@ impl Invariant {
         policies
     }
 
-    /// Its part about one action; None if none of its policies names it.
+    /// Its part about one action; none if no policy of it names the action.
     pub(super) fn about(&self, action: &EntityUid) -> Option<ActionLimits<'_>> {
         let mut policies = self.policies();
         policies.retain(|policy| applies(&policy.action_constraint(), action, &self.action_groups));
@@ -86,7 +86,7 @@ pub(super) struct ActionLimits<'a> {
 }
 
 impl ActionLimits<'_> {
-    /// The requests that may be permitted. Without a permit, all that are not forbidden.
+    /// The requests that may be permitted. Without a permit, that is everything not forbidden.
     pub(super) fn set(&self) -> Result<PolicySet, Undecided> {
         let mut policies: Vec<Policy> = self.policies.iter().copied().cloned().collect();
         if self.permits().next().is_none() {
@@ -103,8 +103,8 @@ impl ActionLimits<'_> {
         messages.join(" ")
     }
 
-    /// The sentence that a denied request breaks, by the policies that determined it: its forbids, or
-    /// else all its permits, of which none matched.
+    /// The sentence that a denied request violates, found by the policies that determined it: its forbids, or else all
+    /// its permits, since none matched.
     pub(super) fn broken(&self, deciding: &[PolicyId]) -> Vec<InvariantSentence> {
         let forbids = self.policies.iter().filter(|policy| deciding.contains(policy.id()));
         let mut broken: Vec<InvariantSentence> = forbids.map(|policy| statement(policy)).collect();

@@ -1,8 +1,8 @@
-//! Proofs about a policy set: statements about every request, not only about those that a test thought of.
+//! Proofs about a policy set: statements about every request, not only the ones that a test covers.
 //!
-//! Cedar's symbolic compiler turns a question into formulas; the solver cvc5 answers it or finds a request
-//! that refutes it, which the ordinary authorizer then confirms. What has no clear answer is undecided and
-//! never taken for proved. Nothing here is in the path of a token.
+//! Cedar's symbolic compiler turns a question into formulas. The solver cvc5 proves it or finds a request that refutes
+//! it, and the ordinary authorizer then confirms that request. A question without a clear answer is undecided and
+//! never counts as proved. None of this is on the path of a token.
 
 mod assumptions;
 mod counterexample;

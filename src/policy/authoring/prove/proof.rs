@@ -1,4 +1,4 @@
-//! The proofs: no policy can err, none is dead, nothing is permitted beyond the invariants.
+//! The proofs: no policy can fail, none is dead, and nothing is permitted beyond the invariants.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use crate::policy::engine::constraints::applies;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProofKind {
-    /// Evaluating the policy never fails: if it did, the decision would be a denial.
+    /// Evaluating the policy never fails; a failure would turn the decision into a denial.
     NeverErrors,
     /// There is a request that the policy matches.
     CanMatch,
@@ -79,11 +79,11 @@ pub struct Refutation {
 struct ProofEnvironment {
     environment: RequestEnv,
     assumptions: Assumptions,
-    /// The policy set, with a forbid of what cannot occur.
+    /// The policy set, with a forbid for everything that cannot occur.
     policies: Result<CompiledPolicySet, Undecided>,
 }
 
-/// Tries every proof, and tells each as soon as it ended. One without an answer stops none of the others.
+/// Tries every proof, and reports each as soon as it ends. A proof without an answer does not stop the others.
 pub async fn prove(
     prover: &mut Prover,
     policies: &Validated,
@@ -106,7 +106,7 @@ pub async fn prove(
     for invariant in invariants {
         for policy in invariant.policies() {
             each(session.never_errors(policy, &invariant.file).await);
-            // A forbid that matches nothing would let everything pass for proved.
+            // If a forbid matched nothing, everything would count as proved.
             if policy.effect() == Effect::Forbid {
                 each(session.can_match(policy, &invariant.file).await);
             }
@@ -142,7 +142,7 @@ fn compiled(policy: &Policy, environment: &RequestEnv, schema: &Schema) -> Resul
     CompiledPolicy::compile(policy, environment, schema).map_err(|error| Undecided::because(told(&error)))
 }
 
-/// The set with a forbid of what cannot occur: between two such sets only what can occur makes a difference.
+/// The set with a forbid for everything that cannot occur: two such sets differ only in requests that can occur.
 pub(super) fn bounded(
     set: &PolicySet,
     assumptions: &Assumptions,
@@ -171,7 +171,7 @@ struct ProofSession<'a> {
 }
 
 impl<'a> ProofSession<'a> {
-    /// The environments whose action the policy's head is about: in the others nothing of it is evaluated.
+    /// The environments for the actions in the policy's head. In the others, no part of it is evaluated.
     fn places_of(&self, policy: &Policy) -> impl Iterator<Item = &'a ProofEnvironment> + use<'a> {
         let (constraint, groups) = (policy.action_constraint(), self.action_groups);
         self.places.iter().filter(move |place| applies(&constraint, place.environment.action(), groups))
@@ -256,7 +256,7 @@ impl<'a> ProofSession<'a> {
         self.prover.ask(async |c| c.check_matches_disjoint_opt(&policy, &possible).await).await
     }
 
-    /// None when the invariant says nothing of this action.
+    /// None when the invariant does not cover this action.
     async fn keeps(&mut self, invariant: &Invariant, place: &ProofEnvironment) -> Option<Proof> {
         let started = Instant::now();
         let limits = invariant.about(place.environment.action())?;

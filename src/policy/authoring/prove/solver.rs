@@ -14,7 +14,7 @@ use tokio::time::timeout;
 /// The environment variable that names the solver.
 const VARIABLE: &str = "CVC5";
 
-/// How much longer a query is waited for than the solver was told to take.
+/// How much longer we wait for a query than the solver's own limit.
 const GRACE: Duration = Duration::from_secs(1);
 
 pub(super) type Compiler = CedarSymCompiler<LocalSolver>;
@@ -50,7 +50,7 @@ impl Undecided {
     }
 }
 
-/// Asks the solver. After a query that failed, the next one gets a new process.
+/// The solver. After a failed query, the next one gets a new process.
 #[derive(Debug)]
 pub struct Prover {
     executable: OsString,
@@ -66,7 +66,7 @@ impl Prover {
         Self::start(executable.ok_or(SolverError::Absent)?, limit).await
     }
 
-    /// The solver of this path, after it has told its version; `limit` is for each query.
+    /// Starts the solver at this path and reads its version; `limit` applies to each query.
     pub async fn start(executable: impl Into<OsString>, limit: Duration) -> Result<Self, SolverError> {
         let executable = executable.into();
         let unusable = |cause: String| SolverError::Unusable {
@@ -94,7 +94,7 @@ impl Prover {
     fn spawn(&self) -> Result<Compiler, Undecided> {
         let mut command = Command::new(&self.executable);
         command.args(["--lang", "smt"]);
-        // The solver gives up by itself: it ends even if this process was killed meanwhile.
+        // The solver has its own limit, so it ends even if this process is killed.
         command.arg(format!("--tlimit-per={}", self.limit.as_millis())).kill_on_drop(true);
         let solver =
             LocalSolver::from_command(&mut command).map_err(|error| Undecided(told(&error.into())))?;
@@ -123,7 +123,7 @@ pub(super) fn told(error: &SymbolicError) -> String {
         return "the solver answered `unknown`, as it does when its time is up".to_owned();
     }
     let causes = || std::iter::successors(error.source(), |&cause| cause.source());
-    // It depends on who is faster whether its end is noticed when it is asked or when it should answer.
+    // The solver's end is noticed when writing the question or when reading the answer, whichever comes first.
     if causes()
         .any(|cause| cause.downcast_ref().is_some_and(|io: &io::Error| io.kind() == ErrorKind::BrokenPipe))
     {

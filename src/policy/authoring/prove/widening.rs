@@ -36,7 +36,7 @@ pub enum ProvenDirection {
     Undecided(String),
 }
 
-/// A request on which the sets differ, and what the authorizer says to it under each.
+/// A request on which the sets differ, with the authorizer's answer under each.
 #[derive(Debug, Clone, Serialize)]
 pub struct FoundDifference {
     /// The request.
@@ -74,7 +74,7 @@ fn groups(schema: &Schema) -> Result<BTreeMap<String, BTreeSet<String>>, String>
     Ok(actions.iter().map(around).collect())
 }
 
-/// Whether each action is in the groups that it was in, and what is new is in none of the old groups.
+/// Whether each old action is still in its old groups, and no new action is in an old group.
 fn keeps_groups(old: &BTreeMap<String, BTreeSet<String>>, new: &BTreeMap<String, BTreeSet<String>>) -> bool {
     let is_kept = |(action, groups): (&String, &BTreeSet<String>)| new.get(action) == Some(groups);
     let known: BTreeSet<&String> = old.keys().chain(old.values().flatten()).collect();
@@ -82,7 +82,7 @@ fn keeps_groups(old: &BTreeMap<String, BTreeSet<String>>, new: &BTreeMap<String,
     old.iter().all(is_kept) && added.all(|(_, groups)| groups.iter().all(|group| !known.contains(group)))
 }
 
-/// Whether two sets say the same about an action, word for word: then no solver is needed.
+/// Whether two sets have the same text about an action: then no solver is needed.
 fn says_the_same(first: &Validated, second: &Validated, action: &EntityUid, groups: &Entities) -> bool {
     let about = |set: &Validated| -> BTreeMap<String, Option<String>> {
         let policies = set.set.policies().filter(|p| applies(&p.action_constraint(), action, groups));
@@ -97,7 +97,7 @@ struct PolicyChange<'a> {
 }
 
 impl PolicyChange<'_> {
-    /// Whether the old policies mean under the new schema what they meant.
+    /// Checks that the old policies mean the same under the new schema.
     fn fits(&self) -> Result<(), String> {
         if !keeps_groups(&groups(&self.old.schema)?, &groups(&self.new.schema)?) {
             return Err(
@@ -165,8 +165,8 @@ impl PolicyChange<'_> {
         Ok(Some(FoundDifference { case: FoundCase::of(&env), old, new }))
     }
 
-    /// The service denies where the evaluation of a policy fails, and the solver passes over such a policy:
-    /// what the second set denies only so would look permitted. Policies of both sets fail in both.
+    /// The service denies when the evaluation of a policy fails, but the solver skips such a policy: requests that the
+    /// second set denies only for that reason would look permitted. This checks that no policy of either set can fail.
     async fn never_denies_by_failing(
         &self,
         prover: &mut Prover,

@@ -1,4 +1,4 @@
-//! Forbids that stop nobody when the assertion leaves a claim out.
+//! Forbids that stop nobody if the assertion leaves a claim out.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use super::read::{Condition, Read};
 use crate::policy::source::problem::{Problem, Rule};
 use crate::policy::source::spelling::nearest;
 
-/// Names, on a forbid, the claims without which it is meant to stop nobody.
+/// The annotation of a forbid that names the claims without which it is meant to stop nobody.
 pub(super) const ALLOW_ABSENT: &str = "allow_absent";
 
-/// A warning for each claim without which a forbid stops nobody, though somebody might then be let through.
+/// A warning for each claim without which a forbid stops nobody, although somebody might then get in.
 pub(super) fn escapes(policies: &[Read<'_, '_>]) -> Vec<Problem> {
     let mut others: BTreeMap<String, OtherForbids<'_, '_>> = BTreeMap::new();
     let mut problems = Vec::new();
@@ -74,9 +74,9 @@ pub(super) fn allowed_in_vain(read: &Read<'_, '_>) -> Vec<Problem> {
     names.filter_map(problem).collect()
 }
 
-/// The policies that may refuse for a forbid when a claim is absent.
+/// The other policies that may refuse when a claim is absent.
 struct OtherForbids<'r, 'v> {
-    /// The forbids that can still match, each with what must hold besides.
+    /// The forbids that can still match, each with its remaining conditions.
     forbids: Vec<(&'r Read<'r, 'v>, Vec<Condition>)>,
     /// For each question, whether a permit can still match.
     permitted: BTreeMap<&'v str, bool>,
@@ -103,8 +103,8 @@ impl<'r, 'v> OtherForbids<'r, 'v> {
         Self { forbids, permitted }
     }
 
-    /// Whether nobody is let through without the claim whom the forbid would have stopped: nothing is permitted
-    /// then, or another forbid stops them.
+    /// Whether everybody whom the forbid would have stopped is also refused without the claim: either nothing is
+    /// permitted then, or another forbid stops them.
     fn refuse(&self, forbid: &Read<'_, '_>, absent: &Absent<'_>) -> bool {
         let nothing_permitted =
             forbid.head.actions.iter().all(|(action, _)| self.permitted.get(action) == Some(&false));
@@ -118,7 +118,7 @@ impl<'r, 'v> OtherForbids<'r, 'v> {
     }
 }
 
-/// Whether a head leaves all that another one leaves.
+/// Whether one head covers everything that another covers.
 fn is_wider(wide: &Read<'_, '_>, narrow: &Read<'_, '_>) -> bool {
     let actions =
         narrow.head.actions.iter().all(|(name, _)| wide.head.actions.iter().any(|(n, _)| n == name));

@@ -10,16 +10,16 @@ use crate::policy::engine::reads::names_groups;
 use crate::policy::facts::is_group;
 use crate::policy::validate::vocabulary::{Attribute, Type};
 
-/// The claim that the person's groups come from.
+/// The claim for the person's groups.
 pub(super) const GROUPS: &str = "groups";
 
 /// The record of the custom claims.
 const CUSTOM: &str = "custom";
 
-/// The claims that come from one claim of the assertion, so that all of them are absent or none.
+/// The claims that come from one claim of the assertion, so that either all are absent or none.
 const EMAIL: [&str; 2] = ["email", "email_domain"];
 
-/// The optional claims that a policy reads; the person's groups count where a schema says that they can be absent.
+/// The optional claims that a policy reads. The person's groups are included if a schema says that they can be absent.
 pub(super) fn claims_read(read: &Read<'_, '_>) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for (condition, _) in read.conditions() {
@@ -74,7 +74,7 @@ fn collect_claims(expression: &Expr, found: &mut BTreeSet<String>) {
     }
 }
 
-/// A claim that is absent, and those that are then absent as well.
+/// An absent claim, with those that are then absent as well.
 pub(super) struct Absent<'c> {
     claims: Vec<&'c str>,
 }
@@ -85,7 +85,7 @@ impl<'c> Absent<'c> {
         Self { claims }
     }
 
-    /// Whether the policy matches; none when that depends on something else.
+    /// Whether the policy matches; none if that depends on something else.
     pub fn matches(&self, read: &Read<'_, '_>) -> Option<bool> {
         if self.claims.contains(&GROUPS) && in_groups(&read.placed.policy.principal_constraint()) {
             return Some(false);
@@ -101,7 +101,7 @@ impl<'c> Absent<'c> {
         all
     }
 
-    /// Whether a condition holds; none when that depends on something else.
+    /// Whether a condition holds; none if that depends on something else.
     pub fn holds(&self, expression: &Expr) -> Option<bool> {
         match expression {
             Expr::Literal(Literal::Bool(value)) => Some(*value),
@@ -135,7 +135,7 @@ impl<'c> Absent<'c> {
     }
 }
 
-/// The claim that a path from the context leads to or through.
+/// The claim that a path from the context leads to or passes.
 fn claim_of(path: &[&str]) -> Option<String> {
     match path {
         ["claims", record, claim, ..] if *record == CUSTOM => Some(format!("{CUSTOM}.{claim}")),
@@ -157,7 +157,7 @@ fn path(expression: &Expr) -> Option<Vec<&str>> {
     }
 }
 
-/// Whether an expression asks for the person's groups: a person without groups is in none.
+/// Whether an expression asks about the person's groups: a person without groups is in none.
 fn is_membership(expression: &Expr) -> bool {
     let (of, within) = match expression {
         Expr::BinaryOp { op: BinaryOp::In, left, right } => (left, right),

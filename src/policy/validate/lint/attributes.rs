@@ -1,6 +1,6 @@
-//! Attributes that policies ask for with `has` and that nothing has.
+//! Attributes that policies ask about with `has` although nothing has them.
 //!
-//! Cedar takes such a question for one that is always answered no, and leaves what depends on it unchecked.
+//! Cedar treats the answer to such a question as always no, and leaves everything that depends on it unchecked.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use crate::policy::source::problem::{Problem, Rule};
 use crate::policy::source::spelling::nearest;
 use crate::policy::validate::vocabulary::{Attributes, Type, Vocabulary};
 
-/// Everything that a policy asks for in vain.
+/// Every attribute that a policy asks about although nothing has it.
 pub(super) fn unknown_attributes(read: &Read<'_, '_>, vocabulary: &Vocabulary) -> Vec<Problem> {
     let mut walk = AttributeWalk { read, vocabulary, met: HashMap::new(), problems: Vec::new() };
     for clause in &read.clauses {
@@ -22,7 +22,7 @@ pub(super) fn unknown_attributes(read: &Read<'_, '_>, vocabulary: &Vocabulary) -
     walk.problems
 }
 
-/// The kinds of a value, as far as they decide which attributes it has.
+/// The kinds of a value, as far as they decide its attributes.
 #[derive(Clone, Copy)]
 enum ValueKind<'v> {
     Entity(&'v str),
@@ -109,7 +109,7 @@ impl<'w> AttributeWalk<'w> {
         Problem::at(Rule::AttributeUnknown, placed.file, place, message).help(help)
     }
 
-    /// Whether such a value may have the attribute. What cannot be told counts as anything that there is.
+    /// Whether such a value may have the attribute. An unknown value may have any attribute that exists.
     fn has(&self, kinds: Option<&[ValueKind<'w>]>, name: &str) -> bool {
         let Some(kinds) = kinds else { return self.names(None).contains(&name) };
         let mut attributes = kinds.iter().filter_map(|kind| self.attributes(*kind)).peekable();
@@ -179,7 +179,7 @@ impl<'w> AttributeWalk<'w> {
     }
 }
 
-/// How an expression is written, where it is a path.
+/// The text of an expression, if it is a path.
 fn shown(expression: &Expr) -> Option<String> {
     match expression {
         Expr::Var(Var::Principal) => Some("principal".to_owned()),

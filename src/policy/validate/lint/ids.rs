@@ -1,4 +1,4 @@
-//! Ids of entities that nothing can have: what compares with them is never met.
+//! Impossible entity ids: a comparison with one never holds.
 
 use cedar_policy::EntityUid;
 
@@ -7,7 +7,7 @@ use crate::policy::facts::{is_group, is_teamspace, is_user};
 use crate::policy::source::parse::Placed;
 use crate::policy::source::problem::{Problem, Rule};
 
-/// Every entity that a policy names and that there cannot be.
+/// Every impossible entity that a policy names.
 pub(super) fn impossible_ids(placed: &Placed<'_>) -> Vec<Problem> {
     let mut problems = Vec::new();
     for entity in placed.policy.entity_literals() {
@@ -26,7 +26,7 @@ pub(super) fn impossible_ids(placed: &Placed<'_>) -> Vec<Problem> {
     problems
 }
 
-/// Why there can be no such entity, and what to write.
+/// Why the entity is impossible, and what to write instead.
 fn impossible(entity: &EntityUid) -> Option<(&'static str, String)> {
     let id = entity.id().unescaped();
     if is_group(entity) {

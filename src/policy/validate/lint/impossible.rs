@@ -1,4 +1,4 @@
-//! Policies that can match no request, and what it is about them.
+//! Policies that can match no request, and the reason.
 
 use cedar_policy::pst::{self, Clause, StaticPolicy};
 use cedar_policy::{Effect, Policy, PolicySet, ValidationMode, ValidationWarning, Validator};
@@ -14,8 +14,8 @@ pub(in crate::policy) fn is_impossible(said: &ValidationWarning) -> bool {
     matches!(said, ValidationWarning::ImpossiblePolicy(_) | ValidationWarning::InvalidActionApplication(_))
 }
 
-/// Tells of a policy of which Cedar says that it matches nothing. Nobody misses a permit that is not there, but a
-/// forbid that forbids nothing lets everybody through.
+/// Reports a policy that Cedar says matches nothing. A permit that never matches gets noticed, but a forbid that never
+/// matches lets everybody in.
 pub(in crate::policy) fn cannot_match(
     placed: &Placed<'_>,
     said: &ValidationWarning,
@@ -34,7 +34,7 @@ pub(in crate::policy) fn cannot_match(
     }
 }
 
-/// The first part of the policy with which it matches nothing.
+/// The first part of the policy that makes it match nothing.
 fn why(policy: &Policy, validator: &Validator) -> Option<String> {
     let pst = policy.to_pst().ok()?;
     let parts = conditions(pst.body().clauses());

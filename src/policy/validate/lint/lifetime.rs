@@ -1,4 +1,4 @@
-//! `@lifetime`, which shortens the life of tokens, where it does not.
+//! Finds uses of `@lifetime`, which shortens the life of tokens, that have no effect.
 
 use cedar_policy::Effect;
 
@@ -14,7 +14,7 @@ const GRANTS: [&str; 2] = [Action::GrantResource.name(), Action::GrantScope.name
 pub(super) fn misused(read: &Read<'_, '_>) -> Option<Problem> {
     let text = read.placed.policy.annotation(LIFETIME)?;
     let id = read.placed.id();
-    // A group has no principal: its questions count.
+    // A group has no principal, so its members are used.
     let mut asked = read.head.actions.iter().filter(|(_, words)| !words.principals.is_empty());
     let about_others = asked.any(|(action, _)| !GRANTS.contains(action));
     let (message, help) = if lifetime(text).is_none() {

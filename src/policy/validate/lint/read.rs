@@ -1,4 +1,4 @@
-//! A policy taken apart: what it can be about, and what must hold for it to match.
+//! A policy taken apart: the requests it can apply to, and the conditions for it to match.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ pub(super) struct Read<'p, 'v> {
     pub clauses: Vec<Clause>,
 }
 
-/// The questions, and the types of entities, that a head leaves.
+/// The actions and entity types that a head allows.
 pub(super) struct Head<'v> {
     pub actions: Vec<(&'v str, &'v ActionWords)>,
     pub principals: BTreeSet<&'v str>,
@@ -29,7 +29,7 @@ pub(super) struct Head<'v> {
 pub(super) type Condition = (Arc<Expr>, bool);
 
 impl<'p, 'v> Read<'p, 'v> {
-    /// None for one that is too strange for Cedar's form; Cedar refuses it.
+    /// Reads a policy; none for one that has no form in Cedar's syntax tree, which Cedar refuses anyway.
     pub fn of(placed: &'p Placed<'p>, vocabulary: &'v Vocabulary) -> Option<Self> {
         let clauses = placed.policy.to_pst().ok()?.body().clauses().clone();
         Some(Self { placed, head: Head::of(&placed.policy, vocabulary), clauses })
@@ -57,7 +57,7 @@ pub(super) fn conditions(clauses: &[Clause]) -> Vec<Condition> {
     conditions
 }
 
-/// `a && b` must hold in both parts; `a || b` must not in either.
+/// `a && b` requires both parts; a false `a || b` requires that both parts are false.
 fn split(expression: &Arc<Expr>, wanted: bool, conditions: &mut Vec<Condition>) {
     let joint = if wanted { BinaryOp::And } else { BinaryOp::Or };
     match &**expression {

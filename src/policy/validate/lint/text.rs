@@ -1,5 +1,5 @@
-//! Texts that are not what they look like: letters of another script among one's own, and characters that nobody
-//! sees. A name in any script is fine, and so is a word beside one of another script.
+//! Deceptive texts: letters of another script mixed into a word, and invisible characters. A name in any script is
+//! fine, and so is a word next to one in another script.
 
 use unicode_security::MixedScript as _;
 use unicode_security::confusable_detection::skeleton;
@@ -9,12 +9,12 @@ use crate::policy::source::depth;
 use crate::policy::source::problem::{Problem, Rule};
 use crate::policy::source::source_file::SourceFile;
 
-/// Every text and comment of a file that deceives. What is written as an escape, such as `\u{430}`, does not.
+/// Every deceptive text and comment in a file. Characters written as an escape, such as `\u{430}`, are not deceptive.
 pub(super) fn deceptive_texts(file: &SourceFile) -> Vec<Problem> {
     let (mut problems, mut before) = (Vec::new(), ["", ""]);
     for (at, token) in depth::tokens(&file.text).filter(|(_, token)| !token.trim().is_empty()) {
         let is_comment = token.starts_with("//");
-        // `@message("…")` is read, and compared with nothing.
+        // `@message("…")` is shown, and compared with nothing.
         let is_compared = token.starts_with('"') && !matches!(before, ["@", ..]);
         if !token.is_ascii()
             && let Some((message, odd)) = deception(token, is_compared)
@@ -46,12 +46,12 @@ fn deception(text: &str, is_compared: bool) -> Option<(String, char)> {
     Some((format!("the word \"{word}\" has letters that look like those of another script"), odd))
 }
 
-/// Whether a character leaves nothing to see, or turns the direction of the text around it.
+/// Whether a character is invisible, or changes the direction of the text around it.
 fn is_unseen(c: char) -> bool {
     c.is_control() || skeleton(c.encode_utf8(&mut [0; 4])).next().is_none()
 }
 
-/// The ideographic space is as wide as a letter, so that it looks like no other.
+/// The ideographic space is as wide as a letter, so it does not look like another space.
 fn is_odd_blank(c: char) -> bool {
     c.is_whitespace() && c != '\u{3000}'
 }
@@ -59,7 +59,7 @@ fn is_odd_blank(c: char) -> bool {
 /// Whether a word has letters of several scripts, or only letters that look like Latin ones and are not.
 fn is_disguised(word: &str) -> bool {
     if !word.is_single_script() {
-        // Chinese, Japanese and Korean letters stand beside Latin ones and look like none of them.
+        // Chinese, Japanese and Korean letters next to Latin ones do not look like them.
         let others: String = word.chars().filter(|c| !c.is_ascii()).collect();
         let scripts = AugmentedScriptSet::for_str(&others);
         return !(scripts.hanb || scripts.jpan || scripts.kore);

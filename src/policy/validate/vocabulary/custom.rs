@@ -1,4 +1,4 @@
-//! The custom claims that a schema declares: the part of it that is the deployment's own.
+//! The custom claims that a schema declares: the deployment's own part of it.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use crate::model::identity_provider::ClaimType;
 use crate::policy::facts::{DeclaredClaims, MAX_DECLARED};
 
 impl Vocabulary {
-    /// The custom claims, or why one of them is not as it must be.
+    /// The custom claims, or what is wrong with one of them.
     pub fn custom_claims(&self) -> Result<DeclaredClaims, String> {
         let mut claims = BTreeMap::new();
         for (record, custom) in self.actions.values().filter_map(|action| records(&action.context)) {
@@ -44,7 +44,7 @@ fn claim_type(name: &str, Attribute { kind, required, .. }: &Attribute) -> Resul
     }
 }
 
-/// The record of the claims, and that of the custom ones in it.
+/// The record of the claims, and the record of custom claims in it.
 fn records(context: &Attributes) -> Option<(&Attributes, &Attributes)> {
     let Type::Record { record, .. } = &context.get("claims")?.kind else { return None };
     let Type::Record { record: custom, .. } = &record.get("custom")?.kind else { return None };
