@@ -5,7 +5,7 @@ use aws_lc_rs::rand::fill;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// The operating system gave no random bytes; nothing may be issued without them.
+/// The operating system gave no random bytes. Without them nothing may be issued.
 #[derive(Debug, thiserror::Error)]
 #[error("no random bytes from the system")]
 pub struct NoEntropy;
@@ -36,8 +36,8 @@ pub fn digest(value: &str) -> String {
     URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, value.as_bytes()))
 }
 
-/// The beginning of a [`digest()`], 132 bits of it: nobody can make two values meet in that either, and as a key it is
-/// half the size.
+/// The first 132 bits of a [`digest()`]: that is still too long for anyone to find a collision, and half the size as a
+/// key.
 pub fn short_digest(digest: &str) -> &str {
     digest.get(..22).unwrap_or(digest)
 }

@@ -1,5 +1,5 @@
-//! Turns host names into addresses for every connection that this service opens. Look-ups are tasks, not threads: so
-//! many run at once, and each ends at its deadline, whatever DNS does.
+//! Turns host names into addresses for every connection that this service opens. Look-ups are tasks, not threads: a
+//! limited number run at once, and each ends at its deadline whatever DNS does.
 
 mod names;
 
@@ -20,11 +20,11 @@ use names::{FileTexts, HostNames};
 
 use crate::config::{DnsServer, Fetch};
 
-/// Look-ups at once. One that gets no answer holds up to twelve sockets: two servers, two kinds of addresses, three
+/// Look-ups at once. One without an answer holds up to twelve sockets: two servers, two kinds of addresses, three
 /// attempts.
 const AT_ONCE: usize = 32;
 
-/// Why a host name has no address for us. The text repeats nothing that DNS answered.
+/// Why a host name has no usable address. The text repeats nothing that DNS answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LookupError {
     /// The text cannot be a host name, or the port is not a number.
@@ -45,7 +45,7 @@ pub enum LookupError {
 }
 
 impl LookupError {
-    /// The one that is behind another error, if any is.
+    /// Returns the look-up error that caused another error, if there is one.
     pub fn behind(error: &(dyn Error + 'static)) -> Option<Self> {
         let mut cause = Some(error);
         while let Some(error) = cause {
@@ -71,7 +71,7 @@ struct Shared {
     unanswered: AtomicU64,
 }
 
-/// The system's configuration as it was last read.
+/// The system's configuration as last read.
 struct CachedNames {
     looked_at: Instant,
     texts: FileTexts,
@@ -79,14 +79,14 @@ struct CachedNames {
 }
 
 impl Resolver {
-    /// A resolver that follows the system's configuration, or asks the servers that are configured here.
+    /// A resolver that follows the system's configuration, or asks the configured servers.
     pub fn new(config: &Fetch) -> Self {
         Self::reading(Files::default(), config)
     }
 
-    /// A resolver with the system's configuration in other files.
+    /// A resolver that reads the system's configuration from other files.
     pub fn reading(files: Files, config: &Fetch) -> Self {
-        // What is left of the fetch's time is for telling that DNS is at fault.
+        // The rest of the fetch's time is for reporting that DNS is at fault.
         let deadline = config.timeout.std() * 4 / 5;
         let texts = FileTexts::read(&files);
         let names = Arc::new(HostNames::new(&files, &texts, &config.dns_servers, deadline));
@@ -138,7 +138,7 @@ impl Resolver {
         }
         let place = timeout_at(until, self.0.places.acquire()).await;
         let Ok(Ok(_place)) = place else { return Err(LookupError::Busy) };
-        // A place that came free at the deadline is of no use: it is given on before anybody is asked.
+        // A slot that comes free at the deadline is useless, so it is passed on without asking anybody.
         if Instant::now() >= until {
             return Err(LookupError::Busy);
         }
@@ -155,7 +155,7 @@ impl Resolver {
         if found.is_empty() { Err(LookupError::NoAddress) } else { Ok(found) }
     }
 
-    /// The names as the system's files have them now, or had them not long ago.
+    /// The names from the system's files, at most a little out of date.
     fn names(&self) -> Arc<HostNames> {
         let Shared { files, servers, deadline, .. } = &*self.0;
         // Nothing panics while it is locked.
@@ -173,7 +173,7 @@ impl Resolver {
     }
 }
 
-/// For HTTP clients: every address, public or not.
+/// For HTTP clients: returns every address, public or not.
 impl Resolve for Resolver {
     fn resolve(&self, name: reqwest::dns::Name) -> Resolving {
         let resolver = self.clone();

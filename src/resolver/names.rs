@@ -1,4 +1,4 @@
-//! The system's settings for host names: `/etc/hosts`, and in `/etc/resolv.conf` whom to ask and how.
+//! The system's settings for host names: `/etc/hosts`, and the servers and options in `/etc/resolv.conf`.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -17,14 +17,14 @@ use resolv_conf::Config;
 
 use crate::config::{DnsServer, MAX_DNS_SERVERS};
 
-/// Answers that are kept, each 64 KiB at the most.
+/// The number of cached answers, each at most 64 KiB.
 const MAX_CACHED: u64 = 512;
-/// Addresses are not kept for longer, whatever their time to live says.
+/// The longest time that addresses are cached, whatever their time to live says.
 const LONGEST_KEPT: Duration = Duration::from_secs(3600);
-/// Nor is it that there is none: somebody may just be adding the name.
+/// The longest time that a missing name is cached: somebody may just be adding it.
 const LONGEST_ABSENT: Duration = Duration::from_secs(30);
 
-/// Where the system keeps its configuration of host names, and how often to look whether it has changed.
+/// The files with the system's configuration of host names, and how often to check them for changes.
 #[derive(Debug, Clone)]
 pub struct Files {
     /// The file that names the DNS servers, `/etc/resolv.conf` on most systems.
@@ -42,7 +42,7 @@ impl Default for Files {
     }
 }
 
-/// The files as they were read, or why they could not be.
+/// The contents of the files, or the errors of reading them.
 #[derive(PartialEq, Eq)]
 pub(super) struct FileTexts {
     resolv_conf: Result<Vec<u8>, io::ErrorKind>,
@@ -57,14 +57,14 @@ impl FileTexts {
     }
 }
 
-/// The names of `/etc/hosts`, and who is asked for the others.
+/// The names from `/etc/hosts`, and the resolver for the others.
 pub(super) struct HostNames {
     hosts: Hosts,
     dns: Option<TokioResolver>,
 }
 
 impl HostNames {
-    /// Takes what can be read. Without any server's address the one of this machine is asked, as the C libraries do.
+    /// Uses whatever can be read. If no server is configured, it asks the one on this machine, as the C libraries do.
     pub(super) fn new(files: &Files, texts: &FileTexts, servers: &[DnsServer], deadline: Duration) -> Self {
         let config = match &texts.resolv_conf {
             Ok(text) => Config::parse_with_errors(text).0,
@@ -89,7 +89,7 @@ impl HostNames {
         Self { hosts: hosts(files, texts), dns: dns.ok() }
     }
 
-    /// The addresses of a name that `/etc/hosts` has. DNS is not asked for such a name at all.
+    /// The addresses of a name in `/etc/hosts`. DNS is not asked about such a name at all.
     pub(super) fn of_hosts_file(&self, name: &Name) -> Vec<IpAddr> {
         let of = |kind| self.hosts.lookup_static_host(&Query::query(name.clone(), kind));
         let found = [RecordType::A, RecordType::AAAA].into_iter().filter_map(of);
@@ -98,7 +98,7 @@ impl HostNames {
             .collect()
     }
 
-    /// The DNS resolver, for names that the file does not have.
+    /// The DNS resolver, for names that are not in the file.
     pub(super) fn dns(&self) -> Option<&TokioResolver> {
         self.dns.as_ref()
     }
@@ -117,23 +117,23 @@ fn hosts(files: &Files, texts: &FileTexts) -> Hosts {
     hosts
 }
 
-/// The library's resolver, as the system's options have it within our bounds.
+/// The library's resolver with the system's options, within our limits.
 fn dns(config: &Config, servers: &[SocketAddr], deadline: Duration) -> Result<TokioResolver, NetError> {
     let name = |text: &String| Name::from_str_relaxed(text).ok();
     let search: Vec<Name> = config.get_last_search_or_domain().filter_map(name).collect();
-    // Without a search list it is the domain of this machine's own name.
+    // Without a search list, the domain of this machine's own name is searched.
     let domain = if search.is_empty() { config.get_system_domain().as_ref().and_then(name) } else { None };
     let servers = servers.iter().take(MAX_DNS_SERVERS).map(|address| name_server(*address)).collect();
     let asked = ResolverConfig::from_parts(domain, search, servers);
     let mut builder = TokioResolver::builder_with_config(asked, TokioRuntimeProvider::default());
     let options = builder.options_mut();
     options.ndots = config.ndots as usize;
-    // Two rounds end before the deadline: a third server has its turn, and where only questions for IPv6 are not
-    // answered, the IPv4 that was is still of use.
+    // Two rounds end before the deadline, so a third server gets its turn. If only IPv6 questions go unanswered, the
+    // IPv4 answer is still used.
     options.timeout = Duration::from_secs(config.timeout.max(1).into()).min(deadline * 2 / 5);
     options.attempts = 1;
     options.edns0 = config.edns0;
-    // Addresses are tried in this order: more networks have an IPv4 that works.
+    // The order in which addresses are tried: more networks have a working IPv4.
     options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
     if config.no_aaaa {
         options.ip_strategy = LookupIpStrategy::Ipv4Only;
@@ -150,6 +150,6 @@ fn name_server(address: SocketAddr) -> NameServerConfig {
         connection.port = address.port();
         connection
     });
-    // A server that says that there is no such name is believed, as the C libraries do.
+    // If a server says that a name does not exist, that is final, as in the C libraries.
     NameServerConfig::new(address.ip(), true, connections.collect())
 }

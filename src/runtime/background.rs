@@ -1,4 +1,4 @@
-//! The work that goes on beside the requests. Each function is one task and ends when its schedule does.
+//! The background work. Each function is one task, and ends when its schedule does.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::app::{App, SEAL_INTERVAL};
 use crate::decision_log::counter::SignInCounter;
 use crate::policy::reload::ReloadTrigger;
 
-/// How often the database is asked for changes that other processes made, if none is heard of.
+/// How often the database is asked for other processes' changes, if there is no notification.
 const POLL: Duration = Duration::from_millis(500);
 /// How often files are checked for changes.
 const POLL_FILES: Duration = Duration::from_secs(1);
@@ -20,18 +20,18 @@ const POLL_FILES: Duration = Duration::from_secs(1);
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// The same while the database is in doubt.
 const PROBE_AGAIN: Duration = Duration::from_secs(1);
-/// How often differences that the shadow set found are written.
+/// How often the shadow set's differences are written.
 const FLUSH_SHADOW: Duration = Duration::from_secs(2);
-/// The minute that `rate_limit.recorded_refusals_per_minute` is about.
+/// The minute that `rate_limit.recorded_refusals_per_minute` refers to.
 const COUNT_REFUSALS: Duration = Duration::from_secs(60);
-/// How often new sign-ins are counted: pages show numbers that are so much older at the most.
+/// How often new sign-ins are counted; pages show numbers that are at most this much older.
 const COUNT: Duration = Duration::from_secs(3);
-/// How long counting may take when the service stops; whoever is next goes on.
+/// How long counting may take when the service stops; the next process continues it.
 const LAST_COUNT: Duration = Duration::from_secs(3);
 /// How often expired rows are deleted.
 const PRUNE: Duration = Duration::from_secs(60);
 
-/// Two ticks are never nearer to each other than `period`, also after a long turn.
+/// A timer with at least `period` between two ticks, even after a long turn.
 fn every(period: Duration) -> Interval {
     let mut timer = interval(period);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -63,8 +63,8 @@ async fn tick_or_change(timer: &mut Interval, changes: &Notify) {
     }
 }
 
-/// Takes over changed policies. It is not a part of [`follow_changes`], which must go on when the policies are on a
-/// file system that hangs.
+/// Loads changed policies. This is separate from [`follow_changes`], which must go on even if the policies are on a
+/// hanging file system.
 pub(super) async fn follow_policies(app: Arc<App>, mut hangup: Option<Signal>, schedule: Schedule) {
     let mut timer = every(POLL_FILES);
     while let Some(trigger) = schedule.next(files_or_hangup(&mut timer, &mut hangup)).await {
@@ -84,7 +84,7 @@ pub(super) async fn follow_shadow(app: Arc<App>, mut hangup: Option<Signal>, sch
     }
 }
 
-/// Waits until files are to be read: only if they changed, or at once on SIGHUP.
+/// Waits until files must be read: only if they changed, or at once on SIGHUP.
 async fn files_or_hangup(timer: &mut Interval, hangup: &mut Option<Signal>) -> ReloadTrigger {
     let asked = async {
         match hangup {
@@ -98,7 +98,7 @@ async fn files_or_hangup(timer: &mut Interval, hangup: &mut Option<Signal>) -> R
     }
 }
 
-/// Writes the differences that the shadow set found, the last ones when the service stops.
+/// Writes the shadow set's differences, including the last ones when the service stops.
 pub(super) async fn record_shadow(app: Arc<App>, schedule: Schedule) {
     let mut timer = every(FLUSH_SHADOW);
     while schedule.next(timer.tick()).await.is_some() {
@@ -114,7 +114,7 @@ async fn flush_shadow(app: &App) {
     }
 }
 
-/// Writes how many refusals got no row of their own, the last ones when the service stops.
+/// Writes the number of refusals without a row of their own, including the last ones when the service stops.
 pub(super) async fn record_refusals(app: Arc<App>, schedule: Schedule) {
     let mut timer = every(COUNT_REFUSALS);
     while schedule.next(timer.tick()).await.is_some() {
@@ -129,7 +129,7 @@ async fn flush_refusals(app: &App) {
     }
 }
 
-/// Counts what sign-ins came to, the last ones when the service stops.
+/// Counts sign-ins, including the last ones when the service stops.
 pub(super) async fn count_sign_ins(mut counter: SignInCounter, schedule: Schedule) {
     let mut timer = every(COUNT);
     while schedule.next(timer.tick()).await.is_some() {
@@ -149,9 +149,9 @@ async fn catch_up(counter: &mut SignInCounter) {
     }
 }
 
-/// Lets other replicas hear of this one and hears of them, which shows whether the database can be read and written.
-/// It looks at once when a sign-in has failed, and often while anything fails. When the service stops, the others are
-/// told.
+/// Announces this replica to the others and takes note of them, which also shows whether the database can be read and
+/// written. It runs at once after a failed sign-in, and often while anything fails. When the service stops, the others
+/// are told.
 pub(super) async fn heartbeat(app: Arc<App>, schedule: Schedule) {
     let mut pause = Duration::ZERO;
     while schedule.next(until_probe(&app, pause)).await.is_some() {
@@ -174,7 +174,7 @@ async fn until_probe(app: &App, pause: Duration) {
     }
 }
 
-/// Seals both logs, the last rows when the service stops.
+/// Seals both logs, including the last rows when the service stops.
 pub(super) async fn seal(app: Arc<App>, schedule: Schedule) {
     let period = Duration::from_secs(SEAL_INTERVAL);
     let mut timer = every(period);

@@ -1,5 +1,5 @@
-//! The running service: its listeners and everything that goes on beside the requests, started and stopped in one
-//! place. `serve`, the demonstration and the tests all start it here.
+//! The running service: its listeners and background tasks, started and stopped in one place. `serve`, the
+//! demonstration and the tests all start it here.
 
 mod background;
 mod schedule;
@@ -25,7 +25,7 @@ pub use schedule::Pace;
 use schedule::Schedule;
 use tasks::{Stage, Task, TaskEnded, Tasks};
 
-/// How long the tasks of a stage may take to end. Longer than connections are drained.
+/// How long the tasks of a stage may take to end. This is longer than connections are drained.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Where the service listens.
@@ -44,7 +44,7 @@ pub struct Listeners {
 pub struct Options {
     /// How often the background tasks run.
     pub pace: Pace,
-    /// SIGHUP, once for the policies and once for the shadow set: each has its files read at once.
+    /// SIGHUP, once for the policies and once for the shadow set: each reads its files at once.
     pub hangups: Option<[Signal; 2]>,
 }
 
@@ -59,7 +59,7 @@ pub enum RuntimeError {
     LogStream(#[from] stream::StartError),
 }
 
-/// The running service. When this is dropped everything ends at once.
+/// The running service. Dropping it ends everything at once.
 pub struct Service {
     stop: CancellationToken,
     tasks: Vec<String>,
@@ -98,7 +98,7 @@ impl Service {
         &self.stop
     }
 
-    /// Waits until the service has stopped. An error when it did so because an essential task ended.
+    /// Waits until the service has stopped. Returns an error if it stopped because an essential task ended.
     pub async fn stopped(self) -> Result<(), TaskEnded> {
         match self.supervisor.await {
             Ok(ended) => ended,
@@ -124,7 +124,7 @@ async fn run_to_the_end(app: Arc<App>, mut tasks: Tasks, stop: CancellationToken
     tasks.outcome()
 }
 
-/// Leaves a database file that is complete by itself, for whoever copies it after the stop.
+/// Leaves the database file complete, so that it can be copied after the stop.
 async fn settle(store: &Store) {
     match store.settle().await {
         Ok(true) => {}
@@ -188,7 +188,7 @@ impl Starting<'_> {
     /// The tasks that write records and delete old ones.
     fn keep_records(&mut self) {
         let app = self.app;
-        // It also forgets what callers have left behind in memory.
+        // This also frees the memory that callers' requests have left behind.
         self.background("retention", |schedule| background::prune(Arc::clone(app), schedule));
         self.spawn(optional("log_seals", Stage::LogStreams), |schedule| {
             background::seal(Arc::clone(app), schedule)
@@ -203,7 +203,7 @@ impl Starting<'_> {
         }
     }
 
-    /// After everything that writes rows of the log has ended: the last ones are counted too.
+    /// This stops after every task that writes log rows, so that the last rows are counted too.
     fn count_sign_ins(&mut self) {
         let counter = SignInCounter::new(self.app);
         self.spawn(optional("sign_in_counts", Stage::LogStreams), |schedule| {
@@ -223,7 +223,7 @@ impl Starting<'_> {
         Ok(())
     }
 
-    /// Starts a task that brings something into force: without it the service would decide by what is out of date.
+    /// Starts an essential task: without it, the service would decide by outdated data.
     fn background<F>(&mut self, name: &str, work: impl FnOnce(Schedule) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
@@ -244,7 +244,7 @@ fn essential(name: &str, stage: Stage) -> Task {
     Task { name: name.to_owned(), stage, is_essential: true }
 }
 
-/// A task without which sign-ins go on as they should.
+/// A task that sign-ins do not depend on.
 fn optional(name: &str, stage: Stage) -> Task {
     Task { name: name.to_owned(), stage, is_essential: false }
 }

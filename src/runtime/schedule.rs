@@ -10,7 +10,7 @@ pub enum Pace {
     /// Each at its own times.
     #[default]
     Timed,
-    /// All run, and none has a turn: tests do themselves what they want to be done.
+    /// All tasks run, but none gets a turn: tests do the work themselves.
     Held,
 }
 
@@ -22,7 +22,7 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// Waits for what begins the next turn; none when the task must end.
+    /// Waits for the event that begins the next turn; none when the task must end.
     pub async fn next<T>(&self, beginning: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;
@@ -31,7 +31,7 @@ impl Schedule {
         }
     }
 
-    /// Does some work, which ends unfinished when the task must end.
+    /// Runs some work, and breaks it off when the task must end.
     pub async fn cut_short(&self, work: impl Future<Output = ()>) {
         self.stop.run_until_cancelled(work).await;
     }

@@ -1,5 +1,4 @@
-//! Tasks that run for as long as the service does, by name: how they are stopped, and how it is noticed that one has
-//! ended by itself.
+//! Named tasks that run as long as the service does: stops them in order, and notices if one ends by itself.
 
 use std::collections::HashMap;
 use std::future::{Future, pending};
@@ -9,16 +8,16 @@ use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-/// When a task is stopped: stage after stage, in this order.
+/// When a task is stopped: one stage after another, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     /// The public listener.
     Requests,
     /// The work beside the requests.
     Background,
-    /// The log streams, which may still send what the stages before have written.
+    /// The log streams, which may still send the rows written by earlier stages.
     LogStreams,
-    /// The private listener, which is asked to the very end whether the process is stopping.
+    /// The private listener, which reports until the very end that the process is stopping.
     Management,
 }
 
@@ -29,7 +28,7 @@ pub struct Task {
     pub name: String,
     /// Whether it is stopped early or late when the service ends.
     pub stage: Stage,
-    /// Whether the service must not go on without it.
+    /// Whether the service must stop if this task ends.
     pub is_essential: bool,
 }
 
@@ -47,7 +46,7 @@ impl TaskEnded {
     }
 }
 
-/// The running tasks. When this is dropped they end at once.
+/// The running tasks. Dropping this ends them at once.
 #[derive(Default)]
 pub struct Tasks {
     set: JoinSet<()>,
@@ -62,7 +61,7 @@ struct Running {
 }
 
 impl Tasks {
-    /// Starts a task. `work` gets the token that tells it to stop.
+    /// Starts a task. `work` gets the token that asks it to stop.
     pub fn spawn<F>(&mut self, task: Task, work: impl FnOnce(CancellationToken) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
@@ -79,7 +78,7 @@ impl Tasks {
         names
     }
 
-    /// Waits until an essential task ends by itself. Whatever ends by itself is logged.
+    /// Waits until an essential task ends by itself. Every task that ends by itself is logged.
     pub async fn failure(&mut self) {
         while self.failed.is_none() {
             if !self.next_ended().await {
@@ -115,7 +114,7 @@ impl Tasks {
         self.failed.map_or(Ok(()), Err)
     }
 
-    /// Waits for a task to end; false when there are none.
+    /// Waits for a task to end; false if there are none.
     async fn next_ended(&mut self) -> bool {
         let Some(ended) = self.set.join_next_with_id().await else { return false };
         let id = ended.as_ref().map_or_else(JoinError::id, |(id, ())| *id);

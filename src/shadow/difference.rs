@@ -1,4 +1,4 @@
-//! What two decisions on the same facts have in common and what not.
+//! Compares two decisions on the same facts.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use crate::policy::{Decision, Policies, PolicyAnswer, RecordedFacts};
 use crate::store::shadow::NewShadowDifference;
 use crate::store::sign_ins::NewSignIn;
 
-/// What a decision came to, as far as two are compared.
+/// The outcome of a decision, as far as two are compared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum DecisionOutcome {
@@ -17,7 +17,7 @@ pub enum DecisionOutcome {
     Granted {
         /// The scopes of the token.
         scopes: BTreeSet<String>,
-        /// What the policies shorten the token's life to, in seconds.
+        /// The lifetime that the policies limit the token to, in seconds.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         lifetime: Option<i64>,
     },
@@ -45,7 +45,7 @@ impl DecisionOutcome {
         }
     }
 
-    /// What became of this outcome in another one, in a few words.
+    /// Describes in a few words how the other outcome differs from this one.
     pub fn change(&self, other: &Self) -> String {
         match (self, other) {
             (
@@ -64,7 +64,7 @@ impl DecisionOutcome {
         }
     }
 
-    /// A refusal by its reason, and by whatever else is needed to tell it from the other one.
+    /// A refusal by its reason, and by anything else that tells it apart from the other one.
     fn name(&self, other: &Self) -> String {
         match (self, other) {
             (Self::Granted { .. }, _) => "granted".to_owned(),
@@ -91,7 +91,7 @@ pub struct Deciding {
     pub shadow: BTreeSet<String>,
 }
 
-/// The row about a decision of which the shadow set's is another.
+/// The row for a decision that the shadow set would have made differently.
 pub(super) fn difference(
     decided: &Decided<'_>,
     (shadow, other): (&Policies, &Decision),
@@ -114,8 +114,8 @@ pub(super) fn difference(
     }
 }
 
-/// The policies behind answers that the other set does not give. A question that it was not asked counts where
-/// the answer was no: there the decision ended.
+/// The policies behind answers that the other set does not give. A question that the other set was not asked counts if
+/// its answer was no: there the decision ended.
 fn deciding(answers: &[PolicyAnswer], others: &[PolicyAnswer]) -> BTreeSet<String> {
     let differs = |answer: &&PolicyAnswer| {
         let same = |other: &&PolicyAnswer| other.action == answer.action && other.resource == answer.resource;

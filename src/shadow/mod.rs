@@ -1,4 +1,4 @@
-//! A second policy set that is asked what the one in force has decided, and decides nothing itself.
+//! A second policy set, which answers the questions that the one in force has decided, and decides nothing itself.
 
 mod difference;
 pub(crate) mod report;
@@ -21,14 +21,14 @@ use crate::store::{Store, StoreError};
 pub use difference::DecisionOutcome;
 use difference::difference;
 
-/// Differences that wait to be written; more are counted only. They are written every few seconds, so this also
-/// bounds what a set that differs always takes of the disk's time.
+/// The most differences that wait to be written; further ones are only counted. They are written every few seconds, so
+/// this also limits the disk time for a set that always differs.
 pub const QUEUE: usize = 1024;
 
-/// Differences that are written at once: sign-ins must not wait behind a long write.
+/// The most differences in one write: sign-ins must not wait behind a long write.
 const BATCH: usize = 128;
 
-/// A decision that took effect, and what it stood on.
+/// A decision that took effect, with its basis.
 pub struct Decided<'a> {
     /// The policies that decided.
     pub policies: &'a Policies,
@@ -45,11 +45,11 @@ pub struct ShadowCounts {
     pub evaluated: u64,
     /// Decisions that it made differently.
     pub different: u64,
-    /// Differences of which nothing is written down.
+    /// Differences that were not recorded.
     pub dropped: u64,
 }
 
-/// The shadow set with what was found out by it.
+/// The shadow set with its results.
 pub struct Shadow {
     /// Where the set comes from.
     pub files: PolicyReloader,
@@ -62,7 +62,7 @@ pub struct Shadow {
 #[derive(Default)]
 struct ShadowTally {
     total: ShadowCounts,
-    /// What is not written yet, by shadow set and policy set.
+    /// The unwritten counts, by shadow set and policy set.
     runs: HashMap<(String, String), Run>,
 }
 
@@ -71,7 +71,7 @@ struct ShadowTally {
 enum ShadowVerdict {
     Same,
     Different,
-    /// Different, or not to be told; and not written down.
+    /// Different, or impossible to compare, and not recorded.
     Dropped,
 }
 
@@ -93,7 +93,7 @@ impl Shadow {
         self.policies.load_full()
     }
 
-    /// The facts that are gathered only where its policies read them.
+    /// The facts that are collected only if one of its policies reads them.
     pub fn wanted(&self) -> Wanted {
         self.policies.load().as_ref().map(|policies| policies.compiled.wanted().clone()).unwrap_or_default()
     }
@@ -108,7 +108,7 @@ impl Shadow {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner).total
     }
 
-    /// Asks the shadow set about a decision. It waits for nothing, and whatever goes wrong stays here.
+    /// Asks the shadow set about a decision. It never waits, and its failures affect nothing else.
     pub fn compare(&self, decided: &Decided<'_>, sign_in: &NewSignIn) {
         let Some(shadow) = self.policies() else { return };
         let verdict = catch_unwind(AssertUnwindSafe(|| self.judge(decided, &shadow, sign_in)));
@@ -146,8 +146,8 @@ impl Shadow {
         run.dropped += i64::from(dropped);
     }
 
-    /// Writes down what was found since the last time. What cannot be written is kept for the next time, as far
-    /// as there is room.
+    /// Writes the results since the last call. Those that cannot be written are kept for the next call, as far as
+    /// there is room.
     pub async fn flush(&self, store: &Store) -> Result<(), StoreError> {
         let mut waiting = self.waiting.lock().await;
         for _ in 0..QUEUE / BATCH {

@@ -1,4 +1,4 @@
-//! What a shadow set would have decided otherwise, summed up.
+//! A summary of what a shadow set would have decided differently.
 
 use std::collections::HashMap;
 
@@ -14,9 +14,9 @@ use crate::store::{AnyConnection, StoreError};
 /// What to report.
 #[derive(Debug, Clone, Default)]
 pub struct Query {
-    /// Hash of the shadow set, or how it begins; none: the one that was asked last.
+    /// The hash of the shadow set, or the beginning of it; none for the one that was on trial last.
     pub set: Option<String>,
-    /// The id of the teamspace whose differences are wanted; none: of all.
+    /// The id of the teamspace whose differences are wanted; none for all.
     pub teamspace_id: Option<String>,
     /// Most differences to tell one by one.
     pub limit: usize,
@@ -33,9 +33,9 @@ pub struct ShadowReport {
     pub evaluated: i64,
     /// How many of them differ, of every teamspace.
     pub different: i64,
-    /// How many differences could not be written down.
+    /// How many differences could not be recorded.
     pub dropped: i64,
-    /// Differences on record, of the teamspace that was asked for.
+    /// Recorded differences of the teamspace in question.
     pub recorded: usize,
     pub groups: Vec<DifferenceGroup>,
     /// Newest first.
@@ -69,7 +69,7 @@ pub struct ToldDifference {
     pub shadow: DecisionOutcome,
 }
 
-/// The hash of the shadow set that is meant; none when no such set was asked anything.
+/// The hash of the shadow set that is meant; none if no such set was on trial.
 pub fn find_set(connection: &mut AnyConnection, set: Option<&str>) -> Result<Option<String>, StoreError> {
     let mut hashes: Vec<String> = shadow::runs(connection)?.into_iter().map(|run| run.shadow_set).collect();
     let Some(prefix) = set else { return Ok(hashes.into_iter().next()) };
@@ -82,7 +82,7 @@ pub fn find_set(connection: &mut AnyConnection, set: Option<&str>) -> Result<Opt
     Ok(hashes.pop())
 }
 
-/// Reports on a shadow set; none when no such set was asked anything.
+/// Reports on a shadow set; none if no such set was on trial.
 pub fn report(connection: &mut AnyConnection, query: &Query) -> Result<Option<ShadowReport>, StoreError> {
     let Some(shadow_set) = find_set(connection, query.set.as_deref())? else { return Ok(None) };
     let mut runs = shadow::runs(connection)?;

@@ -1,4 +1,4 @@
-//! One signing key, parsed once: making a signature parses nothing.
+//! One signing key, parsed once, so that signing parses nothing.
 
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rand::SystemRandom;

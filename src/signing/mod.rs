@@ -58,7 +58,7 @@ impl Signer {
         Ok(Self { keys, jwks })
     }
 
-    /// The key that signs at a time. When no key's time has come, since the clock was set back, the oldest signs.
+    /// The key that signs at a given time. If no key is due because the clock was set back, the oldest one signs.
     pub fn active(&self, now: UnixSeconds) -> Option<&SigningKey> {
         signing_key::active(&self.keys, now).or(self.keys.last())
     }
@@ -102,12 +102,13 @@ pub fn generate(
     })
 }
 
-/// Whether the key that signs now is of an algorithm.
+/// Whether the key that signs now has this algorithm.
 fn signs_with(latest_first: &[StoredKey], alg: &str, now: UnixSeconds) -> bool {
     signing_key::active(latest_first, now).is_some_and(|key| key.alg == alg)
 }
 
-/// A configured encryption key applies to keys made from then on: an older one stays in the database as it is.
+/// Warns about unencrypted keys. A configured encryption key applies only to keys made after it was set; older ones
+/// stay as they are.
 fn warn_of_plain(stored: &[StoredKey], config: &Config) {
     if config.keys.encryption_key.is_none() {
         return;
@@ -121,7 +122,7 @@ fn warn_of_plain(stored: &[StoredKey], config: &Config) {
     }
 }
 
-/// Makes sure that there is a key of the configured algorithm, and prepares all.
+/// Makes sure that there is a key with the configured algorithm, and prepares all keys.
 pub async fn load(store: &Store, config: &Config, now: UnixSeconds) -> Result<Signer, SigningError> {
     let stored = store.read(signing_keys::all).await?;
     warn_of_plain(&stored, config);
@@ -131,7 +132,7 @@ pub async fn load(store: &Store, config: &Config, now: UnixSeconds) -> Result<Si
     }
     let new = generate(config, now, now)?;
     tracing::info!(kid = new.kid, alg, "made a signing key");
-    // Somebody else may have made one since: inside the transaction the latest word is known.
+    // Another process may have made one since: inside the transaction this is certain.
     let stored = store
         .configure(move |c| -> Result<_, StoreError> {
             let stored = signing_keys::all(c)?;

@@ -1,4 +1,4 @@
-//! Private keys at rest: AES-256-GCM when a key for that is configured.
+//! Encryption of private keys at rest: AES-256-GCM if a key for that is configured.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
 use base64::Engine as _;

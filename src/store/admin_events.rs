@@ -65,14 +65,14 @@ pub struct AdminEvent {
     pub address: String,
 }
 
-/// Which rows to list. What is not given does not matter.
+/// The filter of a list. Fields that are none do not narrow it.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     /// The ids of teamspaces.
     pub teamspaces: Option<Vec<String>>,
     /// The name of whoever made the change.
     pub actor: Option<String>,
-    /// An action, or all actions of a kind of object: `member` stands for `member.invite` and the others.
+    /// An action, or a kind of object for all of its actions: `member` stands for `member.invite` and the others.
     pub action: Option<String>,
     /// The identifier of one object.
     pub object: Option<String>,
@@ -80,7 +80,7 @@ pub struct Filter {
     pub from: Option<UnixSeconds>,
     /// The time before which a row must have been written.
     pub to: Option<UnixSeconds>,
-    /// Where the page begins, as the one before has told.
+    /// Where the page begins, as given by the page before.
     pub cursor: Option<i64>,
 }
 
@@ -94,7 +94,7 @@ impl Filter {
             query = query.filter(admin_events::actor.eq(actor));
         }
         if let Some(action) = &self.action {
-            // The actions of a kind stand between its name with a point and its name with what follows a point.
+            // The actions of a kind sort between its name with a dot, and its name with the character after a dot.
             let kind = (admin_events::action.gt(format!("{action}.")))
                 .and(admin_events::action.lt(format!("{action}/")));
             query = query.filter(admin_events::action.eq(action).or(kind));
@@ -131,8 +131,8 @@ pub fn append(connection: &mut AnyConnection, event: &NewAdminEvent) -> QueryRes
     Ok(())
 }
 
-/// A page of events, newest first. Where no index leads to them, a page looks at [`WINDOW`] rows at the most: it may be
-/// short or empty though there is a next one.
+/// Lists a page of events, newest first. Where no index helps, a page reads at most [`WINDOW`] rows: it may be short
+/// or empty although there is a next one.
 pub fn list(
     connection: &mut AnyConnection,
     filter: &Filter,
@@ -154,7 +154,7 @@ pub fn list(
     Ok(page)
 }
 
-/// The last row that a page may look at; none when there are fewer.
+/// The last row that a page may read; none if there are fewer.
 fn end_of_window(
     connection: &mut AnyConnection,
     filter: &Filter,
@@ -164,8 +164,8 @@ fn end_of_window(
     Ok(rows.select(admin_events::id).offset(WINDOW - 1).first(connection).optional()?)
 }
 
-/// The ids between which rows of the filter's times are: the first one, and the one behind the last. Times rise with
-/// ids, but for the difference of replicas' clocks.
+/// The range of ids for the filter's times: the first id, and the one after the last. Times rise with ids, apart from
+/// differences between replicas' clocks.
 fn place(connection: &mut AnyConnection, filter: &Filter) -> Result<(i64, i64), StoreError> {
     let first = match filter.from {
         Some(from) => first_since(connection, from.saturating_sub(MAX_DIFFERENCE))?,
@@ -178,8 +178,8 @@ fn place(connection: &mut AnyConnection, filter: &Filter) -> Result<(i64, i64), 
     Ok((first, end.min(filter.cursor.unwrap_or(i64::MAX))))
 }
 
-/// The id of the first row whose time is not before `at`; behind the last one when there is none. It is found in a few
-/// steps, without an index on the time.
+/// The id of the first row at or after `at`; the id after the last row if there is none. It is found in a few steps,
+/// without an index on the time.
 fn first_since(connection: &mut AnyConnection, at: UnixSeconds) -> Result<i64, StoreError> {
     use diesel::dsl::{max, min};
     let ends = admin_events::table.select((min(admin_events::id), max(admin_events::id)));

@@ -47,7 +47,7 @@ pub fn all(connection: &mut AnyConnection) -> Result<Vec<AdminToken>, StoreError
         .load(connection)?)
 }
 
-/// Deletes one, inside a transaction; tells which it was.
+/// Deletes a token inside a transaction, and returns it.
 pub fn delete(connection: &mut AnyConnection, id: &str) -> Result<Option<AdminToken>, StoreError> {
     let row = admin_tokens::table.filter(admin_tokens::id.eq(id));
     let found = row.select(AdminToken::as_select()).first(connection).optional()?;

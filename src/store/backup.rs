@@ -1,4 +1,4 @@
-//! A copy of the embedded database in one file, taken while it is served.
+//! Copies the embedded database to one file while it is in use.
 
 use std::fs::{File, Permissions};
 use std::io;
@@ -44,11 +44,11 @@ pub struct BackupReport {
     pub bytes: u64,
     /// Rows of each table.
     pub tables: Vec<(&'static str, i64)>,
-    /// Whether whoever serves it will know that it is a backup. The database of an older version has no place for that.
+    /// Whether the copy is marked as a backup. The database of an older version has no place for the mark.
     pub marked: bool,
 }
 
-/// How many bytes are written, of about how many.
+/// A callback with the bytes written so far, and roughly how many there will be.
 pub type TellBytes<'a> = &'a (dyn Fn(u64, u64) + Sync);
 
 /// How often it is told.
@@ -70,11 +70,11 @@ fn number(connection: &mut AnyConnection, query: &str) -> QueryResult<i64> {
     Ok(diesel::sql_query(query).get_result::<Number>(connection)?.n)
 }
 
-/// Writes the database at `url`, as it is at one moment, to a new file that only its owner may read. It is
-/// written under another name, checked, and gets its own when it is complete and on the disk.
+/// Writes the database at `url`, as it is at one moment, to a new file that only its owner may read. It is written
+/// under another name, checked, and renamed when it is complete and on the disk.
 ///
-/// `VACUUM INTO` reads in one transaction, which keeps no writer waiting; the log of the database, `-wal`, grows
-/// by what is written meanwhile.
+/// `VACUUM INTO` reads in one transaction and blocks no writer. The database's log, `-wal`, grows by everything
+/// written meanwhile.
 pub fn back_up(url: &str, file: &Path, tell: TellBytes<'_>) -> Result<BackupReport, BackupError> {
     if DatabaseKind::of(url) != Some(DatabaseKind::Sqlite) {
         return Err(BackupError::NotSqlite);
@@ -99,7 +99,7 @@ pub fn back_up(url: &str, file: &Path, tell: TellBytes<'_>) -> Result<BackupRepo
     let tables = check(partial.path(), marked)?;
     let bytes = partial.as_file().metadata().map_err(failed)?.len();
     partial.as_file().sync_all().map_err(failed)?;
-    // Whoever has made a file of this name meanwhile keeps it.
+    // If somebody has made a file with this name meanwhile, theirs stays.
     partial.persist_noclobber(file).map_err(|e| failed(e.error))?;
     File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed)?;
     Ok(BackupReport { file: file.display().to_string(), bytes, tables, marked })
@@ -122,7 +122,7 @@ fn write(source: &mut AnyConnection, partial: &Path, tell: TellBytes<'_>) -> Res
     })?)
 }
 
-/// Tells how large the file has become, until the other end of the channel is dropped.
+/// Reports the size of the file until the other end of the channel is dropped.
 fn follow(partial: &Path, total: u64, until: &Receiver<()>, tell: TellBytes<'_>) {
     while until.recv_timeout(OFTEN) == Err(RecvTimeoutError::Timeout) {
         if let Ok(found) = partial.metadata() {
@@ -131,8 +131,8 @@ fn follow(partial: &Path, total: u64, until: &Receiver<()>, tell: TellBytes<'_>)
     }
 }
 
-/// Checks a backup, counts its rows, and marks it if it can be. It is opened as it is: the settings of a service would
-/// change it.
+/// Checks a backup, counts its rows, and marks it if possible. It is opened without the service's settings, which
+/// would change it.
 fn check(file: &Path, mark: bool) -> Result<Vec<(&'static str, i64)>, BackupError> {
     let path = file.display().to_string();
     let opened = diesel::SqliteConnection::establish(&path);

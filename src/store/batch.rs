@@ -1,4 +1,4 @@
-//! The jobs that a writer takes from the queue together, and how they get into the database.
+//! Writes the jobs that a writer takes from the queue together.
 
 use std::time::{Duration, Instant};
 
@@ -11,10 +11,10 @@ use super::job::{EntryAnswer, Finish, Health, Job, Start, WriteJob};
 use super::ledger::{self, Entry, RedeemError, Written};
 use super::link::Link;
 
-/// How often a batch is written again when PostgreSQL prefers another one.
+/// How often a batch is written again if PostgreSQL prefers another one.
 const ATTEMPTS: usize = 4;
 
-/// An attempt that took longer is not made again for each entry.
+/// A slower attempt is not repeated for each entry.
 const SLOW: Duration = Duration::from_secs(2);
 
 /// Jobs that are written together.
@@ -38,7 +38,7 @@ impl Batch {
         let mut batch = Self::default();
         for job in jobs {
             match job {
-                // Whoever asked has been told that nothing was done.
+                // The caller has already been told that nothing was done.
                 Job::Entry(_, answer) if answer.is_closed() => {}
                 Job::Entry(entry, answer) => {
                     batch.entries.push(*entry);
@@ -58,7 +58,7 @@ impl Batch {
         }
     }
 
-    /// SQLite: one transaction for all, since each costs an fsync and there is one at a time.
+    /// SQLite: one transaction for all jobs, since each transaction costs an fsync and only one runs at a time.
     fn commit_at_once(self, connection: &mut AnyConnection, known: &KnownBodies) -> Commits {
         let jobs = (self.entries.len() + self.others.len()) as u64;
         if let Err(error) = connection.begin_with_config_lock() {
@@ -73,8 +73,8 @@ impl Batch {
         for job in self.others {
             let (finish, failed) = job(Start::Among(connection));
             finishes.push(finish);
-            // A full disk makes SQLite undo the whole transaction, not the savepoint alone. What came
-            // before is lost then, and what came after would commit by itself: stop and tell everybody.
+            // A full disk makes SQLite undo the whole transaction, not only the savepoint. Earlier work is lost then,
+            // and later work would commit by itself: so stop and tell everybody.
             if failed && connection.has_lost_transaction() {
                 written = Err("the database undid the transaction".to_owned());
                 break;
@@ -112,8 +112,7 @@ impl Batch {
         Commits { transactions: 0, jobs: 0, health: Health::Sound }
     }
 
-    /// PostgreSQL: the entries in one transaction, everything else in its own, so that no lock is held longer
-    /// than it must be.
+    /// PostgreSQL: the entries share one transaction, and every other job has its own, so that locks are held briefly.
     fn commit_apart(self, link: &mut Link, known: &KnownBodies) -> Commits {
         let mut commits = Commits { transactions: 0, jobs: 0, health: Health::Sound };
         if !self.entries.is_empty() {
@@ -166,25 +165,25 @@ fn answering(answers: Vec<EntryAnswer>, verdicts: Vec<Result<(), RedeemError>>) 
 
 type EntryResult = Result<(), RedeemError>;
 
-/// The bodies of decisions that a transaction writes: they are known once it is committed.
+/// The decision bodies that a transaction writes. They are known once it is committed.
 struct Bodies<'a> {
     known: &'a KnownBodies,
     written: Vec<Noted>,
 }
 
 impl Bodies<'_> {
-    /// Takes over what was written for entries, and what became of each.
+    /// Notes what was written for entries, and the outcome of each.
     fn take(&mut self, written: Written) -> Vec<EntryResult> {
         self.written.extend(written.bodies);
         written.verdicts.into_iter().map(|verdict| verdict.map_err(RedeemError::from)).collect()
     }
 }
 
-/// The transaction that everything was written in is gone.
+/// The transaction around everything is gone.
 struct Lost(StoreError);
 
-/// Writes entries that have an open transaction for themselves. They get no savepoint unless they fail: after one,
-/// SQLite copies every page before it is changed.
+/// Writes entries that share an open transaction with nothing else. They get no savepoint unless they fail: after a
+/// savepoint, SQLite copies every page before changing it.
 fn write_alone(
     connection: &mut AnyConnection,
     entries: &[Entry],
@@ -201,8 +200,8 @@ fn write_alone(
     }
 }
 
-/// Writes entries inside an open transaction; when that fails, each by itself, so that one that cannot be
-/// written does not take the others along.
+/// Writes entries inside an open transaction. If that fails, writes each by itself, so that a bad one does not affect
+/// the others.
 fn write_entries(
     connection: &mut AnyConnection,
     entries: &[Entry],
@@ -249,7 +248,7 @@ fn commit_entries(
     if let [_] = entries {
         return vec![Err(error.into())];
     }
-    // What is slow for all of them is slow for each of them.
+    // If the batch was slow, each entry would be slow too.
     if started.elapsed() > SLOW || !link.connection.is_usable() {
         return failed(entries, &error);
     }

@@ -1,4 +1,4 @@
-//! The changes of each generation of the configuration, so that a process reloads those and nothing else.
+//! The changes in each generation of the configuration, so that a process reloads only those.
 
 use diesel::prelude::*;
 
@@ -22,7 +22,7 @@ pub enum Changed {
     SigningKeys,
 }
 
-/// Most changes that are taken over one by one; beyond that everything is read anew.
+/// The most changes that are reloaded one by one; beyond that, everything is read again.
 const MAX_STEPS: i64 = 1000;
 
 /// The changes since a generation.
@@ -32,7 +32,7 @@ pub enum ConfigDelta {
     Nothing,
     /// These objects, each to be read again.
     Some(Vec<Changed>),
-    /// Too much, too long ago, or of a kind that this version does not know.
+    /// Too many changes, too old a generation, or a kind of change that this version does not know.
     Everything,
 }
 
@@ -47,7 +47,7 @@ impl Changed {
         }
     }
 
-    /// The teamspace whose matter it is, and whose administrators may know of it.
+    /// The teamspace that the change belongs to, and whose administrators may know about it.
     pub fn teamspace_id(&self) -> Option<&str> {
         match self {
             Self::Teamspace(id) | Self::Members(id) => Some(id),
@@ -67,13 +67,13 @@ impl Changed {
     }
 }
 
-/// The generation of the configuration as it is now.
+/// The current generation of the configuration.
 pub fn current(connection: &mut AnyConnection) -> Result<Generation, StoreError> {
     Ok(State::read(connection)?.generation)
 }
 
-/// Marks the configuration as changed, for every process on this database. The transaction holds the lock of
-/// the configuration from here on, if not from its start.
+/// Marks the configuration as changed, for every process on this database. From here on at the latest, the transaction
+/// holds the configuration lock.
 pub fn note(connection: &mut AnyConnection, changed: &Changed, at: UnixSeconds) -> Result<(), StoreError> {
     connection.lock_configuration()?;
     let before = current(connection)?;
@@ -127,19 +127,19 @@ pub struct ConfigHistory {
 }
 
 impl ConfigHistory {
-    /// Whether anything after a generation may matter to a sign-in of a teamspace.
+    /// Whether anything after a generation may affect a teamspace's sign-ins.
     pub fn concern(&self, generation: Generation, teamspace: Option<&str>) -> bool {
         if generation == self.latest {
             return false;
         }
         let Some(after) = self.after(generation) else { return true };
-        // What is no teamspace's matter is everybody's.
+        // A change that belongs to no teamspace affects all of them.
         let mut owners = after.iter().map(|step| step.changed.teamspace_id());
         owners.any(|owner| owner.is_none_or(|id| Some(id) == teamspace))
     }
 
-    /// The steps that follow a generation. None when they cannot be told, or when this database never was at that
-    /// generation: another one was put in its place.
+    /// The steps after a generation. None if they are unknown, or if this database never had that generation: then it
+    /// was replaced.
     fn after(&self, generation: Generation) -> Option<&[Step]> {
         let steps = self.steps.as_deref()?;
         let after = steps.get(steps.partition_point(|step| step.number <= generation.number)..)?;
@@ -148,14 +148,14 @@ impl ConfigHistory {
     }
 }
 
-/// The changes from one generation to another, which is the current one.
+/// The changes from one generation to another, the current one.
 pub fn between(
     connection: &mut AnyConnection,
     known: Generation,
     latest: Generation,
 ) -> Result<ConfigHistory, StoreError> {
     let number = latest.number - known.number;
-    // Less than before: another database was put in its place.
+    // A lower number means that the database was replaced.
     if !(1..=MAX_STEPS).contains(&number) {
         return Ok(ConfigHistory { latest, steps: None });
     }
@@ -173,7 +173,7 @@ pub fn between(
     Ok(ConfigHistory { latest, steps })
 }
 
-/// Deletes what every process has taken over long ago.
+/// Deletes changes that every process has reloaded long ago.
 pub(super) fn prune(connection: &mut AnyConnection, before: UnixSeconds) -> QueryResult<usize> {
     diesel::delete(changes::table.filter(changes::at.lt(before))).execute(connection)
 }

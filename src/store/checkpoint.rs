@@ -1,8 +1,8 @@
-//! Checkpoints of SQLite's write-ahead log, beside the writer. A commit that has to carry thousands of pages over to
-//! the database file first makes all who wait for it wait.
+//! Checkpoints SQLite's write-ahead log without blocking the writer. If a commit first had to carry thousands of pages
+//! over to the database file, everybody behind it would wait.
 //!
-//! The large part is done on a connection of its own while commits go on. What they have added meanwhile, the
-//! writer carries over itself: only when nothing is left, the log starts from its beginning again.
+//! A separate connection does most of the work while commits go on. The writer then carries over the pages added
+//! meanwhile: the log starts from its beginning again only when nothing is left.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use super::connection::{AnyConnection, open};
 use super::{StoreError, watchdog};
 use crate::config::Database;
 
-/// So many pages in the log are carried over: some forty megabytes. While they are, commits take longer; so it is better
-/// done seldom.
+/// The number of pages in the log that start a checkpoint: about forty megabytes. Commits are slower during one, so it
+/// should be rare.
 const PAGES: i64 = 10_000;
-/// After how many jobs it is looked how many there are; a job writes one or two.
+/// How many jobs pass between two looks at the log's size; a job writes one or two pages.
 const JOBS: u64 = 64;
 
 const IDLE: u8 = 0;
@@ -52,7 +52,7 @@ impl Checkpoints {
         Ok(Self { begin, state, jobs: Cell::new(0) })
     }
 
-    /// The checkpoint that is due after a commit of so many jobs.
+    /// Makes the checkpoint that is due after this many jobs.
     pub fn follow(&self, connection: &mut AnyConnection, jobs: u64) {
         self.jobs.set(self.jobs.get() + jobs);
         let outcome = match self.state.load(Ordering::Acquire) {
@@ -73,7 +73,7 @@ impl Checkpoints {
         let Pages { log, checkpointed } =
             diesel::sql_query("PRAGMA wal_checkpoint = NOOP").get_result(connection)?;
         if log - checkpointed >= PAGES {
-            // First, since the thread may be done before this one goes on.
+            // This is set first, since the thread may finish before this one continues.
             self.state.store(AT_WORK, Ordering::Release);
             if self.begin.try_send(()).is_err() {
                 self.state.store(IDLE, Ordering::Release);
@@ -106,8 +106,8 @@ struct Truncation {
     busy: i64,
 }
 
-/// Carries everything over and empties the log: from then on the file alone is the whole database. False when another
-/// process is in the way. PostgreSQL has no such file.
+/// Carries everything over and empties the log, so that the file alone is the whole database. False if another process
+/// is in the way. PostgreSQL has no such file.
 pub(super) fn finish(connection: &mut AnyConnection) -> QueryResult<bool> {
     if !matches!(connection, AnyConnection::Sqlite(_)) {
         return Ok(true);

@@ -94,7 +94,7 @@ pub fn find(connection: &mut AnyConnection, client_id: &str) -> Result<Option<Re
     row.map(|row| row.with(secrets.into_iter().map(ClientSecret::from).collect())).transpose()
 }
 
-/// Adds one with its secrets. An id that is taken is a unique violation.
+/// Adds a client with its secrets. A taken id is a unique violation.
 pub fn insert(connection: &mut AnyConnection, client: &RegisteredClient) -> QueryResult<()> {
     diesel::insert_into(clients::table).values(Row::from(client)).execute(connection)?;
     for secret in &client.secrets {
@@ -103,7 +103,7 @@ pub fn insert(connection: &mut AnyConnection, client: &RegisteredClient) -> Quer
     Ok(())
 }
 
-/// Replaces one's properties; id and secrets stay.
+/// Replaces a client's properties; id and secrets stay.
 pub fn update(connection: &mut AnyConnection, client: &RegisteredClient) -> QueryResult<()> {
     diesel::update(clients::table.filter(clients::client_id.eq(&client.client_id)))
         .set(Row::from(client))

@@ -8,13 +8,13 @@ pub enum Conflict {
     /// RFC 7523 §3 point 7: it was redeemed before.
     #[error("the assertion was redeemed before")]
     Replayed,
-    /// Used assertions that expire so early may have been deleted, by a clock that is or was ahead.
+    /// Used assertions that expire this early may have been deleted, by a clock that is or was ahead.
     #[error("used assertions that expire before {} may be forgotten; compare the clocks", rfc3339(*horizon))]
     ExpiresTooEarly {
         /// The time up to which used assertions may be forgotten, by their expiry.
         horizon: UnixSeconds,
     },
-    /// The database is a restored backup, which does not know what was used between backup and restore.
+    /// The database is a restored backup, which does not know what was used after the backup.
     #[error("issued before {}, when a restored backup went into service", rfc3339(*from))]
     IssuedTooEarly {
         /// The earliest issue time that is accepted.
@@ -23,10 +23,10 @@ pub enum Conflict {
     /// No process has begun to serve it.
     #[error("the database was restored while the service runs; restart the service")]
     NotServedYet,
-    /// Somebody else's write came between decision and commit: read the facts again and decide again.
+    /// Another write came between decision and commit: read the facts again and decide again.
     #[error("the facts changed under the decision")]
     FactsChanged,
-    /// An administrator's change came in between: an issuer, client or plan may not be what it was.
+    /// An administrator's change came in between: an issuer, client or plan may have changed.
     #[error("the configuration changed under the decision")]
     ConfigurationChanged,
 }

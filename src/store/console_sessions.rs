@@ -1,4 +1,4 @@
-//! Sessions of the console. The browser's part of one is kept as a digest.
+//! Sessions of the console. The browser's secret is stored only as a digest.
 
 use diesel::prelude::*;
 
@@ -77,10 +77,12 @@ pub fn end(connection: &mut AnyConnection, digest: &str) -> QueryResult<usize> {
     diesel::delete(console_sessions::table.filter(console_sessions::digest.eq(digest))).execute(connection)
 }
 
-/// What makes a session live: it has not expired, and was used since a time.
+/// The conditions for a live session: it has not expired, and was used since a time.
 #[derive(Debug, Clone, Copy)]
 pub struct Live {
+    /// Sessions that expire by now are over.
     pub now: UnixSeconds,
+    /// Sessions last used by then are over.
     pub unused_since: UnixSeconds,
 }
 
@@ -96,7 +98,7 @@ impl Live {
     }
 }
 
-/// A page of the live sessions, the newest first. `before` is where it begins, as the page before has told.
+/// Lists a page of the live sessions, newest first. `before` is the cursor of the page before.
 pub fn list(
     connection: &mut AnyConnection,
     live: Live,
@@ -140,7 +142,7 @@ pub fn of_same_person(
         .load(connection)?)
 }
 
-/// Ends one by its id, inside a transaction; tells which it was.
+/// Ends a session inside a transaction, and returns it.
 pub fn end_by_id(connection: &mut AnyConnection, id: &str) -> Result<Option<ConsoleSession>, StoreError> {
     let row = console_sessions::table.find(id);
     let found = row.select(ConsoleSession::as_select()).first(connection).optional()?;
@@ -148,7 +150,7 @@ pub fn end_by_id(connection: &mut AnyConnection, id: &str) -> Result<Option<Cons
     Ok(found)
 }
 
-/// Ends one by its id, inside a transaction, if it is the same person's as the session `own`; tells which it was.
+/// Ends a session inside a transaction, if it belongs to the same person as the session `own`, and returns it.
 pub fn end_of_same_person(
     connection: &mut AnyConnection,
     own: &str,
@@ -158,7 +160,7 @@ pub fn end_of_same_person(
     if own.is_none() || own != other { Ok(None) } else { end_by_id(connection, id) }
 }
 
-/// Ends all sessions of the person whose session has an id.
+/// Ends all sessions of the person whose session has this id.
 pub fn end_all_of(connection: &mut AnyConnection, id: &str) -> Result<usize, StoreError> {
     let Some(person) = Person::of(connection, id)? else { return Ok(0) };
     let theirs = console_sessions::table
@@ -185,7 +187,7 @@ impl Person {
     }
 }
 
-/// Deletes those that have ended by themselves: `unused_since` says since when they must not have been used.
+/// Deletes ended sessions: expired ones, and those not used since `unused_since`.
 pub(super) fn prune(
     connection: &mut AnyConnection,
     now: UnixSeconds,

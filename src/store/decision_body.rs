@@ -1,4 +1,4 @@
-//! Bodies of decisions, kept once each: the rows of the decision log name them, and hold only what is each one's own.
+//! Decision bodies, each stored once. The rows of the decision log refer to them and hold only their own values.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,25 +12,25 @@ use super::{AnyConnection, StoreError};
 use crate::clock::{MAX_DIFFERENCE, UnixSeconds};
 use crate::model::decision_body::{BodyId, DecisionBody};
 
-/// How long rows may name a body after its use was noted, in seconds; then it is noted again.
+/// How long rows may refer to a body after its use was noted, in seconds; then it is noted again.
 const REFRESH: i64 = 12 * 3600;
-/// How much longer than the rows of the log a body is kept, in seconds: rows name it until [`REFRESH`] is over, and
+/// How much longer than log rows a body is kept, in seconds: rows may refer to it until [`REFRESH`] is over, and
 /// replicas' clocks differ.
 const MARGIN: i64 = 48 * 3600;
-/// Most bodies that are remembered to be in the database, some 100 bytes each; when they are more it starts anew.
+/// The most bodies that are remembered as stored, about 100 bytes each; beyond that, the memory is emptied.
 const MAX_KNOWN: usize = 16_384;
 
-/// A body that a row names, and the time of that row.
+/// A body that a row refers to, and the time of that row.
 pub(super) type Use<'a> = (&'a DecisionBody, UnixSeconds);
-/// A body that is in the database, and when its use was noted.
+/// A stored body, and when its use was noted.
 pub(super) type Noted = (BodyId, UnixSeconds);
 
-/// The bodies that the database is known to have: a row that names one of them writes nothing else.
+/// The bodies known to be stored: a row that refers to one of them writes nothing else.
 #[derive(Debug, Default)]
 pub struct KnownBodies(Mutex<HashMap<BodyId, UnixSeconds, RandomState>>);
 
 impl KnownBodies {
-    /// The bodies that must be written with their rows, each once, in the order of their keys.
+    /// The bodies that must be written along with their rows, each once, in the order of their keys.
     pub(super) fn missing<'a>(&self, uses: impl Iterator<Item = Use<'a>>) -> Vec<Use<'a>> {
         let known = self.lock();
         let is_known = |(body, at): &Use<'_>| {
@@ -42,7 +42,7 @@ impl KnownBodies {
         missing
     }
 
-    /// Says that a transaction which wrote these has been committed.
+    /// Notes that the transaction which wrote these bodies is committed.
     pub(super) fn note(&self, written: Vec<Noted>) {
         if written.is_empty() {
             return;
@@ -54,7 +54,7 @@ impl KnownBodies {
         known.extend(written);
     }
 
-    /// Forgets what the database is believed to have.
+    /// Forgets which bodies are stored.
     pub(super) fn forget(&self) {
         self.lock().clear();
     }
@@ -64,7 +64,8 @@ impl KnownBodies {
     }
 }
 
-/// Whether it is not longer ago than so many seconds, and not in the future either: the clock may have been set back.
+/// Whether a time is within so many seconds before now. A time in the future does not count: the clock may have been
+/// set back.
 fn is_within(now: UnixSeconds, at: UnixSeconds, seconds: i64) -> bool {
     (-MAX_DIFFERENCE..seconds).contains(&now.saturating_sub(at))
 }
@@ -98,7 +99,7 @@ impl Stored {
         DecisionBody::new(self.decisions.clone(), self.facts.clone()).id().clone()
     }
 
-    /// Gives a row's decisions and facts back; `own` are the facts that the row itself has.
+    /// Restores a row's decisions and facts; `own` are the facts in the row itself.
     pub(super) fn complete(&self, decisions: &mut String, own: &mut String) -> Result<(), StoreError> {
         decisions.clone_from(&self.decisions);
         *own = put_together(&self.facts, own)?;
@@ -106,7 +107,7 @@ impl Stored {
     }
 }
 
-/// Puts a row's own facts on top of those that it has in common with others. All are JSON.
+/// Puts a row's own facts on top of the shared ones. All are JSON.
 pub fn put_together(below: &str, above: &str) -> Result<String, StoreError> {
     let parse = |text| serde_json::from_str(text).map_err(|e| StoreError::Damaged(e.to_string()));
     let mut whole: Value = parse(below)?;
@@ -114,7 +115,7 @@ pub fn put_together(below: &str, above: &str) -> Result<String, StoreError> {
     Ok(whole.to_string())
 }
 
-/// Objects member by member; anything else takes the place of what was there.
+/// Merges objects member by member; any other value replaces the old one.
 fn overlay(below: &mut Value, above: Value) {
     match (below, above) {
         (Value::Object(below), Value::Object(above)) => {
@@ -126,14 +127,14 @@ fn overlay(below: &mut Value, above: Value) {
     }
 }
 
-/// Deletes the bodies whose sign-ins are gone as well.
+/// Deletes the bodies whose sign-ins have been deleted.
 pub(super) fn prune(
     connection: &mut AnyConnection,
     known: &KnownBodies,
     sign_ins_before: UnixSeconds,
 ) -> QueryResult<()> {
     let old = sign_in_grounds::used_at.lt(sign_ins_before - MARGIN);
-    // Those are not known any more, unless a clock that was ahead is right again.
+    // Forget them, unless a clock that was ahead is right again.
     if diesel::delete(sign_in_grounds::table.filter(old)).execute(connection)? > 0 {
         known.forget();
     }

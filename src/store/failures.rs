@@ -1,4 +1,4 @@
-//! Whether sign-ins can be written, as far as the sign-ins themselves show.
+//! Whether sign-ins can be written, as shown by the sign-ins themselves.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -23,7 +23,7 @@ impl Failures {
             Err(RedeemError::Store(_)) => true,
             Ok(()) | Err(RedeemError::Conflict(_)) => false,
         };
-        // Read first: a store by each request would move the line between cores.
+        // This reads first: if each request stored, the cache line would move between cores.
         if self.failing.load(Ordering::Relaxed) != failed {
             self.failing.store(failed, Ordering::Relaxed);
         }
@@ -37,7 +37,7 @@ impl Failures {
         self.failing.load(Ordering::Relaxed)
     }
 
-    /// Waits for the next write that fails; one that failed since the last call counts.
+    /// Waits for the next failed write; one since the last call counts.
     pub async fn happened(&self) {
         self.happened.notified().await;
     }

@@ -1,5 +1,5 @@
-//! The file of the embedded database. Whoever deletes or replaces it while it is open gets no error from SQLite: all that
-//! is written from then on goes into a file without a name, and is lost with the process.
+//! The file of the embedded database. If it is deleted or replaced while open, SQLite gives no error: everything
+//! written after that goes into a nameless file and is lost with the process.
 
 use std::fs::metadata;
 use std::os::unix::fs::MetadataExt as _;
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{StoreError, connection};
 
-/// Where the database was opened; nowhere when it is a server's.
+/// The place where the database was opened; none for a server.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Home(Option<Arc<WatchedFile>>);
 

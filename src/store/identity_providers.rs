@@ -83,8 +83,8 @@ pub fn of_teamspaces(
     rows.into_iter().map(IdentityProvider::try_from).collect()
 }
 
-/// Adds one, or replaces the one with its id. An issuer that another one holds for the same tenant is a unique
-/// violation.
+/// Adds an identity provider, or replaces the one with its id. If another one has the issuer for the same tenant, that
+/// is a unique violation.
 pub fn put(connection: &mut AnyConnection, provider: &IdentityProvider) -> QueryResult<()> {
     let row = Row::try_from(provider).map_err(|e| diesel::result::Error::SerializationError(e.into()))?;
     let replaced = diesel::update(identity_providers::table.find(&row.id)).set(&row).execute(connection)?;
@@ -94,7 +94,7 @@ pub fn put(connection: &mut AnyConnection, provider: &IdentityProvider) -> Query
     Ok(())
 }
 
-/// Gives the others with its issuer its place of keys, which the issuer has told last, and names their teamspaces.
+/// Gives the issuer's current key address to all other providers with that issuer, and returns their teamspaces.
 pub fn share_jwks_uri(
     connection: &mut AnyConnection,
     provider: &IdentityProvider,
@@ -112,7 +112,7 @@ pub fn share_jwks_uri(
     Ok(found)
 }
 
-/// Whether a teamspace other than this one has an issuer.
+/// Whether another teamspace has an issuer.
 pub fn is_others_issuer(
     connection: &mut AnyConnection,
     issuer: &str,

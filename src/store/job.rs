@@ -1,4 +1,4 @@
-//! Work for the threads that own the database connections.
+//! Jobs for the threads that own the database connections.
 
 use tokio::sync::oneshot;
 
@@ -7,7 +7,7 @@ use super::connection::AnyConnection;
 use super::ledger::{Entry, RedeemError};
 use super::link::Link;
 
-/// The answer that a job leaves behind: told how the commit went, it answers the waiting task.
+/// The callback that a job leaves behind: it gets the outcome of the commit, and answers the waiting task.
 pub(super) type Finish = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 /// Says also whether the job failed.
 pub(super) type WriteJob = Box<dyn FnOnce(Start<'_>) -> (Finish, bool) + Send>;
@@ -30,7 +30,7 @@ pub(super) enum Start<'a> {
 pub(super) enum Job {
     /// For the ledger, which writes many at once.
     Entry(Box<Entry>, EntryAnswer),
-    /// Anything else, in a transaction or savepoint of its own.
+    /// Any other job, in its own transaction or savepoint.
     Other(WriteJob),
 }
 

@@ -1,4 +1,4 @@
-//! A thread's connection to the database, and how it gets another one.
+//! A thread's connection to the database, and its replacement.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::connection::{AnyConnection, DatabaseKind, open, patience};
 use super::watchdog::Call;
 use crate::config::Database;
 
-/// After so long without work it is looked whether a connection still leads to a server that takes writes.
+/// The idle time after which a connection is tested: does it still lead to a server that accepts writes?
 const IDLE: Duration = Duration::from_secs(10);
 
 /// Where a thread connects to.
@@ -39,12 +39,12 @@ impl ConnectionPlace {
     }
 }
 
-/// A connection that is replaced when it turns out to be dead before anything was begun.
+/// A connection that is replaced if it turns out to be dead before anything was begun.
 pub(super) struct Link {
     pub connection: AnyConnection,
     place: ConnectionPlace,
     used_at: Instant,
-    /// The time from which it is replaced when it is idle.
+    /// The time from which it is replaced if it is idle.
     old_at: Instant,
 }
 
@@ -54,7 +54,7 @@ impl Link {
         Self { connection, place: place.clone(), used_at: now, old_at: old_at(now, &place.config) }
     }
 
-    /// Puts another connection in its place, if there is one to be had.
+    /// Replaces the connection, if a new one can be opened.
     fn renew(&mut self) -> bool {
         match self.place.open() {
             Ok(connection) => {
@@ -72,15 +72,15 @@ impl Link {
         !matches!(self.connection, AnyConnection::Sqlite(_))
     }
 
-    /// Finds out before a job what became of the connection while there was none.
+    /// Tests the connection before a job if it was idle for long.
     pub fn test_after_idleness(&mut self) {
         if self.can_be_renewed() && self.used_at.elapsed() > IDLE && !self.connection.is_usable() {
             self.renew();
         }
     }
 
-    /// After a job: a connection that is old is replaced before anybody waits for it. A server that was added, or
-    /// has moved, would otherwise never be asked.
+    /// Replaces an old connection after a job, before anybody waits for it. Otherwise a server that was added or moved
+    /// would never be used.
     pub fn rest(&mut self) {
         self.used_at = Instant::now();
         if self.can_be_renewed() && self.used_at >= self.old_at && !self.renew() {
@@ -88,7 +88,7 @@ impl Link {
         }
     }
 
-    /// Begins a transaction. On a dead connection nothing has begun: a new one does it then.
+    /// Begins a transaction. If the connection is dead, nothing was begun, and a new connection begins it.
     pub fn begin(&mut self, begin: impl Fn(&mut AnyConnection) -> QueryResult<()>) -> QueryResult<()> {
         let Err(error) = begin(&mut self.connection) else { return Ok(()) };
         self.connection.clear();
@@ -119,7 +119,7 @@ impl Link {
     }
 }
 
-/// Not all at the same time: processes that were started together do not connect together.
+/// The ages vary, so that processes started together do not reconnect together.
 fn old_at(now: Instant, config: &Database) -> Instant {
     let age = config.max_connection_age.std();
     let jitter = RandomState::new().hash_one(now) % 1000;

@@ -1,5 +1,5 @@
-//! Hearing at once that another process has changed something. Whoever hears nothing, since the connection
-//! broke or goes through a pooler that delivers no notifications, finds out by looking.
+//! Learns at once that another process has changed something. If notifications do not arrive, because the connection
+//! broke or goes through a pooler, polling finds the change.
 
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Weak};
@@ -15,14 +15,14 @@ use super::link::ConnectionPlace;
 use super::watchdog::{Call, Watchdog};
 use crate::config::Database;
 
-/// How often the connection is asked: nothing goes over the network for it.
+/// How often the connection is checked; this sends nothing over the network.
 const TICK: Duration = Duration::from_millis(20);
-/// How often the server is asked whether it is there: one that is frozen or cut off says nothing either.
+/// How often the server is asked whether it is alive: a frozen or cut-off server is silent too.
 const ASK: Duration = Duration::from_secs(5);
 /// Between attempts to connect.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Starts a thread that notifies of changes until nobody wants to know any more.
+/// Starts a thread that reports changes until nobody listens any more.
 pub(super) fn start(url: &str, config: &Database) -> Result<Arc<Notify>, StoreError> {
     let notify = Arc::new(Notify::new());
     let (wanted, url, config) = (Arc::downgrade(&notify), url.to_owned(), config.clone());
@@ -40,7 +40,7 @@ pub(super) fn start(url: &str, config: &Database) -> Result<Arc<Notify>, StoreEr
     Ok(notify)
 }
 
-/// Until the connection breaks, or nobody wants to know any more.
+/// Listens until the connection breaks, or nobody listens any more.
 fn listen(mut connection: AnyConnection, wanted: &Weak<Notify>) {
     let (mut listening, mut asked) = (false, Instant::now());
     loop {

@@ -1,4 +1,4 @@
-//! How far the decision log was sent to each place, and which process sends it.
+//! How much of the decision log each receiver has got, and which process sends it.
 
 use std::collections::HashSet;
 
@@ -11,7 +11,7 @@ use super::{AnyConnection, StoreError};
 use crate::clock::{MAX_DIFFERENCE, UnixSeconds};
 use crate::model::log::Log;
 
-/// How far a stream is, and who sends it. A stream that is not in the table has sent nothing.
+/// A stream's position and its sender. A stream that is not in the table has sent nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = log_streams)]
 pub struct Position {
@@ -28,7 +28,7 @@ pub struct Position {
 pub struct Unsent {
     /// The stream's position, as it was read together with the rows.
     pub position: Position,
-    /// The time of the first row after the position, whether it may be sent already or not.
+    /// The time of the first row after the position, even if it may not be sent yet.
     pub oldest: Option<UnixSeconds>,
     /// The first rows after the position that may be sent, in the order of their ids.
     pub rows: Vec<SignIn>,
@@ -45,18 +45,18 @@ pub struct View {
     pub writers: HashSet<String>,
 }
 
-/// Up to which id every row can be seen, where ids do not follow commits: it is what could be seen once, when the
-/// transactions that were adding rows then have ended. No time-out tells that, and least of all a row's time, which
-/// is that of a request that may have waited before it wrote.
+/// The id up to which every row is visible, for databases where ids do not follow commits. It is what was visible
+/// once, as soon as all transactions that were inserting at that time have ended. No time-out can show that, least of
+/// all a row's time, which is that of a request that may have waited before it wrote.
 #[derive(Debug, Default)]
 pub struct CommitWatermark {
     settled: i64,
-    /// The end of the log at the last look, with those of its writers that have not ended.
+    /// The end of the log at the last look, with those of its writers that are still open.
     seen: View,
 }
 
 impl CommitWatermark {
-    /// The highest id below which no row can appear any more.
+    /// The highest id up to which no more rows can appear.
     pub fn settled(&self) -> i64 {
         self.settled
     }
@@ -74,7 +74,7 @@ impl CommitWatermark {
     }
 }
 
-/// A process's claim to be the one that sends, or reads.
+/// A process's claim to be the one that sends or reads.
 #[derive(Debug, Clone)]
 pub struct Lease {
     /// The process's identifier, new with each start.
@@ -85,7 +85,7 @@ pub struct Lease {
     pub until: UnixSeconds,
 }
 
-/// How far a reader of the log is, and how much of the log can be seen.
+/// A log reader's position, and how much of the log is visible.
 pub fn look(connection: &mut AnyConnection, name: &str) -> Result<(Position, View), StoreError> {
     let position = position(connection, name)?;
     Ok((position, end_of(connection, Log::Decisions)?))
@@ -107,14 +107,14 @@ pub fn end_of(connection: &mut AnyConnection, log: Log) -> Result<View, StoreErr
     Ok(View { newest: newest.unwrap_or_default(), writers })
 }
 
-/// The id up to which no further row can appear: SQLite has one writer, so that is what can be seen; elsewhere it is
+/// The id up to which no more rows can appear: on SQLite, with its one writer, everything visible; elsewhere
 /// `settled`.
 pub fn complete_to(connection: &AnyConnection, view: &View, settled: i64) -> i64 {
     if matches!(connection, AnyConnection::Sqlite(_)) { view.newest } else { settled }
 }
 
-/// The first rows that a stream has not sent, `limit` at the most. `settled` is an id up to which no further row can
-/// appear; it matters only where ids do not follow commits.
+/// The first rows that a stream has not sent, at most `limit`. `settled` is an id up to which no more rows can appear;
+/// it matters only where ids do not follow commits.
 pub fn unsent(
     connection: &mut AnyConnection,
     name: &str,
@@ -135,9 +135,9 @@ pub fn unsent(
     Ok(Unsent { position, oldest, rows, view })
 }
 
-/// PostgreSQL gives an id out when a row is inserted, and of two transactions the one with the higher id may commit
-/// first. Whoever inserts holds a lock on the table from before the id is given out until the end: asked for after
-/// the highest id, these are all the transactions that can still bring a lower one.
+/// PostgreSQL assigns an id when a row is inserted, and of two transactions the one with the higher id may commit
+/// first. An inserting transaction holds a lock on the table from before the id is assigned until its end. So, asked
+/// for after the highest id, these are all transactions that can still add a lower one.
 #[cfg(feature = "postgres")]
 fn writers(connection: &mut diesel::PgConnection, log: Log) -> QueryResult<HashSet<String>> {
     #[derive(QueryableByName)]
@@ -167,7 +167,7 @@ fn position(connection: &mut AnyConnection, name: &str) -> Result<Position, Stor
 /// Takes or renews the lease on a stream; false while another process has it.
 pub fn claim(connection: &mut AnyConnection, name: &str, lease: &Lease) -> Result<bool, StoreError> {
     use diesel::query_dsl::methods::FilterDsl as _;
-    // Nobody takes one for so long: whoever has it had a clock that was ahead.
+    // Nobody takes a lease for this long: its holder had a clock that was ahead.
     let is_wrong = log_streams::held_until.gt(lease.until + MAX_DIFFERENCE);
     let free = log_streams::holder.eq(&lease.holder).or(log_streams::held_until.le(lease.now)).or(is_wrong);
     let row = (
@@ -187,8 +187,8 @@ pub fn claim(connection: &mut AnyConnection, name: &str, lease: &Lease) -> Resul
     Ok(taken > 0)
 }
 
-/// Notes that every row after `from` and up to `to` was sent, and renews the lease. False when another process has
-/// moved the position meanwhile: it stays where that one has put it.
+/// Notes that every row after `from` and up to `to` was sent, and renews the lease. False if another process has moved
+/// the position meanwhile; the position then stays there.
 pub fn advance(
     connection: &mut AnyConnection,
     name: &str,
@@ -214,7 +214,7 @@ pub fn release(connection: &mut AnyConnection, name: &str, holder: &str) -> Resu
     Ok(())
 }
 
-/// The time of the first row that a stream has not sent; none when it has sent all.
+/// The time of the first row that a stream has not sent; none when it has sent everything.
 pub fn oldest_unsent(connection: &mut AnyConnection, name: &str) -> Result<Option<UnixSeconds>, StoreError> {
     let last_id = position(connection, name)?.last_id;
     let rows = sign_ins::table.filter(sign_ins::id.gt(last_id)).order(sign_ins::id.asc());

@@ -1,4 +1,4 @@
-//! Deleting what has expired, in small steps so that no sign-in waits behind it.
+//! Deletes expired rows in small steps, so that no sign-in waits behind it.
 
 use diesel::prelude::*;
 
@@ -7,21 +7,21 @@ use super::schema::used_assertions;
 use super::{AnyConnection, StoreError, changes, decision_body, policy_sets, replicas, shadow, state};
 use crate::clock::UnixSeconds;
 
-/// How long a used assertion is kept after it has expired, in seconds. Its age is judged when a request
-/// begins; the request may then wait for keys and for the writer, and replicas' clocks differ.
+/// How long a used assertion is kept after it has expired, in seconds. Its age is checked when a request begins; the
+/// request may then wait for keys and for the writer, and replicas' clocks differ.
 const MARGIN: i64 = 300;
-/// Seconds that an assertion may expire later than noted when it was used, since `assertion.clock_skew` may be raised.
+/// How much later than noted an assertion may expire, in seconds, since `assertion.clock_skew` may be raised.
 const MOST_SKEW: i64 = 60;
 /// Used assertions that one step looks at.
 const SWEEP: i64 = 1000;
-/// How long it is kept what a generation has changed, in seconds: processes look every second.
+/// How long the changes of a generation are kept, in seconds. Processes poll every second.
 const CHANGES: i64 = 24 * 3600;
 
-/// Deletes the expired ones among the used assertions that come after a key; tells where it ended, and
-/// nothing when it has come to the end of all. Neighbours by key are on the same page: one write for many.
+/// Deletes expired used assertions that come after a key. Returns where it ended, or nothing at the end of the table.
+/// Neighbours by key are on the same page, so one write deletes many.
 ///
-/// A clock that is ahead deletes what others still take for valid. So it is noted, before they are deleted, up to
-/// which time they expire: no assertion that expires before is redeemed any more.
+/// A clock that is ahead deletes assertions that others still consider valid. So before deleting, this notes up to
+/// which expiry time it deletes: no assertion that expires before that time is redeemed any more.
 pub(super) fn sweep_assertions(
     connection: &mut AnyConnection,
     after: &str,

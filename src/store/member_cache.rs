@@ -1,7 +1,7 @@
 //! A cache of members by subject: the sign-in of a cached member reads nothing from the database.
 //!
-//! An entry holds until an administrator changes a member of its teamspace: a changed, unlinked or removed
-//! member is looked up again. The write checks the generation of the configuration once more.
+//! An entry is valid until an administrator changes a member of its teamspace: a changed, unlinked or removed member
+//! is looked up again. The write checks the generation of the configuration once more.
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
@@ -11,7 +11,7 @@ use foldhash::quality::RandomState;
 use super::members::{Identity, SubjectClaims};
 use crate::model::member::Member;
 
-/// Most entries of each of the two generations; some 400 bytes each.
+/// The most entries in each of the two generations, about 400 bytes each.
 const GENERATION_SIZE: usize = 8192;
 /// Most teamspaces with a minimum of their own.
 const MAX_TEAMSPACES: usize = 10_000;
@@ -25,14 +25,14 @@ type CachedMember = (i64, Member);
 #[derive(Default)]
 pub struct MemberCache(RwLock<Generations>);
 
-/// When the young generation is full it becomes the old one, and the members that did not sign in since are dropped.
+/// When the young generation is full, it becomes the old one, and members that have not signed in since are dropped.
 #[derive(Default)]
 struct Generations {
     young: HashMap<SubjectKey, CachedMember, RandomState>,
     old: HashMap<SubjectKey, CachedMember, RandomState>,
-    /// Entries of a teamspace are valid from this generation of the configuration on.
+    /// The earliest configuration generation at which a teamspace's entries are valid.
     min_generations: HashMap<String, i64>,
-    /// All entries are valid from this generation of the configuration on.
+    /// The earliest configuration generation at which any entry is valid.
     min_generation: i64,
 }
 
@@ -55,8 +55,8 @@ impl Generations {
 }
 
 impl MemberCache {
-    /// The member whom the subject is bound to, if that is all there is to find out: an email or account
-    /// other than the member's own could be somebody else's.
+    /// The member that the subject is bound to, if nothing else needs checking: an email or account other than the
+    /// member's own could be somebody else's.
     pub fn find(&self, asserted: &SubjectClaims) -> Option<Member> {
         let key = key(&asserted.subject);
         let generations = self.0.read().unwrap_or_else(PoisonError::into_inner);
@@ -83,7 +83,7 @@ impl MemberCache {
         generations.put(key(subject), (generation, member.clone()));
     }
 
-    /// Forgets a subject whose member is not as it was noted.
+    /// Forgets a subject whose member is not as cached.
     pub fn forget(&self, subject: &Identity) {
         let mut generations = self.0.write().unwrap_or_else(PoisonError::into_inner);
         generations.young.remove(&key(subject));

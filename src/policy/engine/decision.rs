@@ -125,8 +125,7 @@ fn out_of_bounds(candidates: &Candidates) -> impl Iterator<Item = PolicyAnswer> 
     })
 }
 
-/// Refuses, whatever policies say, people whom an administrator has suspended or removed, newcomers without a seat,
-/// and members without an email.
+/// Refuses, whatever policies say: members who are suspended or removed, and newcomers without an email or a seat.
 fn check_member(facts: &Facts) -> Result<(), Denial> {
     match &facts.member {
         MemberFacts::Present { status, .. } if !status.holds_seat() => Err(Denial::of(

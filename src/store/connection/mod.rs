@@ -1,4 +1,4 @@
-//! One connection type over the databases that we speak; the arm is chosen by the URL's scheme.
+//! One connection type for both databases; the URL's scheme chooses which.
 
 #[cfg(feature = "postgres")]
 mod pooler;
@@ -20,11 +20,11 @@ use super::watchdog::Call;
 use super::watchdog::EachStatement;
 use crate::config::Database;
 
-/// How much longer than the server's own limit a statement is waited for.
+/// How much longer than the server's own limit we wait for a statement.
 #[cfg(feature = "postgres")]
 const GRACE: Duration = Duration::from_secs(1);
 
-/// An error's text, with its cause where a pooler is.
+/// The text of an error, with a note if a pooler caused it.
 fn explain(error: &(dyn std::error::Error + Send + Sync)) -> String {
     #[cfg(feature = "postgres")]
     return pooler::explain(error);
@@ -32,8 +32,7 @@ fn explain(error: &(dyn std::error::Error + Send + Sync)) -> String {
     error.to_string()
 }
 
-/// A connection to whichever database is configured.
-/// The connection, by the database behind it.
+/// A connection to the configured database.
 #[derive(diesel::MultiConnection)]
 pub enum AnyConnection {
     /// A database file, by SQLite compiled in.
@@ -43,8 +42,8 @@ pub enum AnyConnection {
     Postgres(diesel::PgConnection),
 }
 
-/// Runs what is written once on the connection of either database. Diesel builds some statements, such as
-/// `ON CONFLICT`, only for a connection whose database it knows.
+/// Runs the same code on a connection to either database. Diesel builds some statements, such as `ON CONFLICT`, only
+/// for a connection of a known kind.
 macro_rules! on_either {
     ($connection:expr, |$arm:ident| $run:expr) => {
         match $connection {
@@ -77,14 +76,14 @@ impl DatabaseKind {
     }
 }
 
-/// A URL as people are shown it: without a password, whatever else is wrong with it.
+/// A URL as people may see it: without a password, whatever else is wrong with it.
 pub fn shown(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return "(no URL)".to_owned() };
     if scheme == "sqlite" {
         return url.to_owned();
     }
     let (place, query) = rest.split_once('?').map_or((rest, None), |(place, query)| (place, Some(query)));
-    // What looks like a parameter may be the end of a password with a `?` in it.
+    // Apparent parameters may be the end of a password that contains `?`.
     if query.is_some_and(|query| query.contains('@')) {
         return format!("{scheme}://…");
     }
@@ -96,7 +95,7 @@ pub fn shown(url: &str) -> String {
     let parameter = |pair: &str| match pair.split_once('=') {
         Some((key, _)) if is_secret(key) => format!("{key}=redacted"),
         Some(_) => pair.to_owned(),
-        // No parameter: what follows a raw `&` in a password.
+        // This is no parameter, but follows a raw `&` in a password.
         None => "redacted".to_owned(),
     };
     let query = query.map(|query| query.split('&').map(parameter).collect::<Vec<_>>().join("&"));
@@ -104,24 +103,24 @@ pub fn shown(url: &str) -> String {
     format!("{scheme}://{}{host}{}", user.unwrap_or_default(), query.unwrap_or_default())
 }
 
-/// Whether libpq takes the value of this parameter for a secret. Names may be escaped as well.
+/// Whether libpq treats this parameter's value as a secret. Names may be escaped too.
 fn is_secret(key: &str) -> bool {
     const SECRETS: [&str; 5] =
         ["password", "sslpassword", "scram_client_key", "scram_server_key", "oauth_client_secret"];
     key.contains('%') || SECRETS.iter().any(|secret| key.eq_ignore_ascii_case(secret))
 }
 
-/// The file of an SQLite database that does not exist; opening it would make an empty one.
+/// The path of an SQLite database that does not exist; opening it would create an empty one.
 pub fn missing(url: &str) -> Option<&str> {
     url.strip_prefix("sqlite://").filter(|path| !std::path::Path::new(path).exists())
 }
 
-/// The files of a database that is one; none of a server's.
+/// The files of an embedded database; none for a server.
 pub fn files(url: &str) -> Vec<PathBuf> {
     sqlite::files(url)
 }
 
-/// Opens a connection. `AnyConnection::establish` would hide the real error behind the arms it tried.
+/// Opens a connection. `AnyConnection::establish` would hide the real error behind the kinds it tried.
 pub fn open(url: &str, config: &Database) -> Result<AnyConnection, StoreError> {
     match DatabaseKind::of(url) {
         Some(DatabaseKind::Sqlite) => sqlite::open(url).map(AnyConnection::Sqlite),
@@ -136,7 +135,7 @@ pub fn open(url: &str, config: &Database) -> Result<AnyConnection, StoreError> {
     }
 }
 
-/// Whether what is opened at `url` keeps its sessions: whatever a connection has set, prepared or listens to.
+/// Whether the server at `url` keeps its sessions, with everything that a connection has set, prepared or listens to.
 pub fn check_sessions(url: &str, config: &Database) -> Result<(), StoreError> {
     #[cfg(feature = "postgres")]
     if DatabaseKind::of(url) == Some(DatabaseKind::Postgres) {
@@ -146,7 +145,7 @@ pub fn check_sessions(url: &str, config: &Database) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// How long opening a connection may take, with all that is asked then.
+/// How long opening a connection may take, including the statements at its start.
 pub(super) fn patience(url: &str, config: &Database) -> Duration {
     match DatabaseKind::of(url) {
         #[cfg(feature = "postgres")]
@@ -156,7 +155,7 @@ pub(super) fn patience(url: &str, config: &Database) -> Duration {
 }
 
 impl AnyConnection {
-    /// Makes each statement a call that must return soon after `limit`, which is when the server itself ends it.
+    /// Limits each statement: the call must return soon after `limit`, when the server itself ends it.
     pub(super) fn watch(&mut self, call: &Arc<Call>, limit: Duration) {
         match self {
             Self::Sqlite(_) => {
@@ -170,7 +169,7 @@ impl AnyConnection {
         }
     }
 
-    /// Applies what is pending and names it. Of several processes that do so at once, one does the work.
+    /// Applies pending migrations and returns their names. If several processes do so at once, one does the work.
     pub fn migrate(&mut self) -> Result<Vec<String>, StoreError> {
         match self {
             Self::Sqlite(connection) => sqlite::migrate(connection),
@@ -190,7 +189,7 @@ impl AnyConnection {
         .map_err(|e| StoreError::Migrate(explain(&*e)))
     }
 
-    /// The migrations of a newer version, which has made tables or columns that this one knows nothing of.
+    /// The migrations of a newer version, whose tables or columns this version does not know.
     pub fn unknown_migrations(&mut self) -> Result<Vec<String>, StoreError> {
         match self {
             Self::Sqlite(connection) => sqlite::unknown_migrations(connection),
@@ -209,7 +208,7 @@ impl AnyConnection {
         if self.is_behind()? { Err(StoreError::Behind) } else { Ok(()) }
     }
 
-    /// Takes the limits off that keep a request from waiting: for work on whole tables.
+    /// Lifts the limits that protect requests from waiting, for work on whole tables.
     pub fn lift_timeouts(&mut self) -> QueryResult<()> {
         match self {
             Self::Sqlite(_) => Ok(()),
@@ -229,7 +228,7 @@ impl AnyConnection {
         }
     }
 
-    /// Opens a transaction for the ledger: the configuration stays what it is until it ends.
+    /// Begins a ledger transaction, during which the configuration cannot change.
     pub fn begin_with_config_lock(&mut self) -> QueryResult<()> {
         match self {
             Self::Sqlite(connection) => {
@@ -242,7 +241,7 @@ impl AnyConnection {
         }
     }
 
-    /// Opens a transaction in which all reads see one state of the database.
+    /// Begins a transaction in which all reads see one state of the database.
     pub fn begin_read(&mut self) -> QueryResult<()> {
         match self {
             Self::Sqlite(connection) => AnsiTransactionManager::begin_transaction(connection),
@@ -253,7 +252,7 @@ impl AnyConnection {
         }
     }
 
-    /// Keeps every other change of configuration, and the ledger, out until the transaction ends.
+    /// Blocks all other configuration changes, and the ledger, until the transaction ends.
     pub fn lock_configuration(&mut self) -> QueryResult<()> {
         match self {
             // It has one writer anyway.
@@ -282,7 +281,7 @@ impl AnyConnection {
         }
     }
 
-    /// Gives up what was begun; a transaction that is gone already is fine.
+    /// Rolls back the transaction; if it is gone already, that is fine.
     pub fn roll_back(&mut self) {
         let outcome = match self {
             Self::Sqlite(connection) => AnsiTransactionManager::rollback_transaction(connection),
@@ -294,8 +293,8 @@ impl AnyConnection {
         }
     }
 
-    /// Whether the transaction that was begun is gone. SQLite has no statement that tells, but takes a BEGIN
-    /// outside of one only.
+    /// Whether the open transaction is gone. SQLite has no statement to ask this, but accepts a BEGIN only outside a
+    /// transaction.
     pub fn has_lost_transaction(&mut self) -> bool {
         match self {
             Self::Sqlite(connection) => connection.batch_execute("BEGIN; ROLLBACK").is_ok(),
@@ -304,14 +303,14 @@ impl AnyConnection {
         }
     }
 
-    /// Ends what a BEGIN has begun whose statements failed.
+    /// Ends a transaction whose statements failed.
     pub fn clear(&mut self) {
         if let Err(error) = self.batch_execute("ROLLBACK") {
             tracing::debug!(%error, "nothing left to roll back");
         }
     }
 
-    /// Whether the connection can go on being used for writing.
+    /// Whether the connection can still be used for writing.
     pub fn is_usable(&mut self) -> bool {
         match self {
             Self::Sqlite(connection) => connection.batch_execute("BEGIN; ROLLBACK").is_ok(),
@@ -320,7 +319,7 @@ impl AnyConnection {
         }
     }
 
-    /// The time that the database has, in seconds since 1970; none where it is this machine's.
+    /// The database's time, in seconds since 1970; none if it is this machine's.
     pub fn time(&mut self) -> QueryResult<Option<i64>> {
         match self {
             Self::Sqlite(_) => Ok(None),
@@ -329,8 +328,7 @@ impl AnyConnection {
         }
     }
 
-    /// Whether another process has announced something since this was asked last. The first call begins to
-    /// listen.
+    /// Whether another process has announced something since the last call. The first call begins to listen.
     #[cfg(feature = "postgres")]
     pub fn has_news(&mut self, listening: &mut bool) -> QueryResult<bool> {
         match self {
@@ -340,8 +338,7 @@ impl AnyConnection {
     }
 }
 
-/// Whether the same work may succeed when it is done again: PostgreSQL ended the transaction in favour of
-/// another one.
+/// Whether the same work may succeed if repeated: PostgreSQL ended the transaction in favour of another one.
 pub(super) fn is_transient(error: &DieselError) -> bool {
     let DieselError::DatabaseError(kind, details) = error else { return false };
     matches!(kind, DatabaseErrorKind::SerializationFailure) || details.message().contains("deadlock detected")

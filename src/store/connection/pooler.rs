@@ -1,6 +1,6 @@
-//! Poolers between us and PostgreSQL. What a session has set, prepared or listens to must be there with its next
-//! transaction; a pooler that hands out another connection of the server with each one takes it away, and lets a
-//! statement run under another's name.
+//! Detects poolers between us and PostgreSQL. Everything that a session has set, prepared or listens to must still be
+//! there in its next transaction. A pooler that gives each transaction another server connection breaks that, and may
+//! run a statement under another one's name.
 
 use diesel::PgConnection;
 use diesel::connection::SimpleConnection as _;
@@ -11,7 +11,7 @@ use diesel::sql_types::Text;
 pub(super) const UNFIT: &str = "a pooler gives each transaction another connection of the server, as PgBouncer does \
     with pool_mode = transaction; write pool_mode = session for this database, or connect to the server directly";
 
-/// How often it is tried: other clients of a pooler may be in between, and hide it in one round or another.
+/// How often the test is repeated: other clients of a pooler may interfere and hide it in some rounds.
 const ROUNDS: usize = 6;
 
 #[derive(QueryableByName)]
@@ -20,11 +20,11 @@ struct PoolerSession {
     id: String,
 }
 
-/// Begins a transaction and tells which session of the server it is in. A pooler may even come between the parts of a
-/// statement that is in none.
+/// Begins a transaction and returns the server session that it is in. A pooler may even come between the parts of a
+/// statement outside a transaction.
 fn begin(connection: &mut PgConnection) -> QueryResult<String> {
     connection.batch_execute("BEGIN")?;
-    // Of several servers two may give the same number to a process.
+    // Two servers may give the same number to a process.
     let id = "SELECT pg_backend_pid() || ' since ' || pg_postmaster_start_time() AS id";
     Ok(diesel::sql_query(id).get_result::<PoolerSession>(connection)?.id)
 }
@@ -36,11 +36,11 @@ fn session(connection: &mut PgConnection) -> QueryResult<String> {
     Ok(id)
 }
 
-/// Whether each of two connections keeps a session of the server to itself, however their transactions follow each
-/// other. A pooler gives the session that was freed last to whoever comes next, or all sessions in turn; and it gives
-/// a client another session while somebody else's transaction is in the one that it had.
+/// Whether each of two connections keeps a server session to itself, whatever the order of their transactions. A
+/// pooler gives the session freed last to the next client, or uses all sessions in turn. It also gives a client
+/// another session while its previous one is in use.
 pub(super) fn keeps_sessions(one: &mut PgConnection, other: &mut PgConnection) -> QueryResult<bool> {
-    // One with pool_mode = statement ends a connection with its first transaction; libpq does not tell the cause.
+    // A pooler with pool_mode = statement ends a connection at its first transaction; libpq does not give the cause.
     if one.batch_execute("BEGIN").is_err() && one.batch_execute("SELECT 1").is_err() {
         return Ok(false);
     }
@@ -51,7 +51,7 @@ pub(super) fn keeps_sessions(one: &mut PgConnection, other: &mut PgConnection) -
     }
     for _ in 0..ROUNDS {
         let is_kept = session(one)? == ours && session(one)? == ours;
-        // Its transaction goes on while the first one has another.
+        // Its transaction continues while the first connection begins another.
         let is_kept = is_kept && begin(other)? == theirs && session(one)? == ours;
         other.batch_execute("COMMIT")?;
         if !is_kept {
@@ -61,7 +61,7 @@ pub(super) fn keeps_sessions(one: &mut PgConnection, other: &mut PgConnection) -
     Ok(true)
 }
 
-/// An error's text, and its cause if a pooler is.
+/// The text of an error, and the cause if it is a pooler.
 pub(super) fn explain(error: &dyn std::fmt::Display) -> String {
     let text = error.to_string();
     let of_pooler = ["prepared statement", "transaction blocks not allowed"];

@@ -1,4 +1,4 @@
-//! PostgreSQL: the database that many replicas share.
+//! PostgreSQL: a database that many replicas can share.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -19,18 +19,18 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 /// The oldest version that we run on.
 const OLDEST: i32 = 150_000;
 
-/// The ledger holds the lock of the configuration shared, whoever changes the configuration holds it alone:
-/// so the generation that a transaction of the ledger has read is still the last one when it commits.
-/// Advisory locks are held in memory; a row lock would be a write for each batch.
+/// The ledger holds the configuration lock shared, and changes of the configuration hold it exclusively. So the
+/// generation that a ledger transaction has read is still current when it commits. Advisory locks are held in memory;
+/// a row lock would cost a write per batch.
 pub(super) const BEGIN_FENCED: &str =
     "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock_shared(7161, 1)";
 pub(super) const LOCK_CONFIGURATION: &str = "SELECT pg_advisory_xact_lock(7161, 1)";
-/// One process migrates at a time. The lock ends with the transaction, whatever becomes of the process.
+/// One process migrates at a time. The lock ends with the transaction, even if the process dies.
 const BEGIN_MIGRATION: &str = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '1s'; \
     SET LOCAL idle_in_transaction_session_timeout = '60s'; SELECT pg_advisory_xact_lock(7161, 2)";
-/// How long a migration begins again that does not get its locks.
+/// How long a migration that does not get its locks is tried again.
 const MIGRATION_PATIENCE: Duration = Duration::from_secs(300);
-/// In between, those who waited behind it go on.
+/// The pause between attempts, so that everybody waiting behind it can go on.
 const MIGRATION_PAUSE: Duration = Duration::from_secs(1);
 const LOCKED: &str = "another transaction holds a lock of these tables, or another process migrates; look at \
     pg_stat_activity for what has run for long, end it, and run this again";
@@ -45,14 +45,14 @@ const LISTEN: &str = "LISTEN countersign";
 
 type MigrationResult<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
-/// Opens a connection to a server that takes writes.
+/// Opens a connection to a server that accepts writes.
 pub(super) fn open(url: &str, config: &Database) -> Result<PgConnection, StoreError> {
     let failed = |e: &dyn std::fmt::Display| {
         StoreError::Open(format!("{}: {}", super::shown(url), pooler::explain(e)))
     };
-    // libpq looks the host up itself, on this thread, which the watchdog gives up when it takes too long.
+    // libpq looks up the host itself, on this thread. The watchdog abandons the thread if that takes too long.
     let mut connection = PgConnection::establish(&with_defaults(url, config)).map_err(|e| failed(&e))?;
-    // What a server, a user or a pooler has set as its default must not change what our transactions mean.
+    // Defaults set by a server, a user or a pooler must not change the meaning of our transactions.
     let millis = config.timeout.std().as_millis();
     let settings = format!(
         "SELECT set_config('synchronous_commit', 'on', false)
@@ -76,10 +76,10 @@ pub(super) fn open(url: &str, config: &Database) -> Result<PgConnection, StoreEr
     }
 }
 
-/// The least that libpq takes for a limit on connecting, in seconds.
+/// libpq's lowest limit for connecting, in seconds.
 const LEAST_CONNECT: u64 = 2;
 
-/// How many servers a URL names: they are tried one after the other.
+/// The number of servers in a URL: they are tried one after another.
 fn servers(url: &str) -> u64 {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
@@ -91,17 +91,17 @@ fn servers(url: &str) -> u64 {
     named.chain([hosts]).map(commas).max().unwrap_or_default() as u64 + 1
 }
 
-/// How long connecting to one server may take, in seconds: all of them together get the time-out.
+/// How long connecting to one server may take, in seconds: together, all servers get the time-out.
 fn connect_timeout(url: &str, config: &Database) -> u64 {
     config.timeout.std().as_secs().div_ceil(servers(url)).max(LEAST_CONNECT)
 }
 
-/// How long opening a connection may take: connecting to each server, and what is asked then.
+/// How long opening a connection may take: connecting to each server, and the first statements.
 pub(super) fn patience(url: &str, config: &Database) -> Duration {
     Duration::from_secs(connect_timeout(url, config) * servers(url)) + config.timeout.std() + super::GRACE
 }
 
-/// Parameters that a URL gets unless it sets them. Without them, libpq would wait for hours for a server that is gone.
+/// Adds parameters that the URL does not set. Without them, libpq would wait for hours for a server that is gone.
 fn with_defaults(url: &str, config: &Database) -> String {
     let seconds = config.timeout.std().as_secs().max(2);
     let query = url.split_once('?').map(|(_, query)| query).unwrap_or_default();
@@ -122,8 +122,8 @@ fn with_defaults(url: &str, config: &Database) -> String {
     result
 }
 
-/// Applies what is pending, each migration in a transaction of its own. One that needs a lock which it does not get
-/// soon begins again later: while it waits, everybody else who wants to write would wait behind it.
+/// Applies pending migrations, each in its own transaction. If one does not get a lock soon, it is tried again later:
+/// while it waits, all other writers would wait behind it.
 pub(super) fn migrate(connection: &mut PgConnection) -> MigrationResult<Vec<String>> {
     let (mut applied, began) = (Vec::new(), Instant::now());
     loop {
@@ -142,7 +142,7 @@ pub(super) fn migrate(connection: &mut PgConnection) -> MigrationResult<Vec<Stri
     }
 }
 
-/// Applies the next one of our migrations, if any is pending, and names it.
+/// Applies the next pending migration, if any, and returns its name.
 fn apply_next(connection: &mut PgConnection) -> Result<Option<String>, MigrationFailure> {
     // A large table takes its time.
     connection.batch_execute(BEGIN_MIGRATION)?;
@@ -154,7 +154,7 @@ fn apply_next(connection: &mut PgConnection) -> Result<Option<String>, Migration
 }
 
 fn is_lock_timeout(error: &(dyn std::error::Error + 'static)) -> bool {
-    // The server may speak another language; the name of the setting is the same in all.
+    // The server may speak another language; the name of the setting is the same in all of them.
     let text = error.to_string();
     text.contains("lock timeout") || text.contains("lock_timeout")
 }
@@ -179,8 +179,8 @@ pub(super) fn check_sessions(url: &str, config: &Database) -> Result<(), StoreEr
     }
 }
 
-/// Which of our migrations the database has not, and which others it has. Diesel itself would make its table for
-/// asking, which a user who may only use tables cannot.
+/// Compares our migrations with the database's: those it lacks, and those we do not know. Diesel would create its
+/// table to find out, which a user without that right cannot do.
 fn compare(connection: &mut PgConnection) -> MigrationResult<(bool, Vec<String>)> {
     let known: bool = diesel::select(sql::<Bool>("to_regclass('__diesel_schema_migrations') IS NOT NULL"))
         .first(connection)?;
@@ -209,7 +209,7 @@ pub(super) fn unknown_migrations(connection: &mut PgConnection) -> MigrationResu
     compare(connection).map(|(_, others)| others)
 }
 
-/// Whether the server answers, and is not one that has become a standby.
+/// Whether the server answers, and has not become a standby.
 pub(super) fn is_usable(connection: &mut PgConnection) -> bool {
     let writable = "NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off'";
     diesel::select(sql::<Bool>(writable)).first(connection).unwrap_or(false)

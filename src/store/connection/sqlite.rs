@@ -1,4 +1,4 @@
-//! The embedded database: a file of this machine's own.
+//! The embedded database: a file on this machine.
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -16,9 +16,9 @@ use super::StoreError;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 
-/// WAL lets readers go on beside the writer. `synchronous=FULL`: with NORMAL a power cut forgets
-/// redeemed assertions, which could then be redeemed again. `busy_timeout` is for other processes. Checkpoints are
-/// made beside the writer; a commit makes one only where those are far behind.
+/// WAL lets readers continue beside the writer. `synchronous=FULL`: with NORMAL, a power failure loses redeemed
+/// assertions, which could then be redeemed again. `busy_timeout` is for other processes. Checkpoints are made beside
+/// the writer; a commit makes one only if those are far behind.
 const SETTINGS: &str = "PRAGMA busy_timeout = 2000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
     PRAGMA foreign_keys = ON; PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY; \
     PRAGMA wal_autocheckpoint = 20000;";
@@ -26,8 +26,8 @@ const SETTINGS: &str = "PRAGMA busy_timeout = 2000; PRAGMA journal_mode = WAL; P
 /// How long opening waits for another process.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Holds the write lock from its start: the default, DEFERRED, fails at once with "database is locked" when
-/// a transaction that has read wants to write.
+/// Takes the write lock at the start. The default, DEFERRED, fails at once with "database is locked" when a
+/// transaction that has read wants to write.
 pub(super) const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
 
 type MigrationResult<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -41,7 +41,7 @@ pub(super) fn open(url: &str) -> Result<SqliteConnection, StoreError> {
     let mut connection = SqliteConnection::establish(path).map_err(|e| failed(&e))?;
     let began = Instant::now();
     while let Err(error) = connection.batch_execute(SETTINGS) {
-        // While another process turns a new file to WAL, SQLite refuses instead of waiting for `busy_timeout`.
+        // While another process switches a new file to WAL, SQLite refuses instead of waiting for `busy_timeout`.
         if !error.to_string().contains("locked") || began.elapsed() > PATIENCE {
             return Err(failed(&error));
         }
@@ -50,7 +50,7 @@ pub(super) fn open(url: &str) -> Result<SqliteConnection, StoreError> {
     Ok(connection)
 }
 
-/// The database's file, and those that SQLite keeps beside it while it is open.
+/// The database's file, and the ones that SQLite keeps beside it while it is open.
 pub(super) fn files(url: &str) -> Vec<PathBuf> {
     match url.strip_prefix("sqlite://") {
         Some(path) if !is_no_file(path) => {
@@ -65,8 +65,8 @@ fn is_no_file(path: &str) -> bool {
     path.is_empty() || path == ":memory:" || path.starts_with("file:")
 }
 
-/// Makes a missing file, so that it is nobody else's to read: SQLite would make it with 0644, and gives `-wal` and
-/// `-shm` the mode of the database. A file that is there is not opened: closing it would take SQLite's locks off.
+/// Creates a missing file so that nobody else can read it: SQLite would create it with mode 0644, and gives `-wal` and
+/// `-shm` the database's mode. An existing file is not opened: closing it would release SQLite's locks.
 fn make_private(mut path: PathBuf) {
     const MOST_LINKS: usize = 8;
     for _ in 0..MOST_LINKS {
@@ -81,7 +81,7 @@ fn make_private(mut path: PathBuf) {
 }
 
 pub(super) fn migrate(connection: &mut SqliteConnection) -> MigrationResult<Vec<String>> {
-    // One at a time: a second process waits for the first, and then finds nothing pending.
+    // One process at a time: a second one waits for the first, and then finds nothing pending.
     let applied = connection.immediate_transaction(|c| {
         c.run_pending_migrations(MIGRATIONS)
             .map(|versions| versions.iter().map(ToString::to_string).collect())

@@ -1,4 +1,4 @@
-//! The contents of a table as one number, on which both databases must agree.
+//! A digest of a table's contents, which must be the same in both databases.
 
 use aws_lc_rs::digest::{Context, SHA256};
 use base64::Engine as _;
@@ -6,12 +6,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::rows::Row;
 
-/// Stands for NULL where a text has its length: no text is as long.
+/// Marks NULL in place of a text's length: no text is this long.
 const NULL: u64 = u64::MAX;
 
-/// How many rows there are, and SHA-256 over them in the order of their keys. A value enters as its length in
-/// bytes, 64 bits with the highest first, and its UTF-8, so that no two different tables are the same bytes;
-/// numbers are decimal, and booleans 0 and 1.
+/// The number of rows, and SHA-256 over them in the order of their keys. A value is hashed as its length in bytes (64
+/// bits, highest byte first) followed by its UTF-8, so that two different tables never give the same bytes. Numbers
+/// are decimal, and booleans 0 and 1.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Digest {
     /// The number of rows in the table.

@@ -1,7 +1,7 @@
-//! Everything of one database to another, of either kind, verified.
+//! Copies everything from one database to another, of either kind, and verifies it.
 //!
-//! The copy is one state of the source: it is read in one transaction. The target may hold the beginning of the
-//! same copy, each table a first part of the source's rows in the order of their keys: the copy goes on there.
+//! The copy is one state of the source, read in one transaction. The target may hold the beginning of the same copy,
+//! that is, the first rows of each table in the order of their keys: the copy continues there.
 
 pub(super) mod digest;
 mod progress;
@@ -74,7 +74,7 @@ pub struct Copy {
     pub from: String,
     /// The URL of the database that is written: an empty one, or one that an interrupted copy has begun.
     pub to: String,
-    /// Whether FROM may be written to meanwhile; what is written is not copied then.
+    /// Whether FROM may be written to during the copy; later writes are not copied.
     pub while_serving: bool,
 }
 
@@ -89,9 +89,9 @@ pub struct CopyReport {
     pub applied: Vec<String>,
     /// Every table, in the order of the copy.
     pub tables: Vec<TableComparison>,
-    /// Rows of the decision log in whose texts NUL was replaced by U+FFFD, in both digests.
+    /// Rows of the decision log in which NUL was replaced by U+FFFD, in both digests.
     pub replaced: u64,
-    /// Whether FROM was written to since the copy began: then the copy is not what FROM is now.
+    /// Whether FROM was written to since the copy began: then the copy is out of date.
     pub moved_on: bool,
 }
 
@@ -116,7 +116,7 @@ impl CopyReport {
 }
 
 impl Copy {
-    /// Copies, or goes on with a copy, and verifies. Work is told to `tell`.
+    /// Copies, or continues a copy, and verifies it. `tell` gets the progress.
     pub fn run(&self, now: UnixSeconds, tell: TellProgress<'_>) -> Result<CopyReport, CopyError> {
         if self.from == self.to {
             return Err(CopyError::Same);
@@ -154,7 +154,7 @@ impl Copy {
         if connection.is_behind()? {
             return Err(CopyError::FromBehind);
         }
-        // What this version does not know would be left out, and not be missed.
+        // Anything that this version does not know would be left out unnoticed.
         if !connection.unknown_migrations()?.is_empty() {
             return Err(CopyError::FromAhead);
         }
@@ -178,7 +178,7 @@ fn open(url: &str) -> Result<super::AnyConnection, CopyError> {
     Ok(super::Store::in_time(url, &Database::default(), opened)?)
 }
 
-/// The rows that TO has of each of [`TABLES`], which must be the first ones of FROM.
+/// Finds the rows that TO already has in each of [`TABLES`]; they must be FROM's first rows.
 fn compare(from: &mut Side, to: &mut Side, tell: TellProgress<'_>) -> Result<Vec<Summary>, CopyError> {
     let work = CopyWork::new(tell, CopyStep::Comparing, to.count()? * 2);
     let mut held = Vec::new();
@@ -199,7 +199,7 @@ fn compare(from: &mut Side, to: &mut Side, tell: TellProgress<'_>) -> Result<Vec
 
 type RowBatch = Result<(&'static Table, Vec<Row>), CopyError>;
 
-/// Copies what TO does not hold. One thread reads while the other writes.
+/// Copies the rows that TO lacks. One thread reads while the other writes.
 fn carry(from: &mut Side, to: &mut Side, held: &[Summary], tell: TellProgress<'_>) -> Result<(), CopyError> {
     let there: u64 = held.iter().map(|held| held.digest.rows).sum();
     let work = CopyWork::new(tell, CopyStep::Copying, from.count()?.saturating_sub(there));
@@ -207,7 +207,7 @@ fn carry(from: &mut Side, to: &mut Side, held: &[Summary], tell: TellProgress<'_
     std::thread::scope(|scope| {
         scope.spawn(move || {
             if let Err(error) = read_behind(from, held, &sender) {
-                // Whoever does not wait for it any more has an error of its own.
+                // If nobody waits for it, the other side has failed with its own error.
                 let _ = sender.send(Err(error));
             }
         });

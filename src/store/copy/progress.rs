@@ -7,7 +7,7 @@ use super::tables::Table;
 /// The step under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CopyStep {
-    /// The rows that TO has already, with those of FROM.
+    /// Compares the rows that TO already has with FROM's.
     Comparing,
     /// The rows that TO does not have yet, from table to table.
     Copying,

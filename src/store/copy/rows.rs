@@ -1,4 +1,4 @@
-//! Rows of any table, read in the order of their keys and written as they were read. On the way a value is its
+//! Reads the rows of any table in the order of their keys, and writes them unchanged. In between, each value is its
 //! text, or nothing for NULL: so one description of the tables serves both databases.
 
 use diesel::backend::Backend;
@@ -16,10 +16,10 @@ use crate::store::AnyConnection;
 /// A row, in the order of [`Table::columns`].
 pub(in crate::store) type Row = Vec<Option<String>>;
 
-/// Most parameters of one statement of SQLite, far below its limit: a short text is prepared once, and kept.
+/// The most parameters of one SQLite statement, far below its limit: a short text is prepared once, and kept.
 const PARAMETERS: usize = 1000;
 
-/// How a database writes what the other writes otherwise.
+/// The differences between the databases' SQL.
 #[derive(Clone, Copy)]
 struct Dialect {
     /// A column as a text.
@@ -28,7 +28,7 @@ struct Dialect {
     cast: fn(ColumnKind) -> &'static str,
 }
 
-/// A column's type makes a number of a text here.
+/// SQLite converts a text to the column's type by itself.
 const SQLITE: Dialect = Dialect {
     read: |name, kind| match kind {
         ColumnKind::Text => name.to_owned(),
@@ -85,7 +85,7 @@ where
         let columns = table.columns();
         let read: Vec<String> = columns.iter().map(|c| (dialect.read)(c.name, c.kind)).collect();
         out.push_sql(&format!("SELECT {} FROM {}", read.join(", "), table.name));
-        // With the table's name: without it, PostgreSQL orders by the column of the result, which is a text.
+        // The table's name is needed: without it, PostgreSQL sorts by the result column, which is text.
         let key: Vec<String> = table.key().iter().map(|c| format!("{}.{}", table.name, c.name)).collect();
         let key = key.join(", ");
         for (index, (column, value)) in columns.iter().zip(*after).enumerate() {
@@ -115,7 +115,7 @@ impl Query for RowsQuery<'_> {
 
 impl<C: Connection> RunQueryDsl<C> for RowsQuery<'_> {}
 
-/// The rows behind a key, or the first ones; at most `limit`.
+/// Reads the rows after a key, or the first ones; at most `limit`.
 pub(in crate::store) fn read(
     connection: &mut AnyConnection,
     table: &Table,

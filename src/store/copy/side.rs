@@ -13,7 +13,7 @@ use crate::store::{AnyConnection, StoreError};
 /// A database, and what its texts may hold.
 pub(super) struct Side {
     pub(super) connection: AnyConnection,
-    /// Whether rows are read as PostgreSQL could keep them: no text there has NUL in it.
+    /// Whether rows are read as PostgreSQL could store them, without NUL in texts.
     pub(super) without_nul: bool,
 }
 
@@ -26,7 +26,7 @@ pub(super) struct Summary {
     pub(super) replaced: u64,
 }
 
-/// Makes PostgreSQL's text of a text that only SQLite could keep; tells whether there was NUL in the row.
+/// Turns a row's texts into ones that PostgreSQL can store. Returns whether there was NUL in the row.
 fn replace_nul(table: &Table, row: &mut Row) -> Result<bool, CopyError> {
     let mut found = false;
     for text in row.iter_mut().flatten().filter(|text| text.contains('\0')) {
@@ -39,12 +39,12 @@ fn replace_nul(table: &Table, row: &mut Row) -> Result<bool, CopyError> {
     }
 }
 
-/// Counters that rise with every change that a service makes.
+/// Counters that rise with every change by a service.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Marks([i64; 3]);
 
 impl Side {
-    /// The rows behind a key, and in how many of them NUL was replaced.
+    /// Reads the rows after a key, and counts those in which NUL was replaced.
     pub(super) fn read(
         &mut self,
         table: &Table,
@@ -87,7 +87,7 @@ impl Side {
         all().map(|table| self.summarize(table, None, work)).collect()
     }
 
-    /// Writes rows that are not there yet: all or, on an error, none.
+    /// Writes new rows: all of them, or none on an error.
     pub(super) fn insert(&mut self, table: &Table, rows: &[Row]) -> Result<(), CopyError> {
         self.in_transaction(|connection| rows::write(connection, table, rows))
     }
@@ -112,7 +112,7 @@ impl Side {
         Ok(u64::try_from(rows).unwrap_or_default())
     }
 
-    /// The last ids that were given, in the order of [`NUMBERED`]: the rows that had them may be deleted.
+    /// The last ids given out, in the order of [`NUMBERED`]: their rows may have been deleted.
     pub(super) fn last_ids(&mut self) -> Result<[i64; 3], CopyError> {
         let mut last = [0; 3];
         for (last, table) in last.iter_mut().zip(NUMBERED) {
@@ -134,7 +134,7 @@ impl Side {
         Ok(last)
     }
 
-    /// Writes what must be there when everything else is: the generation, and from where ids go on.
+    /// Writes the final rows once everything else is there: the generation, and where ids continue.
     pub(super) fn complete(&mut self, generation: &[Row], last_ids: [i64; 3]) -> Result<(), CopyError> {
         self.in_transaction(|connection| {
             connection.batch_execute("DELETE FROM generation")?;
@@ -156,7 +156,7 @@ impl Side {
         })
     }
 
-    /// Whether the generation is as the migrations make it.
+    /// Whether the generation is as migrations create it.
     pub(super) fn is_at_first_generation(&mut self) -> Result<bool, CopyError> {
         let (rows, _) = self.read(&GENERATION, &[], 2)?;
         let is_first = |row: &Row| {
@@ -177,8 +177,8 @@ impl Side {
         Ok(Marks(marks))
     }
 
-    /// Makes the tables, if there is none, and names the migrations that did; a database with tables must be
-    /// one of this version.
+    /// Creates the tables if there are none, and returns the migrations that did. A database with tables must be of
+    /// this version.
     pub(super) fn prepare(&mut self) -> Result<Vec<String>, CopyError> {
         let listed = match &self.connection {
             AnyConnection::Sqlite(_) => {

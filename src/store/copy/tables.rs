@@ -5,11 +5,11 @@
 pub struct Table {
     /// The table's name, the same in both databases.
     pub name: &'static str,
-    /// How many of the first columns are its primary key.
+    /// The number of leading columns that form its primary key.
     key: usize,
-    /// The columns' names; numbers are marked with `#`, booleans with `?`, the others are texts.
+    /// The names of the columns: numbers are marked with `#`, booleans with `?`, and the others are texts.
     columns: &'static str,
-    /// Rows in one transaction: so many that the round trip does not count, and that they fit in memory.
+    /// Rows in one transaction: enough to make the round trip negligible, and few enough for memory.
     pub(super) batch: usize,
 }
 
@@ -33,7 +33,7 @@ pub struct Column {
     pub kind: ColumnKind,
 }
 
-/// Rows in a batch when each is about a kilobyte, and now and then twenty.
+/// Rows in a batch when most have about a kilobyte, and a few twenty.
 const SMALL: usize = 2000;
 /// Rows in a batch when each holds a document of up to a megabyte.
 const LARGE: usize = 20;
@@ -46,10 +46,10 @@ const fn of_documents(name: &'static str, key: usize, columns: &'static str) -> 
     Table { name, key, columns, batch: LARGE }
 }
 
-/// The log whose texts may hold what callers sent, in rows that older versions wrote: NUL as well.
+/// The log whose older rows may contain callers' texts, including NUL.
 pub(super) const DECISION_LOG: &str = "sign_ins";
 
-/// Not `replicas`: these are the processes that serve the other database.
+/// `replicas` is left out: it lists processes that serve the other database.
 pub const TABLES: [Table; 28] = [
     table("teamspaces", 1, "id slug name plan member_limit# created_at# seats_used# time_zone"),
     table("email_domains", 1, "domain teamspace_id"),
@@ -120,12 +120,12 @@ pub const TABLES: [Table; 28] = [
     table("console_setup_tokens", 1, "digest created_at# expires_at# used_at#"),
 ];
 
-/// The one row of each database that its migrations make: it is replaced when all others are there.
+/// Each database's one row made by its migrations. It is replaced when all others are there.
 pub const GENERATION: Table = table("generation", 1, "id# value# tag# sweep_horizon# issued_from#");
-/// Its first columns as the migrations make them; the tag is random.
+/// Its first columns as migrations create them; the tag is random.
 pub(super) const FIRST_GENERATION: [&str; 2] = ["1", "1"];
 
-/// The tables whose ids the database gives, rising and never twice.
+/// The tables whose ids the database assigns, rising and never twice.
 pub(super) const NUMBERED: [&str; 3] = [DECISION_LOG, "admin_events", "shadow_differences"];
 
 /// Every table, [`GENERATION`] last.

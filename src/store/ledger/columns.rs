@@ -1,4 +1,4 @@
-//! The decision log's columns, as both databases are given them.
+//! The decision log's columns, as both databases get them.
 
 use crate::store::sign_ins::NewSignIn;
 

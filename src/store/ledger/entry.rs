@@ -1,4 +1,4 @@
-//! One accepted exchange as it is to be written: everything or nothing.
+//! One accepted exchange to be written: all of it or nothing.
 
 use diesel::prelude::*;
 use diesel::result::Error as DieselError;
@@ -17,28 +17,27 @@ pub struct Redemption {
     pub assertion: String,
     /// The `iat` of the assertion.
     pub issued_at: UnixSeconds,
-    /// From when on the assertion is refused for its age alone (exp and skew).
+    /// The time from which the assertion is refused for its age alone (exp and skew).
     pub expires_at: UnixSeconds,
-    /// The configuration that the decision stood on.
+    /// The configuration that the decision is based on.
     pub generation: Generation,
     /// What the commit does about the member.
     pub member: MemberChange,
 }
 
-/// What the decision stood on, and what becomes of the member.
+/// The member that the decision is based on, and the change to them.
 #[derive(Debug, Clone)]
 pub enum MemberChange {
-    /// Nobody: becomes a member while a seat is free.
+    /// A new person, who becomes a member if a seat is free.
     Provision {
         /// The member to be added, with a new identifier.
         member: Member,
         /// The subject that is bound to them.
         identity: Identity,
-        /// How many seats were taken, where the decision stood on that.
+        /// The number of taken seats, if the decision is based on it.
         seats_counted: Option<i64>,
     },
-    /// Invited or unlinked: is active from now on, and bound to the subject unless it is already. `signed_in_at` is
-    /// the earliest time at which that can have been.
+    /// An invited or unlinked member, who becomes active, and is bound to the subject unless that is done already.
     Accept {
         /// The member as they were when it was decided.
         member: Member,
@@ -54,7 +53,7 @@ pub enum MemberChange {
     },
 }
 
-/// Why an assertion was not redeemed; nothing was written then.
+/// Why an assertion was not redeemed. Nothing was written.
 #[derive(Debug, thiserror::Error)]
 pub enum RedeemError {
     /// The assertion, or the member's state, does not allow it.
@@ -71,7 +70,7 @@ impl From<DieselError> for RedeemError {
     }
 }
 
-/// A unique violation on a member's rows means that a parallel sign-in was first.
+/// A unique violation on a member's rows means that a parallel sign-in came first.
 fn or_changed(result: QueryResult<()>) -> Result<(), RedeemError> {
     match result {
         Err(error) if is_duplicate(&error) => Err(Conflict::FactsChanged.into()),
@@ -79,8 +78,8 @@ fn or_changed(result: QueryResult<()>) -> Result<(), RedeemError> {
     }
 }
 
-/// Binds a member to its one subject. Of two subjects that arrive at once with the member's email, the
-/// second finds the first: it must not become the same member.
+/// Binds a member to its one subject. If two subjects arrive at once with the member's email, the second finds the
+/// first, and must not become the same member.
 fn bind_first(connection: &mut AnyConnection, identity: &Identity) -> Result<(), RedeemError> {
     if !members::identities_of(connection, std::slice::from_ref(&identity.member_id))?.is_empty() {
         return Err(Conflict::FactsChanged.into());
@@ -89,9 +88,9 @@ fn bind_first(connection: &mut AnyConnection, identity: &Identity) -> Result<(),
 }
 
 impl MemberChange {
-    /// In which order members are changed; none when nothing but a time is noted.
+    /// The order in which members are changed; none if only a time is noted.
     ///
-    /// A new one locks the teamspace before its own row, and so comes before one who is there already.
+    /// A new member locks the teamspace before its own row, and so comes before an existing one.
     pub(super) fn order(&self) -> Option<(&str, bool, &str)> {
         match self {
             Self::Provision { member, .. } => Some((&member.teamspace_id, false, &member.email)),
@@ -100,7 +99,7 @@ impl MemberChange {
         }
     }
 
-    /// Does it, or nothing where the facts are others.
+    /// Applies the change, or does nothing if the facts have changed.
     pub(super) fn apply(&self, connection: &mut AnyConnection, now: UnixSeconds) -> Result<(), RedeemError> {
         match self {
             Self::Provision { member, identity, seats_counted } => {
@@ -121,6 +120,6 @@ impl MemberChange {
     }
 }
 
-/// Proof that a grant's assertion is consumed, its member exists and its sign-in is recorded. Only the write makes one.
+/// Proof that a grant's assertion is used up, its member exists and its sign-in is recorded. Only the write makes one.
 #[derive(Debug)]
 pub struct Committed(pub(in crate::store) ());

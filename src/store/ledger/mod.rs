@@ -1,7 +1,7 @@
-//! What requests at the token endpoint leave behind: consumed assertions, members, rows of the decision log.
+//! The writes of the token endpoint: used assertions, members, rows of the decision log.
 //!
-//! Many requests are written in one transaction, since a durable commit costs the same for one as for a
-//! hundred; each of them comes out by itself.
+//! One transaction writes many requests, since a durable commit costs the same for one as for a hundred. Each request
+//! has its own outcome.
 
 mod columns;
 mod entry;
@@ -24,27 +24,27 @@ use crate::clock::UnixSeconds;
 use crate::random::short_digest;
 pub use entry::{Committed, MemberChange, RedeemError, Redemption};
 
-/// What one request leaves behind: a refusal its row in the log only.
+/// The writes of one request; a refusal writes only its log row.
 #[derive(Debug, Clone)]
 pub struct Entry {
     pub redemption: Option<Redemption>,
     pub sign_in: Arc<NewSignIn>,
 }
 
-/// What came of one entry; nothing of it was written if there was an objection.
+/// The outcome of one entry; on a conflict, nothing of it was written.
 pub type Verdict = Result<(), Conflict>;
 
-/// What became of a batch, once its transaction is committed.
+/// The outcome of a batch, once its transaction is committed.
 pub(super) struct Written {
     pub verdicts: Vec<Verdict>,
     /// Bodies of decisions that are in the database now.
     pub bodies: Vec<Noted>,
 }
 
-/// An entry's place among the others of its batch.
+/// An entry's position in its batch.
 type Index = usize;
 
-/// Why an assertion cannot be redeemed, whoever it is about: it was used, or that cannot be told any more.
+/// Why an assertion cannot be redeemed, whoever it is about: it was used, or that is no longer known.
 pub fn use_conflict(
     connection: &mut AnyConnection,
     assertion: &str,
@@ -57,9 +57,9 @@ pub fn use_conflict(
     Ok(untold.or(is_used.then_some(Conflict::Replayed)))
 }
 
-/// Writes a batch, inside a transaction of [`AnyConnection::begin_with_config_lock`]. The order is the same in every
-/// process (assertions, then each teamspace with its members, then bodies of decisions, by key), so that two of them
-/// seldom wait for each other on PostgreSQL, which ends one of them then. On an error the transaction must be given up.
+/// Writes a batch inside a transaction of [`AnyConnection::begin_with_config_lock`]. Every process uses the same order
+/// (assertions, then each teamspace with its members, then decision bodies, by key), so that two of them seldom
+/// deadlock on PostgreSQL, which would end one of them. After an error the transaction must be rolled back.
 pub(super) fn write(
     connection: &mut AnyConnection,
     entries: &[Entry],
@@ -78,12 +78,12 @@ pub(super) fn write(
 struct Batch<'a> {
     entries: &'a [Entry],
     verdicts: Vec<Verdict>,
-    /// Keys of assertions that were consumed for an entry to which there was an objection afterwards.
+    /// The keys of assertions that were used up for an entry that later met a conflict.
     released: Vec<&'a str>,
 }
 
 impl<'a> Batch<'a> {
-    /// The redemptions to which there is no objection so far.
+    /// The redemptions without a conflict so far.
     fn redemptions(&self) -> Vec<(Index, &'a Redemption)> {
         let sound = self.entries.iter().zip(&self.verdicts).enumerate().filter(|(_, (_, v))| v.is_ok());
         sound.filter_map(|(i, (entry, _))| Some((i, entry.redemption.as_ref()?))).collect()
@@ -95,9 +95,9 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// What was decided under another configuration must be decided again, unless all that changed is about other
-    /// teamspaces. Members are part of it: whoever is suspended or unlinked since is noticed here. What may have been
-    /// used without a trace is refused.
+    /// Rejects decisions made under another configuration, unless all changes are about other teamspaces. That
+    /// includes members: this is where suspended or unlinked ones are noticed. It also refuses assertions that may
+    /// have been used without a trace.
     fn check_state(&mut self, connection: &mut AnyConnection) -> Result<(), StoreError> {
         let redemptions = self.redemptions();
         let generations = redemptions.iter().map(|(_, redemption)| redemption.generation);
@@ -117,7 +117,7 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    /// The primary key decides: of all transactions with one assertion, one gets it.
+    /// The primary key decides: of all transactions with one assertion, only one succeeds.
     fn consume(&mut self, connection: &mut AnyConnection) -> Result<(), StoreError> {
         let mut redemptions = self.redemptions();
         redemptions.sort_by_key(|(_, redemption)| short_digest(&redemption.assertion));
@@ -139,7 +139,7 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    /// Those who become members. One who finds no seat must not hinder the others.
+    /// Admits new members. One who finds no seat must not affect the others.
     fn admit(&mut self, connection: &mut AnyConnection) -> Result<(), StoreError> {
         let mut newcomers = self.redemptions();
         newcomers.retain(|(_, redemption)| redemption.member.order().is_some());
@@ -155,14 +155,14 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    /// Objects to an entry whose assertion is consumed already.
+    /// Reports a conflict for an entry whose assertion is used up already.
     fn release(&mut self, index: Index, objection: Conflict) {
         self.object(index, objection);
         let redemption = self.entries.get(index).and_then(|entry| entry.redemption.as_ref());
         self.released.extend(redemption.map(|redemption| short_digest(&redemption.assertion)));
     }
 
-    /// Those who are members already: when they were here last.
+    /// Notes the last sign-in of existing members.
     fn touch(&mut self, connection: &mut AnyConnection) -> Result<(), StoreError> {
         let mut latest: HashMap<&str, UnixSeconds> = HashMap::new();
         let mut known = Vec::new();
@@ -198,7 +198,7 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    /// Appends the rows to the log, after the bodies of decisions that they name and the database may not have.
+    /// Appends the log rows, after the decision bodies that they refer to and the database may lack.
     fn record(&self, connection: &mut AnyConnection, known: &KnownBodies) -> Result<Vec<Noted>, StoreError> {
         let sound = self.entries.iter().zip(&self.verdicts).filter(|(_, verdict)| verdict.is_ok());
         let rows: Vec<&NewSignIn> = sound.map(|(entry, _)| entry.sign_in.as_ref()).collect();

@@ -1,6 +1,5 @@
-//! The ledger's statements for PostgreSQL: a whole batch in one, since each statement is a round trip. The
-//! columns are passed as arrays, so that the text of a statement, and with it the prepared statement, is the
-//! same for every size of batch.
+//! The ledger's statements for PostgreSQL: one for a whole batch, since each statement is a round trip. Columns are
+//! passed as arrays, so the statement's text, and with it the prepared statement, is the same for every batch size.
 
 use std::collections::HashSet;
 
@@ -15,7 +14,7 @@ use crate::clock::UnixSeconds;
 use crate::store::decision_body::Use;
 use crate::store::sign_ins::NewSignIn;
 
-/// A statement over two columns of a batch, which answers with the keys that it found or made.
+/// A statement over two columns of a batch, which returns the keys that it found or inserted.
 struct Keyed<'a, S: Statement> {
     keys: Vec<&'a str>,
     times: Vec<UnixSeconds>,
@@ -39,8 +38,7 @@ impl Statement for Consume {
 
 struct Touch;
 
-/// Locked in the order of their ids: two replicas with the same members in their batches must not wait for
-/// each other.
+/// Rows are locked in the order of their ids: two replicas with the same members in their batches must not deadlock.
 impl Statement for Touch {
     const TEXT: [&'static str; 3] = [
         "WITH seen AS (SELECT * FROM unnest(",
@@ -64,7 +62,7 @@ impl<S: Statement> QueryFragment<Pg> for Keyed<'_, S> {
     }
 }
 
-// The text depends on the statement alone: it is prepared once.
+// The text depends only on the statement, so it is prepared once.
 impl<S: Statement> QueryId for Keyed<'_, S> {
     type QueryId = Keyed<'static, S>;
     const HAS_STATIC_QUERY_ID: bool = true;
@@ -86,13 +84,13 @@ fn run<S: Statement>(
     Ok(found.into_iter().collect())
 }
 
-/// Inserts the keys that are not there yet, and tells for each row whether it was: of equal ones the first.
+/// Inserts the missing keys, and returns for each row whether it was inserted; of equal keys, only the first is.
 pub(super) fn consume(connection: &mut PgConnection, rows: &[(&str, UnixSeconds)]) -> QueryResult<Vec<bool>> {
     let mut inserted = run::<Consume>(connection, rows)?;
     Ok(rows.iter().map(|(key, _)| inserted.remove(*key)).collect())
 }
 
-/// Notes when active members signed in last, and tells which of them there are.
+/// Notes the last sign-in of active members, and returns those that exist.
 pub(super) fn touch(
     connection: &mut PgConnection,
     rows: &[(&str, UnixSeconds)],
@@ -115,7 +113,7 @@ impl QueryFragment<Pg> for Intern<'_> {
             out.push_sql(", ");
         }
         out.push_bind_param::<Array<BigInt>, _>(&self.used_at)?;
-        // Locks the row, so that nobody deletes it before this is committed.
+        // The row is locked, so that nobody deletes it before the commit.
         out.push_sql(
             ") ON CONFLICT (digest) DO UPDATE SET used_at = greatest(sign_in_grounds.used_at, excluded.used_at)",
         );
@@ -131,7 +129,7 @@ impl QueryId for Intern<'_> {
 
 impl RunQueryDsl<PgConnection> for Intern<'_> {}
 
-/// Has bodies of decisions in the database, and notes that they are used.
+/// Stores decision bodies, and notes that they are in use.
 pub(super) fn intern(connection: &mut PgConnection, bodies: &[Use<'_>]) -> QueryResult<()> {
     if bodies.is_empty() {
         return Ok(());

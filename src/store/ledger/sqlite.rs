@@ -1,5 +1,5 @@
-//! The ledger's statements for SQLite: run row by row, which costs no round trip there. Their texts are constant,
-//! so that a prepared statement is found without making the text again.
+//! The ledger's statements for SQLite: run row by row, without round trips. Their texts are constant, so a prepared
+//! statement is found without building the text again.
 
 use std::collections::HashSet;
 
@@ -22,7 +22,7 @@ impl ConstSql for Consume {
         "INSERT INTO used_assertions (assertion, expires_at) VALUES (?, ?) ON CONFLICT DO NOTHING";
 }
 
-/// Inserts the keys that are not there yet, and tells for each row whether it was: of equal ones the first.
+/// Inserts the missing keys, and returns for each row whether it was inserted; of equal keys, only the first is.
 pub(super) fn consume(
     connection: &mut SqliteConnection,
     rows: &[(&str, UnixSeconds)],
@@ -41,7 +41,7 @@ impl ConstSql for Touch {
     const TEXT: &'static str = "UPDATE members SET last_sign_in_at = ? WHERE id = ? AND status = 'active'";
 }
 
-/// Notes when active members signed in last, and tells which of them there are.
+/// Notes the last sign-in of active members, and returns those that exist.
 pub(super) fn touch(
     connection: &mut SqliteConnection,
     rows: &[(&str, UnixSeconds)],
@@ -62,7 +62,7 @@ impl ConstSql for Intern {
         ON CONFLICT (digest) DO UPDATE SET used_at = max(used_at, excluded.used_at)";
 }
 
-/// Has bodies of decisions in the database, and notes that they are used.
+/// Stores decision bodies, and notes that they are in use.
 pub(super) fn intern(connection: &mut SqliteConnection, bodies: &[Use<'_>]) -> QueryResult<()> {
     for (body, at) in bodies {
         let values = [body.id().as_str().into(), body.decisions().into(), body.facts().into(), (*at).into()];

@@ -11,13 +11,13 @@ use crate::store::log_streams::{View, complete_to, end_of};
 use crate::store::schema::log_seals;
 use crate::store::{AnyConnection, StoreError, is_duplicate};
 
-/// How far the times of rows under one seal may differ, in seconds. They are deleted together, so that is how much longer
-/// than `retention` a row may be kept.
+/// How far apart the times of rows under one seal may be, in seconds. They are deleted together, so a row may be kept
+/// this much longer than `retention`.
 const SPAN: i64 = 60;
 /// Rows that one step reads.
 const STEP: usize = 8 * MAX_ROWS;
 
-/// The end of a log and of its chain, as they can be seen now.
+/// The current ends of a log and of its chain.
 #[derive(Clone)]
 pub struct Ends {
     /// The rows' end, with what is known of transactions under way.
@@ -31,7 +31,7 @@ pub fn look(connection: &mut AnyConnection, log: Log) -> Result<Ends, StoreError
     Ok(Ends { newest: newest(connection, log)?, view: end_of(connection, log)? })
 }
 
-/// The next seals, which are to be appended, and whether there may be more of them.
+/// The next seals to append, and whether there may be more.
 pub struct Next {
     /// The seals in their order; empty when every row has one.
     pub seals: Vec<Seal>,
@@ -39,7 +39,7 @@ pub struct Next {
     pub is_more: bool,
 }
 
-/// Makes the seals of the first rows that have none. `ends` is what was seen, `settled` an id up to which no further row
+/// Makes the seals for the first unsealed rows. `ends` is what was seen, and `settled` an id up to which no more rows
 /// can appear.
 pub fn next(
     connection: &mut AnyConnection,

@@ -1,4 +1,4 @@
-//! What a seal covers, as bytes on which both databases agree.
+//! The content of a seal, as bytes that are the same for both databases.
 
 use super::Seal;
 use crate::clock::UnixSeconds;
@@ -11,8 +11,8 @@ use crate::store::{AnyConnection, StoreError};
 /// The format of new seals.
 pub(super) const FORMAT: i64 = 1;
 
-/// The columns of a format are never changed: old seals must go on being verified. A new column needs a new format. All
-/// columns are written once, with their row.
+/// The columns of a format never change: old seals must stay verifiable. A new column needs a new format. All columns
+/// are written once, with their row.
 static DECISIONS: Table = table(
     "sign_ins",
     1,
@@ -26,7 +26,7 @@ static ADMIN: Table = table(
     "id# at# actor action object teamspace_id request_id old_value new_value actor_kind actor_id address",
 );
 
-/// Place of the column of [`DECISIONS`] that names what a decision has in common with others, by its digest.
+/// The position in [`DECISIONS`] of the column that refers to the shared part of a decision, by its digest.
 const GROUNDS: usize = 20;
 
 /// The table of a log, with the columns of a format; none for a format of a newer version.
@@ -46,7 +46,7 @@ pub(super) struct LogRow {
 
 impl LogRow {
     fn of(mut cells: Row) -> Result<Self, StoreError> {
-        // PostgreSQL cannot keep NUL, and `db copy` replaces it: the seal must hold in both.
+        // PostgreSQL cannot store NUL, and `db copy` replaces it: the seal must hold in both databases.
         for text in cells.iter_mut().flatten().filter(|text| text.contains('\0')) {
             *text = text.replace('\0', "\u{FFFD}");
         }
@@ -57,13 +57,13 @@ impl LogRow {
         Ok(Self { id, at, cells })
     }
 
-    /// The digest by which the row names its decision; none where it names none.
+    /// The digest by which the row refers to its decision; none if it refers to none.
     pub fn grounds(&self) -> Option<&str> {
         self.cells.get(GROUNDS)?.as_deref().filter(|key| !key.is_empty())
     }
 }
 
-/// The rows after an id, up to another one, `limit` at the most, in the order of their ids.
+/// Reads the rows after an id and up to another one, at most `limit`, in the order of their ids.
 pub(super) fn read(
     connection: &mut AnyConnection,
     table: &Table,
@@ -76,7 +76,7 @@ pub(super) fn read(
     Ok(rows)
 }
 
-/// The digest of a seal over rows; `previous` is that of the seal before, empty for the first.
+/// The digest of a seal over rows; `previous` is the digest of the seal before, and empty for the first.
 pub(super) fn digest(seal: &Seal, previous: &str, rows: &[LogRow]) -> String {
     let mut digester = Digester::new();
     let numbers = [seal.format, seal.number, seal.last_id, seal.row_count, seal.newest_at, seal.sealed_at];

@@ -1,5 +1,5 @@
-//! The key that authenticates seals. It is made of `keys.encryption_key`, which is not in the database: whoever can
-//! only write the database cannot make seals that pass for ours.
+//! The key that authenticates seals. It is derived from `keys.encryption_key`, which is not in the database: write
+//! access to the database alone is not enough to forge our seals.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign};
@@ -26,12 +26,12 @@ impl SealKey {
         Self { id: short_digest(&id).to_owned(), key }
     }
 
-    /// Its name in seals, from which it cannot be found.
+    /// Its name in seals, which does not reveal the key.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Authenticates a seal, with what it says of pruning.
+    /// Authenticates a seal, including the note about pruning.
     pub(super) fn authenticate(&self, seal: &mut Seal) {
         self.id.clone_into(&mut seal.key_id);
         seal.code = self.code(seal);

@@ -1,6 +1,7 @@
-//! The chains of both logs. A seal holds a digest of some rows and of the seal before it, so that nobody can change,
-//! remove, add or reorder sealed rows without making every seal since anew. Rows are written without their chain, and
-//! sealed a little later: [`append`] does that, [`prune`] deletes old rows by whole seals, [`verify`] checks all.
+//! The chains of both logs. A seal holds a digest of some rows and of the seal before it, so nobody can change,
+//! remove, add or reorder sealed rows without making every later seal again. Rows are written without their chain, and
+//! sealed a little later: [`append`] does that, [`prune`] deletes old rows by whole seals, and [`verify`] checks
+//! everything.
 
 pub mod append;
 mod content;
@@ -15,7 +16,7 @@ use super::{AnyConnection, StoreError};
 use crate::clock::UnixSeconds;
 use crate::model::log::Log;
 
-/// Most rows under one seal: as many as one step of pruning deletes, and as a finding is exact to.
+/// The most rows under one seal: one pruning step deletes this many, and a finding is exact to this many.
 pub const MAX_ROWS: usize = 250;
 
 /// A seal over the rows after the one before it.
@@ -26,7 +27,7 @@ pub struct Seal {
     pub log: Log,
     /// From 1 on, without gaps.
     pub number: i64,
-    /// Says which columns of the rows are in the digest.
+    /// The version that says which columns of the rows are in the digest.
     pub format: i64,
     /// It covers every row after the `last_id` of the seal before, up to this id.
     pub last_id: i64,
@@ -47,7 +48,7 @@ pub struct Seal {
 }
 
 impl Seal {
-    /// The seal as it is kept elsewhere, and as `countersign audit verify --expect` takes it: LOG:NUMBER:DIGEST.
+    /// The seal in the form kept elsewhere, and taken by `countersign audit verify --expect`: LOG:NUMBER:DIGEST.
     pub fn name(&self) -> String {
         format!("{}:{}:{}", self.log.as_str(), self.number, self.digest)
     }

@@ -1,4 +1,4 @@
-//! Deleting old rows of a log: all rows of a seal, or none. The seal stays, and says so.
+//! Deletes old rows of a log: all rows of a seal, or none. The seal stays and records the deletion.
 
 use diesel::prelude::*;
 
@@ -12,8 +12,8 @@ use crate::store::{AnyConnection, StoreError};
 /// Seals that one step looks at.
 const LOOKED_AT: i64 = 250;
 
-/// Deletes the rows of the first seals that are older than a time, as many as one step may; tells how many seals those
-/// were.
+/// Deletes the rows of the first seals that are older than a time, as many as one step may. Returns the number of
+/// those seals.
 pub fn prune(
     connection: &mut AnyConnection,
     log: Log,
@@ -46,7 +46,7 @@ pub fn prune(
     Ok(pruned)
 }
 
-/// The number of the first seal whose rows are kept; the one after the last when there is none.
+/// The number of the first seal whose rows are kept; the number after the last if there is none.
 fn first_kept(connection: &mut AnyConnection, log: Log) -> Result<i64, StoreError> {
     let kept = log_seals::table.filter(log_seals::log.eq(log)).filter(log_seals::pruned_before.is_null());
     let first = kept.order(log_seals::number.asc()).select(log_seals::number).first(connection).optional()?;
@@ -81,7 +81,7 @@ fn mark(connection: &mut AnyConnection, seal: &Seal) -> QueryResult<()> {
     Ok(())
 }
 
-/// Of the seals at the beginning whose rows are gone, only the last is needed: the next one stands on it.
+/// Of the first seals whose rows are gone, only the last is needed: the next one builds on it.
 fn forget_seals(connection: &mut AnyConnection, log: Log) -> Result<(), StoreError> {
     let needed = first_kept(connection, log)?.saturating_sub(1);
     let old = log_seals::table.filter(log_seals::log.eq(log)).filter(log_seals::number.lt(needed));

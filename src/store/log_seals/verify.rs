@@ -1,4 +1,4 @@
-//! Checking a chain, a few seals at a time: memory is bounded, and nobody waits behind it for long.
+//! Checks a chain, a few seals at a time: memory is bounded, and nobody waits behind it for long.
 
 use std::collections::HashSet;
 
@@ -10,11 +10,11 @@ use crate::model::log::Log;
 use crate::store::decision_body;
 use crate::store::{AnyConnection, StoreError};
 
-/// Seals that one step reads, and rows after which it ends.
+/// The seals that one step reads, and the number of rows after which it ends.
 const STEP: (i64, i64) = (100, 2000);
 /// Decisions that are remembered to be sound.
 const MAX_SOUND: usize = 16_384;
-/// Rows that were older than this when they were sealed are told of, in seconds.
+/// Rows that were older than this when sealed are reported, in seconds.
 const LATE: i64 = 600;
 
 /// Something that is not as it was sealed.
@@ -22,7 +22,7 @@ const LATE: i64 = 600;
 pub struct Finding {
     /// The seal's number.
     pub seal: i64,
-    /// The ids that it covers: those after the first of these, up to the second.
+    /// The ids that it covers: after this one, up to `rows_to`.
     pub rows_after: i64,
     /// The last id that the seal covers.
     pub rows_to: i64,
@@ -57,7 +57,7 @@ pub struct Rules {
 pub struct Verification {
     rules: Rules,
     previous: Option<Seal>,
-    /// Decisions that rows name and that were found as they were.
+    /// Decisions that rows refer to and that were found unchanged.
     sound: HashSet<String>,
     /// The number of the oldest seal; none while nothing is checked.
     pub first: Option<i64>,
@@ -117,7 +117,7 @@ impl Verification {
         Ok(true)
     }
 
-    /// The oldest row that no seal covers, by its id and time.
+    /// The oldest row without a seal, by its id and time.
     pub fn unsealed(&self, connection: &mut AnyConnection) -> Result<Option<(i64, UnixSeconds)>, StoreError> {
         let after = self.previous.as_ref().map_or(0, |seal| seal.last_id);
         let Some(table) = content::table_of(self.rules.log, content::FORMAT) else { return Ok(None) };
@@ -144,7 +144,7 @@ impl Verification {
         self.findings.push(Finding { seal: seal.number, rows_after, rows_to: seal.last_id, problem });
     }
 
-    /// Whether the seal before it is there. Meanwhile old rows may have been deleted, and their seals with them.
+    /// Checks that the seal before it exists. Meanwhile old rows may have been deleted, and their seals with them.
     fn check_place(&mut self, seal: &Seal) {
         let expected = self.previous.as_ref().map_or(1, |previous| previous.number + 1);
         if seal.number != expected && seal.pruned_before.is_none() {
@@ -181,7 +181,7 @@ impl Verification {
         if seal.newest_at >= pruned_before {
             self.find(seal, "the seal says that its rows were deleted for their age, and they were not old");
         }
-        // A key says that it was ourselves: `retention` may have been raised since.
+        // The code shows that the service itself did it: `retention` may have been raised since.
         let is_ours = self.rules.key.as_ref().is_some_and(|key| seal.key_id == key.id());
         if !is_ours && self.rules.pruned_before.is_none_or(|may| pruned_before > may) {
             let before = rfc3339(pruned_before);
@@ -195,7 +195,7 @@ impl Verification {
         let Some(table) = content::table_of(self.rules.log, seal.format) else { return Ok(()) };
         let start = match &self.previous {
             Some(previous) if previous.number + 1 == seal.number => previous.last_id,
-            // The seals before are gone as well, with all of their rows.
+            // The seals before are gone too, with all their rows.
             _ => i64::MIN,
         };
         if !content::read(connection, table, (start, seal.last_id), 1)?.is_empty() {
@@ -232,7 +232,7 @@ impl Verification {
         self.check_decisions(connection, seal, &rows)
     }
 
-    /// Whether what rows have in common with others is there, and as it was: the rows hold its digest.
+    /// Checks that the shared parts of decisions exist and are unchanged: the rows hold their digests.
     fn check_decisions(
         &mut self,
         connection: &mut AnyConnection,
@@ -290,7 +290,7 @@ impl Verification {
     }
 }
 
-/// How many rows there are, as far as they were read.
+/// The number of rows, as far as they were read.
 fn shown(rows: &[LogRow]) -> String {
     if rows.len() > MAX_ROWS { format!("more than {MAX_ROWS}") } else { rows.len().to_string() }
 }
