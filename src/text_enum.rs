@@ -1,6 +1,6 @@
-//! Enumerations that are text in JSON, in the database and in policies alike.
+//! Enumerations that are text in JSON, in the database and in policies.
 
-/// A stored text that is none of an enumeration's values.
+/// A stored text that is not a value of an enumeration.
 #[derive(Debug, thiserror::Error)]
 #[error("`{value}` is no {kind}")]
 pub struct NotAValue {

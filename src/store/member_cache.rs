@@ -90,7 +90,7 @@ impl MemberCache {
         generations.old.remove(&key(subject));
     }
 
-    /// Drops the members of a teamspace that were read before a generation, at which some of them changed.
+    /// Drops the members of a teamspace that were read before a generation that changed some of them.
     pub fn forget_teamspace(&self, teamspace_id: &str, generation: i64) {
         let mut generations = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if generations.min_generations.len() >= MAX_TEAMSPACES {

@@ -1,4 +1,4 @@
-//! Members, and whom an issuer's subject is here.
+//! Members, and the subjects that are bound to them.
 
 use std::collections::HashMap;
 
@@ -55,7 +55,7 @@ pub enum MemberLookup {
     },
     /// The member whom this subject is bound to.
     Bound(Member),
-    /// The member of that email, to whom no subject is bound: invited, removed, or unlinked.
+    /// The member with that email and without a subject: invited, removed, or unlinked.
     Unbound(Member),
 }
 
@@ -66,11 +66,11 @@ pub struct SubjectClaims {
     pub subject: Identity,
     /// Lower case.
     pub email: Option<String>,
-    /// `aud_sub`: an account here. It never makes somebody a member, but must not name another one.
+    /// The `aud_sub` claim: an account here. It never makes somebody a member, but must not name another member.
     pub account: Option<String>,
 }
 
-/// Finds the subject inside one teamspace: by (issuer, tenant, subject), then once by email. None when
+/// Finds the subject inside one teamspace: by (issuer, tenant, subject), and by email for a first sign-in. None if
 /// subject, email and account name different members.
 pub fn look_up(
     connection: &mut AnyConnection,
@@ -146,7 +146,7 @@ pub fn find(
     Ok(found.optional()?.map(Member::from))
 }
 
-/// One member of a teamspace, by lower-case email.
+/// Finds a member of a teamspace by lower-case email.
 pub fn find_by_email(
     connection: &mut AnyConnection,
     teamspace_id: &str,
@@ -157,8 +157,8 @@ pub fn find_by_email(
     Ok(found.map(Member::from))
 }
 
-/// A page of a teamspace's members with their identities, by email. Removed ones are not listed, so a page may be short
-/// though there is a next one.
+/// Lists a page of a teamspace's members with their identities, by email. Removed members are left out, so a page may
+/// be short although there is a next one.
 pub fn list(
     connection: &mut AnyConnection,
     teamspace_id: &str,
@@ -168,7 +168,7 @@ pub fn list(
     search(connection, teamspace_id, "", (limit, after_email))
 }
 
-/// A page of those members whose emails begin with a text, which is in lower case.
+/// Lists a page of the members whose emails begin with a text, which is in lower case.
 pub fn search(
     connection: &mut AnyConnection,
     teamspace_id: &str,
@@ -204,7 +204,7 @@ pub fn search(
     Ok(page)
 }
 
-/// Whether a subject is bound to a member of a teamspace, which only a granted exchange does.
+/// Whether any subject is bound to a member of a teamspace. Only a granted exchange does that.
 pub fn is_any_bound(connection: &mut AnyConnection, teamspace_id: &str) -> Result<bool, StoreError> {
     let bound = identities::table.filter(identities::teamspace_id.eq(teamspace_id));
     let found: Option<String> = bound.select(identities::member_id).first(connection).optional()?;
@@ -223,18 +223,18 @@ pub fn identities_of(
         .load(connection)?)
 }
 
-/// Adds one, and counts its seat. An email that the teamspace has already is a unique violation.
+/// Adds a member, and counts the seat. An email that the teamspace already has is a unique violation.
 pub fn insert(connection: &mut AnyConnection, member: &Member) -> QueryResult<()> {
     teamspaces::change_seats(connection, &member.teamspace_id, seats_taken(None, member.status))?;
     diesel::insert_into(members::table).values(Row::from(member)).execute(connection)?;
     Ok(())
 }
 
-/// Adds one who is bound to a subject and takes a seat. False, and nothing is added, when no seat is free, when
-/// others are taken than were counted, or when somebody has the email or the subject already.
+/// Adds a member who is bound to a subject and takes a seat. False, and nothing is added, if no seat is free, if the
+/// number of taken seats is not the one counted, or if somebody already has the email or the subject.
 ///
-/// The teamspace is locked before the member, as everywhere. What was begun is taken back by statements, not by
-/// a savepoint: SQLite copies each page that changes within one, and it is seldom needed.
+/// The teamspace is locked before the member, as everywhere. Statements undo what was begun, not a savepoint: SQLite
+/// copies each page that changes inside one, and undoing is rarely needed.
 pub(super) fn provision(
     connection: &mut AnyConnection,
     member: &Member,
@@ -290,9 +290,9 @@ fn bind_unbound(connection: &mut AnyConnection, identity: &Identity) -> QueryRes
     Ok(Statement::<BindUnbound, 5>::new(values).run(connection)? == 1)
 }
 
-/// Replaces one's properties; the id stays, and its seat is taken or freed.
+/// Replaces a member's properties; the id stays, and the seat is taken or freed.
 pub fn update(connection: &mut AnyConnection, member: &Member) -> Result<(), StoreError> {
-    // First, so that the row is locked when its old status is read.
+    // This comes first, so that the row is locked when its old status is read.
     connection.lock_configuration()?;
     let Some(before) = find(connection, &member.teamspace_id, &member.id)? else { return Ok(()) };
     let seats = seats_taken(Some(before.status), member.status);
@@ -303,19 +303,19 @@ pub fn update(connection: &mut AnyConnection, member: &Member) -> Result<(), Sto
     Ok(())
 }
 
-/// Binds a subject to a member. A subject that is bound already is a unique violation.
+/// Binds a subject to a member. A subject that is already bound is a unique violation.
 pub fn bind(connection: &mut AnyConnection, identity: &Identity) -> QueryResult<()> {
     diesel::insert_into(identities::table).values(identity).execute(connection)?;
     Ok(())
 }
 
-/// Frees a member from every subject, so that the next one with the member's email can be bound.
+/// Unbinds every subject from a member, so that the next one with the member's email can be bound.
 pub fn unbind_all(connection: &mut AnyConnection, member_id: &str) -> QueryResult<usize> {
     diesel::delete(identities::table.filter(identities::member_id.eq(member_id))).execute(connection)
 }
 
-/// Makes an invited member active, or finds an active one so, whose sessions were not ended since; tells
-/// whether there was one.
+/// Makes an invited member active, or confirms an active one whose sessions were not ended since. Returns whether
+/// there was one.
 pub(super) fn accept(
     connection: &mut AnyConnection,
     member_id: &str,

@@ -1,5 +1,5 @@
-//! The database and the threads that use it: Diesel on embedded SQLite, with PostgreSQL as the
-//! second arm of [`connection::AnyConnection`].
+//! The database and the threads that use it: Diesel on embedded SQLite, or on PostgreSQL through
+//! [`connection::AnyConnection`].
 
 pub mod admin_events;
 pub mod admin_tokens;
@@ -70,11 +70,11 @@ use sign_ins::NewSignIn;
 pub use worker::CommitCounts;
 use worker::Workers;
 
-/// Most steps of the sweep in one go, and with it most used assertions that are looked at: a million.
+/// The most steps of one sweep, and so the most used assertions that one sweep reads: a million.
 const SWEEPS: usize = 1000;
 
-/// Characters in a row that is written to see whether it can be: a page of PostgreSQL has room for few such rows, so
-/// that the table must be able to grow.
+/// Characters in the row that is written to test writing. A PostgreSQL page holds only a few such rows, so the test
+/// shows whether the table can grow.
 const REHEARSED: usize = 1800;
 
 /// How a row that is taken back ends.
@@ -100,12 +100,12 @@ impl From<DieselError> for Rehearsal {
 pub struct Store {
     workers: Workers,
     failures: Arc<Failures>,
-    /// Behind which key the next sweep of used assertions begins.
+    /// The key after which the next sweep of used assertions begins.
     swept_to: Arc<Mutex<String>>,
 }
 
 impl Store {
-    /// Opens a database whose migrations are applied; a file that is not there is not made.
+    /// Opens a migrated database. A missing file is not created.
     pub fn open(url: &str, config: &Database) -> Result<Self, StoreError> {
         Self::open_migrated(url, config)?;
         Ok(Self { workers: Workers::start(url, config)?, failures: Arc::default(), swept_to: Arc::default() })
@@ -117,7 +117,7 @@ impl Store {
         Ok(diesel::Connection::transaction(&mut connection, state::mark_restored)?)
     }
 
-    /// A connection to a database whose migrations are applied.
+    /// Connects to a migrated database.
     fn open_migrated(url: &str, config: &Database) -> Result<AnyConnection, StoreError> {
         if let Some(path) = connection::missing(url) {
             return Err(StoreError::Missing(path.to_owned()));
@@ -131,7 +131,7 @@ impl Store {
         Self::in_time(url, config, opened)
     }
 
-    /// Does what needs the database at `url` for a moment; with an error where that does not answer at all.
+    /// Runs a short piece of work on the database at `url`. Returns an error if the database does not answer at all.
     pub fn in_time<T: Send + 'static>(
         url: &str,
         config: &Database,
@@ -140,7 +140,7 @@ impl Store {
         watchdog::in_time(3 * connection::patience(url, config), work)
     }
 
-    /// Applies pending migrations to the database at `url` and names them.
+    /// Applies pending migrations to the database at `url`, and returns their names.
     pub fn migrate(url: &str) -> Result<Vec<String>, StoreError> {
         let (place, config) = (url.to_owned(), Database::default());
         let settings = config.clone();
@@ -150,7 +150,7 @@ impl Store {
             let unknown = connection.unknown_migrations()?;
             if unknown.is_empty() { Ok(connection) } else { Err(StoreError::Ahead(unknown.join(", "))) }
         };
-        // A migration itself takes the time that it takes.
+        // A migration itself may take as long as it needs.
         Self::in_time(url, &config, opened)?.migrate()
     }
 
@@ -163,7 +163,7 @@ impl Store {
         self.workers.read(job).await
     }
 
-    /// Runs a read that may take long, such as a list: no sign-in waits behind it.
+    /// Runs a slow read, such as a list: no sign-in waits behind it.
     pub async fn list<T, F>(&self, job: F) -> Result<T, StoreError>
     where
         F: FnOnce(&mut AnyConnection) -> Result<T, StoreError> + Send + 'static,
@@ -182,8 +182,8 @@ impl Store {
         self.workers.write(job).await
     }
 
-    /// Writes a change of configuration in one transaction: nobody else changes it meanwhile, and no sign-in is written
-    /// that was decided under the old one.
+    /// Writes a change of configuration in one transaction. Nobody else changes it meanwhile, and no sign-in that was
+    /// decided under the old one is written.
     pub async fn configure<T, E, F>(&self, job: F) -> Result<T, E>
     where
         F: FnOnce(&mut AnyConnection) -> Result<T, E> + Send + 'static,
@@ -198,13 +198,13 @@ impl Store {
             .await
     }
 
-    /// Does what one request asks for: all its waits for the database together take no longer than one may.
+    /// Runs the work of one request: all its waits for the database together have one deadline.
     pub fn for_one_request<T>(&self, work: impl Future<Output = T>) -> impl Future<Output = T> {
         self.workers.for_one_request(work)
     }
 
-    /// Redeems an assertion, with its row in the decision log: everything or nothing.
-    /// The write begins at once, whether the answer is waited for or not.
+    /// Redeems an assertion together with its decision log row: both or neither. The write begins at once, even if
+    /// nobody waits for the answer.
     pub fn redeem(
         &self,
         redemption: Redemption,
@@ -232,8 +232,7 @@ impl Store {
         }
     }
 
-    /// Writes a row of the decision log as a refusal does, and takes it back: it tells whether a sign-in could be
-    /// written.
+    /// Writes a refusal's row to the decision log and rolls it back. This shows whether a sign-in could be written.
     pub async fn rehearse(&self, now: UnixSeconds) -> Result<(), StoreError> {
         let sign_in = NewSignIn { at: now, detail: "x".repeat(REHEARSED), ..NewSignIn::default() };
         let entry = Entry { redemption: None, sign_in: Arc::new(sign_in) };
@@ -253,15 +252,15 @@ impl Store {
         }
     }
 
-    /// Leaves everything in the database file, and nothing in SQLite's log; false when another process is in the way.
+    /// Moves everything from SQLite's log into the database file; false if another process is in the way.
     pub async fn settle(&self) -> Result<bool, StoreError> {
         self.workers.settle().await
     }
 
-    /// Leaves everything in the database file and closes the connections, as far as nobody else holds the store.
+    /// Moves everything into the database file and closes the connections, unless somebody else still holds the store.
     ///
     /// SQLite empties its log when the last connection closes, but not when the last two close at the same moment:
-    /// each then takes the other for a user of the database.
+    /// each then considers the other a user of the database.
     pub async fn close(self) {
         if let Err(error) = self.settle().await {
             tracing::warn!(%error, "the database file is not complete without -wal");
@@ -274,8 +273,8 @@ impl Store {
         &self.failures
     }
 
-    /// Where changes by other processes are heard of, by those who do not want to look all the time. Only
-    /// PostgreSQL tells.
+    /// Notifies of other processes' changes, so that nobody has to poll all the time. Only PostgreSQL sends
+    /// notifications.
     pub fn changes(url: &str, config: &Database) -> Result<Arc<Notify>, StoreError> {
         #[cfg(feature = "postgres")]
         if connection::DatabaseKind::of(url) == Some(connection::DatabaseKind::Postgres) {
@@ -285,17 +284,17 @@ impl Store {
         Ok(Arc::default())
     }
 
-    /// How often was committed so far, and how much.
+    /// The number of commits so far, and of the jobs in them.
     pub fn counts(&self) -> &CommitCounts {
         self.workers.counts()
     }
 
-    /// Forgets which bodies of decisions the database is believed to have.
+    /// Forgets which decision bodies are stored.
     pub fn forget_bodies(&self) {
         self.workers.bodies.forget();
     }
 
-    /// Deletes rows of a log that are older than a time and sealed, in steps between which others write.
+    /// Deletes rows of a log that are sealed and older than a time, in steps between which others write.
     pub async fn prune_log(
         &self,
         log: Log,
@@ -311,7 +310,7 @@ impl Store {
         }
     }
 
-    /// Deletes sessions of the console that have ended by themselves.
+    /// Deletes sessions of the console that have expired.
     pub async fn prune_console_sessions(
         &self,
         now: UnixSeconds,
@@ -320,12 +319,12 @@ impl Store {
         self.write(move |c| Ok(console_sessions::prune(c, now, unused_since).map(|_| ())?)).await
     }
 
-    /// Deletes what has expired, in steps between which others write.
+    /// Deletes expired rows, in steps between which others write.
     pub async fn prune(&self, now: UnixSeconds, sign_ins_before: UnixSeconds) -> Result<(), StoreError> {
         let bodies = Arc::clone(&self.workers.bodies);
         self.write(move |c| maintenance::tidy(c, &bodies, now, sign_ins_before)).await?;
         let (hour, month) = (sign_ins_before, month_of(sign_ins_before));
-        // Of one hour there may be more than a step takes, and the next turn comes in a minute.
+        // One hour may have more rows than a step deletes, and the next turn is a minute away.
         for _ in 0..SWEEPS {
             if self.write(move |c| sign_in_counts::prune(c, (hour, month))).await? == 0 {
                 break;
@@ -345,7 +344,7 @@ impl Store {
     }
 }
 
-/// Whether an insert met a row that holds its key already.
+/// Whether an insert failed because a row with its key exists.
 pub(crate) fn is_duplicate(error: &DieselError) -> bool {
     matches!(error, DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _))
 }

@@ -1,6 +1,6 @@
 //! Pages of lists.
 
-/// Most rows that a page of a list looks at where no index leads to those that are wanted.
+/// The most rows that a page of a list reads where no index leads to the wanted ones.
 pub const WINDOW: i64 = 10_000;
 
 /// A page of rows and where the next one begins.
@@ -13,7 +13,7 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
-    /// Makes a page of up to `limit + 1` rows: the row too many only tells that there is a next page.
+    /// Makes a page from up to `limit + 1` rows; the extra row only shows that there is a next page.
     pub fn of(mut items: Vec<T>, limit: i64, cursor: impl Fn(&T) -> String) -> Self {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let more = items.len() > limit;

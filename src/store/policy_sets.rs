@@ -1,4 +1,4 @@
-//! Policy sets that were in force, by the hash that sign-ins name.
+//! Policy sets that were in force, by the hash that sign-ins refer to.
 
 use diesel::prelude::*;
 
@@ -7,8 +7,8 @@ use super::schema::policy_sets;
 use super::{AnyConnection, StoreError};
 use crate::clock::UnixSeconds;
 
-/// How much longer than its sign-ins a set is kept, in seconds: `last_in_force_at` is brought up to date each
-/// minute only, and a request that began under the set may end after it.
+/// How much longer than its sign-ins a set is kept, in seconds: `last_in_force_at` is updated only each minute, and a
+/// request that began under the set may end later.
 const MARGIN: i64 = 300;
 
 /// A set and when it was in force; `content` is what `PolicySource::from_content` reads.
@@ -54,7 +54,7 @@ pub fn keep(connection: &mut AnyConnection, hash: &str, content: &str, now: Unix
     Ok(())
 }
 
-/// The set with this hash, or the only one whose hash begins so.
+/// The set with this hash, or the only one whose hash begins with the text.
 pub fn find(connection: &mut AnyConnection, prefix: &str) -> Result<Option<PastSet>, StoreError> {
     let hashes: Vec<String> = policy_sets::table.select(policy_sets::hash).load(connection)?;
     let mut matching = hashes.iter().filter(|hash| !prefix.is_empty() && hash.starts_with(prefix));
@@ -66,7 +66,7 @@ pub fn find(connection: &mut AnyConnection, prefix: &str) -> Result<Option<PastS
     Ok(found.optional()?)
 }
 
-/// All of them without their texts, the latest first.
+/// All sets without their texts, latest first.
 pub fn list(connection: &mut AnyConnection) -> Result<Vec<PastSetTimes>, StoreError> {
     Ok(policy_sets::table
         .select(PastSetTimes::as_select())
@@ -74,7 +74,7 @@ pub fn list(connection: &mut AnyConnection) -> Result<Vec<PastSetTimes>, StoreEr
         .load(connection)?)
 }
 
-/// Deletes the sets whose sign-ins are gone as well.
+/// Deletes the sets whose sign-ins have been deleted.
 pub(super) fn prune(connection: &mut AnyConnection, sign_ins_before: UnixSeconds) -> QueryResult<usize> {
     let old = policy_sets::last_in_force_at.lt(sign_ins_before - MARGIN);
     diesel::delete(policy_sets::table.filter(old)).execute(connection)

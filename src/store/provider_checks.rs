@@ -1,4 +1,4 @@
-//! The last checks of identity providers, for the people who look at them.
+//! The last checks of identity providers, for people.
 
 use diesel::prelude::*;
 
@@ -6,7 +6,7 @@ use super::schema::{identity_providers, provider_checks};
 use super::{AnyConnection, StoreError};
 use crate::clock::UnixSeconds;
 
-/// How an identity provider was found when it was last checked.
+/// The results of the last check of an identity provider.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = provider_checks)]
 pub struct ProviderChecks {
@@ -18,7 +18,7 @@ pub struct ProviderChecks {
     pub steps: String,
 }
 
-/// Keeps the checks of a provider in place of those before; of one that is gone, nothing.
+/// Stores a provider's checks in place of earlier ones; nothing for a provider that is gone.
 pub fn put(connection: &mut AnyConnection, checks: &ProviderChecks) -> QueryResult<()> {
     let own = provider_checks::table.find(&checks.provider_id);
     if diesel::update(own).set(checks).execute(connection)? == 1 {

@@ -21,11 +21,11 @@ pub struct Replica {
     pub policy_set: String,
     /// The time of its start.
     pub started_at: UnixSeconds,
-    /// When it last said that it runs, by the database's clock, if it has one.
+    /// When it last announced itself, by the database's clock if it has one.
     pub seen_at: UnixSeconds,
 }
 
-/// How long a process that says nothing is taken for one that runs, in seconds.
+/// How long a silent process counts as running, in seconds.
 const ALIVE: i64 = 15;
 /// After how long it is forgotten.
 pub const FORGOTTEN_AFTER: i64 = 20 * ALIVE;
@@ -34,11 +34,11 @@ pub const FORGOTTEN_AFTER: i64 = 20 * ALIVE;
 pub struct Heartbeat {
     /// The other processes that run.
     pub others: Vec<Replica>,
-    /// When this process had said last that it runs; none when the database knows nothing of it.
+    /// When this process last announced itself; none if the database does not know it.
     pub own_before: Option<UnixSeconds>,
 }
 
-/// Says that this process runs, and tells who else does.
+/// Announces this process, and returns the others that run.
 pub fn heartbeat(connection: &mut AnyConnection, own: &Replica) -> Result<Heartbeat, StoreError> {
     let row = replicas::table.find(&own.id);
     let own_before = row.select(replicas::seen_at).first(connection).optional()?;
@@ -57,7 +57,7 @@ pub fn heartbeat(connection: &mut AnyConnection, own: &Replica) -> Result<Heartb
     Ok(Heartbeat { others, own_before })
 }
 
-/// The processes that serve this database, as far as they have said so.
+/// The processes that serve this database, by their announcements.
 pub(super) fn running(connection: &mut AnyConnection, now: UnixSeconds) -> QueryResult<Vec<Replica>> {
     let now = connection.time()?.unwrap_or(now);
     let alive = replicas::table.filter(replicas::seen_at.gt(now - ALIVE)).order(replicas::name.asc());

@@ -62,7 +62,7 @@ pub fn all(connection: &mut AnyConnection) -> Result<Vec<Resource>, StoreError> 
     rows.into_iter().map(Resource::try_from).collect()
 }
 
-/// Adds one. An identifier that is taken is a unique violation.
+/// Adds a resource. A taken identifier is a unique violation.
 pub fn insert(connection: &mut AnyConnection, resource: &Resource) -> Result<(), StoreError> {
     diesel::insert_into(resources::table).values(Row::try_from(resource)?).execute(connection)?;
     Ok(())
@@ -76,12 +76,12 @@ pub fn update(connection: &mut AnyConnection, resource: &Resource) -> Result<(),
     Ok(())
 }
 
-/// Removes one; tokens issued for it live until they expire.
+/// Removes a resource; tokens issued for it remain valid until they expire.
 pub fn delete(connection: &mut AnyConnection, id: &str) -> QueryResult<usize> {
     diesel::delete(resources::table.filter(resources::id.eq(id))).execute(connection)
 }
 
-/// Puts a teamspace's new slug, or nothing, in the place of the one that it is offered resources under.
+/// Replaces or removes a teamspace's slug in the lists of teamspaces that resources are offered to.
 pub fn replace_teamspace(
     connection: &mut AnyConnection,
     slug: &str,

@@ -1,6 +1,7 @@
 //! Rows with the same fields as a type of the model.
 
-/// Defines such a row with both conversions. Types whose rows differ, as by a list in another table, convert by hand.
+/// Defines such a row with both conversions. Types whose rows differ, for example by a list in another table, convert
+/// by hand.
 macro_rules! row {
     ($(#[$meta:meta])* $row:ident: $model:ident { $($field:ident: $type:ty),+ $(,)? }) => {
         $(#[$meta])*

@@ -15,7 +15,7 @@ pub struct SetupToken {
     pub expires_at: UnixSeconds,
 }
 
-/// Adds one. Those of before that cannot be used any more are deleted.
+/// Adds a set-up token, and deletes older ones that can no longer be used.
 pub fn insert(connection: &mut AnyConnection, token: &SetupToken) -> QueryResult<()> {
     let spent = tokens::used_at.is_not_null().or(tokens::expires_at.le(token.created_at));
     diesel::delete(tokens::table.filter(spent)).execute(connection)?;
@@ -23,7 +23,7 @@ pub fn insert(connection: &mut AnyConnection, token: &SetupToken) -> QueryResult
     Ok(())
 }
 
-/// Uses one up; tells whether it was good. Of several who try at once one succeeds.
+/// Uses up a set-up token, and returns whether it was good. Of several attempts at once, one succeeds.
 pub fn redeem(connection: &mut AnyConnection, digest: &str, now: UnixSeconds) -> QueryResult<bool> {
     let live = tokens::table
         .filter(tokens::digest.eq(digest))

@@ -60,7 +60,7 @@ pub struct ShadowDifference {
     pub facts: String,
 }
 
-/// How often a shadow set was asked what another set had decided.
+/// The counts of a shadow set's answers to the decisions of another set.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = shadow_runs)]
 pub struct Run {
@@ -76,11 +76,11 @@ pub struct Run {
     pub evaluated: i64,
     /// Decisions that the two sets made differently.
     pub different: i64,
-    /// Differences of which nothing was written down.
+    /// Differences that were not recorded.
     pub dropped: i64,
 }
 
-/// Writes differences down and adds to the runs' counts.
+/// Records differences, and adds to the runs' counts.
 pub fn record(
     connection: &mut AnyConnection,
     differences: &[NewShadowDifference],
@@ -109,7 +109,7 @@ fn add(connection: &mut AnyConnection, run: &Run) -> QueryResult<()> {
     Ok(())
 }
 
-/// Ids rise and are never used again, so the newest one tells which are too old.
+/// Ids rise and are never reused, so the newest one shows which are too old.
 fn cap(connection: &mut AnyConnection) -> QueryResult<()> {
     let newest: Option<i64> =
         shadow_differences::table.select(diesel::dsl::max(shadow_differences::id)).first(connection)?;
@@ -140,7 +140,7 @@ pub fn differences(
     Ok(query.select(ShadowDifference::as_select()).order(shadow_differences::id.desc()).load(connection)?)
 }
 
-/// Forgets everything about a shadow set; says how many differences that were.
+/// Deletes everything about a shadow set; returns the number of deleted differences.
 pub fn clear(connection: &mut AnyConnection, shadow_set: &str) -> QueryResult<usize> {
     diesel::delete(shadow_runs::table.filter(shadow_runs::shadow_set.eq(shadow_set))).execute(connection)?;
     diesel::delete(shadow_differences::table.filter(shadow_differences::shadow_set.eq(shadow_set)))

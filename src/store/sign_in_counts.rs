@@ -1,5 +1,5 @@
-//! Counts of the decision log: they are kept, so that nobody has to count its rows. A reader of the log adds to them
-//! batch by batch; the position that it moves in the same transaction makes sure that each row is counted once.
+//! Counts of the decision log, stored so that nobody has to count its rows. A reader of the log adds to them batch by
+//! batch. It moves its position in the same transaction, so each row is counted once.
 
 use std::collections::HashMap;
 
@@ -16,14 +16,14 @@ use super::statement::{ConstSql, Statement};
 use super::{AnyConnection, StoreError};
 use crate::clock::UnixSeconds;
 
-/// The counter's name among the readers of the log. No log stream can have it, since it has spaces.
+/// The counter's name among the readers of the log. It has spaces, so no log stream can have it.
 pub const READER: &str = "sign-in counts";
-/// In the place of a teamspace's id: all requests together.
+/// Replaces a teamspace's id: all requests together.
 pub const EVERYWHERE: &str = "*";
 /// Most rows that one step of pruning deletes.
 const STEP: i64 = 250;
 
-/// The part of a row of the decision log that is counted.
+/// The part of a decision log row that is counted.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = sign_ins)]
 pub struct Line {
@@ -51,11 +51,11 @@ pub struct Line {
     pub identity_provider_id: String,
 }
 
-/// How many requests of one hour had the same outcome.
+/// The number of requests in one hour with the same outcome.
 #[derive(Debug, Clone, PartialEq, Eq, Insertable, Queryable, Selectable)]
 #[diesel(table_name = sign_in_counts)]
 pub struct HourCount {
-    /// Empty for requests that led to none; [`EVERYWHERE`] for all.
+    /// Empty for requests that led to no teamspace; [`EVERYWHERE`] for all.
     pub teamspace_id: String,
     /// When the hour begins.
     pub hour: UnixSeconds,
@@ -65,7 +65,7 @@ pub struct HourCount {
     pub number: i64,
 }
 
-/// How many tokens a client got for a member in a month.
+/// The number of tokens that a client got for a member in a month.
 #[derive(Debug, Clone, PartialEq, Eq, Insertable, Queryable, Selectable)]
 #[diesel(table_name = member_exchanges)]
 pub struct MemberExchanges {
@@ -95,7 +95,7 @@ pub struct LastAssertion {
     pub granted_at: Option<UnixSeconds>,
 }
 
-/// How often a policy determined an answer in a day.
+/// How often a policy determined an answer on a day.
 #[derive(Debug, Clone, PartialEq, Eq, Insertable, Queryable, Selectable)]
 #[diesel(table_name = policy_counts)]
 pub struct PolicyCount {
@@ -122,7 +122,7 @@ pub struct Counts {
     pub policies: Vec<PolicyCount>,
 }
 
-/// The rows after an id and up to another one, `limit` at the most.
+/// Reads the rows after an id and up to another one, at most `limit`.
 pub fn lines(
     connection: &mut AnyConnection,
     (after, to): (i64, i64),
@@ -132,7 +132,7 @@ pub fn lines(
     Ok(rows.order(sign_ins::id.asc()).limit(limit).select(Line::as_select()).load(connection)?)
 }
 
-/// The decisions of bodies, as JSON, by their keys.
+/// The decisions of stored bodies, as JSON, by the bodies' keys.
 pub fn decisions(
     connection: &mut AnyConnection,
     keys: Vec<&str>,
@@ -141,8 +141,8 @@ pub fn decisions(
     Ok(found.into_iter().map(|(key, body)| (key, body.into_decisions())).collect())
 }
 
-/// Adds what the rows after `from` and up to `to` came to, and moves the reader's position. False, and nothing is
-/// written, when another process has counted them.
+/// Adds the counts of the rows after `from` and up to `to`, and moves the reader's position. False, and nothing is
+/// written, if another process has counted them.
 pub fn add(
     connection: &mut AnyConnection,
     (from, to): (i64, i64),
@@ -192,7 +192,7 @@ fn add_policy(connection: &mut AnyConnection, row: &PolicyCount) -> QueryResult<
     Ok(())
 }
 
-/// Without a grant among the rows, the last one that is known stays.
+/// Without a grant among the rows, the last known grant stays.
 fn put_provider(connection: &mut AnyConnection, row: &LastAssertion) -> QueryResult<()> {
     use last_assertions::{at, granted_at, identity_provider_id, reason, request_id};
     on_either!(connection, |c| diesel::insert_into(last_assertions::table)
@@ -208,8 +208,8 @@ fn put_provider(connection: &mut AnyConnection, row: &LastAssertion) -> QueryRes
     Ok(())
 }
 
-/// A teamspace's counts by hour, from one time to before another; those of [`EVERYWHERE`], or of requests that led to
-/// no teamspace (an empty id), are found the same way.
+/// A teamspace's counts by hour, from one time to before another. The counts of [`EVERYWHERE`], or of requests that
+/// led to no teamspace (an empty id), are found the same way.
 pub fn of_teamspace(
     connection: &mut AnyConnection,
     teamspace_id: &str,
@@ -223,7 +223,7 @@ pub fn of_teamspace(
     Ok(rows.order(order).select(HourCount::as_select()).load(connection)?)
 }
 
-/// How many requests of one day had the same outcome.
+/// The number of requests on one day with the same outcome.
 #[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
 pub struct DayCount {
     /// When the day begins, in UTC.
@@ -253,7 +253,7 @@ pub fn by_day(
     Ok(Statement::<ByDay, 2>::new([teamspace_id.into(), since.into()]).all(connection)?)
 }
 
-/// What clients got for some members in a month.
+/// The tokens that clients got for some members in a month.
 pub fn of_members(
     connection: &mut AnyConnection,
     month: i64,
@@ -284,13 +284,14 @@ pub fn of_policies(
     Ok(rows.order(order).select(PolicyCount::as_select()).load(connection)?)
 }
 
-/// Forgets an identity provider that is removed.
+/// Deletes the counts of a removed identity provider.
 pub(super) fn forget_provider(connection: &mut AnyConnection, id: &str) -> QueryResult<()> {
     diesel::delete(last_assertions::table.find(id)).execute(connection)?;
     Ok(())
 }
 
-/// Forgets the identity providers of a teamspace that is removed. Its counts go with the log's rows of their time.
+/// Deletes the last assertions of a removed teamspace's identity providers. Its counts are deleted along with the log
+/// rows of their time.
 pub(super) fn forget_teamspace(connection: &mut AnyConnection, id: &str) -> QueryResult<()> {
     let own = identity_providers::table.filter(identity_providers::teamspace_id.eq(id));
     let own: Vec<String> = own.select(identity_providers::id).load(connection)?;
@@ -299,7 +300,7 @@ pub(super) fn forget_teamspace(connection: &mut AnyConnection, id: &str) -> Quer
     Ok(())
 }
 
-/// Deletes some of the counts of before a time; tells how many at the most of one kind.
+/// Deletes some of the counts before a time; returns the most that were deleted of one kind.
 pub(super) fn prune(
     connection: &mut AnyConnection,
     (hour, month): (UnixSeconds, i64),

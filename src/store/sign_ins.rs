@@ -1,4 +1,4 @@
-//! The decision log: what came of every request at the token endpoint, and why.
+//! The decision log: the outcome of every request at the token endpoint, and the reason.
 
 use std::sync::Arc;
 
@@ -11,15 +11,16 @@ use crate::clock::UnixSeconds;
 use crate::model::decision_body::DecisionBody;
 use crate::request_id;
 
-/// Rows that one page looks at for a request's id.
+/// The rows that one page reads in search of a request's id.
 const SEARCHED: i64 = 100_000;
-/// How much earlier than its request a row near it may say that it began, in seconds: a request takes 30 s at the most,
-/// and replicas' clocks may differ by a minute.
+/// How much earlier than its request a nearby row may say that it began, in seconds: a request takes at most 30 s, and
+/// replicas' clocks may differ by a minute.
 const EARLIER: i64 = 90;
-/// How much later than its request's time a row may be written, in seconds: those that count refusals wait for a minute.
+/// How much later than its request's time a row may be written, in seconds: rows that count refusals wait for a
+/// minute.
 const LATER: i64 = 300;
 
-/// A row to be written; texts that are not known are empty. It holds no secret and no token.
+/// A row to be written; unknown texts are empty. It holds no secret and no token.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NewSignIn {
     /// The time of the request, in seconds since 1970.
@@ -55,7 +56,7 @@ pub struct NewSignIn {
     /// Each policy decision with its policies and reasons, and the facts that were decided on, so that other policies
     /// can be asked about them; none when the request was refused before.
     pub body: Option<Arc<DecisionBody>>,
-    /// JSON: the facts that the body lacks, since they are this person's or this moment's.
+    /// JSON: the facts of this person or this moment, which the body lacks.
     pub facts: String,
     /// Hash of the policy set that decided.
     pub policy_set: String,
@@ -111,7 +112,7 @@ pub struct SignIn {
     pub token_id: String,
     /// JSON: the facts that the policies decided on.
     pub facts: String,
-    /// The key of its [`DecisionBody`]; empty when the row holds all of it.
+    /// The key of its [`DecisionBody`]; empty if the row is complete by itself.
     pub(super) grounds: String,
     /// How many more refusals the row stands for, beside its own.
     pub repeated: i64,
@@ -142,9 +143,9 @@ pub struct Filter {
     pub from: Option<UnixSeconds>,
     /// Requests that began before this time.
     pub to: Option<UnixSeconds>,
-    /// Most rows that a page looks at where no index leads to them; [`WINDOW`] when it is not said.
+    /// The most rows that a page reads where no index helps; [`WINDOW`] by default.
     pub window: Option<i64>,
-    /// Where the page begins, as the one before has told.
+    /// Where the page begins, as given by the page before.
     pub cursor: Option<i64>,
 }
 
@@ -198,7 +199,7 @@ impl Filter {
         }
     }
 
-    /// Whether rows that no filter lets through may lie between those that are wanted.
+    /// Whether unwanted rows may lie between the wanted ones.
     fn needs_looking(&self) -> bool {
         let texts = [
             &self.outcome,
@@ -212,7 +213,7 @@ impl Filter {
         texts.iter().any(|text| text.is_some()) || self.from.is_some() || self.to.is_some()
     }
 
-    /// The ids between which rows of the wanted time are: from the first, and before the second.
+    /// The range of ids for the wanted times: from the first, and before the second.
     fn ids_of_time(&self, connection: &mut AnyConnection) -> Result<(i64, i64), StoreError> {
         let first = match self.from {
             Some(from) => first_since(connection, from.saturating_sub(EARLIER))?,
@@ -226,8 +227,8 @@ impl Filter {
     }
 }
 
-/// A page of rows, newest first. Where no index leads to them, a page looks at [`Filter::window`] rows at the most: it
-/// may be short or empty though there is a next one.
+/// Lists a page of rows, newest first. Where no index helps, a page reads at most [`Filter::window`] rows: it may be
+/// short or empty although there is a next one.
 pub fn list(connection: &mut AnyConnection, filter: &Filter, limit: i64) -> Result<Page<SignIn>, StoreError> {
     if let Some(began_at) = filter.request_id.as_deref().and_then(request_id::began_at) {
         return search(connection, filter, began_at);
@@ -250,7 +251,7 @@ pub fn list(connection: &mut AnyConnection, filter: &Filter, limit: i64) -> Resu
     Ok(page)
 }
 
-/// The last row that a page may look at; none when there are fewer.
+/// The last row that a page may read; none if there are fewer.
 fn end_of_window(
     connection: &mut AnyConnection,
     filter: &Filter,
@@ -261,7 +262,7 @@ fn end_of_window(
     Ok(rows.select(sign_ins::id).offset(last).first(connection).optional()?)
 }
 
-/// The row of a request, looked for where rows of its time are, oldest first.
+/// The row of a request, searched among the rows of its time, oldest first.
 fn search(
     connection: &mut AnyConnection,
     filter: &Filter,
@@ -283,8 +284,8 @@ fn search(
     Ok(Page { items, next_cursor: next.map(|(id, _)| id.to_string()) })
 }
 
-/// The first id whose row's time is not before `at`; the one after the last row when there is none. Times rise with ids, nearly: a row has the time at which its request
-/// began, and its id from when that ended.
+/// The first id whose row is not older than `at`; the id after the last row if there is none. Times rise with ids,
+/// nearly: a row has the time at which its request began, and its id from when the request ended.
 fn first_since(connection: &mut AnyConnection, at: UnixSeconds) -> Result<i64, StoreError> {
     let Some((mut low, _)) = place(connection, i64::MIN)? else { return Ok(0) };
     let newest: Option<i64> = sign_ins::table.select(diesel::dsl::max(sign_ins::id)).first(connection)?;
@@ -305,7 +306,7 @@ fn place(connection: &mut AnyConnection, from: i64) -> Result<Option<(i64, UnixS
     Ok(rows.select((sign_ins::id, sign_ins::at)).first(connection).optional()?)
 }
 
-/// A row by its id, or by the id of its request.
+/// Finds a row by its id, or by the id of its request.
 pub fn find(connection: &mut AnyConnection, key: &str) -> Result<Option<SignIn>, StoreError> {
     if let Ok(id) = key.parse::<i64>() {
         let row = sign_ins::table.select(SignIn::as_select()).filter(sign_ins::id.eq(id)).first(connection);
@@ -324,7 +325,7 @@ pub fn find(connection: &mut AnyConnection, key: &str) -> Result<Option<SignIn>,
     }
 }
 
-/// Gives rows of the log back what they have in common with others.
+/// Restores the parts that log rows share with others.
 pub(super) fn complete(connection: &mut AnyConnection, rows: &mut [SignIn]) -> Result<(), StoreError> {
     let mut named: Vec<&str> =
         rows.iter().map(|row| row.grounds.as_str()).filter(|key| !key.is_empty()).collect();

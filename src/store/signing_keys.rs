@@ -16,7 +16,7 @@ pub struct StoredKey {
     pub kid: String,
     /// The JWS algorithm (RFC 7518 §3.1): `ES256`, `EdDSA` or `RS256`.
     pub alg: String,
-    /// PKCS#8, base64url, encrypted when a key for that is configured.
+    /// PKCS#8, base64url, encrypted if a key for that is configured.
     pub private_key: String,
     /// Whether `private_key` is encrypted with `keys.encryption_key`.
     pub encrypted: bool,
@@ -24,7 +24,7 @@ pub struct StoredKey {
     pub public_jwk: String,
     /// The time at which it was made.
     pub created_at: UnixSeconds,
-    /// It is published before it signs, so that verifiers with a cached key set know it by then.
+    /// The key is published before it signs, so that verifiers with a cached key set know it by then.
     pub signs_from: UnixSeconds,
 }
 
@@ -44,7 +44,7 @@ pub fn all(connection: &mut AnyConnection) -> Result<Vec<StoredKey>, StoreError>
 
 /// Adds a key, for every process on this database.
 pub fn add(connection: &mut AnyConnection, key: &StoredKey) -> Result<(), StoreError> {
-    // Whether there is a key already is asked and answered by one process at a time.
+    // This comes first, so that only one process at a time finds out whether there is a key.
     changes::note(connection, &Changed::SigningKeys, key.created_at)?;
     diesel::insert_into(signing_keys::table).values(key).execute(connection)?;
     Ok(())

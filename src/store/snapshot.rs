@@ -1,7 +1,7 @@
 //! The whole configuration in memory: an exchange reads no configuration from the database.
 //!
-//! The collections share what they have in common with the snapshot before: taking over one change costs as
-//! much with a hundred thousand teamspaces as with ten.
+//! The collections share their unchanged parts with the snapshot before: one change costs as much with a hundred
+//! thousand teamspaces as with ten.
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;
@@ -29,7 +29,7 @@ trait Key<T> {
     fn of(thing: &T) -> &str;
 }
 
-/// A thing found by one of its own texts, which is then not kept twice.
+/// An object that is found by one of its own texts, which is not stored twice.
 struct By<K, T>(Arc<T>, PhantomData<K>);
 
 impl<K: Key<T>, T> By<K, T> {
@@ -143,7 +143,7 @@ impl Snapshot {
         Ok(new)
     }
 
-    /// In portions: what is read beside what is kept would otherwise be as much again, and leave holes.
+    /// They are read in portions: otherwise the rows would take as much memory again, and leave holes.
     fn load_teamspaces(&mut self, connection: &mut AnyConnection) -> Result<(), StoreError> {
         let mut last = String::new();
         loop {
@@ -203,7 +203,7 @@ impl Snapshot {
         }
     }
 
-    /// All of them: there are few, and one that has got another identifier would have to be looked for.
+    /// All of them are read: there are few, and one with a new identifier would be hard to find.
     fn load_resources(&mut self, connection: &mut AnyConnection) -> Result<(), StoreError> {
         let resources: Vec<_> = resources::all(connection)?.into_iter().map(Arc::new).collect();
         self.resources = resources.iter().map(By::new).collect();

@@ -15,8 +15,8 @@ use crate::random::{NoEntropy, number};
 pub struct Generation {
     /// Raised by every change.
     pub number: i64,
-    /// Random. After a failover that lost changes, or with a restored backup, the same number comes again with
-    /// another tag.
+    /// Random. After a failover that lost changes, or with a restored backup, the same number comes back with another
+    /// tag.
     pub tag: i64,
 }
 
@@ -27,7 +27,7 @@ impl Generation {
     }
 }
 
-/// Stands in `issued_from` of a restored database that was not served yet.
+/// The value of `issued_from` in a restored database that has not been served yet.
 const RESTORED: UnixSeconds = UnixSeconds::MAX;
 
 /// The row.
@@ -37,7 +37,7 @@ pub struct State {
     pub generation: Generation,
     /// Used assertions that expire before this may have been deleted.
     sweep_horizon: UnixSeconds,
-    /// Assertions that were issued before this may have been used without this database knowing.
+    /// Assertions issued before this may have been used without this database knowing.
     issued_from: UnixSeconds,
 }
 
@@ -60,7 +60,7 @@ impl ConstSql for Read {
 }
 
 impl State {
-    /// Reads it. In a transaction of the ledger it stays as it is until that ends.
+    /// Reads the row. In a ledger transaction it does not change until the end.
     pub fn read(connection: &mut AnyConnection) -> Result<Self, StoreError> {
         let row: Option<Row> = Statement::<Read, 0>::new([]).find(connection)?;
         let row = row.ok_or_else(|| StoreError::Damaged("`generation` has no row".to_owned()))?;
@@ -71,7 +71,7 @@ impl State {
         })
     }
 
-    /// Why an assertion of these times is refused: it may have been used without a trace.
+    /// Why an assertion with these times is refused: it may have been used without a trace.
     pub(super) fn conflict(&self, issued_at: UnixSeconds, expires_at: UnixSeconds) -> Option<Conflict> {
         if expires_at < self.sweep_horizon {
             return Some(Conflict::ExpiresTooEarly { horizon: self.sweep_horizon });
@@ -82,14 +82,14 @@ impl State {
         }
     }
 
-    /// Whether it is a restored database that was not served yet.
+    /// Whether it is a restored database that has not been served yet.
     pub fn is_restored(&self) -> bool {
         self.issued_from == RESTORED
     }
 }
 
-/// Notes that used assertions which expire before a time may be deleted. It comes before they are, and waits
-/// for every transaction of the ledger that has read the old horizon.
+/// Notes that used assertions which expire before a time may be deleted. This happens before they are, and waits for
+/// every ledger transaction that has read the old horizon.
 pub(super) fn raise_horizon(connection: &mut AnyConnection, horizon: UnixSeconds) -> Result<(), StoreError> {
     if State::read(connection)?.sweep_horizon >= horizon {
         return Ok(());
@@ -100,8 +100,8 @@ pub(super) fn raise_horizon(connection: &mut AnyConnection, horizon: UnixSeconds
     Ok(())
 }
 
-/// Marks the database as a copy that does not know what was used since it was made. No assertion is redeemed with it
-/// before [`serve_from`].
+/// Marks the database as a copy that does not know about later uses. No assertion is redeemed with it before
+/// [`serve_from`].
 pub fn mark_restored(connection: &mut AnyConnection) -> QueryResult<()> {
     connection.lock_configuration()?;
     let row = generation::table.filter(generation::id.eq(1));
@@ -109,8 +109,8 @@ pub fn mark_restored(connection: &mut AnyConnection) -> QueryResult<()> {
     Ok(())
 }
 
-/// Begins to serve a restored database: assertions that were issued before a time stay refused. Tells whether it was
-/// one; of several processes that begin at once the first decides.
+/// Begins to serve a restored database: assertions issued before a time stay refused. Returns whether it was a
+/// restored one; of several processes that begin at once, the first decides.
 pub fn serve_from(connection: &mut AnyConnection, from: UnixSeconds) -> QueryResult<bool> {
     connection.lock_configuration()?;
     let restored =

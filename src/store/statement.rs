@@ -1,6 +1,6 @@
-//! Statements of constant text, which are prepared once for each connection. Diesel's own UPDATE is prepared each
-//! time that it runs, which costs more than running it; and over [`AnyConnection`] it makes the text of each of its
-//! statements anew to find the prepared one.
+//! Statements with constant text, which are prepared once for each connection. Diesel's own UPDATE is prepared each
+//! time it runs, which costs more than running it. Over [`AnyConnection`], Diesel also builds each statement's text
+//! again just to find the prepared one.
 
 use std::marker::PhantomData;
 
@@ -17,7 +17,7 @@ use diesel::sqlite::Sqlite;
 use super::AnyConnection;
 use super::connection::on_either;
 
-/// A text with a `?` for each value, and no other.
+/// A text with a `?` for each value, and no other `?`.
 pub(super) trait ConstSql: 'static {
     const TEXT: &'static str;
 }
@@ -90,7 +90,7 @@ where
     }
 }
 
-// The text depends on the kind of statement alone.
+// The text depends only on the kind of statement.
 impl<F: ConstSql, const N: usize> QueryId for Statement<'_, F, N> {
     type QueryId = Statement<'static, F, N>;
     const HAS_STATIC_QUERY_ID: bool = true;

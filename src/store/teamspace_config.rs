@@ -1,11 +1,11 @@
-//! Teamspaces with the identity providers that they believe, and which of those an assertion leads to.
+//! Teamspaces with the identity providers that they trust, and the choice of provider for an assertion.
 
 use std::sync::Arc;
 
 use crate::model::identity_provider::IdentityProvider;
 use crate::model::teamspace::Teamspace;
 
-/// A teamspace with the identity providers that it believes, the oldest first.
+/// A teamspace with the identity providers that it trusts, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TeamspaceConfig {
     /// The teamspace's own row.
@@ -21,7 +21,7 @@ impl TeamspaceConfig {
     }
 }
 
-/// An identity provider with the teamspace that believes it.
+/// An identity provider with the teamspace that trusts it.
 #[derive(Debug, Clone)]
 pub struct TrustedProvider {
     /// The teamspace with all its providers.
@@ -64,7 +64,7 @@ impl IssuerProviders {
         self.0.retain(|trusted| trusted.provider.id != provider_id);
     }
 
-    /// The teamspace that all of them belong to; none when several teamspaces share the issuer.
+    /// The teamspace that all of them belong to; none if several teamspaces share the issuer.
     pub fn only_teamspace(&self) -> Option<&Arc<TeamspaceConfig>> {
         let first = self.0.first()?;
         let is_same = |other: &TrustedProvider| other.teamspace_id() == first.teamspace_id();
@@ -81,11 +81,11 @@ impl IssuerProviders {
         self.0.iter().filter(|trusted| trusted.provider.enabled)
     }
 
-    /// The one that an assertion of this issuer leads to, by its `tenant` and `aud_tenant`
+    /// Chooses the provider for an assertion of this issuer, by its `tenant` and `aud_tenant`
     /// (draft-ietf-oauth-identity-assertion-authz-grant §6.1, §6.3).
     ///
-    /// A provider that pins a tenant takes its assertions and no others; one without takes those whose tenant nobody
-    /// pins. Where several teamspaces share the issuer, a tenant that nobody pins could be anybody's: then the
+    /// A provider that pins a tenant takes only that tenant's assertions; one without a tenant takes those whose
+    /// tenant nobody pins. If several teamspaces share the issuer, an unpinned tenant could be anybody's: then the
     /// assertion must name the teamspace.
     pub fn select(&self, tenant: Option<&str>, aud_tenant: Option<&str>) -> Option<&TrustedProvider> {
         let pinned = tenant.and_then(|tenant| self.with_tenant(Some(tenant)));

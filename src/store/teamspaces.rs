@@ -1,4 +1,4 @@
-//! Teamspaces, the customers: a plan, a member limit and the email domains that are theirs.
+//! Teamspaces, the customers: each with a plan, a member limit and its own email domains.
 
 use std::collections::HashMap;
 
@@ -75,7 +75,7 @@ pub fn after_slug(
     Ok(rows.into_iter().map(with_domains).collect())
 }
 
-/// Adds one. A slug or domain that is taken is a unique violation.
+/// Adds a teamspace. A taken slug or domain is a unique violation.
 pub fn insert(connection: &mut AnyConnection, teamspace: &Teamspace) -> QueryResult<()> {
     diesel::insert_into(teamspaces::table).values(Row::from(teamspace)).execute(connection)?;
     insert_domains(connection, teamspace)
@@ -91,7 +91,7 @@ pub fn update(connection: &mut AnyConnection, teamspace: &Teamspace) -> QueryRes
     insert_domains(connection, teamspace)
 }
 
-/// Removes one with its members and identity provider; its decision log stays.
+/// Removes a teamspace with its members and identity providers; its decision log stays.
 pub fn delete(connection: &mut AnyConnection, id: &str) -> QueryResult<usize> {
     sign_in_counts::forget_teamspace(connection, id)?;
     diesel::delete(teamspaces::table.filter(teamspaces::id.eq(id))).execute(connection)
@@ -115,7 +115,7 @@ struct Seats {
     seats_used: i64,
 }
 
-/// [`is_seat_free`](crate::model::seats::is_seat_free), asked and answered by the database.
+/// The SQL form of [`is_seat_free`](crate::model::seats::is_seat_free).
 macro_rules! is_seat_free {
     () => {
         "(member_limit IS NULL OR member_limit > seats_used)"
@@ -138,8 +138,8 @@ impl ConstSql for TakeNextSeat {
     );
 }
 
-/// Takes a seat if one is free, and if so many are taken as were counted, where that matters; tells whether it was.
-/// Of several who try at once no more come in than fit.
+/// Takes a seat if one is free and, where it matters, if as many are taken as were counted. Returns whether it did.
+/// Several attempts at once never take more seats than there are.
 pub(super) fn take_seat(connection: &mut AnyConnection, id: &str, counted: Option<i64>) -> QueryResult<bool> {
     let taken = match counted {
         None => Statement::<TakeSeat, 1>::new([id.into()]).run(connection)?,
@@ -148,7 +148,7 @@ pub(super) fn take_seat(connection: &mut AnyConnection, id: &str, counted: Optio
     Ok(taken == 1)
 }
 
-/// Counts seats that were taken, or freed when there are fewer than none.
+/// Adds to the number of taken seats; a negative number frees seats.
 pub(super) fn change_seats(connection: &mut AnyConnection, id: &str, by: i64) -> QueryResult<()> {
     if by != 0 {
         diesel::update(teamspaces::table.filter(teamspaces::id.eq(id)))
@@ -185,7 +185,7 @@ pub fn holder_of_slug(connection: &mut AnyConnection, slug: &str) -> Result<Opti
     Ok(held.first(connection).optional()?)
 }
 
-/// The given domains that some teamspace has, in order, each with that teamspace's id.
+/// Those of the given domains that a teamspace has, in order, each with the teamspace's id.
 pub fn holders_of_domains(
     connection: &mut AnyConnection,
     domains: &[String],
@@ -223,7 +223,7 @@ pub struct LastSignIn {
     pub reason: String,
 }
 
-/// How some teamspaces are used. The index on teamspace and id leads to the last sign-in of each.
+/// The usage of some teamspaces. The index on teamspace and id leads to the last sign-in of each.
 pub fn usage(connection: &mut AnyConnection, ids: &[String]) -> Result<Vec<Usage>, StoreError> {
     let last = sql::<Nullable<BigInt>>(
         "(SELECT MAX(sign_ins.id) FROM sign_ins WHERE sign_ins.teamspace_id = teamspaces.id)",

@@ -1,6 +1,6 @@
-//! Threads that use the database, and one that watches them. A server that is frozen while its machine goes on keeps
-//! connections open and answers nothing: libpq then waits for ever, and nothing can wake it. Such a thread is given up
-//! after a deadline of ours, and another one with a new connection takes its place.
+//! Threads that use the database, and one that watches them. A frozen server whose machine still runs keeps
+//! connections open and answers nothing: libpq then waits for ever, and nothing can wake it. Such a thread is
+//! abandoned after our own deadline, and another one with a new connection takes its place.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -12,9 +12,9 @@ use diesel::connection::{Instrumentation, InstrumentationEvent};
 
 use super::StoreError;
 
-/// How often it is looked whether a call is late.
+/// How often the watcher looks for late calls.
 const TICK: Duration = Duration::from_millis(100);
-/// Most threads that are given up and still wait. They end when the server ends or goes on.
+/// The most abandoned threads that still wait. They end when the server ends or goes on.
 const MOST_GIVEN_UP: usize = 64;
 
 /// The state of a thread that uses the database.
@@ -26,7 +26,7 @@ pub(super) struct Call {
 
 #[derive(Default)]
 struct Doing {
-    /// Until when the call that is under way must return.
+    /// The time by which the call under way must return.
     until: Option<Instant>,
     is_connected: bool,
     given_up: bool,
@@ -49,7 +49,7 @@ impl Call {
         self.doing().until = None;
     }
 
-    /// Whether another thread has taken the place of this one, which must end.
+    /// Whether another thread has replaced this one, which must end.
     pub fn is_given_up(&self) -> bool {
         self.doing().given_up
     }
@@ -79,7 +79,7 @@ impl Call {
     }
 }
 
-/// Makes each statement of a connection a call that must return in time.
+/// Limits each statement of a connection to a time.
 #[cfg(feature = "postgres")]
 pub(super) struct EachStatement {
     pub call: Arc<Call>,
@@ -100,12 +100,12 @@ impl Instrumentation for EachStatement {
 /// The work of a thread, until it is done or abandoned.
 type Work = Arc<dyn Fn(&Arc<Call>) + Send + Sync>;
 
-/// A thread, and how to start another one in its place.
+/// A thread, with the means to start a replacement.
 struct Watched {
     name: String,
     call: Arc<Call>,
     work: Work,
-    /// False when it is given up and no other one could be started yet.
+    /// False if it is abandoned and no replacement could be started yet.
     runs: bool,
 }
 
@@ -116,7 +116,7 @@ pub(super) struct Watchdog {
 }
 
 impl Watchdog {
-    /// Starts the thread that watches, until the last watched thread has ended.
+    /// Starts the watching thread, which runs until the last watched thread has ended.
     pub fn start() -> Result<Arc<Self>, StoreError> {
         let this = Arc::<Self>::default();
         let weak = Arc::downgrade(&this);
@@ -124,7 +124,7 @@ impl Watchdog {
         Ok(this)
     }
 
-    /// Starts a thread. While it has a connection, it is counted in `connected`.
+    /// Starts a thread. While it has a connection, it counts in `connected`.
     pub fn run(
         self: &Arc<Self>,
         name: &str,
@@ -133,7 +133,7 @@ impl Watchdog {
     ) -> Result<(), StoreError> {
         let call = Arc::new(Call::new(Arc::clone(connected)));
         let mut watched = Watched { name: name.to_owned(), call, work: Arc::new(work), runs: false };
-        // A thread that ends at once must find what it is to be taken out of.
+        // A thread that ends at once must find the list that it is removed from.
         let mut all = self.watched();
         self.start_thread(&mut watched)?;
         all.push(watched);
@@ -159,7 +159,7 @@ impl Watchdog {
         Ok(())
     }
 
-    /// Puts other threads in the place of those that are late.
+    /// Replaces late threads.
     fn look(self: &Arc<Self>) {
         let now = Instant::now();
         for watched in self.watched().iter_mut() {
@@ -192,7 +192,7 @@ fn watch(watchdog: &Weak<Watchdog>) {
     }
 }
 
-/// Does `work` on a thread of its own, which is left to itself when it takes too long.
+/// Runs `work` on a separate thread, which is abandoned if it takes too long.
 pub(super) fn in_time<T: Send + 'static>(
     limit: Duration,
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,

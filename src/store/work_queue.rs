@@ -1,4 +1,4 @@
-//! Queues of jobs, and how long their outcome is waited for.
+//! Queues of jobs, and the waiting for their results.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -14,12 +14,12 @@ use super::StoreError;
 use super::connection::AnyConnection;
 use super::job::ReadJob;
 
-/// Jobs waiting for a thread; a full queue is overload, answered with 503 instead of a longer queue.
+/// The most jobs waiting for a thread; a full queue is overload, answered with 503 instead of a longer queue.
 const QUEUE: usize = 4096;
 /// How long a caller waits while the database is known not to answer.
 const SHORT_PATIENCE: Duration = Duration::from_millis(200);
 
-/// A queue with the threads that work it off, which end when this is dropped.
+/// A queue with its threads, which end when this is dropped.
 pub(super) struct WorkQueue<J> {
     queue: Sender<J>,
     pub patience: Duration,
@@ -29,7 +29,7 @@ pub(super) struct WorkQueue<J> {
 /// The state of a queue's threads.
 #[derive(Default)]
 pub(super) struct QueueState {
-    /// Whether a caller has waited in vain since something was done last.
+    /// Whether a caller has waited in vain since the last completed job.
     pub stalled: AtomicBool,
     /// How many threads have a connection.
     pub connected: Arc<AtomicUsize>,
@@ -40,9 +40,9 @@ tokio::task_local! {
     static LEFT: Cell<Duration>;
 }
 
-/// Does what one request asks for: all its waits for the database together take no longer than `patience`.
+/// Runs the work of one request: all its waits for the database together take at most `patience`.
 ///
-/// Not an `async fn`, which would hold `work` twice: as its argument, and where it waits for it.
+/// This is not an `async fn`, which would hold `work` twice: as its argument, and where it awaits it.
 pub(super) fn for_one_request<T>(
     patience: Duration,
     work: impl Future<Output = T>,
@@ -100,15 +100,15 @@ impl<J: Send + 'static> WorkQueue<J> {
         })
     }
 
-    /// Waits for an answer, but not for ever: a server that is gone may not be noticed for minutes. Only who has
-    /// waited in full can tell that it does not answer.
+    /// Waits for an answer, with a deadline: a server that is gone may go unnoticed for minutes. Only a caller that
+    /// has waited the full time may conclude that it does not answer.
     pub async fn wait<T>(&self, done: oneshot::Receiver<T>) -> Result<T, StoreError> {
         let stalled = self.state.stalled.load(Ordering::Relaxed);
         let patience = if stalled { SHORT_PATIENCE.min(self.patience) } else { self.patience };
         let left = LEFT.try_with(Cell::get).unwrap_or(patience);
         let (patience, began) = (patience.min(left.max(SHORT_PATIENCE)), Instant::now());
         let answer = tokio::time::timeout(patience, done).await;
-        // Outside of such a request there is nothing to count.
+        // Outside such a request there is nothing to count.
         let _ = LEFT.try_with(|left| left.set(left.get().saturating_sub(began.elapsed())));
         match answer {
             Ok(answer) => answer.map_err(|_| StoreError::Stopped),
@@ -121,7 +121,7 @@ impl<J: Send + 'static> WorkQueue<J> {
         }
     }
 
-    /// Waits until a thread has a connection; false when none has in time.
+    /// Waits until a thread has a connection; false if none has in time.
     pub fn is_connected_before(&self, until: Instant) -> bool {
         while self.state.connected.load(Ordering::Relaxed) == 0 {
             if Instant::now() >= until {

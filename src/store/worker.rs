@@ -1,8 +1,8 @@
-//! The threads that own the database connections: one writer with group commit on SQLite, a few on
-//! PostgreSQL, and some readers.
+//! The threads that own the database connections: one writer with group commit on SQLite, a few on PostgreSQL, and
+//! some readers.
 //!
-//! One durable commit costs one fsync whether it carries one exchange or two hundred, so a writer takes
-//! whatever has queued while the last commit ran and answers all of it after the COMMIT.
+//! One durable commit costs one fsync whether it carries one exchange or two hundred. So a writer takes everything
+//! that has queued up during the last commit, and answers all of it after the COMMIT.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,14 +27,14 @@ use super::watchdog::{Call, Watchdog};
 use super::work_queue::{self, QueueState, WorkQueue};
 use crate::config::Database;
 
-/// Most jobs in one commit: bounds what a failed commit takes with it and how long readers wait.
+/// The most jobs in one commit: it limits how much a failed commit affects, and how long readers wait.
 const BATCH: usize = 256;
 /// How long it is waited for threads to end.
 const CLOSING: Duration = Duration::from_secs(2);
-/// Between attempts to connect, at first and at most.
+/// The pause between attempts to connect: the first one, and the longest.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
-/// How often was committed, and how many jobs the commits carried.
+/// The number of commits, and of the jobs in them.
 #[derive(Debug, Default)]
 pub struct CommitCounts {
     /// Transactions since the start.
@@ -48,7 +48,7 @@ pub struct CommitCounts {
 pub struct Workers {
     writes: WorkQueue<Job>,
     reads: WorkQueue<ReadJob>,
-    /// Reads that may take long, such as lists: no sign-in waits behind them.
+    /// Reads that may be slow, such as lists: no sign-in waits behind them.
     lists: WorkQueue<ReadJob>,
     counts: Arc<CommitCounts>,
     /// What sign-ins need not write again.
@@ -70,7 +70,7 @@ struct WorkerContext {
 }
 
 impl Workers {
-    /// Starts the threads on a database that is already migrated.
+    /// Starts the threads on a migrated database.
     pub fn start(url: &str, config: &Database) -> Result<Self, StoreError> {
         let kind = DatabaseKind::of(url).unwrap_or(DatabaseKind::Sqlite);
         let (writers, patience) = match kind {
@@ -105,14 +105,14 @@ impl Workers {
             bodies,
             watchdog: Arc::downgrade(&watchdog),
         };
-        // The first request is not to wait for a connection.
+        // The first request must not wait for a connection.
         match this.writes.is_connected_before(until) && this.reads.is_connected_before(until) {
             true => Ok(this),
             false => Err(StoreError::Timeout),
         }
     }
 
-    /// Leaves everything in the database file, and nothing in SQLite's log; false when another process is in the way.
+    /// Moves everything from SQLite's log into the database file; false if another process is in the way.
     pub async fn settle(&self) -> Result<bool, StoreError> {
         let (answer, done) = oneshot::channel();
         // Not in a transaction.
@@ -125,8 +125,8 @@ impl Workers {
         Ok(self.lists.wait(done).await??)
     }
 
-    /// Waits until the threads have ended, for a while: until then their connections are open. Others who hold this
-    /// keep them going.
+    /// Waits a while for the threads to end, since their connections stay open until then. Other holders of this keep
+    /// them running.
     pub fn close(self) {
         let (watchdog, until) = (self.watchdog.clone(), Instant::now() + CLOSING);
         drop(self);
@@ -135,7 +135,7 @@ impl Workers {
         }
     }
 
-    /// Does what one request asks for: all its waits for the database together take no longer than one may.
+    /// Runs the work of one request: all its waits for the database together have one deadline.
     pub fn for_one_request<T>(&self, work: impl Future<Output = T>) -> impl Future<Output = T> {
         work_queue::for_one_request(self.writes.patience, work)
     }
@@ -155,7 +155,7 @@ impl Workers {
         let (answer, done) = oneshot::channel();
         let job: WriteJob = Box::new(move |start| {
             if answer.is_closed() {
-                // Whoever asked has been told that nothing was done.
+                // The caller has been told that nothing was done.
                 return (Box::new(|_| ()), false);
             }
             let result = match start {
@@ -165,7 +165,7 @@ impl Workers {
             };
             let failed = result.is_err();
             let finish: Finish = Box::new(move |commit| {
-                // The asker may be gone: the work is done all the same.
+                // The caller may be gone; the work counts all the same.
                 let _ = answer.send(result.and_then(|value| commit.map(|()| value).map_err(E::from)));
             });
             (finish, failed)
@@ -226,8 +226,8 @@ impl WorkerContext {
     fn write_until_closed(&self, jobs: &Receiver<Job>, call: &Arc<Call>) {
         let checkpoints = self.checkpoints();
         self.work(jobs, call, |link, first| {
-            // Whoever is about to queue another job on this core comes first: a fuller batch is worth more than an
-            // early one. Where nobody waits for the core, this takes no time.
+            // Lets others on this core queue their jobs first: a fuller batch is worth more than an early one. If
+            // nobody waits for the core, this takes no time.
             thread::yield_now();
             let queued = std::iter::once(first).chain(jobs.try_iter().take(BATCH - 1));
             let batch = Batch::of(queued);
@@ -244,7 +244,7 @@ impl WorkerContext {
         });
     }
 
-    /// Beside the writer of SQLite. Where there are none, SQLite makes them itself, within a commit.
+    /// The checkpoints beside SQLite's writer. Without them, SQLite makes checkpoints itself, inside a commit.
     fn checkpoints(&self) -> Option<Checkpoints> {
         let started =
             (self.kind == DatabaseKind::Sqlite).then(|| Checkpoints::start(&self.url, &self.config))?;
@@ -255,7 +255,7 @@ impl WorkerContext {
         self.work(jobs, call, |link, job| if job(link) { Health::Doubtful } else { Health::Sound });
     }
 
-    /// Takes jobs until there will be no more, and replaces the connection when it is of no use any more.
+    /// Takes jobs until there are no more, and replaces the connection when it breaks.
     fn work<J>(&self, jobs: &Receiver<J>, call: &Arc<Call>, run: impl Fn(&mut Link, J) -> Health) {
         let place =
             ConnectionPlace { url: self.url.clone(), config: self.config.clone(), call: Arc::clone(call) };
@@ -291,8 +291,8 @@ impl WorkerContext {
         }
     }
 
-    /// Opens a connection, trying again until there is one. None when there will be no more jobs, or the thread was
-    /// given up meanwhile.
+    /// Opens a connection, trying until it succeeds. None if there will be no more jobs, or the thread was abandoned
+    /// meanwhile.
     fn connect<J>(&self, jobs: &Receiver<J>, place: &ConnectionPlace) -> Option<Link> {
         let mut pause = BACK_OFF.0;
         loop {
@@ -313,8 +313,8 @@ impl WorkerContext {
         }
     }
 
-    /// Waits. While no thread has a connection, jobs that come are dropped, which tells their askers at once;
-    /// otherwise they are left to the others. None when there will be no more jobs.
+    /// Waits. While no thread has a connection, new jobs are dropped, so that their callers hear at once; otherwise
+    /// they are left to the other threads. None if there will be no more jobs.
     fn pause<J>(&self, jobs: &Receiver<J>, until: Instant) -> Option<()> {
         loop {
             if self.state.connected.load(Ordering::Relaxed) > 0 {

@@ -1,4 +1,4 @@
-//! Logs: readable at a terminal, JSON lines elsewhere; `RUST_LOG` chooses how much.
+//! Logging: readable text on a terminal, JSON lines elsewhere. `RUST_LOG` sets the level.
 
 mod writer;
 
@@ -12,13 +12,13 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 pub use writer::LogWriter;
 
-/// The process's log. Like the subscriber that writes to it, there is one for the whole process.
+/// The process's log. There is one for the whole process, like the subscriber that writes to it.
 static LOG: OnceLock<LogWriter> = OnceLock::new();
 
 /// How long the end of the process waits for the last lines to be written.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
-/// Starts logging to standard error, without ever waiting for whoever reads it. A second call does nothing.
+/// Starts logging to standard error. Logging never waits for the reader. A second call does nothing.
 pub fn init() -> io::Result<()> {
     if LOG.get().is_some() {
         return Ok(());
@@ -30,7 +30,7 @@ pub fn init() -> io::Result<()> {
         .with_env_filter(filter)
         .with_writer(move || lines.clone())
         .with_target(false)
-        // They would be printed with `eprintln!`, which waits and panics.
+        // Internal errors would be printed with `eprintln!`, which waits and panics.
         .log_internal_errors(false);
     let started = match io::stderr().is_terminal() {
         true => builder.finish().try_init(),
@@ -50,14 +50,14 @@ pub fn init() -> io::Result<()> {
     Ok(())
 }
 
-/// Logs a panic. The standard library's hook writes to standard error itself, and waits for its reader.
+/// Logs a panic. The standard library's hook writes to standard error itself, and waits for the reader.
 fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
     let place = panic.location().map(ToString::to_string);
     let text = panic.payload_as_str().unwrap_or_default();
     tracing::error!(place, panic = text, "a thread panicked");
 }
 
-/// Puts a text into the log as it is, and tells whether there is a log: whether logging has been started.
+/// Writes a text to the log unchanged. Returns whether there is a log, that is, whether logging has started.
 pub fn put(text: &str) -> bool {
     let log = LOG.get();
     if let Some(log) = log {
@@ -66,7 +66,7 @@ pub fn put(text: &str) -> bool {
     log.is_some()
 }
 
-/// Waits for what was logged to be written, but not for long: nobody may be reading it.
+/// Waits briefly for the log to be written: nobody may be reading it.
 pub fn flush() {
     if let Some(log) = LOG.get() {
         log.flush(LAST_LINES);

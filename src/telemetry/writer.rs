@@ -1,5 +1,5 @@
-//! Writes log lines on a thread of its own. Whoever logs waits for nothing: when lines come faster than they can be
-//! written, or cannot be written at all, they are dropped and counted.
+//! Writes log lines on a separate thread. Logging never waits: lines that come faster than they can be written, or
+//! that cannot be written at all, are dropped and counted.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
@@ -13,15 +13,15 @@ use memchr::{memchr, memchr_iter, memrchr};
 
 /// Most bytes that wait to be written.
 const MAX_WAITING: usize = 1024 * 1024;
-/// Most bytes of one write. Pipes take this many whole, so that lines of several processes do not mix.
+/// The most bytes of one write. Pipes accept this many as a whole, so lines of several processes do not mix.
 const CHUNK: usize = 4096;
-/// How long to wait when the other end, which somebody made non-blocking, takes nothing.
+/// How long to wait if the other end accepts nothing, because somebody made it non-blocking.
 const RETRY: Duration = Duration::from_millis(20);
-/// How long lines gather after a write, so that a busy service does not wake the thread for each of them. The first
-/// line after a pause is written at once.
+/// How long lines are collected after a write, so that a busy service does not wake the thread for each of them. The
+/// first line after a pause is written at once.
 const GATHER: Duration = Duration::from_millis(5);
 
-/// The end that lines are put into. Clones put theirs into the same log.
+/// The handle that lines are written to. Clones write to the same log.
 #[derive(Clone)]
 pub struct LogWriter(Arc<SharedWriter>);
 
@@ -54,7 +54,7 @@ impl SharedWriter {
 }
 
 impl LogWriter {
-    /// Starts the thread. It writes to a duplicate of the descriptor, since the standard library's handle has a lock
+    /// Starts the thread. It writes to a duplicate of the descriptor, because the standard library's handle has a lock
     /// that others would wait for while a write hangs.
     pub fn start(target: &impl AsFd) -> io::Result<Self> {
         let target = File::from(target.as_fd().try_clone_to_owned()?);
@@ -64,7 +64,7 @@ impl LogWriter {
         Ok(Self(shared))
     }
 
-    /// Adds one line, or drops it when too many wait.
+    /// Adds one line, or drops it if too many wait.
     pub fn put(&self, line: &[u8]) {
         let mut state = self.0.lock();
         if state.waiting.len() + line.len() > MAX_WAITING {
@@ -78,7 +78,7 @@ impl LogWriter {
         }
     }
 
-    /// Waits until all lines were written or dropped, for so long at the most.
+    /// Waits until all lines are written or dropped, at most for `patience`.
     pub fn flush(&self, patience: Duration) {
         let mut state = self.0.lock();
         state.flushing = true;
@@ -93,7 +93,7 @@ impl LogWriter {
     }
 }
 
-/// The subscriber writes each line with one call.
+/// The subscriber writes each line in one call.
 impl Write for LogWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.put(line);
@@ -109,7 +109,7 @@ impl SharedWriter {
     /// Writes lines as they come, for as long as the process runs.
     fn write_to(&self, mut target: File) {
         let mut lines = Vec::new();
-        // Whether the last write ended within a line: the next one must not begin there.
+        // Whether the last write ended inside a line: the next line must not begin there.
         let mut torn = false;
         loop {
             self.take(&mut lines);
@@ -125,10 +125,10 @@ impl SharedWriter {
         }
     }
 
-    /// Exchanges the lines that were written for those that wait, of which there must be some.
+    /// Exchanges the written lines for the waiting ones. There must be some.
     fn take(&self, lines: &mut Vec<u8>) {
         let mut state = self.lock();
-        // Not so at the start of the thread, when the first line must not wait.
+        // Not at the start of the thread: the first line must not wait.
         if std::mem::take(&mut state.writing) {
             let more = |state: &mut WriterState| !state.flushing;
             (state, _) =
@@ -148,14 +148,14 @@ impl SharedWriter {
     }
 }
 
-/// The length of as many whole lines as fit into one write; of one line if that is longer.
+/// The length of as many whole lines as fit into one write, or of one line that is longer.
 fn chunk_length(lines: &[u8]) -> usize {
     let (head, _) = lines.split_at(lines.len().min(CHUNK));
     let end = memrchr(b'\n', head).or_else(|| memchr(b'\n', lines));
     end.map_or(lines.len(), |end| end + 1)
 }
 
-/// Writes all bytes, or as many as can be written; tells how many.
+/// Writes all bytes, or as many as possible; returns how many.
 fn write_all(target: &mut File, bytes: &[u8]) -> usize {
     let mut written = 0;
     while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {

@@ -1,9 +1,9 @@
-//! Characters that a terminal obeys: what strangers wrote must not hold one when it is printed.
+//! Characters that control a terminal: foreign texts must not contain one when printed.
 
 pub(crate) mod out;
 
-/// Whether a terminal may obey a character instead of showing it: control characters but for line ends and tabs, and
-/// what is invisible or turns the direction of writing.
+/// Whether a character may control the terminal instead of being shown: control characters except line ends and tabs,
+/// invisible characters, and those that change the direction of writing.
 pub(crate) fn is_command(c: char) -> bool {
     let unseen = matches!(c, '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{feff}')
         || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fff9}'..='\u{fffb}')
@@ -11,7 +11,7 @@ pub(crate) fn is_command(c: char) -> bool {
     unseen || (c.is_control() && c != '\n' && c != '\t')
 }
 
-/// The text with each of them replaced by what `escape` makes of it.
+/// The text with each such character replaced by the result of `escape`.
 pub(crate) fn escaped(text: &str, escape: fn(char) -> String) -> String {
     text.chars().map(|c| if is_command(c) { escape(c) } else { c.to_string() }).collect()
 }
@@ -21,12 +21,12 @@ pub(crate) fn for_people(c: char) -> String {
     c.escape_unicode().to_string()
 }
 
-/// For JSON, where what is left of them stands within strings: `\u202e`.
+/// The escape for JSON, where such characters can only be inside strings: `\u202e`.
 pub(crate) fn for_json(c: char) -> String {
     c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect()
 }
 
-/// Marks in the place of such characters, of as many bytes as they have: places in the text stay where they are.
+/// Replaces such characters with marks of the same number of bytes, so that offsets in the text stay right.
 pub(crate) fn marked(text: &str) -> String {
     let mark = |c: char| match c.len_utf8() {
         1 => "?",

@@ -1,7 +1,7 @@
 //! The output of commands. The reader of standard output may go away at any time (`| head -1`): then the rest is not
-//! printed, and the command does its work and ends as it would have. Any other failure is told at the end.
+//! printed, and the command finishes its work as usual. Any other failure is reported at the end.
 //!
-//! Much of what is printed was written by strangers: a character that a terminal would obey is shown as an escape.
+//! Much of the output comes from strangers: a character that would control the terminal is shown as an escape.
 
 use std::fmt::{Arguments, Display};
 use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
@@ -32,7 +32,7 @@ pub(crate) fn line(line: Arguments<'_>) {
     text(format_args!("{line}\n"));
 }
 
-/// A text on standard output, with the line ends that it has.
+/// Prints a text to standard output, with its line ends.
 pub(crate) fn text(text: impl Display) {
     results(&escaped(&text.to_string(), for_people));
 }
@@ -43,12 +43,12 @@ fn results(text: &str) {
     }
 }
 
-/// A stranger's text within a line: it cannot begin another one.
+/// A foreign text for use inside a line: it cannot begin another one.
 pub(crate) fn inline(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { for_people(c) } else { c.to_string() }).collect()
 }
 
-/// A line that is of no use unless somebody reads it.
+/// Prints a line that is useless unless somebody reads it.
 pub(crate) fn whole(line: &str) -> io::Result<()> {
     writeln!(io::stdout(), "{line}")?;
     io::stdout().flush()
@@ -61,20 +61,20 @@ pub(crate) fn json(document: impl Serialize) -> serde_json::Result<()> {
     Ok(())
 }
 
-/// A text on standard error. When that is gone as well there is nobody left to tell. A service puts it into its log,
-/// since it must end also when nobody reads that.
+/// Prints a text to standard error. If that is gone too, nobody is left to tell. A service writes it to its log, since
+/// it must end even if nobody reads that.
 pub(crate) fn aside(text: Arguments<'_>) {
     coloured(&escaped(&text.to_string(), for_people));
 }
 
-/// Prints a text with our own colours: strangers' texts in it have no control characters any more.
+/// Prints a text with our own colours: foreign texts in it no longer contain control characters.
 pub(crate) fn coloured(text: &str) {
     if !telemetry::put(text) {
         let _ = io::stderr().write_all(text.as_bytes());
     }
 }
 
-/// Whether everything was printed for which there was a reader.
+/// Whether everything that had a reader was printed.
 pub(crate) fn finish() -> Result<(), String> {
     if LOST.get().is_none() {
         note(io::stdout().flush());
@@ -94,7 +94,7 @@ fn note(written: io::Result<()>) {
     }
 }
 
-/// How far a long run is: one line of a terminal, which the next one replaces.
+/// The progress of a long run: one line of a terminal, which the next one replaces.
 pub(crate) struct Progress {
     shown: bool,
 }

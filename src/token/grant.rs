@@ -4,11 +4,11 @@ use serde_json::Value;
 
 use crate::clock::UnixSeconds;
 
-/// The content of a token. It needs what the policies permitted, so there is none without a decision.
+/// The content of a token. It is made from what the policies permitted, so it cannot exist without a decision.
 #[derive(Debug, Clone)]
 pub struct Grant {
     pub member_id: String,
-    /// Its slug, which may become another teamspace's.
+    /// The teamspace's slug. It may later belong to another teamspace.
     pub teamspace: String,
     pub teamspace_id: String,
     pub client_id: String,

@@ -1,4 +1,4 @@
-//! Signing an access token: a JWT as RFC 9068 profiles it.
+//! Signs access tokens: JWTs in the profile of RFC 9068.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -8,7 +8,7 @@ use crate::clock::UnixSeconds;
 use crate::signing::{SigningError, SigningKey};
 use crate::store::Committed;
 
-/// The claims of an access token. There is no email in it: resources learn our member id only.
+/// The claims of an access token. They contain no email: resources learn only our member id.
 #[derive(Debug, Serialize)]
 struct AccessTokenClaims<'a> {
     iss: &'a str,
@@ -32,8 +32,8 @@ struct AccessTokenClaims<'a> {
     act: Option<&'a Value>,
 }
 
-/// The token answer: RFC 6749 §5.1, with `resource` as the draft's next revision has it. No refresh
-/// token: a new assertion renews (draft §4.4.3).
+/// The token response: RFC 6749 §5.1, with `resource` as in the draft's next revision. There is no refresh token: a
+/// new assertion renews (draft §4.4.3).
 #[derive(Debug, Serialize)]
 pub struct TokenResponse {
     pub access_token: String,
@@ -65,7 +65,7 @@ impl<'a> AccessTokenClaims<'a> {
     }
 }
 
-/// A signed token that cannot be answered yet: [`Self::open`] asks for the proof that its grant is committed.
+/// A signed token that may not be sent yet: [`Self::open`] requires the proof that its grant is committed.
 pub struct SealedToken(TokenResponse);
 
 impl SealedToken {
@@ -87,7 +87,7 @@ pub fn mint(grant: &Grant, issuer: &str, key: &SigningKey) -> Result<SealedToken
     }))
 }
 
-/// The claims of the token that a grant would lead to. It is not signed, and good for nothing.
+/// The claims of the token that a grant would lead to. It is not signed, and cannot be used.
 pub fn preview(grant: &Grant, issuer: &str) -> Value {
     let scope = grant.scopes.join(" ");
     // Plain data always serializes.

@@ -1,4 +1,4 @@
-//! Lets a request in, or refuses it at once because too many are under way.
+//! Admits a request, or refuses it at once if too many are under way.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use tower::ServiceExt as _;
 use super::body;
 use crate::limits::gate::Gate;
 
-/// Receives a request's body, takes its place, and has it answered.
+/// Receives a request's body, takes a slot, and has the request answered.
 pub(super) async fn admit(
     gate: &Gate,
     router: Router,
@@ -27,8 +27,8 @@ pub(super) async fn admit(
         body::received(request).await
     };
     let Ok(_place) = gate.enter(&request) else { return Ok(Gate::refusal()) };
-    // The work comes after everybody who has sent a request by now was let in or refused: otherwise, with more
-    // requests than the processor can do, the queue would grow in the sockets, where nobody counts it.
+    // First let everybody who has sent a request by now be admitted or refused. Otherwise, with more requests than the
+    // processor can handle, the queue would grow in the sockets, where nobody counts it.
     if gate.is_crowded() {
         tokio::task::yield_now().await;
     }

@@ -1,4 +1,4 @@
-//! A request's body is read before the request is worked on: whoever sends slowly holds no place of the gate.
+//! Reads a request's body before the request is worked on, so that a slow sender holds no slot of the gate.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -14,12 +14,12 @@ use super::MAX_BODY;
 /// How long a client may take for its request's body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A request extension: the body did not come in time.
+/// A request extension: the body did not arrive in time.
 #[derive(Debug, Clone, Copy)]
 pub struct TooSlow;
 
-/// The request with its whole body in memory. One that is too long is cut one frame beyond the limit, so that
-/// handlers refuse it; an error is met by them where it was.
+/// Returns the request with its whole body in memory. A body that is too long is cut one frame beyond the limit, so
+/// that handlers refuse it; an error reaches the handler where it occurred.
 pub async fn received(request: Request<Incoming>) -> Request {
     let (mut parts, incoming) = request.into_parts();
     let body = match tokio::time::timeout(BODY_TIMEOUT, read(incoming)).await {
@@ -46,7 +46,7 @@ async fn read(mut body: Incoming) -> Result<Vec<u8>, hyper::Error> {
     Ok(bytes)
 }
 
-/// A body that could not be read. Without it, what came before the error would pass for the whole.
+/// A body that could not be read. Without this, the part before the error would look like the whole body.
 struct Broken(Option<hyper::Error>);
 
 impl hyper::body::Body for Broken {

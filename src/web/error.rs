@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::oauth::error::{ErrorCode, Reason, TokenError};
 
-/// Why a request failed, for the log line: it rides on the response and never leaves the process.
+/// Why a request failed, for the log line. It travels with the response and never leaves the process.
 #[derive(Clone)]
 pub struct Cause(pub String);
 
@@ -26,7 +26,7 @@ impl IntoResponse for TokenError {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         if self.code == ErrorCode::InvalidClient {
-            // RFC 6749 §5.2 asks for it when the header was used; it does no harm when it was not.
+            // RFC 6749 §5.2 requires it if the header was used; otherwise it does no harm.
             let challenge = HeaderValue::from_static("Basic realm=\"token\", charset=\"UTF-8\"");
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
         }
@@ -47,7 +47,7 @@ fn described(error: &TokenError) -> String {
     text
 }
 
-/// RFC 6749 §5.2 allows printable ASCII without `"` and `\` only; a policy's message may have others.
+/// RFC 6749 §5.2 allows only printable ASCII without `"` and `\`; a policy's message may contain other characters.
 fn printable(text: &str) -> String {
     let allowed = |c: char| matches!(c, ' '..='~') && c != '"' && c != '\\';
     text.chars().map(|c| if allowed(c) { c } else { '\'' }).collect()
@@ -70,7 +70,7 @@ pub async fn not_found() -> Response {
     response
 }
 
-/// A defect: the process lives on, the caller gets a plain answer.
+/// A defect: the process goes on, and the caller gets a plain answer.
 pub fn panicked(panic: Box<dyn Any + Send>) -> Response {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or_default();

@@ -14,8 +14,8 @@ pub async fn healthy() -> Json<Value> {
     Json(json!({ "status": "ok" }))
 }
 
-/// Sign-ins can be served; if not, what is in the way. Policies that cannot be read do not change that, since the
-/// last good ones stay in force; they are told. A service that is about to end wants no new ones.
+/// Says whether sign-ins can be served and, if not, what is wrong. Unreadable policies do not count, since the last
+/// good ones stay in force, but they are mentioned. A stopping service reports that it is not ready.
 pub async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Value>) {
     if app.gate.is_stopping() {
         return (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "stopping" })));

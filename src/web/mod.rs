@@ -1,4 +1,4 @@
-//! The edge: bytes to types and back, no decisions.
+//! The edge of the service: bytes to types and back, without decisions.
 
 mod admission;
 pub mod api;
@@ -30,7 +30,7 @@ use middleware::{
 
 /// Longest accepted request body, in bytes.
 const MAX_BODY: usize = 64 * 1024;
-/// How long a request may be worked on, from when its body is there.
+/// How long a request may be worked on once its body has arrived.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Every public route, relative to the issuer.
@@ -50,7 +50,7 @@ pub fn router(app: Arc<App>) -> Router {
     guard(app, routes)
 }
 
-/// The console's own listener; none where the console has none.
+/// The router for the console's own listener; none if it has none.
 pub fn console_router(app: Arc<App>) -> Option<Router> {
     app.config.console.listen?;
     let site = Arc::new(Site::of(&app.config)?);
@@ -70,7 +70,8 @@ fn with_console(routes: Router<Arc<App>>, app: &Arc<App>, site: &Arc<Site>) -> R
 /// Wraps a router in the middleware for every request.
 fn guard(app: Arc<App>, routes: Router<Arc<App>>) -> Router {
     routes
-        // The first is the outermost. Together, since every call of `layer` puts another box around each route.
+        // The first is the outermost. They are added together, since every call of `layer` puts another box around
+        // each route.
         .layer((
             AroundLayer(NameRequests(Arc::clone(&app.clock))),
             AroundLayer(AccessLog),

@@ -1,4 +1,4 @@
-//! Serving a router: slow clients are dropped, and a stop lets requests finish.
+//! Serves a router: drops slow clients, and lets requests finish on a stop.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -25,14 +25,14 @@ use crate::limits::gate::Gate;
 
 /// Most bytes of a request's head.
 const MAX_HEAD: usize = 32 * 1024;
-/// How long kept connections may still bring requests after a stop. Closing them at once would cut off those that are
+/// How long kept-alive connections may still bring requests after a stop. Closing them at once would cut off requests
 /// under way.
 const LINGER: Duration = Duration::from_secs(2);
 /// How long requests may take to finish after that.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// Serves until `stop` resolves, then lets open requests finish. From then on every answer says that the connection
-/// is closed after it.
+/// Serves until `stop` resolves, then lets open requests finish. From then on, every answer says that its connection
+/// closes.
 pub async fn serve(listener: TcpListener, router: Router, gate: Arc<Gate>, stop: impl Future<Output = ()>) {
     let (closing, closed) = watch::channel(());
     let accept = |(stream, peer)| {
@@ -48,7 +48,7 @@ pub async fn serve(listener: TcpListener, router: Router, gate: Arc<Gate>, stop:
         match accepted {
             Ok(connection) => accept(connection),
             Err(error) => {
-                // Out of file descriptors, mostly: wait for some to be freed instead of spinning.
+                // Usually the file descriptors have run out: wait for some to be freed instead of spinning.
                 tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
@@ -62,7 +62,7 @@ pub async fn serve(listener: TcpListener, router: Router, gate: Arc<Gate>, stop:
     drain(closing).await;
 }
 
-/// A connection that was made before the stop and is not accepted yet.
+/// A connection that was made before the stop and has not been accepted yet.
 async fn waiting(listener: &TcpListener) -> Option<(TcpStream, SocketAddr)> {
     tokio::select! {
         biased;
@@ -71,7 +71,7 @@ async fn waiting(listener: &TcpListener) -> Option<(TcpStream, SocketAddr)> {
     }
 }
 
-/// Waits for all connections to end, each of which has a receiver.
+/// Waits for all connections to end; each of them holds a receiver.
 async fn drain(closing: watch::Sender<()>) {
     let all_closed = async {
         if tokio::time::timeout(LINGER, closing.closed()).await.is_err() {
@@ -93,16 +93,16 @@ struct Served {
 }
 
 fn spawn_connection(stream: TcpStream, served: Served, closing: watch::Receiver<()>) {
-    // Without a word: some clients do not get over an answer that comes before their request.
+    // It is closed without an answer: some clients fail on an answer that comes before their request.
     let Some(place) = served.gate.connections.enter(served.peer.ip()) else { return };
-    // Small answers must not wait for the client's acknowledgement of the one before.
+    // Small answers must not wait for the acknowledgement of the previous one.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
     tokio::spawn(run_connection(TimedStream::new(stream), served, closing, place));
 }
 
-/// Runs a connection to its end; when it is told so, to the end of the request that it is at.
+/// Runs a connection to its end or, when told to stop, to the end of the current request.
 async fn run_connection(
     stream: TimedStream,
     served: Served,
@@ -120,7 +120,7 @@ async fn run_connection(
         }
     });
     let connection = http1::Builder::new()
-        // The stream has the deadlines; with this one the library looks whether they have passed.
+        // The stream has the deadlines; with this timer the library checks whether they have passed.
         .timer(TokioTimer::new())
         .header_read_timeout(IDLE_TIMEOUT + 2 * HEAD_TIMEOUT)
         .max_buf_size(MAX_HEAD)

@@ -1,5 +1,5 @@
-//! A connection whose client is waited for only so long: for a request to begin, for the rest of its head, and for
-//! room to write the answer into. (A request's body has its own deadline, see [`super::body`].)
+//! A connection with limits on waiting for the client: for a request to begin, for the rest of its head, and for room
+//! to write the answer. (A request's body has its own deadline, see [`super::body`].)
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -11,12 +11,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// How long a client may take for a request's head, the first one's from the connection's beginning on.
+/// How long a client may take for a request's head; for the first one, from the beginning of the connection.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a connection may be kept for its next request. The usual proxies give up earlier, after 60 s: if it were
-/// the other way round they would send requests into connections that are being closed.
+/// How long a connection is kept for the next request. Common proxies give up earlier, after 60 s; the other way
+/// round, they would send requests into connections that are being closed.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
-/// How long a client may read nothing of an answer that waits for it.
+/// How long a client may leave an answer unread.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Who is waited for.
@@ -56,7 +56,7 @@ impl Phase {
         }
     }
 
-    /// The client could not be heard until now, since it had an answer to read.
+    /// Resumes waiting: until now, the client had an answer to read.
     fn resume(&self) {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Waiting::Head(since) | Waiting::Request(since) = &mut *waiting {
@@ -77,7 +77,7 @@ impl Phase {
 pub struct TimedStream {
     stream: TcpStream,
     phase: Phase,
-    /// Until when the client must have read something; none when there is room to write.
+    /// The time by which the client must have read something; none while there is room to write.
     write_until: Option<Instant>,
     timer: Pin<Box<Sleep>>,
 }
@@ -96,7 +96,7 @@ impl TimedStream {
     }
 
     fn fail_at<T>(&mut self, context: &mut Context<'_>, deadline: Instant) -> Poll<io::Result<T>> {
-        // A deadline moves with every request. The timer follows when it would be late, or has fired too early.
+        // A deadline moves with every request. The timer is reset only if it would be late, or has fired too early.
         if self.timer.deadline() > deadline {
             self.timer.as_mut().reset(deadline);
         }
@@ -118,7 +118,7 @@ impl TimedStream {
             let deadline = *self.write_until.get_or_insert_with(|| Instant::now() + WRITE_TIMEOUT);
             let failed = self.fail_at(context, deadline);
             if failed.is_ready() {
-                // Nobody is going to read what the system still holds for this client.
+                // Nobody will read the data that the system still holds for this client.
                 let _ = self.stream.set_zero_linger();
             }
             return failed;

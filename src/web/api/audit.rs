@@ -22,7 +22,7 @@ use crate::store::admin_events::Filter;
 pub struct AuditParams {
     /// The name of whoever made the change.
     actor: Option<String>,
-    /// An action, or a kind of object whose actions are meant, such as `member`.
+    /// An action, or a kind of object such as `member`, which stands for all of its actions.
     action: Option<String>,
     object: Option<String>,
     /// A teamspace's slug.
@@ -31,14 +31,14 @@ pub struct AuditParams {
     from: Option<String>,
     /// The last day, or the time until which.
     to: Option<String>,
-    /// How many items at the most, 1 to 200; 50 when it is left out.
+    /// The maximum number of items, 1 to 200; 50 by default.
     #[param(value_type = Option<i64>, minimum = 1, maximum = 200)]
     limit: Option<String>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,
 }
 
-/// Lists the audit log, newest first; to a teamspace, what concerns it.
+/// Lists the audit log, newest first. A teamspace's token sees only the teamspace's events.
 #[utoipa::path(
     get, path = "/audit", params(AuditParams),
     responses((status = 200, body = List<AuditView>), (status = 404, description = "not_found"))
@@ -53,7 +53,7 @@ pub async fn list(admin: Admin, Params(params): Params<AuditParams>) -> Result<J
 }
 
 impl AuditParams {
-    /// The rows that are asked for, and how many of them.
+    /// The filter, and the number of rows.
     fn filter(self) -> Result<(Filter, i64), Problem> {
         let page = PageQuery { limit: self.limit, cursor: self.cursor };
         let (limit, cursor) = (page.limit()?, page.before()?);

@@ -1,5 +1,5 @@
-//! Who calls. A handler names what it needs by its first argument: [`Admin`] any token, [`InTeamspace`] a token that
-//! reaches the teamspace in the path, [`Operator`] an operator's.
+//! Authentication. A handler's first argument says what it needs: [`Admin`] any token, [`InTeamspace`] a token that
+//! reaches the teamspace in the path, [`Operator`] an operator's token.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub struct ItemId(pub String);
 /// The `{secret_id}` of the path.
 pub struct SecretId(pub String);
 
-/// Lets a request pass that carries a live token and is within its budget, and notes whose it is.
+/// Admits a request with a valid token and budget left, and notes whose it is.
 pub async fn authenticate(
     State(app): State<Arc<App>>,
     mut request: Request,
@@ -106,7 +106,7 @@ impl FromRequestParts<Arc<App>> for SecretId {
     }
 }
 
-/// A parameter of the path. One that is not UTF-8 names nothing.
+/// A parameter of the path. One that is not UTF-8 matches nothing.
 async fn parameter(parts: &mut Parts, name: &str) -> Result<String, Problem> {
     let params = parts.extract::<Path<HashMap<String, String>>>().await;
     let Path(mut params) = params.map_err(|_| Problem::not_found())?;

@@ -35,7 +35,7 @@ pub async fn show(operator: Operator, ItemId(id): ItemId) -> Result<Json<Value>,
     operator.app.snapshot().client(&id).map(|client| Json(view(client))).ok_or_else(Problem::not_found)
 }
 
-/// Registers a client, and tells its first secret.
+/// Registers a client, and returns its first secret.
 #[utoipa::path(
     post, path = "/clients", request_body = NewClient,
     responses(
@@ -78,7 +78,7 @@ pub async fn remove(operator: Operator, ItemId(id): ItemId) -> Result<StatusCode
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Adds a secret, and tells it; the oldest goes when there would be three.
+/// Adds a secret and returns it. The oldest is deleted if there would be three.
 #[utoipa::path(
     post, path = "/clients/{id}/secrets", request_body = Option<NewSecret>,
     responses(

@@ -11,7 +11,7 @@ use crate::exchange::explain::{Asked, Explanation, explain};
 use crate::oauth::scope::split_scope;
 use crate::policy::ConsoleAction;
 
-/// An assertion, and the request that it would come with.
+/// An assertion, and the parameters that a client would send with it.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExplainBody {
@@ -21,12 +21,12 @@ pub struct ExplainBody {
     scope: Option<String>,
     #[serde(default)]
     resource: Option<String>,
-    /// Whether to say of every policy that did not apply why.
+    /// Whether to explain for every other policy why it did not apply.
     #[serde(default)]
     all: bool,
 }
 
-/// Says what would come of an assertion, check by check. It changes nothing and stores nothing.
+/// Explains what the token endpoint would answer to an assertion, check by check. Nothing is changed or stored.
 #[utoipa::path(
     post, path = "/teamspaces/{slug}/explain", request_body = ExplainBody,
     responses((status = 200, body = Explanation), (status = 422, description = "scope_invalid"))

@@ -1,4 +1,4 @@
-//! The identity providers of a teamspace, and, at a path of its own, the only one.
+//! The identity providers of a teamspace; a separate path in the singular is for the only one.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -17,7 +17,7 @@ use crate::admin::identity_provider::{
 use crate::idp::checks::Check;
 use crate::policy::ConsoleAction;
 
-/// A saved identity provider. A change that needed no check has none.
+/// A saved identity provider with the checks that were made. A change that needed no check has none.
 #[derive(Serialize, ToSchema)]
 pub struct Checked<P> {
     #[serde(flatten)]
@@ -35,7 +35,7 @@ pub struct CheckReport {
     checks: Vec<Check>,
 }
 
-/// Lists a teamspace's identity providers, the oldest first, all on one page.
+/// Lists a teamspace's identity providers, oldest first, all on one page.
 #[utoipa::path(
     get, path = "/teamspaces/{slug}/identity-providers",
     responses((status = 200, body = List<ProviderView>))
@@ -47,7 +47,7 @@ pub async fn list(at: InTeamspace) -> Result<Json<Value>, Problem> {
     Ok(Json(json!({ "items": items, "next_cursor": null })))
 }
 
-/// Adds an identity provider, once it is found to be good.
+/// Adds an identity provider once it has passed the checks.
 #[utoipa::path(
     post, path = "/teamspaces/{slug}/identity-providers", request_body = NewProvider,
     responses(
@@ -76,7 +76,7 @@ pub async fn show(at: InTeamspace, ItemId(id): ItemId) -> Result<Json<Value>, Pr
     Ok(Json(view(Which::Id(id).configured(at.teamspace_config())?)))
 }
 
-/// Replaces an identity provider, once the new one is found to be good.
+/// Replaces an identity provider once the new one has passed the checks.
 #[utoipa::path(
     put, path = "/teamspaces/{slug}/identity-providers/{id}", request_body = NewProvider,
     responses(
@@ -95,7 +95,7 @@ pub async fn put(
     Ok(with_checks(view(&saved), validation.as_ref()))
 }
 
-/// Changes an identity provider. Another issuer or product is checked, and so is enabling it.
+/// Changes an identity provider. A new issuer or product is checked first, and so is enabling it.
 #[utoipa::path(
     patch, path = "/teamspaces/{slug}/identity-providers/{id}", request_body = ProviderPatch,
     responses(
@@ -121,7 +121,7 @@ pub async fn remove(at: InTeamspace, ItemId(id): ItemId) -> Result<StatusCode, P
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Checks an identity provider as saving it does, and changes nothing.
+/// Checks an identity provider as saving it would, and changes nothing.
 #[utoipa::path(
     post, path = "/teamspaces/{slug}/identity-providers/{id}/check",
     responses((status = 200, body = CheckReport))
@@ -143,7 +143,7 @@ pub async fn show_only(at: InTeamspace) -> Result<Json<Value>, Problem> {
     Ok(Json(view_of_only(Which::Only.configured(at.teamspace_config())?)))
 }
 
-/// Adds or replaces the only identity provider, once it is found to be good.
+/// Adds or replaces the only identity provider once it has passed the checks.
 #[utoipa::path(
     put, path = "/teamspaces/{slug}/identity-provider", request_body = NewProvider,
     responses(
@@ -191,7 +191,7 @@ pub async fn remove_only(at: InTeamspace) -> Result<StatusCode, Problem> {
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Checks the only identity provider as saving it does, and changes nothing.
+/// Checks the only identity provider as saving it would, and changes nothing.
 #[utoipa::path(
     post, path = "/teamspaces/{slug}/identity-provider/check",
     responses((status = 200, body = CheckReport), (status = 409, description = "several_identity_providers"))
@@ -205,7 +205,7 @@ async fn checked(at: &InTeamspace, which: &Which) -> Result<Json<CheckReport>, P
     Ok(Json(CheckReport { ok: validation.is_ok(), checks: validation.checks().to_vec() }))
 }
 
-/// The answer to a change that was validated tells how.
+/// Adds the results of the checks, if any were made, to the answer.
 fn with_checks(provider: Value, validation: Option<&Validation>) -> Json<Checked<Value>> {
     Json(Checked { provider, checks: validation.map(|validation| validation.checks().to_vec()) })
 }

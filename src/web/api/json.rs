@@ -15,7 +15,7 @@ use super::problem::Problem;
 /// Longest body. The router sets it as its limit.
 pub const MAX_BODY: usize = 64 * 1024;
 
-/// A JSON body. Its type must deny unknown fields: a mistyped name must not pass for a default.
+/// A JSON body. Its type must deny unknown fields, so that a mistyped name does not silently mean the default.
 pub struct JsonBody<T>(pub T);
 
 /// Query parameters. Their type must deny unknown fields too.
@@ -76,8 +76,8 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<JsonBody<T>, Problem> {
     })
 }
 
-/// Whether a text or name in it has the character that PostgreSQL stores in no text. The digits of an escape have
-/// one spelling here, so few bodies are parsed twice.
+/// Whether a text or name in the body contains NUL, which PostgreSQL cannot store. An escape's digits have only one
+/// spelling here, so few bodies are parsed twice.
 fn has_nul(body: &[u8]) -> bool {
     fn within(value: &Value) -> bool {
         match value {
@@ -93,7 +93,7 @@ fn has_nul(body: &[u8]) -> bool {
         && serde_json::from_slice(body).is_ok_and(|value| within(&value))
 }
 
-/// No path or query that names something has NUL in it.
+/// Refuses a path or query with NUL in it: nothing has such a name.
 pub async fn refuse_nul(request: Request, next: Next) -> Response {
     let named = request.uri().path_and_query().map(|named| named.as_str()).unwrap_or_default();
     match named.contains("%00") {
@@ -103,7 +103,7 @@ pub async fn refuse_nul(request: Request, next: Next) -> Response {
     }
 }
 
-/// Only JSON: a form could be sent across sites by a browser without asking.
+/// Only JSON is accepted: browsers can send a form to another site without asking.
 fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();

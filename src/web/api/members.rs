@@ -11,7 +11,7 @@ use super::page::{self, PageQuery};
 use super::problem::Problem;
 use crate::admin::members::{self, MemberPatch, MemberView, NewMember, view};
 
-/// Lists the members by email, without those who were removed.
+/// Lists the members by email, without removed ones.
 #[utoipa::path(
     get, path = "/teamspaces/{slug}/members", params(PageQuery),
     responses((status = 200, body = List<MemberView>))
@@ -68,7 +68,7 @@ pub async fn end_sessions(at: InTeamspace, ItemId(id): ItemId) -> Result<StatusC
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Unlinks a member from their subjects: the next subject with the member's email is bound.
+/// Unlinks a member from their subjects. The next subject with the member's email is bound.
 #[utoipa::path(delete, path = "/teamspaces/{slug}/members/{id}/identities", responses((status = 204)))]
 pub async fn unlink(at: InTeamspace, ItemId(id): ItemId) -> Result<StatusCode, Problem> {
     members::unlink(&at, id).await?;

@@ -35,8 +35,8 @@ use crate::app::App;
 pub use problem::CODES;
 use problem::Problem;
 
-/// Every route, to be nested under `/api/v1`. But for the API's own description, which is the same everywhere and holds
-/// no secret, no route answers without a token, unknown ones neither.
+/// Every route, to be nested under `/api/v1`. No route answers without a token, not even an unknown one; the only
+/// exception is the API's own description, which is the same everywhere and holds no secret.
 pub fn router(app: Arc<App>) -> Router {
     let document = Arc::new(OnceLock::new());
     let issuer = app.config.issuer.clone();
@@ -60,12 +60,12 @@ pub fn router(app: Arc<App>) -> Router {
     Router::new().route("/openapi.json", get(show)).fallback_service(authenticated)
 }
 
-/// The API's description, in OpenAPI 3.1. The server is at `issuer`, or at one that the reader fills in.
+/// The API's description, in OpenAPI 3.1. The server is at `issuer`, or at a URL that the reader fills in.
 pub fn description(issuer: Option<&str>) -> OpenApi {
     openapi::complete(routes().into_openapi(), issuer)
 }
 
-/// Every route that needs a token. Only `routes!` adds one, so that each is described.
+/// Every route that needs a token. Only `routes!` adds routes, so that each is described.
 fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(openapi::head()).merge(deployment_routes()).merge(teamspace_routes())
 }

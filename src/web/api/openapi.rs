@@ -1,5 +1,5 @@
-//! The API's description in OpenAPI 3.1. Handlers tell what is theirs with `utoipa::path`: method, path, query, body,
-//! the answer, and the codes of their own refusals. What follows from these is added here for all of them.
+//! The API's description in OpenAPI 3.1. Each handler describes its own part with `utoipa::path`: method, path, query,
+//! body, answer, and the codes of its own refusals. The parts that follow from these are added here for all handlers.
 
 use axum::http::StatusCode;
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
@@ -14,7 +14,7 @@ use utoipa::openapi::{
 /// The name of the security scheme.
 const ADMIN_TOKEN: &str = "admin_token";
 
-/// Codes that are alone in their response, in many operations.
+/// Codes that are alone in their response in many operations.
 const SHARED: [&str; 5] =
     ["unauthorized", "body_too_large", "content_type_unsupported", "rate_limited", "unavailable"];
 
@@ -33,7 +33,7 @@ pub fn head() -> OpenApi {
     OpenApiBuilder::new().info(info).build()
 }
 
-/// Adds what holds for every operation. The server is at `issuer`, or at one that the reader fills in.
+/// Adds the parts that every operation has. The server is at `issuer`, or at a URL that the reader fills in.
 pub fn complete(mut api: OpenApi, issuer: Option<&str>) -> OpenApi {
     let variable = ServerVariableBuilder::new()
         .default_value(issuer.unwrap_or("https://auth.example.com"))
@@ -67,7 +67,7 @@ fn admin_token() -> SecurityScheme {
     SecurityScheme::Http(scheme.build())
 }
 
-/// The form of a refusal. Some have further members, such as `checks`.
+/// The form of a refusal. Some have more members, such as `checks`.
 fn problem() -> RefOr<utoipa::openapi::Schema> {
     let text = || ObjectBuilder::new().schema_type(Type::String);
     let mut problem = ObjectBuilder::new().description(Some("A refusal (RFC 9457)."));
@@ -122,7 +122,7 @@ fn complete_operation(path: &str, operation: &mut Operation) {
 fn noun(path: &str) -> &str {
     let mut parts = path.split('/').filter(|part| !part.is_empty());
     let first = parts.next().unwrap_or_default();
-    // Below a teamspace's slug stands what is the teamspace's.
+    // Paths below a teamspace's slug belong to the teamspace.
     if first == "teamspaces" { parts.nth(1).unwrap_or(first) } else { first }
 }
 
@@ -141,8 +141,7 @@ fn path_parameter(noun: &str, name: &str) -> Parameter {
     parameter
 }
 
-/// Adds codes to those that the handler tells, as a list in the description of a response, and gives each response
-/// its form.
+/// Adds codes to the handler's own, as a list in the response's description, and gives each response its form.
 fn add_refusals(operation: &mut Operation, codes: &[(u16, &'static str)]) {
     let responses = &mut operation.responses.responses;
     for (status, code) in codes {

@@ -1,4 +1,4 @@
-//! Lists in pages: `?limit=&cursor=` to `{"items":[…],"next_cursor":…}`.
+//! Paged lists: from `?limit=&cursor=` to `{"items":[…],"next_cursor":…}`.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -19,7 +19,7 @@ const MAX_LIMIT: i64 = 200;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct PageQuery {
-    /// How many items at the most, 1 to 200; 50 when it is left out.
+    /// The maximum number of items, 1 to 200; 50 by default.
     #[param(value_type = Option<i64>, minimum = 1, maximum = 200)]
     pub limit: Option<String>,
     /// `next_cursor` of the page before.
@@ -59,7 +59,7 @@ pub fn of_sorted<T>(
     Ok(Page::of(rest.take(most).collect(), limit, &key))
 }
 
-/// A page as it is answered. The cursor is opaque, so that nobody builds one.
+/// A page as answered. The cursor is opaque, so that clients do not build their own.
 pub fn answer<T>(page: Page<T>, view: impl Fn(T) -> Value) -> Json<Value> {
     let next_cursor = page.next_cursor.map(|key| URL_SAFE_NO_PAD.encode(key));
     let items: Vec<Value> = page.items.into_iter().map(view).collect();

@@ -1,4 +1,4 @@
-//! The policies in force, those that were, and those that are only tried.
+//! The policies in force, past ones, and shadow sets.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -24,11 +24,11 @@ use crate::store::{StoreError, shadow};
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ShadowQuery {
-    /// Hash of the shadow set, or how it begins; when it is left out, the one that was tried last.
+    /// Hash of the shadow set, or the beginning of it. By default, the set that was on trial last.
     set: Option<String>,
     /// A teamspace's slug.
     teamspace: Option<String>,
-    /// Most differences to tell one by one, 1 to 200; 50 when it is left out.
+    /// The maximum number of differences to list, 1 to 200; 50 by default.
     #[param(value_type = Option<i64>, minimum = 1, maximum = 200)]
     limit: Option<String>,
 }
@@ -45,7 +45,7 @@ pub struct PoliciesView {
     /// Names in policies that nothing has.
     #[schema(value_type = Vec<Object>)]
     unknown_names: Vec<Value>,
-    /// Why the newest files are not in force; null when they are.
+    /// Why the newest files are not in force; null if they are.
     #[schema(required, value_type = Option<Object>)]
     last_error: Option<Value>,
     /// Null when no shadow set is tried.
@@ -56,7 +56,7 @@ pub struct PoliciesView {
     replicas: Value,
 }
 
-/// The set that is tried beside the one in force.
+/// The set on trial beside the one in force.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ShadowPolicies)]
 pub struct ShadowView {
@@ -68,7 +68,7 @@ pub struct ShadowView {
     files: Option<Vec<PolicyFile>>,
     #[schema(required, value_type = Option<Object>)]
     last_error: Option<Value>,
-    /// Decisions that this set was asked for, whenever it was tried.
+    /// Decisions that this set was asked about, over all the times when it was on trial.
     evaluated: i64,
     different: i64,
 }
@@ -92,7 +92,7 @@ pub struct PastSetText {
     first_loaded_at: String,
     #[schema(format = DateTime)]
     last_in_force_at: String,
-    /// `schema` is its schema, `files` a list of pairs of name and text.
+    /// `schema` is the schema's text, `files` a list of pairs of name and text.
     #[serde(flatten)]
     content: serde_json::Map<String, Value>,
 }
@@ -132,14 +132,14 @@ async fn shadow_view(app: &App) -> Result<Option<ShadowView>, StoreError> {
     }))
 }
 
-/// Lists the sets that are or were in force, the latest first.
+/// Lists the sets that are or were in force, latest first.
 #[utoipa::path(
     get, path = "/policies/sets", params(PageQuery), responses((status = 200, body = List<PastSet>), OperatorOnly)
 )]
 pub async fn list_sets(operator: Operator, Params(query): Params<PageQuery>) -> Result<Json<Value>, Problem> {
     operator.may_everywhere(ConsoleAction::ViewPolicies)?;
     let sets = operator.app.store.read(policy_sets::list).await?;
-    // Times before 1970 do not occur, so the texts stand in the order of the list.
+    // Times before 1970 do not occur, so the texts sort in the order of the list.
     let key = |set: &PastSetTimes| format!("{:019} {}", i64::MAX - set.first_loaded_at, set.hash);
     let in_force = operator.app.policies().hash.clone();
     let found = page::of_sorted(sets.into_iter(), &query, key)?;
@@ -153,7 +153,7 @@ pub async fn list_sets(operator: Operator, Params(query): Params<PageQuery>) -> 
     }))
 }
 
-/// Shows a set by its hash, or by how that begins.
+/// Shows a set by its hash, or by the beginning of its hash.
 #[utoipa::path(
     get, path = "/policies/sets/{id}",
     responses((status = 200, body = PastSetText), OperatorOnly, (status = 400, description = "hash_ambiguous"))
@@ -170,7 +170,7 @@ pub async fn show_set(operator: Operator, ItemId(hash): ItemId) -> Result<Json<P
     }))
 }
 
-/// Sums up what the set that was tried last, or another one, would have decided otherwise.
+/// Summarizes what a shadow set, by default the last one, would have decided differently.
 #[utoipa::path(
     get, path = "/policies/shadow", params(ShadowQuery),
     responses(

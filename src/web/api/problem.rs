@@ -39,7 +39,7 @@ impl Header {
 }
 
 impl Problem {
-    /// A problem with its status, its stable code and a text for the person who reads it.
+    /// A problem with its status, its stable code and a text for people.
     pub fn new(
         status: StatusCode,
         code: impl Into<Cow<'static, str>>,
@@ -53,7 +53,7 @@ impl Problem {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
     }
 
-    /// 404: also for what exists and is not the caller's, so that nobody learns of it.
+    /// 404. Also the answer for things that exist but are not the caller's, so that their existence stays hidden.
     pub fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "There is nothing here.")
     }
@@ -88,7 +88,7 @@ impl Problem {
     }
 }
 
-/// Defines `wire`, the status and the stable code of each error, and the list of them.
+/// Defines `wire`, which gives the status and the stable code of each error, and the list of all of them.
 macro_rules! table {
     ($($error:pat => $status:ident $code:literal),+ $(,)?) => {
         pub(in crate::web) fn wire(error: &AdminError) -> (StatusCode, &'static str) {
@@ -96,7 +96,7 @@ macro_rules! table {
             match error { $($error => (StatusCode::$status, $code)),+ }
         }
 
-        /// The status and the code of each error, as often as there are errors of that code.
+        /// The status and the code of each error; a code that several errors share is repeated.
         pub const CODES: &[(StatusCode, &str)] = &[$((StatusCode::$status, $code)),+];
     };
 }

@@ -12,7 +12,7 @@ pub struct Reasons {
     items: &'static [About],
 }
 
-/// Lists the reasons for refusals with who can fix them and how, the same for every caller.
+/// Lists the reasons for refusals with their remedies and who can apply them, the same for every caller.
 #[utoipa::path(get, path = "/reasons", responses((status = 200, body = Reasons)))]
 pub async fn list() -> Json<Reasons> {
     Json(Reasons { items: Reason::TABLE })

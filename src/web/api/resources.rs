@@ -11,7 +11,7 @@ use super::page::{self, PageQuery};
 use super::problem::Problem;
 use crate::admin::resources::{self, NewResource, ResourcePatch, ResourceView, Viewer};
 
-/// Lists the resources; to a teamspace, those that are offered to it.
+/// Lists the resources. A teamspace's token sees only those offered to the teamspace.
 #[utoipa::path(
     get, path = "/resources", params(PageQuery),
     responses((status = 200, body = List<ResourceView>))

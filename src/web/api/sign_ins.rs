@@ -36,7 +36,7 @@ pub struct SignInQuery {
     from: Option<String>,
     /// The last day, or the time until which.
     to: Option<String>,
-    /// How many items at the most, 1 to 200; 50 when it is left out.
+    /// The maximum number of items, 1 to 200; 50 by default.
     #[param(value_type = Option<i64>, minimum = 1, maximum = 200)]
     limit: Option<String>,
     /// `next_cursor` of the page before.
@@ -67,7 +67,7 @@ pub async fn list_all(
 }
 
 impl SignInQuery {
-    /// The rows that are asked for, and how many of them.
+    /// The filter, and the number of rows.
     fn filter(self) -> Result<(Filter, i64), Problem> {
         let page = PageQuery { limit: self.limit, cursor: self.cursor };
         let (limit, cursor) = (page.limit()?, page.before()?);

@@ -20,12 +20,12 @@ use crate::policy::ConsoleAction;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ChangeQuery {
-    /// Whether to rename it though policies name its slug.
+    /// Whether to rename it even if policies name its slug.
     #[serde(default)]
     force: bool,
 }
 
-/// Lists the teamspaces; to a teamspace, itself.
+/// Lists the teamspaces. A teamspace's token sees only its own.
 #[utoipa::path(
     get, path = "/teamspaces", params(PageQuery),
     responses((status = 200, body = List<TeamspaceView>))
@@ -63,7 +63,7 @@ pub async fn create(
     Ok((StatusCode::CREATED, Json(view(&teamspaces::create(&operator, new).await?))))
 }
 
-/// Changes a teamspace. All but its name is for operators only.
+/// Changes a teamspace. Only operators may change more than its name.
 #[utoipa::path(
     patch, path = "/teamspaces/{slug}", params(ChangeQuery), request_body = TeamspacePatch,
     responses(

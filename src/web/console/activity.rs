@@ -1,4 +1,4 @@
-//! Activity: who came in, who did not and why; the same list for all teamspaces, for operators.
+//! Activity: who signed in, who did not, and why. Operators have the same list for all teamspaces.
 
 mod chart;
 mod rows;
@@ -32,7 +32,7 @@ use rows::RowView;
 
 /// Rows on a page.
 const ROWS: i64 = 50;
-/// Rows that a page with a filter looks at; then it offers to look further back.
+/// Rows that a filtered page reads; then it offers to look further back.
 const WINDOW: i64 = 2000;
 
 #[derive(Template)]
@@ -54,7 +54,7 @@ struct ActivityPage {
     reasons: Vec<ReasonBar>,
     /// The reasons that can be searched for.
     known_reasons: Vec<&'static str>,
-    /// When the last assertion came, in words; none where no identity provider is asked about.
+    /// The time of the last assertion, in words; none if the page is not about one identity provider.
     last: Option<Last>,
     has_provider: bool,
     /// Empty on the list of all teamspaces.
@@ -130,7 +130,7 @@ async fn show(
     shown.answer(&app, found, Some(&config))
 }
 
-/// `GET /activity`: of every teamspace, and those that led to none.
+/// `GET /activity`: the sign-ins of every teamspace, and those that led to none.
 async fn show_all(
     State(app): State<Arc<App>>,
     operator: OperatorPage,
@@ -178,7 +178,7 @@ impl ActivityQuery {
     }
 
     fn filter(&self) -> Result<Filter, SearchFault> {
-        // A cursor that was not answered here begins with the newest row.
+        // A cursor that this page did not give out begins with the newest row.
         let cursor = self.cursor.parse().ok();
         Ok(Filter { cursor, window: Some(WINDOW), ..self.search().filter()? })
     }
@@ -204,7 +204,7 @@ impl ActivityQuery {
         all.into_iter().map(|(name, value)| (name, value.trim())).filter(|(_, value)| !value.is_empty())
     }
 
-    /// The query without its place, as a part of a URL.
+    /// The query without its cursor, as a part of a URL.
     fn link(&self) -> String {
         let fields = self.fields().filter(|(name, _)| *name != "cursor");
         form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()

@@ -41,7 +41,7 @@ pub struct Failure {
     pub text: String,
 }
 
-/// On a response: whoever asked must sign in first.
+/// Marks a response: the visitor must sign in first.
 #[derive(Debug, Clone, Copy)]
 pub struct SignInNeeded;
 
@@ -55,7 +55,7 @@ pub fn form_again(template: &impl Template) -> Result<Response, PageError> {
     Ok((StatusCode::UNPROCESSABLE_ENTITY, page(template)?).into_response())
 }
 
-/// Rows as a file that browsers save: `json`, or else CSV.
+/// Rows as a file to download: `json`, or else CSV.
 pub fn download(export: Export, name: &str, format: &str) -> Result<Response, PageError> {
     let (kind, ending, body) = match format {
         "json" => ("application/json", "json", export.json().to_string().into_bytes()),
@@ -81,7 +81,7 @@ pub fn go(location: &str) -> Response {
     }
 }
 
-/// The way to another page, which tells what happened.
+/// A redirect to another page, which shows the notice.
 pub fn go_with_notice(location: &str, notice: impl Into<String>) -> Response {
     let mut response = go(location);
     response.extensions_mut().insert(SetNotice(notice.into()));
@@ -153,7 +153,7 @@ impl IntoResponse for PageError {
     }
 }
 
-/// A defect: the process lives on, the person gets a page.
+/// A defect: the process goes on, and the person gets a page.
 pub fn panicked(panic: Box<dyn Any + Send>) -> Response {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or_default();

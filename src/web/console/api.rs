@@ -1,4 +1,5 @@
-//! The description of the JSON API, to be read and tried. Swagger UI is compiled in; nothing is fetched from elsewhere.
+//! The description of the JSON API, for reading and trying out. Swagger UI is compiled in; nothing is fetched from
+//! elsewhere.
 
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ use crate::web::api::description;
 const FILES: [&str; 4] =
     ["swagger-ui.css", "swagger-ui-bundle.js", "swagger-ui-standalone-preset.js", "swagger-initializer.js"];
 
-/// It writes styles into its elements, so this page alone permits them.
+/// Swagger UI writes styles into its elements, so this page alone permits them.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
@@ -48,7 +49,7 @@ async fn file(viewer: Viewer, Path(name): Path<String>) -> Result<Response, Page
     }
     let name = FILES.into_iter().find(|file| *file == name).ok_or(PageError::NotFound)?;
     let document = format!("{}/api/openapi.json", viewer.context().site.base);
-    // Without the last, it would ask a service of its makers about the description.
+    // Without the last setting, it would ask its makers' service to validate the description.
     let config = Config::from(document).use_base_layout().validator_url("none");
     let file = serve(name, Arc::new(config)).ok().flatten().ok_or(PageError::NotFound)?;
     let headers: [(HeaderName, &str); 2] =

@@ -1,4 +1,4 @@
-//! Style sheet, script and icons. Their path has a digest of their content, so that browsers keep them for ever.
+//! Style sheet, script and icons. Their path contains a digest of their content, so browsers keep them for ever.
 
 use std::sync::LazyLock;
 

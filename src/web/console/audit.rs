@@ -1,4 +1,4 @@
-//! Audit: who changed what, from what to what, and whether the logs are sealed.
+//! Audit: who changed what, the values before and after, and whether the logs are sealed.
 
 mod rows;
 
@@ -66,7 +66,7 @@ pub fn routes() -> Router<Arc<App>> {
     Router::new().route("/audit", get(show)).route("/audit/export", get(export))
 }
 
-/// `GET /audit`: an operator sees all, others what concerns their teamspaces.
+/// `GET /audit`: an operator sees everything, others only their teamspaces' events.
 async fn show(viewer: Viewer, Query(query): Query<AuditQuery>) -> Result<Response, PageError> {
     let mut shown = AuditPage {
         rows: Vec::new(),
@@ -158,7 +158,7 @@ impl AuditQuery {
         self.fields().iter().any(|(_, value)| !value.trim().is_empty())
     }
 
-    /// The query as it stands in an address, for another place in the list.
+    /// The query as part of a URL, with another cursor.
     fn text(&self, cursor: Option<&str>) -> String {
         let typed = self.fields().into_iter().filter(|(_, value)| !value.is_empty());
         let pairs = typed.chain(cursor.map(|cursor| ("cursor", cursor)));

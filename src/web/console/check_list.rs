@@ -1,4 +1,4 @@
-//! Checks and decisions as pages show them, the same for past sign-ins and for explanations.
+//! Checks and decisions as pages show them, for both past sign-ins and explanations.
 
 use crate::exchange::explain::Checked;
 use crate::oauth::reason::Check;
@@ -26,7 +26,7 @@ pub struct DecisionLine {
 pub struct PolicyLine {
     pub id: String,
     pub message: String,
-    /// The clause that settled it; none where the policies of then are not known any more.
+    /// The clause that settled it; none if the policies that decided are no longer known.
     pub clause: Option<ClauseLine>,
 }
 
@@ -50,7 +50,7 @@ pub fn check_lines(checks: &[Checked]) -> Vec<CheckLine> {
     checks.iter().map(line).collect()
 }
 
-/// The list of decisions. What a policy said that nobody needs to know the clauses of is left out.
+/// The list of decisions, without answers whose clauses nobody needs.
 pub fn decision_lines(decisions: Vec<Explained>) -> Vec<DecisionLine> {
     decisions.into_iter().map(decision_line).collect()
 }

@@ -1,4 +1,4 @@
-//! Clients of the token endpoint: the list, registering one, changing and removing one, and its secrets, which are shown
+//! Clients of the token endpoint: listing, registering, changing and removing them, and their secrets, which are shown
 //! once.
 
 use std::sync::Arc;
@@ -64,7 +64,7 @@ struct Detail {
     created: String,
     grant_types: String,
     secrets: Vec<Secret>,
-    /// Whether a new secret takes the place of the oldest.
+    /// Whether a new secret would replace the oldest one.
     is_full: bool,
 }
 
@@ -147,7 +147,7 @@ fn row(client: &RegisteredClient) -> Row {
     }
 }
 
-/// The path of a client's page. An id may hold anything that is printable.
+/// The path of a client's page. An id may contain any printable character.
 fn path(client_id: &str) -> String {
     format!("/clients/{}", encoded(client_id))
 }

@@ -1,4 +1,4 @@
-//! The documents of the repository as pages, for everybody.
+//! The repository's documents as pages, for everybody.
 
 use std::sync::Arc;
 
@@ -45,7 +45,7 @@ fn show(Extension(site): Extension<Arc<Site>>, path: String) -> Result<Response,
     let document = documents::find(&path).ok_or(PageError::NotFound)?;
     let frame = Frame::outside(&site);
     let root = site.root();
-    // Documents link to each other as if the service stood at the root of its host.
+    // Documents link to each other as if the service were at the root of its host.
     let html = match root.is_empty() {
         true => document.html.clone(),
         false => document.html.replace("=\"/docs", &format!("=\"{root}/docs")),

@@ -1,4 +1,4 @@
-//! Explain: what would come of an assertion, or of a sign-in that somebody thinks up. Nothing is stored or logged.
+//! Explain: what would happen with an assertion, or with a made-up sign-in. Nothing is stored or logged.
 
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ struct ExplainPage {
     resources: Vec<String>,
 }
 
-/// An assertion, and the request that it would come with. The assertion is never shown again.
+/// An assertion, and the request that would come with it. The assertion is never shown again.
 #[derive(Default, Deserialize)]
 pub struct AssertionForm {
     #[serde(default)]

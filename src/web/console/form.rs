@@ -1,4 +1,4 @@
-//! Forms: reading what was typed, and saying what is wrong with it.
+//! Forms: reads the input and reports the mistakes in it.
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Form, FromRequest, Request};
@@ -59,8 +59,7 @@ impl Faults {
         Self(vec![Fault { field, text: text.into() }])
     }
 
-    /// The mistake that an administrator's request was refused for. `field_of` says which field it is about; with none it
-    /// is no mistake in the form.
+    /// The mistake behind a refusal. `field_of` finds its field; without one, it is not a mistake in the form.
     pub fn from_refusal(
         error: AdminError,
         field_of: impl Fn(&AdminError) -> Option<&'static str>,

@@ -1,5 +1,5 @@
-//! A form that comes when its session has ended loses nothing: the answer has all that was typed, to be sent again after
-//! a sign-in in another tab.
+//! Keeps the input of a form whose session has ended: the answer contains everything that was typed, to be sent again
+//! after a sign-in in another tab.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use super::page::Frame;
 use super::site::Site;
 use crate::web::MAX_BODY;
 
-/// Fields that are not sent back to a browser in which somebody else may sit by now.
+/// Fields that are not sent back, since somebody else may be at the browser by now.
 const SECRETS: [&str; 3] = ["assertion", "client_secret", "setup_token"];
 
 #[derive(Template)]
@@ -31,7 +31,7 @@ struct KeepPage {
     lacks_secret: bool,
 }
 
-/// Answers a form of somebody who is not signed in with the form's own fields.
+/// Answers a form from a visitor who is not signed in with the form's own fields.
 pub async fn keep_typed(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
     if request.method() != Method::POST || !is_form(request.headers()) {
         return next.run(request).await;

@@ -14,7 +14,7 @@ use super::page::Frame;
 use super::site::Site;
 use crate::web::middleware::RequestId;
 
-/// No page has a script or style of its own, loads anything from elsewhere, or stands in a frame.
+/// No page has its own script or style, loads anything from elsewhere, or appears in a frame.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
@@ -31,7 +31,7 @@ const HEADERS: [(HeaderName, &str); 6] = [
     ),
 ];
 
-/// Adds the headers that keep browsers safe. A page that needs a content security policy of its own sets it itself.
+/// Adds the headers that keep browsers safe. A page that needs its own content security policy sets it itself.
 pub async fn secure(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
@@ -44,8 +44,8 @@ pub async fn secure(request: Request, next: Next) -> Response {
     response
 }
 
-/// Refuses whatever another site's page has a browser send (`Sec-Fetch-Site`, `Origin`). Behind a proxy that changes the
-/// host, the public one counts.
+/// Refuses requests that another site's page makes a browser send (`Sec-Fetch-Site`, `Origin`). Behind a proxy that
+/// changes the host, the public host counts.
 pub fn same_site_only(site: &Site) -> CsrfLayer {
     CsrfLayer::new().add_trusted_origin(&site.origin).unwrap_or_else(|error| {
         tracing::warn!(origin = site.origin, ?error, "the console takes forms by the Host header only");
@@ -53,7 +53,7 @@ pub fn same_site_only(site: &Site) -> CsrfLayer {
     })
 }
 
-/// Refuses a path or query with NUL in it, which PostgreSQL stores in no text.
+/// Refuses a path or query with NUL in it, which PostgreSQL cannot store.
 pub async fn refuse_nul(request: Request, next: Next) -> Response {
     let asked = request.uri().path_and_query().map(|asked| asked.as_str()).unwrap_or_default();
     if asked.contains("%00") {
@@ -70,7 +70,7 @@ struct FailurePage {
     request_id: String,
 }
 
-/// Makes a page of whatever went wrong, with the request's id.
+/// Turns every failure into a page with the request's id.
 pub async fn explain_failures(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
     let request_id = request.extensions().get::<RequestId>().map(|id| id.0.to_string()).unwrap_or_default();
     let mut response = next.run(request).await;
@@ -91,7 +91,7 @@ pub async fn explain_failures(State(site): State<Arc<Site>>, request: Request, n
     response
 }
 
-/// The failure of an answer that says nothing but its status.
+/// The failure for an answer that has only a status.
 fn of_status(status: StatusCode) -> Failure {
     let (title, text) = match status {
         StatusCode::FORBIDDEN => (

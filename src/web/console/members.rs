@@ -1,4 +1,4 @@
-//! Members: who they are, when they came, what they may do; inviting, suspending and removing them.
+//! Members: who they are, when they signed in, what they may do; inviting, suspending and removing them.
 
 mod member;
 
@@ -26,7 +26,7 @@ use crate::store::Page;
 
 /// Members on one page.
 const PAGE: i64 = 25;
-/// Assertions that Okta issues for one user, app and month.
+/// Assertions that Okta issues per user, app and month.
 const OKTAS_MONTH: i64 = 250;
 
 /// The routes.
@@ -45,7 +45,7 @@ struct MembersPage {
     /// The beginning of the emails to list.
     prefix: String,
     items: Vec<Row>,
-    /// The ways to the next page and to the first one; empty where there is none.
+    /// The links to the next page and to the first one; empty if there is none.
     next: String,
     first: String,
     invitation: InviteForm,
@@ -117,7 +117,7 @@ struct InviteForm {
     role: String,
 }
 
-/// `GET /t/{slug}/members`: by email, removed ones are left out.
+/// `GET /t/{slug}/members`: by email, without removed members.
 async fn list(at: InTeamspacePage, Query(query): Query<ListQuery>) -> Result<Response, PageError> {
     page(&MembersPage::load(&at, query, (InviteForm::default(), Faults::default())).await?)
 }
@@ -147,7 +147,7 @@ fn invited(at: &InTeamspacePage, email: &str) -> Response {
     at.done(&at.path("/members"), format!("{email} is invited, and becomes active with the first sign-in."))
 }
 
-/// Whether somebody waits for their first sign-in already: then the form was sent twice.
+/// Whether this person is already invited: then the form was sent twice.
 async fn is_invited(at: &InTeamspacePage, email: &str) -> Result<bool, PageError> {
     let email = email.trim().to_lowercase();
     let found = members::search(at, &email, (1, None)).await?;

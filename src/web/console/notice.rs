@@ -47,7 +47,7 @@ fn is_page(response: &Response) -> bool {
     response.status() == StatusCode::OK && kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"))
 }
 
-/// The text of a cookie, if a page of ours can have set it.
+/// The text of a cookie, if one of our pages can have set it.
 fn find(headers: &HeaderMap, name: &str) -> Option<String> {
     let value = cookie::find(headers, name)?;
     let text = percent_decode_str(&value).decode_utf8().ok()?.into_owned();

@@ -1,4 +1,4 @@
-//! Overview: how far the set-up of a teamspace has come, and how it is doing.
+//! Overview: the progress of a teamspace's set-up, and its current state.
 
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ struct OverviewPage {
     last: Vec<LastRow>,
 }
 
-/// The steps of the set-up that can be told from here.
+/// The steps of the set-up that can be seen from here.
 struct SetUp {
     has_issuer: bool,
     has_assertion: bool,

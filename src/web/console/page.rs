@@ -1,4 +1,4 @@
-//! Whom a page is for, and the frame around its content. A handler says by its first argument who may see it.
+//! The visitors that a page is for, and the frame around its content. A handler's first argument says who may see it.
 
 use std::collections::HashMap;
 use std::ops::Deref;
@@ -162,7 +162,7 @@ impl Context {
         }
     }
 
-    /// The way to a page of the console, which tells what happened.
+    /// A redirect to a page of the console, which shows the notice.
     pub fn done(&self, path: &str, notice: impl Into<String>) -> Response {
         go_with_notice(&format!("{}{path}", self.site.base), notice)
     }
@@ -180,7 +180,7 @@ pub struct Viewer {
     context: Context,
 }
 
-/// Somebody who reaches the teamspace of the path's `{slug}`.
+/// A visitor who reaches the teamspace of the path's `{slug}`.
 pub struct InTeamspacePage {
     at: InTeamspace,
     context: Context,
@@ -210,7 +210,7 @@ impl InTeamspacePage {
         self.context.frame(place, Some(&self.at.teamspace_config().teamspace))
     }
 
-    /// The path of a page of the teamspace, to be put behind the base: `/members` for example, or nothing.
+    /// The path of a page of the teamspace, to append to the base: `/members` for example, or nothing.
     pub fn path(&self, page: &str) -> String {
         format!("/t/{}{page}", self.at.teamspace_config().teamspace.slug)
     }
@@ -249,7 +249,7 @@ page_for!(OperatorPage, operator: Operator);
 macro_rules! changes_on {
     ($($page:ident)+) => {$(
         impl $page {
-            /// The way to a page of the console, which tells what happened.
+            /// A redirect to a page of the console, which shows the notice.
             pub fn done(&self, path: &str, notice: impl Into<String>) -> Response {
                 self.context.done(path, notice)
             }
@@ -279,7 +279,7 @@ impl FromRequestParts<Arc<App>> for Viewer {
     }
 }
 
-/// The place to sign in, which leads back to the page that was asked for.
+/// The sign-in page, which leads back to the requested page.
 fn sign_in_from(site: &Site, parts: &Parts) -> String {
     let asked = format!("{}{}", site.base, parts.uri);
     match parts.method == Method::GET && site.is_own_path(&asked) && parts.uri.path() != "/" {

@@ -1,5 +1,5 @@
-//! The policies in force: their files as they were read, and what is known of the set. They are changed where they are
-//! kept, not here.
+//! The policies in force: their files as read, and the facts about the set. They are changed at their source, not
+//! here.
 
 mod highlight;
 
@@ -26,7 +26,7 @@ use highlight::{Token, lines};
 
 /// Longest text that is shown, in bytes.
 const MAX_SHOWN: usize = 256 * 1024;
-/// Most of the policies' warnings that are shown.
+/// The most warnings that are shown.
 const MAX_WARNINGS: usize = 20;
 
 #[derive(Template)]
@@ -49,7 +49,7 @@ struct PoliciesPage {
     source: Option<String>,
 }
 
-/// Why the files could not be taken over last time.
+/// Why the files could not be loaded last time.
 struct Problem {
     when: String,
     file: String,
@@ -95,7 +95,7 @@ pub fn routes() -> Router<Arc<App>> {
     Router::new().route("/policies", get(show))
 }
 
-/// `GET /policies`: with the file that is asked for, or the first one.
+/// `GET /policies`: with the requested file, or the first one.
 async fn show(at: OperatorPage, Query(query): Query<FileQuery>) -> Result<Response, PageError> {
     let overview = policies::overview(&at).await?;
     let shown = chosen(&overview, query.file.as_deref()).ok_or(PageError::NotFound)?;

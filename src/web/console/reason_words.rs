@@ -1,4 +1,4 @@
-//! Reasons for a refusal in the words of people who read the console: what happened, and how to fix it with its pages.
+//! The reasons for refusals in the words of the console's readers: what happened, and how to fix it in the console.
 
 use crate::oauth::reason::{Fixer, Reason};
 
@@ -10,7 +10,7 @@ pub struct ReasonWords {
     pub sentence: &'static str,
     /// The remedy, in one or two sentences.
     pub fix: &'static str,
-    /// The teamspace's page on which it is done: the end of its path, and what it is called.
+    /// The teamspace's page for the fix: the end of its path, and its title.
     pub page: Option<(&'static str, &'static str)>,
 }
 
@@ -297,7 +297,7 @@ pub fn reason_words(reason: &str) -> ReasonWords {
     TABLE.iter().copied().find(|words| words.reason == reason).unwrap_or(OF_A_POLICY)
 }
 
-/// Those who can fix a refusal, the likeliest first, as a part of a sentence.
+/// The people who can fix a refusal, the likeliest first, as part of a sentence.
 pub fn who(reason: &str) -> String {
     let fixers = Reason::of_policy(reason.to_owned()).about().fixers;
     let names: Vec<&str> = fixers.iter().map(|fixer| fixer_words(*fixer)).collect();

@@ -1,4 +1,4 @@
-//! The page that asks once more before something is removed for good.
+//! The page that asks for confirmation before something is removed for good.
 
 use askama::Template;
 use serde::Deserialize;
@@ -18,7 +18,7 @@ pub struct RemovePage {
     pub label: &'static str,
     pub expected: String,
     pub typed: String,
-    /// The path of the thing's own page; the form is sent to `/remove` below it.
+    /// The path of the object's page; the form is sent to `/remove` below it.
     pub path: String,
     pub faults: Faults,
 }
@@ -31,7 +31,7 @@ pub struct Confirmed {
 }
 
 impl RemovePage {
-    /// The same page, where something else was typed.
+    /// The same page, after something else was typed.
     pub fn not_confirmed(mut self) -> Self {
         self.faults = Faults::of("confirm", format!("Type {} to confirm.", self.expected));
         self

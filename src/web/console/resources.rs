@@ -1,4 +1,5 @@
-//! Resources, the MCP servers: the list, registering one, changing and removing one, and what the server itself must say.
+//! Resources, the MCP servers: listing, registering, changing and removing them, and the metadata that each server
+//! must publish.
 
 mod fields;
 
@@ -58,7 +59,7 @@ struct ResourcePage {
 struct Detail {
     path: String,
     name: String,
-    /// The metadata document, which the server serves itself or points to.
+    /// The metadata document, which the server publishes itself or points to.
     metadata: String,
     /// Where the server serves it itself.
     own_address: String,

@@ -1,4 +1,4 @@
-//! Sessions: a random id in a cookie, its digest in the database.
+//! Sessions: a random id in a cookie, and its digest in the database.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -25,10 +25,10 @@ use crate::random::digest;
 use crate::store::console_sessions::ConsoleSession;
 use crate::web::middleware::{CallerAddress, origin};
 
-/// The key of the only thing that a session holds.
+/// The key of the only value in a session.
 const SESSION: &str = "session";
 
-/// The sessions in the database. They are written when they begin, and not changed.
+/// The sessions in the database. They are written when they begin, and never changed.
 #[derive(Clone)]
 pub struct Sessions(Arc<App>);
 
@@ -72,8 +72,8 @@ impl SessionStore for Sessions {
     }
 }
 
-/// Finds the session of each request's cookie when it is asked for, and sets the cookie of one that begins.
-/// `SameSite=Lax`: a link from elsewhere leads to the page, another site's form has no session.
+/// Finds the session for each request's cookie on demand, and sets the cookie of a new session. `SameSite=Lax`: a link
+/// from elsewhere leads to the page, but another site's form has no session.
 pub fn layer(app: &Arc<App>, site: &Site) -> SessionManagerLayer<Sessions> {
     SessionManagerLayer::new(Sessions(Arc::clone(app)))
         .with_name(site.cookie(""))
@@ -88,7 +88,7 @@ pub async fn current(session: &Session) -> std::result::Result<Option<ConsoleSes
     Ok(session.get(SESSION).await?)
 }
 
-/// Begins the session of somebody whose sign-in was verified, under a new id. One that the browser had before ends.
+/// Begins the session of a person with a verified sign-in, under a new id. An earlier session of the browser ends.
 pub async fn begin(
     session: &Session,
     app: &App,
@@ -97,7 +97,7 @@ pub async fn begin(
 ) -> std::result::Result<(), PageError> {
     session.cycle_id().await?;
     session.insert(SESSION, who.session(&came.origin, came.browser.clone(), app.clock.now())).await?;
-    // Now, since a page can still say that it failed.
+    // It is saved now, while a page can still report a failure.
     Ok(session.save().await?)
 }
 

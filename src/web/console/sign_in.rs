@@ -129,7 +129,7 @@ async fn sign_out(
     Ok(go_with_notice(&sign_in, "You are signed out."))
 }
 
-/// The page that a sign-in leads to; none where what came is no page of the console.
+/// The page that a sign-in leads to; none if the given path is not a page of the console.
 fn checked(site: &Site, next: String) -> String {
     if site.is_own_path(&next) { next } else { String::new() }
 }

@@ -22,7 +22,7 @@ use crate::store::sign_ins::SignIn;
 #[template(path = "sign_in_detail.html")]
 struct DetailPage {
     frame: Frame,
-    /// The list that the row is of, behind the base.
+    /// The list that the row belongs to, behind the base.
     list: String,
     row: SignIn,
     time: String,
@@ -47,7 +47,7 @@ struct Compared {
     what: String,
     expected: Marked,
     received: Marked,
-    /// How they differ, where that is easily overlooked.
+    /// How they differ, if that is easy to overlook.
     remark: String,
 }
 
@@ -155,7 +155,7 @@ fn unquoted(text: &str) -> String {
     text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text).to_owned()
 }
 
-/// Marks what is between the beginning and the end that two texts have in common.
+/// Marks the part between the beginning and the end that two texts share.
 fn marked(one: &str, other: &str) -> (Marked, Marked) {
     let same = |(a, b): &(char, char)| a == b;
     let start = one.chars().zip(other.chars()).take_while(same).count();

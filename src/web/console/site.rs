@@ -5,7 +5,7 @@ use url::Url;
 use super::assets;
 use crate::config::Config;
 
-/// Names of cookies that only a page of this very host can set.
+/// A prefix for cookies that only a page of this exact host can set.
 const HOST_PREFIX: &str = "__Host-";
 
 /// The place of the console.
@@ -21,7 +21,7 @@ pub struct Site {
 }
 
 impl Site {
-    /// The configured place; none where the console is off.
+    /// The configured site; none if the console is off.
     pub fn of(config: &Config) -> Option<Self> {
         let url = Url::parse(&config.console_url()?).ok()?;
         let base = url.path().trim_end_matches('/').to_owned();
@@ -30,17 +30,18 @@ impl Site {
         Some(Self { base, assets, origin, is_https: url.scheme() == "https" })
     }
 
-    /// The path below which the console and the documents are.
+    /// The path prefix of the console and the documents.
     pub fn root(&self) -> &str {
         self.base.strip_suffix("/console").unwrap_or_default()
     }
 
-    /// The name of a cookie. Without https, which only loopback may do, browsers take no name with the prefix.
+    /// The name of a cookie. Without https, which is allowed only on loopback, browsers accept no name with the
+    /// prefix.
     pub fn cookie(&self, name: &str) -> String {
         format!("{}countersign{name}", if self.is_https { HOST_PREFIX } else { "" })
     }
 
-    /// Whether a path leads to a page of the console and nowhere else, so that a sign-in may go on there.
+    /// Whether a path leads to a page of the console and nowhere else, so that a sign-in may continue there.
     pub fn is_own_path(&self, path: &str) -> bool {
         let is_plain = |c: u8| c.is_ascii_graphic() && c != b'\\';
         let rest = path.strip_prefix(&self.base);

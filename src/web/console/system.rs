@@ -57,7 +57,7 @@ struct KeyRow {
 struct StreamRow {
     name: String,
     to: String,
-    /// How long the oldest row waits; empty where all were sent.
+    /// How long the oldest row has waited; empty if all were sent.
     behind: String,
 }
 

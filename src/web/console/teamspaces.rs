@@ -1,4 +1,4 @@
-//! Teamspaces: the list, adding one, changing and deleting one.
+//! Teamspaces: listing, adding, changing and deleting them.
 
 mod fields;
 
@@ -88,7 +88,7 @@ pub fn routes() -> Router<Arc<App>> {
         .route("/t/{slug}/delete", get(show_delete).post(delete))
 }
 
-/// `GET /teamspaces`: by slug; an operator sees all, others their own.
+/// `GET /teamspaces`: by slug; an operator sees all, others only their own.
 async fn list(viewer: Viewer, Query(query): Query<ListQuery>) -> Result<Response, PageError> {
     let prefix = query.q.trim().to_ascii_lowercase();
     let found = teamspace_list::page(&viewer, &prefix, query.after.as_deref(), PAGE).await?;
@@ -200,7 +200,7 @@ fn delete_page(at: &InTeamspacePage, typed: String, faults: Faults) -> DeletePag
     DeletePage { frame: at.frame(Place::Elsewhere), slug, typed, faults }
 }
 
-/// A teamspace's own people are not shown what only operators may change.
+/// A teamspace's own people do not see the settings that only operators may change.
 fn refuse_others(at: &InTeamspacePage) -> Result<(), PageError> {
     if at.is_operator() { Ok(()) } else { Err(AdminError::OperatorOnly.into()) }
 }

@@ -15,7 +15,7 @@ pub fn plan(plan: Plan) -> &'static str {
     }
 }
 
-/// How long ago something was, such as `3 minutes ago`; a date where it is more than a month.
+/// How long ago something was, such as `3 minutes ago`; a date if it is more than a month.
 pub fn ago(at: UnixSeconds, now: UnixSeconds) -> String {
     let counted = |number: i64, unit: &str| match number {
         1 => format!("1 {unit} ago"),

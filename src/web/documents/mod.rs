@@ -1,4 +1,4 @@
-//! The documents of the repository as pages, so that errors and hints can link to them.
+//! The repository's documents as pages, so that errors and hints can link to them.
 
 mod render;
 
@@ -14,7 +14,7 @@ pub use render::{Heading, Rendered};
 #[folder = "docs/"]
 struct Docs;
 
-/// Documents that stand elsewhere, with their pages.
+/// Documents outside `docs`, with their pages.
 const OTHERS: [(&str, &str, &str); 4] = [
     ("README.md", "/docs", include_str!("../../../README.md")),
     ("SECURITY.md", "/docs/security", include_str!("../../../SECURITY.md")),
@@ -22,7 +22,7 @@ const OTHERS: [(&str, &str, &str); 4] = [
     ("examples/okta.md", "/docs/okta", include_str!("../../../examples/okta.md")),
 ];
 
-/// Every document by its page's path, made when one is first asked for.
+/// Every document by its page's path, rendered when first requested.
 static PAGES: LazyLock<BTreeMap<String, Rendered>> = LazyLock::new(|| {
     let docs = Docs::iter().filter(|name| name.ends_with(".md")).filter_map(|name| {
         let text = Docs::get(&name)?;
@@ -52,8 +52,8 @@ pub fn picture(name: &str) -> Option<Vec<u8>> {
     Docs::get(name).filter(|_| is_picture).map(|file| file.data.into_owned())
 }
 
-/// Where a link in a file leads: to a page, an anchor or another site; none where it leads to what is not shown here,
-/// such as the source.
+/// The target of a link in a file: a page, an anchor or another site; none if the target is not shown here, such as
+/// the source.
 fn page_of_link(file: &str, link: &str) -> Option<String> {
     if link.starts_with('#') || link.starts_with("https://") {
         return Some(link.to_owned());
@@ -74,7 +74,7 @@ fn page_of_file(file: &str) -> Option<String> {
     Some(format!("/docs/{page}"))
 }
 
-/// A relative path, seen from the file that has it.
+/// Resolves a relative path from the file that contains it.
 fn resolved(file: &str, path: &str) -> String {
     let mut parts: Vec<&str> = file.split('/').collect();
     parts.pop();

@@ -1,4 +1,4 @@
-//! Markdown to HTML: headings and the words that tables are about become anchors, links between documents lead to their
+//! Turns Markdown into HTML: headings and the keys of tables become anchors, links between documents lead to their
 //! pages, and raw HTML is left out.
 
 use std::collections::HashSet;
@@ -23,7 +23,7 @@ pub struct Heading {
     pub text: String,
 }
 
-/// Renders a document. `page_of` leads from a link to a page; a link to something that has none becomes plain text.
+/// Renders a document. `page_of` gives the page for a link; a link without a page becomes plain text.
 pub fn render(markdown: &str, page_of: impl Fn(&str) -> Option<String>) -> Rendered {
     let events = Parser::new_ext(markdown, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH);
     let events = without_html_and_diagrams(events);
@@ -40,7 +40,7 @@ pub fn render(markdown: &str, page_of: impl Fn(&str) -> Option<String>) -> Rende
     Rendered { title, html, contents: contents.map(|(_, heading)| heading).collect() }
 }
 
-/// Leaves out raw HTML, and diagrams that only some programs draw.
+/// Leaves out raw HTML, and diagrams that only some programs can draw.
 fn without_html_and_diagrams<'t>(events: impl Iterator<Item = Event<'t>>) -> Vec<Event<'t>> {
     let mut in_diagram = false;
     let kept = events.filter(|event| {
@@ -88,7 +88,7 @@ fn with_links<'t>(events: Vec<Event<'t>>, page_of: impl Fn(&str) -> Option<Strin
     rewritten.collect()
 }
 
-/// Gives each heading the id that the usual viewers give it, so that links from elsewhere hold here too.
+/// Gives each heading the id that common viewers give it, so that links from elsewhere work here too.
 fn with_heading_anchors<'t>(
     events: Vec<Event<'t>>,
     taken: &mut HashSet<String>,
@@ -115,7 +115,7 @@ fn with_heading_anchors<'t>(
     (anchored, headings)
 }
 
-/// The first word of a table's row, where it is code, becomes an anchor: a reason, a key, a metric.
+/// If the first word of a table row is code, it becomes an anchor: a reason, a key, a metric.
 fn with_row_anchors<'t>(events: Vec<Event<'t>>, taken: &mut HashSet<String>) -> Vec<Event<'t>> {
     let mut anchored = Vec::with_capacity(events.len());
     let mut cells = 0;
@@ -134,7 +134,7 @@ fn with_row_anchors<'t>(events: Vec<Event<'t>>, taken: &mut HashSet<String>) -> 
     anchored
 }
 
-/// Some tables have columns without a name. Who listens to a page hears that there is one.
+/// Names unnamed table columns: a screen reader announces that there is one.
 fn with_column_names(events: Vec<Event<'_>>) -> Vec<Event<'_>> {
     const UNNAMED: &str = "<span class=\"visually-hidden\">Column</span>";
     let mut named = Vec::with_capacity(events.len());
@@ -154,7 +154,7 @@ fn with_column_names(events: Vec<Event<'_>>) -> Vec<Event<'_>> {
     named
 }
 
-/// Wide things scroll in a frame of their own, which the keyboard reaches.
+/// Wide content scrolls in its own frame, which the keyboard can reach.
 fn in_frames(events: Vec<Event<'_>>) -> Vec<Event<'_>> {
     const OPEN: &str = "<div class=\"scroll\" role=\"group\" tabindex=\"0\" aria-label=\"";
     let mut framed = Vec::with_capacity(events.len());

@@ -14,7 +14,7 @@ use crate::oauth::error::TokenError;
 use crate::store::sign_ins::NewSignIn;
 use crate::web::error::Cause;
 
-/// Logs each request when its response is there.
+/// Logs each request once its response is ready.
 #[derive(Clone)]
 pub struct AccessLog;
 
@@ -44,7 +44,7 @@ impl Around for AccessLog {
         })
     }
 
-    /// One line a request. No subject and no email: the decision log, which is access-controlled, has them.
+    /// One line per request, without subject and email: those are in the decision log, which is access-controlled.
     fn after(request: Logged, response: &mut Response) {
         let Logged { id: RequestId(request_id), method, path, started } = &request;
         let micros = started.elapsed().as_micros() as u64;

@@ -1,5 +1,5 @@
-//! The form of most middleware: something is done to a request before it is worked on, and to its response after that.
-//! Nothing is boxed, since every sign-in passes all of them.
+//! The common form of middleware: a step on the request before it is handled, and one on its response. Nothing is
+//! boxed, since every sign-in passes through all of them.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -17,7 +17,7 @@ pub trait Around {
     /// The facts about the request that are still needed once its response is ready.
     type Kept;
 
-    /// Sees the request first. With an error it goes no further.
+    /// Handles the request first. An error ends the request.
     fn before(&self, request: &mut Request) -> Result<Self::Kept, TokenError>;
 
     /// Sees the response.

@@ -22,7 +22,7 @@ impl CallerAddress {
     }
 }
 
-/// Finds the caller's address: the connection's, or the one that the operator's proxy names.
+/// Finds the caller's address: the connection's, or the one given by the operator's proxy.
 #[derive(Clone)]
 pub struct FindCaller(pub Arc<App>);
 
@@ -45,13 +45,13 @@ impl Around for FindCaller {
     }
 }
 
-/// The address in the header that the proxy sets. Of a list it is the last one: all others are the caller's words.
+/// The address in the proxy's header. In a list it is the last one: the caller may have written all others.
 fn named(source: ClientIpSource, headers: &HeaderMap) -> Option<IpAddr> {
     match source {
         ClientIpSource::ConnectInfo => None,
         ClientIpSource::RightmostXForwardedFor => parse(last_element(headers, "x-forwarded-for")?),
         ClientIpSource::RightmostForwarded => parse(forwarded_for(last_element(headers, "forwarded")?)?),
-        // The port is always there, and IPv6 has no brackets.
+        // The port is always present, and IPv6 has no brackets.
         ClientIpSource::CloudFrontViewerAddress => {
             parse(only(headers, "cloudfront-viewer-address")?.rsplit_once(':')?.0)
         }
@@ -63,14 +63,14 @@ fn named(source: ClientIpSource, headers: &HeaderMap) -> Option<IpAddr> {
     }
 }
 
-/// The value of a header that is there once. One that is there twice is the caller's beside the proxy's.
+/// The value of a header that occurs once. If it occurs twice, the caller added one to the proxy's.
 fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter();
     let (value, None) = (values.next()?, values.next()) else { return None };
     value.to_str().ok()
 }
 
-/// The last element of a list. What stands before it may be anything, also bytes that are no text.
+/// The last element of a list. Anything may come before it, even bytes that are not text.
 fn last_element<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let list = headers.get_all(name).iter().next_back()?.as_bytes();
     std::str::from_utf8(list.rsplit(|byte| *byte == b',').next()?).ok()
@@ -84,8 +84,8 @@ fn forwarded_for(element: &str) -> Option<&str> {
     })
 }
 
-/// An address, as proxies write it: alone or with a port, IPv6 in brackets or not, quoted or not. An IPv4 address that
-/// is written as IPv6 is the IPv4 address.
+/// An address in any of the forms that proxies write: with or without a port, IPv6 with or without brackets, quoted or
+/// not. An IPv4 address in IPv6 form is the IPv4 address.
 fn parse(text: &str) -> Option<IpAddr> {
     let text = text.trim();
     let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);

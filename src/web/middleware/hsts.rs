@@ -1,4 +1,4 @@
-//! OPS-02: whoever has reached us over TLS once does not come without it.
+//! OPS-02: a client that has reached us over TLS once keeps using it.
 
 use axum::extract::Request;
 use axum::http::HeaderValue;
@@ -8,7 +8,7 @@ use axum::response::Response;
 use super::around::Around;
 use crate::oauth::error::TokenError;
 
-/// Asks clients to stay with https, if the issuer is served so.
+/// Tells clients to stay with https, if the issuer uses it.
 #[derive(Clone)]
 pub struct Hsts {
     is_https: bool,

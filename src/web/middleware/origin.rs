@@ -1,4 +1,4 @@
-//! Where a request came from, for the audit log.
+//! The origin of a request, for the audit log.
 
 use axum::http::Extensions;
 

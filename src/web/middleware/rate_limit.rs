@@ -1,4 +1,4 @@
-//! Refuses callers that come too often, when that limit is on.
+//! Refuses callers that send too many requests, if that limit is on.
 
 use std::sync::Arc;
 

@@ -11,12 +11,12 @@ use crate::clock::Clock;
 use crate::oauth::error::TokenError;
 use crate::request_id;
 
-/// The id under which a request's log lines and decision-log row are found; answered as `X-Request-Id`.
+/// The id that links a request to its log lines and its decision log row; answered as `X-Request-Id`.
 #[derive(Debug, Clone, Default)]
 pub struct RequestId(pub Arc<str>);
 
-/// Gives each request an id of ours. One that the caller sends is not taken over: it could be another request's, or
-/// text made to mislead whoever reads the log.
+/// Gives each request an id. A caller's own id is not used: it could be another request's, or text made to mislead
+/// readers of the log.
 #[derive(Clone)]
 pub struct NameRequests(pub Arc<dyn Clock>);
 

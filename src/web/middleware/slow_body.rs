@@ -1,4 +1,4 @@
-//! Refuses requests whose body did not come in time.
+//! Refuses requests whose body did not arrive in time.
 
 use axum::extract::Request;
 
@@ -6,7 +6,7 @@ use super::around::Around;
 use crate::oauth::error::TokenError;
 use crate::web::body::TooSlow;
 
-/// Refuses what `web::body` has marked: only here does the refusal get an id and a log line.
+/// Refuses requests marked by `web::body`: only here does the refusal get an id and a log line.
 #[derive(Clone)]
 pub struct RefuseSlowBodies;
 

@@ -13,7 +13,7 @@ use tower::{Layer, Service};
 
 use crate::oauth::error::TokenError;
 
-/// Answers in place of a service that takes longer.
+/// Answers in place of a service that takes longer than this.
 #[derive(Debug, Clone)]
 pub struct TimeOutLayer(pub Duration);
 

@@ -14,7 +14,7 @@ use crate::oauth::request::JWT_BEARER;
 use crate::random::digest;
 use crate::web::error::{forbid_caching, not_found};
 
-/// Metadata and PRM change rarely; a new signing key must be seen well before it signs.
+/// Metadata and PRM change rarely, and a new signing key must be seen well before it signs.
 const MAX_AGE: &str = "public, max-age=300";
 
 /// A document with an ETag over its content.
@@ -28,17 +28,17 @@ fn document(headers: &HeaderMap, body: String) -> Response {
     (common, [(CONTENT_TYPE, "application/json")], body).into_response()
 }
 
-/// RFC 8414 §2. It says nothing about trusted issuers, teamspaces or policies (draft §9.4).
+/// RFC 8414 §2. It reveals nothing about trusted issuers, teamspaces or policies (draft §9.4).
 pub async fn authorization_server(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
     let issuer = &app.config.issuer;
     let snapshot = app.snapshot();
-    // Resources that are for some teamspaces only would tell who the customers are.
+    // Resources for only some teamspaces would reveal who the customers are.
     let public = snapshot.resources().filter(|resource| resource.teamspaces.is_none());
     let scopes: BTreeSet<&str> = public.flat_map(|r| r.scopes.iter().map(|s| s.name.as_str())).collect();
     let mut metadata = json!({
         "issuer": issuer,
         "token_endpoint": format!("{issuer}/oauth2/token"),
-        // There is no code flow, but the MCP SDKs do not read metadata without these two.
+        // There is no code flow, but the MCP SDKs reject metadata without these two.
         "authorization_endpoint": format!("{issuer}/oauth2/authorize"),
         "response_types_supported": [],
         "jwks_uri": format!("{issuer}/oauth2/jwks"),
@@ -76,8 +76,8 @@ with an assertion from your company's identity provider (Enterprise-Managed Auth
 here from an MCP client, that exchange has failed or is not switched on: ask the administrator of your \
 teamspace to look at its sign-in activity.</p></html>";
 
-/// Clients fall back to the authorization endpoint when an exchange fails, so it says what is the matter.
-/// It never redirects (META-05).
+/// Clients fall back to the authorization endpoint when an exchange fails, so it explains the situation. It never
+/// redirects (META-05).
 pub async fn authorize(headers: HeaderMap) -> Response {
     let accept = headers.get("accept").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let mut response = match accept.contains("text/html") {

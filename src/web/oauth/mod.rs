@@ -1,4 +1,4 @@
-//! OAuth's endpoints, and the documents that tell of them.
+//! The OAuth endpoints and their metadata documents.
 
 mod metadata;
 mod token;
@@ -11,7 +11,7 @@ use tower_http::cors::CorsLayer;
 
 use crate::app::App;
 
-/// The routes of an issuer with this path. The well-known document is inserted before it (RFC 8414 §3.1).
+/// The routes of an issuer with this path. The well-known document comes before the path (RFC 8414 §3.1).
 pub(super) fn routes(path: &str) -> Router<Arc<App>> {
     let documents = Router::new()
         .route(&format!("/.well-known/oauth-authorization-server{path}"), get(metadata::authorization_server))

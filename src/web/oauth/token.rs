@@ -1,4 +1,4 @@
-//! `POST /oauth2/token`: the request's transport, before its meaning (RFC 6749 §3.2).
+//! `POST /oauth2/token`: checks the request's transport before its meaning (RFC 6749 §3.2).
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -48,7 +48,7 @@ pub async fn token(State(app): State<Arc<App>>, request: Request) -> Response {
 
 /// RFC 6749 §5.1
 fn granted(token: &TokenResponse) -> Response {
-    // Beside the token there is little: the body need not grow while it is written.
+    // There is little beside the token, so the body does not grow while it is written.
     let mut body = Vec::with_capacity(token.access_token.len() + 512);
     if let Err(error) = serde_json::to_writer(&mut body, token) {
         return TokenError::unavailable(Reason::INTERNAL, error).into_response();

@@ -85,7 +85,7 @@ impl Bar {
     }
 }
 
-/// How high a number is. What is there at all can be seen.
+/// The height of a number's bar. Any number above zero is visible.
 fn scaled(number: i64, top: i64) -> i64 {
     let height = number.saturating_mul(HEIGHT) / top;
     if number > 0 { height.max(2) } else { 0 }

@@ -27,7 +27,7 @@ pub struct RowView {
     pub scopes: String,
     /// The teamspace's slug; empty when it led to none.
     pub teamspace: String,
-    /// How many further refusals the row stands for.
+    /// The number of further refusals that the row stands for.
     pub repeated: i64,
 }
 

@@ -17,7 +17,7 @@ pub struct RowView {
     pub address: String,
     pub action: String,
     pub object: String,
-    /// The slug; empty where the row concerns no teamspace, or one that is gone.
+    /// The slug; empty if the row belongs to no teamspace, or to one that is gone.
     pub teamspace: String,
     pub request_id: String,
     pub changes: Vec<Change>,
@@ -75,7 +75,7 @@ fn changes(old: &Map<String, Value>, new: &Map<String, Value>) -> Vec<Change> {
     names.into_iter().map(change).collect()
 }
 
-/// A value as it is read; of one that was cut, its beginning and how long it was.
+/// A value as shown; for a shortened one, its beginning and its length.
 fn shown(value: &Value) -> String {
     match value {
         Value::String(text) if text.is_empty() => "(empty)".to_owned(),

@@ -81,7 +81,7 @@ impl Badge {
         }
     }
 
-    /// The state of several, told by the one that most needs somebody to look.
+    /// The state of several providers: the one that most needs attention.
     pub fn of_all<'s>(statuses: impl Iterator<Item = &'s ProviderStatus>) -> Self {
         statuses.map(Self::of).max().unwrap_or(Self::NotConfigured)
     }
@@ -117,7 +117,7 @@ pub struct CheckRow {
     pub compared: Option<Marked>,
 }
 
-/// Two texts that should be one, with what differs at their ends.
+/// Two texts that should be the same, with their differing ends.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Marked {
     pub same: String,
@@ -126,7 +126,7 @@ pub struct Marked {
 }
 
 impl Marked {
-    /// Two texts, parted where they begin to differ.
+    /// Splits two texts where they begin to differ.
     pub fn new(expected: &str, received: &str) -> Self {
         let both = expected.chars().zip(received.chars());
         let same: String = both.take_while(|(one, other)| one == other).map(|(one, _)| one).collect();

@@ -1,11 +1,11 @@
 //! Drawn pictures of the forms that an administrator fills in elsewhere: a window with fields, switches and buttons,
-//! laid out here and written as SVG. They get their looks from the style sheet.
+//! laid out here and written as SVG. The style sheet gives them their look.
 
 use askama::Template;
 
 /// Width of a picture; narrow, so that its text stays readable on a phone.
 const WIDTH: u32 = 400;
-/// Distance from the window's edge to what is in it.
+/// Distance from the window's edge to its content.
 const MARGIN: u32 = 20;
 /// Characters of the fixed-width face that fit into a box.
 const PER_LINE: usize = 46;
@@ -26,7 +26,7 @@ pub struct Drawing {
     description: String,
 }
 
-/// Something in the window, with the place of its top left corner.
+/// An item in the window, with the position of its top left corner.
 enum Shape {
     Heading {
         y: u32,
@@ -76,12 +76,12 @@ impl Drawing {
         self
     }
 
-    /// A field in which one of this deployment's values is entered.
+    /// A field for one of this deployment's values.
     pub fn ours(self, label: &str, value: &str) -> Self {
         self.field(label, value, true)
     }
 
-    /// A field with something of the other side's, or nothing.
+    /// A field with a value of the other side's, or empty.
     pub fn theirs(self, label: &str, value: &str) -> Self {
         self.field(label, value, false)
     }
@@ -107,7 +107,7 @@ impl Drawing {
         self
     }
 
-    /// A line of a list, with what can be done with it.
+    /// A line of a list, with its action.
     pub fn row(mut self, text: &str, action: &str) -> Self {
         self.description.push_str(&format!(" Line: {text}, {action}."));
         self.shapes.push(Shape::Row { y: self.height + 4, text: text.to_owned(), action: action.to_owned() });

@@ -14,7 +14,7 @@ pub fn okta_resource_app(values: &Values) -> Drawing {
         .button("Save")
 }
 
-/// Okta, older words: the requesting app is added at the resource app.
+/// Okta, older wording: the requesting app is added at the resource app.
 pub fn okta_manage_connections(_: &Values) -> Drawing {
     Drawing::new("okta-connections", "Your MCP server app › Manage Connections")
         .heading("Apps granted consent")
@@ -22,7 +22,7 @@ pub fn okta_manage_connections(_: &Values) -> Drawing {
         .button("Add requesting apps")
 }
 
-/// Okta, newer words: the agent gets a connection to the resource app.
+/// Okta, newer wording: the agent gets a connection to the resource app.
 pub fn okta_resource_connection(values: &Values) -> Drawing {
     Drawing::new("okta-resource-connection", "AI agent › Resource connections")
         .heading("Add resource connection")

@@ -1,4 +1,4 @@
-//! The form of an identity provider: what was typed, and what is wrong with it.
+//! The form of an identity provider: the input, and the mistakes in it.
 
 use std::fmt::Write as _;
 
@@ -19,13 +19,13 @@ pub struct ProviderForm {
     pub scope: String,
     pub tenant: String,
     pub groups_claim: String,
-    /// One a line: a name, or a name, a colon and a type.
+    /// One per line: a name, or a name, a colon and a type.
     pub custom_claims: String,
     /// The settings as they were when the form was shown, in JSON; empty for a new one.
     pub seen: String,
 }
 
-/// The field in which the mistake behind a refusal was made.
+/// The field with the mistake that caused a refusal.
 pub fn field_of(error: &AdminError) -> Option<&'static str> {
     Some(match error {
         AdminError::NotAcceptable(failed) if failed.code == "scope_unknown" => "scope",
@@ -69,7 +69,7 @@ impl ProviderForm {
         self.kind.parse().unwrap_or(Provider::Oidc)
     }
 
-    /// A new provider of what was typed. What is left blank is as in a new one.
+    /// A new provider from the input. Blank fields get the defaults.
     pub fn new_provider(&self) -> Result<NewProvider, Faults> {
         Ok(NewProvider {
             name: text(&self.name),
@@ -83,7 +83,7 @@ impl ProviderForm {
         })
     }
 
-    /// A change to what was typed. A blank name stays as it is.
+    /// A change to the input's values. A blank name stays as it is.
     pub fn patch(&self) -> Result<ProviderPatch, Faults> {
         Ok(ProviderPatch {
             name: text(&self.name),
@@ -101,7 +101,7 @@ impl ProviderForm {
         serde_json::from_str(&self.seen).ok()
     }
 
-    /// Whether a provider has what was typed: then saving it again is a second press of the same button.
+    /// Whether a provider already has these values: then saving it again is a second press of the same button.
     pub fn is_saved_as(&self, provider: &IdentityProvider) -> bool {
         let shown = Self::of(provider);
         let name = if self.name.trim().is_empty() { &shown.name } else { self.name.trim() };
@@ -135,7 +135,7 @@ pub fn written(claims: &[CustomClaim]) -> String {
     lines
 }
 
-/// A name may have colons itself, as in `https://acme.com/level`: only a known type after the last one is a type.
+/// A name may contain colons, as in `https://acme.com/level`: only a known type after the last colon is a type.
 fn claim(line: &str) -> Result<CustomClaim, Faults> {
     let typed = line.rsplit_once(':').map(|(name, kind)| (name.trim(), kind.trim()));
     if let Some((name, Ok(claim_type))) = typed.map(|(name, kind)| (name, kind.parse::<ClaimType>())) {

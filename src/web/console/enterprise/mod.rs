@@ -1,4 +1,4 @@
-//! Enterprise: the identity providers of a teamspace, set up and looked after.
+//! Enterprise: the identity providers of a teamspace, their set-up and upkeep.
 
 mod card;
 mod drawing;
@@ -65,7 +65,7 @@ struct EnterprisePage {
     links: Option<String>,
 }
 
-/// A kind of provider, with the state of those that there are.
+/// A kind of provider, with the state of the existing ones.
 struct Tab {
     words: KindWords,
     badge: Badge,
@@ -77,7 +77,7 @@ struct Card {
     provider: Arc<IdentityProvider>,
     badge: Badge,
     last_assertion: String,
-    /// Why the last assertion was refused, if that concerns everybody.
+    /// The reason for the last refusal, if it affects everyone.
     why: Option<&'static About>,
     checked: String,
     checks: Vec<CheckRow>,
@@ -188,7 +188,7 @@ async fn disable(at: InTeamspacePage, Path((_, id)): Path<(String, String)>) -> 
     Ok(at.done(&path_of(&at, &provider), format!("{} is disabled: nobody signs in with it.", provider.name)))
 }
 
-/// `POST /t/{slug}/enterprise/{id}/enable`. What is switched on is checked first.
+/// `POST /t/{slug}/enterprise/{id}/enable`. A provider is checked before it is switched on.
 async fn enable(at: InTeamspacePage, Path((_, id)): Path<(String, String)>) -> Result<Response, PageError> {
     if !is_in_plan(&at) {
         return Ok(not_in_plan(&at));
@@ -223,7 +223,7 @@ async fn ask_to_remove(
     page(&RemovePage { frame, here, provider, tab })
 }
 
-/// `POST /t/{slug}/enterprise/{id}/remove`. A second press finds it gone, which is what was wanted.
+/// `POST /t/{slug}/enterprise/{id}/remove`. A second press finds it gone, as intended.
 async fn remove(at: InTeamspacePage, Path((_, id)): Path<(String, String)>) -> Result<Response, PageError> {
     match identity_provider::remove(&at, Which::Id(id)).await {
         Ok(()) | Err(AdminError::NotFound) => {
@@ -233,15 +233,14 @@ async fn remove(at: InTeamspacePage, Path((_, id)): Path<(String, String)>) -> R
     }
 }
 
-/// The page once more, with a form that has mistakes.
+/// The page again, with a form that has mistakes.
 async fn again(at: &InTeamspacePage, editor: Editor) -> Result<Response, PageError> {
     let statuses = provider_status::list(at).await?;
     let kind = editor.form.kind();
     form_again(&EnterprisePage::new(at, &statuses, kind, Some(editor)))
 }
 
-/// The page once more for somebody whose form is older than what is there: it says what changed, keeps what was typed,
-/// and saves it when it is sent again.
+/// The page again for a form that is out of date: it says what changed, keeps the input, and saves it when sent again.
 async fn stale(at: &InTeamspacePage, editor: Editor, seen: &SeenProvider) -> Result<Response, PageError> {
     let snapshot = at.app.snapshot();
     let config =
@@ -264,7 +263,7 @@ fn not_in_plan(at: &InTeamspacePage) -> Response {
     at.done(&at.path("/enterprise"), "Nothing was saved: this teamspace is not on the enterprise plan.")
 }
 
-/// A saved provider that is just what was typed: the form was sent twice.
+/// A saved provider with exactly these values: the form was sent twice.
 fn twin(at: &InTeamspacePage, form: &ProviderForm) -> Option<Arc<IdentityProvider>> {
     let snapshot = at.app.snapshot();
     let config = snapshot.teamspace_config_by_id(&at.teamspace_config().teamspace.id)?;
@@ -294,7 +293,7 @@ impl Editor {
         Self { id, form, faults: Faults::default(), checks: Vec::new(), changes: Vec::new(), has_more }
     }
 
-    /// The same after a refusal, which is shown where the mistake was made.
+    /// The same after a refusal, which is shown at the field with the mistake.
     fn refused(self, error: AdminError) -> Result<Self, PageError> {
         let checks = match &error {
             AdminError::NotAcceptable(failed) => {

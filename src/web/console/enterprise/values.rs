@@ -1,4 +1,4 @@
-//! This deployment's values, as an administrator of an identity provider enters them there.
+//! This deployment's values, as an administrator enters them at an identity provider.
 
 use crate::admin::InTeamspace;
 use crate::model::resource::Resource;
@@ -58,7 +58,7 @@ impl Values {
         }
     }
 
-    /// A client id to show in a form; the convention where none may be told.
+    /// A client id to show in a form; a conventional one if none may be shown.
     pub fn client_id(&self) -> &str {
         self.client_ids.first().map_or("<client>-at-<resource>", String::as_str)
     }

@@ -168,7 +168,7 @@ async fn ask_to_remove(at: InTeamspacePage, Path((_, id)): Named) -> Result<Resp
     page(&RemovePage { frame, here, member })
 }
 
-/// `POST /t/{slug}/members/{id}/remove`. A second press finds them gone, which is what was wanted.
+/// `POST /t/{slug}/members/{id}/remove`. A second press finds them gone, as intended.
 async fn remove(at: InTeamspacePage, Path((_, id)): Named) -> Result<Response, PageError> {
     match members::remove(&at, id).await {
         Ok(()) | Err(AdminError::NotFound) => {

@@ -1,6 +1,6 @@
-//! Cedar text cut into tokens, so that the page can show each kind in its own colour.
+//! Cuts Cedar text into tokens, so that the page can show each kind in its own colour.
 
-/// A piece of a line. Whoever shows it escapes it.
+/// A piece of a line. The template escapes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Token<'t> {
     /// Its class in the style sheet; empty where it needs no colour.
@@ -8,7 +8,7 @@ pub struct Token<'t> {
     pub text: &'t str,
 }
 
-/// A text's lines, each in tokens. The tokens of all lines are the text but for the ends of its lines.
+/// The lines of a text, each in tokens. Together, all tokens are the text without its line ends.
 pub fn lines(text: &str) -> Vec<Vec<Token<'_>>> {
     let (mut lines, mut line, mut rest) = (Vec::new(), Vec::new(), text);
     while !rest.is_empty() {
@@ -28,7 +28,7 @@ pub fn lines(text: &str) -> Vec<Vec<Token<'_>>> {
     lines
 }
 
-/// Adds a token, in one with the last where both are alike.
+/// Adds a token, and merges it with the last one of the same kind.
 fn push<'t>(line: &mut Vec<Token<'t>>, class: &'static str, text: &'t str) {
     let text = text.strip_suffix('\r').unwrap_or(text);
     if !text.is_empty() {
@@ -36,7 +36,7 @@ fn push<'t>(line: &mut Vec<Token<'t>>, class: &'static str, text: &'t str) {
     }
 }
 
-/// The kind of the token that a text begins with, and its length, which is never 0.
+/// The kind and the length of the token at the beginning of a text. The length is never 0.
 fn first_token(text: &str) -> (&'static str, usize) {
     let up_to = |is_in: fn(char) -> bool| text.find(|c| !is_in(c)).unwrap_or(text.len());
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
@@ -60,7 +60,7 @@ fn first_token(text: &str) -> (&'static str, usize) {
     }
 }
 
-/// The length of a string with its quotes; of all the rest where it has no end.
+/// The length of a string with its quotes, or of the whole rest if it does not end.
 fn string_length(text: &str) -> usize {
     let mut is_escaped = false;
     for (at, c) in text.char_indices().skip(1) {

@@ -14,7 +14,7 @@ pub struct ResourceForm {
     pub identifier: String,
     #[serde(default)]
     pub name: String,
-    /// A scope in each line: its name, then what it is for.
+    /// One scope per line: its name, then its purpose.
     #[serde(default)]
     pub scopes: String,
     #[serde(default)]

@@ -22,7 +22,7 @@ pub struct TeamspaceForm {
     pub email_domains: String,
     #[serde(default)]
     pub time_zone: String,
-    /// Whether it is renamed though policies name it.
+    /// Whether to rename it even if policies name it.
     #[serde(default)]
     pub force: String,
     /// The values when the page was made; empty for a new teamspace.
@@ -60,7 +60,7 @@ impl TeamspaceForm {
         Self { seen: fields.summary(), ..fields }
     }
 
-    /// The values by their labels, a line each, to notice that somebody else has changed them.
+    /// The values with their labels, one per line, to detect that somebody else has changed them.
     fn summary(&self) -> String {
         format!(
             "Slug: {}\nName: {}\nPlan: {}\nMember limit: {}\nEmail domains: {}\nTime zone: {}",
