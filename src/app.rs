@@ -236,7 +236,7 @@ impl App {
                 self.signer.store(Arc::new(signer));
                 self.keys_stale.store(false, Ordering::Relaxed);
             }
-            Err(error) => tracing::error!(%error, "cannot take over the signing keys; the last ones stay"),
+            Err(error) => tracing::error!(%error, "cannot load the signing keys; the previous ones stay in force"),
         }
     }
 
@@ -290,7 +290,7 @@ impl App {
             return Ok(());
         }
         if let Err(error) = self.seal_logs().await {
-            tracing::warn!(%error, "cannot seal the logs; only rows that are sealed are deleted");
+            tracing::warn!(%error, "cannot seal the logs; until that works, no rows are deleted");
         }
         let key = self.seals.key.as_ref();
         self.store.prune_log(Log::Decisions, before, key).await?;

@@ -40,7 +40,7 @@ pub enum AdminError {
     #[error("A description has at most 1000 characters.")]
     ScopeDescriptionTooLong,
     /// The resource lists scopes, and this default scope is not among them.
-    #[error("The default scope {0} is none of the resource's scopes.")]
+    #[error("The default scope {0} is not one of the resource's scopes.")]
     DefaultScopeUnknown(String),
     /// The resource's identifier is no URL that tokens can be issued for.
     #[error("{0}")]
@@ -49,7 +49,7 @@ pub enum AdminError {
     #[error("{0}")]
     TeamspaceUnknown(ListFault),
     /// Another resource has this identifier, or one that is the same after normalization.
-    #[error("A resource of this identifier is registered.")]
+    #[error("A resource with this identifier is already registered.")]
     ResourceTaken,
 
     /// The client is to be registered with keys, which we do not use.
@@ -86,7 +86,7 @@ pub enum AdminError {
     #[error("{0}")]
     EmailDomainInvalid(ListFault),
     /// The time zone is not in the IANA database.
-    #[error("A time zone is named as in Europe/Berlin, or is UTC.")]
+    #[error("A time zone is UTC, or has a name such as Europe/Berlin.")]
     TimeZoneInvalid,
     /// A teamspace with this slug exists.
     #[error("Another teamspace has this slug.")]
@@ -95,7 +95,7 @@ pub enum AdminError {
     #[error("The domain {0} is another teamspace's.")]
     DomainTaken(String),
     /// Another change came first and took the slug or a domain.
-    #[error("The slug or a domain was taken meanwhile.")]
+    #[error("Somebody else has just taken the slug or a domain.")]
     TakenMeanwhile,
     /// Policies name the slug that would go, in these policies by their `@id`.
     #[error("Policies name this slug. Change them first, or rename it anyway with ?force=true.")]
@@ -136,7 +136,7 @@ pub enum AdminError {
     #[error("custom_claims are at most 20, each named once with 1 to 255 bytes without control characters.")]
     CustomClaimsInvalid,
     /// The provider was saved by somebody else between the checks and the saving.
-    #[error("The identity provider was changed meanwhile; look at it and try again.")]
+    #[error("Somebody else has just changed the identity provider; look at it and try again.")]
     ChangedMeanwhile,
 
     /// The address is not one that an identity provider would send.
@@ -146,7 +146,7 @@ pub enum AdminError {
     #[error("The email's domain is not one of the teamspace's.")]
     EmailDomainNotAllowed,
     /// The address is a member's, of whatever status but removed.
-    #[error("The teamspace has a member of this email.")]
+    #[error("The teamspace already has a member with this email.")]
     MemberExists,
     /// Every seat is taken.
     #[error("The teamspace is at its member limit.")]
@@ -156,7 +156,7 @@ pub enum AdminError {
     StatusInvalid(#[from] StatusFault),
 
     /// The set-up token is not one that signs in.
-    #[error("This set-up token is not valid: it was used, has expired, or never was one.")]
+    #[error("This set-up token is not valid: it was used, has expired, or never existed.")]
     SetupTokenInvalid,
 
     /// The set-up link is not one that signs in.
@@ -201,7 +201,7 @@ pub enum AdminError {
     #[error(transparent)]
     NoEntropy(#[from] NoEntropy),
     /// The task that made the change panicked; whether it is saved is not known.
-    #[error("the change was broken off: {0}")]
+    #[error("the change was interrupted: {0}")]
     BrokenOff(#[from] JoinError),
 }
 

@@ -134,7 +134,7 @@ pub async fn check(at: &InTeamspace, which: &Which) -> Result<Validation, AdminE
     let checks = validation.kept(&provider.id, at.app.clock.now());
     let kept = at.app.store.write(move |c| Ok::<_, StoreError>(provider_checks::put(c, &checks)?)).await;
     if let Err(error) = kept {
-        tracing::warn!(%error, "cannot keep how the checks of an identity provider came out");
+        tracing::warn!(%error, "cannot store the results of an identity provider's checks");
     }
     Ok(validation)
 }
@@ -296,7 +296,7 @@ impl Edit {
         tracing::warn!(
             teamspace_id = new.teamspace_id,
             issuer = new.issuer,
-            "a teamspace would save an issuer that another has"
+            "a teamspace tried to save another teamspace's issuer"
         );
         Err(AdminError::IssuerUnavailable)
     }

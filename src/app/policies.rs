@@ -104,7 +104,7 @@ impl App {
         match kept.await {
             Ok(()) => self.kept.note(&policies.hash),
             Err(error) if !self.kept.failing.swap(true, Ordering::Relaxed) => {
-                tracing::error!(%error, hash = policies.hash, "cannot keep the policy set; trying again");
+                tracing::error!(%error, hash = policies.hash, "cannot store the policy set; trying again");
             }
             Err(_) => {}
         }

@@ -40,12 +40,12 @@ impl App {
         let is_new = |named: &&Reference| !told.contains(&(named.kind, named.name.clone()));
         let new: Vec<&Reference> = unknown.iter().filter(is_new).collect();
         for Reference { kind, name, policies } in new.iter().take(MAX_LISTED) {
-            tracing::warn!(kind = kind.name(), name, ?policies, "policies name what is not configured");
+            tracing::warn!(kind = kind.name(), name, ?policies, "policies name things that are not configured");
         }
         if new.len() > MAX_LISTED {
             tracing::warn!(
                 more = new.len() - MAX_LISTED,
-                "policies name further things that are not configured"
+                "policies name more things that are not configured"
             );
         }
         *told = unknown.into_iter().map(|named| (named.kind, named.name)).collect();

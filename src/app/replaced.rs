@@ -29,7 +29,7 @@ impl App {
     /// Forgets what this process knows about the database's content. The configuration is left out: its generations
     /// show a change by themselves.
     pub(super) async fn forget_database(&self) -> Result<(), StoreError> {
-        tracing::error!("the database is not the one it was; all that was remembered of it is read again");
+        tracing::error!("the database was replaced; everything remembered about it is read again");
         self.member_cache.forget_all(self.snapshot().generation.number);
         self.forget_kept_sets();
         self.store.forget_bodies();

@@ -80,7 +80,7 @@ async fn make_link(
 /// operator: on the terminal, and in a file beside an SQLite database. It is never logged.
 pub(super) async fn invite(app: &App) -> Result<(), CommandError> {
     let Some(url) = app.config.console_url() else { return Ok(()) };
-    tracing::info!(url, "the console is here");
+    tracing::info!(url, "the console is ready");
     let file = console::setup_token_file(&app.config.database_url);
     let terminal = io::stderr().is_terminal();
     if file.is_none() && !terminal {

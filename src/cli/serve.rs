@@ -91,7 +91,7 @@ async fn until_stopped(service: Service, mut signals: StopSignals) -> CommandRes
     tokio::select! {
         stopped = service.stopped() => Ok(stopped.map(|()| End::Fine)?),
         () = two_signals => {
-            tracing::warn!("ended at once, since a second signal came");
+            tracing::warn!("ended at once after a second signal");
             telemetry::flush();
             std::process::exit(1);
         }
@@ -105,7 +105,7 @@ async fn start(config: Config, migrates: bool) -> Result<Arc<App>, CommandError>
         if let Some(path) = connection::missing(&config.database_url) {
             tracing::warn!(
                 path,
-                "there is no database here, and a new one is made; if there was one before, stop the service and put it back"
+                "there is no database here, so a new one is created; if there was one before, stop the service and put it back"
             );
         }
         applied = Store::migrate(&config.database_url)?;

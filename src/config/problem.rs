@@ -10,7 +10,7 @@ pub enum ConfigError {
     #[error("there is no configuration file {}", .0.display())]
     NoFile(PathBuf),
     /// The path leads to a directory or a device.
-    #[error("{} is no file; expected a configuration file in TOML", .0.display())]
+    #[error("{} is not a file; expected a configuration file in TOML", .0.display())]
     NotAFile(PathBuf),
     /// The file exists and cannot be read.
     #[error("cannot read {}: {source}", .path.display())]
@@ -24,7 +24,7 @@ pub enum ConfigError {
     #[error("is not TOML: {0}")]
     NotToml(String),
     /// A key that the configuration does not have.
-    #[error("`{key}` is no key of the configuration{hint}")]
+    #[error("`{key}` is not a key of the configuration{hint}")]
     Unknown {
         /// The key with its section, as in `jwks.ttl`.
         key: String,

@@ -22,7 +22,7 @@ pub enum KeyError {
     #[error("{0}")]
     Unknown(String),
     /// No usable key is cached, and the issuer cannot be reached.
-    #[error("the issuer's keys cannot be had")]
+    #[error("the issuer's keys cannot be fetched")]
     Unreachable,
     /// The keys are being fetched, and enough requests wait for them already.
     #[error("too many requests wait for the issuer's keys")]

@@ -31,7 +31,7 @@ pub const ALLOWED_ALGORITHMS: &str = "RS256, PS256, ES256, ES384 and EdDSA (Ed25
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unusable {
     /// The member of `keys` is a text, a number or a list.
-    #[error("is no JSON object")]
+    #[error("is not a JSON object")]
     NotAnObject,
     /// The key has private parts, such as `d`.
     #[error("is a private key, which nobody should publish")]
@@ -49,13 +49,13 @@ pub enum Unusable {
     #[error("has no `{0}` in base64url")]
     Missing(&'static str),
     /// RSA with a modulus that is too short to be safe, or so long that verifying is slow; in bits.
-    #[error("is RSA of {0} bits; 2048 to 8192 are taken")]
+    #[error("is RSA with {0} bits; expected 2048 to 8192")]
     RsaSize(usize),
     /// RSA with a public exponent that is not an odd number over 1.
     #[error("has an `e` that is even, 1, or longer than 8 bytes")]
     Exponent,
     /// A coordinate of the wrong length (RFC 7518 §6.2.1.2).
-    #[error("has an `{name}` of {found} bytes; its curve takes {wanted}")]
+    #[error("has an `{name}` of {found} bytes; its curve needs {wanted}")]
     Length {
         /// The member's name, `x` or `y`.
         name: &'static str,
@@ -65,7 +65,7 @@ pub enum Unusable {
         wanted: usize,
     },
     /// Coordinates that do not fulfil the curve's equation.
-    #[error("is no point of its curve")]
+    #[error("is not a point on its curve")]
     OffCurve,
 }
 

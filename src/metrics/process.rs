@@ -6,7 +6,7 @@ use prometheus_client::registry::Registry;
 pub fn add(registry: &mut Registry) {
     #[cfg(target_os = "linux")]
     if let Err(error) = linux::add(registry) {
-        tracing::debug!(%error, "cannot read what the system knows of this process");
+        tracing::debug!(%error, "cannot read the system's data about this process");
     }
     #[cfg(not(target_os = "linux"))]
     let _ = registry;

@@ -164,7 +164,7 @@ impl Resolver {
             known.looked_at = Instant::now();
             let texts = FileTexts::read(files);
             if texts != known.texts {
-                tracing::info!("the system's configuration of host names has changed; it is taken over");
+                tracing::info!("loaded the system's changed configuration of host names");
                 known.names = Arc::new(HostNames::new(files, &texts, servers, *deadline));
                 known.texts = texts;
             }

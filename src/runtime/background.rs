@@ -48,7 +48,7 @@ pub(super) async fn follow_changes(app: Arc<App>, changes: Arc<Notify>, schedule
             if let Err(error) = &looked
                 && !failing
             {
-                tracing::warn!(%error, "cannot look for changes");
+                tracing::warn!(%error, "cannot poll for changes");
             }
             failing = looked.is_err();
         };
@@ -110,7 +110,7 @@ pub(super) async fn record_shadow(app: Arc<App>, schedule: Schedule) {
 async fn flush_shadow(app: &App) {
     let Some(shadow) = &app.shadow else { return };
     if let Err(error) = shadow.flush(&app.store).await {
-        tracing::warn!(%error, "cannot write what the shadow set decided");
+        tracing::warn!(%error, "cannot write the shadow set's differences");
     }
 }
 
@@ -125,7 +125,7 @@ pub(super) async fn record_refusals(app: Arc<App>, schedule: Schedule) {
 
 async fn flush_refusals(app: &App) {
     if let Err(error) = app.flush_refusals().await {
-        tracing::warn!(%error, "cannot write how many requests were refused");
+        tracing::warn!(%error, "cannot write the number of refused requests");
     }
 }
 
@@ -136,7 +136,7 @@ pub(super) async fn count_sign_ins(mut counter: SignInCounter, schedule: Schedul
         schedule.cut_short(catch_up(&mut counter)).await;
     }
     if timeout(LAST_COUNT, catch_up(&mut counter)).await.is_err() {
-        tracing::debug!("the last sign-ins are counted by the next process");
+        tracing::debug!("the next process will count the last sign-ins");
     }
     if let Err(error) = counter.release().await {
         tracing::debug!(%error, "the lease of the counter was not given back");
@@ -159,7 +159,7 @@ pub(super) async fn heartbeat(app: Arc<App>, schedule: Schedule) {
         pause = HEARTBEAT;
     }
     if let Err(error) = app.leave_replicas().await {
-        tracing::warn!(%error, "cannot tell other replicas that this one ends");
+        tracing::warn!(%error, "cannot tell other replicas that this one is stopping");
     }
 }
 
@@ -199,7 +199,7 @@ pub(super) async fn prune(app: Arc<App>, schedule: Schedule) {
     while schedule.next(timer.tick()).await.is_some() {
         let prune = async {
             if let Err(error) = app.prune().await {
-                tracing::warn!(%error, "cannot delete what has expired");
+                tracing::warn!(%error, "cannot delete expired rows");
             }
         };
         schedule.cut_short(prune).await;

@@ -21,7 +21,7 @@ use crate::config::Database;
 pub enum BackupError {
     #[error("this is for SQLite; back PostgreSQL up with pg_dump or with your server's own backups")]
     NotSqlite,
-    #[error("{0} is there already; name a file that is not")]
+    #[error("{0} exists already; name a new file")]
     Exists(String),
     #[error("{0}: {1}")]
     File(String, io::Error),

@@ -24,9 +24,9 @@ pub enum Conflict {
     #[error("the database was restored while the service runs; restart the service")]
     NotServedYet,
     /// Another write came between decision and commit: read the facts again and decide again.
-    #[error("the facts changed under the decision")]
+    #[error("the facts changed after the decision")]
     FactsChanged,
     /// An administrator's change came in between: an issuer, client or plan may have changed.
-    #[error("the configuration changed under the decision")]
+    #[error("the configuration changed after the decision")]
     ConfigurationChanged,
 }

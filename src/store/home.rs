@@ -49,12 +49,12 @@ impl Home {
             (_, true) => {
                 let error = StoreError::Moved(path.to_string());
                 if !was_lost {
-                    tracing::error!(%error, "nothing is written any more");
+                    tracing::error!(%error, "no writes are possible any more");
                 }
                 Err(error)
             }
             (true, false) => {
-                tracing::info!(%path, "the database file is in its place again");
+                tracing::info!(%path, "the database file is back in place");
                 Ok(())
             }
             (false, false) => Ok(()),

@@ -31,7 +31,7 @@ pub(super) fn start(url: &str, config: &Database) -> Result<Arc<Notify>, StoreEr
         while wanted.strong_count() > 0 && !call.is_given_up() {
             match place.open() {
                 Ok(connection) => listen(connection, &wanted),
-                Err(error) => tracing::debug!(%error, "cannot listen for changes"),
+                Err(error) => tracing::debug!(%error, "cannot listen for notifications of changes"),
             }
             thread::sleep(PAUSE);
         }

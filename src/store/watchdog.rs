@@ -170,7 +170,7 @@ impl Watchdog {
                 self.given_up.fetch_add(1, Ordering::Relaxed);
                 tracing::error!(
                     thread = watched.name,
-                    "the database did not answer in time; the connection is given up"
+                    "the database did not answer in time; the connection is abandoned"
                 );
                 watched.call = Arc::new(Call::new(Arc::clone(&watched.call.connected)));
                 watched.runs = false;

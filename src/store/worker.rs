@@ -281,7 +281,7 @@ impl WorkerContext {
                 link.rest();
                 continue;
             }
-            tracing::warn!("the connection to the database is of no use any more; opening a new one");
+            tracing::warn!("the connection to the database is broken; opening a new one");
             call.set_connected(false);
             drop(link);
             match self.connect(jobs, &place) {

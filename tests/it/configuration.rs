@@ -36,14 +36,14 @@ fn every_problem_is_told_at_once_with_its_line_or_variable() {
     for line in [
         "the configuration has 9 problems:",
         "countersign.toml:1: `issuer` = `http://auth.example.com`: must be https",
-        "countersign.toml:2: `isuer` is no key of the configuration; did you mean `issuer`?",
+        "countersign.toml:2: `isuer` is not a key of the configuration; did you mean `issuer`?",
         "countersign.toml:3: `listen` = `localhost:80`: must be an IP address and a port; write it as 127.0.0.1:80",
         "countersign.toml:6: `access_token.lifetime` = `3600`: has no unit; write it as 1h or 3600s",
         "countersign.toml:7: `access_token.signing_alg` = `HS256`: must be one of ES256, EdDSA, RS256",
         "countersign.toml:10: `assertion.clock_skew` = `61s`: must be 60s at the most",
         "countersign.toml:17: `log_stream.name` = `A`: must be 1 to 64 lower-case",
         "COUNTERSIGN_JWKS__MAX_AGE: `jwks.max_age` = `1s`: must be between 1m and 24h",
-        "COUNTERSIGN_RATE_LIMIT__NONE: `rate_limit.none` is no key of the configuration; expected one of",
+        "COUNTERSIGN_RATE_LIMIT__NONE: `rate_limit.none` is not a key of the configuration; expected one of",
     ] {
         assert!(error.contains(line), "{line} is not in {error}");
     }
@@ -108,7 +108,7 @@ fn variables_of_kubernetes_services_are_no_configuration() {
     assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
     let error = problems(dir.path(), &[("COUNTERSIGN_ISUER", "x"), ("COUNTERSIGN_PORT", "8080")]);
     assert!(error.contains("COUNTERSIGN_ISUER: `isuer` is no key") && error.contains("`issuer`?"), "{error}");
-    assert!(error.contains("COUNTERSIGN_PORT: `port` is no key of the configuration"), "{error}");
+    assert!(error.contains("COUNTERSIGN_PORT: `port` is not a key of the configuration"), "{error}");
 }
 
 #[test]

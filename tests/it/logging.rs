@@ -123,7 +123,7 @@ async fn names_that_nothing_has_are_logged() {
     let lines = || -> Vec<String> {
         let log = process.log();
         log.split("{\"timestamp\"")
-            .filter(|line| line.contains("policies name what is not configured"))
+            .filter(|line| line.contains("policies name things that are not configured"))
             .map(str::to_owned)
             .collect()
     };

@@ -64,7 +64,7 @@ enum Refusal {
     NoCredentials,
     #[error("the request carries more than one Authorization header")]
     SeveralCredentials,
-    #[error("the access token belongs into the Authorization header")]
+    #[error("the access token belongs in the Authorization header")]
     TokenInQuery,
     #[error(transparent)]
     Token(#[from] TokenError),

@@ -132,7 +132,7 @@ impl PolicyReloader {
 
     /// Says that a set is taken over.
     pub fn note_new(&self, policies: &Policies) {
-        tracing::info!(set = self.name, hash = policies.hash, "took over the policies");
+        tracing::info!(set = self.name, hash = policies.hash, "loaded the policies");
         for warning in &policies.warnings {
             tracing::warn!(set = self.name, warning, "policy");
         }

@@ -53,7 +53,7 @@ pub enum CopyError {
     Holds(&'static str),
     /// PostgreSQL has no text with the character NUL, and SQLite does.
     #[error(
-        "`{table}` has a row with NUL in a text, which PostgreSQL cannot keep: {}; change it and copy again",
+        "`{table}` has a row with NUL in a text, which PostgreSQL cannot store: {}; change it and copy again",
         key.escape_debug()
     )]
     Nul {

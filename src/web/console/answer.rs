@@ -21,7 +21,7 @@ pub enum PageError {
     SignIn(String),
     #[error("Nothing is here. The address may be wrong, or what it led to was removed.")]
     NotFound,
-    #[error("This page cannot be used that way. Go back and use its buttons.")]
+    #[error("This page does not work that way. Go back and use its buttons.")]
     MethodNotAllowed,
     #[error("The form could not be read: {0}.")]
     Form(String),

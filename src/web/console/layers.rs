@@ -48,7 +48,7 @@ pub async fn secure(request: Request, next: Next) -> Response {
 /// changes the host, the public host counts.
 pub fn same_site_only(site: &Site) -> CsrfLayer {
     CsrfLayer::new().add_trusted_origin(&site.origin).unwrap_or_else(|error| {
-        tracing::warn!(origin = site.origin, ?error, "the console takes forms by the Host header only");
+        tracing::warn!(origin = site.origin, ?error, "the console checks forms by the Host header only");
         CsrfLayer::new()
     })
 }

@@ -78,7 +78,7 @@ async fn somebody_is_invited_and_mistakes_are_explained() {
     for (email, text) in [
         ("nonsense", "plain email address"),
         ("x@other.com", "not one of the teamspace"),
-        ("dana@acme.com", "has a member of this email"),
+        ("dana@acme.com", "already has a member with this email"),
         ("bob@acme.com", "at its member limit"),
         ("\"><script>alert(1)</script>", "plain email address"),
     ] {

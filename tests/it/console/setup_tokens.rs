@@ -85,7 +85,7 @@ async fn sqlite_the_first_start_writes_a_set_up_token_for_its_owner() {
     Browser::of(&app).sign_in(&token).await;
     assert!(!file.exists(), "it is of no use any more");
     let process = Process::serve(&app, "");
-    let is_told = async || process.log().contains("the console is here");
+    let is_told = async || process.log().contains("the console is ready");
     crate::process::until("the log names the console", is_told).await;
     process.stop();
     assert!(!file.exists());

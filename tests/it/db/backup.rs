@@ -106,7 +106,7 @@ fn sqlite_a_backup_replaces_nothing_and_leaves_nothing_unfinished() {
     std::fs::write(dir.path().join("there"), "mine").unwrap();
     let out = backup(dir.path(), &source.from, &["there"]);
     assert_eq!(out.status.code(), Some(2));
-    assert!(text(&out.stderr).contains("there is there already"), "{}", text(&out.stderr));
+    assert!(text(&out.stderr).contains("there exists already"), "{}", text(&out.stderr));
     assert_eq!(std::fs::read(dir.path().join("there")).unwrap(), b"mine");
     assert_eq!(backup(dir.path(), &source.from, &["not/there.db"]).status.code(), Some(2));
     let out = backup(dir.path(), "sqlite://nowhere.db", &["b.db"]);

@@ -80,7 +80,7 @@ async fn a_frozen_server_that_goes_on_is_used_again() {
     assert_eq!(process.exchange(&app.assertion(json!({}))).await.unwrap().status, 200);
     cluster.freeze();
     let frozen = Instant::now();
-    while !process.log().contains("the connection is given up") {
+    while !process.log().contains("the connection is abandoned") {
         let _ = process.exchange(&app.assertion(json!({}))).await;
         assert!(frozen.elapsed() < Duration::from_secs(30), "{}", process.log());
     }
