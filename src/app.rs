@@ -236,7 +236,9 @@ impl App {
                 self.signer.store(Arc::new(signer));
                 self.keys_stale.store(false, Ordering::Relaxed);
             }
-            Err(error) => tracing::error!(%error, "cannot load the signing keys; the previous ones stay in force"),
+            Err(error) => {
+                tracing::error!(%error, "cannot load the signing keys; the previous ones stay in force")
+            }
         }
     }
 

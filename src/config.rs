@@ -46,7 +46,7 @@ pub struct Config {
     pub database_url: String,
     /// A file that holds `database_url`: a PostgreSQL URL may contain a password.
     pub database_url_file: Option<PathBuf>,
-    /// The limits and waits of the database.
+    /// The time-outs and the connections of the database.
     pub database: Database,
     /// Directory of `*.cedar` files. A change takes effect within seconds, or at once on SIGHUP.
     pub policy_dir: PathBuf,
@@ -60,29 +60,29 @@ pub struct Config {
     pub stop_delay: Duration,
     /// The access tokens that the token endpoint issues.
     pub access_token: AccessToken,
-    /// The admin API: the number of requests and the time that they may take.
+    /// The requests that one token or session may make to the admin API.
     pub admin: Admin,
-    /// The age and lifetime that an assertion may have.
+    /// The lifetime, clock difference and size that an assertion may have.
     pub assertion: Assertion,
-    /// The connections of callers: how many, and how long they may take.
+    /// The number of callers' connections, in all and from one address.
     pub connections: Connections,
     /// The web console for operators and customers' administrators.
     pub console: Console,
-    /// The requests that the service itself makes to identity providers.
+    /// The service's own requests to identity providers.
     pub fetch: Fetch,
     /// The key sets of identity providers: how long they are kept, and how often they are fetched.
     pub jwks: Jwks,
-    /// The keys that sign access tokens.
+    /// The encryption of the keys that sign access tokens.
     pub keys: Keys,
     /// Where the decision log is sent.
     pub log_stream: Vec<LogStream>,
-    /// The policies: what is tested when they are loaded, and which others are tried beside them.
+    /// The tests of changed policies, and the set on trial.
     pub policy: Policy,
-    /// The memory of policy decisions, which answers the same question again without Cedar.
+    /// The memory of policy decisions, which spares asking Cedar again for equal facts.
     pub policy_cache: PolicyCache,
-    /// The requests that one address or client may make.
+    /// The requests that one client or address may make to the token endpoint, and the rows that refusals may write.
     pub rate_limit: RateLimit,
-    /// How long rows of the logs are kept.
+    /// How long the rows of the logs are kept.
     pub retention: Retention,
 }
 

@@ -40,7 +40,12 @@ impl App {
         let is_new = |named: &&Reference| !told.contains(&(named.kind, named.name.clone()));
         let new: Vec<&Reference> = unknown.iter().filter(is_new).collect();
         for Reference { kind, name, policies } in new.iter().take(MAX_LISTED) {
-            tracing::warn!(kind = kind.name(), name, ?policies, "policies name things that are not configured");
+            tracing::warn!(
+                kind = kind.name(),
+                name,
+                ?policies,
+                "policies name things that are not configured"
+            );
         }
         if new.len() > MAX_LISTED {
             tracing::warn!(

@@ -25,7 +25,11 @@ pub async fn deletable_before(
         let (stream, oldest_at) = (&stream.name, rfc3339(oldest));
         match oldest < bound {
             true => {
-                tracing::error!(stream, oldest_at, "rows of the decision log are deleted before they were sent")
+                tracing::error!(
+                    stream,
+                    oldest_at,
+                    "rows of the decision log are deleted before they were sent"
+                )
             }
             false => {
                 tracing::warn!(stream, oldest_at, "rows of the decision log are kept until they are sent")

@@ -1,6 +1,6 @@
 //! The chains of both logs. A seal holds a digest of some rows and of the seal before it, so nobody can change,
 //! remove, add or reorder sealed rows without making every later seal again. Rows are written without their chain, and
-//! sealed a little later: [`append`] does that, [`prune`] deletes old rows by whole seals, and [`verify`] checks
+//! sealed a little later: [`append`] does that, `prune` deletes old rows by whole seals, and [`verify`] checks
 //! everything.
 
 pub mod append;
