@@ -1,4 +1,4 @@
-//! What policies cost: many of them, testing and changing them, and trying others: `cargo bench --bench policies`.
+//! The cost of policies: many of them, testing and changing them, and trying others: `cargo bench --bench policies`.
 
 #![allow(
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! What the benchmarks decide on.
+//! The policies and facts that the benchmarks decide on.
 
 use countersign::model::member::{Role, Status};
 use countersign::oauth::scope::Candidates;

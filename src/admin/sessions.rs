@@ -80,7 +80,7 @@ fn user(admin: &Admin) -> Result<&ConsoleUser, AdminError> {
     }
 }
 
-/// What makes a session live at this moment.
+/// The conditions for a live session at this moment.
 fn live(admin: &Admin) -> Live {
     let now = admin.app.clock.now();
     Live { now, unused_since: now - admin.app.config.console.idle_timeout.as_secs() }

@@ -8,7 +8,7 @@ use crate::clock::{Clock, MAX_DIFFERENCE, Moment, UnixSeconds};
 /// How long nothing is deleted after the clock was set ahead, in seconds: it may be wrong now, and set back later.
 const DOUBT: i64 = 3600;
 
-/// What is known of the clock.
+/// The facts known about the clock.
 pub struct ClockWatch {
     /// This machine's time minus the database's, in seconds.
     difference: AtomicI64,

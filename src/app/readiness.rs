@@ -21,14 +21,14 @@ pub struct Check {
     pub problem: Option<&'static str>,
 }
 
-/// What a probe asks for.
+/// The part of the database that a probe tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
     Read,
     Write,
 }
 
-/// What the last probes found.
+/// The results of the last probes.
 #[derive(Debug, Default)]
 pub struct Readiness(Mutex<Found>);
 

@@ -17,7 +17,7 @@ use crate::store::log_streams::CommitWatermark;
 /// How often logs are sealed, in seconds.
 pub const INTERVAL: u64 = 30;
 
-/// What this process knows of the chains.
+/// This process's knowledge of the chains.
 pub struct Seals {
     /// None where no encryption key is configured.
     pub key: Option<SealKey>,

@@ -31,7 +31,7 @@ impl Client {
     }
 }
 
-/// What a caller presents to say who it is.
+/// The credentials that a caller presents.
 #[derive(Debug)]
 pub enum Credentials {
     /// The decoded user-pass of HTTP Basic, and a `client_id` in the body beside it.

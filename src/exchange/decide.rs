@@ -13,7 +13,7 @@ use crate::policy::{Policies, RecordedDecision, decide_recorded};
 use crate::shadow::Shadow;
 use crate::store::members::{self, MemberLookup, SubjectClaims};
 
-/// What was decided, and on what.
+/// A decision with its basis.
 pub(super) struct Decided {
     pub policies: Arc<Policies>,
     pub member: MemberLookup,

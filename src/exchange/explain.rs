@@ -22,7 +22,7 @@ use crate::store::ledger::use_conflict;
 use crate::store::snapshot::Snapshot;
 use crate::token::preview;
 
-/// What is asked.
+/// The question.
 #[derive(Debug)]
 pub struct Asked<'a> {
     /// The encoded assertion. It is not used up.
@@ -86,7 +86,7 @@ pub struct Refusal {
     /// The stable reason, as in the decision log.
     #[schema(value_type = String)]
     pub reason: Reason,
-    /// What was expected and what came.
+    /// The expected and the received value, in words.
     pub detail: String,
     /// Who can fix it, the likeliest first.
     pub who: &'static [Fixer],

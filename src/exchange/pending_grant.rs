@@ -29,7 +29,7 @@ pub(super) struct Granted {
     pub record: Arc<NewSignIn>,
 }
 
-/// What must be done again before a request can be written. Nothing of it was written.
+/// The step to repeat before a request can be written. Nothing of it was written.
 pub(super) enum Changed {
     /// An administrator changed the configuration, so everything is verified again.
     Configuration,
@@ -39,7 +39,7 @@ pub(super) enum Changed {
     Seats,
 }
 
-/// What came of an attempt.
+/// The result of an attempt.
 pub(super) type Attempt = Result<Granted, Changed>;
 
 impl<'a> PendingGrant<'a> {

@@ -36,11 +36,11 @@ pub(super) struct Progress<'a> {
     /// Hash of the policy set that decides.
     pub policy_set: &'a str,
     pub decided: Option<(&'a RecordedDecision, &'a Facts)>,
-    /// What the log says of a grant.
+    /// The log's remark on a grant.
     pub remark: &'a str,
 }
 
-/// What became of a request.
+/// The outcome of a request.
 pub(super) enum Outcome<'a> {
     Granted(&'a Grant),
     Refused(&'a TokenError),

@@ -11,7 +11,7 @@ fn invalid_target(reason: Reason, description: &'static str) -> TokenError {
     TokenError::new(ErrorCode::InvalidTarget, reason, description)
 }
 
-/// What is asked for, and by whom.
+/// The requested resource, and who asks for it.
 pub struct ResourceRequest<'a> {
     /// The assertion's `resource` claim; empty when there is none.
     pub claimed: &'a [String],

@@ -89,7 +89,7 @@ impl VerifiedRequest<'_> {
         self.claims().signed_in_at(app.config.assertion.clock_skew.as_secs())
     }
 
-    /// What the policies see.
+    /// The facts for the policies.
     pub fn facts(&self, member: &MemberLookup, wanted: &Wanted) -> Facts {
         let registered = &self.client;
         Facts {

@@ -27,14 +27,14 @@ pub(super) struct VerifiedAssertion {
     pub now: UnixSeconds,
 }
 
-/// What the token would be for.
+/// The MCP server and the scopes that the token would be for.
 pub(super) struct Target {
     pub resource: Arc<Resource>,
     pub candidates: Candidates,
 }
 
 impl VerifiedAssertion {
-    /// What is known once it is there.
+    /// Everything known once the target is found.
     pub fn progress<'a>(&'a self, before: Progress<'a>) -> Progress<'a> {
         let assertion = self.id_jag.assertion();
         Progress {
@@ -69,7 +69,7 @@ pub(super) async fn verify(
     let progress = progress.before(Check::Key);
     let authentic = authenticate(app, unverified, providers).await.map_err(|error| progress.refuse(error))?;
 
-    // What is wrong with it is told in its turn.
+    // A fault in it is reported in its turn.
     let Finding { teamspace_id, provider_id, found } = select(providers, &authentic, own);
     let progress = Progress { teamspace_id, provider_id, ..progress.before(Check::Audience) };
     let id_jag = authentic

@@ -36,7 +36,7 @@ pub struct WhatIf<'a> {
     pub confined: bool,
 }
 
-/// What the policies say of it.
+/// The policies' answer.
 #[derive(Debug)]
 pub struct Answered {
     pub decisions: Vec<Explained>,

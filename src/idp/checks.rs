@@ -39,7 +39,7 @@ pub struct Step {
     /// The sentence that is true when it passed.
     pub title: Cow<'static, str>,
     pub outcome: Outcome,
-    /// What is wrong or noteworthy, and what to do.
+    /// The problem or remark, and the remedy.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub message: Option<String>,
@@ -48,7 +48,7 @@ pub struct Step {
     pub compared: Option<Compared>,
 }
 
-/// What should have come, and what did.
+/// The expected and the received text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Compared {
     #[schema(required = false)]

@@ -40,7 +40,7 @@ macro_rules! console_actions {
                 match self { $(Self::$variant => $name),+ }
             }
 
-            /// What it can be asked of.
+            /// The scope that it can be asked about.
             pub const fn scope(self) -> ConsoleScope {
                 match self { $(Self::$variant => ConsoleScope::$on),+ }
             }

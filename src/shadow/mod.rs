@@ -66,7 +66,7 @@ struct ShadowTally {
     runs: HashMap<(String, String), Run>,
 }
 
-/// What a comparison came to.
+/// The result of a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ShadowVerdict {
     Same,
@@ -103,7 +103,7 @@ impl Shadow {
         self.policies.store(Some(policies));
     }
 
-    /// What was counted since the start.
+    /// The counts since the start.
     pub fn counts(&self) -> ShadowCounts {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner).total
     }

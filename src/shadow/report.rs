@@ -11,7 +11,7 @@ use crate::store::shadow::{self, Run, ShadowDifference};
 use crate::store::snapshot::Snapshot;
 use crate::store::{AnyConnection, StoreError};
 
-/// What to report.
+/// The differences to report.
 #[derive(Debug, Clone, Default)]
 pub struct Query {
     /// The hash of the shadow set, or the beginning of it; none for the one that was on trial last.

@@ -170,7 +170,7 @@ pub fn end_all_of(connection: &mut AnyConnection, id: &str) -> Result<usize, Sto
     Ok(diesel::delete(theirs).execute(connection)?)
 }
 
-/// What the sessions of one person have in common.
+/// The values that all sessions of one person share.
 #[derive(PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = console_sessions)]
 struct Person {

@@ -109,7 +109,7 @@ pub struct PolicyCount {
     pub refused: i64,
 }
 
-/// What a run of rows adds.
+/// The counts of a run of rows.
 #[derive(Debug, Default)]
 pub struct Counts {
     /// Requests by teamspace, hour and reason.

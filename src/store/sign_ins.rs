@@ -82,7 +82,7 @@ pub struct SignIn {
     pub outcome: String,
     /// A stable reason code; empty when granted.
     pub reason: String,
-    /// What was expected and what came, for the person who can fix it.
+    /// The expected and the received value, for the person who can fix it.
     pub detail: String,
     /// The identifier of the request, as in the service's log and its `X-Request-Id`.
     pub request_id: String,

@@ -51,7 +51,7 @@ pub struct Workers {
     /// Reads that may be slow, such as lists: no sign-in waits behind them.
     lists: WorkQueue<ReadJob>,
     counts: Arc<CommitCounts>,
-    /// What sign-ins need not write again.
+    /// The bodies that sign-ins need not write again.
     pub(super) bodies: Arc<KnownBodies>,
     watchdog: Weak<Watchdog>,
 }

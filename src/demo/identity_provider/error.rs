@@ -1,4 +1,4 @@
-//! What goes wrong inside, and what the token endpoint says about it.
+//! Internal errors, and the token endpoint's answers to them.
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};

@@ -55,7 +55,7 @@ struct IdJag<'a> {
     amr: &'a [String],
 }
 
-/// What an ID-JAG is about, once every check has passed.
+/// The content of an ID-JAG, once every check has passed.
 pub(super) struct Assertion<'a> {
     pub(super) person: &'a Person,
     pub(super) sign_in: &'a IdToken,

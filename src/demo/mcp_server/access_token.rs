@@ -80,7 +80,7 @@ impl Audience {
     }
 }
 
-/// What an acceptable token says.
+/// The claims that a token must have.
 pub(super) struct Expected<'a> {
     pub(super) issuer: &'a str,
     pub(super) resource: &'a str,

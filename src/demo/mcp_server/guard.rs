@@ -13,7 +13,7 @@ use super::keys::KeySet;
 use super::{McpServerConfig, metadata};
 use crate::clock::{Clock as _, SystemClock};
 
-/// What the guard remembers between requests.
+/// The guard's memory between requests.
 pub(super) struct Guard {
     config: Arc<McpServerConfig>,
     keys: KeySet,

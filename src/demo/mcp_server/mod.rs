@@ -27,7 +27,7 @@ const ENDPOINT: &str = "/mcp";
 /// The tools take a few numbers at most.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// What the server needs to know about itself and about the authorization server.
+/// The server's knowledge about itself and about the authorization server.
 #[derive(Debug, Clone)]
 pub struct McpServerConfig {
     /// The resource identifier (RFC 8707), for example `http://127.0.0.1:8081/mcp`.

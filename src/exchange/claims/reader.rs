@@ -8,7 +8,7 @@ use crate::oauth::error::{CLAIM_MALFORMED, Reason, TokenError, shown};
 /// The largest accepted time: the year 9999.
 const MAX_TIME: f64 = 253_402_300_799.0;
 
-/// What an assertion says about something.
+/// A claim as the assertion has it: absent, known or unusable.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Said<T> {
     /// There is no such claim, or it is null.

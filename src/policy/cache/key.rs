@@ -28,7 +28,7 @@ pub(super) struct CacheKey<'a> {
     groups: Vec<&'a str>,
 }
 
-/// What of the membership counts in any case.
+/// The part of the membership that always counts.
 #[derive(PartialEq, Eq, Hash)]
 enum MemberKey<'a> {
     /// Every newcomer sees the same seats until none is free.

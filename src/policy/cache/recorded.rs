@@ -90,7 +90,7 @@ impl RecordedFacts {
         Self(kept)
     }
 
-    /// What the log keeps, as JSON.
+    /// The part that the log keeps, as JSON.
     pub fn whole(facts: &Facts) -> String {
         // Plain data always serializes; a gap in the log would show otherwise.
         match facts.groups().is_empty() {

@@ -8,7 +8,7 @@ use super::names::Names;
 use crate::config::Duration;
 use crate::oauth::error::{ErrorCode, Reason};
 
-/// What a policy says of itself.
+/// The annotations of a policy.
 #[derive(Debug, Clone)]
 pub struct Annotations {
     /// Whether it permits or forbids.

@@ -17,7 +17,7 @@ pub struct Finding {
     pub effect: &'static str,
     /// Whether the policy applied to the request.
     pub matched: bool,
-    /// What the policy says when it refuses, its `@message`; none where it has none.
+    /// The policy's `@message` for refusals; none if it has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// The clauses in order, up to the one that settled the matter; or the part of the head that the request does not

@@ -57,7 +57,7 @@ impl Permitted {
 pub struct Decision {
     /// Each question with its answer, in the order of asking; they end with the first refusal that settles it.
     pub answers: Vec<PolicyAnswer>,
-    /// What is granted, or why nothing is.
+    /// The permission, or the reason for the refusal.
     pub outcome: Result<Permitted, Denial>,
 }
 

@@ -94,7 +94,7 @@ impl SetDependencies {
         }
     }
 
-    /// What they read at such a sign-in.
+    /// The facts that they read at such a sign-in.
     pub fn of(&self, facts: &Facts) -> FactDependencies {
         let of_kind = match &facts.member {
             MemberFacts::Absent { .. } => self.newcomers,

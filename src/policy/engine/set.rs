@@ -142,7 +142,7 @@ impl PolicyEngine {
         self.annotations.get(id).is_some_and(|said| said.conditional)
     }
 
-    /// What its policies say of themselves.
+    /// The annotations of its policies.
     pub fn annotations(&self) -> &Arc<AnnotatedSet> {
         &self.annotations
     }
@@ -158,7 +158,7 @@ impl PolicyEngine {
         &self.named_groups
     }
 
-    /// What its policies name of the configuration.
+    /// The configured names that its policies use.
     pub fn references(&self) -> &References {
         &self.references
     }

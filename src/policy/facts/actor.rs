@@ -15,7 +15,7 @@ pub struct Actor {
     /// The issuer of `sub`; none where it is the assertion's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iss: Option<String>,
-    /// What kind of actor it is, such as `ai_agent`.
+    /// The kinds of actor that it is, such as `ai_agent`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sub_profile: Vec<String>,
     /// The actor for whom this one acts; none at the end of the chain (RFC 8693 §4.1).

@@ -181,7 +181,7 @@ impl<T: Maybe + ?Sized> Maybe for &T {
     }
 }
 
-/// What policies see of a fact.
+/// The policies' view of a fact.
 pub(in crate::policy) trait Kind {
     /// Cedar's type, as the schema writes it; empty if policies do not see the fact as an attribute.
     const TYPE: &'static str;

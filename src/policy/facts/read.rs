@@ -39,11 +39,11 @@ macro_rules! read {
 }
 
 claim_facts!(read
-    /// What is read of `context.claims`.
+    /// The facts of `context.claims` that are read.
     ReadClaims);
 moment_facts!(read
-    /// What is read of the time.
+    /// The facts about the time that are read.
     ReadMoment);
 request_facts!(read
-    /// What is read of the rest of the context.
+    /// The facts of the rest of the context that are read.
     ReadRequest);

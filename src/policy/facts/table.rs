@@ -16,7 +16,7 @@
 //! cache's key, what the log keeps in common, the test case's keys, the example, the rows of the documentation. A row
 //! that lacks a part fits none of them, and does not compile.
 
-/// What a teamspace is configured to be.
+/// The configuration of a teamspace.
 macro_rules! teamspace_facts {
     ($project:ident $($argument:tt)*) => {
         $project! {
@@ -91,7 +91,7 @@ macro_rules! client_facts {
     };
 }
 
-/// What the verified assertion says.
+/// The claims of the verified assertion.
 macro_rules! claim_facts {
     ($project:ident $($argument:tt)*) => {
         $project! {
@@ -196,7 +196,7 @@ macro_rules! moment_facts {
     };
 }
 
-/// What else is known of a request.
+/// The other facts about a request.
 macro_rules! request_facts {
     ($project:ident $($argument:tt)*) => {
         $project! {

@@ -106,9 +106,9 @@ pub struct Problem {
     pub file: PathBuf,
     /// The place in the file; none if the problem is about the file as a whole.
     pub place: Option<Box<Place>>,
-    /// What is wrong and what was expected.
+    /// A sentence that says what is wrong and what was expected.
     pub message: String,
-    /// What to do about it; none where the message says it all.
+    /// The remedy; none if the message says it all.
     pub help: Option<String>,
     /// The other place involved, such as the first use of an id.
     pub other: Option<Box<Problem>>,

@@ -41,7 +41,7 @@ pub struct Validated {
     pub hash: String,
     /// The files, each with its policies.
     pub files: Vec<PolicyFile>,
-    /// What the validator found and does not mind, such as a policy that can never match.
+    /// The validator's warnings, such as a policy that can never match.
     pub warnings: Vec<String>,
 }
 

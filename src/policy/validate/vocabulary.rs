@@ -91,7 +91,7 @@ pub enum Type {
     },
     /// A record.
     Record {
-        /// What the schema calls it.
+        /// The schema's name for it.
         #[serde(skip_serializing_if = "Option::is_none")]
         name: Option<String>,
         /// The attributes that it has.
@@ -197,7 +197,7 @@ impl Vocabulary {
         found
     }
 
-    /// What every deployment is to have in common.
+    /// The part that every deployment must have in common.
     fn in_common(mut self) -> Self {
         for action in self.actions.values_mut() {
             custom::forget(&mut action.context);

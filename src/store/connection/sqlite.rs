@@ -70,7 +70,7 @@ fn is_no_file(path: &str) -> bool {
 fn make_private(mut path: PathBuf) {
     const MOST_LINKS: usize = 8;
     for _ in 0..MOST_LINKS {
-        // What cannot be made is told by SQLite.
+        // SQLite reports a file that cannot be created.
         if OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).is_ok() || path.exists() {
             return;
         }

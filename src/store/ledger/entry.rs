@@ -21,7 +21,7 @@ pub struct Redemption {
     pub expires_at: UnixSeconds,
     /// The configuration that the decision is based on.
     pub generation: Generation,
-    /// What the commit does about the member.
+    /// The change to the member.
     pub member: MemberChange,
 }
 

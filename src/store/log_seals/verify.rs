@@ -26,7 +26,7 @@ pub struct Finding {
     pub rows_after: i64,
     /// The last id that the seal covers.
     pub rows_to: i64,
-    /// What is wrong, in a sentence for people.
+    /// The problem, in a sentence for people.
     pub problem: String,
 }
 
@@ -41,7 +41,7 @@ pub struct Expected {
     pub digest: String,
 }
 
-/// What a chain is checked by.
+/// The rules for checking a chain.
 pub struct Rules {
     /// The log whose chain is checked.
     pub log: Log,

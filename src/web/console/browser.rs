@@ -1,6 +1,6 @@
 //! Browsers by their plain names, such as `Firefox on Linux`, so that people know their own sessions.
 
-/// What a user agent has in it, and the name of the browser. The first that fits counts: most of them claim to be
+/// Parts of user agents, each with the name of its browser. The first that fits counts: most of them claim to be
 /// several.
 const BROWSERS: [(&str, &str); 9] = [
     ("Edg", "Edge"),

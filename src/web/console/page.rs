@@ -217,7 +217,7 @@ impl InTeamspacePage {
 }
 
 impl OperatorPage {
-    /// What every page is given.
+    /// The data that every page gets.
     pub fn context(&self) -> &Context {
         &self.context
     }

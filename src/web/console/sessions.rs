@@ -114,7 +114,7 @@ async fn end(at: OperatorPage, Path(id): Path<String>) -> Result<Response, PageE
     }
 }
 
-/// What is needed to describe sessions.
+/// The values that descriptions of sessions need.
 struct Describe<'a> {
     now: UnixSeconds,
     snapshot: Arc<Snapshot>,

@@ -23,9 +23,9 @@ use crate::admin::{AdminError, setup_links};
 use crate::app::App;
 use crate::store::console_sessions::SessionKind;
 
-/// What failed attempts are counted under, for each address.
+/// The name under which an address's failed attempts are counted.
 const ATTEMPTS: &str = "console set-up link";
-/// What the cookie's name ends with.
+/// The end of the cookie's name.
 const COOKIE: &str = "-link";
 
 #[derive(Template)]

@@ -66,7 +66,7 @@ pub fn key(dir: &Path) -> Outcome<RsaKeyPair> {
     Ok(key)
 }
 
-/// What every assertion says alike.
+/// The claims that all assertions share.
 pub struct Parties<'a> {
     pub idp: &'a str,
     pub issuer: &'a str,

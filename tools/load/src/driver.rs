@@ -16,7 +16,7 @@ use crate::assertions::Requests;
 /// Most connections of an open loop; who comes when all are busy waits, and the wait counts.
 const MOST_CONNECTIONS: usize = 1_000;
 
-/// What came of a phase.
+/// The result of a phase.
 #[derive(Default)]
 pub struct Phase {
     /// Of the exchanges that were granted.
@@ -89,7 +89,7 @@ async fn drive(
     }
 }
 
-/// What became of one arrival.
+/// The outcome of one arrival.
 enum End {
     Granted(Duration),
     Shed,

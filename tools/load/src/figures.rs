@@ -1,4 +1,4 @@
-//! What a scenario measured: one line of JSON, and one of text.
+//! The results of a scenario: one line of JSON, and one of text.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -28,12 +28,12 @@ pub struct Figures {
     pub writes_per_commit: Option<f64>,
     /// Share of the time that the driver's core was busy with driving.
     pub driver_busy: f64,
-    /// What only this scenario has.
+    /// The figures that only this scenario has.
     #[serde(default)]
     pub more: BTreeMap<String, f64>,
 }
 
-/// What the processes used during a phase.
+/// The resources that the processes used during a phase.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Usage {
     /// Seconds of CPU.

@@ -33,7 +33,7 @@ pub struct Size {
     pub assertions: u64,
 }
 
-/// What the rows of a table weigh, with their indexes.
+/// The size of a table's rows with their indexes.
 #[derive(Debug, Clone)]
 pub struct Filled {
     pub table: &'static str,

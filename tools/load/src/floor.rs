@@ -1,4 +1,4 @@
-//! What no exchange can do without: one RS256 verification and one ES256 signature, with prepared keys.
+//! The floor under every exchange: one RS256 verification and one ES256 signature, with prepared keys.
 
 use std::hint::black_box;
 

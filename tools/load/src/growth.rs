@@ -81,7 +81,7 @@ fn filled(run: &mut Run, place: Place, size: &Size) -> Outcome<(String, Option<T
     Ok((url, dir))
 }
 
-/// What is compared is to be measured without a break: all assertions are signed and all rows are on disk before.
+/// Compared phases must be measured without a break: all assertions are signed and all rows are on disk before.
 fn settle(run: &mut Run) -> Outcome<()> {
     for who in [Who::Regulars, Who::Everybody] {
         run.requests(who)?;

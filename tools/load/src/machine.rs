@@ -52,7 +52,7 @@ pub fn memory(process: u32) -> Outcome<f64> {
     Ok(kib / 1024.0)
 }
 
-/// What `df` says of the filesystem that a directory is on.
+/// The output of `df` about the filesystem of a directory.
 fn df(dir: &Path, field: &str) -> Outcome<String> {
     let output = Command::new("df").args(["-B1", &format!("--output={field}")]).arg(dir).output()?;
     let text = String::from_utf8(output.stdout)?;
@@ -69,7 +69,7 @@ pub fn free_space(dir: &Path) -> Outcome<f64> {
     Ok(df(dir, "avail")?.parse()?)
 }
 
-/// What figures were measured on.
+/// The machine that the figures were measured on.
 pub fn describe(dir: &Path) -> Outcome<Value> {
     let info = fs::read_to_string("/proc/cpuinfo")?;
     let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));

@@ -71,12 +71,12 @@ enum Task {
     },
     /// Writes docs/performance.md's table and chart from the results of a run.
     Publish {
-        /// What `--out` wrote.
+        /// A file that `--out` wrote.
         results: PathBuf,
     },
 }
 
-/// What to measure.
+/// The scenarios to measure.
 #[derive(Debug, clap::Args)]
 pub struct Measure {
     /// Which scenarios; without, durable and paced-50.

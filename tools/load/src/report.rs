@@ -86,7 +86,7 @@ fn table(all: &[Figures]) -> String {
     text
 }
 
-/// What single scenarios have besides, and how near the driver came to being what is measured.
+/// The figures that only single scenarios have, and how close the driver itself came to being the limit.
 fn details(all: &[Figures]) -> String {
     let mut text = String::new();
     for f in all.iter().filter(|f| !f.more.is_empty()) {

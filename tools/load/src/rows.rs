@@ -1,4 +1,4 @@
-//! What the growth generator writes: an SQL expression of the row's number for each column.
+//! The rows of the growth generator: an SQL expression of the row's number for each column.
 //!
 //! A filled sign-in is compact: it names teamspace, outcome, client, subject, member, assertion and token, and
 //! leaves the other texts empty, so that 100 million fit on a disk. A real one holds its facts and decisions too.

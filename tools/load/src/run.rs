@@ -29,7 +29,7 @@ forbid (principal is User, action == Action::"GrantScope", resource is Scope)
 when { context.claims has acr && context.claims.acr == "never" };
 "#;
 
-/// What the scenarios share.
+/// The state that the scenarios share.
 pub struct Run {
     pub options: Measure,
     /// Keeps the assertions from run to run.
@@ -287,7 +287,7 @@ impl Running {
         self.measured(saturate(&requests, span, connections, &ports)).await
     }
 
-    /// What the servers and the driver use during a phase.
+    /// The resources that the servers and the driver use during a phase.
     pub async fn measured(&self, phase: impl Future<Output = Outcome<Phase>>) -> Outcome<(Phase, Usage)> {
         let (before, floor) = (self.counts().await?, Floor::measure()?.total());
         let (server, driver) = (self.cpu()?, machine::thread_cpu()?);

@@ -5,7 +5,7 @@ use clap::ValueEnum;
 use crate::assertions::Who;
 use crate::number;
 
-/// What can be measured by name.
+/// The scenarios that can be measured, by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Scenario {
     /// SQLite on disk, 32 connections (`LOAD_CONNECTIONS`), known members.
@@ -64,7 +64,7 @@ impl Scenario {
         self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
-    /// What it does, with so many exchanges where the number is free.
+    /// Describes the scenario, with the number of exchanges where that is free.
     pub fn plan(self, exchanges: usize, quick: bool) -> Plan {
         let load = Load::Saturated { connections: number("LOAD_CONNECTIONS", 32) };
         let usual = Plan { place: Place::Disk, who: Who::Regulars, load, exchanges, replicas: 1 };

@@ -18,7 +18,7 @@ pub fn issuer() -> String {
     format!("http://127.0.0.1:{SERVER_PORT}")
 }
 
-/// What a server is started with.
+/// The settings that a server is started with.
 pub struct Setup<'a> {
     pub database_url: &'a str,
     /// Where its log goes.
@@ -40,7 +40,7 @@ pub struct Server {
     pub memory_at_start: f64,
 }
 
-/// What the server counted, as far as it counts it.
+/// The server's own counts, as far as it has them.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Counts {
     pub commits: Option<f64>,
@@ -93,7 +93,7 @@ impl Server {
         Ok(answer)
     }
 
-    /// What it counted so far.
+    /// The counts so far.
     pub async fn counts(&self) -> Outcome<Counts> {
         let text = self.management("/metrics").await?;
         let count = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());

@@ -6,7 +6,7 @@ use crate::clock::UnixSeconds;
 use crate::policy::ConsoleAction;
 use crate::policy::facts::{ConsoleFacts, ConsoleUserFacts, TeamspaceFacts};
 
-/// What somebody wants to do in the console; each action is a question of its own.
+/// The actions that a person wants to take in the console; each is a question of its own.
 #[derive(Debug, Clone)]
 pub(super) struct ConsoleQuestions {
     pub actions: Vec<ConsoleAction>,

@@ -91,7 +91,7 @@ macro_rules! layer {
                 Self {
                     extends: self.extends.or(base.extends),
                     $($field: self.$field.or(base.$field.filter(|_| kept(stringify!($field)))),)+
-                    // What is dropped may stand further down.
+                    // The dropped key may be further down.
                     without: [self.without, base.without].concat(),
                 }
             }

@@ -40,7 +40,7 @@ pub struct CaseError {
     pub line: usize,
     /// The column in characters, from 1.
     pub column: usize,
-    /// What is wrong and what was expected there.
+    /// A sentence that says what is wrong and what was expected.
     pub message: String,
 }
 

@@ -25,7 +25,7 @@ pub struct Mutation {
     pub tried: usize,
     /// Whether everything that can be dropped was.
     pub complete: bool,
-    /// What could be dropped without a failing case: it is not tested.
+    /// The policies and parts that could be dropped without a failing case: they are not tested.
     pub survivors: Vec<Survivor>,
     /// Parts that `@allow_untested` names but the policy does not have.
     pub excused_in_vain: Vec<Excuse>,

@@ -334,7 +334,7 @@ fn with_scopes(mut resource: Resource, named: [&Option<Vec<String>>; 3]) -> Reso
     resource
 }
 
-/// What a case is about.
+/// The subject of a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum About {
     Exchange,

@@ -30,7 +30,7 @@ pub struct Observed {
 /// A case that was run.
 #[derive(Debug)]
 pub struct CaseVerdict {
-    /// What the policies answered.
+    /// The policies' answers.
     pub observed: Observed,
     /// The differences from the expectation, each in one sentence; empty when it passed.
     pub failures: Vec<String>,
