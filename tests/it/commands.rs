@@ -205,7 +205,7 @@ fn database_urls_are_shown_without_passwords() {
     }
 }
 
-/// What libpq would not understand, and would quote: refused before, and not shown.
+/// URLs that libpq would not understand, and would quote, are refused first and never shown.
 #[cfg(feature = "postgres")]
 #[test]
 fn database_urls_that_would_be_quoted_are_refused() {
@@ -443,7 +443,7 @@ fn a_token_that_nobody_reads_is_told() {
     assert_eq!(countersign(dir.path(), &["admin-token", "delete", id], &[]).status.code(), Some(0));
 }
 
-/// What was not printed for another cause than a reader that went away is an error.
+/// Lost output is an error, unless the reader went away.
 #[test]
 fn output_that_is_lost_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
@@ -466,7 +466,7 @@ fn every_file_is_formatted_whoever_reads() {
     }
 }
 
-/// What only reads makes no database.
+/// A command that only reads creates no database.
 #[test]
 fn a_database_that_is_not_there_is_not_made() {
     let dir = furnished();

@@ -1,4 +1,4 @@
-//! What people write into the configuration, and what the environment holds that nobody wrote.
+//! Mistakes in the configuration, and variables in the environment that nobody wrote.
 
 use std::path::Path;
 

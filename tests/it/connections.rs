@@ -13,7 +13,7 @@ use crate::metrics::sample;
 use crate::process::{Process, real_time, until};
 
 const GET: &[u8] = b"GET /oauth2/jwks HTTP/1.1\r\nHost: x\r\n\r\n";
-/// What a machine that is busy may need beyond a deadline.
+/// The time that a busy machine may need beyond a deadline.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 async fn connect(address: SocketAddr) -> TcpStream {

@@ -58,7 +58,7 @@ async fn refused(app: &TestApp, claims: Value) {
     app.refused(claims, "access_denied", "unwanted").await;
 }
 
-/// What the refusal's row says of a claim that is not known.
+/// The refusal's row about an unusable claim.
 async fn malformed(app: &TestApp, claims: Value) -> String {
     app.refused(claims, "invalid_grant", "claim_malformed").await;
     app.last_sign_in().await.detail

@@ -1,5 +1,4 @@
-//! What sign-ins are decided on and how is kept once for all that are decided alike, and whoever reads the log does not
-//! notice.
+//! The shared parts of sign-ins that are decided alike are stored once, and readers of the log do not notice.
 
 use std::sync::Arc;
 
@@ -128,7 +127,7 @@ async fn every_row_names_the_body_of_its_decision() {
     assert_ne!(member.decisions, named.decisions);
 }
 
-/// What policies refuse names a body as well; what is refused before has none.
+/// Refusals by policies refer to a body as well; earlier refusals have none.
 #[tokio::test(flavor = "multi_thread")]
 async fn refusals_name_bodies_once_policies_decided() {
     let app = TestApp::start().await;

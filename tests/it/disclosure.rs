@@ -1,5 +1,5 @@
-//! What a teamspace learns about policies: on the wire, in its decision log, in what is explained to it. Policies
-//! that name others are an operator's business.
+//! How much a teamspace learns about policies: on the wire, in its decision log and in explanations. Policies that
+//! name others are for operators only.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::reload::{CLOSED, Rules, settle};
 
 const CONSTANT: &str = "No policy permits this.";
 
-/// What an administrator who holds the token gets.
+/// The answer to an administrator who holds the token.
 async fn ask(app: &TestApp, token: &str, path: &str) -> Value {
     let url = format!("{}/api/v1{path}", app.issuer());
     let answer = Answer::of(http().get(url).bearer_auth(token).send().await.unwrap()).await;

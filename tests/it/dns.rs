@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::net::UdpSocket;
 
-/// What is answered for a name.
+/// The answer for a name.
 pub enum Reply {
     /// These, for so many seconds.
     Addresses(Vec<IpAddr>, u32),

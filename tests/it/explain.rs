@@ -127,7 +127,7 @@ async fn a_failing_assertion_is_explained_at_its_check() {
     assert_failed_at(&ask(altered, json!({})).await, "signature");
 }
 
-/// What fails in two respects fails at the first: the order told is the order of the token endpoint.
+/// A request with two faults fails at the first: the order of explanations is the order of the token endpoint.
 #[tokio::test]
 async fn the_order_of_the_checks_is_the_order_of_the_exchange() {
     let app = TestApp::start().await;
@@ -337,7 +337,7 @@ async fn past_sign_ins_are_replayed() {
     assert_eq!(policy_explain(&["--config", &config, "99999"]).status.code(), Some(2));
 }
 
-/// What a stranger sent as a client's id neither moves the cursor of the operator's terminal nor begins a line.
+/// A stranger's client id neither moves the cursor of the operator's terminal nor begins a line.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_strangers_text_is_shown_with_escapes() {
     let (app, config) = database(|_| {}).await;

@@ -1,4 +1,4 @@
-//! What of the database others on the machine, and on the way to it, could read.
+//! The parts of the database that others on the machine, and on the way to it, could read.
 
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;

@@ -119,7 +119,7 @@ async fn policies_read_who_acts_for_the_person() {
     ] {
         app.refused(refused, "access_denied", "unwanted").await;
     }
-    // What cannot be read must not count as absent.
+    // An unreadable fact must not count as absent.
     for malformed in [json!({ "sub_profile": 7 }), json!({ "sub_profile": [7] }), json!({ "iss": ["x"] })] {
         app.refused(agent(malformed), "invalid_grant", "claim_malformed").await;
     }

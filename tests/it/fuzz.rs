@@ -47,7 +47,7 @@ impl Random {
     }
 }
 
-/// What is put into forms.
+/// Bytes to put into forms.
 const FORM: [&[u8]; 22] = [
     b"%",
     b"%0",
@@ -73,7 +73,7 @@ const FORM: [&[u8]; 22] = [
     b"&x=\xf0\x9f\x92\xa5",
 ];
 
-/// What is put into JSON.
+/// Bytes to put into JSON.
 const JSON: [&[u8]; 34] = [
     b"\"",
     b"\\",
@@ -111,7 +111,7 @@ const JSON: [&[u8]; 34] = [
     b"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[",
 ];
 
-/// What is put into compact serializations and headers.
+/// Bytes to put into compact serializations and headers.
 const TEXT: [&[u8]; 9] = [b".", b"..", b"=", b"-", b"_", b"+", b"A", b" ", b":"];
 
 /// Names whose values mean something, and some that do not.
@@ -267,7 +267,7 @@ async fn run(router: Router, case: Case) -> Outcome {
         .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
         .body(Body::from(case.body.clone()))
         .unwrap();
-    // What is no header value does not come this far.
+    // A text that is not a header value does not get this far.
     if let Ok(value) = HeaderValue::from_bytes(&case.authorization) {
         request.headers_mut().insert(header::AUTHORIZATION, value);
     }

@@ -244,7 +244,7 @@ async fn a_teams_policy_decides_with_its_own_reason() {
 }
 
 /// Rule 18: a policy that errs is a denial, not a skipped rule.
-/// What was asked for is refused by a policy that says why: so does the wire.
+/// A policy refuses the requested scopes and says why, and so does the wire.
 #[tokio::test]
 async fn the_message_of_a_refused_scope_reaches_the_client() {
     let rules = Rules::shipped_and(

@@ -695,7 +695,7 @@ fn confine(config: &mut countersign::config::Config, slug: &str) {
     }
 }
 
-/// What is behind the firewall is for the teamspaces that the operator names, by the slug that they have now.
+/// Addresses behind the firewall are for the teamspaces that the operator names, by their current slugs.
 #[tokio::test]
 async fn a_private_origin_may_be_for_some_teamspaces() {
     let other = FakeIdp::start(Key::es256("other")).await;

@@ -30,7 +30,7 @@ fn redemption(assertion: &str, generation: Generation, member_id: &str) -> Redem
     }
 }
 
-/// What is decided while another teamspace is changed holds; what is changed in its own, or for all, does not.
+/// A decision stays valid while another teamspace is changed, but not after a change in its own, or for all.
 #[tokio::test]
 async fn only_changes_that_matter_are_in_the_way() {
     let app = TestApp::start().await;
@@ -246,7 +246,7 @@ async fn sqlite_older_versions_redeem_nothing_any_more() {
     assert!(error.contains("newer version"), "{error}");
 }
 
-/// What was redeemed stays redeemed when the table is made anew, in both directions.
+/// Redeemed assertions stay redeemed when the table is rebuilt, in both directions.
 #[tokio::test]
 async fn sqlite_used_assertions_survive_their_new_table() {
     let app = TestApp::start().await;
@@ -264,7 +264,7 @@ async fn sqlite_used_assertions_survive_their_new_table() {
     assert_eq!(app.written().await.used_assertions, before.used_assertions);
 }
 
-/// What members and identities there are survives their being laid out anew, in both directions.
+/// Members and identities survive the rebuilding of their tables, in both directions.
 #[tokio::test]
 async fn sqlite_members_survive_their_new_layout() {
     let app = TestApp::start().await;

@@ -10,7 +10,7 @@ use crate::metrics::sample;
 use crate::process::{Process, real_time, until};
 use crate::reload::Rules;
 
-/// What is logged on this thread.
+/// The log lines of this thread.
 #[derive(Clone, Default)]
 pub struct Log(Arc<Mutex<Vec<u8>>>);
 

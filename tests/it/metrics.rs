@@ -1,4 +1,4 @@
-//! What monitoring reads.
+//! The metrics for monitoring.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! What is done around every request, each by itself. (That a body must come in time is in `overload`, its length in
-//! `request`, a panic in `fuzz`.)
+//! The middleware, each by itself. (The deadline of a body is tested in `overload`, its length in `request`, a panic
+//! in `fuzz`.)
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -37,7 +37,7 @@ claims = { email = "dana@acme.com", scope = "docs.read", groups = ["staff", "edi
 expect.granted = ["docs.read"]
 "#;
 
-/// What is told of the case under the shipped policies and one file more.
+/// The report on the case under the shipped policies and one more file.
 fn told(rules: &str) -> NotApplied {
     let (policies, tests) = (files::with_shipped(&[("t.cedar", rules)]), files::with(&[("t.toml", CASE)]));
     let schema = std::path::Path::new("schema/countersign.cedarschema");
@@ -137,7 +137,7 @@ fn a_clause_that_cannot_be_evaluated_says_why() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("forbid t.overflow cannot be evaluated"), "{text}");
     assert!(text.contains("> 0: ERROR, ") && text.contains("overflow"), "{text}");
-    // What was never asked is told as that.
+    // A question that was never asked is reported as such.
     let unasked = text.split("no question was about these actions").nth(1).unwrap_or_default();
     assert!(unasked.contains("permit scope.default does not apply"), "{text}");
     assert!(unasked.contains("→ action action == Action::\"GrantScope\": FALSE"), "{text}");

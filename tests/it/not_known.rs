@@ -38,7 +38,7 @@ fn many(number: usize) -> Vec<String> {
     (1..number).map(|i| format!("g{i}")).chain(["blocked".to_owned()]).collect()
 }
 
-/// What cannot be taken whole, and a word of what the log says of it.
+/// Unusable claims, each with a word from the log about it.
 fn unreadable() -> Vec<(Value, &'static str)> {
     let elsewhere = json!({ "_claim_names": { "groups": "src1" }, "_claim_sources": { "src1": { "endpoint": "https://x.example" } } });
     let mut both = elsewhere.clone();
@@ -345,7 +345,7 @@ async fn the_capping_policy_needs_the_scope_claim() {
     assert_eq!(app.granted(json!({ "scope": null })).await.json["scope"], "");
 }
 
-/// What goes into the token, or decides by itself, refuses as before.
+/// Unusable claims that go into the token, or decide by themselves, refuse as before.
 #[tokio::test]
 async fn what_the_token_says_must_be_readable() {
     let app = TestApp::start().await;

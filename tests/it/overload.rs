@@ -64,7 +64,7 @@ async fn sqlite_more_requests_than_places_are_refused_at_once() {
     let counted = format!("countersign_overload_refusals_total {}", turned_away.len());
     assert!(process.management("/metrics").await.body.contains(&counted));
     assert_eq!(app.written().await.used_assertions as usize, granted + 1);
-    // What was turned away is as good as before.
+    // An assertion that was turned away is as good as before.
     let index = answers.iter().position(|(answer, _)| answer.status == 503).unwrap();
     assert_eq!(process.exchange(&assertions[index]).await.unwrap().status, 200);
 }

@@ -1,4 +1,4 @@
-//! What policies decide, and facts that fit the schema.
+//! The policies' decisions, and facts that fit the schema.
 
 use std::path::Path;
 use std::sync::LazyLock;
@@ -51,7 +51,7 @@ pub fn dana() -> Facts {
     facts
 }
 
-/// What a change to Dana's facts leads to: the scopes, or the wire code and all reasons.
+/// The result of a change to Dana's facts: the scopes, or the wire code and all reasons.
 fn decided(
     policies: &Policies,
     change: impl FnOnce(&mut Facts),

@@ -17,7 +17,7 @@ fn findings(files: &[(&str, &str)]) -> Findings {
     check(with(files).path(), Path::new("schema/countersign.cedarschema"))
 }
 
-/// What a problem spans.
+/// The text that a problem spans.
 fn spanned(problem: &Problem, content: &str) -> String {
     content[problem.place.as_ref().unwrap().span.clone()].to_owned()
 }
@@ -168,7 +168,7 @@ fn many_policies_without_a_resource_are_one_warning() {
     assert_eq!(unscoped(policies(150, "resource in Teamspace::\"acme\")")), 0);
 }
 
-/// What a schema says decides, not how it says it.
+/// The meaning of a schema counts, not its wording.
 #[test]
 fn another_schema_is_a_warning_and_the_same_in_other_words_is_not() {
     let policy = format!("@id(\"a\")\n@otherwise(\"x\")\n{HEAD};\n");
@@ -236,7 +236,7 @@ fn the_exit_code_tells_clean_found_and_unread() {
             assert_eq!(out.status.code(), Some(code), "{content}: {}", text(&out.stderr));
         }
     }
-    // What can be read is checked nevertheless.
+    // The readable files are checked nevertheless.
     let dir = with(&[("x.cedar", "permit (")]);
     std::fs::create_dir(dir.path().join("y.cedar")).unwrap();
     let out = run(dir.path(), &["policy", "check", ".", "--format", "json"]);

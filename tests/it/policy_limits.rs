@@ -1,4 +1,4 @@
-//! What policies may not do to the service, and whom they may not be shown.
+//! Limits on what policies may do to the service, and on who may see them.
 
 use std::path::Path;
 use std::process::Command;
@@ -117,7 +117,7 @@ async fn a_teamspace_is_not_shown_the_rules_of_another() {
     }
 }
 
-/// What an explanation shows is bounded, whatever the policies are.
+/// Explanations are bounded, whatever the policies are.
 #[tokio::test]
 async fn explanations_are_bounded() {
     let literals: Vec<String> = (0..5000).map(|n| format!("\"{n}\"")).collect();

@@ -196,7 +196,7 @@ fn names_in_any_script_are_fine() {
         );
         assert_eq!(problems(&policy).len(), 0, "{name}: {:?}", problems(&policy));
     }
-    // What people read may have any blank.
+    // Texts for people may have any blank.
     let message =
         scope("when { resource.default }").replace("\"m\"", "\"Accès refusé\u{a0}: demandez à l’équipe\"");
     assert_eq!(problems(&message).len(), 0);
@@ -255,7 +255,7 @@ fn a_forbid_that_an_absent_claim_switches_off_is_told() {
         (scope("when { principal in Group::\"acme/blocked\" }"), &["groups"]),
         (scope("when { principal is User in Group::\"acme/blocked\" }"), &["groups"]),
         (forbid(group, ""), &["groups"]),
-        // What must hold instead of what must not.
+        // A condition that must hold, instead of one that must not.
         (scope("unless { context.claims has acr && context.claims.acr == \"2\" }"), &[]),
         (
             scope(

@@ -323,7 +323,7 @@ fn optional() -> [OptionalClaim; 5] {
     ]
 }
 
-/// What was decided, whole.
+/// A decision as a whole.
 fn outcome(decision: &countersign::policy::Decision) -> String {
     format!("{:?} {:?}", decision.answers, decision.outcome)
 }
@@ -345,7 +345,8 @@ proptest! {
         }
     }
 
-    /// What the log keeps once for a remembered decision is true of each sign-in that it serves, whatever policies read.
+    /// The part that the log keeps once for a remembered decision is true for each sign-in that it serves, whatever
+    /// policies read.
     #[test]
     fn who_is_decided_on_alike_has_the_same_in_common(
         policies in proptest::collection::vec(any_policy(), 0..4),
@@ -713,7 +714,7 @@ fn newcomers_are_alike_while_seats_are_free() {
     assert!(!alike(&|f| f.claims.email = None));
     assert!(!alike(&|f| f.claims.email = Some("dana@else.com".to_owned())));
     assert!(!alike(&|f| f.member = member().member));
-    // What is asked about members only is not read of newcomers, and the other way round.
+    // Facts that only questions about members ask for are not read for newcomers, and the other way round.
     let about = |action: &str| {
         compile(&[format!(
             "permit (principal, action == Action::\"{action}\", resource) when {{ context.now < datetime(\"2099-01-01\") }};"
@@ -724,8 +725,8 @@ fn newcomers_are_alike_while_seats_are_free() {
     assert!(is_remembered(&about("ProvisionMember"), |f| f.now += 1));
 }
 
-/// What depends on numbers or times that Cedar may not have, or on an error, is never
-/// remembered; nor is what would take much memory.
+/// Decisions that depend on numbers or times that Cedar may not have, or on an error, are never remembered, and
+/// neither are those that would take much memory.
 #[test]
 fn some_decisions_are_made_each_time() {
     let again = |policies: &CompiledPolicies, facts: &Facts| {

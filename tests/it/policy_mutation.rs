@@ -131,7 +131,7 @@ fn what_binds_less_than_and_is_not_taken_apart() {
     }
 }
 
-/// What the schema says anyway is not dropped, nor what the rest is not valid without.
+/// A part that the schema implies anyway is not dropped, and neither is one that the rest needs to be valid.
 #[test]
 fn what_cannot_make_a_difference_is_not_dropped() {
     let rule = forbid("", r#"when { context.claims has acr && context.claims.acr == "low" }"#);
@@ -182,7 +182,7 @@ fn a_survivor_is_told_with_its_place_and_the_case_that_is_wanted() {
     assert_eq!((&first["file"], &told["mutation"]["complete"]), (&file.to_str().into(), &true.into()));
 }
 
-/// What an annotation excuses is not told; what it names in vain is.
+/// An excused part is not reported; an excuse for a missing part is.
 #[test]
 fn parts_can_be_excused() {
     let excused = r#"@allow_untested("context.claims.amr.contains(\"pwd\");  unless { principal in  Group::\"acme/a\" }")

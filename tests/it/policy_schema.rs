@@ -1,4 +1,4 @@
-//! What policies can see: the schema and the facts say the same, in both directions.
+//! The vocabulary of policies: the schema and the facts agree, in both directions.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,7 +38,7 @@ fn as_member(facts: Facts) -> Facts {
     }
 }
 
-/// What was produced under a name: in all cases, or in some.
+/// The facts that were produced under a name: in all cases, or in some.
 #[derive(Default)]
 struct Seen {
     cases: usize,

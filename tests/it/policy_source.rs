@@ -184,7 +184,7 @@ fn deep_expressions_are_refused_before_they_are_parsed() {
         format!("context has a{}", ".a".repeat(n)),
         // Each level is within the limit, all of them together are not.
         (0..24).fold("true".to_owned(), |inner, _| format!("({inner}{})", " && true".repeat(100))),
-        // What only looks like a string or a comment.
+        // Text that only looks like a string or a comment.
         format!("\"\\\\\" == \"//\" || {}true{}", "(".repeat(n), ")".repeat(n)),
     ] {
         let dir = one(format!("{RULE} when {{ {condition} }};"));

@@ -38,14 +38,14 @@ fn file(text: &str) -> TempDir {
     dir
 }
 
-/// What is wrong with a file, without the directory.
+/// The mistakes in a file, without the directory.
 fn mistakes(text: &str) -> String {
     let dir = file(text);
     let told = cases::read(dir.path()).unwrap_err().to_string();
     told.replace(&format!("{}/", dir.path().display()), "")
 }
 
-/// What fails of the one case in a file.
+/// The failures of the one case in a file.
 fn failures(text: &str) -> Vec<String> {
     let dir = file(text);
     let cases = cases::read(dir.path()).unwrap();
@@ -71,7 +71,7 @@ fn the_shipped_cases_pass_and_leave_no_gap() {
     assert_eq!(survivors(&shipped_source(), &cases), []);
 }
 
-/// What can be dropped of policies without a case that notices.
+/// The parts of policies that can be dropped without a case noticing.
 fn survivors(source: &PolicySource, cases: &[Case]) -> Vec<Survivor> {
     let mutation = mutate(source, &source.validate().unwrap(), cases, |_| {}).unwrap();
     assert!(mutation.complete);

@@ -134,7 +134,7 @@ impl Process {
         tokio::time::timeout(Duration::from_secs(30), answer).await.ok()?
     }
 
-    /// What it has logged so far.
+    /// The log so far.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()
     }

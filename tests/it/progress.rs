@@ -1,4 +1,4 @@
-//! What the decision log has of a refused request is what was known by then: no more, and no less.
+//! The decision log has everything that was known about a refused request by then: no more, and no less.
 
 use countersign::store::sign_ins::SignIn;
 use serde_json::{Value, json};

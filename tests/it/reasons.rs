@@ -87,7 +87,7 @@ fn every_row_says_who_can_fix_it_and_how() {
     assert_eq!(told, Check::ALL.iter().collect(), "some reason tells of every check");
 }
 
-/// What administrators meet without policies of their own is explained.
+/// The reasons that administrators meet without policies of their own are explained.
 #[test]
 fn reasons_of_the_shipped_policies_have_rows() {
     let rows: BTreeSet<&str> = Reason::TABLE.iter().map(|about| about.reason).collect();

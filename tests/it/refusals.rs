@@ -156,7 +156,7 @@ async fn metrics_count_every_refusal() {
     assert!(text.contains(line), "{text}");
 }
 
-/// What could not be written is counted on.
+/// A count that could not be written goes on.
 #[tokio::test]
 async fn a_count_that_could_not_be_written_is_kept() {
     let app = app().await;

@@ -47,7 +47,7 @@ async fn what_follows_another_generation_is_not_taken_for_all() {
     assert_eq!((answer.status, answer.json["error"].as_str()), (401, Some("invalid_client")), "{answer:?}");
 }
 
-/// What was written before the last writes were lost is written again: policy sets, and what sign-ins share.
+/// Values from before the lost writes are written again: policy sets, and the shared parts of sign-ins.
 #[tokio::test]
 async fn what_a_failover_has_lost_is_written_again() {
     let app = TestApp::start().await;

@@ -75,7 +75,7 @@ async fn within_a_second(app: &TestApp, replicas: &[Process], claims: Value, so:
     }
 }
 
-/// What one process changes the others obey within a second.
+/// A change in one process takes effect in the others within a second.
 #[tokio::test(flavor = "multi_thread")]
 async fn changes_take_effect_everywhere() {
     let (app, replicas) = start().await;

@@ -1,5 +1,5 @@
-//! What runs beside the requests: `serve`, the demonstration and the tests have the same tasks, a stop ends all of
-//! them, and one that ends by itself is noticed.
+//! The background tasks: `serve`, the demonstration and the tests run the same ones, a stop ends all of them, and one
+//! that ends by itself is noticed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

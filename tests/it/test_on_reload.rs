@@ -39,7 +39,7 @@ impl Place {
     }
 }
 
-/// What is said after a reload: none when a new set came into force.
+/// The message after a reload; none when a new set came into force.
 async fn reloaded(app: &TestApp) -> Option<String> {
     let before = app.app.policies().hash.clone();
     app.app.follow_policies(ReloadTrigger::Now).await;

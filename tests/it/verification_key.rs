@@ -23,7 +23,7 @@ fn algorithm(alg: &str) -> Algorithm {
     allowed_algorithm(alg).unwrap()
 }
 
-/// What is signed, and the signature.
+/// The signed text, and the signature.
 fn split(jws: &str) -> (String, Vec<u8>) {
     let (input, signature) = jws.rsplit_once('.').unwrap();
     (input.to_owned(), URL_SAFE_NO_PAD.decode(signature).unwrap())

@@ -145,7 +145,7 @@ async fn lists_come_in_pages() {
     h.operator.get(&format!("/audit?cursor={cursor}")).await.problem(400, "cursor_invalid");
 }
 
-/// What is out of order inside is told to nobody, and what could not be written is not there.
+/// Nobody is told about an internal failure, and a change that could not be written is not there.
 #[tokio::test]
 async fn a_failing_database_is_a_503() {
     use diesel::connection::SimpleConnection as _;

@@ -1,4 +1,4 @@
-//! What the audit log keeps of a change, and for how long.
+//! The part of a change that the audit log keeps, and for how long.
 
 use countersign::admin::tokens::{self, NewToken};
 use countersign::config::{ClientIpSource, Duration};

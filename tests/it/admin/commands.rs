@@ -1,4 +1,4 @@
-//! What the commands do for administrators, on tokens and signing keys.
+//! The commands for administrators, on tokens and signing keys.
 
 use countersign::admin::tokens::{self, NewToken};
 use countersign::admin::{AdminError, keys};

@@ -119,7 +119,7 @@ async fn keys_that_are_left_out_are_told() {
     assert!(detail.contains("a key without kid is of another kind"), "{detail}");
 }
 
-/// What need not be there may be null, or of any form; a byte order mark is no part of the document.
+/// Optional members may be null or of any form; a byte order mark is not part of the document.
 #[tokio::test]
 async fn metadata_is_read_for_what_it_means() {
     let h = Harness::start().await;
@@ -445,8 +445,8 @@ async fn the_last_checks_are_kept() {
     assert!(h.app.store.read(move |c| provider_checks::of(c, &id)).await.unwrap().is_empty());
 }
 
-/// What was validated must be what is saved: somebody who names another issuer while the first is asked comes first, and
-/// nothing of the other edit is written.
+/// The version that was validated must be the one that is saved: if somebody names another issuer while the first is
+/// asked, they come first, and nothing of the other edit is written.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_edit_of_what_somebody_changed_meanwhile_is_refused() {
     let h = Harness::start_with(|config| config.fetch.timeout = Duration::from_secs(60)).await;

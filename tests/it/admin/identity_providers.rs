@@ -74,7 +74,7 @@ async fn the_only_one_has_a_path_of_its_own() {
         ["created_at", "enabled", "groups_claim", "issuer", "jwks_uri", "provider", "scope", "updated_at"];
     assert_eq!(members, before);
     let id = saved(&h, "acme")[0].id.clone();
-    // What it does not show, it does not lose.
+    // It does not lose the settings that it does not show.
     let hidden = json!({ "name": "Ours", "tenant": "t", "custom_claims": ["department"] });
     acme.patch(&format!("{PATH}/{id}"), hidden.clone()).await.expect(200);
     acme.put(ONLY, only.clone()).await.expect(200);
@@ -110,7 +110,7 @@ async fn only_operators_let_teamspaces_share_an_issuer() {
     }
     h.refuses(&h.operator, (Method::POST, theirs), Some(with(Value::Null)), (409, "issuer_taken")).await;
     let shared = h.operator.post(theirs, with(json!("g"))).await.expect(201);
-    // What is shared stays theirs to change, but for the tenant.
+    // A shared provider stays theirs to change, except for the tenant.
     let own = format!("{theirs}/{}", shared["id"].as_str().unwrap());
     globex.patch(&own, json!({ "name": "Ours", "enabled": false })).await.expect(200);
     for (api, path) in [(&globex, &own), (&acme, &path)] {
@@ -169,7 +169,7 @@ async fn issuer_and_tenant_saved_twice_at_once_are_saved_once() {
     assert_eq!(made, 1);
 }
 
-/// What cannot be right is refused before anybody is asked, and names are one provider's.
+/// Impossible values are refused before anybody is asked, and a name belongs to one provider.
 #[tokio::test]
 async fn members_of_a_provider_are_checked() {
     let h = Harness::start().await;
@@ -209,7 +209,8 @@ async fn a_teamspace_has_at_most_twenty() {
     h.refuses(&h.operator, (Method::POST, PATH), Some(body(&h, "other")), refusal).await;
 }
 
-/// What policies cannot read is told on saving, and what nobody declares among the names that there are not.
+/// Claims that policies cannot read are reported on saving, and claims that nobody declares are among the unknown
+/// names.
 #[tokio::test]
 async fn custom_claims_are_compared_with_the_schema() {
     let rules = crate::reload::Rules::shipped_and(

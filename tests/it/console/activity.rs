@@ -164,7 +164,7 @@ async fn a_teamspace_sees_no_other_and_operators_see_what_led_to_none() {
     );
 }
 
-/// What callers send stays text, in pages and in spreadsheets.
+/// Callers' texts stay text, in pages and in spreadsheets.
 #[tokio::test(flavor = "multi_thread")]
 async fn texts_of_others_are_no_markup_and_no_formulas() {
     let app = TestApp::start().await;

@@ -219,7 +219,7 @@ async fn without_the_plan_there_is_no_form() {
     assert_eq!(h.generation().await, before);
 }
 
-/// What others have written is text.
+/// Texts of others stay text.
 #[tokio::test]
 async fn markup_in_names_stays_text() {
     let (h, operator) = start().await;

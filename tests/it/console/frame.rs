@@ -1,4 +1,4 @@
-//! What every page of the console has in common.
+//! The parts that every page of the console shares.
 
 use super::browser::{Browser, location, setup_token};
 use crate::harness::{Answer, TestApp, http};

@@ -46,7 +46,7 @@ async fn sqlite_a_backup_is_put_in_place_and_served() {
     }
     assert_eq!(report["tables"].as_array().unwrap().len(), tables::all().count());
 
-    // What was used after the backup is not in it.
+    // The backup does not know later uses.
     let since = app.assertion(json!({}));
     assert_eq!(app.exchange(&since).await.status, 200);
     app.clock.advance(20);

@@ -93,7 +93,7 @@ fn sqlite_a_digest_is_over_lengths_and_texts() {
     assert_eq!(table["to"], json!({ "rows": 1, "sha256": URL_SAFE_NO_PAD.encode(expected) }));
 }
 
-/// What a service writes during the copy is not in it: that is told, and is a failure unless it was wanted.
+/// Writes of a service during the copy are missing from it: that is reported, and is a failure unless it was wanted.
 #[test]
 fn sqlite_a_source_that_is_written_to_is_noticed() {
     for (option, code) in [(None, 1), (Some("--while-serving"), 0)] {

@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 use crate::commands::{countersign, text};
 use crate::harness::{self, Answer, CLIENT, SECRET, START, TestApp};
 
-/// What else there is to copy: tables that no exchange fills.
+/// The other tables to copy, which no exchange fills.
 const MORE: &str = "
     INSERT INTO email_domains VALUES ('acme.com', 'id-of-acme');
     INSERT INTO shadow_differences
@@ -157,7 +157,7 @@ pub async fn everything_is_carried_over(from: &str, to: &str) {
     assert_eq!((row.reason.as_str(), row.id > last), ("replayed", true), "{row:?}, behind {last}");
     let after = moved.exchange(&app, &app.assertion(json!({}))).await;
     assert_eq!(after.claims()["sub"], before.claims()["sub"], "the same member");
-    // What has gone on is not the beginning of the old one.
+    // A database that has gone on is not the beginning of the old one.
     assert!(refused(&[from, to]).contains("TO holds rows of"));
 }
 

@@ -1,4 +1,4 @@
-//! What is not copied, or not to there.
+//! Copies that are refused.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! What a configuration of streams must satisfy.
+//! The rules for a configuration of streams.
 
 use crate::commands::{countersign, text, write};
 

@@ -159,7 +159,7 @@ async fn a_file_that_cannot_be_written_is_waited_for() {
     running.stop().await;
 }
 
-/// What another process holds is left to it, until it is given back or runs out.
+/// A stream that another process holds is left to it, until the lease is given back or runs out.
 #[tokio::test]
 async fn one_process_sends_at_a_time() {
     let archive = Archive::new();

@@ -150,7 +150,7 @@ async fn batches_shrink_when_they_fail() {
     assert_eq!(sizes, [500, 250, 125, 375]);
 }
 
-/// What the collector has rejected for good is not sent again, nor is anything else.
+/// Rows that the collector has rejected for good are not sent again, and neither are the others.
 #[tokio::test]
 async fn a_partial_success_is_a_success() {
     let partial = r#"{"partialSuccess":{"rejectedLogRecords":"2","errorMessage":"no"}}"#;

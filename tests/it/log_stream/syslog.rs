@@ -129,7 +129,7 @@ async fn receivers_are_looked_up_by_our_own_resolver() {
     running.stop().await;
 }
 
-/// What a caller sends cannot begin a message of its own, and long rows lose their longest parts.
+/// A caller's text cannot begin a message of its own, and long rows lose their longest parts.
 #[tokio::test]
 async fn messages_are_one_line_and_bounded() {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();

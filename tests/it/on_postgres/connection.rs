@@ -99,7 +99,7 @@ fn unusable_servers_are_told() {
     assert!(error.contains("127.0.0.1:9/d") && !error.contains("hunter2"), "{error}");
 }
 
-/// What a role or server has as its default does not make commits less than durable.
+/// Defaults of a role or server do not make commits less durable.
 #[test]
 fn commits_are_durable_whatever_the_defaults() {
     #[derive(diesel::QueryableByName)]

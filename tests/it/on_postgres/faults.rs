@@ -27,7 +27,7 @@ fn serve(app: &TestApp, url: &str) -> Process {
     Process::serve(app, &format!("COUNTERSIGN_DATABASE_URL='{url}' COUNTERSIGN_DATABASE__TIMEOUT=2s"))
 }
 
-/// What came of one client's exchanges.
+/// The results of one client's exchanges.
 #[derive(Default)]
 struct Seen {
     granted: usize,
@@ -109,7 +109,7 @@ fn check(seen: &Seen, written: Written) {
     // The probe is a member too, and was granted at least once.
     assert_eq!(written.members as usize, seen.granted + seen.lost + 1);
     assert!(written.used_assertions as usize > seen.granted + seen.lost);
-    // What was under way when it happened, at most.
+    // At most the requests under way when it happened.
     assert!(seen.lost <= CLIENTS, "{} lost", seen.lost);
     assert!(seen.slowest < Duration::from_secs(8), "one waited {:?}", seen.slowest);
 }

@@ -1,4 +1,4 @@
-//! What needs PostgreSQL servers of its own: `scripts/test` runs it with the tests on PostgreSQL.
+//! Tests that need PostgreSQL servers of their own: `scripts/test` runs them with the tests on PostgreSQL.
 
 mod cluster;
 mod connection;

@@ -32,7 +32,7 @@ impl Proxy {
         self.cut.store(true, Ordering::SeqCst);
     }
 
-    /// What was under way is lost: connections that were open during the cut break.
+    /// Ends the cut. Connections that were open during it break, and everything under way is lost.
     pub fn mend(&self) {
         self.cut.store(false, Ordering::SeqCst);
     }

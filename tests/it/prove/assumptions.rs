@@ -1,4 +1,4 @@
-//! What the proofs take for granted, compared with facts as the service makes them.
+//! The proofs' assumptions, compared with facts as the service makes them.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;

@@ -21,7 +21,7 @@ fn cvc5() -> PathBuf {
     std::env::var_os("CVC5").filter(|path| !path.is_empty()).expect(missing).into()
 }
 
-/// What `policy prove` of this directory ends with.
+/// The result of `policy prove` for this directory.
 struct Proved {
     code: Option<i32>,
     stdout: String,

@@ -126,7 +126,7 @@ fn the_python_solver_says_what_it_needs() {
     assert!(String::from_utf8(out.stderr).unwrap().contains("pip install cvc5==1.4.2"));
 }
 
-/// What is refuted stays refuted when something else could not be decided.
+/// A refutation counts even if something else could not be decided.
 #[test]
 fn a_refutation_outweighs_what_is_undecided() {
     let never =

@@ -1,4 +1,4 @@
-//! What a change of the policies permits that was not permitted before.
+//! Requests that a change of the policies newly permits.
 
 use std::time::Duration;
 
@@ -76,7 +76,7 @@ async fn a_permit_more_is_wider_and_a_forbid_more_is_narrower() {
     assert_eq!(old, (false, vec!["team.block (team.cedar)".to_owned()]));
 }
 
-/// What differs only for requests that cannot occur does not differ.
+/// A difference only for requests that cannot occur is no difference.
 #[tokio::test]
 async fn impossible_requests_make_no_difference() {
     let permit = "@id(\"team.negative\") @otherwise(\"x\")

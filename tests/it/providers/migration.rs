@@ -47,7 +47,7 @@ async fn a_database_of_the_version_before_keeps_its_providers() {
     let before = app.granted(json!({})).await.claims();
     let missing = take_back(&app.database);
     app.database.execute("UPDATE identity_providers SET provider = 'oidc', groups_claim = 'roles'");
-    // What the processes of before read is not there any more once it is migrated: they stop.
+    // The migration removes what older processes read, so they stop.
     assert_eq!(number(&app.database.url, "(SELECT count(provider) FROM identity_providers)"), 1);
     assert_eq!(Store::migrate(&app.database.url).unwrap(), missing);
     let old = "SELECT teamspace_id, provider, issuer FROM identity_providers";

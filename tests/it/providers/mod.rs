@@ -123,7 +123,7 @@ async fn an_assertion_that_could_be_anybodys_is_refused() {
         assert!(named("acme") || !detail.contains("acme"), "{detail}");
         assert!(named("globex") || !detail.contains("globex"), "{detail}");
     }
-    // What is wrong before the signature is good is nobody's either.
+    // A fault before the signature is verified belongs to nobody either.
     let forged = Key::es256("unknown").assertion(&app.claims_with(json!({ "tenant": "g" })));
     app.refused_assertion(&forged, "invalid_grant", "kid_unknown").await;
     assert_eq!(app.last_sign_in().await.teamspace_id, None);

@@ -1,4 +1,4 @@
-//! What is noticed, and when it decides.
+//! Which changes are noticed, and when they take effect.
 
 use std::os::unix::fs::symlink;
 
@@ -47,7 +47,7 @@ async fn files_that_keep_changing_are_not_taken() {
     assert_ne!(hash(&app), before);
 }
 
-/// What operators do to a directory, none of which a watch on its inode would tell.
+/// The things that operators do to a directory; a watch on its inode would notice none of them.
 struct Watched {
     rules: Rules,
     app: TestApp,

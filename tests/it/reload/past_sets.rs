@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{CLOSED, Rules, hash, lock, operator, settle};
 use crate::harness::START;
 
-/// What a sign-in was decided by can be had again as long as the sign-in.
+/// The policies behind a sign-in can be restored for as long as the sign-in is kept.
 #[tokio::test]
 async fn past_sets_are_kept_and_rebuilt() {
     let rules = Rules::shipped();

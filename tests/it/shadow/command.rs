@@ -68,7 +68,7 @@ async fn the_command_line_chooses_and_clears() {
     assert_eq!(operator(&app, "/audit").await.json["items"][0]["action"], "policy_shadow.clear");
 }
 
-/// What was found out just before a stop is not lost.
+/// Results from just before a stop are not lost.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_writes_down_what_was_found() {
     let other = Rules::shipped_and(CLOSED);

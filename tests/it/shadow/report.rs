@@ -1,4 +1,4 @@
-//! What is recorded of a difference, and how it is told.
+//! The records of differences, and the reports about them.
 
 use countersign::store::policy_sets;
 use serde_json::{Value, json};
