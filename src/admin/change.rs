@@ -127,10 +127,13 @@ impl Admin {
         };
         // Runs as a separate task: a caller who hangs up must not leave a change that is saved but not in force.
         let done = tokio::spawn(async move {
-            let value = app.store.configure(write).await?;
-            // Reporting success here would be a lie: a provider that was switched off would still be trusted.
-            app.reload().await.map_err(|error| AdminError::NotInForce(Box::new(error)))?;
-            Ok(value)
+            let written = app.store.configure(write).await;
+            // Reporting success here would be a lie: a provider that was switched off would still be trusted. And
+            // whoever hears that somebody else changed something must be able to see what.
+            if matches!(written, Ok(_) | Err(AdminError::ChangedMeanwhile)) {
+                app.reload().await.map_err(|error| AdminError::NotInForce(Box::new(error)))?;
+            }
+            written
         });
         done.await?
     }

@@ -105,8 +105,23 @@ pub async fn change(
     id: String,
     patch: ClientPatch,
 ) -> Result<RegisteredClient, AdminError> {
-    update(operator, "client.update", id, move |c, old| Ok(clients::update(c, &patch.apply(old.clone())?)?))
-        .await
+    change_if(operator, id, patch, |_| true).await
+}
+
+/// Changes a client that still is as somebody saw it.
+pub async fn change_if(
+    operator: &Operator,
+    id: String,
+    patch: ClientPatch,
+    is_as_seen: impl FnOnce(&RegisteredClient) -> bool + Send + 'static,
+) -> Result<RegisteredClient, AdminError> {
+    update(operator, "client.update", id, move |c, old| {
+        if !is_as_seen(old) {
+            return Err(AdminError::ChangedMeanwhile);
+        }
+        Ok(clients::update(c, &patch.apply(old.clone())?)?)
+    })
+    .await
 }
 
 /// Removes a client and its secrets.
@@ -126,9 +141,22 @@ pub async fn add_secret(
     id: String,
     new: NewSecret,
 ) -> Result<(ClientSecret, String), AdminError> {
+    add_secret_if(operator, id, new, |_| true).await
+}
+
+/// Adds a secret to a client that still is as somebody saw it.
+pub async fn add_secret_if(
+    operator: &Operator,
+    id: String,
+    new: NewSecret,
+    is_as_seen: impl FnOnce(&RegisteredClient) -> bool + Send + 'static,
+) -> Result<(ClientSecret, String), AdminError> {
     let (row, secret) = secret_of(&id, new.client_secret, operator.app.clock.now())?;
     let added = row.clone();
     update(operator, "client.secret.create", id, move |c, old| {
+        if !is_as_seen(old) {
+            return Err(AdminError::ChangedMeanwhile);
+        }
         for replaced in old.replaced_by_new_secret() {
             clients::delete_secret(c, &replaced.id)?;
         }

@@ -135,8 +135,8 @@ pub enum AdminError {
     /// A custom claim's name or type is not allowed, or there are too many.
     #[error("custom_claims are at most 20, each named once with 1 to 255 bytes without control characters.")]
     CustomClaimsInvalid,
-    /// The provider was saved by somebody else between the checks and the saving.
-    #[error("Somebody else has just changed the identity provider; look at it and try again.")]
+    /// What is to be changed is no longer as the caller saw it.
+    #[error("Somebody else has just changed this; look at it and try again.")]
     ChangedMeanwhile,
 
     /// The address is not one that an identity provider would send.

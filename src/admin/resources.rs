@@ -108,10 +108,23 @@ pub async fn create(operator: &Operator, new: NewResource) -> Result<Resource, A
 
 /// Changes a resource; its id stays.
 pub async fn change(operator: &Operator, id: String, patch: ResourcePatch) -> Result<Resource, AdminError> {
+    change_if(operator, id, patch, |_| true).await
+}
+
+/// Changes a resource that still is as somebody saw it.
+pub async fn change_if(
+    operator: &Operator,
+    id: String,
+    patch: ResourcePatch,
+    is_as_seen: impl FnOnce(&Resource) -> bool + Send + 'static,
+) -> Result<Resource, AdminError> {
     let own = operator.app.config.issuer.clone();
     operator
         .change(operator.may_everywhere(ConsoleAction::ChangeResources)?, move |c| {
             let old = find(c, &id)?;
+            if !is_as_seen(&old) {
+                return Err(AdminError::ChangedMeanwhile);
+            }
             let names_teamspaces = patch.teamspaces.is_some();
             let new = checked(patch.apply(old.clone()), &own)?;
             if names_teamspaces {

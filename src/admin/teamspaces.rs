@@ -90,6 +90,16 @@ pub async fn create(operator: &Operator, new: NewTeamspace) -> Result<Teamspace,
 
 /// Changes a teamspace. `force` renames it even if policies name its slug.
 pub async fn change(at: &InTeamspace, patch: TeamspacePatch, force: bool) -> Result<Teamspace, AdminError> {
+    change_if(at, patch, force, |_| true).await
+}
+
+/// Changes a teamspace that still is as somebody saw it.
+pub async fn change_if(
+    at: &InTeamspace,
+    patch: TeamspacePatch,
+    force: bool,
+    is_as_seen: impl FnOnce(&Teamspace) -> bool + Send + 'static,
+) -> Result<Teamspace, AdminError> {
     let permission = match patch.is_operators() {
         true => at.may_everywhere(ConsoleAction::ManageTeamspaces)?,
         false => at.may(ConsoleAction::ChangeTeamspace)?,
@@ -101,6 +111,9 @@ pub async fn change(at: &InTeamspace, patch: TeamspacePatch, force: bool) -> Res
     }
     at.change(permission, move |c| {
         let old = find_named(c, &teamspace_config.teamspace)?;
+        if !is_as_seen(&old) {
+            return Err(AdminError::ChangedMeanwhile);
+        }
         let new = checked(patch.apply(old.clone()))?;
         check_free(c, &new)?;
         teamspaces::update(c, &new).map_err(|e| AdminError::TakenMeanwhile.if_duplicate(e))?;

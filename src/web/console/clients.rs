@@ -15,6 +15,7 @@ use super::answer::{PageError, form_again, page};
 use super::form::{Faults, Typed, lines_of};
 use super::page::{Frame, OperatorPage, Place};
 use super::remove::{Confirmed, RemovePage};
+use super::seen::{changes, is_as_seen, settings};
 use super::words::{ago, date};
 use crate::admin::AdminError;
 use crate::admin::clients::{self, ClientPatch, NewClient, NewSecret};
@@ -66,6 +67,8 @@ struct Detail {
     secrets: Vec<Secret>,
     /// Whether a new secret would replace the oldest one.
     is_full: bool,
+    /// The id of the newest secret; empty when there is none.
+    newest_secret: String,
 }
 
 /// A secret as it is shown: without itself.
@@ -98,6 +101,16 @@ struct ClientForm {
     token_endpoint_auth_method: String,
     #[serde(default)]
     groups: String,
+    /// What was there when the page was made; empty for one that is added.
+    #[serde(default)]
+    seen: String,
+}
+
+/// What goes with the button for another secret.
+#[derive(Deserialize)]
+struct SecretForm {
+    /// The newest secret that the page showed; empty when there was none.
+    newest: String,
 }
 
 /// Which part of the list is asked for.
@@ -189,11 +202,18 @@ async fn show(at: OperatorPage, Path(id): Path<String>) -> Result<Response, Page
 async fn change(
     at: OperatorPage,
     Path(id): Path<String>,
-    Typed(form): Typed<ClientForm>,
+    Typed(mut form): Typed<ClientForm>,
 ) -> Result<Response, PageError> {
     let client = clients::show(&at, &id)?;
-    match clients::change(&at, id, form.patch()).await {
+    let seen = form.seen.clone();
+    let as_seen = move |now: &RegisteredClient| is_as_seen(&seen, &ClientForm::of(now).seen);
+    match clients::change_if(&at, id.clone(), form.patch(), as_seen).await {
         Ok(client) => Ok(at.done(&path(&client.client_id), "The changes were saved.")),
+        Err(AdminError::ChangedMeanwhile) => {
+            let now = clients::show(&at, &id)?;
+            let faults = form.changed_since(&now);
+            form_again(&form_page(&at, form, faults, Some(&now)))
+        }
         Err(error) => {
             let faults = Faults::from_refusal(error, field_of)?;
             form_again(&form_page(&at, form, faults, Some(&client)))
@@ -252,10 +272,29 @@ fn remove_page(at: &OperatorPage, client: &RegisteredClient, typed: String) -> R
     }
 }
 
-/// `POST /clients/{id}/secrets`: answers with the secret, which no later page shows.
-async fn add_secret(at: OperatorPage, Path(id): Path<String>) -> Result<Response, PageError> {
-    let (row, secret) = clients::add_secret(&at, id, NewSecret::default()).await?;
-    page(&secret_page(&at, row.client_id, secret, false))
+/// `POST /clients/{id}/secrets`: answers with the secret, which no later page shows. The same form sent twice adds one
+/// only: a second one would take the place of a secret that is in use.
+async fn add_secret(
+    at: OperatorPage,
+    Path(id): Path<String>,
+    Typed(form): Typed<SecretForm>,
+) -> Result<Response, PageError> {
+    let as_seen = move |now: &RegisteredClient| newest_secret(now) == form.newest;
+    match clients::add_secret_if(&at, id.clone(), NewSecret::default(), as_seen).await {
+        Ok((row, secret)) => page(&secret_page(&at, row.client_id, secret, false)),
+        Err(AdminError::ChangedMeanwhile) => {
+            let now = clients::show(&at, &id)?;
+            let why = "The client has other secrets by now: somebody added or removed one, or the form was sent twice. \
+                Look at them and add one if it is still needed.";
+            form_again(&form_page(&at, ClientForm::of(&now), Faults::of("secrets", why), Some(&now)))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The id of a client's newest secret, or nothing.
+fn newest_secret(client: &RegisteredClient) -> String {
+    client.secrets.iter().map(|secret| &secret.id).max().cloned().unwrap_or_default()
 }
 
 /// `POST /clients/{id}/secrets/{secret}/remove`
@@ -298,18 +337,33 @@ fn form_page(
             })
             .collect(),
         is_full: client.secrets.len() >= MAX_SECRETS,
+        newest_secret: newest_secret(client),
     });
     ClientPage { frame: at.frame(Place::Clients), form, faults, client }
 }
 
 impl ClientForm {
     fn of(client: &RegisteredClient) -> Self {
-        Self {
+        let fields = Self {
             client_id: client.client_id.clone(),
             client_name: client.client_name.clone(),
             token_endpoint_auth_method: client.token_endpoint_auth_method.as_str().to_owned(),
             groups: client.groups.join("\n"),
-        }
+            seen: String::new(),
+        };
+        Self { seen: fields.settings(), ..fields }
+    }
+
+    fn settings(&self) -> String {
+        let method = self.token_endpoint_auth_method.parse().map_or("", method_word);
+        settings([("Name", &self.client_name), ("Authentication", method), ("Groups", &self.groups)])
+    }
+
+    /// Says what somebody else has changed since the page was made, and takes it as seen.
+    fn changed_since(&mut self, now: &RegisteredClient) -> Faults {
+        let now = Self::of(now).seen;
+        let seen = std::mem::replace(&mut self.seen, now);
+        Faults::of("client_name", changes("client", &seen, &self.seen))
     }
 
     fn new_client(&self) -> NewClient {

@@ -43,6 +43,7 @@ mod policies;
 mod reason_words;
 mod remove;
 mod resources;
+mod seen;
 mod session;
 mod sessions;
 mod setup_link;

@@ -17,8 +17,9 @@ use super::answer::{PageError, form_again, page};
 use super::form::{Faults, Typed};
 use super::page::{Frame, OperatorPage, Place};
 use super::remove::{Confirmed, RemovePage};
+use super::seen::is_as_seen;
 use super::words::date;
-use crate::admin::resources;
+use crate::admin::{AdminError, resources};
 use crate::app::App;
 use crate::model::resource::Resource;
 use fields::{ResourceForm, field_of};
@@ -168,11 +169,18 @@ async fn show(at: OperatorPage, Path(id): Path<String>) -> Result<Response, Page
 async fn change(
     at: OperatorPage,
     Path(id): Path<String>,
-    Typed(form): Typed<ResourceForm>,
+    Typed(mut form): Typed<ResourceForm>,
 ) -> Result<Response, PageError> {
     let resource = resources::show(&at, &id)?;
-    match resources::change(&at, id, form.patch()).await {
+    let seen = form.seen.clone();
+    let as_seen = move |now: &Resource| is_as_seen(&seen, &ResourceForm::of(now).seen);
+    match resources::change_if(&at, id.clone(), form.patch(), as_seen).await {
         Ok(resource) => Ok(at.done(&path(&resource.id), "The changes were saved.")),
+        Err(AdminError::ChangedMeanwhile) => {
+            let now = resources::show(&at, &id)?;
+            let faults = form.changed_since(&now);
+            form_again(&form_page(&at, form, faults, Some(&now)))
+        }
         Err(error) => {
             let faults = Faults::from_refusal(error, field_of)?;
             form_again(&form_page(&at, form, faults, Some(&resource)))

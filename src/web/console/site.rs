@@ -44,9 +44,13 @@ impl Site {
     /// Whether a path leads to a page of the console and nowhere else, so that a sign-in may continue there.
     pub fn is_own_path(&self, path: &str) -> bool {
         let is_plain = |c: u8| c.is_ascii_graphic() && c != b'\\';
-        let rest = path.strip_prefix(&self.base);
-        path.len() <= 2000
-            && path.bytes().all(is_plain)
-            && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
+        if path.len() > 2000 || !path.starts_with('/') || !path.bytes().all(is_plain) {
+            return false;
+        }
+        // As a browser reads it, which takes `..` out, also an encoded one.
+        let Ok(url) = Url::parse(&self.origin).and_then(|origin| origin.join(path)) else { return false };
+        let rest = url.path().strip_prefix(&self.base);
+        url.origin().ascii_serialization() == self.origin
+            && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 }

@@ -14,10 +14,12 @@ use serde::Deserialize;
 use super::answer::{PageError, form_again, page};
 use super::form::{Faults, Typed};
 use super::page::{Frame, InTeamspacePage, OperatorPage, Place, Viewer};
+use super::seen::is_as_seen;
 use super::words;
 use crate::admin::teamspace_list::{self, Listed, Status};
 use crate::admin::{AdminError, teamspaces};
 use crate::app::App;
+use crate::model::teamspace::Teamspace;
 use fields::{TeamspaceForm, faults_of};
 
 /// Teamspaces on one page.
@@ -157,15 +159,20 @@ async fn show(at: InTeamspacePage) -> Result<Response, PageError> {
 /// `POST /t/{slug}/settings`
 async fn change(at: InTeamspacePage, Typed(mut form): Typed<TeamspaceForm>) -> Result<Response, PageError> {
     refuse_others(&at)?;
-    if let Some(faults) = form.changed_since(&at.teamspace_config().teamspace) {
-        return shown_again(&at, form, faults);
-    }
+    let seen = form.seen.clone();
+    let as_seen = move |now: &Teamspace| is_as_seen(&seen, &TeamspaceForm::of(now).seen);
     let changed = match form.patch() {
-        Ok(patch) => teamspaces::change(&at, patch, form.force()).await,
+        Ok(patch) => teamspaces::change_if(&at, patch, form.force(), as_seen).await,
         Err(error) => Err(error),
     };
     match changed {
         Ok(teamspace) => Ok(at.done(&format!("/t/{}/settings", teamspace.slug), "The changes were saved.")),
+        Err(AdminError::ChangedMeanwhile) => {
+            let snapshot = at.app.snapshot();
+            let now = snapshot.teamspace_config_by_id(&at.teamspace_config().teamspace.id);
+            let faults = form.changed_since(&now.ok_or(PageError::NotFound)?.teamspace);
+            shown_again(&at, form, faults)
+        }
         Err(error) => {
             let faults = faults_of(error)?;
             shown_again(&at, form, faults)

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use countersign::clock::Clock as _;
 use countersign::decision_log::counter::SignInCounter;
-use countersign::oauth::reason::Reason;
 use countersign::request_id;
 use countersign::store::sign_ins::NewSignIn;
 use serde_json::{Value, json};
@@ -19,7 +18,7 @@ fn lacks(page: &str, texts: &[&str]) {
     }
 }
 
-fn row(app: &TestApp, reason: &str) -> NewSignIn {
+pub fn row(app: &TestApp, reason: &str) -> NewSignIn {
     NewSignIn {
         at: app.clock.now(),
         teamspace_id: Some("id-of-acme".to_owned()),
@@ -34,39 +33,17 @@ fn row(app: &TestApp, reason: &str) -> NewSignIn {
     }
 }
 
-async fn record(app: &TestApp, row: NewSignIn) -> String {
+pub async fn record(app: &TestApp, row: NewSignIn) -> String {
     let id = row.request_id.clone();
     app.app.store.record(Arc::new(row)).await.unwrap();
     id
 }
 
-async fn count(app: &TestApp) {
+pub async fn count(app: &TestApp) {
     let mut counter = SignInCounter::new(&app.app);
     counter.catch_up().await.unwrap();
     counter.catch_up().await.unwrap();
     counter.release().await.unwrap();
-}
-
-/// Each reason says in its own words what happened and who can fix it, and which check failed.
-#[tokio::test(flavor = "multi_thread")]
-async fn every_reason_is_shown_with_its_fix() {
-    let app = TestApp::start().await;
-    let visitor = Visitor::by_link(&app.app, "acme").await;
-    let mut sentences = std::collections::HashSet::new();
-    for about in Reason::TABLE {
-        let id = record(&app, row(&app, about.reason)).await;
-        let page = visitor.get(&format!("/t/acme/activity/{id}")).await.page(200);
-        has(&page, &["Sign-in refused", about.reason, "Who can fix it:", "Every check, in order"]);
-        lacks(&page, &["A policy of this deployment refuses it."]);
-        let failed = page.matches("<li class=\"failed\">").count();
-        let nothing_looked_at = ["request_malformed", "rate_limited"].contains(&about.reason);
-        assert_eq!(failed, usize::from(!nothing_looked_at), "{}", about.reason);
-        let sentence = page.split("<strong>").nth(1).and_then(|rest| rest.split("</strong>").next()).unwrap();
-        assert!(sentences.insert(sentence.to_owned()), "{sentence} is said of two reasons");
-    }
-    let own = record(&app, row(&app, "weekend_only")).await;
-    let page = visitor.get(&format!("/t/acme/activity/{own}")).await.page(200);
-    has(&page, &["A policy of this deployment refuses it.", "weekend_only"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,7 @@
 use countersign::random::digest;
 use serde_json::Value;
 
-use super::visitor::{Shown, Visitor, has};
+use super::visitor::{Shown, Visitor, has, hidden};
 use crate::admin::harness::Harness;
 
 const PATH: &str = "/clients/mcp%2Dclient";
@@ -76,8 +76,12 @@ async fn a_client_from_beginning_to_end() {
 async fn secrets_take_each_others_place() {
     let (h, operator) = start().await;
     let first = secret_on(&add(&operator, "mcp-client", "A").await.page(200));
-    let second = secret_on(&operator.post(&format!("{PATH}/secrets"), &[]).await.page(200));
-    assert_ne!(first, second);
+    let newest = hidden(&operator.get(PATH).await.page(200), "newest");
+    let added = operator.post(&format!("{PATH}/secrets"), &[("newest", &newest)]).await.page(200);
+    assert_ne!(first, secret_on(&added));
+    // The same form once more: a third secret would take the place of one that may be in use.
+    let again = operator.post(&format!("{PATH}/secrets"), &[("newest", &newest)]).await.page(422);
+    has(&again, &["The client has other secrets by now", "href=\"#secrets\"", "id=\"secrets-error\""]);
     let page = operator.get(PATH).await.page(200);
     has(&page, &["The oldest one goes then."]);
     let secrets = h.app.snapshot().client("mcp-client").unwrap().secrets.clone();

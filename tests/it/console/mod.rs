@@ -1,8 +1,9 @@
 //! The console: its pages through the real router, and over real connections what all of them have in common.
 
-mod activity;
+pub mod activity;
 mod audit;
-mod browser;
+pub mod bad_input;
+pub mod browser;
 mod clients;
 mod enterprise;
 mod frame;
@@ -10,6 +11,7 @@ mod listener;
 mod members;
 mod overview;
 mod policies;
+mod refusals;
 mod resources;
 mod session_list;
 mod sessions;
@@ -17,4 +19,4 @@ mod setup_links;
 mod setup_tokens;
 mod system;
 mod teamspaces;
-mod visitor;
+pub mod visitor;

@@ -35,23 +35,38 @@ pub struct Shown {
 impl Visitor {
     /// An operator who is signed in.
     pub async fn operator(app: &Arc<App>) -> Self {
-        Self::with_session(app, SessionKind::Operator, None).await
+        Self::with_session(app, SessionKind::Operator, "", None).await
+    }
+
+    /// An operator whose email is known.
+    pub async fn operator_named(app: &Arc<App>, email: &str) -> Self {
+        Self::with_session(app, SessionKind::Operator, email, None).await
+    }
+
+    /// The name and the value of the session's cookie.
+    pub fn cookie(&self) -> (&str, &str) {
+        self.cookie.split_once('=').unwrap()
     }
 
     /// Somebody who came by a set-up link of a teamspace.
     pub async fn by_link(app: &Arc<App>, slug: &str) -> Self {
         let teamspace = app.snapshot().teamspace_config(slug).unwrap().teamspace.id.clone();
-        Self::with_session(app, SessionKind::SetupLink, Some(teamspace)).await
+        Self::with_session(app, SessionKind::SetupLink, "", Some(teamspace)).await
     }
 
-    async fn with_session(app: &Arc<App>, kind: SessionKind, teamspace_id: Option<String>) -> Self {
+    async fn with_session(
+        app: &Arc<App>,
+        kind: SessionKind,
+        email: &str,
+        teamspace_id: Option<String>,
+    ) -> Self {
         let (id, now) = (Id::default().to_string(), app.clock.now());
         let session = ConsoleSession {
             id: format!("session-{id}"),
             digest: digest(&id),
             kind,
-            email: String::new(),
-            name: "visitor".into(),
+            email: email.into(),
+            name: if email.is_empty() { "visitor" } else { email }.into(),
             teamspace_id,
             link_id: "link".into(),
             address: String::new(),

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod connection;
+mod console;
 mod faults;
 mod hung;
 mod log_stream;

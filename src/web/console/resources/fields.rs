@@ -5,7 +5,8 @@ use serde::Deserialize;
 use crate::admin::AdminError;
 use crate::admin::resources::{NewResource, ResourcePatch};
 use crate::model::resource::{Resource, ResourceScope};
-use crate::web::console::form::{lines_of, words_of};
+use crate::web::console::form::{Faults, lines_of, words_of};
+use crate::web::console::seen::{changes, settings};
 
 /// The form's input.
 #[derive(Default, Deserialize)]
@@ -24,6 +25,9 @@ pub struct ResourceForm {
     pub offered: String,
     #[serde(default)]
     pub teamspaces: String,
+    /// What was there when the page was made; empty for one that is added.
+    #[serde(default)]
+    pub seen: String,
 }
 
 impl ResourceForm {
@@ -31,14 +35,33 @@ impl ResourceForm {
     pub fn of(resource: &Resource) -> Self {
         let line = |scope: &ResourceScope| format!("{} {}", scope.name, scope.description).trim().to_owned();
         let scopes: Vec<String> = resource.scopes.iter().map(line).collect();
-        Self {
+        let fields = Self {
             identifier: resource.identifier.clone(),
             name: resource.name.clone(),
             scopes: scopes.join("\n"),
             default_scopes: resource.default_scopes.join(" "),
             offered: if resource.teamspaces.is_some() { "some" } else { "all" }.to_owned(),
             teamspaces: resource.teamspaces.iter().flatten().cloned().collect::<Vec<_>>().join("\n"),
-        }
+            seen: String::new(),
+        };
+        Self { seen: fields.settings(), ..fields }
+    }
+
+    fn settings(&self) -> String {
+        settings([
+            ("Identifier", &self.identifier),
+            ("Name", &self.name),
+            ("Scopes", &self.scopes),
+            ("Default scopes", &self.default_scopes),
+            ("Offered to", if self.offered == "some" { &self.teamspaces } else { "every teamspace" }),
+        ])
+    }
+
+    /// Says what somebody else has changed since the page was made, and takes it as seen.
+    pub fn changed_since(&mut self, now: &Resource) -> Faults {
+        let now = Self::of(now).seen;
+        let seen = std::mem::replace(&mut self.seen, now);
+        Faults::of("name", changes("resource", &seen, &self.seen))
     }
 
     /// The resource to be registered.

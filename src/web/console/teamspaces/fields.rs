@@ -7,6 +7,7 @@ use crate::admin::teamspaces::{NewTeamspace, TeamspacePatch};
 use crate::model::teamspace::{Plan, Teamspace, UTC};
 use crate::web::console::answer::PageError;
 use crate::web::console::form::Faults;
+use crate::web::console::seen::{changes, settings};
 
 /// The form's input.
 #[derive(Deserialize)]
@@ -57,36 +58,25 @@ impl TeamspaceForm {
             force: String::new(),
             seen: String::new(),
         };
-        Self { seen: fields.summary(), ..fields }
+        Self { seen: fields.settings(), ..fields }
     }
 
-    /// The values with their labels, one per line, to detect that somebody else has changed them.
-    fn summary(&self) -> String {
-        format!(
-            "Slug: {}\nName: {}\nPlan: {}\nMember limit: {}\nEmail domains: {}\nTime zone: {}",
-            self.slug,
-            self.name,
-            self.plan.as_str(),
-            self.member_limit,
-            self.email_domains,
-            self.time_zone
-        )
+    fn settings(&self) -> String {
+        settings([
+            ("Slug", &self.slug),
+            ("Name", &self.name),
+            ("Plan", self.plan.as_str()),
+            ("Member limit", &self.member_limit),
+            ("Email domains", &self.email_domains),
+            ("Time zone", &self.time_zone),
+        ])
     }
 
-    /// Returns what somebody else has changed since the page was made, and counts it as seen.
-    pub fn changed_since(&mut self, now: &Teamspace) -> Option<Faults> {
-        let current = Self::of(now).seen;
-        let before = std::mem::replace(&mut self.seen, current);
-        let seen: Vec<&str> = before.lines().collect();
-        let changed: Vec<&str> = self.seen.lines().filter(|line| !seen.contains(line)).collect();
-        if before.is_empty() || changed.is_empty() {
-            return None;
-        }
-        let text = format!(
-            "Somebody else has changed this teamspace meanwhile. It is now: {}. Save once more to write your values over it.",
-            changed.join("; ")
-        );
-        Some(Faults::of("name", text))
+    /// Says what somebody else has changed since the page was made, and takes it as seen.
+    pub fn changed_since(&mut self, now: &Teamspace) -> Faults {
+        let now = Self::of(now).seen;
+        let seen = std::mem::replace(&mut self.seen, now);
+        Faults::of("name", changes("teamspace", &seen, &self.seen))
     }
 
     /// Whether the box was ticked.
