@@ -1,6 +1,8 @@
 //! The console in a real browser: headless Chromium, driven by the scripts in `tests/node/browser`. `scripts/test` installs
 //! both.
 
+mod fresh;
+mod marked;
 mod routes;
 
 use std::path::{Path, PathBuf};
@@ -8,10 +10,14 @@ use std::process::Stdio;
 
 use countersign::admin::console;
 use countersign::model::member::Status;
+use countersign::oauth::request::JWT_BEARER;
+use countersign::store::sign_ins::NewSignIn;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 
-use crate::harness::TestApp;
+use crate::console::activity::{count, record, row};
+use crate::console::visitor::Visitor;
+use crate::harness::{CLIENT, SECRET, TestApp};
 use crate::process::real_time;
 
 fn root() -> &'static Path {
@@ -41,8 +47,8 @@ async fn setup_tokens(app: &TestApp, count: usize) -> Vec<String> {
     tokens
 }
 
-/// Runs a script with what it is given. It prints what is wrong and ends with 1.
-async fn run(app: &TestApp, script: &str, mut given: Value) {
+/// Runs a script about a service with what it is given. It prints what is wrong and ends with 1.
+async fn run(script: &str, base: &str, mut given: Value) {
     let file = root().join("tests/node/browser").join(script);
     assert!(
         root().join("tests/node/node_modules/playwright-core").is_dir(),
@@ -50,8 +56,7 @@ async fn run(app: &TestApp, script: &str, mut given: Value) {
     );
     let home = tempfile::tempdir().unwrap();
     given["chromium"] = json!(chromium());
-    given["base"] = json!(app.issuer());
-    given["tokens"] = json!(setup_tokens(app, 8).await);
+    given["base"] = json!(base);
     let mut child = tokio::process::Command::new("node")
         .arg(file)
         .env("HOME", home.path())
@@ -68,37 +73,100 @@ async fn run(app: &TestApp, script: &str, mut given: Value) {
     assert!(output.status.success(), "{script}:\n{}", said.concat());
 }
 
-/// A deployment in which every screen has something to show.
-async fn furnished() -> TestApp {
-    let app = TestApp::start().await;
+/// The same about a `TestApp` at an address, with an operator's cookie, and set-up tokens for others.
+async fn run_on((app, base): (&TestApp, &str), script: &str, mut given: Value) {
+    let operator = Visitor::operator_named(&app.app, "ops@example.com").await;
+    let (name, value) = operator.cookie();
+    given["cookie"] = json!({ "name": name, "value": value });
+    given["tokens"] = json!(setup_tokens(app, 10).await);
+    run(script, base, given).await;
+}
+
+/// A deployment in which every screen has something to show, as after some weeks; and its address, which is not its
+/// issuer: screenshots show names and no ports.
+async fn furnished() -> (TestApp, String) {
+    let mut address = String::new();
+    let app = TestApp::start_with(|config| {
+        address = std::mem::replace(&mut config.issuer, "https://auth.example.com".into());
+    })
+    .await;
     real_time(&app);
-    app.change_teamspace(|teamspace| teamspace.member_limit = Some(5)).await;
-    app.put_teamspace("globex").await;
+    name_everything(&app).await;
+    remember_weeks(&app).await;
+    for (claims, status) in [
+        (json!({ "aud": "https://auth.example.com/" }), 400),
+        (json!({ "sub": "00u2lee", "email": "lee@acme.com", "scope": "docs.read docs.write" }), 200),
+        (json!({ "resource": "https://mcp.example.com/other" }), 400),
+        (json!({}), 200),
+    ] {
+        let assertion = app.assertion(claims);
+        let form = [("grant_type", JWT_BEARER), ("assertion", assertion.as_str())];
+        let request = app.http.post(format!("{address}/oauth2/token")).basic_auth(CLIENT, Some(SECRET));
+        assert_eq!(request.form(&form).send().await.unwrap().status(), status);
+    }
+    app.change_provider(|provider| provider.issuer = "https://acme.okta.com".into()).await;
+    count(&app).await;
+    // The counts stay. Of the rows a few are enough, for a page of which all can be seen.
+    app.database.execute(&format!("DELETE FROM sign_ins WHERE at < {}", app.app.clock.now() - 2 * DAY));
+    (app, address)
+}
+
+/// Seconds.
+const DAY: i64 = 86_400;
+
+/// Names as a deployment has them.
+async fn name_everything(app: &TestApp) {
+    app.change_teamspace(|teamspace| {
+        teamspace.name = "Acme".into();
+        teamspace.member_limit = Some(5);
+    })
+    .await;
+    app.change_client(|client| client.client_name = "Assistant".into()).await;
+    app.change_resource(|resource| {
+        resource.name = "Docs".into();
+        resource.scopes[0].description = "Read documents".into();
+    })
+    .await;
     app.put_member("invited@acme.com", Status::Invited).await;
-    app.granted(json!({})).await;
-    app.granted(json!({ "sub": "00u2lee", "email": "lee@acme.com", "scope": "docs.read docs.write" })).await;
-    app.exchange(&app.assertion(json!({ "aud": format!("{}/", app.issuer()) }))).await;
-    app.exchange(&app.assertion(json!({ "resource": "https://mcp.example.com/other" }))).await;
-    // Markup must stay text wherever it is shown.
-    let markup = "<img src=x onerror=alert(1)>";
-    app.exchange(&app.assertion(json!({ "sub": markup, "email": format!("{markup}@acme.com") }))).await;
-    app.change_client(move |client| client.client_name = format!("Client {markup}")).await;
-    app
+    let operator = Visitor::operator(&app.app).await;
+    let tested = operator.post("/t/acme/enterprise/id-of-acme/test", &[]).await;
+    tested.leads_to("/t/acme/enterprise?kind=okta", "people can sign in with it");
+    for (slug, name, plan) in [("globex", "Globex", "enterprise"), ("initech", "Initech", "pro")] {
+        let form = [("slug", slug), ("name", name), ("plan", plan), ("time_zone", "UTC")];
+        operator.post("/teamspaces", &form).await.leads_to("/teamspaces", "was added.");
+    }
+}
+
+/// Sign-ins of the last four weeks, fewer at weekends.
+async fn remember_weeks(app: &TestApp) {
+    const PEOPLE: [(&str, &str); 3] =
+        [("dana@acme.com", "00u1dana"), ("lee@acme.com", "00u2lee"), ("kim@acme.com", "00u3kim")];
+    const REASONS: [&str; 4] = ["email_missing", "member_limit_reached", "aud_mismatch", "expired"];
+    let now = app.app.clock.now();
+    for (ago, number) in (1..27).rev().zip(0_usize..) {
+        let granted = if number % 7 < 5 { 3 + number % 4 } else { 1 };
+        for i in 0..granted + number % 3 {
+            let reason = if i < granted { "" } else { REASONS[(number + i) % 4] };
+            let (email, subject) = PEOPLE[i % PEOPLE.len()];
+            let who = NewSignIn { email: email.into(), subject: subject.into(), ..row(app, reason) };
+            record(app, NewSignIn { at: now - ago * DAY, scopes_granted: "docs.read".into(), ..who }).await;
+        }
+    }
 }
 
 /// Strict policy, accessibility, 360 px, no other host, size, and use without JavaScript, for every page there is.
 /// Screenshots are kept in `target/screenshots`.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_screen_is_sound_in_light_and_dark_on_a_phone_and_without_javascript() {
-    let app = furnished().await;
+    let (app, address) = furnished().await;
     let screens = routes::screens(&app).await;
     let screenshots = root().join("target/screenshots");
-    run(&app, "screens.mjs", json!({ "screens": screens, "screenshots": screenshots })).await;
+    run_on((&app, &address), "screens.mjs", json!({ "screens": screens, "screenshots": screenshots })).await;
 }
 
 /// The set-up page, forms and the session, by keyboard and with what goes wrong.
 #[tokio::test(flavor = "multi_thread")]
 async fn forms_work_by_keyboard_and_lose_nothing() {
-    let app = furnished().await;
-    run(&app, "forms.mjs", json!({})).await;
+    let (app, address) = furnished().await;
+    run_on((&app, &address), "forms.mjs", json!({})).await;
 }

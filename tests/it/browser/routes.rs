@@ -7,8 +7,12 @@ use serde_json::{Value, json};
 
 use crate::harness::{CLIENT, RESOURCE, TestApp};
 
-/// Paths that are asked for with GET and are no pages.
-const NO_PAGES: [&str; 3] = ["/assets/{version}/{name}", "/api/{name}", "/set-up"];
+/// Paths that are asked for with GET and are no pages, or lead to one.
+const NO_PAGES: [&str; 4] = ["/", "/assets/{version}/{name}", "/api/{name}", "/set-up"];
+
+/// Pages that only somebody sees who is not signed in.
+const SIGNED_OUT: [&str; 2] = ["/sign-in", "/set-up/{token}"];
+
 /// A set-up link, which leads to the page `/set-up`.
 const LINK: &str = "csl_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
@@ -40,6 +44,12 @@ fn read(dir: &Path, sources: &mut String) {
     }
 }
 
+/// A name for the screenshots of a page: the same whatever its objects' ids are.
+fn name_of(path: &str) -> String {
+    let words = path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join("-")
+}
+
 /// Every page with something in it, as the browser's script takes them.
 pub async fn screens(app: &TestApp) -> Vec<Value> {
     let sign_ins = app.sign_ins().await;
@@ -65,12 +75,18 @@ pub async fn screens(app: &TestApp) -> Vec<Value> {
         {
             let filled = filled.replace("{kind}", kind);
             assert!(!filled.contains('{'), "say in tests/it/browser/routes.rs what to put into {path}");
-            screens.push(json!({ "path": format!("/console{filled}"), "ours": path != "/api" }));
+            screens.push(json!({
+                "name": name_of(&path.replace("{slug}", "acme").replace("{kind}", kind)),
+                "path": format!("/console{filled}"),
+                "ours": path != "/api",
+                "signed_in": !SIGNED_OUT.contains(&&*path),
+            }));
         }
     }
     assert!(screens.len() > 5, "{screens:?}");
     for document in ["/docs", "/docs/policies", "/docs/reference/reasons", "/docs/decisions"] {
-        screens.push(json!({ "path": document, "ours": true }));
+        let name = name_of(document);
+        screens.push(json!({ "name": name, "path": document, "ours": true, "signed_in": false }));
     }
     screens
 }

@@ -1,6 +1,6 @@
-// Forms: by keyboard alone, with mistakes, sent twice, after the session has ended, and from another site.
+// Forms: by keyboard alone, with mistakes, sent twice, gone back to, after the session has ended, and from another site.
 import { createServer } from "node:http";
-import { expect, given, open, scenario, signIn, visitor } from "./visit.mjs";
+import { another, expect, given, open, scenario, signIn, visitor } from "./visit.mjs";
 
 // Presses Tab until the focus is where it is wanted, and says so if it never gets there.
 async function tabTo(page, name) {
@@ -97,9 +97,76 @@ async function otherSitesAreRefused(browser) {
   await context.close();
 }
 
+// Two quick clicks send a form once.
+async function twoClicksAreOne(browser) {
+  const page = await visitor(browser);
+  await signIn(page);
+  let sent = 0;
+  page.on("request", (request) => { if (request.method() === "POST") sent += 1; });
+  for (const [path, fields, button, outcome] of [
+    ["/console/teamspaces/new", { Slug: "twice", Name: "Twice" }, "Add teamspace", "Twice was added."],
+    ["/console/clients/new", { Name: "Clicked twice" }, "Add client", "Copy the secret now."],
+    ["/console/t/twice/settings", { Name: "Twice and more" }, "Save", "The changes were saved."],
+    ["/console/t/acme/members", { Email: "twice@acme.com" }, "Invite", "twice@acme.com is invited"],
+  ]) {
+    sent = 0;
+    await open(page, path);
+    for (const [label, value] of Object.entries(fields)) await page.getByLabel(label, { exact: true }).fill(value);
+    await page.getByRole("button", { name: button, exact: true }).dblclick();
+    await page.getByText(outcome).waitFor();
+    expect(sent === 1, `two clicks on ${button} sent the form ${sent} times`);
+  }
+  await open(page, "/console/clients");
+  const clients = await page.getByRole("link", { name: "Clicked twice" }).count();
+  expect(clients === 1, `two clicks registered ${clients} clients`);
+  await page.context().close();
+}
+
+// The back button leads to a form that works, and sends nothing.
+async function backAfterASave(browser) {
+  const page = await visitor(browser);
+  await signIn(page);
+  await open(page, "/console/t/globex/settings");
+  const save = async (name) => {
+    await page.getByLabel("Name", { exact: true }).fill(name);
+    await page.getByRole("button", { name: "Save", exact: true }).click();
+    await page.getByText("The changes were saved.").waitFor();
+  };
+  await save("Globex one");
+  let sent = 0;
+  page.on("request", (request) => { if (request.method() === "POST") sent += 1; });
+  await page.goBack();
+  await page.getByLabel("Name", { exact: true }).waitFor();
+  expect(sent === 0, "the back button sent the form again");
+  // The page of before knows the value that was saved since, so it can be saved at once.
+  await save("Globex two");
+  await page.context().close();
+}
+
+// After a sign-out, no page of before comes back: neither from the cache, nor as the browser has kept it.
+async function backAfterASignOut(browser) {
+  const page = await visitor(browser);
+  await signIn(page);
+  await open(page, "/console/t/acme/members");
+  const kept = await another(page);
+  await open(kept, "/console/t/acme/members");
+  await page.locator("details.account summary").click();
+  await page.getByRole("button", { name: "Sign out", exact: true }).click();
+  await page.getByText("You are signed out.").waitFor();
+  await page.goBack();
+  await page.getByRole("heading", { name: "Sign in", exact: true }).waitFor();
+  expect(!(await page.locator("body").innerText()).includes("dana@acme.com"), "the back button shows a page of before");
+  // What a browser does that has kept the page as it was.
+  await kept.evaluate(() => dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true })));
+  await kept.getByRole("heading", { name: "Sign in", exact: true }).waitFor();
+  await page.context().close();
+}
+
 scenario(async (browser) => {
-  await byKeyboardAlone(browser);
-  await mistakesKeepWhatWasTyped(browser);
-  await endedSessionsLoseNothing(browser);
-  await otherSitesAreRefused(browser);
+  await Promise.all([
+    byKeyboardAlone(browser).then(() => backAfterASignOut(browser)),
+    mistakesKeepWhatWasTyped(browser).then(() => endedSessionsLoseNothing(browser)),
+    otherSitesAreRefused(browser).then(() => backAfterASave(browser)),
+    twoClicksAreOne(browser),
+  ]);
 });

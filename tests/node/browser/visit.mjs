@@ -50,6 +50,13 @@ export async function visitor(browser, options = {}) {
   return page;
 }
 
+// Another page of the same visitor.
+export async function another(page) {
+  const opened = await page.context().newPage();
+  watch(opened);
+  return opened;
+}
+
 function watch(page) {
   page.on("pageerror", (error) => problem(`${page.url()}: ${error}`));
   page.on("console", (message) => {
@@ -59,9 +66,18 @@ function watch(page) {
   });
   page.on("request", (request) => {
     const { origin, protocol } = new URL(request.url());
-    const isOurs = protocol === "data:" || origin === given.base;
+    const isOurs = protocol === "data:" || [given.base, ...(given.others ?? [])].includes(origin);
     expect(isOurs, `${page.url()} asks ${origin}`);
   });
+}
+
+// A visitor who is signed in as the operator whose cookie the test has given.
+export async function operator(browser, options) {
+  const page = await visitor(browser, options);
+  const { name, value } = given.cookie;
+  const place = { domain: new URL(given.base).hostname, path: "/", httpOnly: true, sameSite: "Lax" };
+  await page.context().addCookies([{ name, value, ...place, secure: name.startsWith("__Host-") }]);
+  return page;
 }
 
 // Signs in as an operator, with a token of its own.
@@ -79,38 +95,44 @@ export async function open(page, path, status = 200) {
   return response;
 }
 
-// Bytes of HTML, styles and scripts that a first visit to a path transfers.
-export async function transferred(page, path) {
+// Weighs HTML, styles and scripts that a page transfers from now on, as on a first visit.
+export async function scales(page) {
   const session = await page.context().newCDPSession(page);
   await session.send("Network.enable");
   await session.send("Network.setCacheDisabled", { cacheDisabled: true });
   let bytes = 0;
-  const pictures = new Set();
-  session.on("Network.responseReceived", (event) => event.type === "Image" && pictures.add(event.requestId));
-  session.on("Network.loadingFinished", (event) => {
-    if (!pictures.has(event.requestId)) bytes += event.encodedDataLength;
+  const weighed = new Set();
+  session.on("Network.responseReceived", ({ requestId, type }) => {
+    if (["Document", "Stylesheet", "Script"].includes(type)) weighed.add(requestId);
   });
-  await page.goto(path, { waitUntil: "networkidle" });
-  await session.detach();
-  return bytes;
+  session.on("Network.loadingFinished", ({ requestId, encodedDataLength }) => {
+    if (weighed.has(requestId)) bytes += encodedDataLength;
+  });
+  const taken = async () => {
+    await session.detach();
+    return bytes;
+  };
+  return { taken };
 }
 
-// Findings of axe, each with the rule, the place and how to mend it.
-export async function accessibility(page) {
-  await page.evaluate(axeSource);
-  const found = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+// Findings of axe, each with the rule, the place and how to mend it. Of all rules, or of some.
+export async function accessibility(page, rules) {
+  if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(axeSource);
+  const options = { resultTypes: ["violations"], ...(rules && { runOnly: rules }) };
+  const found = await page.evaluate((asked) => window.axe.run(document, asked), options);
   return found.violations.flatMap(({ id, nodes }) =>
     nodes.slice(0, 3).map((node) => `${id} at ${node.target.join(" ")}: ${node.failureSummary.replaceAll("\n", " ")}`),
   );
 }
 
-// How many pixels the page is wider than its window, and its widest elements.
+// How many pixels the page is wider than its window, its widest elements, and its size.
 export async function overflow(page) {
   return page.evaluate(() => {
     const width = document.documentElement.clientWidth;
     const excess = document.documentElement.scrollWidth - width;
-    if (excess <= 0) return { excess: 0, by: [] };
+    const height = document.documentElement.scrollHeight;
+    if (excess <= 0) return { excess: 0, by: [], width, height };
     const wide = [...document.querySelectorAll("body *")].filter((element) => element.getBoundingClientRect().right > width + 1);
-    return { excess, by: wide.slice(0, 4).map((element) => `${element.tagName.toLowerCase()}.${element.className}`) };
+    return { excess, width, height, by: wide.slice(0, 4).map((element) => `${element.tagName.toLowerCase()}.${element.className}`) };
   });
 }

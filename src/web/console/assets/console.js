@@ -22,9 +22,18 @@ document.addEventListener("submit", (event) => {
   if (event.target.dataset.sent) event.preventDefault();
   event.target.dataset.sent = "yes";
 });
-addEventListener("pageshow", () => {
+addEventListener("pageshow", (event) => {
   document.querySelectorAll("form[data-sent]").forEach((form) => delete form.dataset.sent);
+  if (event.persisted) leaveIfSignedOut();
 });
+
+// A page that the browser has kept as it was goes when its session has ended. What is typed on it stays otherwise.
+async function leaveIfSignedOut() {
+  try {
+    const answer = await fetch(location.href, { redirect: "manual" });
+    if (answer.type === "opaqueredirect") location.reload();
+  } catch { /* Without a network it says nothing. */ }
+}
 
 // A link with a set-up token behind its # signs in at once. What stands behind the # is sent to no server.
 const followLink = () => {
