@@ -19,6 +19,7 @@ use serde::Deserialize;
 use super::answer::{PageError, form_again, page};
 use super::form::{Faults, Typed};
 use super::page::{Frame, InTeamspacePage, Place};
+use super::reason_words::{ReasonWords, reason_words};
 use super::words;
 use crate::admin::identity_provider::{self, ProviderPatch, SeenProvider, Which};
 use crate::admin::provider_status::{self, LastChecks, ProviderStatus};
@@ -27,7 +28,6 @@ use crate::app::App;
 use crate::clock::UnixSeconds;
 use crate::model::identity_provider::{IdentityProvider, Provider};
 use crate::model::teamspace::Plan;
-use crate::oauth::reason::About;
 use crate::policy::ConsoleAction;
 pub(super) use card::Badge;
 use card::{CheckRow, KINDS, KindWords, kind_words};
@@ -78,7 +78,7 @@ struct Card {
     badge: Badge,
     last_assertion: String,
     /// The reason for the last refusal, if it affects everyone.
-    why: Option<&'static About>,
+    why: Option<ReasonWords>,
     checked: String,
     checks: Vec<CheckRow>,
     has_failure: bool,
@@ -346,7 +346,7 @@ impl Card {
         Self {
             badge: Badge::of(status),
             last_assertion: last.map_or_else(|| "never".to_owned(), |last| words::ago(last.at, now)),
-            why: status.refusal(),
+            why: status.refusal().map(|about| reason_words(about.reason)),
             checked: checks.map_or_else(String::new, |checks| words::ago(checks.at, now)),
             checks: steps.iter().map(CheckRow::from).collect(),
             has_failure: checks.is_some_and(LastChecks::has_failure),
