@@ -170,3 +170,10 @@ async fn forms_work_by_keyboard_and_lose_nothing() {
     let (app, address) = furnished().await;
     run_on((&app, &address), "forms.mjs", json!({})).await;
 }
+
+/// A customer's administrator without an account: what a set-up link opens, and what it does not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_set_up_link_opens_what_it_says_and_nothing_else() {
+    let (app, address) = furnished().await;
+    run_on((&app, &address), "links.mjs", json!({})).await;
+}

@@ -65,22 +65,12 @@ pub async fn screens(app: &TestApp) -> Vec<Value> {
             "/t/{slug}/members" => &member,
             _ => "id-of-acme",
         };
-        let filled = path
-            .replace("{slug}", "acme")
-            .replace("{request_id}", &refused.request_id)
-            .replace("{token}", LINK)
-            .replace("{id}", id);
-        for kind in
-            if filled.contains("{kind}") { &["okta", "entra", "keycloak", "claude"][..] } else { &[""] }
-        {
-            let filled = filled.replace("{kind}", kind);
-            assert!(!filled.contains('{'), "say in tests/it/browser/routes.rs what to put into {path}");
-            screens.push(json!({
-                "name": name_of(&path.replace("{slug}", "acme").replace("{kind}", kind)),
-                "path": format!("/console{filled}"),
-                "ours": path != "/api",
-                "signed_in": !SIGNED_OUT.contains(&&*path),
-            }));
+        let kinds =
+            if path.contains("{kind}") { &["okta", "entra", "keycloak", "claude"][..] } else { &[""] };
+        for kind in kinds {
+            let path = path.replace("{slug}", "acme").replace("{kind}", kind);
+            let own = path.replace("{request_id}", &refused.request_id).replace("{token}", LINK);
+            screens.push(screen(&path, &own.replace("{id}", id)));
         }
     }
     assert!(screens.len() > 5, "{screens:?}");
@@ -89,4 +79,15 @@ pub async fn screens(app: &TestApp) -> Vec<Value> {
         screens.push(json!({ "name": name, "path": document, "ours": true, "signed_in": false }));
     }
     screens
+}
+
+/// A page by its path in the source, and by the path that is asked for.
+fn screen(path: &str, filled: &str) -> Value {
+    assert!(!filled.contains('{'), "say in tests/it/browser/routes.rs what to put into {path}");
+    json!({
+        "name": name_of(path),
+        "path": format!("/console{filled}"),
+        "ours": path != "/api",
+        "signed_in": !SIGNED_OUT.contains(&path),
+    })
 }
