@@ -206,7 +206,7 @@ async fn every_reason_is_shown_with_its_check_and_its_fix() {
         let own = if SETTINGS.contains(&about.reason) { Some(start().await) } else { None };
         let app = own.as_ref().map_or(&shared, |(app, _)| app);
         let id = refused(app, about.reason).await;
-        let operator = Visitor::operator(&app.app).await;
+        let operator = Visitor::operator_named(&app.app, "ops@example.com").await;
         let page = operator.get(&format!("/activity/{id}")).await.page(200);
         assert_told(&operator, &page, about).await;
         let sentence = page.split("<strong>").nth(1).and_then(|rest| rest.split("</strong>").next()).unwrap();
