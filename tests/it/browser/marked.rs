@@ -17,7 +17,7 @@ const MARKUP: &str = "<img src=x onerror=alert(1)>";
 
 const POLICY: &str = r#"
 @id("marked") @reason("marked") @error("access_denied") @message("<img src=x onerror=alert(1)>")
-forbid (principal, action == Action::"AdmitMember", resource)
+forbid (principal, action == Action::"ProvisionMember", resource)
 when { context.claims has email && context.claims.email == "marked@acme.com" };
 "#;
 
@@ -92,6 +92,10 @@ async fn markup_in_texts_of_others_stays_text_on_every_page() {
             shown.insert(path.to_owned());
         }
     }
+    let rows = app.sign_ins().await;
+    let id = &rows.iter().find(|row| row.reason == "marked").unwrap().request_id;
+    let message = operator.get(&format!("/activity/{id}")).await.page(200);
+    assert!(message.contains("&#60;img") && !message.contains("<img"), "the policy's message: {message}");
     for path in SHOWN {
         assert!(shown.contains(path), "{path} is not among {shown:?}");
     }

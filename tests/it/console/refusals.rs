@@ -35,7 +35,7 @@ const SETTINGS: [&str; 11] = [
 /// Refuses one person with nothing but that it does, and cannot be evaluated for another.
 const POLICIES: &str = r#"
 @id("silent") @reason("policy_denied") @error("access_denied") @message("x")
-forbid (principal, action == Action::"AdmitMember", resource)
+forbid (principal, action == Action::"ProvisionMember", resource)
 when { context.claims has email && context.claims.email == "silent@acme.com" };
 @id("overflows") @reason("never_said") @error("access_denied") @message("x")
 forbid (principal, action == Action::"AdmitMember", resource)
