@@ -15,15 +15,15 @@ use crate::harness::{Answer, CLIENT, SECRET, START, TestApp, resource};
 use crate::idp::Key;
 
 /// Reasons that are shown for a row that the test writes, since provoking them takes more than a request.
-const WRITTEN: [&str; 3] = ["rate_limited", "internal", "issuer_not_configured"];
+const WRITTEN: [&str; 4] =
+    ["rate_limited", "internal", "issuer_not_configured", "custom_authorization_server"];
 
 /// Reasons that are given under settings of their own.
-const SETTINGS: [&str; 11] = [
+const SETTINGS: [&str; 10] = [
     "client_blocked",
     "grant_unsupported",
     "issuer_disabled",
     "issuer_unreachable",
-    "custom_authorization_server",
     "scope_not_in_setting",
     "member_limit_reached",
     "email_domain_not_allowed",
@@ -111,9 +111,6 @@ async fn change_settings(app: &TestApp, reason: &str) {
         "grant_unsupported" => app.change_client(|client| client.grant_types.clear()).await,
         "issuer_disabled" => app.change_provider(|provider| provider.enabled = false).await,
         "issuer_unreachable" => app.idp.change(|idp| idp.status = axum::http::StatusCode::BAD_GATEWAY),
-        "custom_authorization_server" => {
-            app.change_provider(|provider| provider.issuer.push_str("/oauth2/default")).await;
-        }
         "scope_not_in_setting" => app.change_provider(|provider| provider.scope = "docs.read".into()).await,
         "member_limit_reached" => app.change_teamspace(|teamspace| teamspace.member_limit = Some(0)).await,
         "email_domain_not_allowed" => {
@@ -138,9 +135,8 @@ async fn refused(app: &TestApp, reason: &str) -> String {
     }
     if request_of(app, reason).await.is_none() {
         change_settings(app, reason).await;
-        let iss = app.provider("acme").issuer;
         let scope = if reason == "scope_not_in_setting" { "docs.write" } else { "docs.read" };
-        app.exchange_with(&app.assertion(json!({ "iss": iss })), &[("scope", scope)]).await;
+        app.exchange_with(&app.assertion(json!({})), &[("scope", scope)]).await;
     }
     let refused = app.last_sign_in().await;
     assert_eq!(refused.reason, reason, "{refused:?}");
