@@ -101,12 +101,12 @@ struct ClientForm {
     token_endpoint_auth_method: String,
     #[serde(default)]
     groups: String,
-    /// What was there when the page was made; empty for one that is added.
+    /// The settings when the page was made; empty for one that is added.
     #[serde(default)]
     seen: String,
 }
 
-/// What goes with the button for another secret.
+/// Goes with the button for another secret.
 #[derive(Deserialize)]
 struct SecretForm {
     /// The newest secret that the page showed; empty when there was none.

@@ -30,7 +30,7 @@ struct KeepPage {
     fields: Vec<(String, String)>,
     /// Whether a secret is left out of them.
     lacks_secret: bool,
-    /// What went wrong; none where somebody must sign in.
+    /// The failure; none where somebody must sign in.
     failure: Option<Failure>,
     request_id: String,
 }

@@ -12,7 +12,7 @@ use crate::harness::{CLIENT, SECRET, TestApp};
 use crate::process::real_time;
 use countersign::oauth::request::JWT_BEARER;
 
-/// What a browser would run, were it not shown as text.
+/// A browser would run it, were it not shown as text.
 const MARKUP: &str = "<img src=x onerror=alert(1)>";
 
 const POLICY: &str = r#"

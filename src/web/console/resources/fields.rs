@@ -25,7 +25,7 @@ pub struct ResourceForm {
     pub offered: String,
     #[serde(default)]
     pub teamspaces: String,
-    /// What was there when the page was made; empty for one that is added.
+    /// The settings when the page was made; empty for one that is added.
     #[serde(default)]
     pub seen: String,
 }
