@@ -135,7 +135,7 @@ pub enum AdminError {
     /// A custom claim's name or type is not allowed, or there are too many.
     #[error("custom_claims are at most 20, each named once with 1 to 255 bytes without control characters.")]
     CustomClaimsInvalid,
-    /// What is to be changed is no longer as the caller saw it.
+    /// Somebody has changed the object since the caller saw it.
     #[error("Somebody else has just changed this; look at it and try again.")]
     ChangedMeanwhile,
 

@@ -1,4 +1,4 @@
-//! What people do to forms: send them twice, or when they are old; and what must not be lost when something else is out
+//! Forms that are sent twice or when they are old, and the input that must not be lost when something else is out
 //! of order.
 
 use super::browser::Browser;

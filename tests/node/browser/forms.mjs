@@ -156,7 +156,7 @@ async function backAfterASignOut(browser) {
   await page.goBack();
   await page.getByRole("heading", { name: "Sign in", exact: true }).waitFor();
   expect(!(await page.locator("body").innerText()).includes("dana@acme.com"), "the back button shows a page of before");
-  // What a browser does that has kept the page as it was.
+  // As in a browser that has kept the page as it was.
   await kept.evaluate(() => dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true })));
   await kept.getByRole("heading", { name: "Sign in", exact: true }).waitFor();
   await page.context().close();
