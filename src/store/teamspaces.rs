@@ -215,12 +215,16 @@ pub struct Usage {
 }
 
 /// The last sign-in of a teamspace, granted or refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = sign_ins)]
 pub struct LastSignIn {
-    /// The time of the request.
+    pub id: i64,
     pub at: UnixSeconds,
     /// Empty for one that was granted.
     pub reason: String,
+    pub issuer: String,
+    /// Empty where the signature was not found good.
+    pub identity_provider_id: String,
 }
 
 /// The usage of some teamspaces. The index on teamspace and id leads to the last sign-in of each.
@@ -233,15 +237,11 @@ pub fn usage(connection: &mut AnyConnection, ids: &[String]) -> Result<Vec<Usage
         .select((teamspaces::id, teamspaces::seats_used, last))
         .load(connection)?;
     let last_ids: Vec<i64> = rows.iter().filter_map(|(_, _, last)| *last).collect();
-    let sign_ins: HashMap<i64, LastSignIn> = sign_ins::table
-        .filter(sign_ins::id.eq_any(last_ids))
-        .select((sign_ins::id, sign_ins::at, sign_ins::reason))
-        .load::<(i64, UnixSeconds, String)>(connection)?
-        .into_iter()
-        .map(|(id, at, reason)| (id, LastSignIn { at, reason }))
-        .collect();
+    let found = sign_ins::table.filter(sign_ins::id.eq_any(last_ids)).select(LastSignIn::as_select());
+    let found: Vec<LastSignIn> = found.load(connection)?;
+    let mut sign_ins: HashMap<i64, LastSignIn> = found.into_iter().map(|last| (last.id, last)).collect();
     let usage = |(teamspace_id, seats_used, last): (String, i64, Option<i64>)| {
-        let last = last.and_then(|id| sign_ins.get(&id).cloned());
+        let last = last.and_then(|id| sign_ins.remove(&id));
         Usage { teamspace_id, seats_used, last }
     };
     Ok(rows.into_iter().map(usage).collect())

@@ -12,11 +12,12 @@ use axum::routing::get;
 use serde::Deserialize;
 
 use super::answer::{PageError, form_again, page};
+use super::enterprise::Badge;
 use super::form::{Faults, Typed};
 use super::page::{Frame, InTeamspacePage, OperatorPage, Place, Viewer};
 use super::seen::is_as_seen;
 use super::words;
-use crate::admin::teamspace_list::{self, Listed, Status};
+use crate::admin::teamspace_list::{self, Listed};
 use crate::admin::{AdminError, teamspaces};
 use crate::app::App;
 use crate::model::teamspace::Teamspace;
@@ -43,7 +44,7 @@ struct Row {
     slug: String,
     name: String,
     plan: &'static str,
-    badge: (&'static str, &'static str),
+    badge: Badge,
     seats: String,
     last_sign_in: String,
 }
@@ -106,15 +107,10 @@ async fn list(viewer: Viewer, Query(query): Query<ListQuery>) -> Result<Response
 }
 
 fn row(listed: Listed, now: i64) -> Row {
-    let Listed { teamspace, status, seats_used, last_sign_in_at } = listed;
+    let Listed { teamspace, state, seats_used, last_sign_in_at } = listed;
     Row {
         plan: words::plan(teamspace.plan),
-        badge: match status {
-            Status::NotConfigured => ("", "Not configured"),
-            Status::Active => ("good", "Active"),
-            Status::Failing => ("bad", "Failing"),
-            Status::Disabled => ("warn", "Disabled"),
-        },
+        badge: Badge(state),
         seats: match teamspace.member_limit {
             Some(limit) => format!("{seats_used} of {limit}"),
             None => format!("{seats_used}, no limit"),

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::browser::{Browser, location};
 use crate::harness::{Answer, TestApp};
+use crate::sign_in_counts::count;
 
 /// A form with all that is needed.
 fn form<'a>(slug: &'a str, name: &'a str) -> Vec<(&'a str, &'a str)> {
@@ -186,9 +187,39 @@ async fn the_list_says_whether_people_can_sign_in() {
     assert!(page.contains("just now") && page.contains("1, no limit"), "{page}");
     let forged = crate::idp::Key::rsa("idp-1", 1).assertion(&app.claims());
     assert_eq!(app.exchange(&forged).await.status, 400);
-    assert!(operator.page("/teamspaces").await.contains(">Failing<"));
+    for page in ["/teamspaces", "/t/acme", "/t/acme/enterprise"] {
+        assert!(operator.page(page).await.contains(">Failing<"), "{page}: the keys do not fit");
+    }
     app.granted(json!({})).await;
     assert!(operator.page("/teamspaces").await.contains(">Active<"));
     app.change_provider(|provider| provider.enabled = false).await;
     assert!(operator.page("/teamspaces").await.contains(">Disabled<"));
+}
+
+/// The list and the Overview say the same of a teamspace, also where only the checks of its provider failed.
+#[tokio::test]
+async fn the_list_and_the_overview_agree_on_who_is_failing() {
+    let app = TestApp::start().await;
+    let operator = Browser::operator(&app).await;
+    let elsewhere = json!({ "aud": "https://elsewhere.example.com" });
+    app.exchange(&app.assertion(elsewhere)).await;
+    count(&app).await;
+    for page in ["/teamspaces", "/t/acme"] {
+        assert!(operator.page(page).await.contains(">Failing<"), "{page}: everybody is refused");
+    }
+    app.granted(json!({})).await;
+    count(&app).await;
+    let failed = "INSERT INTO provider_checks VALUES ('id-of-acme', 9000000000, \
+        '[{\"code\":\"reachable\",\"title\":\"It answers.\",\"outcome\":\"failed\"}]')";
+    crate::db::run(&app.database.url, failed);
+    for page in ["/teamspaces", "/t/acme"] {
+        assert!(operator.page(page).await.contains(">Failing<"), "{page}: the last checks failed");
+    }
+}
+
+#[tokio::test]
+async fn the_list_leads_operators_to_the_activity_of_all() {
+    let app = TestApp::start().await;
+    let link = "href=\"/console/activity\"";
+    assert!(Browser::operator(&app).await.page("/teamspaces").await.contains(link));
 }

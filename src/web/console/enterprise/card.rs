@@ -63,46 +63,37 @@ pub fn kind_words(kind: Provider) -> KindWords {
 }
 
 /// A state as a badge shows it: its word, and the class that colours it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Badge {
-    NotConfigured,
-    Active,
-    Disabled,
-    Failing,
-}
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Badge(pub ProviderState);
 
 impl Badge {
     /// The state of one provider.
     pub fn of(status: &ProviderStatus) -> Self {
-        match status.state() {
-            ProviderState::Active => Self::Active,
-            ProviderState::Failing => Self::Failing,
-            ProviderState::Disabled => Self::Disabled,
-        }
+        Self(status.state())
     }
 
-    /// The state of several providers: the one that most needs attention.
-    pub fn of_all<'s>(statuses: impl Iterator<Item = &'s ProviderStatus>) -> Self {
-        statuses.map(Self::of).max().unwrap_or(Self::NotConfigured)
+    /// The state of several together.
+    pub fn of_all<'s>(statuses: impl IntoIterator<Item = &'s ProviderStatus>) -> Self {
+        Self(ProviderState::of_all(statuses))
     }
 
     /// Its word.
     pub fn word(self) -> &'static str {
-        match self {
-            Self::NotConfigured => "Not configured",
-            Self::Active => "Active",
-            Self::Disabled => "Disabled",
-            Self::Failing => "Failing",
+        match self.0 {
+            ProviderState::NotConfigured => "Not configured",
+            ProviderState::Active => "Active",
+            ProviderState::Disabled => "Disabled",
+            ProviderState::Failing => "Failing",
         }
     }
 
     /// The class that colours its badge and its dot.
     pub fn class(self) -> &'static str {
-        match self {
-            Self::NotConfigured => "",
-            Self::Active => "good",
-            Self::Disabled => "warn",
-            Self::Failing => "bad",
+        match self.0 {
+            ProviderState::NotConfigured => "",
+            ProviderState::Active => "good",
+            ProviderState::Disabled => "warn",
+            ProviderState::Failing => "bad",
         }
     }
 }
