@@ -1,6 +1,5 @@
 //! Activity: who signed in, who did not, and why. Operators have the same list for all teamspaces.
 
-mod chart;
 mod rows;
 
 use std::sync::Arc;
@@ -14,6 +13,7 @@ use serde::Deserialize;
 use url::form_urlencoded;
 
 use super::answer::{PageError, download, form_again, page};
+use super::chart::Chart;
 use super::page::{Frame, InTeamspacePage, OperatorPage, Place};
 use super::reason_words::reason_words;
 use super::words;
@@ -27,7 +27,6 @@ use crate::oauth::reason::Reason;
 use crate::store::Page;
 use crate::store::sign_ins::{Filter, SignIn};
 use crate::store::snapshot::TeamspaceConfig;
-use chart::Chart;
 use rows::RowView;
 
 /// Rows on a page.

@@ -26,6 +26,7 @@ mod api;
 mod assets;
 mod audit;
 mod browser;
+mod chart;
 mod check_list;
 mod clients;
 mod cookie;

@@ -8,11 +8,12 @@ use axum::response::Response;
 use axum::routing::get;
 
 use super::answer::{PageError, page};
+use super::chart::Chart;
 use super::enterprise::Badge;
 use super::page::{Frame, InTeamspacePage, Place};
 use super::words;
 use crate::admin::provider_status::{self, ProviderStatus};
-use crate::admin::{members, sign_ins};
+use crate::admin::{members, sign_in_numbers, sign_ins};
 use crate::app::App;
 use crate::clock::UnixSeconds;
 use crate::model::teamspace::Plan;
@@ -39,6 +40,8 @@ struct OverviewPage {
     seats_used: i64,
     member_limit: Option<i64>,
     last: Vec<LastRow>,
+    /// None where nobody has come for weeks.
+    chart: Option<Chart>,
 }
 
 /// The steps of the set-up that can be seen from here.
@@ -79,6 +82,7 @@ struct LastRow {
 async fn show(at: InTeamspacePage) -> Result<Response, PageError> {
     let statuses = provider_status::list(&at).await?;
     let newest = sign_ins::of_teamspace(&at, Filter::default(), SHOWN).await?;
+    let numbers = sign_in_numbers::of_teamspace(&at).await?;
     let (frame, now) = (at.frame(Place::Overview), at.app.clock.now());
     let teamspace = &at.teamspace_config().teamspace;
     let has_token = provider_status::was_granted_once(&at).await?;
@@ -96,6 +100,7 @@ async fn show(at: InTeamspacePage) -> Result<Response, PageError> {
         seats_used: members::seats_used(&at).await?,
         member_limit: teamspace.member_limit,
         last: newest.items.into_iter().map(|row| last_row(row, now)).collect(),
+        chart: (numbers.granted + numbers.refused > 0).then(|| Chart::of(&numbers.days)),
     })
 }
 

@@ -26,6 +26,7 @@ async fn the_checklist_says_what_is_missing() {
         ],
     );
     has(&page, &["Last assertion received: never", "None is configured", "No sign-in yet"]);
+    assert!(!page.contains("Sign-ins per day"), "nothing to draw");
     let body = json!({ "provider": "oidc", "issuer": h.idp.issuer("good") });
     h.operator.put("/teamspaces/acme/identity-provider", body).await.expect(200);
     has(&operator.get("/t/acme").await.page(200), &["1 of 3", "Active", "Last assertion: never"]);
@@ -44,6 +45,7 @@ async fn sign_ins_tell_the_state_of_the_provider() {
     count(&app).await;
     let page = operator.get("/t/acme").await.page(200);
     has(&page, &["2 of 3", "Failing", "Refused", "aud_mismatch"]);
+    has(&page, &["Sign-ins per day", ": 1 refused</title>", "Sign-ins per day, in UTC"]);
     has(&operator.get("/t/acme/enterprise").await.page(200), &["Failing", "The last assertion was refused."]);
     app.granted(json!({})).await;
     count(&app).await;

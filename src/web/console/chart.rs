@@ -1,7 +1,7 @@
 //! The chart of sign-ins by day, drawn here: bars of grants with the refusals on top.
 
+use super::words::date;
 use crate::admin::sign_in_numbers::Day;
-use crate::web::console::words::date;
 
 /// Where the bars begin, and how high they may be.
 const LEFT: i64 = 44;
