@@ -29,6 +29,7 @@ pub async fn collect(
     teamspace: Option<&str>,
     mut filter: Filter,
 ) -> Result<Export, AdminError> {
+    let _place = admin.enter_heavy()?;
     let mut export = Export::new(&COLUMNS);
     for _ in 0..READS {
         let page = audit::list(admin, teamspace, filter.clone(), PAGE).await?;

@@ -165,6 +165,17 @@ impl Admin {
         self.principal.confined_to()
     }
 
+    /// A place for something slow or heavy over all that the caller reaches, of which few may be under way. It counts
+    /// among those of the first teamspace of whoever is confined to some.
+    pub fn enter_heavy(&self) -> Result<Place, AdminError> {
+        let budgets = &self.app.admin_budgets;
+        let holder_id = self.principal.id();
+        Ok(match self.confined_to() {
+            None => budgets.enter_heavy_as_operator(holder_id),
+            Some(own) => budgets.enter_heavy(own.first().copied().unwrap_or(holder_id)),
+        }?)
+    }
+
     /// Whether the caller reaches a teamspace.
     pub fn reaches(&self, teamspace_id: &str) -> bool {
         self.confined_to().is_none_or(|own| own.contains(&teamspace_id))

@@ -46,6 +46,7 @@ pub async fn of_teamspace(at: &InTeamspace, filter: Filter) -> Result<Export, Ad
 
 /// Exports the rows of every teamspace, and those that led to none.
 pub async fn of_all(operator: &Operator, filter: Filter) -> Result<Export, AdminError> {
+    let _place = operator.enter_heavy()?;
     Source::All(operator).collect(filter).await
 }
 

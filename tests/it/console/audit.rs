@@ -38,6 +38,24 @@ async fn the_export_has_the_rows_of_the_search() {
     assert_eq!(json["truncated"], false);
 }
 
+/// Files of both logs take the places of what is heavy: beyond a few at once, somebody is asked to wait.
+#[tokio::test]
+async fn few_files_are_made_at_once() {
+    let h = Harness::start().await;
+    let operator = Visitor::operator(&h.app).await;
+    let mut places = Vec::new();
+    while let Ok(place) = h.app.admin_budgets.enter_heavy_as_operator(operator.session_id()) {
+        places.push(place);
+    }
+    for path in ["/audit/export?format=csv", "/activity/export?format=csv"] {
+        assert_eq!(operator.get(path).await.status, 429, "{path}");
+    }
+    drop(places);
+    for path in ["/audit/export?format=csv", "/activity/export?format=csv"] {
+        assert_eq!(operator.get(path).await.status, 200, "{path}");
+    }
+}
+
 /// A set-up link shows what its teamspace is set up with, and not who did what.
 #[tokio::test]
 async fn a_set_up_link_sees_no_audit_log() {

@@ -21,6 +21,7 @@ use url::form_urlencoded;
 pub struct Visitor {
     router: Router,
     cookie: String,
+    session_id: String,
 }
 
 /// An answer as a browser sees it.
@@ -75,10 +76,17 @@ impl Visitor {
             expires_at: now + 3600,
             browser: String::new(),
         };
+        let session_id = session.id.clone();
         let insert = move |c: &mut AnyConnection| Ok::<_, StoreError>(console_sessions::insert(c, &session)?);
         app.store.write(insert).await.unwrap();
         let prefix = if app.config.issuer.starts_with("https:") { "__Host-" } else { "" };
-        Self { router: web::router(Arc::clone(app)), cookie: format!("{prefix}countersign={id}") }
+        let cookie = format!("{prefix}countersign={id}");
+        Self { router: web::router(Arc::clone(app)), cookie, session_id }
+    }
+
+    /// The id by which the database knows the session.
+    pub fn session_id(&self) -> &str {
+        &self.session_id
     }
 
     pub async fn get(&self, path: &str) -> Shown {
