@@ -110,10 +110,11 @@ async fn identity_provider(servers: &mut JoinSet<()>) -> Result<(String, DemoIdp
 }
 
 /// The shipped policies and schema, so that the demonstration needs no other file.
-const FILES: [(&str, &str); 4] = [
+const FILES: [(&str, &str); 5] = [
     ("policies/issuer.cedar", include_str!("../../policies/issuer.cedar")),
     ("policies/members.cedar", include_str!("../../policies/members.cedar")),
     ("policies/grants.cedar", include_str!("../../policies/grants.cedar")),
+    ("policies/console.cedar", include_str!("../../policies/console.cedar")),
     ("countersign.cedarschema", include_str!("../../schema/countersign.cedarschema")),
 ];
 

@@ -137,7 +137,14 @@ impl PolicyEngine {
         self.annotations.get(id).map(|said| said.effect)
     }
 
-    /// Whether a policy has conditions beyond its scope, in a `when` or `unless`.
+    /// Whether a policy is about sign-ins; else it is about the console alone, or about nothing.
+    pub fn is_about_sign_ins(&self, id: &str) -> bool {
+        let id = PolicyId::new(id);
+        let of_sign_ins = self.slices.iter().filter(|(action, _)| !matches!(action, Action::Console(_)));
+        of_sign_ins.flat_map(|(_, slices)| slices.values()).any(|slice| slice.all.policy(&id).is_some())
+    }
+
+    /// Whether a policy asks for more than its scope, in a `when` or `unless`.
     pub fn is_conditional(&self, id: &str) -> bool {
         self.annotations.get(id).is_some_and(|said| said.conditional)
     }

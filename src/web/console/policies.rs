@@ -74,7 +74,8 @@ struct FileLink {
 struct Row {
     id: String,
     effect: &'static str,
-    decided: Decided,
+    /// None for a policy of the console: only those that decide on sign-ins are counted.
+    decided: Option<Decided>,
 }
 
 /// A file's text with its tokens marked.
@@ -139,7 +140,10 @@ fn rows(overview: &Overview, file: &str) -> Vec<Row> {
     let row = |id: &String| Row {
         id: id.clone(),
         effect: if policies.compiled.effect(id) == Some(Effect::Permit) { "permit" } else { "forbid" },
-        decided: overview.decided.get(id).copied().unwrap_or_default(),
+        decided: policies
+            .compiled
+            .is_about_sign_ins(id)
+            .then(|| overview.decided.get(id).copied().unwrap_or_default()),
     };
     ids.map(row).collect()
 }

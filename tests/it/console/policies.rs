@@ -59,6 +59,9 @@ async fn it_says_how_often_each_policy_decided() {
     let page = operator.get("/policies?file=issuer.cedar").await.page(200);
     let row = page.split("issuer.own</td>").nth(1).unwrap().split("</tr>").next().unwrap();
     has(row, &["permit", ">8000<", ">17<"]);
+    let page = operator.get("/policies?file=console.cedar").await.page(200);
+    has(&page, &["not counted: it decides about the console"]);
+    assert!(!page.contains("data-label=\"Allowed\""), "no 0, which would be taken for a number: {page}");
 }
 
 /// A set that cannot be taken over is told with its file, and the one in force stays.
