@@ -53,14 +53,7 @@ pub struct MemberPatch {
     pub identities: Option<[(); 0]>,
 }
 
-/// A page of the members, by email; removed ones are not listed.
-pub async fn list(at: &InTeamspace, limit: i64, after: Option<String>) -> Result<Page<Bound>, AdminError> {
-    at.may(ConsoleAction::ViewMembers)?;
-    let id = at.teamspace_config().teamspace.id.clone();
-    Ok(at.app.store.list(move |c| members::list(c, &id, limit, after.as_deref())).await?)
-}
-
-/// A page of the members whose emails begin with a text, by email.
+/// A page of the members whose emails begin with a text, by email; removed ones are not listed.
 pub async fn search(
     at: &InTeamspace,
     prefix: &str,
@@ -238,6 +231,9 @@ pub struct MemberView<'m> {
     provisioned_by: &'m str,
     #[schema(format = DateTime)]
     created_at: String,
+    /// Null as well where it is not known: of members who were invited, older versions did not keep it.
+    #[schema(required, format = DateTime)]
+    first_sign_in_at: Option<String>,
     #[schema(required, format = DateTime)]
     last_sign_in_at: Option<String>,
     #[schema(required, format = DateTime)]
@@ -269,6 +265,7 @@ pub fn view((member, identities): &Bound) -> Value {
         status: member.status,
         provisioned_by: &member.provisioned_by,
         created_at: rfc3339(member.created_at),
+        first_sign_in_at: member.first_sign_in().map(rfc3339),
         last_sign_in_at: member.last_sign_in_at.map(rfc3339),
         sessions_ended_at: member.sessions_ended_at.map(rfc3339),
         identities: identities.iter().map(IdentityView::of).collect(),

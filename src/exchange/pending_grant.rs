@@ -174,6 +174,7 @@ impl<'a> PendingGrant<'a> {
             created_at: now,
             last_sign_in_at: Some(now),
             sessions_ended_at: None,
+            first_sign_in_at: Some(now),
         };
         let identity = request.identity(&grant.member_id);
         MemberChange::Provision { member, identity, seats_counted }

@@ -79,6 +79,8 @@ pub struct Member {
     pub last_sign_in_at: Option<UnixSeconds>,
     /// Assertions about a sign-in at or before this time are refused.
     pub sessions_ended_at: Option<UnixSeconds>,
+    /// None as well where it was not kept: see [`Self::first_sign_in`].
+    pub first_sign_in_at: Option<UnixSeconds>,
 }
 
 impl Member {
@@ -100,7 +102,14 @@ impl Member {
             created_at,
             last_sign_in_at: None,
             sessions_ended_at: None,
+            first_sign_in_at: None,
         }
+    }
+
+    /// When they signed in first, if that is known. Older versions kept it only of those who came by a sign-in.
+    pub fn first_sign_in(&self) -> Option<UnixSeconds> {
+        let came_by_sign_in = self.provisioned_by == "sign-in";
+        self.first_sign_in_at.or(came_by_sign_in.then_some(self.created_at))
     }
 
     /// A removed member who is invited once more.

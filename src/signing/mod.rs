@@ -99,6 +99,7 @@ pub fn generate(
         public_jwk: key.public_jwk().to_string(),
         created_at: now,
         signs_from,
+        number: 0,
     })
 }
 

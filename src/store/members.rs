@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
+use diesel::dsl::case_when;
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Nullable};
 
 use super::row::row;
 use super::schema::{identities, members};
@@ -42,6 +44,7 @@ row! {
         created_at: UnixSeconds,
         last_sign_in_at: Option<UnixSeconds>,
         sessions_ended_at: Option<UnixSeconds>,
+        first_sign_in_at: Option<UnixSeconds>,
     }
 }
 
@@ -92,15 +95,15 @@ struct FindBound;
 
 impl ConstSql for FindBound {
     const TEXT: &'static str = "SELECT m.id, m.teamspace_id, m.email, m.role, m.status, m.provisioned_by, \
-        m.created_at, m.last_sign_in_at, m.sessions_ended_at FROM identities i JOIN members m ON m.id = i.member_id \
-        WHERE i.teamspace_id = ? AND i.issuer = ? AND i.tenant = ? AND i.subject = ?";
+        m.created_at, m.last_sign_in_at, m.sessions_ended_at, m.first_sign_in_at FROM identities i \
+        JOIN members m ON m.id = i.member_id WHERE i.teamspace_id = ? AND i.issuer = ? AND i.tenant = ? AND i.subject = ?";
 }
 
 struct FindByEmail;
 
 impl ConstSql for FindByEmail {
     const TEXT: &'static str = "SELECT id, teamspace_id, email, role, status, provisioned_by, created_at, \
-        last_sign_in_at, sessions_ended_at FROM members WHERE teamspace_id = ? AND email = ?";
+        last_sign_in_at, sessions_ended_at, first_sign_in_at FROM members WHERE teamspace_id = ? AND email = ?";
 }
 
 fn look_up_subject(
@@ -157,18 +160,8 @@ pub fn find_by_email(
     Ok(found.map(Member::from))
 }
 
-/// Lists a page of a teamspace's members with their identities, by email. Removed members are left out, so a page may
-/// be short although there is a next one.
-pub fn list(
-    connection: &mut AnyConnection,
-    teamspace_id: &str,
-    limit: i64,
-    after_email: Option<&str>,
-) -> Result<Page<(Member, Vec<Identity>)>, StoreError> {
-    search(connection, teamspace_id, "", (limit, after_email))
-}
-
-/// Lists a page of the members whose emails begin with a text, which is in lower case.
+/// A page of a teamspace's members whose emails begin with a text, which is in lower case, with their identities, by
+/// email. Removed ones are not listed, so a page may be short though there is a next one.
 pub fn search(
     connection: &mut AnyConnection,
     teamspace_id: &str,
@@ -176,16 +169,22 @@ pub fn search(
     (limit, after_email): (i64, Option<&str>),
 ) -> Result<Page<(Member, Vec<Identity>)>, StoreError> {
     let past = format!("{prefix}\u{10FFFF}");
-    let all = members::table
-        .filter(members::teamspace_id.eq(teamspace_id))
-        .filter(members::email.gt(after_email.unwrap_or_default()))
-        .filter(members::email.ge(prefix).and(members::email.lt(past.as_str())))
-        .order(members::email.asc());
-    let end: Option<String> = all.select(members::email).offset(WINDOW - 1).first(connection).optional()?;
-    let mut listed = all.filter(members::status.ne(Status::Removed)).into_boxed();
-    if let Some(end) = &end {
-        listed = listed.filter(members::email.le(end));
-    }
+    // One bound at each end: of two, SQLite goes by the first, however far it is from the other one.
+    let from_here = || {
+        let own = members::table.filter(members::teamspace_id.eq(teamspace_id)).into_boxed();
+        let own = own.order(members::email.asc());
+        match after_email.filter(|after| *after >= prefix) {
+            Some(after) => own.filter(members::email.gt(after)),
+            None => own.filter(members::email.ge(prefix)),
+        }
+    };
+    let all = from_here().filter(members::email.lt(&past)).select(members::email);
+    let end: Option<String> = all.offset(WINDOW - 1).first(connection).optional()?;
+    let listed = match &end {
+        Some(end) => from_here().filter(members::email.le(end)),
+        None => from_here().filter(members::email.lt(&past)),
+    };
+    let listed = listed.filter(members::status.ne(Status::Removed));
     let rows: Vec<Row> = listed.limit(limit + 1).select(Row::as_select()).load(connection)?;
     let ids: Vec<String> = rows.iter().map(|row| row.id.clone()).collect();
     let mut identities: HashMap<String, Vec<Identity>> = HashMap::new();
@@ -211,16 +210,16 @@ pub fn is_any_bound(connection: &mut AnyConnection, teamspace_id: &str) -> Resul
     Ok(found.is_some())
 }
 
-/// The identities bound to these members.
+/// The identities bound to these members, by issuer and subject.
 pub fn identities_of(
     connection: &mut AnyConnection,
     member_ids: &[String],
 ) -> Result<Vec<Identity>, StoreError> {
-    Ok(identities::table
-        .filter(identities::member_id.eq_any(member_ids))
-        .order((identities::issuer.asc(), identities::subject.asc()))
-        .select(Identity::as_select())
-        .load(connection)?)
+    let bound = identities::table.filter(identities::member_id.eq_any(member_ids));
+    let mut found: Vec<Identity> = bound.select(Identity::as_select()).load(connection)?;
+    // They are few, and no index has them in this order.
+    found.sort_by(|one, other| (&one.issuer, &one.subject).cmp(&(&other.issuer, &other.subject)));
+    Ok(found)
 }
 
 /// Adds a member, and counts the seat. An email that the teamspace already has is a unique violation.
@@ -258,7 +257,7 @@ struct Add;
 
 impl ConstSql for Add {
     const TEXT: &'static str = "INSERT INTO members (id, teamspace_id, email, role, status, provisioned_by, \
-        created_at, last_sign_in_at, sessions_ended_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) \
+        created_at, last_sign_in_at, sessions_ended_at, first_sign_in_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
         ON CONFLICT DO NOTHING";
 }
 
@@ -273,8 +272,9 @@ fn add(connection: &mut AnyConnection, member: &Member) -> QueryResult<bool> {
         member.created_at.into(),
         member.last_sign_in_at.into(),
         member.sessions_ended_at.into(),
+        member.first_sign_in_at.into(),
     ];
-    Ok(Statement::<Add, 9>::new(values).run(connection)? == 1)
+    Ok(Statement::<Add, 10>::new(values).run(connection)? == 1)
 }
 
 struct BindUnbound;
@@ -322,13 +322,19 @@ pub(super) fn accept(
     now: UnixSeconds,
     signed_in_at: UnixSeconds,
 ) -> QueryResult<bool> {
+    let now_if_first = case_when(members::first_sign_in_at.is_null(), now.into_sql::<Nullable<BigInt>>())
+        .otherwise(members::first_sign_in_at);
     let updated = diesel::update(
         members::table
             .filter(members::id.eq(member_id))
             .filter(members::status.eq_any([Status::Invited, Status::Active]))
             .filter(members::sessions_ended_at.is_null().or(members::sessions_ended_at.lt(signed_in_at))),
     )
-    .set((members::status.eq(Status::Active), members::last_sign_in_at.eq(now)))
+    .set((
+        members::status.eq(Status::Active),
+        members::last_sign_in_at.eq(now),
+        members::first_sign_in_at.eq(now_if_first),
+    ))
     .execute(connection)?;
     Ok(updated == 1)
 }

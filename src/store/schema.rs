@@ -83,6 +83,7 @@ diesel::table! {
         created_at -> BigInt,
         last_sign_in_at -> Nullable<BigInt>,
         sessions_ended_at -> Nullable<BigInt>,
+        first_sign_in_at -> Nullable<BigInt>,
     }
 }
 
@@ -149,6 +150,7 @@ diesel::table! {
         public_jwk -> Text,
         created_at -> BigInt,
         signs_from -> BigInt,
+        number -> BigInt,
     }
 }
 

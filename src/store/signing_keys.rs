@@ -1,5 +1,6 @@
 //! Our own signing keys, as they are kept.
 
+use diesel::dsl::max;
 use diesel::prelude::*;
 
 use super::changes::{self, Changed};
@@ -26,6 +27,8 @@ pub struct StoredKey {
     pub created_at: UnixSeconds,
     /// The key is published before it signs, so that verifiers with a cached key set know it by then.
     pub signs_from: UnixSeconds,
+    /// Keys have numbers in the order in which they were added: [`add`] gives them.
+    pub number: i64,
 }
 
 impl Scheduled for StoredKey {
@@ -38,14 +41,21 @@ impl Scheduled for StoredKey {
 pub fn all(connection: &mut AnyConnection) -> Result<Vec<StoredKey>, StoreError> {
     Ok(signing_keys::table
         .select(StoredKey::as_select())
-        .order((signing_keys::signs_from.desc(), signing_keys::created_at.desc(), signing_keys::kid.asc()))
+        .order((
+            signing_keys::signs_from.desc(),
+            signing_keys::number.desc(),
+            signing_keys::created_at.desc(),
+            signing_keys::kid.asc(),
+        ))
         .load(connection)?)
 }
 
-/// Adds a key, for every process on this database.
+/// Adds a key, for every process on this database. It comes before the others that sign from the same second on.
 pub fn add(connection: &mut AnyConnection, key: &StoredKey) -> Result<(), StoreError> {
     // This comes first, so that only one process at a time finds out whether there is a key.
     changes::note(connection, &Changed::SigningKeys, key.created_at)?;
+    let last: Option<i64> = signing_keys::table.select(max(signing_keys::number)).first(connection)?;
+    let key = StoredKey { number: last.unwrap_or_default() + 1, ..key.clone() };
     diesel::insert_into(signing_keys::table).values(key).execute(connection)?;
     Ok(())
 }

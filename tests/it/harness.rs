@@ -306,6 +306,7 @@ impl TestApp {
             created_at: START,
             last_sign_in_at: None,
             sessions_ended_at: None,
+            first_sign_in_at: None,
         };
         let row = member.clone();
         self.configure(Changed::Members(row.teamspace_id.clone()), move |c| Ok(members::insert(c, &row)?))

@@ -1,6 +1,6 @@
 //! Step 8, the person: who a subject is here, and who becomes a member.
 
-use countersign::model::member::Status;
+use countersign::model::member::{Member, Status};
 use countersign::model::teamspace::Teamspace;
 use countersign::store::changes::Changed;
 use countersign::store::members;
@@ -180,6 +180,7 @@ async fn invited_members_become_active() {
     assert_eq!(app.granted(json!({})).await.claims()["sub"], json!(invited.id));
     let member = app.member("dana@acme.com").await.unwrap();
     assert_eq!((member.status, app.identities(&member).await.len()), (Status::Active, 1));
+    assert_eq!((member.first_sign_in(), member.created_at), (Some(START), START));
     // The invitation holds the only seat.
     app.refused(json!({ "sub": "x", "email": "x@acme.com" }), "access_denied", "member_limit_reached").await;
     app.put_member("old@other.com", Status::Invited).await;
@@ -196,6 +197,33 @@ async fn a_bound_member_who_is_invited_again_becomes_active() {
     app.refused(json!({ "sub": "00u9" }), "invalid_grant", "subject_conflict").await;
     app.granted(json!({})).await;
     assert_eq!(app.member("dana@acme.com").await.unwrap().status, Status::Active);
+}
+
+/// The first sign-in of somebody who was invited is kept: not the invitation, not a later sign-in, and not the first one
+/// after another invitation.
+#[tokio::test]
+async fn the_first_sign_in_of_a_member_is_kept() {
+    let app = TestApp::start().await;
+    app.put_member("dana@acme.com", Status::Invited).await;
+    let first = async || app.member("dana@acme.com").await.unwrap().first_sign_in();
+    assert_eq!(first().await, None);
+    app.clock.advance(60);
+    app.granted(json!({})).await;
+    assert_eq!(first().await, Some(START + 60));
+    app.clock.advance(60);
+    app.granted(json!({})).await;
+    app.change_member("dana@acme.com", |m| m.status = Status::Invited).await;
+    app.granted(json!({})).await;
+    assert_eq!(first().await, Some(START + 60));
+    app.granted(json!({ "sub": "lee", "email": "lee@acme.com" })).await;
+    let lee = app.member("lee@acme.com").await.unwrap();
+    assert_eq!(lee.first_sign_in(), Some(START + 120));
+    // As an older version left it.
+    let older = |provisioned_by: &str| {
+        let provisioned_by = provisioned_by.to_owned();
+        Member { first_sign_in_at: None, provisioned_by, ..lee.clone() }.first_sign_in()
+    };
+    assert_eq!((older("sign-in"), older("invitation")), (Some(START + 120), None));
 }
 
 /// REV-06: an ended session needs a new sign-in at the provider.
@@ -283,7 +311,7 @@ async fn only_needed_claims_are_stored() {
     for secret in ["Secretname", "+1555", "g-secret"] {
         assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()), "{secret}");
     }
-    let page = app.app.store.read(|c| members::list(c, "id-of-acme", 10, None)).await.unwrap();
+    let page = app.app.store.read(|c| members::search(c, "id-of-acme", "", (10, None))).await.unwrap();
     assert_eq!(page.items.len(), 1);
 }
 

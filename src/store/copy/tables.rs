@@ -69,7 +69,8 @@ pub const TABLES: [Table; 28] = [
     table(
         "members",
         1,
-        "id teamspace_id email role status provisioned_by created_at# last_sign_in_at# sessions_ended_at#",
+        "id teamspace_id email role status provisioned_by created_at# last_sign_in_at# sessions_ended_at# \
+         first_sign_in_at#",
     ),
     table("identities", 4, "teamspace_id issuer tenant subject member_id"),
     table("used_assertions", 1, "assertion expires_at#"),
@@ -81,7 +82,7 @@ pub const TABLES: [Table; 28] = [
          identity_provider_id",
     ),
     table("sign_in_grounds", 1, "digest decisions facts used_at#"),
-    table("signing_keys", 1, "kid alg private_key encrypted? public_jwk created_at# signs_from#"),
+    table("signing_keys", 1, "kid alg private_key encrypted? public_jwk created_at# signs_from# number#"),
     table("admin_tokens", 1, "id name token_digest teamspace_id created_at# expires_at#"),
     table(
         "admin_events",

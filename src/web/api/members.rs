@@ -2,7 +2,9 @@
 
 use axum::Json;
 use axum::http::StatusCode;
+use serde::Deserialize;
 use serde_json::Value;
+use utoipa::IntoParams;
 
 use super::auth::{InTeamspace, ItemId};
 use super::describe::List;
@@ -11,13 +13,29 @@ use super::page::{self, PageQuery};
 use super::problem::Problem;
 use crate::admin::members::{self, MemberPatch, MemberView, NewMember, view};
 
-/// Lists the members by email, without removed ones.
+/// Which members are asked for.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct MemberQuery {
+    /// The text that their emails begin with, in either case.
+    email_prefix: Option<String>,
+    /// How many items at the most, 1 to 200; 50 when it is left out.
+    #[param(value_type = Option<i64>, minimum = 1, maximum = 200)]
+    limit: Option<String>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// Lists the members by email, without those who were removed.
 #[utoipa::path(
-    get, path = "/teamspaces/{slug}/members", params(PageQuery),
+    get, path = "/teamspaces/{slug}/members", params(MemberQuery),
     responses((status = 200, body = List<MemberView>))
 )]
-pub async fn list(at: InTeamspace, Params(query): Params<PageQuery>) -> Result<Json<Value>, Problem> {
-    let found = members::list(&at, query.limit()?, query.after()?).await?;
+pub async fn list(at: InTeamspace, Params(query): Params<MemberQuery>) -> Result<Json<Value>, Problem> {
+    let page = PageQuery { limit: query.limit, cursor: query.cursor };
+    let prefix = query.email_prefix.unwrap_or_default();
+    let found = members::search(&at, &prefix, (page.limit()?, page.after()?)).await?;
     Ok(page::answer(found, |member| view(&member)))
 }
 

@@ -21,7 +21,7 @@ use crate::admin::members::{self, Bound, NewMember};
 use crate::app::App;
 use crate::clock::UnixSeconds;
 use crate::model::identity_provider::Provider;
-use crate::model::member::{Role, Status};
+use crate::model::member::{Member, Role, Status};
 use crate::store::Page;
 
 /// Members on one page.
@@ -95,7 +95,9 @@ struct Row {
     email: String,
     subject: String,
     role: &'static str,
-    joined: String,
+    /// When they were invited; empty for whoever was not.
+    invited: String,
+    first_sign_in: String,
     last_sign_in: String,
     meter: Meter,
     badge: (&'static str, &'static str),
@@ -200,7 +202,8 @@ fn row((member, identities): Bound, used: i64, now: UnixSeconds) -> Row {
     Row {
         subject: identities.first().map_or_else(String::new, |identity| identity.subject.clone()),
         role: role_word(member.role),
-        joined: joined(&member.provisioned_by, member.created_at, now),
+        invited: invited_when(&member, now).unwrap_or_default(),
+        first_sign_in: first_sign_in(&member, now),
         last_sign_in: member.last_sign_in_at.map_or_else(|| "never".to_owned(), |at| words::ago(at, now)),
         meter: Meter { used },
         badge: badge(member.status),
@@ -209,10 +212,17 @@ fn row((member, identities): Bound, used: i64, now: UnixSeconds) -> Row {
     }
 }
 
-/// How somebody became a member, and when.
-fn joined(provisioned_by: &str, at: UnixSeconds, now: UnixSeconds) -> String {
-    let how = if provisioned_by == "invitation" { "invited" } else { "first sign-in" };
-    format!("{how}, {}", words::ago(at, now))
+/// When somebody was invited; none for whoever came by a sign-in.
+fn invited_when(member: &Member, now: UnixSeconds) -> Option<String> {
+    (member.provisioned_by == "invitation").then(|| words::ago(member.created_at, now))
+}
+
+fn first_sign_in(member: &Member, now: UnixSeconds) -> String {
+    match (member.first_sign_in(), member.last_sign_in_at) {
+        (Some(first), _) => words::ago(first, now),
+        (None, Some(_)) => "not known".to_owned(),
+        (None, None) => "never".to_owned(),
+    }
 }
 
 fn role_word(role: Role) -> &'static str {

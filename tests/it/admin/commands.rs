@@ -2,6 +2,7 @@
 
 use countersign::admin::tokens::{self, NewToken};
 use countersign::admin::{AdminError, keys};
+use countersign::model::signing_key::active;
 use countersign::random::digest;
 use countersign::store::{admin_tokens, signing_keys};
 use serde_json::{Value, json};
@@ -105,6 +106,18 @@ async fn keys_are_made_and_withdrawn_with_a_row_of_the_audit_log() {
     let made = keys::rotate(store, &h.app.config, true, NOW + 1).await.unwrap();
     let refused = keys::remove(store, made.kid, NOW + 1).await;
     assert!(matches!(refused, Err(AdminError::KeySigns)), "{refused:?}");
+}
+
+/// Of two keys that are made at once in the same second, the newer one signs.
+#[tokio::test]
+async fn of_keys_of_one_second_the_newest_signs() {
+    let h = Harness::start().await;
+    let store = &h.app.store;
+    for _ in 0..8 {
+        let made = keys::rotate(store, &h.app.config, true, NOW).await.unwrap();
+        let stored = store.read(signing_keys::all).await.unwrap();
+        assert_eq!(active(&stored, NOW).unwrap().kid, made.kid);
+    }
 }
 
 /// The actions in the audit log of a database, in their order, with the new values.

@@ -21,6 +21,7 @@ async fn join(h: &Harness, slug: &str, email: &str) -> String {
         created_at: NOW,
         last_sign_in_at: Some(NOW),
         sessions_ended_at: None,
+        first_sign_in_at: None,
     };
     let identity = Identity {
         teamspace_id,
@@ -210,4 +211,27 @@ async fn members_are_found_by_the_beginning_of_their_emails() {
     assert_eq!(search("b", None).await, ("bob@acme.com".into(), None));
     assert_eq!(search("c", None).await, (String::new(), None));
     assert_eq!(search("%", None).await, (String::new(), None));
+}
+
+/// The JSON API finds them so as well, page by page.
+#[tokio::test]
+async fn the_api_finds_members_by_the_beginning_of_their_emails() {
+    let h = Harness::start().await;
+    h.teamspace("acme").await;
+    for email in ["ann@acme.com", "anna@acme.com", "bob@acme.com"] {
+        join(&h, "acme", email).await;
+    }
+    let emails = |page: &Value| {
+        let items = page["items"].as_array().unwrap().iter();
+        items.map(|member| member["email"].as_str().unwrap().to_owned()).collect::<Vec<_>>().join(" ")
+    };
+    let path = "/teamspaces/acme/members?email_prefix=ANN&limit=1";
+    let first = h.operator.get(path).await.expect(200);
+    assert_eq!(emails(&first), "ann@acme.com");
+    assert_eq!(first["items"][0]["first_sign_in_at"], first["items"][0]["created_at"]);
+    let next = format!("{path}&cursor={}", first["next_cursor"].as_str().unwrap());
+    let last = h.operator.get(&next).await.expect(200);
+    assert_eq!((emails(&last), &last["next_cursor"]), ("anna@acme.com".to_owned(), &Value::Null));
+    let none = h.operator.get("/teamspaces/acme/members?email_prefix=%25").await.expect(200);
+    assert_eq!(emails(&none), "");
 }

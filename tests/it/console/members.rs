@@ -34,6 +34,7 @@ async fn join(h: &Harness, email: &str) -> String {
         created_at: NOW,
         last_sign_in_at: Some(NOW),
         sessions_ended_at: None,
+        first_sign_in_at: None,
     };
     let identity = Identity {
         teamspace_id,
@@ -103,7 +104,7 @@ async fn each_button_does_what_it_says() {
         &[
             "dana@acme.com",
             "00u-dana@acme.com",
-            "first sign-in",
+            "<dt>First sign-in</dt><dd>just now</dd>",
             "Suspend",
             "End sessions",
             "Unlink",

@@ -13,7 +13,7 @@ use super::super::answer::{PageError, form_again, page};
 use super::super::form::{Faults, Typed};
 use super::super::page::{Frame, InTeamspacePage, Place};
 use super::super::words;
-use super::{Meter, badge, joined, role_word};
+use super::{Meter, badge, first_sign_in, invited_when, role_word};
 use crate::admin::AdminError;
 use crate::admin::members::{self, Bound, MemberPatch};
 use crate::app::App;
@@ -45,7 +45,8 @@ struct MemberPage {
     member: Member,
     identities: Vec<Identity>,
     badge: (&'static str, &'static str),
-    joined: String,
+    invited: Option<String>,
+    first_sign_in: String,
     last_sign_in: String,
     sessions_ended: Option<String>,
     meter: Meter,
@@ -64,7 +65,8 @@ impl MemberPage {
             list,
             frame,
             badge: badge(member.status),
-            joined: joined(&member.provisioned_by, member.created_at, now),
+            invited: invited_when(&member, now),
+            first_sign_in: first_sign_in(&member, now),
             last_sign_in: member.last_sign_in_at.map_or_else(|| "never".to_owned(), |at| words::ago(at, now)),
             sessions_ended: member.sessions_ended_at.map(|at| words::ago(at, now)),
             meter: Meter { used: exchanges.get(&member.id).copied().unwrap_or_default() },
