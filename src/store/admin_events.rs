@@ -1,5 +1,7 @@
 //! The audit log: who changed what, with the values before and after.
 
+use std::cmp::Reverse;
+
 use diesel::prelude::*;
 
 use super::schema::admin_events;
@@ -138,6 +140,40 @@ pub fn list(
     filter: &Filter,
     limit: i64,
 ) -> Result<Page<AdminEvent>, StoreError> {
+    match &filter.teamspaces {
+        Some(ids) if ids.len() > 1 => list_of_several(connection, filter, ids, limit),
+        _ => list_by_index(connection, filter, limit),
+    }
+}
+
+/// The pages of several teamspaces in one: an index has the rows of each in order, and none those of all.
+fn list_of_several(
+    connection: &mut AnyConnection,
+    filter: &Filter,
+    ids: &[String],
+    limit: i64,
+) -> Result<Page<AdminEvent>, StoreError> {
+    let mut rows = Vec::new();
+    // From here on all rows of all of them are known.
+    let mut known_from = None;
+    for id in ids {
+        let own = Filter { teamspaces: Some(vec![id.clone()]), ..filter.clone() };
+        let page = list_by_index(connection, &own, limit)?;
+        known_from = known_from.max(page.next_cursor.and_then(|cursor| cursor.parse::<i64>().ok()));
+        rows.extend(page.items);
+    }
+    rows.sort_by_key(|row: &AdminEvent| Reverse(row.id));
+    rows.retain(|row| known_from.is_none_or(|from| row.id >= from));
+    let mut page = Page::of(rows, limit, |row| row.id.to_string());
+    page.next_cursor = page.next_cursor.or_else(|| known_from.map(|from| from.to_string()));
+    Ok(page)
+}
+
+fn list_by_index(
+    connection: &mut AnyConnection,
+    filter: &Filter,
+    limit: i64,
+) -> Result<Page<AdminEvent>, StoreError> {
     let (first, before) = place(connection, filter)?;
     let end = if filter.needs_looking() { end_of_window(connection, filter, before)? } else { None };
     let end = end.filter(|end| *end > first);
@@ -182,10 +218,10 @@ fn place(connection: &mut AnyConnection, filter: &Filter) -> Result<(i64, i64), 
 /// without an index on the time.
 fn first_since(connection: &mut AnyConnection, at: UnixSeconds) -> Result<i64, StoreError> {
     use diesel::dsl::{max, min};
-    let ends = admin_events::table.select((min(admin_events::id), max(admin_events::id)));
-    let (Some(mut low), Some(newest)) = ends.first::<(Option<i64>, Option<i64>)>(connection)? else {
-        return Ok(0);
-    };
+    // Asked for together, SQLite would look at all rows.
+    let oldest: Option<i64> = admin_events::table.select(min(admin_events::id)).first(connection)?;
+    let newest: Option<i64> = admin_events::table.select(max(admin_events::id)).first(connection)?;
+    let (Some(mut low), Some(newest)) = (oldest, newest) else { return Ok(0) };
     let mut high = newest.saturating_add(1);
     while low < high {
         let middle = low + (high - low) / 2;

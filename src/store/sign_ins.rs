@@ -272,16 +272,14 @@ fn search(
         Some(cursor) => cursor,
         None => first_since(connection, began_at - EARLIER)?,
     };
-    let here = sign_ins::id.ge(from).and(sign_ins::id.lt(from.saturating_add(SEARCHED)));
+    let end = first_since(connection, began_at + LATER)?;
+    let to = end.min(from.saturating_add(SEARCHED));
+    let here = sign_ins::id.ge(from).and(sign_ins::id.lt(to));
     let rows = filter.query().filter(here).order(sign_ins::id.asc()).limit(1);
     let mut items: Vec<SignIn> = rows.select(SignIn::as_select()).load(connection)?;
     complete(connection, &mut items)?;
-    if !items.is_empty() {
-        return Ok(Page { items, next_cursor: None });
-    }
-    let next = place(connection, from.saturating_add(SEARCHED))?;
-    let next = next.filter(|(_, at)| *at <= began_at + LATER);
-    Ok(Page { items, next_cursor: next.map(|(id, _)| id.to_string()) })
+    let is_more = items.is_empty() && to < end;
+    Ok(Page { items, next_cursor: is_more.then(|| to.to_string()) })
 }
 
 /// The first id whose row is not older than `at`; the id after the last row if there is none. Times rise with ids,

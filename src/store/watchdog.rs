@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 #[cfg(feature = "postgres")]
-use diesel::connection::{Instrumentation, InstrumentationEvent};
+use diesel::connection::{Instrumentation, InstrumentationEvent, get_default_instrumentation};
 
 use super::StoreError;
 
@@ -82,8 +82,17 @@ impl Call {
 /// Limits each statement of a connection to a time.
 #[cfg(feature = "postgres")]
 pub(super) struct EachStatement {
-    pub call: Arc<Call>,
-    pub limit: Duration,
+    call: Arc<Call>,
+    limit: Duration,
+    /// Whoever else looks at each statement, since a connection has room for one.
+    other: Option<Box<dyn Instrumentation>>,
+}
+
+#[cfg(feature = "postgres")]
+impl EachStatement {
+    pub fn new(call: &Arc<Call>, limit: Duration) -> Self {
+        Self { call: Arc::clone(call), limit, other: get_default_instrumentation() }
+    }
 }
 
 #[cfg(feature = "postgres")]
@@ -93,6 +102,9 @@ impl Instrumentation for EachStatement {
             InstrumentationEvent::StartQuery { .. } => self.call.begin(self.limit),
             InstrumentationEvent::FinishQuery { .. } => self.call.end(),
             _ => {}
+        }
+        if let Some(other) = &mut self.other {
+            other.on_connection_event(event);
         }
     }
 }

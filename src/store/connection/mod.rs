@@ -163,8 +163,7 @@ impl AnyConnection {
             }
             #[cfg(feature = "postgres")]
             Self::Postgres(connection) => {
-                connection
-                    .set_instrumentation(EachStatement { call: Arc::clone(call), limit: limit + GRACE });
+                connection.set_instrumentation(EachStatement::new(call, limit + GRACE));
             }
         }
     }

@@ -3,7 +3,7 @@
 use countersign::admin::tokens::{self, NewToken};
 use countersign::config::{ClientIpSource, Duration};
 use countersign::model::actor_kind::ActorKind;
-use countersign::store::admin_events::{self, NewAdminEvent};
+use countersign::store::admin_events::{self, Filter, NewAdminEvent};
 use countersign::store::{AnyConnection, Store, StoreError};
 use serde_json::{Value, json};
 
@@ -198,6 +198,30 @@ async fn a_page_looks_at_so_many_rows_and_no_more() {
 }
 
 /// Who it was, by what id, from where: the address is the one that the operator's proxy tells.
+/// Whoever belongs to several teamspaces reads their rows in one list, page by page, each once.
+#[tokio::test]
+async fn rows_of_several_teamspaces_are_one_list() {
+    let h = Harness::start().await;
+    for (number, teamspace) in ["a", "b", "c", "b", "a", "a", "a", "b"].into_iter().enumerate() {
+        let row = event(START, "test", &number.to_string());
+        append(&h, NewAdminEvent { teamspace_id: Some(teamspace.to_owned()), ..row }).await;
+    }
+    let of_two = Some(vec!["a".to_owned(), "b".to_owned()]);
+    for filter in [Filter::default(), Filter { actor: Some("command line".to_owned()), ..Filter::default() }]
+    {
+        let mut filter = Filter { teamspaces: of_two.clone(), ..filter };
+        let mut found = String::new();
+        loop {
+            let asked = filter.clone();
+            let page = h.app.store.list(move |c| admin_events::list(c, &asked, 2)).await.unwrap();
+            found.extend(page.items.iter().map(|row| row.object.clone()));
+            let Some(next) = page.next_cursor else { break };
+            filter.cursor = Some(next.parse().unwrap());
+        }
+        assert_eq!(found, "7654310");
+    }
+}
+
 #[tokio::test]
 async fn a_row_says_by_which_token_and_from_which_address() {
     let app = TestApp::start_with(|config| {

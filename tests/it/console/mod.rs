@@ -10,6 +10,7 @@ mod frame;
 mod listener;
 mod members;
 mod overview;
+mod plans;
 mod policies;
 mod refusals;
 mod resources;
