@@ -14,9 +14,10 @@ use serde_json::{Value, json};
 use crate::admin::audit::append_at as audit_row;
 use crate::commands::{countersign, text};
 use crate::database::TestDatabase;
-use crate::db::{number, run};
+use crate::db::{fill, number, run};
 use crate::harness::{START, TestApp};
 use crate::log_stream::record;
+use crate::process::{Process, real_time, until};
 
 const DAY: i64 = 24 * 3600;
 
@@ -400,6 +401,32 @@ async fn sqlite_the_commands_tell_of_the_chain_and_of_what_is_wrong() {
         assert_eq!(call(url, &["audit", "verify", "--expect", wrong]).0, Some(2), "{wrong}");
     }
     assert_eq!(call(url, &["audit", "verify", "--log", "admin", "--expect", noted]).0, Some(2));
+}
+
+/// A process that is killed while it seals, again and again: what it leaves is sound, and the next one goes on there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_is_killed_while_it_seals_leaves_a_sound_chain() {
+    const ROWS: u32 = 60_000;
+    let app = TestApp::start().await;
+    real_time(&app);
+    fill(&app.database.url, ROWS);
+    let sealed = || {
+        let last = "(SELECT coalesce(max(last_id), 0) FROM log_seals WHERE log = 'decisions')";
+        number(&app.database.url, last)
+    };
+    let end = number(&app.database.url, "(SELECT max(id) FROM sign_ins)");
+    for _ in 0..3 {
+        let before = sealed();
+        let mut process = Process::serve(&app, "");
+        until("something is sealed", async || sealed() > before || before == end).await;
+        process.signal("KILL");
+        process.ended().await;
+        is_sound(&app.app, Log::Decisions).await;
+    }
+    let process = Process::serve(&app, "");
+    until("all is sealed", async || sealed() == end).await;
+    process.stop();
+    assert_eq!(is_sound(&app.app, Log::Decisions).await.rows, u64::from(ROWS));
 }
 
 #[tokio::test]

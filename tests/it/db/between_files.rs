@@ -8,7 +8,10 @@ use diesel::prelude::*;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{a_killed_copy_goes_on, begin, connect, copied, copy, everything_is_carried_over, fill, run};
+use super::{
+    a_copied_chain_is_sound, a_killed_copy_goes_on, begin, connect, copied, copy, everything_is_carried_over,
+    fill, run,
+};
 use crate::commands::text;
 
 /// Two databases: the first with tables, the second not there.
@@ -32,6 +35,12 @@ impl Files {
 async fn sqlite_everything_is_carried_over() {
     let files = Files::new();
     everything_is_carried_over(&files.from, &files.to).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_a_copied_chain_is_sound() {
+    let files = Files::new();
+    a_copied_chain_is_sound(&files.from, &files.to).await;
 }
 
 #[test]

@@ -161,6 +161,39 @@ pub async fn everything_is_carried_over(from: &str, to: &str) {
     assert!(refused(&[from, to]).contains("TO holds rows of"));
 }
 
+/// Both chains hold in a copy, up to the seals that were noted before, and go on from there. A change is found there too.
+pub async fn a_copied_chain_is_sound(from: &str, to: &str) {
+    let database_url = from.to_owned();
+    let app = TestApp::start_with(|config| config.database_url = database_url).await;
+    fill(from, 600);
+    app.granted(json!({})).await;
+    let audited =
+        "INSERT INTO admin_events (at, actor, action, object, request_id) VALUES (1, 'ops', 'x', 'y', '')";
+    run(from, audited);
+    app.app.seal_logs().await.unwrap();
+    let dir = app.dir.path();
+    let call = |url: &str, args: &[&str]| {
+        let out = countersign(dir, &[&["audit"], args].concat(), &[("COUNTERSIGN_DATABASE_URL", url)]);
+        (out.status.code(), format!("{}{}", text(&out.stdout), text(&out.stderr)))
+    };
+    let heads = call(from, &["head"]).1;
+    let noted: Vec<&str> = heads.lines().flat_map(|head| ["--expect", head]).collect();
+    assert_eq!(noted.len(), 4, "both logs are sealed: {heads}");
+    copied(from, to);
+    let verify = [&["verify"][..], &noted].concat();
+    let (code, told) = call(to, &verify);
+    assert_eq!(code, Some(0), "{told}");
+    let moved = Moved::start(&app, to).await;
+    moved.exchange(&app, &app.assertion(json!({}))).await;
+    // Whoever sealed a moment ago is left to do it.
+    app.clock.advance(100);
+    moved.app.seal_logs().await.unwrap();
+    let (code, told) = call(to, &verify);
+    assert!(code == Some(0) && told.contains("602 rows"), "{told}");
+    run(to, "UPDATE sign_ins SET email = 'x' WHERE id = 300");
+    assert_eq!(call(to, &verify).0, Some(1));
+}
+
 /// Rows that take a while to be copied.
 pub fn fill(url: &str, rows: u32) {
     run(

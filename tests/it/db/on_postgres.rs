@@ -1,7 +1,10 @@
 //! From a file to PostgreSQL and back. `TEST_POSTGRES` names the cluster, as in `database.rs`.
 
 use super::between_files::Files;
-use super::{a_killed_copy_goes_on, copied, copy, everything_is_carried_over, number, refused, rows, run};
+use super::{
+    a_copied_chain_is_sound, a_killed_copy_goes_on, copied, copy, everything_is_carried_over, number,
+    refused, rows, run,
+};
 use crate::commands::{countersign, text};
 use crate::database::TestDatabase;
 
@@ -26,6 +29,18 @@ async fn everything_is_carried_back_to_a_file() {
 async fn everything_is_carried_over_between_servers() {
     let (from, to) = (database(), database());
     everything_is_carried_over(&from.url, &to.url).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_that_is_copied_to_a_server_is_sound() {
+    let (files, server) = (Files::new(), database());
+    a_copied_chain_is_sound(&files.from, &server.url).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_that_is_copied_from_a_server_is_sound() {
+    let (files, server) = (Files::new(), database());
+    a_copied_chain_is_sound(&server.url, &files.to).await;
 }
 
 #[test]
