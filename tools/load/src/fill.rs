@@ -145,7 +145,8 @@ struct Number {
     n: i64,
 }
 
-fn number(c: &mut AnyConnection, query: &str) -> Outcome<u64> {
+/// The number that a query answers as `n`.
+pub fn number(c: &mut AnyConnection, query: &str) -> Outcome<u64> {
     Ok(diesel::sql_query(query).get_result::<Number>(c)?.n.unsigned_abs())
 }
 

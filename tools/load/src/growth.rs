@@ -17,7 +17,7 @@ const CONNECTIONS: usize = 32;
 const ROUNDS: usize = 8;
 /// Bytes of a filled teamspace, member, sign-in and used assertion, with indexes and something to spare; rows of
 /// PostgreSQL weigh more.
-const WEIGHTS: [f64; 4] = [700.0, 500.0, 220.0, 60.0];
+const WEIGHTS: [f64; 4] = [6_000.0, 600.0, 220.0, 60.0];
 
 /// Fills a database, and measures loads on it and where there is nothing else.
 pub async fn measure(run: &mut Run, scale: f64) -> Outcome<()> {
@@ -70,7 +70,7 @@ fn size(scale: f64) -> Size {
 }
 
 /// A database of this size. What its rows weigh is noted if there are enough of each table to tell.
-fn filled(run: &mut Run, place: Place, size: &Size) -> Outcome<(String, Option<TempDir>)> {
+pub fn filled(run: &mut Run, place: Place, size: &Size) -> Outcome<(String, Option<TempDir>)> {
     let (url, dir) = run.database(place)?;
     seed::seed(&url, &idp::issuer())?;
     let tables = fill(&url, size, &idp::issuer())?;
@@ -110,7 +110,7 @@ async fn by_turns(run: &mut Run, plan: &Plan, databases: [(&str, &str); 2]) -> O
 }
 
 /// Before half an hour of filling ends with a full disk.
-fn check_space(run: &Run, size: &Size, place: Place) -> Outcome<()> {
+pub fn check_space(run: &Run, size: &Size, place: Place) -> Outcome<()> {
     let rows = [size.teamspaces, size.members, size.sign_ins, size.assertions];
     let needed: f64 = rows.iter().zip(WEIGHTS).map(|(rows, weight)| *rows as f64 * weight).sum();
     let needed = if place == Place::Postgres { 2.0 * needed } else { needed };

@@ -18,9 +18,11 @@ mod figures;
 mod fill;
 mod flame;
 mod floor;
+mod followers;
 mod growth;
 mod idp;
 mod machine;
+mod pages;
 mod profile;
 mod report;
 mod rows;
@@ -94,6 +96,13 @@ pub struct Measure {
     /// Fills the PostgreSQL cluster instead of SQLite.
     #[arg(long)]
     growth_on_postgres: bool,
+    /// Also measures the console's pages on a database with this share of 100,000 teamspaces, 5 million members and 20
+    /// million sign-ins.
+    #[arg(long)]
+    pages: Option<f64>,
+    /// Also measures what sealing and counting cost for each row of the decision log.
+    #[arg(long)]
+    followers: bool,
     /// Also records where the CPU goes, into this directory.
     #[arg(long)]
     profile: Option<PathBuf>,

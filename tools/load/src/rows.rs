@@ -3,13 +3,31 @@
 //! A filled sign-in is compact: it names teamspace, outcome, client, subject, member, assertion and token, and
 //! leaves the other texts empty, so that 100 million fit on a disk. A real one holds its facts and decisions too.
 
-use countersign::clock::{Clock as _, SystemClock};
+use countersign::clock::{Clock as _, SystemClock, month_of};
+use countersign::store::sign_in_counts::{EVERYWHERE, READER};
 
 use crate::assertions::PEOPLE;
 use crate::fill::{Size, Table};
 use crate::seed::{CLIENT, TEAMSPACE};
 
 const DAY: i64 = 86_400;
+/// Time that is counted: what pages show.
+const DAYS: u64 = 28;
+const HOURS: u64 = 24 * DAYS;
+/// Reasons that are counted in each hour.
+const REASONS: [&str; 11] = [
+    "aud_mismatch",
+    "client_unknown",
+    "email_missing",
+    "expired",
+    "issuer_unknown",
+    "kid_unknown",
+    "member_limit_reached",
+    "policy_denied",
+    "replayed",
+    "resource_unknown",
+    "signature_bad",
+];
 /// The characters of a digest, in the order of their bytes.
 const CHARACTERS: &str = "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz";
 
@@ -55,6 +73,15 @@ impl<'a> Rows<'a> {
             ("identities", members, self.an_identity(idp)),
             ("used_assertions", assertions, self.an_assertion()),
             ("sign_ins", sign_ins, self.a_sign_in()),
+            ("sign_in_counts", HOURS * self.reasons(), self.a_count_of_all()),
+            ("sign_in_counts", teamspaces * DAYS, self.a_count()),
+            ("last_assertions", teamspaces, self.a_last_assertion()),
+            ("member_exchanges", members, self.a_months_exchanges()),
+            ("admin_events", 10 * teamspaces, self.an_event()),
+            // The log is counted and sealed already, as it would be.
+            ("log_streams", sign_ins.min(1), self.a_position()),
+            ("log_seals", sign_ins.min(1), self.a_seal("decisions", sign_ins)),
+            ("log_seals", teamspaces.min(1), self.a_seal("admin", 10 * teamspaces)),
         ]
         .map(|(name, rows, values)| Table { name, rows, values })
         .into()
@@ -181,6 +208,88 @@ impl<'a> Rows<'a> {
         ];
         values.extend(empty(&["reason", "detail", "request_id", "issuer", "email", "resource"]));
         values.extend(empty(&["scopes_asked", "scopes_granted", "decisions", "policy_set"]));
+        values
+    }
+
+    fn reasons(&self) -> u64 {
+        1 + REASONS.len() as u64
+    }
+
+    /// Grants and each of some reasons in each hour.
+    fn a_count_of_all(&self) -> Values {
+        let reason = |(number, reason)| format!("WHEN {number} THEN '{reason}' ");
+        let known: String = REASONS.into_iter().enumerate().map(reason).collect();
+        let (hour, all) = (self.now.div_euclid(3600) * 3600, self.reasons());
+        vec![
+            ("teamspace_id", text(EVERYWHERE)),
+            ("hour", format!("{hour} - x / {all} * 3600")),
+            ("reason", format!("CASE x % {all} {known} ELSE '' END")),
+            ("number", "x % 1000 + 1".into()),
+        ]
+    }
+
+    /// Grants of one hour of each day.
+    fn a_count(&self) -> Values {
+        let hour = self.now.div_euclid(3600) * 3600;
+        vec![
+            ("teamspace_id", self.teamspace(&format!("x / {DAYS}"))),
+            ("hour", format!("{hour} - x % {DAYS} * {DAY}")),
+            ("reason", text("")),
+            ("number", "x % 10 + 1".into()),
+        ]
+    }
+
+    fn a_last_assertion(&self) -> Values {
+        let at = (self.now - 60).to_string();
+        let mut values =
+            vec![("identity_provider_id", self.teamspace("x")), ("at", at.clone()), ("granted_at", at)];
+        values.extend(empty(&["reason", "request_id"]));
+        values
+    }
+
+    fn a_months_exchanges(&self) -> Values {
+        vec![
+            ("month", month_of(self.now).to_string()),
+            ("member_id", self.member_id("x")),
+            ("client_id", text(CLIENT)),
+            ("number", "x % 250 + 1".into()),
+        ]
+    }
+
+    /// Changes of teamspaces by turns.
+    fn an_event(&self) -> Values {
+        let Self { teamspaces, now, .. } = self;
+        let (start, all) = (now - 80 * DAY, 10 * teamspaces);
+        let teamspace = self.teamspace(&format!("x % {teamspaces}"));
+        vec![
+            ("at", format!("{start} + x * {} / {all}", 79 * DAY)),
+            ("actor", text("ops")),
+            ("action", text("teamspace.update")),
+            ("object", teamspace.clone()),
+            ("teamspace_id", teamspace),
+            ("request_id", text("")),
+            ("old_value", text("{\"name\":\"before\"}")),
+            ("new_value", text("{\"name\":\"after\"}")),
+        ]
+    }
+
+    fn a_position(&self) -> Values {
+        let last = self.size.sign_ins.to_string();
+        vec![("name", text(READER)), ("last_id", last), ("updated_at", self.now.to_string())]
+    }
+
+    fn a_seal(&self, log: &str, rows: u64) -> Values {
+        let now = self.now.to_string();
+        let mut values = vec![
+            ("log", text(log)),
+            ("number", "1".into()),
+            ("format", "1".into()),
+            ("last_id", rows.to_string()),
+            ("row_count", rows.to_string()),
+            ("newest_at", now.clone()),
+            ("sealed_at", now),
+        ];
+        values.extend(empty(&["digest", "key_id", "code"]));
         values
     }
 }

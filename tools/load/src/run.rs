@@ -16,7 +16,7 @@ use crate::figures::{Figures, Usage};
 use crate::floor::Floor;
 use crate::scenario::{Load, Place, Plan, Scenario};
 use crate::server::{Counts, Server, Setup};
-use crate::{Measure, Outcome, ROOT, growth, idp, machine, number, profile, seed, server};
+use crate::{Measure, Outcome, ROOT, followers, growth, idp, machine, number, pages, profile, seed, server};
 
 /// Exchanges before each measurement: keys are fetched, members known, connections warm.
 const WARM_UP: usize = 1_000;
@@ -92,7 +92,8 @@ impl Run {
     pub async fn measure(mut self) -> Outcome<()> {
         idp::serve(&assertions::key(&self.dir)?).await?;
         let options = &self.options;
-        if options.scenarios.is_empty() && options.growth.is_none() && options.profile.is_none() {
+        let has_others = options.growth.is_some() || options.pages.is_some() || options.profile.is_some();
+        if options.scenarios.is_empty() && !has_others && !options.followers {
             self.options.scenarios = vec![Scenario::Paced50, Scenario::Durable];
         }
         for scenario in self.options.scenarios.clone() {
@@ -102,6 +103,12 @@ impl Run {
         }
         if let Some(scale) = self.options.growth {
             growth::measure(&mut self, scale).await?;
+        }
+        if let Some(scale) = self.options.pages {
+            pages::measure(&mut self, scale).await?;
+        }
+        if self.options.followers {
+            followers::measure(&mut self).await?;
         }
         if let Some(dir) = self.options.profile.clone() {
             profile::measure(&mut self, &dir).await?;

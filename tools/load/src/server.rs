@@ -123,6 +123,7 @@ fn command(setup: &Setup<'_>, port: u16, management: u16) -> Outcome<Command> {
         .env("COUNTERSIGN_ASSERTION__MAX_LIFETIME", "1h")
         // On, but the few people of this benchmark sign in more often than people do.
         .env("COUNTERSIGN_RATE_LIMIT__EXCHANGES_PER_SUBJECT_PER_MINUTE", "100000000")
+        .env("COUNTERSIGN_ADMIN__OPERATOR_REQUESTS_PER_MINUTE", "0")
         .stderr(Stdio::from(File::create(setup.log)?));
     Ok(command)
 }
