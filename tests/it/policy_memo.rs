@@ -9,7 +9,8 @@ use countersign::model::member::{Role, Status};
 use countersign::oauth::error::Reason;
 use countersign::policy::authoring::example::maximal;
 use countersign::policy::facts::{
-    Actor, ClaimFacts, ClaimValue, Class, CustomClaims, Facts, MemberFacts, OptionalClaim, Place, table,
+    Actor, ClaimFacts, ClaimValue, Class, CustomClaims, DeclaredClaims, Facts, MemberFacts, OptionalClaim,
+    Place, table,
 };
 use countersign::policy::validate::vocabulary::Vocabulary;
 use countersign::policy::{
@@ -25,6 +26,9 @@ static SHIPPED: LazyLock<CompiledPolicies> = LazyLock::new(|| {
     let source = PolicySource::read(Path::new("policies"), Path::new(SCHEMA)).unwrap();
     source.compile(0).unwrap().compiled
 });
+
+static DECLARED: LazyLock<DeclaredClaims> =
+    LazyLock::new(|| Vocabulary::shipped().unwrap().custom_claims().unwrap());
 
 /// Conditions that read facts in every way there is, and in some that only look like it. Not all of them would
 /// pass validation, and some err.
@@ -212,8 +216,7 @@ fn compile(policies: &[String]) -> CompiledPolicies {
         let id = PolicyId::new(format!("p{number}"));
         set.add(Policy::parse(Some(id), text).unwrap_or_else(|error| panic!("{text}: {error}"))).unwrap();
     }
-    let declared = Vocabulary::shipped().unwrap().custom_claims().unwrap();
-    CompiledPolicies::compile(&set, &SHIPPED_SCHEMA, declared).unwrap()
+    CompiledPolicies::compile(&set, &SHIPPED_SCHEMA, DECLARED.clone()).unwrap()
 }
 
 /// Few values of each fact, so that most sign-ins have most facts in common with another.
