@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use sources::Sources;
 use url::Url;
 
-pub use console::Console;
+pub use console::{Console, Oidc, OperatorEntry};
 pub(crate) use database_url::check_database_url;
 pub use dns_server::{DnsServer, MAX_DNS_SERVERS};
 pub use log_stream::{Destination, LogStream};

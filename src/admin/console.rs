@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::caller::{Actor, Origin};
@@ -11,13 +12,14 @@ use super::error::AdminError;
 use crate::app::App;
 use crate::clock::UnixSeconds;
 use crate::model::actor_kind::ActorKind;
-use crate::model::console_user::{ConsoleUser, UserKind};
+use crate::model::console_user::{ConsoleUser, Membership, UserKind};
 use crate::random::{digest, secret};
 use crate::store::connection;
 use crate::store::console_sessions::{self, ConsoleSession, SessionKind};
+use crate::store::members;
 use crate::store::setup_links;
 use crate::store::setup_tokens::{self, SetupToken};
-use crate::store::{Store, StoreError};
+use crate::store::{AnyConnection, Store, StoreError, to_json};
 
 /// How long a set-up token can be used, in seconds.
 pub const SETUP_TOKEN_LIFETIME: i64 = 24 * 3600;
@@ -25,6 +27,8 @@ pub const SETUP_TOKEN_LIFETIME: i64 = 24 * 3600;
 const SETUP_SESSION: i64 = 3600;
 /// The display name of a person who came with a set-up token.
 const SETUP_NAME: &str = "set-up token";
+/// The most teamspaces in which one person can be a member at a time.
+pub(super) const MOST_PLACES: i64 = 500;
 /// The precision of a session's last-use time, in seconds.
 const TOUCHED_EVERY: i64 = 60;
 
@@ -40,8 +44,19 @@ pub struct SignedIn {
     pub teamspace_id: Option<String>,
     /// The set-up link's identifier; empty where there was none.
     pub link_id: String,
+    /// The groups that the identity provider stated.
+    pub groups: Vec<String>,
     /// How long the session lasts at the most, in seconds.
     pub lifetime: i64,
+}
+
+/// A session that has not ended.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LiveSession {
+    /// The session as it began.
+    pub session: ConsoleSession,
+    /// A member's places as they are now.
+    pub memberships: Vec<Membership>,
 }
 
 impl SignedIn {
@@ -60,6 +75,7 @@ impl SignedIn {
             seen_at: now,
             expires_at: now + self.lifetime,
             browser,
+            user_groups: to_json(&self.groups),
         }
     }
 }
@@ -130,6 +146,7 @@ pub async fn redeem_setup_token(app: &App, presented: &str, origin: &Origin) -> 
         name: SETUP_NAME.to_owned(),
         teamspace_id: None,
         link_id: String::new(),
+        groups: Vec::new(),
         lifetime: SETUP_SESSION,
     })
 }
@@ -146,20 +163,53 @@ pub async fn begin(store: &Store, session: ConsoleSession) -> Result<(), AdminEr
         .await
 }
 
-/// Finds the session with a digest, unless it has ended. This asks the database each time, so an ended session stops
-/// at once on every replica.
-pub async fn find_live(app: &App, digest: String) -> Result<Option<ConsoleSession>, StoreError> {
+/// Finds the session with a digest, unless it has ended. This asks the database each time, so a session that was ended,
+/// or whose person lost their place here, stops at once on every replica.
+pub async fn find_live(app: &App, digest: String) -> Result<Option<LiveSession>, StoreError> {
     let now = app.clock.now();
     let idle = app.config.console.idle_timeout.as_secs();
-    let found = app.store.read(move |c| console_sessions::find(c, &digest)).await?;
-    let live = found.filter(|session| now < session.expires_at && now < session.seen_at + idle);
-    if let Some(session) = &live
-        && now >= session.seen_at + TOUCHED_EVERY
-    {
+    let find = move |c: &mut AnyConnection| {
+        let Some(session) = console_sessions::find(c, &digest)? else { return Ok(None) };
+        let memberships = memberships_of(c, &session)?;
+        Ok::<_, StoreError>(Some(LiveSession { session, memberships }))
+    };
+    let Some(live) = app.store.read(find).await? else { return Ok(None) };
+    let session = &live.session;
+    if now >= session.expires_at || now >= session.seen_at + idle {
+        return Ok(None);
+    }
+    if !is_still_somebody(app, &live)? {
+        end(&app.store, session.digest.clone()).await?;
+        return Ok(None);
+    }
+    if now >= session.seen_at + TOUCHED_EVERY {
         let id = session.id.clone();
         app.store.write::<_, StoreError, _>(move |c| Ok(console_sessions::touch(c, &id, now)?)).await?;
     }
-    Ok(live)
+    Ok(Some(live))
+}
+
+/// Whether the person of a session is still what they were at the sign-in. Those who came with a set-up token have no
+/// address, and are on no list.
+fn is_still_somebody(app: &App, live: &LiveSession) -> Result<bool, StoreError> {
+    let (console, session) = (&app.config.console, &live.session);
+    Ok(match session.kind {
+        SessionKind::Operator if session.email.is_empty() => true,
+        // Without `console.oidc` the list is empty.
+        SessionKind::Operator => console.is_operator(&session.email, &session.groups()?),
+        SessionKind::Member => console.oidc.is_some() && !live.memberships.is_empty(),
+        SessionKind::SetupLink => true,
+    })
+}
+
+fn memberships_of(
+    connection: &mut AnyConnection,
+    session: &ConsoleSession,
+) -> Result<Vec<Membership>, StoreError> {
+    match session.kind {
+        SessionKind::Member => members::places_of(connection, &session.email, MOST_PLACES),
+        SessionKind::Operator | SessionKind::SetupLink => Ok(Vec::new()),
+    }
 }
 
 /// Ends a session, by its digest.
@@ -168,9 +218,11 @@ pub async fn end(store: &Store, digest: String) -> Result<(), StoreError> {
 }
 
 /// The person whose session it is.
-pub fn user_of(session: &ConsoleSession) -> Arc<ConsoleUser> {
+pub fn user_of(live: &LiveSession) -> Result<Arc<ConsoleUser>, StoreError> {
+    let session = &live.session;
     let kind = match (session.kind, &session.teamspace_id) {
         (SessionKind::Operator, _) => UserKind::Operator,
+        (SessionKind::Member, _) => UserKind::Member(live.memberships.clone()),
         (SessionKind::SetupLink, Some(teamspace_id)) => {
             UserKind::SetupLink { teamspace_id: teamspace_id.clone(), link_id: session.link_id.clone() }
         }
@@ -178,5 +230,6 @@ pub fn user_of(session: &ConsoleSession) -> Arc<ConsoleUser> {
         (SessionKind::SetupLink, None) => UserKind::Member(Vec::new()),
     };
     let (email, name) = (session.email.clone(), session.name.clone());
-    Arc::new(ConsoleUser { session_id: session.id.clone(), email, name, kind })
+    let session_id = session.id.clone();
+    Ok(Arc::new(ConsoleUser { session_id, email, name, groups: session.groups()?, kind }))
 }

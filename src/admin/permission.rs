@@ -101,7 +101,11 @@ fn person_facts(user: &ConsoleUser, snapshot: &Snapshot) -> ConsoleUserFacts {
     let email = Some(user.email.clone()).filter(|email| !email.is_empty());
     let id = email.clone().unwrap_or_else(|| user.name.clone());
     match &user.kind {
-        UserKind::Operator => ConsoleUserFacts { email, ..ConsoleUserFacts::new(ConsoleKind::Operator, id) },
+        UserKind::Operator => ConsoleUserFacts {
+            email,
+            groups: user.groups.clone(),
+            ..ConsoleUserFacts::new(ConsoleKind::Operator, id)
+        },
         UserKind::Member(memberships) => {
             let with_role = |role: Role| -> Vec<String> {
                 let held = memberships.iter().filter(|membership| membership.role == role);

@@ -171,6 +171,7 @@ pub async fn redeem(app: &App, presented: &str, origin: &Origin) -> Result<Signe
         name: NAME.to_owned(),
         teamspace_id: Some(link.teamspace_id),
         link_id: link.id,
+        groups: Vec::new(),
         lifetime: SESSION,
     })
 }

@@ -1,12 +1,14 @@
 //! The settings of the console.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Config;
-use super::types::{Duration, optional_listen_address};
+use super::types::{Duration, Secret, optional_listen_address};
+use crate::email::plain_address;
 
 /// The console: administration in a browser.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -25,6 +27,51 @@ pub struct Console {
     pub idle_timeout: Duration,
     /// How long a session lasts at the most.
     pub session_lifetime: Duration,
+    /// Where people sign in with OpenID Connect; without it, set-up tokens are the only way in.
+    pub oidc: Option<Oidc>,
+    /// Who of those who sign in with OpenID Connect is an operator: addresses, or `group:NAME` for everybody of a group.
+    pub operators: Vec<String>,
+    /// The claim in which the provider tells a person's groups.
+    pub groups_claim: String,
+}
+
+/// The OpenID provider at which people sign in to the console.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Oidc {
+    /// Its issuer, exactly as its metadata writes it.
+    pub issuer: String,
+    /// This deployment's client id there.
+    pub client_id: String,
+    /// This deployment's secret there.
+    pub client_secret: Option<Secret>,
+    /// A file that holds the secret.
+    pub client_secret_file: Option<PathBuf>,
+    /// What is asked for beside `openid`.
+    #[serde(default = "scopes")]
+    pub scopes: Vec<String>,
+}
+
+fn scopes() -> Vec<String> {
+    ["email", "profile"].map(str::to_owned).to_vec()
+}
+
+/// Somebody in the list of operators.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OperatorEntry<'a> {
+    /// An address, in lower case.
+    Address(String),
+    Group(&'a str),
+}
+
+impl<'a> OperatorEntry<'a> {
+    /// Reads an entry; none where it is neither an address nor `group:NAME`.
+    pub fn parse(text: &'a str) -> Option<Self> {
+        match text.strip_prefix("group:") {
+            Some(group) => (!group.trim().is_empty()).then_some(Self::Group(group)),
+            None => plain_address(text).map(Self::Address),
+        }
+    }
 }
 
 impl Default for Console {
@@ -35,7 +82,20 @@ impl Default for Console {
             public_url: None,
             idle_timeout: Duration::from_secs(30 * 60),
             session_lifetime: Duration::from_secs(8 * 3600),
+            oidc: None,
+            operators: Vec::new(),
+            groups_claim: "groups".to_owned(),
         }
+    }
+}
+
+impl Console {
+    /// Whether somebody who signed in with OpenID Connect is an operator. The address is in lower case.
+    pub fn is_operator(&self, email: &str, groups: &[String]) -> bool {
+        self.operators.iter().filter_map(|entry| OperatorEntry::parse(entry)).any(|entry| match entry {
+            OperatorEntry::Address(address) => address == email,
+            OperatorEntry::Group(group) => groups.iter().any(|own| own == group),
+        })
     }
 }
 

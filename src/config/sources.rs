@@ -13,8 +13,8 @@ use super::problem::{ConfigError, ConfigErrors, KeyPlace, invalid};
 use super::{Config, DEFAULT_FILE};
 
 const PREFIX: &str = "COUNTERSIGN_";
-/// Keys whose values are never shown: each is, or may be, a secret.
-const SECRET: [&str; 3] = ["database_url", "keys", "log_stream"];
+/// Keys whose values are never shown, nor those below them: each is, or may be, a secret.
+const SECRET: [&str; 4] = ["console.oidc", "database_url", "keys", "log_stream"];
 
 /// The file, if there is one, and the environment, which overrides it.
 pub(super) struct Sources {
@@ -105,7 +105,8 @@ impl Sources {
 
     fn describe(&self, key: &[String], kind: &Kind) -> ConfigError {
         let name = key.join(".");
-        let is_secret = key.first().is_some_and(|first| SECRET.contains(&first.as_str()));
+        let is_below = |rest: &str| rest.is_empty() || rest.starts_with('.');
+        let is_secret = SECRET.iter().any(|secret| name.strip_prefix(secret).is_some_and(is_below));
         let value = match (is_secret, self.variable(key), &self.file) {
             (true, ..) => "[redacted]".to_owned(),
             (false, Some(variable), _) => variable.text.clone(),

@@ -9,8 +9,8 @@ use url::Url;
 use super::problem::{ConfigError, ConfigErrors, invalid};
 use super::sources::Sources;
 use super::{
-    Admin, Config, Console, Database, DnsServer, Duration, MAX_DNS_SERVERS, PrivateOrigin, Secret,
-    check_database_url, is_loopback, log_stream,
+    Admin, Config, Console, Database, DnsServer, Duration, MAX_DNS_SERVERS, OperatorEntry, PrivateOrigin,
+    Secret, check_database_url, is_loopback, log_stream,
 };
 
 /// The problems found so far, each with the place where its key was set.
@@ -40,6 +40,7 @@ impl Config {
         let mut found = Problems { sources, errors };
         found.note(check_own_url("issuer", &self.issuer));
         found.note_all(check_console(&self));
+        found.note_all(check_console_sign_in(&self));
         found.note_all(check_durations(&self));
         found.note_all(check_sizes(&self));
         found.note_all(check_private_origins(&self.fetch.private_origins));
@@ -84,6 +85,20 @@ impl Config {
                 self.keys.encryption_key = found.note(read_secret("keys.encryption_key_file", path));
             }
             (_, None) => {}
+        }
+        if let Some(oidc) = &mut self.console.oidc {
+            match (&oidc.client_secret, &oidc.client_secret_file) {
+                (Some(_), Some(_)) => found.add(ConfigError::Both("console.oidc.client_secret")),
+                (None, Some(path)) => {
+                    oidc.client_secret = found.note(read_secret("console.oidc.client_secret_file", path));
+                }
+                (None, None) => found.add(invalid(
+                    "console.oidc.client_secret",
+                    "",
+                    "is missing: set it, or `console.oidc.client_secret_file`",
+                )),
+                (Some(_), None) => {}
+            }
         }
         for stream in &mut self.log_stream {
             for (header, path) in std::mem::take(&mut stream.header_files) {
@@ -145,6 +160,40 @@ fn check_console(config: &Config) -> Vec<ConfigError> {
     if let Some(listen) = listen.filter(|own| [config.listen, config.management_listen].contains(own)) {
         let why = "must not be `listen` or `management_listen` as well";
         errors.push(invalid("console.listen", listen, why));
+    }
+    errors
+}
+
+/// OpenID Connect Discovery 1.0 §3: an issuer has no query and no fragment. Whether it can be reached shows at the first
+/// sign-in.
+fn check_console_sign_in(config: &Config) -> Vec<ConfigError> {
+    let Console { oidc, operators, groups_claim, .. } = &config.console;
+    let wrong = operators.iter().filter(|entry| OperatorEntry::parse(entry).is_none());
+    let why = "must be an address such as ops@example.com, or group:NAME";
+    let mut errors: Vec<ConfigError> = wrong.map(|entry| invalid("console.operators", entry, why)).collect();
+    if groups_claim.is_empty() {
+        errors.push(invalid("console.groups_claim", groups_claim, "must be the name of a claim"));
+    }
+    let Some(oidc) = oidc else {
+        if !operators.is_empty() {
+            let why = "has no use without `console.oidc`, by which operators sign in";
+            errors.push(invalid("console.operators", operators.join(", "), why));
+        }
+        return errors;
+    };
+    let issuer = Url::parse(&oidc.issuer);
+    if !issuer.is_ok_and(|url| {
+        matches!(url.scheme(), "https" | "http") && url.query().is_none() && url.fragment().is_none()
+    }) {
+        let why = "must be the provider's issuer, a URL such as https://login.example.com";
+        errors.push(invalid("console.oidc.issuer", &oidc.issuer, why));
+    }
+    if oidc.client_id.trim().is_empty() {
+        errors.push(invalid("console.oidc.client_id", &oidc.client_id, "must not be empty"));
+    }
+    let is_scope = |scope: &&String| !scope.is_empty() && scope.bytes().all(|b| b.is_ascii_graphic());
+    if let Some(scope) = oidc.scopes.iter().find(|scope| !is_scope(scope)) {
+        errors.push(invalid("console.oidc.scopes", scope, "must be one scope without spaces"));
     }
     errors
 }

@@ -1,5 +1,7 @@
 //! People who are signed in to the console.
 
+use serde::{Deserialize, Serialize};
+
 use super::member::Role;
 
 /// A person in the console, as their session says who they are.
@@ -11,6 +13,8 @@ pub struct ConsoleUser {
     pub email: String,
     /// The name that the sign-in told, for the page; the email where there was none.
     pub name: String,
+    /// The groups that the identity provider stated at the sign-in.
+    pub groups: Vec<String>,
     /// The rights that they have from the start: an operator's, a member's or those of a link.
     pub kind: UserKind,
 }
@@ -32,7 +36,7 @@ pub enum UserKind {
 }
 
 /// A person's place in one teamspace.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Membership {
     /// The identifier of the teamspace.
     pub teamspace_id: String,

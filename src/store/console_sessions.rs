@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use super::schema::console_sessions;
-use super::{AnyConnection, Page, StoreError};
+use super::{AnyConnection, Page, StoreError, from_json};
 use crate::clock::UnixSeconds;
 use crate::text_enum::text_enum;
 
@@ -12,6 +12,8 @@ text_enum! {
     SessionKind {
         /// Somebody of the company that runs the service.
         Operator = "operator",
+        /// A member of one teamspace or of several.
+        Member = "member",
         /// Somebody who came by a set-up link.
         SetupLink = "setup_link",
     }
@@ -47,6 +49,15 @@ pub struct ConsoleSession {
     pub expires_at: UnixSeconds,
     /// The browser that it was begun in, by its plain name; empty where it is not known.
     pub browser: String,
+    /// The groups that the identity provider told at the sign-in, as a JSON array.
+    pub user_groups: String,
+}
+
+impl ConsoleSession {
+    /// The person's groups.
+    pub fn groups(&self) -> Result<Vec<String>, StoreError> {
+        from_json(&self.user_groups)
+    }
 }
 
 /// Adds one.

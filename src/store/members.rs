@@ -11,6 +11,7 @@ use super::schema::{identities, members};
 use super::statement::{ConstSql, Statement};
 use super::{AnyConnection, Page, StoreError, WINDOW, teamspaces};
 use crate::clock::UnixSeconds;
+use crate::model::console_user::Membership;
 use crate::model::member::{Member, Role, Status};
 use crate::model::seats::seats_taken;
 
@@ -158,6 +159,20 @@ pub fn find_by_email(
     let found: Option<Row> =
         Statement::<FindByEmail, 2>::new([teamspace_id.into(), email.into()]).find(connection)?;
     Ok(found.map(Member::from))
+}
+
+/// Finds the memberships of a person by their address in lower case: one for each teamspace where they are an active
+/// member, up to a limit.
+pub fn places_of(
+    connection: &mut AnyConnection,
+    email: &str,
+    limit: i64,
+) -> Result<Vec<Membership>, StoreError> {
+    let active = members::table.filter(members::email.eq(email)).filter(members::status.eq(Status::Active));
+    let places = active.order(members::teamspace_id.asc()).limit(limit);
+    let found: Vec<(String, Role)> =
+        places.select((members::teamspace_id, members::role)).load(connection)?;
+    Ok(found.into_iter().map(|(teamspace_id, role)| Membership { teamspace_id, role }).collect())
 }
 
 /// A page of a teamspace's members whose emails begin with a text, which is in lower case, with their identities, by

@@ -15,6 +15,7 @@ pub mod copy;
 pub mod decision_body;
 mod error;
 mod failures;
+pub mod finished_sign_ins;
 mod home;
 pub mod identity_providers;
 mod job;
@@ -310,13 +311,19 @@ impl Store {
         }
     }
 
-    /// Deletes sessions of the console that have expired.
+    /// Deletes sessions of the console that have expired, and the digests of finished sign-ins that are too old to be
+    /// finished again.
     pub async fn prune_console_sessions(
         &self,
         now: UnixSeconds,
         unused_since: UnixSeconds,
     ) -> Result<(), StoreError> {
-        self.write(move |c| Ok(console_sessions::prune(c, now, unused_since).map(|_| ())?)).await
+        let prune = move |c: &mut AnyConnection| {
+            console_sessions::prune(c, now, unused_since)?;
+            finished_sign_ins::prune(c, now)?;
+            Ok(())
+        };
+        self.write(prune).await
     }
 
     /// Deletes expired rows, in steps between which others write.

@@ -333,7 +333,15 @@ diesel::table! {
         created_at -> BigInt,
         seen_at -> BigInt,
         expires_at -> BigInt,
+        user_groups -> Text,
         browser -> Text,
+    }
+}
+
+diesel::table! {
+    console_finished_sign_ins (digest) {
+        digest -> Text,
+        expires_at -> BigInt,
     }
 }
 

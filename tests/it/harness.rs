@@ -166,6 +166,7 @@ impl TestApp {
         let (listeners, [issuer, management]) = listeners().await;
         let mut config = Config { issuer, database_url: database.url.clone(), ..Config::default() };
         config.fetch.private_origins = vec![idp.issuer.clone().into()];
+        config.console.operators = vec!["ops@example.com".into()];
         config.rate_limit.failed_authentications_per_minute = 0;
         config.rate_limit.exchanges_per_subject_per_minute = 0;
         config.rate_limit.recorded_refusals_per_minute = 100_000;

@@ -50,7 +50,7 @@ const fn of_documents(name: &'static str, key: usize, columns: &'static str) -> 
 pub(super) const DECISION_LOG: &str = "sign_ins";
 
 /// `replicas` is left out: it lists processes that serve the other database.
-pub const TABLES: [Table; 28] = [
+pub const TABLES: [Table; 29] = [
     table("teamspaces", 1, "id slug name plan member_limit# created_at# seats_used# time_zone"),
     table("email_domains", 1, "domain teamspace_id"),
     table(
@@ -111,13 +111,14 @@ pub const TABLES: [Table; 28] = [
     table(
         "console_sessions",
         1,
-        "id digest kind email name teamspace_id link_id address created_at# seen_at# expires_at# browser",
+        "id digest kind email name teamspace_id link_id address created_at# seen_at# expires_at# user_groups browser",
     ),
     table(
         "setup_links",
         1,
         "id digest teamspace_id created_by created_at# expires_at# used_at# used_from revoked_at#",
     ),
+    table("console_finished_sign_ins", 1, "digest expires_at#"),
     table("console_setup_tokens", 1, "digest created_at# expires_at# used_at#"),
 ];
 

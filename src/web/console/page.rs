@@ -63,7 +63,7 @@ pub struct Person {
     pub name: String,
     pub initials: String,
     pub is_operator: bool,
-    /// Whether they came with a set-up token.
+    /// Whether they came with a set-up token, and nobody can sign in otherwise yet.
     pub is_setting_up: bool,
 }
 
@@ -144,7 +144,7 @@ pub struct Context {
 impl Context {
     fn frame(&self, place: Place, teamspace: Option<&Teamspace>) -> Frame {
         let user = &self.user;
-        let is_setting_up = user.is_operator() && user.email.is_empty();
+        let is_setting_up = user.is_operator() && user.email.is_empty() && !self.site.has_openid;
         let person = Person {
             name: if user.email.is_empty() { user.name.clone() } else { user.email.clone() },
             initials: initials(&user.name),
@@ -265,10 +265,11 @@ impl FromRequestParts<Arc<App>> for Viewer {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, PageError> {
         let site = parts.extensions.get::<Arc<Site>>().cloned().ok_or(PageError::NotFound)?;
         let session = parts.extensions.get::<Session>().ok_or(PageError::NotFound)?;
-        let Some(session) = session::current(session).await? else {
+        let Some(live) = session::current(session).await? else {
             return Err(PageError::SignIn(sign_in_from(&site, parts)));
         };
-        let user = console::user_of(&session);
+        let user = console::user_of(&live)?;
+        let session = &live.session;
         let holder = Holder { id: &session.id, digest: &session.digest, is_operator: user.is_operator() };
         let is_change = !matches!(parts.method, Method::GET | Method::HEAD);
         let budget = app.admin_budgets.enter(holder, is_change)?;

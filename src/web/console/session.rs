@@ -19,7 +19,7 @@ use super::answer::PageError;
 use super::browser;
 use super::site::Site;
 use crate::admin::Origin;
-use crate::admin::console::{self, SignedIn};
+use crate::admin::console::{self, LiveSession, SignedIn};
 use crate::app::App;
 use crate::random::digest;
 use crate::store::console_sessions::ConsoleSession;
@@ -46,7 +46,7 @@ fn key(id: &Id) -> String {
 impl SessionStore for Sessions {
     async fn create(&self, record: &mut Record) -> Result<()> {
         let session = record.data.get(SESSION).cloned().ok_or(Error::Encode("no session".to_owned()))?;
-        let session: ConsoleSession =
+        let LiveSession { session, .. } =
             serde_json::from_value(session).map_err(|error| Error::Encode(error.to_string()))?;
         let session = ConsoleSession { digest: key(&record.id), ..session };
         console::begin(&self.0.store, session).await.map_err(|error| Error::Backend(error.to_string()))
@@ -84,7 +84,7 @@ pub fn layer(app: &Arc<App>, site: &Site) -> SessionManagerLayer<Sessions> {
 }
 
 /// The session of a request, if somebody is signed in.
-pub async fn current(session: &Session) -> std::result::Result<Option<ConsoleSession>, PageError> {
+pub async fn current(session: &Session) -> std::result::Result<Option<LiveSession>, PageError> {
     Ok(session.get(SESSION).await?)
 }
 
@@ -96,7 +96,8 @@ pub async fn begin(
     came: &Came,
 ) -> std::result::Result<(), PageError> {
     session.cycle_id().await?;
-    session.insert(SESSION, who.session(&came.origin, came.browser.clone(), app.clock.now())).await?;
+    let begun = who.session(&came.origin, came.browser.clone(), app.clock.now());
+    session.insert(SESSION, LiveSession { session: begun, memberships: Vec::new() }).await?;
     // It is saved now, while a page can still report a failure.
     Ok(session.save().await?)
 }

@@ -100,7 +100,7 @@ fn carried(headers: &HeaderMap, site: &Site) -> Option<String> {
 /// twice, or went back.
 async fn refused(site: &Site, session: &Session) -> Result<Response, PageError> {
     let current = session::current(session).await?;
-    Ok(match current.is_some_and(|session| session.kind == SessionKind::SetupLink) {
+    Ok(match current.is_some_and(|live| live.session.kind == SessionKind::SetupLink) {
         true => go(&site.base),
         false => PageError::from(AdminError::SetupLinkInvalid).into_response(),
     })

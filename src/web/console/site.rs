@@ -18,6 +18,8 @@ pub struct Site {
     /// Scheme, host and port, as browsers write them.
     pub origin: String,
     pub is_https: bool,
+    /// Whether people sign in with OpenID Connect.
+    pub has_openid: bool,
 }
 
 impl Site {
@@ -27,7 +29,8 @@ impl Site {
         let base = url.path().trim_end_matches('/').to_owned();
         let assets = format!("{base}/assets/{}", assets::version());
         let origin = url.origin().ascii_serialization();
-        Some(Self { base, assets, origin, is_https: url.scheme() == "https" })
+        let (is_https, has_openid) = (url.scheme() == "https", config.console.oidc.is_some());
+        Some(Self { base, assets, origin, is_https, has_openid })
     }
 
     /// The path prefix of the console and the documents.
@@ -52,5 +55,10 @@ impl Site {
         let rest = url.path().strip_prefix(&self.base);
         url.origin().ascii_serialization() == self.origin
             && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    /// The page that a sign-in goes on to; empty where what came is no page of the console.
+    pub fn own_path(&self, path: String) -> String {
+        if self.is_own_path(&path) { path } else { String::new() }
     }
 }

@@ -187,6 +187,7 @@ fn person(kind: UserKind) -> Principal {
         session_id: "session".into(),
         email: "dana@acme.com".into(),
         name: "Dana".into(),
+        groups: vec![],
         kind,
     }))
 }

@@ -26,6 +26,7 @@ async fn sessions(app: &TestApp, count: i64, email: &str) {
             seen_at: now,
             expires_at: now + 3600,
             browser: "Safari on macOS".into(),
+            user_groups: "[]".into(),
         })
         .collect();
     let insert = move |c: &mut AnyConnection| {

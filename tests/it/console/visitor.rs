@@ -9,6 +9,7 @@ use axum::extract::ConnectInfo;
 use axum::http::{Request, header};
 use axum::response::Response;
 use countersign::app::App;
+use countersign::config::Config;
 use countersign::random::digest;
 use countersign::store::console_sessions::{self, ConsoleSession, SessionKind};
 use countersign::store::{AnyConnection, StoreError};
@@ -17,6 +18,8 @@ use percent_encoding::percent_decode_str;
 use tower::ServiceExt as _;
 use tower_sessions::session::Id;
 use url::form_urlencoded;
+
+use crate::harness::TestClock;
 
 pub struct Visitor {
     router: Router,
@@ -55,6 +58,12 @@ impl Visitor {
         Self::with_session(app, SessionKind::SetupLink, "", Some(teamspace)).await
     }
 
+    /// Somebody with a browser's cookies, at another process on the same database.
+    pub async fn with_cookie_of(config: Config, clock: TestClock, cookie: String) -> Self {
+        let app = App::start(config, Arc::new(clock)).await.unwrap();
+        Self { router: web::router(app), cookie, session_id: String::new() }
+    }
+
     async fn with_session(
         app: &Arc<App>,
         kind: SessionKind,
@@ -75,6 +84,7 @@ impl Visitor {
             seen_at: now,
             expires_at: now + 3600,
             browser: String::new(),
+            user_groups: "[]".into(),
         };
         let session_id = session.id.clone();
         let insert = move |c: &mut AnyConnection| Ok::<_, StoreError>(console_sessions::insert(c, &session)?);

@@ -41,7 +41,8 @@ const MORE: &str = "
     INSERT INTO admin_tokens VALUES ('t', 'ci', 'digest', 'id-of-acme', 1, NULL);
     INSERT INTO admin_events (at, actor, action, object, teamspace_id, request_id, old_value, new_value)
         VALUES (1, 'ops', 'x', 'y', NULL, '', NULL, '');
-    INSERT INTO console_sessions VALUES ('s1', 'digest', 'operator', 'ops@corp.example', 'Ops', NULL, '', '127.0.0.1', 1, 1, 2, 'Firefox on Linux');
+    INSERT INTO console_sessions VALUES ('s1', 'digest', 'operator', 'ops@corp.example', 'Ops', NULL, '', '127.0.0.1', 1, 1, 2, '[]', 'Firefox on Linux');
+    INSERT INTO console_finished_sign_ins VALUES ('digest', 2);
     INSERT INTO setup_links VALUES ('l', 'digest', 'id-of-acme', 'ops', 1, 2, NULL, '', NULL);
     INSERT INTO console_setup_tokens VALUES ('digest', 1, 2, NULL);
     INSERT INTO log_seals VALUES ('admin', 1, 1, 1, 1, 1, 2, 'digest', '', '', NULL);

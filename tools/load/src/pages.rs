@@ -134,6 +134,7 @@ fn sign_in(url: &str) -> Outcome<String> {
         link_id: String::new(),
         address: String::new(),
         browser: String::new(),
+        user_groups: "[]".to_owned(),
         created_at: now,
         seen_at: now,
         expires_at: now + 8 * 3600,
