@@ -6,11 +6,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
-use reqwest::{Certificate, Client, ClientBuilder, Response, redirect};
+use reqwest::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use reqwest::{Certificate, Client, ClientBuilder, Method, Request, Response, redirect};
 use serde_json::Value;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use url::{Host, Url};
 
 use super::address::is_public;
@@ -94,8 +95,8 @@ pub struct Fetched {
     pub max_age: Option<i64>,
 }
 
-/// Fetches JSON documents from outside: only from public addresses, unless [`Fetcher::on_behalf_of`] names a
-/// teamspace.
+/// Asks other servers: only at public addresses, unless [`Fetcher::on_behalf_of`] or [`Fetcher::for_operators`] allows
+/// more.
 #[derive(Clone)]
 pub struct Fetcher {
     /// Resolves names to public addresses only.
@@ -131,7 +132,16 @@ impl Fetcher {
 
     /// A fetcher with the private origins that are exempt for a teamspace.
     pub fn on_behalf_of(&self, teamspace: &str) -> Self {
-        let its = self.excused.iter().filter(|excused| excused.is_for(teamspace));
+        self.excusing(|excused| excused.is_for(teamspace))
+    }
+
+    /// A fetcher with the private origins that are exempt for every teamspace.
+    pub fn for_operators(&self) -> Self {
+        self.excusing(|excused| matches!(excused, PrivateOrigin::ForAll(_)))
+    }
+
+    fn excusing(&self, is_excused: impl Fn(&&PrivateOrigin) -> bool) -> Self {
+        let its = self.excused.iter().filter(is_excused);
         let private_origins = its.map(|excused| excused.origin().to_owned()).collect();
         Self { private_origins: Arc::new(private_origins), ..self.clone() }
     }
@@ -173,31 +183,56 @@ impl Fetcher {
     /// Fetches a JSON document, within one deadline for everything.
     pub async fn get(&self, url: &str) -> Result<Fetched, FetchError> {
         let url = self.check_url(url)?;
-        let client = if self.is_private_origin(&url) { &self.private } else { &self.public };
+        let client = self.client_for(&url);
         match tokio::time::timeout(self.timeout, self.get_from(client, url)).await {
             Ok(result) => result,
             Err(_) => Err(FetchError::Timeout),
         }
     }
 
-    async fn get_from(&self, client: &Client, url: Url) -> Result<Fetched, FetchError> {
-        let _place = match &self.places {
-            Some(places) => Some(places.acquire().await.map_err(|_| FetchError::Timeout)?),
-            None => None,
-        };
-        let request = client.get(url).header(ACCEPT, "application/json");
-        let mut response = request.send().await.map_err(|e| why(&e))?;
-        let status = response.status();
-        if status.is_redirection() {
-            return Err(FetchError::Redirect);
+    /// Sends a request as it is, within one deadline for all of it. Every status is an answer, but for redirects.
+    pub async fn send(&self, request: http::Request<Vec<u8>>) -> Result<http::Response<Vec<u8>>, FetchError> {
+        let request = Request::try_from(request).map_err(|_| FetchError::NotAUrl)?;
+        let url = self.check_url(request.url().as_str())?;
+        let client = self.client_for(&url);
+        match tokio::time::timeout(self.timeout, self.send_by(client, request)).await {
+            Ok(result) => result,
+            Err(_) => Err(FetchError::Timeout),
         }
-        if status != reqwest::StatusCode::OK {
-            return Err(FetchError::Status(status.as_u16()));
+    }
+
+    fn client_for(&self, url: &Url) -> &Client {
+        if self.is_private_origin(url) { &self.private } else { &self.public }
+    }
+
+    async fn send_by(
+        &self,
+        client: &Client,
+        request: Request,
+    ) -> Result<http::Response<Vec<u8>>, FetchError> {
+        let _place = self.place().await?;
+        let mut response = self.answer(client, request).await?;
+        let mut answer = http::Response::new(Vec::new());
+        *answer.status_mut() = response.status();
+        *answer.headers_mut() = response.headers().clone();
+        *answer.body_mut() = self.body_of(&mut response).await?;
+        Ok(answer)
+    }
+
+    async fn place(&self) -> Result<Option<SemaphorePermit<'_>>, FetchError> {
+        match &self.places {
+            Some(places) => places.acquire().await.map(Some).map_err(|_| FetchError::Timeout),
+            None => Ok(None),
         }
-        if !is_json(&response) {
-            return Err(FetchError::NotJson);
-        }
-        let max_age = max_age(&response);
+    }
+
+    /// The beginning of an answer, which leads nowhere else.
+    async fn answer(&self, client: &Client, request: Request) -> Result<Response, FetchError> {
+        let response = client.execute(request).await.map_err(|e| why(&e))?;
+        if response.status().is_redirection() { Err(FetchError::Redirect) } else { Ok(response) }
+    }
+
+    async fn body_of(&self, response: &mut Response) -> Result<Vec<u8>, FetchError> {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|e| why(&e))? {
             if body.len() + chunk.len() > self.max_size {
@@ -205,6 +240,23 @@ impl Fetcher {
             }
             body.extend_from_slice(&chunk);
         }
+        Ok(body)
+    }
+
+    async fn get_from(&self, client: &Client, url: Url) -> Result<Fetched, FetchError> {
+        let _place = self.place().await?;
+        let mut request = Request::new(Method::GET, url);
+        request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
+        let mut response = self.answer(client, request).await?;
+        let status = response.status();
+        if status != reqwest::StatusCode::OK {
+            return Err(FetchError::Status(status.as_u16()));
+        }
+        if !is_json(&response) {
+            return Err(FetchError::NotJson);
+        }
+        let max_age = max_age(&response);
+        let body = self.body_of(&mut response).await?;
         // Some servers begin with a byte order mark, which RFC 8259 §8.1 allows readers to ignore.
         let text = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&body);
         let json = serde_json::from_slice(text).map_err(|_| FetchError::NotJson)?;
