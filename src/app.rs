@@ -28,6 +28,7 @@ use crate::limits::turns::Turns;
 use crate::limits::{Limits, UnreadableAddresses};
 use crate::metrics::Metrics;
 use crate::model::log::Log;
+use crate::openid::OpenIdProvider;
 use crate::policy::reload::{PolicyFiles, Watch};
 use crate::policy::reload::{PolicyReloader, ReloadTrigger};
 use crate::policy::{CacheControl, LoadError, Policies};
@@ -82,6 +83,8 @@ pub struct App {
     pub fetcher: Fetcher,
     /// The key sets of identity providers, as they were last fetched.
     pub issuer_keys: IssuerKeys,
+    /// The OpenID provider at which people sign in to the console; none where it is not configured.
+    pub openid: Option<OpenIdProvider>,
     /// The budgets of callers of the token endpoint.
     pub limits: Limits,
     /// The budgets of the admin API's tokens.
@@ -157,6 +160,7 @@ impl App {
         let fetcher = Fetcher::new(&config.fetch, &resolver)?;
         Ok(Arc::new(Self {
             issuer_keys: IssuerKeys::new(fetcher.clone(), Arc::clone(&clock), config.jwks.clone()),
+            openid: OpenIdProvider::of(&config, &fetcher, &clock),
             limits: Limits::new(&config.rate_limit),
             admin_budgets: Budgets::new(&config.admin),
             refusals: Refusals::new(config.rate_limit.recorded_refusals_per_minute),

@@ -8,6 +8,7 @@ mod change;
 mod check;
 pub(crate) mod clients;
 pub mod console;
+pub(crate) mod console_sign_in;
 pub(crate) mod database;
 mod difference;
 mod error;

@@ -61,6 +61,7 @@ fn scopes() -> Vec<String> {
 pub enum OperatorEntry<'a> {
     /// An address, in lower case.
     Address(String),
+    /// The name of a group.
     Group(&'a str),
 }
 

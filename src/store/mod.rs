@@ -15,7 +15,7 @@ pub mod copy;
 pub mod decision_body;
 mod error;
 mod failures;
-pub mod finished_sign_ins;
+pub(crate) mod finished_sign_ins;
 mod home;
 pub mod identity_providers;
 mod job;

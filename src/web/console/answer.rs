@@ -7,11 +7,14 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
 use super::notice::SetNotice;
+use super::openid_words;
 use crate::admin::AdminError;
 use crate::admin::export::Export;
 use crate::limits::Limited;
+use crate::openid::SignInError;
 use crate::store::StoreError;
 use crate::web::api::problem::wire;
+use crate::web::error::Cause;
 
 /// Why there is no page.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +30,9 @@ pub enum PageError {
     Form(String),
     #[error(transparent)]
     Admin(#[from] AdminError),
+    /// A sign-in with OpenID Connect did not come about.
+    #[error(transparent)]
+    OpenId(#[from] SignInError),
     #[error("the session cannot be kept: {0}")]
     Session(#[from] tower_sessions::session::Error),
     #[error("a page cannot be made: {0}")]
@@ -111,6 +117,7 @@ impl PageError {
             Self::Admin(error @ AdminError::SetupLinkInvalid) => {
                 (StatusCode::GONE, "This link does not work", error.to_string())
             }
+            Self::OpenId(error) => openid_words::explain(error),
             Self::Admin(error) if wire(error).0 != StatusCode::SERVICE_UNAVAILABLE => {
                 (wire(error).0, "That did not work", error.to_string())
             }
@@ -147,6 +154,9 @@ impl IntoResponse for PageError {
         let mut response = status.into_response();
         if let Self::Admin(AdminError::Limited(limited)) = self {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(limited.retry_after));
+        }
+        if let Self::OpenId(error) = &self {
+            response.extensions_mut().insert(Cause(error.to_string()));
         }
         response.extensions_mut().insert(failure);
         response

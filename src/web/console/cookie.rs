@@ -1,7 +1,8 @@
-//! Cookies beside the session's. Each lasts until the browser is closed, or until a page removes it.
+//! Cookies beside the session's.
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
+use tower_sessions::cookie::time::Duration;
 use tower_sessions::cookie::{Cookie, SameSite};
 
 use super::site::Site;
@@ -13,9 +14,16 @@ pub fn find(headers: &HeaderMap, name: &str) -> Option<String> {
     cookies.find(|cookie| cookie.name() == name).map(|cookie| cookie.value().to_owned())
 }
 
-/// Sets a cookie; `name` is what [`Site::cookie`] completes.
+/// Sets a cookie until the browser is closed; `name` is what [`Site::cookie`] completes.
 pub fn set(response: &mut Response, site: &Site, name: &str, value: String) {
     append(response, site, Cookie::new(site.cookie(name), value));
+}
+
+/// Sets a cookie for so many seconds.
+pub fn set_for(response: &mut Response, site: &Site, (name, value): (&str, String), seconds: i64) {
+    let mut cookie = Cookie::new(site.cookie(name), value);
+    cookie.set_max_age(Duration::seconds(seconds));
+    append(response, site, cookie);
 }
 
 /// Removes a cookie from the browser.

@@ -38,6 +38,8 @@ mod keep;
 mod layers;
 mod members;
 mod notice;
+mod openid;
+mod openid_words;
 mod overview;
 mod page;
 mod policies;
@@ -108,6 +110,7 @@ pub fn documents_router(app: Arc<App>, site: &Arc<Site>) -> Router {
 fn pages() -> Router<Arc<App>> {
     Router::new()
         .merge(sign_in::routes())
+        .merge(openid::routes())
         .merge(setup_link::routes())
         .merge(teamspaces::routes())
         .merge(overview::routes())

@@ -136,6 +136,7 @@ impl<'a> Describe<'a> {
             },
             kind: match session.kind {
                 SessionKind::Operator => "Operator",
+                SessionKind::Member => "Member",
                 SessionKind::SetupLink => "Set-up link",
             },
             signed_in: ago(session.created_at, self.now),

@@ -29,7 +29,15 @@ struct SignInPage {
     frame: Frame,
     /// Where the sign-in leads; empty for the first page.
     next: String,
+    has_openid: bool,
     faults: Faults,
+}
+
+impl SignInPage {
+    fn new(site: &Site, notice: Option<String>, next: String, faults: Faults) -> Self {
+        let frame = Frame { notice, ..Frame::outside(site) };
+        Self { frame, next, has_openid: site.has_openid, faults }
+    }
 }
 
 /// The way that brought somebody here.
@@ -82,13 +90,12 @@ async fn show(
     notice: Option<Extension<Notice>>,
     session: Session,
 ) -> Result<Response, PageError> {
-    let next = checked(&site, asked.next);
+    let next = site.own_path(asked.next);
     if session::current(&session).await?.is_some() {
         return Ok(go(if next.is_empty() { &site.base } else { &next }));
     }
     let notice = notice.map(|Extension(Notice(text))| text);
-    let frame = Frame { notice, ..Frame::outside(&site) };
-    page(&SignInPage { frame, next, faults: Faults::default() })
+    page(&SignInPage::new(&site, notice, next, Faults::default()))
 }
 
 /// `POST /sign-in`
@@ -100,7 +107,7 @@ async fn sign_in(
     Typed(form): Typed<SignInForm>,
 ) -> Result<Response, PageError> {
     app.limits.check_authentication(ATTEMPTS, came.address)?;
-    let next = checked(&site, form.next);
+    let next = site.own_path(form.next);
     match console::redeem_setup_token(&app, &form.setup_token, &came.origin).await {
         Ok(who) => {
             session::begin(&session, &app, who, &came).await?;
@@ -109,7 +116,7 @@ async fn sign_in(
         Err(error @ AdminError::SetupTokenInvalid) => {
             app.limits.note_failed_authentication(ATTEMPTS, came.address);
             let faults = Faults::of("setup_token", error.to_string());
-            form_again(&SignInPage { frame: Frame::outside(&site), next, faults })
+            form_again(&SignInPage::new(&site, None, next, faults))
         }
         Err(error) => Err(error.into()),
     }
@@ -127,9 +134,4 @@ async fn sign_out(
     session.flush().await?;
     let sign_in = format!("{}/sign-in", viewer.context().site.base);
     Ok(go_with_notice(&sign_in, "You are signed out."))
-}
-
-/// The page that a sign-in leads to; none if the given path is not a page of the console.
-fn checked(site: &Site, next: String) -> String {
-    if site.is_own_path(&next) { next } else { String::new() }
 }

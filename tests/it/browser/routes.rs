@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use crate::harness::{CLIENT, RESOURCE, TestApp};
 
 /// Paths that are asked for with GET and are no pages, or lead to one.
-const NO_PAGES: [&str; 4] = ["/", "/assets/{version}/{name}", "/api/{name}", "/set-up"];
+const NO_PAGES: [&str; 6] =
+    ["/", "/assets/{version}/{name}", "/api/{name}", "/set-up", "/sign-in/start", "/sign-in/callback"];
 
 /// Pages that only somebody sees who is not signed in.
 const SIGNED_OUT: [&str; 2] = ["/sign-in", "/set-up/{token}"];

@@ -9,6 +9,7 @@ mod enterprise;
 mod frame;
 mod listener;
 mod members;
+mod openid;
 mod overview;
 mod plans;
 mod policies;
