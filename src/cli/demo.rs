@@ -29,6 +29,7 @@ pub(super) async fn run(args: Args) -> CommandResult {
     narrator.say(&format!("MCP server            {}", stage.mcp_url));
     narrator.say(&format!("Acme's identity provider    {}", stage.acme.0));
     narrator.say(&format!("Globex's identity provider  {}", stage.globex.0));
+    narrator.say(&format!("the console's identity provider  {}", stage.console.0));
     seed(&http, &stage).await?;
     tour(&http, &stage, &mut narrator).await?;
     // The service would wait for kept-alive connections when it stops.
@@ -73,7 +74,7 @@ curl -s {mcp} -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/js
 
 The administrator's side
 ────────────────────────
-The console, signed in (the link works once):
+The console, signed in as the operator; {issuer}/console/sign-in asks who you are:
 {console}
 
 curl -s {issuer}/api/v1/teamspaces/acme/sign-ins -H 'Authorization: Bearer {admin}'

@@ -2,6 +2,7 @@
 //!
 //! It runs the same code as production, over real HTTP; only the people and their companies are made up.
 
+mod console_tour;
 pub(crate) mod identity_provider;
 pub mod mcp_server;
 pub(crate) mod narrator;
@@ -15,11 +16,10 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::admin::console;
 use crate::admin::tokens::{self, NewToken};
 use crate::app::App;
 use crate::clock::SystemClock;
-use crate::config::Config;
+use crate::config::{Config, Oidc};
 use crate::runtime::{self, Listeners, Options, Service};
 use crate::store::Store;
 use crate::web::server;
@@ -32,6 +32,10 @@ pub use tour::tour;
 pub const IDP_CLIENT: (&str, &str) = ("demo-mcp-client", "demo-secret-at-the-identity-provider");
 /// The MCP client's id at Countersign, and its secret there.
 pub const CLIENT: (&str, &str) = ("mcpclient-at-countersign", "demo-secret-at-countersign");
+/// The console's id at the identity provider of those who run Countersign, and its secret there.
+const CONSOLE_CLIENT: (&str, &str) = ("countersign-console", "demo-secret-of-the-console");
+/// The address of the operator.
+pub const OPERATOR: &str = "olive@countersign.example";
 /// The scopes of the MCP server.
 pub const SCOPES: [&str; 2] = ["tools.read", "tools.call"];
 
@@ -44,7 +48,7 @@ pub struct Stage {
     pub issuer: String,
     /// An operator's token for the admin API.
     pub admin_token: String,
-    /// Opens the console signed in, once.
+    /// Opens the console, signed in as the operator.
     pub console_link: String,
     /// The URL of the demo's MCP server.
     pub mcp_url: String,
@@ -52,6 +56,8 @@ pub struct Stage {
     pub acme: (String, DemoIdp),
     /// The identity provider of the teamspace `globex`.
     pub globex: (String, DemoIdp),
+    /// The identity provider at which people sign in to the console.
+    pub console: (String, DemoIdp),
     /// Countersign itself.
     pub service: Service,
     /// The servers around it.
@@ -75,14 +81,14 @@ impl Stage {
     pub async fn start(dir: &Path) -> Result<Self, DemoError> {
         let mut others = JoinSet::new();
         let (acme, globex) = (identity_provider(&mut others).await?, identity_provider(&mut others).await?);
+        let console = identity_provider(&mut others).await?;
         let (public, issuer) = listen().await?;
         let (management, _) = listen().await?;
         let (mcp_listener, mcp_origin) = listen().await?;
         let mcp_url = format!("{mcp_origin}/mcp");
-        let app = start_app(dir, &issuer, &[acme.0.clone(), globex.0.clone()]).await?;
+        let app = start_app(dir, &issuer, [&acme.0, &globex.0, &console.0]).await?;
         let admin_token = admin_token(&app).await?;
-        let setup_token = console::create_setup_token(&app.store, app.clock.now()).await?;
-        let console_link = format!("{issuer}/console/sign-in#setup_token={setup_token}");
+        let console_link = format!("{issuer}/console/sign-in/start?login_hint={OPERATOR}");
         let service =
             runtime::start(&app, Listeners { public, management, console: None }, Options::default())?;
         let mcp_server = mcp_server::router(McpServerConfig {
@@ -92,7 +98,17 @@ impl Stage {
             scopes_supported: SCOPES.map(str::to_owned).to_vec(),
         });
         serve(&mut others, mcp_listener, mcp_server);
-        Ok(Self { issuer, admin_token, console_link, mcp_url, acme, globex, service, _others: others })
+        Ok(Self {
+            issuer,
+            admin_token,
+            console_link,
+            mcp_url,
+            acme,
+            globex,
+            console,
+            service,
+            _others: others,
+        })
     }
 
     /// Stops the service as a signal would.
@@ -118,7 +134,7 @@ const FILES: [(&str, &str); 5] = [
     ("countersign.cedarschema", include_str!("../../schema/countersign.cedarschema")),
 ];
 
-async fn start_app(dir: &Path, issuer: &str, private_origins: &[String]) -> Result<Arc<App>, DemoError> {
+async fn start_app(dir: &Path, issuer: &str, providers: [&String; 3]) -> Result<Arc<App>, DemoError> {
     std::fs::create_dir_all(dir.join("policies"))?;
     for (name, content) in FILES {
         std::fs::write(dir.join(name), content)?;
@@ -130,7 +146,16 @@ async fn start_app(dir: &Path, issuer: &str, private_origins: &[String]) -> Resu
         schema_file: dir.join("countersign.cedarschema"),
         ..Config::default()
     };
-    config.fetch.private_origins = private_origins.iter().cloned().map(Into::into).collect();
+    config.fetch.private_origins = providers.into_iter().cloned().map(Into::into).collect();
+    let [_, _, console] = providers;
+    config.console.oidc = Some(Oidc {
+        issuer: console.clone(),
+        client_id: CONSOLE_CLIENT.0.to_owned(),
+        client_secret: Some(CONSOLE_CLIENT.1.to_owned().into()),
+        client_secret_file: None,
+        scopes: vec!["email".to_owned(), "profile".to_owned()],
+    });
+    config.console.operators = vec![OPERATOR.to_owned()];
     Store::migrate(&config.database_url)?;
     Ok(App::start(config, Arc::new(SystemClock)).await?)
 }

@@ -4,7 +4,7 @@ use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
 use super::identity_provider::{Connection, DemoIdp, Person};
-use super::{CLIENT, DemoError, IDP_CLIENT, SCOPES, Stage};
+use super::{CLIENT, CONSOLE_CLIENT, DemoError, IDP_CLIENT, OPERATOR, SCOPES, Stage};
 
 /// People of acme: login name, subject, email, and whether the administrator assigned the app to them.
 const ACME: [(&str, &str, Option<&str>, bool); 6] = [
@@ -16,6 +16,13 @@ const ACME: [(&str, &str, Option<&str>, bool); 6] = [
     ("mallory", "00u6mallory", Some("mallory@acme.example"), false),
 ];
 
+/// People who sign in to the console: the operator, Dana of Acme, and somebody who is nothing here.
+const CONSOLE: [(&str, &str, Option<&str>, bool); 3] = [
+    ("olive", "00v1olive", Some(OPERATOR), false),
+    ("dana", "00v2dana", Some("dana@acme.example"), false),
+    ("noor", "00v3noor", Some("noor@elsewhere.example"), false),
+];
+
 fn employ(idp: &DemoIdp, audience: &str, people: &[(&str, &str, Option<&str>, bool)]) {
     idp.add_client(IDP_CLIENT.0, IDP_CLIENT.1);
     idp.connect(Connection {
@@ -24,16 +31,22 @@ fn employ(idp: &DemoIdp, audience: &str, people: &[(&str, &str, Option<&str>, bo
         registered_client_id: CLIENT.0.to_owned(),
         scopes: SCOPES.map(str::to_owned).to_vec(),
     });
-    for (name, subject, email, assigned) in people {
+    hire(idp, people);
+    for (name, .., assigned) in people {
+        if *assigned {
+            idp.assign(name, audience);
+        }
+    }
+}
+
+fn hire(idp: &DemoIdp, people: &[(&str, &str, Option<&str>, bool)]) {
+    for (name, subject, email, _) in people {
         idp.add_person(Person {
             name: (*name).to_owned(),
             subject: (*subject).to_owned(),
             email: email.map(str::to_owned),
             groups: Vec::new(),
         });
-        if *assigned {
-            idp.assign(name, audience);
-        }
     }
 }
 
@@ -63,6 +76,10 @@ pub(super) async fn admin(
 pub async fn seed(http: &Client, stage: &Stage) -> Result<(), DemoError> {
     employ(&stage.acme.1, &stage.issuer, &ACME);
     employ(&stage.globex.1, &stage.issuer, &[("hank", "00u9hank", Some("hank@globex.example"), true)]);
+    let (_, console) = &stage.console;
+    hire(console, &CONSOLE);
+    console.add_client(CONSOLE_CLIENT.0, CONSOLE_CLIENT.1);
+    console.add_redirect(CONSOLE_CLIENT.0, &format!("{}/console/sign-in/callback", stage.issuer));
     let scopes: Vec<Value> = SCOPES.iter().map(|name| json!({ "name": name, "description": "" })).collect();
     let resource = json!({ "identifier": stage.mcp_url, "name": "Demo MCP server", "scopes": scopes });
     admin(http, stage, Method::POST, "/resources", resource).await?;

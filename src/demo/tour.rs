@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::narrator::Narrator;
 use super::seed::admin;
-use super::{CLIENT, DemoError, IDP_CLIENT, Stage};
+use super::{CLIENT, DemoError, IDP_CLIENT, Stage, console_tour};
 use crate::oauth::request::JWT_BEARER;
 
 const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -32,7 +32,9 @@ pub async fn tour(http: &Client, stage: &Stage, narrator: &mut Narrator) -> Resu
     narrator.heading("Access ends where it is governed: at the identity provider and in the teamspace");
     tour.endings(narrator).await?;
     narrator.heading("The decision log has a reason for each");
-    tour.decision_log(narrator).await
+    tour.decision_log(narrator).await?;
+    narrator.heading("The console: who may look, and where");
+    console_tour::console_tour(stage, narrator).await
 }
 
 fn text<'v>(value: &'v Value, key: &str) -> &'v str {

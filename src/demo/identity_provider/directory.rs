@@ -37,7 +37,22 @@ pub(super) struct Directory {
     clients: HashMap<String, String>,
     connections: HashMap<(String, String), Connection>,
     assignments: HashSet<(String, String)>,
+    redirects: HashSet<(String, String)>,
+    codes: HashMap<String, Code>,
 }
+
+/// What an authorization code stands for.
+pub(super) struct Code {
+    pub person: Person,
+    pub client_id: String,
+    pub redirect_uri: String,
+    pub nonce: String,
+    pub challenge: String,
+    pub expires_at: u64,
+}
+
+/// Most codes that are kept at a time.
+const MOST_CODES: usize = 1000;
 
 impl Directory {
     pub(super) fn add_person(&mut self, person: Person) {
@@ -67,6 +82,37 @@ impl Directory {
 
     pub(super) fn person_by_subject(&self, subject: &str) -> Option<&Person> {
         self.people.values().find(|person| person.subject == subject)
+    }
+
+    pub(super) fn person_by_email(&self, email: &str) -> Option<&Person> {
+        self.people.values().find(|person| person.email.as_deref() == Some(email))
+    }
+
+    /// Everybody, by name.
+    pub(super) fn people(&self) -> Vec<&Person> {
+        let mut people: Vec<&Person> = self.people.values().collect();
+        people.sort_by(|one, other| one.name.cmp(&other.name));
+        people
+    }
+
+    pub(super) fn add_redirect(&mut self, client_id: &str, redirect_uri: &str) {
+        self.redirects.insert(pair(client_id, redirect_uri));
+    }
+
+    pub(super) fn may_redirect(&self, client_id: &str, redirect_uri: &str) -> bool {
+        self.redirects.contains(&pair(client_id, redirect_uri))
+    }
+
+    pub(super) fn keep_code(&mut self, code: String, kept: Code, now: u64) {
+        self.codes.retain(|_, kept| kept.expires_at > now);
+        if self.codes.len() < MOST_CODES {
+            self.codes.insert(code, kept);
+        }
+    }
+
+    /// The code can be redeemed once.
+    pub(super) fn take_code(&mut self, code: &str) -> Option<Code> {
+        self.codes.remove(code)
     }
 
     pub(super) fn has_client(&self, client_id: &str) -> bool {

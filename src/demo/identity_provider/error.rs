@@ -42,7 +42,9 @@ pub(super) enum TokenError {
     InvalidRequest(&'static str),
     #[error("{0}")]
     InvalidClient(&'static str),
-    #[error("only the token exchange grant is supported")]
+    #[error("{0}")]
+    InvalidGrant(&'static str),
+    #[error("only authorization codes and token exchange are supported")]
     UnsupportedGrantType,
     #[error("{0}")]
     InvalidTarget(&'static str),
@@ -57,6 +59,7 @@ impl TokenError {
         match self {
             Self::InvalidRequest(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
             Self::InvalidClient(_) => (StatusCode::UNAUTHORIZED, "invalid_client"),
+            Self::InvalidGrant(_) => (StatusCode::BAD_REQUEST, "invalid_grant"),
             Self::UnsupportedGrantType => (StatusCode::BAD_REQUEST, "unsupported_grant_type"),
             Self::InvalidTarget(_) => (StatusCode::BAD_REQUEST, "invalid_target"),
             Self::AccessDenied(_) => (StatusCode::BAD_REQUEST, "access_denied"),

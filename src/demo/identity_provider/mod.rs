@@ -1,10 +1,13 @@
 //! A demo enterprise identity provider: real on the wire, in memory, for loopback only.
 //!
-//! It plays the first leg of the flow. A person signs in (`POST /login` stands in for the
+//! People sign in to the console by its authorization endpoint, which asks who they are.
+//!
+//! It plays the first leg of the flow as well. A person signs in (`POST /login` stands in for the
 //! browser), the MCP client exchanges the ID token for an ID-JAG at the token endpoint
 //! (RFC 8693), and the ID-JAG is what the resource authorization server receives. Nothing
 //! here checks a password, so it must never be reachable from elsewhere.
 
+mod authorize;
 mod client_auth;
 mod directory;
 mod error;
@@ -43,7 +46,7 @@ impl DemoIdp {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Discovery, the key set, the token endpoint and `/login`.
+    /// Discovery, the key set, the authorization and token endpoints, and `/login`.
     pub fn router(&self) -> axum::Router {
         routes::router(self.clone())
     }
@@ -56,6 +59,11 @@ impl DemoIdp {
     /// Registers a requesting client (the MCP client) with its secret.
     pub fn add_client(&self, client_id: impl Into<String>, client_secret: impl Into<String>) {
         self.directory().add_client(client_id.into(), client_secret.into());
+    }
+
+    /// Lets a client send browsers here, and get them back at a URL.
+    pub fn add_redirect(&self, client_id: &str, redirect_uri: &str) {
+        self.directory().add_redirect(client_id, redirect_uri);
     }
 
     /// Lets a requesting client ask for ID-JAGs for a resource authorization server.
@@ -82,7 +90,7 @@ impl DemoIdp {
             }
             directory.person(user).cloned().ok_or(Error::UnknownPerson)?
         };
-        tokens::issue_id_token(self, &person, client_id)
+        tokens::issue_id_token(self, &person, client_id, None)
     }
 
     fn directory(&self) -> MutexGuard<'_, Directory> {

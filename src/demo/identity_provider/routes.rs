@@ -1,27 +1,31 @@
 //! The HTTP surface of the demo identity provider.
 
-use axum::extract::State;
-use axum::extract::rejection::FormRejection;
+use axum::extract::rejection::{FormRejection, QueryRejection};
+use axum::extract::{Query, State};
 use axum::http::HeaderMap;
-use axum::response::{IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Form, Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::DemoIdp;
+use super::authorize::{self, AuthenticationRequest, Shown};
+use super::client_auth;
 use super::error::{Error, TokenError, no_store};
 use super::exchange::{self, ID_JAG, TOKEN_EXCHANGE};
 use super::parameters::Parameters;
 
 const KEYS: &str = "/oauth2/v1/keys";
 const TOKEN: &str = "/oauth2/v1/token";
+const AUTHORIZATION_CODE: &str = "authorization_code";
 const AUTHORIZE: &str = "/oauth2/v1/authorize";
 
 pub(super) fn router(idp: DemoIdp) -> Router {
     Router::new()
         .route("/.well-known/openid-configuration", get(discovery))
         .route(KEYS, get(keys))
+        .route(AUTHORIZE, get(authorize))
         .route(TOKEN, post(token))
         .route("/login", post(login))
         .with_state(idp)
@@ -39,8 +43,10 @@ async fn discovery(State(idp): State<DemoIdp>) -> Json<Value> {
         "response_types_supported": ["code"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["RS256"],
-        "grant_types_supported": ["authorization_code", TOKEN_EXCHANGE],
+        "grant_types_supported": [AUTHORIZATION_CODE, TOKEN_EXCHANGE],
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": true,
         "identity_chaining_requested_token_types_supported": [ID_JAG],
     }))
 }
@@ -56,8 +62,26 @@ async fn token(
 ) -> Result<Response, TokenError> {
     let Form(pairs) = form.map_err(|_| TokenError::InvalidRequest("the body must be a form"))?;
     let parameters = Parameters::new(pairs)?;
+    if parameters.get("grant_type") == Some(AUTHORIZATION_CODE) {
+        let client_id = client_auth::authenticate(&idp.directory(), &headers, &parameters)?;
+        let tokens = authorize::redeem(&idp, &client_id, &parameters)?;
+        return Ok((no_store(), Json(tokens)).into_response());
+    }
     let answer = exchange::exchange(&idp, &headers, &parameters)?;
     Ok((no_store(), Json(answer)).into_response())
+}
+
+/// The sign-in in a browser.
+async fn authorize(
+    State(idp): State<DemoIdp>,
+    request: Result<Query<AuthenticationRequest>, QueryRejection>,
+) -> Result<Response, TokenError> {
+    let Query(request) =
+        request.map_err(|_| TokenError::InvalidRequest("a parameter is missing or repeated"))?;
+    Ok(match authorize::authorize(&idp, request)? {
+        Shown::Page(page) => (no_store(), Html(page)).into_response(),
+        Shown::GoTo(url) => (no_store(), Redirect::to(&url)).into_response(),
+    })
 }
 
 #[derive(Deserialize)]

@@ -29,6 +29,11 @@ pub(super) struct IdToken {
     preferred_username: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     email: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email_verified: Option<bool>,
+    /// From the authentication request, where there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nonce: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     groups: Vec<String>,
 }
@@ -65,7 +70,12 @@ pub(super) struct Assertion<'a> {
 }
 
 /// Signs an ID token for a person who has just authenticated.
-pub(super) fn issue_id_token(idp: &DemoIdp, person: &Person, client_id: &str) -> Result<String, Error> {
+pub(super) fn issue_id_token(
+    idp: &DemoIdp,
+    person: &Person,
+    client_id: &str,
+    nonce: Option<String>,
+) -> Result<String, Error> {
     let now = idp.now();
     let claims = IdToken {
         iss: idp.inner.issuer.clone(),
@@ -78,6 +88,8 @@ pub(super) fn issue_id_token(idp: &DemoIdp, person: &Person, client_id: &str) ->
         amr: vec!["mfa".to_owned(), "otp".to_owned(), "pwd".to_owned()],
         preferred_username: person.name.clone(),
         email: person.email.clone(),
+        email_verified: person.email.as_ref().map(|_| true),
+        nonce,
         groups: person.groups.clone(),
     };
     idp.inner.key.sign(ID_TOKEN_TYPE, &claims)
@@ -126,7 +138,7 @@ pub(super) fn issue_id_jag(idp: &DemoIdp, assertion: &Assertion<'_>) -> Result<S
 }
 
 /// A prefix and 256 random bits, so that a `jti` never repeats (RFC 7519 section 4.1.7).
-fn token_id(prefix: &str) -> Result<String, Error> {
+pub(super) fn token_id(prefix: &str) -> Result<String, Error> {
     let mut bytes = [0; 32];
     rand::fill(&mut bytes).map_err(|_| Error::Random)?;
     Ok(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bytes)))

@@ -105,17 +105,3 @@ async fn the_command_makes_another() {
     assert!(String::from_utf8_lossy(&out.stderr).contains("/console/sign-in"));
     Browser::of(&app).sign_in(&token).await;
 }
-
-/// The token is behind the #, which no server is sent.
-#[tokio::test(flavor = "multi_thread")]
-async fn the_demonstration_prints_a_link_that_signs_in() {
-    let dir = tempfile::tempdir().unwrap();
-    let demo = countersign::demo::Stage::start(dir.path()).await.unwrap();
-    let (url, token) = demo.console_link.split_once("#setup_token=").unwrap();
-    assert_eq!(url, format!("{}/console/sign-in", demo.issuer));
-    let browser = Browser::at(format!("{}/console", demo.issuer));
-    assert!(browser.page("/sign-in").await.contains("data-setup"), "what console.js fills in");
-    browser.sign_in(token).await;
-    assert_eq!(browser.get("/teamspaces").await.status, 200);
-    demo.stop().await.unwrap();
-}
