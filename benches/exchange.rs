@@ -6,6 +6,7 @@
     clippy::unwrap_used,
     reason = "a panic is how a benchmark ends"
 )]
+#![allow(missing_docs, reason = "criterion makes a public function")]
 
 mod shared;
 

@@ -77,7 +77,7 @@ console_actions! {
     ViewMembers = "console:ViewMembers" on Teamspace;
     /// Invite, suspend or remove members, change their roles, end their sessions.
     ChangeMembers = "console:ChangeMembers" on Teamspace;
-    /// Ask what would come of an assertion.
+    /// Ask what the token endpoint would answer to an assertion.
     Explain = "console:Explain" on Teamspace;
     /// Make, see and revoke set-up links.
     ManageSetupLinks = "console:ManageSetupLinks" on Teamspace;

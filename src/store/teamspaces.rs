@@ -218,12 +218,15 @@ pub struct Usage {
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = sign_ins)]
 pub struct LastSignIn {
+    /// The row's id in the decision log.
     pub id: i64,
+    /// The time of the request.
     pub at: UnixSeconds,
-    /// Empty for one that was granted.
+    /// The reason for the refusal; empty if it was granted.
     pub reason: String,
+    /// The `iss` of the assertion, whether it was verified or not.
     pub issuer: String,
-    /// Empty where the signature was not found good.
+    /// The identity provider that the assertion led to; empty if its signature was not verified.
     pub identity_provider_id: String,
 }
 

@@ -1,5 +1,6 @@
 //! One connection type for both databases; the URL's scheme chooses which.
 
+mod any;
 #[cfg(feature = "postgres")]
 mod pooler;
 #[cfg(feature = "postgres")]
@@ -19,6 +20,7 @@ use super::watchdog::Call;
 #[cfg(feature = "postgres")]
 use super::watchdog::EachStatement;
 use crate::config::Database;
+pub use any::AnyConnection;
 
 /// How much longer than the server's own limit we wait for a statement.
 #[cfg(feature = "postgres")]
@@ -30,16 +32,6 @@ fn explain(error: &(dyn std::error::Error + Send + Sync)) -> String {
     return pooler::explain(error);
     #[cfg(not(feature = "postgres"))]
     error.to_string()
-}
-
-/// A connection to the configured database.
-#[derive(diesel::MultiConnection)]
-pub enum AnyConnection {
-    /// A database file, by SQLite compiled in.
-    Sqlite(diesel::SqliteConnection),
-    /// A PostgreSQL server, by libpq.
-    #[cfg(feature = "postgres")]
-    Postgres(diesel::PgConnection),
 }
 
 /// Runs the same code on a connection to either database. Diesel builds some statements, such as `ON CONFLICT`, only
