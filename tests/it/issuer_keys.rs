@@ -226,11 +226,11 @@ async fn an_unknown_kid_says_what_is_published() {
     let mut nameless = other.jwk();
     nameless["kid"] = Value::Null;
     let cases = [
-        (vec![weak_jwk.clone(), fine.jwk()], &weak, "\"weak\" is there, but is RSA of 1024 bits"),
+        (vec![weak_jwk.clone(), fine.jwk()], &weak, "\"weak\" is there, but is RSA with 1024 bits"),
         (vec![fine.jwk(), nameless.clone()], &other, "no key \"other\"; it has \"fine\", 1 without kid"),
         (vec![fine.jwk()], &Key::rsa("fine", 0), "\"fine\" is there, but is not for the alg"),
         // A sole key without kid is not taken for one that is there and cannot be used.
-        (vec![weak_jwk, nameless], &weak, "\"weak\" is there, but is RSA of 1024 bits"),
+        (vec![weak_jwk, nameless], &weak, "\"weak\" is there, but is RSA with 1024 bits"),
     ];
     for (published, signer, expected) in cases {
         app.clock.advance(600);

@@ -111,7 +111,7 @@ async fn keys_that_are_left_out_are_told() {
     for answer in [made, checked] {
         assert_eq!(codes(&answer)[6], ("jwks", "warning"));
         let message = answer["checks"][6]["message"].as_str().unwrap();
-        let weak = "the key \"old\\u{1b}\" is RSA of 1024 bits; 2048 to 8192 are taken";
+        let weak = "the key \"old\\u{1b}\" is RSA with 1024 bits; expected 2048 to 8192";
         assert!(message.starts_with("1 usable") && message.contains(weak), "{message}");
     }
     let problem = refuses(&h, &acme, &h.idp.issuer("no-key"), "jwks").await;

@@ -139,7 +139,7 @@ async fn whatever_goes_wrong_is_a_page_with_the_request_id() {
     };
     shown(stranger.get("/nothing").await, 404, "Nothing is here");
     shown(operator.get("/t/absent/settings").await, 404, "Nothing is here");
-    shown(operator.post("/teamspaces/new", &[]).await, 405, "cannot be used that way");
+    shown(operator.post("/teamspaces/new", &[]).await, 405, "does not work that way");
     shown(operator.post("/teamspaces", &[("plan", "gold")]).await, 400, "could not be read");
     shown(operator.post("/teamspaces", &[("name", "a\0b"), ("plan", "free")]).await, 400, "NUL");
     shown(operator.post("/teamspaces", &[("name", &long), ("plan", "free")]).await, 400, "too long");

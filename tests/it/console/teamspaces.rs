@@ -75,7 +75,7 @@ async fn a_mistake_is_explained_where_it_was_made_and_what_was_typed_is_kept() {
         ("member_limit", "many", "A member limit is"),
         ("member_limit", "-1", "A member limit is"),
         ("email_domains", "nobody@globex.com", "no domain such as"),
-        ("time_zone", "Europe/Atlantis", "A time zone is named as"),
+        ("time_zone", "Europe/Atlantis", "A time zone is UTC"),
     ] {
         let answer =
             operator.post("/teamspaces", &with(form("globex", "<b>\"Globex\"</b>"), field, value)).await;
