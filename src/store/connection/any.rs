@@ -1,6 +1,4 @@
-//! The connection to either database, in a file of its own for the sake of one lint.
-
-#![expect(missing_docs, reason = "Diesel's derive makes public items without documentation")]
+//! The connection to either database. Diesel's derive makes further public items beside it, which stay in this file.
 
 /// A connection to the configured database.
 #[derive(diesel::MultiConnection)]
