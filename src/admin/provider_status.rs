@@ -22,7 +22,7 @@ use crate::store::teamspaces::{self, LastSignIn, Usage};
 pub enum ProviderState {
     /// There is none.
     NotConfigured,
-    /// It is saved and switched on, and nothing speaks against it.
+    /// It is saved and switched on, and nothing points to a problem.
     Active,
     /// The last assertion was refused, or the last check failed, for a reason that affects everyone.
     Failing,
@@ -100,7 +100,7 @@ fn about(reason: &str) -> Option<&'static About> {
     Reason::TABLE.iter().find(|about| about.reason == reason)
 }
 
-/// Whether a refusal is about the set-up of the provider rather than about one person or one request.
+/// Whether a refusal is about the provider's set-up, and not about one person or request.
 fn is_about_everybody(about: &About) -> bool {
     use Check::{Audience, Claims, ClientBinding, Key, Signature, Tenant};
     let of_set_up = [Key, Signature, Claims, Audience, ClientBinding, Tenant];
@@ -161,7 +161,7 @@ fn is_key_failure(last: &LastSignIn) -> bool {
     last.identity_provider_id.is_empty() && about(&last.reason).is_some_and(is_of_keys)
 }
 
-/// The providers of a teamspace, the oldest first.
+/// Lists the providers of a teamspace, oldest first.
 pub async fn list(at: &InTeamspace) -> Result<Vec<ProviderStatus>, AdminError> {
     at.may(ConsoleAction::ViewEnterprise)?;
     let config = at.teamspace_config();

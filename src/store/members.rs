@@ -175,8 +175,8 @@ pub fn places_of(
     Ok(found.into_iter().map(|(teamspace_id, role)| Membership { teamspace_id, role }).collect())
 }
 
-/// A page of a teamspace's members whose emails begin with a text, which is in lower case, with their identities, by
-/// email. Removed ones are not listed, so a page may be short though there is a next one.
+/// Lists a page of a teamspace's members whose emails begin with a text, which is in lower case, with their identities,
+/// by email. Removed members are left out, so a page may be short although there is a next one.
 pub fn search(
     connection: &mut AnyConnection,
     teamspace_id: &str,

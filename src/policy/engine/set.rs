@@ -144,7 +144,7 @@ impl PolicyEngine {
         of_sign_ins.flat_map(|(_, slices)| slices.values()).any(|slice| slice.all.policy(&id).is_some())
     }
 
-    /// Whether a policy asks for more than its scope, in a `when` or `unless`.
+    /// Whether a policy has conditions beyond its scope, in a `when` or `unless`.
     pub fn is_conditional(&self, id: &str) -> bool {
         self.annotations.get(id).is_some_and(|said| said.conditional)
     }
