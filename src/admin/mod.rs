@@ -40,6 +40,6 @@ pub(crate) mod what_if;
 
 pub use caller::{Admin, InTeamspace, Operator, Origin, Principal};
 pub use error::{AdminError, IdentifierFault, ListFault, NotAcceptable};
-pub use permission::{Permission, may};
+pub use permission::{Permission, allowed, may};
 pub use validation::Validation;
 pub use view::as_json;

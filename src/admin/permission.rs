@@ -28,6 +28,22 @@ pub fn may(
     action: ConsoleAction,
     at: Option<&TeamspaceConfig>,
 ) -> Result<Permission, AdminError> {
+    decide(admin, action, &facts(admin, at)?)
+}
+
+/// Those of some actions that a caller may do in a teamspace, or else in the deployment; for pages, which offer nothing
+/// else.
+pub fn allowed(
+    admin: &Admin,
+    actions: impl IntoIterator<Item = ConsoleAction>,
+    at: Option<&TeamspaceConfig>,
+) -> Vec<ConsoleAction> {
+    let Ok(facts) = facts(admin, at) else { return Vec::new() };
+    actions.into_iter().filter(|action| decide(admin, *action, &facts).is_ok()).collect()
+}
+
+/// What the policies see of a question; an error where it is out of the caller's reach.
+fn facts(admin: &Admin, at: Option<&TeamspaceConfig>) -> Result<ConsoleFacts, AdminError> {
     match at {
         Some(teamspace_config) if !admin.reaches(&teamspace_config.teamspace.id) => {
             return Err(AdminError::NotFound);
@@ -35,12 +51,15 @@ pub fn may(
         None => admin.require_operator()?,
         Some(_) => {}
     }
-    let facts = ConsoleFacts {
+    Ok(ConsoleFacts {
         now: admin.app.clock.now(),
         user: user_facts(admin.principal(), &admin.app.snapshot()),
         teamspace: at.map(|teamspace_config| TeamspaceFacts::of(teamspace_config, None)),
-    };
-    let (_, decided) = decide_console(&admin.app.policies().compiled, action, &facts);
+    })
+}
+
+fn decide(admin: &Admin, action: ConsoleAction, facts: &ConsoleFacts) -> Result<Permission, AdminError> {
+    let (_, decided) = decide_console(&admin.app.policies().compiled, action, facts);
     decided.map(|()| Permission(())).map_err(|denial| AdminError::NotPermitted(denial.message))
 }
 
@@ -55,6 +74,14 @@ impl Admin {
     /// Asks whether the caller may do something in the deployment as a whole. Only operators ever may.
     pub fn may_everywhere(&self, action: ConsoleAction) -> Result<Permission, AdminError> {
         may(self, action, None)
+    }
+
+    /// Whether the caller may do something in the deployment, or else in one of their teamspaces.
+    pub fn may_somewhere(&self, action: ConsoleAction) -> bool {
+        let Some(own) = self.confined_to() else { return self.may_everywhere(action).is_ok() };
+        let snapshot = self.app.snapshot();
+        let mut own = own.into_iter().filter_map(|id| snapshot.teamspace_config_by_id(id));
+        own.any(|teamspace_config| may(self, action, Some(teamspace_config)).is_ok())
     }
 
     /// Returns the teamspaces in which the caller may do something. None stands for all of them and is an operator's

@@ -37,6 +37,7 @@ mod form;
 mod keep;
 mod layers;
 mod members;
+mod navigation;
 mod notice;
 mod openid;
 mod openid_words;

@@ -13,6 +13,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tower_sessions::Session;
 
 use super::answer::{PageError, go_with_notice};
+use super::navigation::{Link, Offered};
 use super::notice::Notice;
 use super::session;
 use super::site::Site;
@@ -22,6 +23,8 @@ use crate::app::App;
 use crate::limits::admin::{Holder, Place as BudgetPlace};
 use crate::model::console_user::ConsoleUser;
 use crate::model::teamspace::Teamspace;
+use crate::policy::ConsoleAction;
+use crate::store::snapshot::TeamspaceConfig;
 use crate::web::middleware::origin;
 
 /// The page that is shown, for the navigation.
@@ -55,6 +58,8 @@ pub struct Frame {
     pub teamspace: Option<Heading>,
     /// The notice of what happened before.
     pub notice: Option<String>,
+    /// What the person may do.
+    pub offered: Offered,
 }
 
 /// Somebody who is signed in.
@@ -62,7 +67,6 @@ pub struct Frame {
 pub struct Person {
     pub name: String,
     pub initials: String,
-    pub is_operator: bool,
     /// Whether they came with a set-up token, and nobody can sign in otherwise yet.
     pub is_setting_up: bool,
 }
@@ -75,13 +79,6 @@ pub struct Heading {
     pub plan: &'static str,
 }
 
-/// A place of the navigation.
-pub struct Link {
-    pub label: &'static str,
-    pub path: &'static str,
-    pub is_current: bool,
-}
-
 impl Frame {
     /// The frame of a page that needs no sign-in.
     pub fn outside(site: &Site) -> Self {
@@ -92,6 +89,7 @@ impl Frame {
             person: None,
             teamspace: None,
             notice: None,
+            offered: Offered::default(),
         }
     }
 
@@ -100,36 +98,39 @@ impl Frame {
         format!("{}/docs", self.base.strip_suffix("/console").unwrap_or_default())
     }
 
-    /// Whether an operator sees the page.
-    pub fn is_operator(&self) -> bool {
-        self.person.as_ref().is_some_and(|person| person.is_operator)
+    /// The pages of the deployment that the person may see.
+    pub fn places(&self) -> Vec<Link> {
+        self.offered.places(self.place)
     }
 
-    fn links<const N: usize>(&self, links: [(Place, &'static str, &'static str); N]) -> [Link; N] {
-        links.map(|(place, label, path)| Link { label, path, is_current: self.place == place })
+    /// The pages of the teamspace that the person may see.
+    pub fn tabs(&self) -> Vec<Link> {
+        self.offered.tabs(self.place)
     }
 
-    /// The pages of operators.
-    pub fn operator_links(&self) -> [Link; 6] {
-        self.links([
-            (Place::Teamspaces, "Teamspaces", "/teamspaces"),
-            (Place::Policies, "Policies", "/policies"),
-            (Place::Clients, "Clients", "/clients"),
-            (Place::Resources, "Resources", "/resources"),
-            (Place::Audit, "Audit", "/audit"),
-            (Place::System, "System", "/system"),
-        ])
+    /// Whether identity providers may be changed.
+    pub fn may_change_enterprise(&self) -> bool {
+        self.offered.has(ConsoleAction::ChangeEnterprise)
     }
 
-    /// The pages of a teamspace.
-    pub fn tabs(&self) -> [Link; 5] {
-        self.links([
-            (Place::Overview, "Overview", ""),
-            (Place::Enterprise, "Enterprise", "/enterprise"),
-            (Place::Members, "Members", "/members"),
-            (Place::Activity, "Activity", "/activity"),
-            (Place::Explain, "Explain", "/explain"),
-        ])
+    /// Whether members may be changed.
+    pub fn may_change_members(&self) -> bool {
+        self.offered.has(ConsoleAction::ChangeMembers)
+    }
+
+    /// Whether set-up links may be made and revoked.
+    pub fn may_manage_links(&self) -> bool {
+        self.offered.has(ConsoleAction::ManageSetupLinks)
+    }
+
+    /// Whether teamspaces may be added, changed and deleted.
+    pub fn may_manage_teamspaces(&self) -> bool {
+        self.offered.has_everywhere(ConsoleAction::ManageTeamspaces)
+    }
+
+    /// Whether the sign-ins of everybody may be seen.
+    pub fn may_see_all_activity(&self) -> bool {
+        self.offered.has_everywhere(ConsoleAction::ViewActivity)
     }
 }
 
@@ -142,13 +143,12 @@ pub struct Context {
 }
 
 impl Context {
-    fn frame(&self, place: Place, teamspace: Option<&Teamspace>) -> Frame {
+    fn frame(&self, place: Place, admin: &Admin, at: Option<&TeamspaceConfig>) -> Frame {
         let user = &self.user;
         let is_setting_up = user.is_operator() && user.email.is_empty() && !self.site.has_openid;
         let person = Person {
             name: if user.email.is_empty() { user.name.clone() } else { user.email.clone() },
             initials: initials(&user.name),
-            is_operator: user.is_operator(),
             is_setting_up,
         };
         let heading =
@@ -156,8 +156,9 @@ impl Context {
         Frame {
             place,
             person: Some(person),
-            teamspace: teamspace.map(heading),
+            teamspace: at.map(|at| heading(&at.teamspace)),
             notice: self.notice.clone(),
+            offered: Offered::to(admin, at),
             ..Frame::outside(&self.site)
         }
     }
@@ -200,14 +201,14 @@ impl Viewer {
 
     /// The frame of a page.
     pub fn frame(&self, place: Place) -> Frame {
-        self.context.frame(place, None)
+        self.context.frame(place, &self.admin, None)
     }
 }
 
 impl InTeamspacePage {
     /// The frame of a page of the teamspace.
     pub fn frame(&self, place: Place) -> Frame {
-        self.context.frame(place, Some(&self.at.teamspace_config().teamspace))
+        self.context.frame(place, &self.at, Some(self.at.teamspace_config()))
     }
 
     /// The path of a page of the teamspace, to append to the base: `/members` for example, or nothing.
@@ -224,7 +225,7 @@ impl OperatorPage {
 
     /// The frame of a page.
     pub fn frame(&self, place: Place) -> Frame {
-        self.context.frame(place, None)
+        self.context.frame(place, &self.operator, None)
     }
 }
 

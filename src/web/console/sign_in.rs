@@ -12,13 +12,13 @@ use tower_sessions::Session;
 
 use super::answer::{PageError, form_again, go, go_with_notice, page};
 use super::form::{Faults, Typed};
+use super::navigation::Offered;
 use super::notice::Notice;
-use super::page::{Frame, Viewer};
+use super::page::{Frame, Place, Viewer};
 use super::session::{self, Came};
 use super::site::Site;
 use crate::admin::{AdminError, console, sessions};
 use crate::app::App;
-use crate::model::console_user::UserKind;
 
 /// The name under which an address's failed attempts are counted.
 const ATTEMPTS: &str = "console set-up token";
@@ -75,11 +75,13 @@ async fn first_page(viewer: Viewer) -> Response {
     let base = &viewer.context().site.base;
     let own = viewer.confined_to();
     let snapshot = viewer.app.snapshot();
-    let only = own.as_deref().and_then(|ids| if let [id] = ids { snapshot.slug_of(id) } else { None });
-    go(&match (&viewer.context().user.kind, only) {
-        (UserKind::SetupLink { .. }, Some(slug)) => format!("{base}/t/{slug}/enterprise"),
-        (_, Some(slug)) => format!("{base}/t/{slug}"),
-        (_, None) => format!("{base}/teamspaces"),
+    let only = if let Some([id]) = own.as_deref() { snapshot.teamspace_config_by_id(id) } else { None };
+    go(&match only {
+        Some(at) => {
+            let first = Offered::to(&viewer, Some(at)).tabs(Place::Elsewhere).into_iter().next();
+            format!("{base}/t/{}{}", at.teamspace.slug, first.map_or("", |tab| tab.path))
+        }
+        None => format!("{base}/teamspaces"),
     })
 }
 

@@ -18,9 +18,10 @@ use super::page::{Frame, InTeamspacePage, OperatorPage, Place, Viewer};
 use super::seen::is_as_seen;
 use super::words;
 use crate::admin::teamspace_list::{self, Listed};
-use crate::admin::{AdminError, teamspaces};
+use crate::admin::teamspaces;
 use crate::app::App;
 use crate::model::teamspace::Teamspace;
+use crate::policy::ConsoleAction;
 use fields::{TeamspaceForm, faults_of};
 
 /// Teamspaces on one page.
@@ -146,7 +147,7 @@ async fn create(at: OperatorPage, Typed(form): Typed<TeamspaceForm>) -> Result<R
 
 /// `GET /t/{slug}/settings`
 async fn show(at: InTeamspacePage) -> Result<Response, PageError> {
-    refuse_others(&at)?;
+    at.may_everywhere(ConsoleAction::ManageTeamspaces)?;
     let form = TeamspaceForm::of(&at.teamspace_config().teamspace);
     let frame = at.frame(Place::Elsewhere);
     page(&TeamspacePage { frame, form, faults: Faults::default(), exists: true })
@@ -154,7 +155,7 @@ async fn show(at: InTeamspacePage) -> Result<Response, PageError> {
 
 /// `POST /t/{slug}/settings`
 async fn change(at: InTeamspacePage, Typed(mut form): Typed<TeamspaceForm>) -> Result<Response, PageError> {
-    refuse_others(&at)?;
+    at.may_everywhere(ConsoleAction::ManageTeamspaces)?;
     let seen = form.seen.clone();
     let as_seen = move |now: &Teamspace| is_as_seen(&seen, &TeamspaceForm::of(now).seen);
     let changed = match form.patch() {
@@ -182,13 +183,13 @@ fn shown_again(at: &InTeamspacePage, form: TeamspaceForm, faults: Faults) -> Res
 
 /// `GET /t/{slug}/delete`
 async fn show_delete(at: InTeamspacePage) -> Result<Response, PageError> {
-    refuse_others(&at)?;
+    at.may_everywhere(ConsoleAction::ManageTeamspaces)?;
     page(&delete_page(&at, String::new(), Faults::default()))
 }
 
 /// `POST /t/{slug}/delete`: only if the slug was typed.
 async fn delete(at: InTeamspacePage, Typed(form): Typed<DeleteForm>) -> Result<Response, PageError> {
-    refuse_others(&at)?;
+    at.may_everywhere(ConsoleAction::ManageTeamspaces)?;
     let teamspace = at.teamspace_config().teamspace.clone();
     if form.confirm.trim() != teamspace.slug {
         let why = format!("Type {} to delete this teamspace.", teamspace.slug);
@@ -201,9 +202,4 @@ async fn delete(at: InTeamspacePage, Typed(form): Typed<DeleteForm>) -> Result<R
 fn delete_page(at: &InTeamspacePage, typed: String, faults: Faults) -> DeletePage {
     let slug = at.teamspace_config().teamspace.slug.clone();
     DeletePage { frame: at.frame(Place::Elsewhere), slug, typed, faults }
-}
-
-/// A teamspace's own people do not see the settings that only operators may change.
-fn refuse_others(at: &InTeamspacePage) -> Result<(), PageError> {
-    if at.is_operator() { Ok(()) } else { Err(AdminError::OperatorOnly.into()) }
 }

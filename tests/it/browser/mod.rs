@@ -3,7 +3,7 @@
 
 mod fresh;
 mod marked;
-mod routes;
+pub mod routes;
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;

@@ -17,19 +17,27 @@ const SIGNED_OUT: [&str; 2] = ["/sign-in", "/set-up/{token}"];
 /// A set-up link, which leads to the page `/set-up`.
 const LINK: &str = "csl_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
-/// The paths that the console's source gives to `get`.
-fn paths() -> Vec<String> {
+/// The routes in the console's source: GET or POST, and the path.
+pub fn routes() -> Vec<(&'static str, String)> {
     let mut sources = String::new();
     read(Path::new("src/web/console"), &mut sources);
-    let routes = sources.split(".route(\"").skip(1).filter_map(|rest| rest.split_once('"'));
-    let gets = routes.filter(|(_, rest)| {
+    let mut routes = Vec::new();
+    for (path, rest) in sources.split(".route(\"").skip(1).filter_map(|rest| rest.split_once('"')) {
         let end = rest.find(".route(").unwrap_or(rest.len()).min(rest.find(['}', ';']).unwrap_or(rest.len()));
-        rest[..end].contains("get(")
-    });
-    let mut paths: Vec<String> = gets.map(|(path, _)| path.to_owned()).collect();
-    paths.sort();
-    paths.dedup();
-    paths
+        for (method, call) in [("GET", "get("), ("POST", "post(")] {
+            if rest[..end].contains(call) {
+                routes.push((method, path.to_owned()));
+            }
+        }
+    }
+    routes.sort();
+    routes.dedup();
+    routes
+}
+
+/// The paths of pages.
+fn paths() -> impl Iterator<Item = String> {
+    routes().into_iter().filter(|(method, _)| *method == "GET").map(|(_, path)| path)
 }
 
 fn read(dir: &Path, sources: &mut String) {
@@ -58,8 +66,7 @@ pub async fn screens(app: &TestApp) -> Vec<Value> {
     let member = app.member("dana@acme.com").await.unwrap().id;
     let resource = app.app.snapshot().resource(RESOURCE).unwrap().id.clone();
     let mut screens = Vec::new();
-    for path in paths().into_iter().filter(|path| !NO_PAGES.contains(&&**path) && !path.ends_with("/export"))
-    {
+    for path in paths().filter(|path| !NO_PAGES.contains(&&**path) && !path.ends_with("/export")) {
         let id = match path.split("/{id}").next().unwrap() {
             "/clients" => CLIENT,
             "/resources" => &resource,

@@ -15,6 +15,7 @@ mod plans;
 mod policies;
 mod refusals;
 mod resources;
+mod roles;
 mod session_list;
 mod sessions;
 mod setup_links;

@@ -239,13 +239,14 @@ async fn mistakes_in_the_form_are_explained() {
 /// Whoever reads the log or the database comes in nowhere.
 #[tokio::test]
 async fn a_links_token_is_in_no_log_and_not_in_the_database() {
-    let log = Log::default();
-    let _guard = log.capture();
     let app = TestApp::start().await;
     let link = link(&app).await;
+    let visitor = Visitor::by_link(&app.app, "acme").await;
+    let log = Log::default();
+    let _captured = log.capture();
     let token = link.rsplit_once("csl_").unwrap().1;
     // On this thread, where the log is captured.
-    Visitor::by_link(&app.app, "acme").await.get(&link).await;
+    visitor.get(&link).await;
     follow(&Browser::of(&app), &link).await;
     assert!(log.has(&["path=\"/console/set-up/\"", "status=303"]), "the request is logged");
     assert!(!log.has(&[token]) && !log.has(&["csl_"]));

@@ -64,6 +64,11 @@ impl Visitor {
         Self { router: web::router(app), cookie, session_id: String::new() }
     }
 
+    /// Somebody who is not signed in.
+    pub fn nobody(app: &Arc<App>) -> Self {
+        Self { router: web::router(Arc::clone(app)), cookie: String::new(), session_id: String::new() }
+    }
+
     async fn with_session(
         app: &Arc<App>,
         kind: SessionKind,
@@ -77,8 +82,8 @@ impl Visitor {
             kind,
             email: email.into(),
             name: if email.is_empty() { "visitor" } else { email }.into(),
+            link_id: if teamspace_id.is_some() { "link" } else { "" }.into(),
             teamspace_id,
-            link_id: "link".into(),
             address: String::new(),
             created_at: now,
             seen_at: now,

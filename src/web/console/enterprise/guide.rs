@@ -9,6 +9,7 @@ use super::super::answer::{PageError, page};
 use super::super::page::{Frame, InTeamspacePage, Place};
 use super::drawings;
 use super::values::Values;
+use crate::policy::ConsoleAction;
 
 /// The products that there are guides for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +57,7 @@ pub async fn show(
     at: InTeamspacePage,
     Path(path): Path<HashMap<String, String>>,
 ) -> Result<Response, PageError> {
+    at.may(ConsoleAction::ViewEnterprise)?;
     let asked = path.get("kind").map(String::as_str).unwrap_or_default();
     let guide = Guide::ALL.into_iter().find(|guide| guide.path() == asked).ok_or(PageError::NotFound)?;
     let frame = at.frame(Place::Enterprise);

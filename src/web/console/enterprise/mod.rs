@@ -61,8 +61,8 @@ struct EnterprisePage {
     cards: Vec<Card>,
     editor: Option<Editor>,
     values: Values,
-    /// The page of set-up links, for whoever may make one.
-    links: Option<String>,
+    /// The path of the page of set-up links.
+    links: String,
 }
 
 /// A kind of provider, with the state of the existing ones.
@@ -127,6 +127,7 @@ async fn show(at: InTeamspacePage, Query(asked): Query<Asked>) -> Result<Respons
 
 /// `POST /t/{slug}/enterprise`: a new provider.
 async fn add(at: InTeamspacePage, Typed(form): Typed<ProviderForm>) -> Result<Response, PageError> {
+    at.may(ConsoleAction::ChangeEnterprise)?;
     if !is_in_plan(&at) {
         return Ok(not_in_plan(&at));
     }
@@ -152,6 +153,7 @@ async fn save(
     Path((_, id)): Path<(String, String)>,
     Typed(form): Typed<ProviderForm>,
 ) -> Result<Response, PageError> {
+    at.may(ConsoleAction::ChangeEnterprise)?;
     if !is_in_plan(&at) {
         return Ok(not_in_plan(&at));
     }
@@ -190,6 +192,7 @@ async fn disable(at: InTeamspacePage, Path((_, id)): Path<(String, String)>) -> 
 
 /// `POST /t/{slug}/enterprise/{id}/enable`. A provider is checked before it is switched on.
 async fn enable(at: InTeamspacePage, Path((_, id)): Path<(String, String)>) -> Result<Response, PageError> {
+    at.may(ConsoleAction::ChangeEnterprise)?;
     if !is_in_plan(&at) {
         return Ok(not_in_plan(&at));
     }
@@ -216,6 +219,7 @@ async fn ask_to_remove(
     at: InTeamspacePage,
     Path((_, id)): Path<(String, String)>,
 ) -> Result<Response, PageError> {
+    at.may(ConsoleAction::ChangeEnterprise)?;
     let provider = Which::Id(id).configured(at.teamspace_config())?.clone();
     let tab = kind_words(provider.provider).tab;
     let frame = at.frame(Place::Enterprise);
@@ -334,7 +338,7 @@ impl EnterprisePage {
             cards: of(kind).map(|status| Card::new(status, edited, now)).collect(),
             editor,
             values: Values::of(at),
-            links: at.may(ConsoleAction::ManageSetupLinks).is_ok().then(|| at.path("/setup-links")),
+            links: at.path("/setup-links"),
         }
     }
 }

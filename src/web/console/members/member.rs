@@ -19,6 +19,7 @@ use crate::admin::members::{self, Bound, MemberPatch};
 use crate::app::App;
 use crate::model::identity_provider::Provider;
 use crate::model::member::{Member, Role, Status};
+use crate::policy::ConsoleAction;
 use crate::store::members::Identity;
 
 /// The slug and the member's id.
@@ -164,6 +165,7 @@ struct RemovePage {
 
 /// `GET /t/{slug}/members/{id}/remove`
 async fn ask_to_remove(at: InTeamspacePage, Path((_, id)): Named) -> Result<Response, PageError> {
+    at.may(ConsoleAction::ChangeMembers)?;
     let (member, _) = members::find(&at, id).await?;
     let frame = at.frame(Place::Members);
     let here = format!("{}{}/{}", frame.base, at.path("/members"), member.id);
