@@ -17,7 +17,7 @@ use std::path::Path;
 use countersign::policy::authoring::cases;
 use countersign::policy::reload::{PolicyFiles, Watch};
 use countersign::policy::{Policies, PolicySource, decide};
-use countersign::shadow::{Decided, Shadow};
+use countersign::shadow::{ActualDecision, Shadow};
 use countersign::store::sign_ins::NewSignIn;
 use criterion::{Criterion, criterion_group, criterion_main};
 use shared::facts;
@@ -97,7 +97,7 @@ fn shadow(c: &mut Criterion) {
     let shadow = Shadow::new(place(Path::new("policies")));
     let answer = |shadow: Option<&Shadow>| {
         let decision = decide(&policies.compiled, black_box(&facts));
-        let decided = Decided { policies: &policies, facts: &facts, decision: &decision };
+        let decided = ActualDecision { policies: &policies, facts: &facts, decision: &decision };
         if let Some(shadow) = shadow {
             shadow.compare(&decided, &sign_in);
         }

@@ -42,7 +42,7 @@ use crate::store::snapshot::{Snapshot, TeamspaceConfig};
 use crate::store::{AnyConnection, Store, StoreError};
 
 pub use clock_watch::ClockWatch;
-pub use readiness::{Check, Readiness};
+pub use readiness::{Readiness, ReadinessCheck};
 pub use references::MAX_LISTED;
 pub use replica_registry::ReplicaRegistry;
 pub use seals::{INTERVAL as SEAL_INTERVAL, Seals};
@@ -116,7 +116,7 @@ pub struct App {
     /// The chains of both logs.
     pub seals: Seals,
     kept: policies::ArchivedSets,
-    told_names: references::Told,
+    told_names: references::ToldNames,
     snapshot: ArcSwap<Snapshot>,
     policies: ArcSwap<Policies>,
     signer: ArcSwap<Signer>,
@@ -178,7 +178,7 @@ impl App {
             past_sets: PastSets::default(),
             seals: Seals::new(&config),
             kept: policies::ArchivedSets::default(),
-            told_names: references::Told::default(),
+            told_names: references::ToldNames::default(),
             snapshot: ArcSwap::from_pointee(snapshot),
             policies: ArcSwap::from_pointee(policies),
             signer: ArcSwap::from_pointee(signer),

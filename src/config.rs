@@ -59,13 +59,13 @@ pub struct Config {
     /// notices.
     pub stop_delay: Duration,
     /// The access tokens that the token endpoint issues.
-    pub access_token: AccessToken,
+    pub access_token: AccessTokenSettings,
     /// The requests that one token or session may make to the admin API.
-    pub admin: Admin,
+    pub admin: AdminSettings,
     /// The lifetime, clock difference and size that an assertion may have.
-    pub assertion: Assertion,
+    pub assertion: AssertionSettings,
     /// The number of callers' connections, in all and from one address.
-    pub connections: Connections,
+    pub connections: ConnectionSettings,
     /// The web console for operators and customers' administrators.
     pub console: Console,
     /// The service's own requests to identity providers.
@@ -81,7 +81,7 @@ pub struct Config {
     /// The memory of policy decisions, which spares asking Cedar again for equal facts.
     pub policy_cache: PolicyCache,
     /// The requests that one client or address may make to the token endpoint, and the rows that refusals may write.
-    pub rate_limit: RateLimit,
+    pub rate_limit: RateLimitSettings,
     /// How long the rows of the logs are kept.
     pub retention: Retention,
 }
@@ -89,7 +89,7 @@ pub struct Config {
 /// Access tokens that we issue.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct AccessToken {
+pub struct AccessTokenSettings {
     /// At most one hour; clients such as Claude Code renew within the last five minutes.
     pub lifetime: Duration,
     /// Algorithm of new signing keys. A key that exists keeps its own: `keys rotate` makes one of this algorithm.
@@ -99,7 +99,7 @@ pub struct AccessToken {
 /// How much of the admin API one token may use. Beyond it: 429 with `Retry-After`; 0 switches a rate off.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Admin {
+pub struct AdminSettings {
     /// Requests of a teamspace's token.
     pub requests_per_minute: u32,
     /// Changes by a teamspace's token: all requests but GET.
@@ -115,7 +115,7 @@ pub struct Admin {
 /// Assertions that we accept.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Assertion {
+pub struct AssertionSettings {
     /// Longest accepted lifetime of an ID-JAG, counted from `iat` and also from now.
     pub max_lifetime: Duration,
     /// Tolerated difference between the identity provider's clock and ours; at most 60 s.
@@ -127,7 +127,7 @@ pub struct Assertion {
 /// Connections to the public listener.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Connections {
+pub struct ConnectionSettings {
     /// Most connections open at once; fewer if the limit on open files is too low.
     pub max: usize,
     /// Most connections from one address (from one /64 with IPv6). 0 means no limit: behind a proxy, all come from one
@@ -215,7 +215,7 @@ pub struct PolicyCache {
 /// bounded.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct RateLimit {
+pub struct RateLimitSettings {
     /// Per client id and address; clients that are not registered share one budget per address.
     pub failed_authentications_per_minute: u32,
     /// Per client and verified subject.
@@ -253,10 +253,10 @@ impl Default for Config {
             schema_file: "schema/countersign.cedarschema".into(),
             client_ip_source: ClientIpSource::ConnectInfo,
             stop_delay: Duration::from_secs(0),
-            access_token: AccessToken::default(),
-            admin: Admin::default(),
-            assertion: Assertion::default(),
-            connections: Connections::default(),
+            access_token: AccessTokenSettings::default(),
+            admin: AdminSettings::default(),
+            assertion: AssertionSettings::default(),
+            connections: ConnectionSettings::default(),
             console: Console::default(),
             fetch: Fetch::default(),
             jwks: Jwks::default(),
@@ -264,13 +264,13 @@ impl Default for Config {
             log_stream: Vec::new(),
             policy: Policy::default(),
             policy_cache: PolicyCache::default(),
-            rate_limit: RateLimit::default(),
+            rate_limit: RateLimitSettings::default(),
             retention: Retention::default(),
         }
     }
 }
 
-impl Default for Connections {
+impl Default for ConnectionSettings {
     fn default() -> Self {
         Self { max: 10_000, per_address: 0 }
     }
@@ -283,13 +283,13 @@ impl Default for Database {
     }
 }
 
-impl Default for AccessToken {
+impl Default for AccessTokenSettings {
     fn default() -> Self {
         Self { lifetime: Duration::from_secs(3600), signing_alg: SigningAlg::Es256 }
     }
 }
 
-impl Default for Admin {
+impl Default for AdminSettings {
     fn default() -> Self {
         Self {
             requests_per_minute: 600,
@@ -301,7 +301,7 @@ impl Default for Admin {
     }
 }
 
-impl Default for Assertion {
+impl Default for AssertionSettings {
     fn default() -> Self {
         Self {
             max_lifetime: Duration::from_secs(600),
@@ -339,7 +339,7 @@ impl Default for PolicyCache {
     }
 }
 
-impl Default for RateLimit {
+impl Default for RateLimitSettings {
     fn default() -> Self {
         Self {
             failed_authentications_per_minute: 60,

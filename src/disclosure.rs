@@ -49,7 +49,7 @@ pub struct Disclosure<'a> {
 
 /// The public words of a refusal.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Told<'a> {
+pub struct PublicRefusal<'a> {
     /// The code on the wire.
     pub error: ErrorCode,
     /// The reason that may be told.
@@ -60,18 +60,20 @@ pub struct Told<'a> {
 
 impl Disclosure<'_> {
     /// The public words of a refusal: those of the first policy behind it that may be shown, or else constant ones.
-    pub fn of_denial<'d>(&'d self, denial: &'d Denial) -> Told<'d> {
+    pub fn of_denial<'d>(&'d self, denial: &'d Denial) -> PublicRefusal<'d> {
         let told = denial.policies.iter().filter(|id| self.tells(id));
         let said = told.filter_map(|id| self.policies.get(id)).next();
         match said {
-            Some(said) => Told { error: said.error, reason: said.reason.clone(), message: said.text() },
+            Some(said) => {
+                PublicRefusal { error: said.error, reason: said.reason.clone(), message: said.text() }
+            }
             None if denial.policies.is_empty() => {
                 let reason = denial.reasons.first().cloned().unwrap_or(Reason::POLICY_DENIED);
-                Told { error: denial.error, reason, message: &denial.message }
+                PublicRefusal { error: denial.error, reason, message: &denial.message }
             }
             None => {
                 let (error, message) = denial.neutral;
-                Told { error, reason: Reason::POLICY_DENIED, message }
+                PublicRefusal { error, reason: Reason::POLICY_DENIED, message }
             }
         }
     }
@@ -92,15 +94,15 @@ impl Disclosure<'_> {
     }
 
     /// Removes from explained decisions what the teamspace may not learn.
-    pub fn confine_explained(&self, decisions: &mut [Explained]) -> Refusals {
+    pub fn confine_explained(&self, decisions: &mut [Explained]) -> ConfinedReasons {
         for Explained { findings, .. } in decisions.iter_mut() {
             findings.retain(|finding| self.tells(&finding.policy));
         }
         self.confine(decisions.iter_mut().map(|explained| &mut explained.answer))
     }
 
-    fn confine<'r>(&self, answers: impl Iterator<Item = &'r mut PolicyAnswer>) -> Refusals {
-        let mut refusals = Refusals::default();
+    fn confine<'r>(&self, answers: impl Iterator<Item = &'r mut PolicyAnswer>) -> ConfinedReasons {
+        let mut refusals = ConfinedReasons::default();
         for answer in answers {
             let (told, untold): (Vec<String>, Vec<String>) =
                 std::mem::take(&mut answer.policies).into_iter().partition(|id| self.tells(id));
@@ -215,9 +217,9 @@ impl Disclosure<'_> {
 
 /// The reasons behind each answer, before and after some were removed.
 #[derive(Debug, Default)]
-pub struct Refusals(Vec<(Vec<Reason>, Vec<Reason>)>);
+pub struct ConfinedReasons(Vec<(Vec<Reason>, Vec<Reason>)>);
 
-impl Refusals {
+impl ConfinedReasons {
     /// The reason to show in place of one that a policy gave.
     pub fn reason(&self, reason: &str) -> Option<String> {
         let first = |reasons: &[Reason]| reasons.first().map(|first| first.as_str().to_owned());

@@ -14,7 +14,7 @@ use crate::model::actor_kind::ActorKind;
 use crate::model::log::Log;
 use crate::policy::ConsoleAction;
 use crate::store::Page;
-pub use crate::store::admin_events::Filter;
+pub use crate::store::admin_events::AuditFilter;
 use crate::store::admin_events::{self, AdminEvent};
 use crate::store::log_seals::{self, Seal};
 
@@ -34,13 +34,13 @@ pub struct AuditSearch {
 
 impl AuditSearch {
     /// The filter that finds the rows.
-    pub fn filter(&self) -> Result<Filter, SearchFault> {
+    pub fn filter(&self) -> Result<AuditFilter, SearchFault> {
         if [&self.actor, &self.action, &self.object].into_iter().flatten().any(|text| text.contains('\0')) {
             return Err(SearchFault::Nul);
         }
         let (from, to) = times(&self.from, &self.to)?;
         let (actor, action) = (typed(&self.actor), typed(&self.action));
-        Ok(Filter { actor, action, object: typed(&self.object), from, to, ..Filter::default() })
+        Ok(AuditFilter { actor, action, object: typed(&self.object), from, to, ..AuditFilter::default() })
     }
 }
 
@@ -49,7 +49,7 @@ impl AuditSearch {
 pub async fn list(
     admin: &Admin,
     teamspace: Option<&str>,
-    mut filter: Filter,
+    mut filter: AuditFilter,
     limit: i64,
 ) -> Result<Page<AdminEvent>, AdminError> {
     filter.teamspaces = match teamspace {

@@ -1,6 +1,6 @@
 //! Rows of the audit log as a file.
 
-use super::audit::{self, Filter};
+use super::audit::{self, AuditFilter};
 use super::caller::Admin;
 use super::error::AdminError;
 use super::export::{Export, PAGE};
@@ -27,7 +27,7 @@ const COLUMNS: [&str; 11] = [
 pub async fn collect(
     admin: &Admin,
     teamspace: Option<&str>,
-    mut filter: Filter,
+    mut filter: AuditFilter,
 ) -> Result<Export, AdminError> {
     let _place = admin.enter_heavy()?;
     let mut export = Export::new(&COLUMNS);

@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use super::error::AdminError;
 use crate::app::App;
-use crate::limits::admin::Place;
+use crate::limits::admin::RequestPlace;
 use crate::model::actor_kind::ActorKind;
 use crate::model::console_user::{ConsoleUser, UserKind};
 use crate::store::admin_tokens::AdminToken;
 use crate::store::snapshot::TeamspaceConfig;
 
 /// Who makes a change, for the audit log.
-pub(super) struct Actor {
+pub(super) struct ChangeAuthor {
     pub kind: ActorKind,
     /// The id of the token, session or set-up link; empty for a command.
     pub id: String,
@@ -30,7 +30,7 @@ pub struct Origin {
     pub address: String,
 }
 
-impl Actor {
+impl ChangeAuthor {
     /// The person at the command line of this machine.
     pub(super) fn command_line() -> Self {
         let name = "command line".to_owned();
@@ -127,8 +127,8 @@ impl Admin {
     }
 
     /// Who the audit log says it was.
-    pub(super) fn actor(&self) -> Actor {
-        Actor {
+    pub(super) fn actor(&self) -> ChangeAuthor {
+        ChangeAuthor {
             kind: self.principal.kind(),
             id: self.principal.audited_id().to_owned(),
             name: self.principal.name().to_owned(),
@@ -167,7 +167,7 @@ impl Admin {
 
     /// A place for something slow or heavy over all that the caller reaches, of which few may be under way. It counts
     /// among those of the first teamspace of whoever is confined to some.
-    pub fn enter_heavy(&self) -> Result<Place, AdminError> {
+    pub fn enter_heavy(&self) -> Result<RequestPlace, AdminError> {
         let budgets = &self.app.admin_budgets;
         let holder_id = self.principal.id();
         Ok(match self.confined_to() {
@@ -197,7 +197,7 @@ impl InTeamspace {
     }
 
     /// Takes a slot for a slow or heavy request. A teamspace has only a few of them.
-    pub fn enter_heavy(&self) -> Result<Place, AdminError> {
+    pub fn enter_heavy(&self) -> Result<RequestPlace, AdminError> {
         let budgets = &self.app.admin_budgets;
         Ok(match self.is_operator() {
             true => budgets.enter_heavy_as_operator(self.principal.id()),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::caller::{Actor, Admin};
+use super::caller::{Admin, ChangeAuthor};
 use super::difference;
 use super::error::AdminError;
 use super::permission::Permission;
@@ -79,7 +79,7 @@ impl Change {
         connection: &mut AnyConnection,
         at: UnixSeconds,
     ) -> Result<(), StoreError> {
-        self.record(connection, Actor::command_line(), at)
+        self.record(connection, ChangeAuthor::command_line(), at)
     }
 
     /// Appends the audit row in the same transaction as the change, and announces the change to every process. Where
@@ -87,7 +87,7 @@ impl Change {
     pub(super) fn record(
         self,
         connection: &mut AnyConnection,
-        by: Actor,
+        by: ChangeAuthor,
         at: UnixSeconds,
     ) -> Result<(), StoreError> {
         if let Some((old, new)) = difference::of(self.old, self.new) {

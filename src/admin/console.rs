@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::caller::{Actor, Origin};
+use super::caller::{ChangeAuthor, Origin};
 use super::change::Change;
 use super::error::AdminError;
 use crate::app::App;
@@ -125,7 +125,7 @@ pub fn setup_token_file(database_url: &str) -> Option<PathBuf> {
 pub async fn redeem_setup_token(app: &App, presented: &str, origin: &Origin) -> Result<SignedIn, AdminError> {
     let (digest, now) = (digest(presented.trim()), app.clock.now());
     let (name, origin) = (SETUP_NAME.to_owned(), origin.clone());
-    let actor = Actor { kind: ActorKind::SetupToken, id: String::new(), name, origin };
+    let actor = ChangeAuthor { kind: ActorKind::SetupToken, id: String::new(), name, origin };
     let redeemed = app.store.write(move |c| -> Result<bool, AdminError> {
         let is_good = setup_tokens::redeem(c, &digest, now)?;
         if is_good {

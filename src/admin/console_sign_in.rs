@@ -1,11 +1,11 @@
 //! Signing in to the console with OpenID Connect: who comes in, and as what.
 
-use super::caller::{Actor, Origin};
+use super::caller::{ChangeAuthor, Origin};
 use super::change::Change;
 use super::console::{MOST_PLACES, SignedIn};
 use crate::app::App;
 use crate::model::actor_kind::ActorKind;
-use crate::openid::{Attempt, LIFETIME, Person, SignInError};
+use crate::openid::{Attempt, LIFETIME, SignInError, SignedInPerson};
 use crate::store::console_sessions::SessionKind;
 use crate::store::{StoreError, finished_sign_ins, members};
 
@@ -13,7 +13,7 @@ use crate::store::{StoreError, finished_sign_ins, members};
 /// once only, over all replicas.
 pub async fn finish(
     app: &App,
-    person: Person,
+    person: SignedInPerson,
     attempt: &Attempt,
     origin: &Origin,
 ) -> Result<SignedIn, SignInError> {
@@ -23,7 +23,8 @@ pub async fn finish(
     let finish = app.store.write(move |c| -> Result<bool, StoreError> {
         let is_first = finished_sign_ins::finish(c, &digest, now + LIFETIME)?;
         if is_first {
-            let actor = Actor { kind: ActorKind::Person, id: String::new(), name: email.clone(), origin };
+            let actor =
+                ChangeAuthor { kind: ActorKind::Person, id: String::new(), name: email.clone(), origin };
             Change::noted("console.sign_in", email, None).record(c, actor, now)?;
         }
         Ok(is_first)
@@ -43,7 +44,7 @@ pub async fn finish(
 }
 
 /// The kind of session that a person may have, if any.
-async fn kind_of(app: &App, person: &Person) -> Result<Option<SessionKind>, StoreError> {
+async fn kind_of(app: &App, person: &SignedInPerson) -> Result<Option<SessionKind>, StoreError> {
     if app.config.console.is_operator(&person.email, &person.groups) {
         return Ok(Some(SessionKind::Operator));
     }

@@ -6,7 +6,7 @@ use diesel::result::Error as DieselError;
 use tokio::task::JoinError;
 
 use crate::app::StartError;
-use crate::idp::checks::Check;
+use crate::idp::checks::IssuerCheck;
 use crate::limits::Limited;
 use crate::model::member::StatusFault;
 use crate::random::NoEntropy;
@@ -259,7 +259,7 @@ pub struct NotAcceptable {
     /// Tells the administrator what is wrong and what to do.
     pub message: String,
     /// Each check that was made, in order, up to the one that failed.
-    pub checks: Vec<Check>,
+    pub checks: Vec<IssuerCheck>,
 }
 
 impl AdminError {

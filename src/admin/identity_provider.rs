@@ -10,7 +10,7 @@ pub use super::provider_form::{
     NewProvider, OnlyProviderView, ProviderPatch, ProviderView, SeenProvider, view, view_of_only,
 };
 use super::teamspaces::find_named;
-use super::validation::{Validated, Validation, issuer_taken, unknown_scope};
+use super::validation::{ValidatedProvider, Validation, issuer_taken, unknown_scope};
 use crate::clock::UnixSeconds;
 use crate::model::identity_provider::{IdentityProvider, Provider};
 use crate::model::teamspace::Teamspace;
@@ -196,7 +196,7 @@ impl Edit {
         connection: &mut AnyConnection,
         named: &Teamspace,
         proposed: &IdentityProvider,
-        validated: Option<Validated>,
+        validated: Option<ValidatedProvider>,
     ) -> Result<(IdentityProvider, Change), AdminError> {
         let teamspace = find_named(connection, named)?;
         let all = identity_providers::of_teamspaces(connection, &[&teamspace.id])?;

@@ -3,14 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use serde::Deserialize;
-
 use super::caller::Operator;
 use super::error::AdminError;
 use crate::app::MAX_LISTED;
 use crate::policy::engine::references::Reference;
 use crate::policy::reload::LastError;
-use crate::policy::{ConsoleAction, Policies};
+use crate::policy::{ConsoleAction, Policies, PolicySource};
 use crate::store::{StoreError, shadow, sign_in_counts};
 
 /// The number of days over which policies' decisions are counted.
@@ -35,7 +33,7 @@ pub struct ShadowSet {
 
 /// How often a policy determined an answer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Decided {
+pub struct DecidedCounts {
     pub allowed: i64,
     pub refused: i64,
 }
@@ -50,17 +48,10 @@ pub struct Overview {
     /// Names that nothing in the configuration has.
     pub unknown_names: Vec<Reference>,
     /// How often each policy decided in the last days, by its id. Policies that decided nothing are left out.
-    pub decided: HashMap<String, Decided>,
+    pub decided: HashMap<String, DecidedCounts>,
     /// Whether a set must pass its test cases before it comes into force.
     pub is_tested: bool,
     pub shadow: Option<ShadowSet>,
-}
-
-/// The form in which a set keeps its texts.
-#[derive(Deserialize)]
-struct Content {
-    schema: String,
-    files: Vec<(String, String)>,
 }
 
 /// Collects everything about the policies in force.
@@ -68,12 +59,13 @@ pub async fn overview(operator: &Operator) -> Result<Overview, AdminError> {
     operator.may_everywhere(ConsoleAction::ViewPolicies)?;
     let app = &operator.app;
     let policies = app.policies();
-    let content: Content = serde_json::from_str(&policies.content)
+    let source = PolicySource::from_content(&policies.content)
         .map_err(|error| StoreError::Damaged(format!("the texts of the policies in force: {error}")))?;
+    let (schema, files) = source.texts();
     let schema_name = app.config.schema_file.file_name().map(|name| name.to_string_lossy().into_owned());
     Ok(Overview {
-        schema: SourceText { name: schema_name.unwrap_or_default(), text: content.schema },
-        files: content.files.into_iter().map(|(name, text)| SourceText { name, text }).collect(),
+        schema: SourceText { name: schema_name.unwrap_or_default(), text: schema },
+        files: files.into_iter().map(|(name, text)| SourceText { name, text }).collect(),
         last_error: app.policy_files.last_error(),
         unknown_names: app.unknown_names().into_iter().take(MAX_LISTED).collect(),
         decided: decided(operator).await?,
@@ -83,10 +75,10 @@ pub async fn overview(operator: &Operator) -> Result<Overview, AdminError> {
     })
 }
 
-async fn decided(operator: &Operator) -> Result<HashMap<String, Decided>, AdminError> {
+async fn decided(operator: &Operator) -> Result<HashMap<String, DecidedCounts>, AdminError> {
     let since = operator.app.clock.now().saturating_sub(COUNTED_DAYS * 24 * 3600);
     let counts = operator.app.store.read(move |c| sign_in_counts::of_policies(c, since)).await?;
-    let mut decided: HashMap<String, Decided> = HashMap::new();
+    let mut decided: HashMap<String, DecidedCounts> = HashMap::new();
     for count in counts {
         let of_policy = decided.entry(count.policy).or_default();
         of_policy.allowed += count.allowed;

@@ -184,13 +184,13 @@ fn view(resource: &Resource) -> Value {
 }
 
 /// A viewer of resources: an operator, or a person of some teamspaces, who must not learn about the others.
-pub enum Viewer {
+pub enum ResourceViewer {
     Operator,
     /// The slugs of those teamspaces; empty when the teamspaces are gone.
     Of(Vec<String>),
 }
 
-impl Viewer {
+impl ResourceViewer {
     /// The caller as a viewer, in the teamspaces where the policies let them look at resources.
     pub fn of(admin: &Admin, snapshot: &Snapshot) -> Result<Self, AdminError> {
         Ok(match admin.teamspaces_where(ConsoleAction::ViewResources)? {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::caller::{Actor, InTeamspace, Origin};
+use super::caller::{ChangeAuthor, InTeamspace, Origin};
 use super::change::Change;
 use super::console::SignedIn;
 use super::error::AdminError;
@@ -80,7 +80,7 @@ pub async fn create_by_command(
     now: UnixSeconds,
 ) -> Result<MadeLink, AdminError> {
     let teamspace_id = teamspace_id(store, slug).await?;
-    let made = prepare(config, new, (teamspace_id, Actor::command_line().name), now)?;
+    let made = prepare(config, new, (teamspace_id, ChangeAuthor::command_line().name), now)?;
     let link = made.link.clone();
     store
         .configure(move |c| -> Result<(), AdminError> { Ok(add(c, &link)?.record_of_command(c, now)?) })
@@ -159,7 +159,8 @@ pub async fn redeem(app: &App, presented: &str, origin: &Origin) -> Result<Signe
     let (digest, now, origin) = (digest(presented), app.clock.now(), origin.clone());
     let redeemed = app.store.write(move |c| -> Result<Option<SetupLink>, AdminError> {
         let Some(link) = setup_links::redeem(c, &digest, now, &origin.address)? else { return Ok(None) };
-        let actor = Actor { kind: ActorKind::SetupLink, id: link.id.clone(), name: NAME.to_owned(), origin };
+        let actor =
+            ChangeAuthor { kind: ActorKind::SetupLink, id: link.id.clone(), name: NAME.to_owned(), origin };
         let change = Change::noted("console.sign_in", &link.id, Some(link.teamspace_id.clone()));
         change.record(c, actor, now)?;
         Ok(Some(link))

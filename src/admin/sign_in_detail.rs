@@ -7,10 +7,10 @@ use super::caller::{Admin, InTeamspace, Operator};
 use super::error::AdminError;
 use super::sign_ins::{confine, known_of};
 use crate::disclosure::Disclosure;
-use crate::exchange::explain::Checked;
+use crate::exchange::explain::ExplainedCheck;
 use crate::exchange::reached;
 use crate::oauth::reason::Reason;
-use crate::policy::engine::compare::{Difference, differences};
+use crate::policy::engine::compare::{AnswerDifference, differences};
 use crate::policy::{self, AnnotatedSet, ConsoleAction, Denial, Explained, PolicyAnswer, RecordedFacts};
 use crate::store::sign_ins::{self, Filter, SignIn};
 use crate::store::snapshot::Snapshot;
@@ -22,7 +22,7 @@ const PAGES: usize = 10;
 #[derive(Debug)]
 pub struct SignInDetail {
     pub row: SignIn,
-    pub checks: Vec<Checked>,
+    pub checks: Vec<ExplainedCheck>,
     /// Each decision with the clauses behind it; empty where no policy was asked, or its facts were not kept.
     pub decisions: Vec<Explained>,
     /// Whether the policies that decided are still known; without them, decisions have no clauses.
@@ -39,7 +39,7 @@ pub struct Today {
     /// None: it would be granted.
     pub reason: Option<Reason>,
     /// The questions that are answered differently.
-    pub differences: Vec<Difference>,
+    pub differences: Vec<AnswerDifference>,
 }
 
 /// A sign-in of a teamspace.

@@ -33,7 +33,7 @@ const COLUMNS: [&str; 17] = [
 ];
 
 /// Whose rows are read.
-enum Source<'a> {
+enum ExportScope<'a> {
     Teamspace(&'a InTeamspace),
     All(&'a Operator),
 }
@@ -41,16 +41,16 @@ enum Source<'a> {
 /// A teamspace's rows.
 pub async fn of_teamspace(at: &InTeamspace, filter: Filter) -> Result<Export, AdminError> {
     let _place = at.enter_heavy()?;
-    Source::Teamspace(at).collect(filter).await
+    ExportScope::Teamspace(at).collect(filter).await
 }
 
 /// Exports the rows of every teamspace, and those that led to none.
 pub async fn of_all(operator: &Operator, filter: Filter) -> Result<Export, AdminError> {
     let _place = operator.enter_heavy()?;
-    Source::All(operator).collect(filter).await
+    ExportScope::All(operator).collect(filter).await
 }
 
-impl Source<'_> {
+impl ExportScope<'_> {
     fn admin(&self) -> &Admin {
         match self {
             Self::Teamspace(at) => at,

@@ -3,7 +3,7 @@
 use super::caller::Operator;
 use super::error::AdminError;
 use super::keys;
-use crate::app::Check;
+use crate::app::ReadinessCheck;
 use crate::clock::UnixSeconds;
 use crate::model::signing_key::{Turn, split_retired, turns};
 use crate::policy::ConsoleAction;
@@ -14,7 +14,7 @@ use crate::store::signing_keys::{self, StoredKey};
 
 /// A signing key and its turn.
 #[derive(Debug, Clone)]
-pub struct Key {
+pub struct KeyInTurn {
     pub kid: String,
     pub alg: String,
     pub signs_from: UnixSeconds,
@@ -38,7 +38,7 @@ pub struct Process {
 
 /// A log stream and how far it is.
 #[derive(Debug, Clone)]
-pub struct LogStream {
+pub struct LogStreamState {
     pub name: String,
     /// Where it goes: a file, an address or a URL.
     pub to: String,
@@ -47,7 +47,7 @@ pub struct LogStream {
 }
 
 /// The checks that tell whether this process is ready.
-pub fn checks(operator: &Operator) -> Vec<Check> {
+pub fn checks(operator: &Operator) -> Vec<ReadinessCheck> {
     operator.app.checks()
 }
 
@@ -77,11 +77,11 @@ pub fn processes(operator: &Operator) -> Vec<Process> {
 }
 
 /// The signing keys, the latest first.
-pub async fn keys(operator: &Operator) -> Result<Vec<Key>, AdminError> {
+pub async fn keys(operator: &Operator) -> Result<Vec<KeyInTurn>, AdminError> {
     let stored = operator.app.store.read(signing_keys::all).await?;
     let now = operator.app.clock.now();
     let published = split_retired(&stored, now).0.len();
-    let key = |(at, (key, turn)): (usize, (&StoredKey, Turn))| Key {
+    let key = |(at, (key, turn)): (usize, (&StoredKey, Turn))| KeyInTurn {
         kid: key.kid.clone(),
         alg: key.alg.clone(),
         signs_from: key.signs_from,
@@ -106,13 +106,13 @@ pub async fn rotate_key(operator: &Operator, at_once: bool) -> Result<String, Ad
 }
 
 /// The log streams in the order of the configuration.
-pub async fn streams(operator: &Operator) -> Result<Vec<LogStream>, AdminError> {
+pub async fn streams(operator: &Operator) -> Result<Vec<LogStreamState>, AdminError> {
     let app = &operator.app;
     let mut streams = Vec::new();
     for configured in &app.config.log_stream {
         let name = configured.name.clone();
         let oldest_unsent = app.store.read(move |c| log_streams::oldest_unsent(c, &name)).await?;
-        streams.push(LogStream {
+        streams.push(LogStreamState {
             name: configured.name.clone(),
             to: configured.to.to_string(),
             oldest_unsent,

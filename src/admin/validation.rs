@@ -7,7 +7,7 @@ use super::caller::{Admin, InTeamspace};
 use super::error::{AdminError, NotAcceptable};
 use crate::clock::UnixSeconds;
 use crate::disclosure::{Disclosure, Known};
-use crate::idp::checks::{Check, Finding, Outcome, Step};
+use crate::idp::checks::{Finding, IssuerCheck, Outcome, Step};
 use crate::idp::issuer::{Proposed, inspect, without_path};
 use crate::model::identity_provider::{CustomClaim, IdentityProvider};
 use crate::oauth::error::{Reason, shown};
@@ -18,12 +18,12 @@ use crate::store::snapshot::{Snapshot, TeamspaceConfig};
 
 /// All checks in order, and the address of the keys if none failed.
 pub struct Validation {
-    checks: Vec<Check>,
+    checks: Vec<IssuerCheck>,
     jwks_uri: Option<String>,
 }
 
 /// The outcome of checks that an issuer passed.
-pub(super) struct Validated {
+pub(super) struct ValidatedProvider {
     pub jwks_uri: String,
     pub checks: ProviderChecks,
 }
@@ -53,13 +53,13 @@ impl Validation {
                 checks.extend(inspection.checks);
             }
         }
-        let mut checks = Check::complete(checks);
+        let mut checks = IssuerCheck::complete(checks);
         checks.extend(unread_claims(app.policies().compiled.declared_claims(), &proposed.custom_claims));
         Ok(Self { checks, jwks_uri })
     }
 
     /// The checks, all of them.
-    pub fn checks(&self) -> &[Check] {
+    pub fn checks(&self) -> &[IssuerCheck] {
         &self.checks
     }
 
@@ -80,9 +80,9 @@ impl Validation {
     }
 
     /// Returns the values to save for a good issuer, or else the first check that failed.
-    pub(super) fn good(&self, provider_id: &str, at: UnixSeconds) -> Result<Validated, AdminError> {
+    pub(super) fn good(&self, provider_id: &str, at: UnixSeconds) -> Result<ValidatedProvider, AdminError> {
         if let Some(jwks_uri) = self.jwks_uri.clone() {
-            return Ok(Validated { jwks_uri, checks: self.kept(provider_id, at) });
+            return Ok(ValidatedProvider { jwks_uri, checks: self.kept(provider_id, at) });
         }
         let failed = self.checks.iter().find(|check| check.outcome == Outcome::Failed);
         let (code, message) = match failed {
@@ -98,8 +98,8 @@ fn check_locally(
     at: &InTeamspace,
     snapshot: &Snapshot,
     proposed: &IdentityProvider,
-    checks: &mut Vec<Check>,
-) -> Result<(), Check> {
+    checks: &mut Vec<IssuerCheck>,
+) -> Result<(), IssuerCheck> {
     let teamspace_config: &TeamspaceConfig = at.teamspace_config();
     let facts = ConfigurationFacts {
         now: at.app.clock.now(),
@@ -116,13 +116,13 @@ fn check_locally(
             Disclosure { snapshot, teamspace_config, known, policies: policies.compiled.annotations() };
         refused(&proposed.issuer, &denial, (!at.is_operator()).then_some(&disclosure))
     })?;
-    checks.push(Check::passed("policy", "The policies permit this issuer."));
+    checks.push(IssuerCheck::passed("policy", "The policies permit this issuer."));
     if let Some(scope) = unknown_scope(snapshot, &teamspace_config.teamspace.slug, &proposed.scope) {
         let unknown = AdminError::ScopeUnknown(scope.to_owned()).to_string();
-        let failed = Check::of("scope", Finding::failed("scope", unknown));
+        let failed = IssuerCheck::of("scope", Finding::failed("scope", unknown));
         return Err(failed.with_code("scope_unknown".to_owned()));
     }
-    checks.push(Check::passed("scope", "Every scope of the setting is known."));
+    checks.push(IssuerCheck::passed("scope", "Every scope of the setting is known."));
     Ok(())
 }
 
@@ -130,7 +130,7 @@ fn check_locally(
 fn unread_claims<'a>(
     declared: &'a DeclaredClaims,
     claims: &'a [CustomClaim],
-) -> impl Iterator<Item = Check> + 'a {
+) -> impl Iterator<Item = IssuerCheck> + 'a {
     claims.iter().filter_map(|CustomClaim { name, claim_type }| {
         let message = match declared.type_of(name) {
             Some(known) if known == *claim_type => return None,
@@ -146,12 +146,12 @@ fn unread_claims<'a>(
                 shown(name)
             ),
         };
-        Some(Check::warning("custom_claim", "Policies can read the custom claim", message))
+        Some(IssuerCheck::warning("custom_claim", "Policies can read the custom claim", message))
     })
 }
 
 /// The policies' refusal, in words that the caller may see.
-fn refused(issuer: &str, denial: &Denial, confined: Option<&Disclosure<'_>>) -> Check {
+fn refused(issuer: &str, denial: &Denial, confined: Option<&Disclosure<'_>>) -> IssuerCheck {
     let (code, message) = match confined.map(|disclosure| disclosure.of_denial(denial)) {
         Some(told) => (told.reason.to_string(), told.message.to_owned()),
         None => {
@@ -162,7 +162,7 @@ fn refused(issuer: &str, denial: &Denial, confined: Option<&Disclosure<'_>>) -> 
     let found = Finding::failed("policy", message);
     // The shipped policy with this reason looks at the path only.
     let found = if code == "custom_authorization_server" { without_path(issuer, found) } else { found };
-    Check::of("policy", found).with_code(code)
+    IssuerCheck::of("policy", found).with_code(code)
 }
 
 /// Returns the first scope of a setting that no resource offered to the teamspace has; none while nothing is offered

@@ -65,7 +65,7 @@ pub async fn suppose(
     }
 }
 
-struct Read<'a> {
+struct ReadSupposition<'a> {
     provider: &'a IdentityProvider,
     client: RegisteredClient,
     email: String,
@@ -73,7 +73,7 @@ struct Read<'a> {
     scopes: Option<Vec<String>>,
 }
 
-fn read<'a>(at: &'a InTeamspace, supposed: &Supposed) -> Result<Read<'a>, SuppositionFault> {
+fn read<'a>(at: &'a InTeamspace, supposed: &Supposed) -> Result<ReadSupposition<'a>, SuppositionFault> {
     let fault = |field, text: &str| SuppositionFault { field, text: text.to_owned() };
     let config = at.teamspace_config();
     let provider = match supposed.provider.trim() {
@@ -95,7 +95,7 @@ fn read<'a>(at: &'a InTeamspace, supposed: &Supposed) -> Result<Read<'a>, Suppos
     };
     let groups = supposed.groups.split(',').map(str::trim).filter(|group| !group.is_empty());
     let groups: Vec<String> = groups.map(str::to_owned).collect();
-    Ok(Read {
+    Ok(ReadSupposition {
         provider,
         client: client(at, client_id)?,
         email: supposed.email.trim().to_lowercase(),

@@ -14,7 +14,7 @@ const FAILURES: u32 = 2;
 
 /// One thing that sign-ins need.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Check {
+pub struct ReadinessCheck {
     /// The name in the answer of `/readyz`, which does not change.
     pub name: &'static str,
     /// A constant text; the cause is in the log. None when all is well.
@@ -23,7 +23,7 @@ pub struct Check {
 
 /// The part of the database that a probe tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
+enum ProbePart {
     Read,
     Write,
 }
@@ -42,10 +42,10 @@ struct Found {
 }
 
 impl Found {
-    fn part(&mut self, part: Part) -> &mut Option<&'static str> {
+    fn part(&mut self, part: ProbePart) -> &mut Option<&'static str> {
         match part {
-            Part::Read => &mut self.read,
-            Part::Write => &mut self.write,
+            ProbePart::Read => &mut self.read,
+            ProbePart::Write => &mut self.write,
         }
     }
 }
@@ -57,7 +57,7 @@ impl Readiness {
 
     /// Notes a probe. A problem counts from the second failure on, or from the first if sign-ins fail too. It is over
     /// with the first successful probe.
-    fn note(&self, outcome: &Result<(), (Part, StoreError)>, sign_ins_fail: bool) {
+    fn note(&self, outcome: &Result<(), (ProbePart, StoreError)>, sign_ins_fail: bool) {
         let mut found = self.found();
         let (part, error) = match outcome {
             Ok(()) => {
@@ -100,17 +100,17 @@ fn problem(error: &StoreError) -> &'static str {
 
 impl App {
     /// Everything that sign-ins need, in the order in which it is shown.
-    pub fn checks(&self) -> Vec<Check> {
+    pub fn checks(&self) -> Vec<ReadinessCheck> {
         let (read, write) = {
             let found = self.readiness.found();
             (found.read, found.write)
         };
         let has_key = self.signer().active(self.clock.now()).is_some();
         vec![
-            Check { name: "database_read", problem: read },
-            Check { name: "database_write", problem: write },
-            Check { name: "clock", problem: self.clock_watch.problem() },
-            Check { name: "signing_key", problem: (!has_key).then_some("there is no signing key") },
+            ReadinessCheck { name: "database_read", problem: read },
+            ReadinessCheck { name: "database_write", problem: write },
+            ReadinessCheck { name: "clock", problem: self.clock_watch.problem() },
+            ReadinessCheck { name: "signing_key", problem: (!has_key).then_some("there is no signing key") },
         ]
     }
 
@@ -126,9 +126,9 @@ impl App {
         self.tell_readiness();
     }
 
-    async fn try_database(&self, with_row: bool, now: UnixSeconds) -> Result<(), (Part, StoreError)> {
-        self.store.read(changes::current).await.map_err(|error| (Part::Read, error))?;
-        let failed = |error| (Part::Write, error);
+    async fn try_database(&self, with_row: bool, now: UnixSeconds) -> Result<(), (ProbePart, StoreError)> {
+        self.store.read(changes::current).await.map_err(|error| (ProbePart::Read, error))?;
+        let failed = |error| (ProbePart::Write, error);
         self.heartbeat().await.map_err(failed)?;
         if with_row {
             self.store.rehearse(now).await.map_err(failed)?;
@@ -145,7 +145,7 @@ impl App {
         if found.told == names {
             return;
         }
-        for Check { name, problem } in failing {
+        for ReadinessCheck { name, problem } in failing {
             tracing::error!(check = name, problem, "sign-ins cannot be served");
         }
         if names.is_empty() {

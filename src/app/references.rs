@@ -14,7 +14,7 @@ pub const MAX_LISTED: usize = 100;
 
 /// The names that the log has mentioned already.
 #[derive(Default)]
-pub(super) struct Told(Mutex<BTreeSet<(Kind, String)>>);
+pub(super) struct ToldNames(Mutex<BTreeSet<(Kind, String)>>);
 
 impl App {
     /// The names in the policies in force that the configuration does not have.

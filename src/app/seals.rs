@@ -26,13 +26,13 @@ pub struct Seals {
 
 struct LogSeals {
     log: Log,
-    state: Mutex<State>,
+    state: Mutex<SealState>,
     /// The last id that a seal covers.
     sealed_to: AtomicI64,
 }
 
 #[derive(Default)]
-struct State {
+struct SealState {
     watermark: CommitWatermark,
     /// The end of the chain at the last look.
     head: Option<Seal>,
@@ -53,7 +53,7 @@ impl Seals {
     }
 }
 
-impl State {
+impl SealState {
     /// Notes the end of the chain. If the chain got shorter or is another one, this process did not do that.
     fn see(&mut self, log: Log, head: Option<&Seal>) {
         if let Some(known) = &self.head {

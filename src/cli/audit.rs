@@ -11,7 +11,7 @@ use crate::clock::rfc3339;
 use crate::config::Config;
 use crate::model::log::Log;
 use crate::store::log_seals::key::SealKey;
-use crate::store::log_seals::verify::{Expected, Finding, Rules, Verification};
+use crate::store::log_seals::verify::{Expected, Rules, SealFinding, Verification};
 use crate::store::log_seals::{self, Seal};
 use crate::store::{Store, StoreError};
 use crate::terminal::out::{self, complain, say};
@@ -33,7 +33,7 @@ pub(super) enum AuditCommand {
         #[arg(long, value_name = "LOG:NUMBER:DIGEST")]
         expect: Vec<Expected>,
         #[arg(long, default_value = "text")]
-        format: Format,
+        format: AuditFormat,
     },
 }
 
@@ -44,7 +44,7 @@ pub(super) enum LogName {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
+pub(super) enum AuditFormat {
     Text,
     Json,
 }
@@ -92,7 +92,7 @@ async fn head(store: &Store) -> CommandResult {
 }
 
 /// A checked chain, and the oldest row that is not sealed.
-struct Checked {
+struct CheckedChain {
     log: Log,
     chain: Verification,
     unsealed: Option<(i64, i64)>,
@@ -102,7 +102,7 @@ async fn verify(
     store: &Store,
     config: &Config,
     (logs, expect): (&[Log], &[Expected]),
-    format: Format,
+    format: AuditFormat,
 ) -> CommandResult {
     if let Some(other) = expect.iter().find(|expected| !logs.contains(&expected.log)) {
         return Err(format!("--expect is about `{}`, which --log leaves out", other.log.as_str()).into());
@@ -112,8 +112,8 @@ async fn verify(
         checked.push(check(store, rules(config, *log, expect)).await?);
     }
     match format {
-        Format::Json => out::json(checked.iter().map(view).collect::<Vec<_>>())?,
-        Format::Text => checked.iter().for_each(tell),
+        AuditFormat::Json => out::json(checked.iter().map(view).collect::<Vec<_>>())?,
+        AuditFormat::Text => checked.iter().for_each(tell),
     }
     let is_fine = checked.iter().all(|checked| checked.chain.findings.is_empty());
     Ok(if is_fine { End::Fine } else { End::Finding })
@@ -132,7 +132,7 @@ fn rules(config: &Config, log: Log, expect: &[Expected]) -> Rules {
     }
 }
 
-async fn check(store: &Store, rules: Rules) -> Result<Checked, StoreError> {
+async fn check(store: &Store, rules: Rules) -> Result<CheckedChain, StoreError> {
     let (log, mut told) = (rules.log, Instant::now());
     let mut chain = Verification::new(rules);
     loop {
@@ -157,10 +157,10 @@ async fn check(store: &Store, rules: Rules) -> Result<Checked, StoreError> {
             Ok((chain, unsealed))
         })
         .await?;
-    Ok(Checked { log, chain, unsealed })
+    Ok(CheckedChain { log, chain, unsealed })
 }
 
-fn view(Checked { log, chain, unsealed }: &Checked) -> Value {
+fn view(CheckedChain { log, chain, unsealed }: &CheckedChain) -> Value {
     json!({
         "log": log,
         "seals": chain.seals,
@@ -174,7 +174,7 @@ fn view(Checked { log, chain, unsealed }: &Checked) -> Value {
     })
 }
 
-fn tell(Checked { log, chain, unsealed }: &Checked) {
+fn tell(CheckedChain { log, chain, unsealed }: &CheckedChain) {
     let head = chain.head().map_or_else(|| "nothing is sealed yet".to_owned(), Seal::name);
     say!("{}: {} rows under {} seals; {head}", log.as_str(), chain.rows, chain.seals);
     if let Some(id) = chain.pruned_to {
@@ -191,7 +191,7 @@ fn tell(Checked { log, chain, unsealed }: &Checked) {
     if let Some((id, at)) = unsealed {
         say!("  rows from {id} on are not sealed yet, the first is of {}", rfc3339(*at));
     }
-    for Finding { seal, rows_after, rows_to, problem } in &chain.findings {
+    for SealFinding { seal, rows_after, rows_to, problem } in &chain.findings {
         complain!("error: {} seal {seal}, rows {} to {rows_to}: {problem}", log.as_str(), rows_after + 1);
     }
 }

@@ -82,7 +82,7 @@ fn copy(args: CopyArgs) -> CommandResult {
     for (name, url) in [("FROM", &args.from), ("TO", &args.to)] {
         check_database_url(name, url)?;
     }
-    let pace = Pace::new();
+    let pace = ProgressPace::new();
     let copy = Copy { from: args.from, to: args.to, while_serving: args.while_serving };
     let report = match copy.run(now(), &|progress| pace.tell(progress)) {
         Err(error @ CopyError::Nul { .. }) => {
@@ -129,7 +129,7 @@ fn tell(report: &CopyReport) {
 }
 
 fn backup(config: &Config, file: &Path, json: bool) -> CommandResult {
-    let pace = Pace::new();
+    let pace = ProgressPace::new();
     // This comes first, so that the copy has the row too. A full disk must not prevent a backup to another disk.
     let event = DatabaseEvent::BackedUp(file.display().to_string());
     if connection::missing(&config.database_url).is_none()
@@ -173,7 +173,7 @@ fn record(config: &Config, event: DatabaseEvent) -> Result<(), CommandError> {
 }
 
 /// Tells how far long work is, once a second.
-struct Pace {
+struct ProgressPace {
     told: Mutex<LastMessage>,
 }
 
@@ -186,7 +186,7 @@ struct LastMessage {
 
 const SECOND: Duration = Duration::from_secs(1);
 
-impl Pace {
+impl ProgressPace {
     fn new() -> Self {
         Self { told: Mutex::new(LastMessage { at: Instant::now(), doing: None, done: 0 }) }
     }

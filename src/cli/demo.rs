@@ -4,7 +4,7 @@ use clap::Args as ClapArgs;
 
 use super::{CommandResult, End};
 use crate::demo::narrator::Narrator;
-use crate::demo::{CLIENT, IDP_CLIENT, Stage, seed, tour};
+use crate::demo::{CLIENT, DemoParts, IDP_CLIENT, seed, tour};
 use crate::policy::counted;
 use crate::terminal::out::say;
 
@@ -20,7 +20,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args) -> CommandResult {
     let dir = tempfile::tempdir()?;
-    let stage = Stage::start(dir.path()).await?;
+    let stage = DemoParts::start(dir.path()).await?;
     // Everything is at 127.0.0.1, so no name is looked up.
     let http = reqwest::Client::builder().no_proxy().build()?;
     let mut narrator = Narrator::new(args.json);
@@ -49,7 +49,7 @@ pub(super) async fn run(args: Args) -> CommandResult {
 }
 
 /// Commands to copy: one sign-in by hand, step by step.
-fn instructions(stage: &Stage) -> String {
+fn instructions(stage: &DemoParts) -> String {
     let pick = |member: &str| format!("sed -n 's/.*\"{member}\":\"\\([^\"]*\\)\".*/\\1/p'");
     let (idp, issuer, mcp) = (&stage.acme.0, &stage.issuer, &stage.mcp_url);
     let (id_token, access_token) = (pick("id_token"), pick("access_token"));

@@ -68,9 +68,9 @@ impl Serialize for Duration {
 
 impl<'de> Deserialize<'de> for Duration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Written::deserialize(deserializer)? {
-            Written::Text(text) => text.parse().map_err(D::Error::custom),
-            Written::Number(n) => Err(D::Error::custom(match i64::try_from(n) {
+        match WrittenValue::deserialize(deserializer)? {
+            WrittenValue::Text(text) => text.parse().map_err(D::Error::custom),
+            WrittenValue::Number(n) => Err(D::Error::custom(match i64::try_from(n) {
                 Ok(n) if Self(n).to_string() != format!("{n}s") => {
                     format!("has no unit; write it as {} or {n}s", Self(n))
                 }
@@ -83,16 +83,16 @@ impl<'de> Deserialize<'de> for Duration {
 /// A value that is a text or a number.
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "a text such as \"10m\" or a number")]
-enum Written {
+enum WrittenValue {
     Number(usize),
     Text(String),
 }
 
 /// Reads an address to listen on. A host name is refused: it could mean several addresses, or change.
 pub(super) fn listen_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
-    let why = match Written::deserialize(deserializer)? {
-        Written::Number(port) => format!("must be an address and a port, such as 127.0.0.1:{port}"),
-        Written::Text(text) => match (text.parse(), text.rsplit_once(':')) {
+    let why = match WrittenValue::deserialize(deserializer)? {
+        WrittenValue::Number(port) => format!("must be an address and a port, such as 127.0.0.1:{port}"),
+        WrittenValue::Text(text) => match (text.parse(), text.rsplit_once(':')) {
             (Ok(address), _) => return Ok(address),
             (Err(_), Some((host, port))) if port.parse::<u16>().is_ok() && !host.contains([':', '/']) => {
                 let here = if host.is_empty() || host == "*" { "0.0.0.0" } else { "127.0.0.1" };
@@ -179,9 +179,9 @@ impl Serialize for ByteSize {
 
 impl<'de> Deserialize<'de> for ByteSize {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Written::deserialize(deserializer)? {
-            Written::Number(n) => Ok(Self(n)),
-            Written::Text(text) => text.parse().map_err(D::Error::custom),
+        match WrittenValue::deserialize(deserializer)? {
+            WrittenValue::Number(n) => Ok(Self(n)),
+            WrittenValue::Text(text) => text.parse().map_err(D::Error::custom),
         }
     }
 }

@@ -9,8 +9,8 @@ use url::Url;
 use super::problem::{ConfigError, ConfigErrors, invalid};
 use super::sources::Sources;
 use super::{
-    Admin, Config, Console, Database, DnsServer, Duration, MAX_DNS_SERVERS, OperatorEntry, PrivateOrigin,
-    Secret, check_database_url, is_loopback, log_stream,
+    AdminSettings, Config, Console, Database, DnsServer, Duration, MAX_DNS_SERVERS, OperatorEntry,
+    PrivateOrigin, Secret, check_database_url, is_loopback, log_stream,
 };
 
 /// The problems found so far, each with the place where its key was set.
@@ -247,7 +247,7 @@ fn check_sizes(config: &Config) -> Vec<ConfigError> {
             errors.push(invalid(key, value, "must be between 1 and 64"));
         }
     }
-    let Admin { requests_at_once, operator_requests_at_once, .. } = config.admin;
+    let AdminSettings { requests_at_once, operator_requests_at_once, .. } = config.admin;
     for (key, value) in [
         ("admin.requests_at_once", requests_at_once),
         ("admin.operator_requests_at_once", operator_requests_at_once),

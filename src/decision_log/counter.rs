@@ -11,7 +11,7 @@ use crate::policy::PolicyAnswer;
 use crate::store::StoreError;
 use crate::store::log_streams;
 use crate::store::sign_in_counts::{
-    self, Counts, EVERYWHERE, HourCount, LastAssertion, Line, MemberExchanges, PolicyCount, READER,
+    self, CountedRow, Counts, EVERYWHERE, HourCount, LastAssertion, MemberExchanges, PolicyCount, READER,
 };
 
 /// Rows that are read at once.
@@ -26,11 +26,11 @@ pub struct SignInCounter {
     app: Arc<App>,
     reader: LogReader,
     /// The policies of bodies of decisions, by the key of the body.
-    policies: HashMap<String, Vec<Answer>>,
+    policies: HashMap<String, Vec<CountedAnswer>>,
 }
 
 /// A policy that determined an answer, and whether the answer was yes.
-type Answer = (String, bool);
+type CountedAnswer = (String, bool);
 
 impl SignInCounter {
     /// A counter that has read nothing yet. The database says how far others have counted.
@@ -81,7 +81,7 @@ impl SignInCounter {
     }
 
     /// Finds out which policies stand behind rows.
-    async fn learn(&mut self, lines: &[Line]) -> Result<(), StoreError> {
+    async fn learn(&mut self, lines: &[CountedRow]) -> Result<(), StoreError> {
         let of_bodies = lines.iter().map(|line| &line.grounds).filter(|key| !key.is_empty());
         let mut unknown: Vec<String> =
             of_bodies.filter(|key| !self.policies.contains_key(*key)).cloned().collect();
@@ -105,7 +105,7 @@ impl SignInCounter {
     }
 
     /// Counts the first rows. Returns the counts and the number of rows; none when there is no row.
-    fn count(&self, lines: &[Line]) -> Option<(Counts, usize)> {
+    fn count(&self, lines: &[CountedRow]) -> Option<(Counts, usize)> {
         let mut tally = Tally::default();
         let mut taken = 0;
         for line in lines {
@@ -120,7 +120,7 @@ impl SignInCounter {
 }
 
 /// The policies behind decisions, each as often as it determined an answer.
-fn answers(decisions: &str) -> Vec<Answer> {
+fn answers(decisions: &str) -> Vec<CountedAnswer> {
     let answers: Vec<PolicyAnswer> = serde_json::from_str(decisions).unwrap_or_default();
     let of_answer = |answer: PolicyAnswer| {
         let allowed = answer.allowed;
@@ -143,7 +143,7 @@ impl Tally {
         self.hours.len() + self.members.len() + self.providers.len() + self.policies.len()
     }
 
-    fn add(&mut self, line: &Line, answers: &[Answer]) {
+    fn add(&mut self, line: &CountedRow, answers: &[CountedAnswer]) {
         let number = 1 + line.repeated;
         let hour = line.at - line.at.rem_euclid(3600);
         let teamspace = line.teamspace_id.clone().unwrap_or_default();
@@ -165,7 +165,7 @@ impl Tally {
         }
     }
 
-    fn note_assertion(&mut self, line: &Line, is_granted: bool) {
+    fn note_assertion(&mut self, line: &CountedRow, is_granted: bool) {
         let id = &line.identity_provider_id;
         let before = self.providers.get(id).and_then(|last| last.granted_at);
         let last = LastAssertion {

@@ -5,7 +5,7 @@ use reqwest::{Client, Response, StatusCode, redirect};
 use serde_json::json;
 
 use super::narrator::Narrator;
-use super::{DemoError, OPERATOR, Stage};
+use super::{DemoError, DemoParts, OPERATOR};
 
 /// A browser that is told what to do: it keeps cookies, and goes where it is sent when it is asked to.
 struct Browser {
@@ -14,7 +14,7 @@ struct Browser {
 }
 
 /// The operator, a member and somebody who is neither.
-pub(super) async fn console_tour(stage: &Stage, narrator: &mut Narrator) -> Result<(), DemoError> {
+pub(super) async fn console_tour(stage: &DemoParts, narrator: &mut Narrator) -> Result<(), DemoError> {
     let console = format!("{}/console", stage.issuer);
     let pages = [format!("{console}/teamspaces"), format!("{console}/t/acme"), format!("{console}/t/globex")];
     for (who, email, expected) in [

@@ -43,7 +43,7 @@ pub const SCOPES: [&str; 2] = ["tools.read", "tools.call"];
 pub type DemoError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The running parts and where they are.
-pub struct Stage {
+pub struct DemoParts {
     /// The issuer identifier of the running authorization server, its base URL.
     pub issuer: String,
     /// An operator's token for the admin API.
@@ -76,7 +76,7 @@ fn serve(servers: &mut JoinSet<()>, listener: TcpListener, router: Router) {
     servers.spawn(server::serve(listener, router, Arc::default(), std::future::pending()));
 }
 
-impl Stage {
+impl DemoParts {
     /// Starts everything, with database and policies in `dir`.
     pub async fn start(dir: &Path) -> Result<Self, DemoError> {
         let mut others = JoinSet::new();

@@ -3,8 +3,8 @@
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
-use super::identity_provider::{Connection, DemoIdp, Person};
-use super::{CLIENT, CONSOLE_CLIENT, DemoError, IDP_CLIENT, OPERATOR, SCOPES, Stage};
+use super::identity_provider::{Connection, DemoIdp, DemoPerson};
+use super::{CLIENT, CONSOLE_CLIENT, DemoError, DemoParts, IDP_CLIENT, OPERATOR, SCOPES};
 
 /// People of acme: login name, subject, email, and whether the administrator assigned the app to them.
 const ACME: [(&str, &str, Option<&str>, bool); 6] = [
@@ -41,7 +41,7 @@ fn employ(idp: &DemoIdp, audience: &str, people: &[(&str, &str, Option<&str>, bo
 
 fn hire(idp: &DemoIdp, people: &[(&str, &str, Option<&str>, bool)]) {
     for (name, subject, email, _) in people {
-        idp.add_person(Person {
+        idp.add_person(DemoPerson {
             name: (*name).to_owned(),
             subject: (*subject).to_owned(),
             email: email.map(str::to_owned),
@@ -53,7 +53,7 @@ fn hire(idp: &DemoIdp, people: &[(&str, &str, Option<&str>, bool)]) {
 /// Calls the admin API.
 pub(super) async fn admin(
     http: &Client,
-    stage: &Stage,
+    stage: &DemoParts,
     method: Method,
     path: &str,
     body: Value,
@@ -73,7 +73,7 @@ pub(super) async fn admin(
 }
 
 /// Enters everything. Globex is on the enterprise plan until its identity provider is saved.
-pub async fn seed(http: &Client, stage: &Stage) -> Result<(), DemoError> {
+pub async fn seed(http: &Client, stage: &DemoParts) -> Result<(), DemoError> {
     employ(&stage.acme.1, &stage.issuer, &ACME);
     employ(&stage.globex.1, &stage.issuer, &[("hank", "00u9hank", Some("hank@globex.example"), true)]);
     let (_, console) = &stage.console;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::narrator::Narrator;
 use super::seed::admin;
-use super::{CLIENT, DemoError, IDP_CLIENT, Stage, console_tour};
+use super::{CLIENT, DemoError, DemoParts, IDP_CLIENT, console_tour};
 use crate::oauth::request::JWT_BEARER;
 
 const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -15,15 +15,15 @@ const ID_JAG: &str = "urn:ietf:params:oauth:token-type:id-jag";
 const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
 
 /// An answer: its status and its JSON.
-type Answer = (StatusCode, Value);
+type HttpAnswer = (StatusCode, Value);
 
 struct Tour<'a> {
     http: &'a Client,
-    stage: &'a Stage,
+    stage: &'a DemoParts,
 }
 
 /// Performs and tells everything.
-pub async fn tour(http: &Client, stage: &Stage, narrator: &mut Narrator) -> Result<(), DemoError> {
+pub async fn tour(http: &Client, stage: &DemoParts, narrator: &mut Narrator) -> Result<(), DemoError> {
     let tour = Tour { http, stage };
     narrator.heading("Dana of Acme signs in, for the first time");
     let used = tour.whole_sign_in(narrator).await?;
@@ -60,7 +60,7 @@ impl Tour<'_> {
     }
 
     async fn refusals(&self, narrator: &mut Narrator, used: &str) -> Result<(), DemoError> {
-        let expect = |narrator: &mut Narrator, what: &str, error: &str, (status, body): Answer| {
+        let expect = |narrator: &mut Narrator, what: &str, error: &str, (status, body): HttpAnswer| {
             let refused = status == StatusCode::BAD_REQUEST && text(&body, "error") == error;
             narrator.step(what, refused, &body);
         };
@@ -140,7 +140,7 @@ impl Tour<'_> {
     }
 
     /// Leg 1: the person signs in and the client asks the identity provider (RFC 8693).
-    async fn id_jag(&self, idp: &str, user: &str) -> Result<Answer, DemoError> {
+    async fn id_jag(&self, idp: &str, user: &str) -> Result<HttpAnswer, DemoError> {
         let login =
             self.http.post(format!("{idp}/login")).json(&json!({ "user": user, "client_id": IDP_CLIENT.0 }));
         let login: Value = login.send().await?.json().await?;
@@ -160,19 +160,19 @@ impl Tour<'_> {
     }
 
     /// Leg 2: the assertion for an access token (RFC 7523).
-    async fn exchange(&self, assertion: &str) -> Result<Answer, DemoError> {
+    async fn exchange(&self, assertion: &str) -> Result<HttpAnswer, DemoError> {
         let form = [("grant_type", JWT_BEARER), ("assertion", assertion)];
         let request = self.http.post(format!("{}/oauth2/token", self.stage.issuer));
         let response = request.basic_auth(CLIENT.0, Some(CLIENT.1)).form(&form).send().await?;
         Ok((response.status(), response.json().await?))
     }
 
-    async fn sign_in(&self, idp: &str, user: &str) -> Result<Answer, DemoError> {
+    async fn sign_in(&self, idp: &str, user: &str) -> Result<HttpAnswer, DemoError> {
         let (_, id_jag) = self.id_jag(idp, user).await?;
         self.exchange(text(&id_jag, "access_token")).await
     }
 
-    async fn call_mcp(&self, token: &str, tool: &str, arguments: Value) -> Result<Answer, DemoError> {
+    async fn call_mcp(&self, token: &str, tool: &str, arguments: Value) -> Result<HttpAnswer, DemoError> {
         let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call",
             "params": { "name": tool, "arguments": arguments } });
         let request = self.http.post(&self.stage.mcp_url).bearer_auth(token);

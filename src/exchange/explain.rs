@@ -24,7 +24,7 @@ use crate::token::preview;
 
 /// The question.
 #[derive(Debug)]
-pub struct Asked<'a> {
+pub struct ExplainRequest<'a> {
     /// The encoded assertion. It is not used up.
     pub assertion: &'a str,
     /// The client that would redeem it. It need not authenticate.
@@ -45,7 +45,7 @@ pub struct Asked<'a> {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Explanation {
     /// Every check, in the order in which they are made.
-    pub checks: Vec<Checked>,
+    pub checks: Vec<ExplainedCheck>,
     /// Each question that the policies were asked, its answer, and the part that each policy had in it.
     #[schema(value_type = Vec<Object>)]
     pub decisions: Vec<Explained>,
@@ -69,7 +69,7 @@ pub struct Explanation {
 /// One check.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ExplainedCheck)]
-pub struct Checked {
+pub struct ExplainedCheck {
     /// The check's name.
     pub check: Check,
     /// `passed`, `failed` or `not_reached`.
@@ -95,8 +95,8 @@ pub struct Refusal {
 }
 
 /// Explains an assertion.
-pub async fn explain(app: &App, asked: &Asked<'_>) -> Explanation {
-    let mut walk = Walk {
+pub async fn explain(app: &App, asked: &ExplainRequest<'_>) -> Explanation {
+    let mut walk = ExplainWalk {
         app,
         asked,
         policies: app.policies(),
@@ -111,7 +111,7 @@ pub async fn explain(app: &App, asked: &Asked<'_>) -> Explanation {
         Some(failed) if check > failed => "not_reached",
         _ => "passed",
     };
-    let checks = Check::ALL.into_iter().map(|check| Checked { check, outcome: outcome_of(check) });
+    let checks = Check::ALL.into_iter().map(|check| ExplainedCheck { check, outcome: outcome_of(check) });
     let (token, error) = match outcome {
         Ok(token) => (Some(token), None),
         Err(refused) => (None, Some(Refusal::of(&refused.error))),
@@ -143,16 +143,16 @@ impl Refusal {
 }
 
 /// The steps of an exchange, and the options for explaining the decision.
-struct Walk<'a> {
+struct ExplainWalk<'a> {
     app: &'a App,
-    asked: &'a Asked<'a>,
+    asked: &'a ExplainRequest<'a>,
     policies: Arc<Policies>,
     decisions: Vec<Explained>,
     not_applied: Option<NotApplied>,
     identity_provider: Option<String>,
 }
 
-impl Walk<'_> {
+impl ExplainWalk<'_> {
     async fn whole(&mut self) -> Result<Value, Box<Refused>> {
         let (app, asked, snapshot) = (self.app, self.asked, self.app.snapshot());
         let begun = Progress {

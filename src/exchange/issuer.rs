@@ -7,14 +7,14 @@ use crate::oauth::error::{Reason, TokenError, shown};
 use crate::store::snapshot::{IssuerProviders, Snapshot, TrustedProvider};
 
 /// A result, and the teamspace and identity provider that the log row names.
-pub(super) struct Finding<'s, T> {
+pub(super) struct IssuerLookup<'s, T> {
     /// The teamspace whose administrators see the row.
     pub teamspace_id: Option<&'s str>,
     pub provider_id: &'s str,
     pub found: Result<T, TokenError>,
 }
 
-impl<'s, T> Finding<'s, T> {
+impl<'s, T> IssuerLookup<'s, T> {
     fn of_teamspace(teamspace_id: Option<&'s str>, found: Result<T, TokenError>) -> Self {
         Self { teamspace_id, provider_id: "", found }
     }
@@ -27,7 +27,7 @@ pub(super) fn trusted_issuer<'s>(
     snapshot: &'s Snapshot,
     issuer: &str,
     own: Option<&str>,
-) -> Finding<'s, &'s IssuerProviders> {
+) -> IssuerLookup<'s, &'s IssuerProviders> {
     let is_seen = |known: &&IssuerProviders| own.is_none_or(|own| known.is_of_teamspace(own));
     let Some(providers) = snapshot.providers_of(issuer).filter(is_seen) else {
         return unknown_issuer(snapshot, issuer, own);
@@ -36,7 +36,7 @@ pub(super) fn trusted_issuer<'s>(
         None => Err(TokenError::unverified(Reason::ISSUER_DISABLED)),
         Some(_) => Ok(providers),
     };
-    Finding::of_teamspace(only_teamspace(providers), found)
+    IssuerLookup::of_teamspace(only_teamspace(providers), found)
 }
 
 fn only_teamspace(providers: &IssuerProviders) -> Option<&str> {
@@ -44,7 +44,7 @@ fn only_teamspace(providers: &IssuerProviders) -> Option<&str> {
 }
 
 /// Shows an issuer that differs from a configured one by a slash to that teamspace: it is the most common mistake.
-fn unknown_issuer<'s, T>(snapshot: &'s Snapshot, issuer: &str, own: Option<&str>) -> Finding<'s, T> {
+fn unknown_issuer<'s, T>(snapshot: &'s Snapshot, issuer: &str, own: Option<&str>) -> IssuerLookup<'s, T> {
     let error = TokenError::unverified(Reason::ISSUER_UNKNOWN);
     let other = match issuer.strip_suffix('/') {
         Some(without) => without.to_owned(),
@@ -52,10 +52,10 @@ fn unknown_issuer<'s, T>(snapshot: &'s Snapshot, issuer: &str, own: Option<&str>
     };
     let teamspace_id = snapshot.providers_of(&other).and_then(only_teamspace);
     match teamspace_id.filter(|id| own.is_none_or(|own| own == *id)) {
-        None => Finding::of_teamspace(None, Err(error)),
+        None => IssuerLookup::of_teamspace(None, Err(error)),
         teamspace_id => {
             let detail = format!("configured is {other}; they differ only by a trailing slash");
-            Finding::of_teamspace(teamspace_id, Err(error.detail(detail)))
+            IssuerLookup::of_teamspace(teamspace_id, Err(error.detail(detail)))
         }
     }
 }
@@ -66,18 +66,21 @@ pub(super) fn select<'s>(
     providers: &'s IssuerProviders,
     authentic: &AuthenticAssertion,
     own: Option<&str>,
-) -> Finding<'s, &'s TrustedProvider> {
+) -> IssuerLookup<'s, &'s TrustedProvider> {
     let claims = authentic.claims();
     let selected = providers.select(claims.tenant.as_deref(), claims.aud_tenant.as_deref());
     let Some(trusted) = selected.filter(|t| own.is_none_or(|own| own == t.provider.teamspace_id)) else {
-        return Finding::of_teamspace(only_teamspace(providers), Err(not_selected(providers, authentic)));
+        return IssuerLookup::of_teamspace(
+            only_teamspace(providers),
+            Err(not_selected(providers, authentic)),
+        );
     };
     let found = match trusted.provider.enabled {
         true => Ok(trusted),
         false => Err(TokenError::unverified(Reason::ISSUER_DISABLED)),
     };
     let provider = &trusted.provider;
-    Finding { teamspace_id: Some(&provider.teamspace_id), provider_id: &provider.id, found }
+    IssuerLookup { teamspace_id: Some(&provider.teamspace_id), provider_id: &provider.id, found }
 }
 
 /// Says what was expected if only one teamspace has the issuer. If several share it, the detail says what came and

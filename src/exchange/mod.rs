@@ -26,7 +26,7 @@ use crate::store::sign_ins::NewSignIn;
 use crate::store::snapshot::Snapshot;
 use crate::token::TokenResponse;
 use client::{Client, Credentials, authenticate};
-use pending_grant::{Changed, Granted, PendingGrant};
+use pending_grant::{Granted, PendingGrant, Stale};
 use progress::{Progress, Refused};
 use verify::{resolve_target, verify};
 
@@ -75,9 +75,9 @@ async fn perform(app: &App, call: &TokenCall<'_>) -> Result<Granted, Box<Refused
     for _ in 0..ATTEMPTS {
         match pending.settle(app, turn.is_some()).await? {
             Ok(granted) => return Ok(granted),
-            Err(Changed::Facts) => {}
-            Err(Changed::Seats) => turn = Some(pending.take_turn(app).await?),
-            Err(Changed::Configuration) => {
+            Err(Stale::Facts) => {}
+            Err(Stale::Seats) => turn = Some(pending.take_turn(app).await?),
+            Err(Stale::Configuration) => {
                 let unavailable = |error| TokenError::unavailable(Reason::INTERNAL, error);
                 app.reload().await.map_err(|error| pending.refuse(unavailable(error)))?;
                 (pending, turn) = (verify_call(app, call).await?, None);

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use super::TokenCall;
 use super::client::Client;
 use super::decide::{Decided, decide, look_up_member};
-use super::progress::{Outcome, Refused};
+use super::progress::{Refused, SignInOutcome};
 use super::verified::VerifiedRequest;
 use super::verify::{Target, VerifiedAssertion};
 use crate::app::App;
-use crate::limits::turns::Turn;
+use crate::limits::turns::NewcomerTurn;
 use crate::model::member::{Member, Role, Status};
 use crate::oauth::error::{Reason, TokenError};
 use crate::oauth::reason::Check;
@@ -30,7 +30,7 @@ pub(super) struct Granted {
 }
 
 /// The step to repeat before a request can be written. Nothing of it was written.
-pub(super) enum Changed {
+pub(super) enum Stale {
     /// An administrator changed the configuration, so everything is verified again.
     Configuration,
     /// Another write came in between, so the decision is made again.
@@ -40,7 +40,7 @@ pub(super) enum Changed {
 }
 
 /// The result of an attempt.
-pub(super) type Attempt = Result<Granted, Changed>;
+pub(super) type CommitAttempt = Result<Granted, Stale>;
 
 impl<'a> PendingGrant<'a> {
     /// The request of the client that authenticated.
@@ -62,20 +62,20 @@ impl<'a> PendingGrant<'a> {
     }
 
     /// Waits for a newcomer's turn.
-    pub async fn take_turn(&self, app: &App) -> Result<Turn, Box<Refused>> {
+    pub async fn take_turn(&self, app: &App) -> Result<NewcomerTurn, Box<Refused>> {
         let turn = app.turns.take(&self.0.teamspace().id).await;
         turn.map_err(|busy| self.refuse(busy))
     }
 
     /// Decides, writes and signs. The key is fetched first: nothing is consumed for a token that could not be signed.
-    pub async fn settle(&self, app: &App, has_turn: bool) -> Result<Attempt, Box<Refused>> {
+    pub async fn settle(&self, app: &App, has_turn: bool) -> Result<CommitAttempt, Box<Refused>> {
         let (request, policies, signer) = (&self.0, app.policies(), app.signer());
         let no_key = || self.refuse(TokenError::unavailable(Reason::INTERNAL, "no signing key"));
         let key = signer.active(request.now()).ok_or_else(no_key)?;
         let member = look_up_member(app, request, &policies).await?;
         let is_newcomer = matches!(member, MemberLookup::Absent { .. });
         if is_newcomer && !has_turn && policies.compiled.reads_seats_used() {
-            return Ok(Err(Changed::Seats));
+            return Ok(Err(Stale::Seats));
         }
         let decided = decide(app, request, policies, member)?;
         let grant = self.permit(app, &decided)?;
@@ -108,9 +108,9 @@ impl<'a> PendingGrant<'a> {
         key: &SigningKey,
         decided: &Decided,
         grant: &Grant,
-    ) -> Result<Attempt, Box<Refused>> {
+    ) -> Result<CommitAttempt, Box<Refused>> {
         let progress = decided.progress(&self.0);
-        let record = Arc::new(progress.row(&Outcome::Granted(grant)));
+        let record = Arc::new(progress.row(&SignInOutcome::Granted(grant)));
         let redemption = self.redemption(app, decided, grant);
         let written = app.store.redeem(redemption, Arc::clone(&record));
         // The token is signed while the commit waits for the disk.
@@ -126,8 +126,8 @@ impl<'a> PendingGrant<'a> {
             Err(RedeemError::Conflict(conflict)) => conflict,
         };
         let changed = match conflict {
-            Conflict::FactsChanged => Changed::Facts,
-            Conflict::ConfigurationChanged => Changed::Configuration,
+            Conflict::FactsChanged => Stale::Facts,
+            Conflict::ConfigurationChanged => Stale::Configuration,
             other => return Err(progress.before(Check::SingleUse).refuse(not_redeemed(other))),
         };
         app.member_cache.forget(&self.0.identity(""));
@@ -186,7 +186,7 @@ impl<'a> PendingGrant<'a> {
 fn try_shadow(app: &App, decided: &Decided, record: &NewSignIn) {
     if let Some(shadow) = &app.shadow {
         let Decided { policies, facts, decision, .. } = decided;
-        shadow.compare(&shadow::Decided { policies, facts, decision: &decision.decision }, record);
+        shadow.compare(&shadow::ActualDecision { policies, facts, decision: &decision.decision }, record);
     }
 }
 

@@ -41,7 +41,7 @@ pub(super) struct Progress<'a> {
 }
 
 /// The outcome of a request.
-pub(super) enum Outcome<'a> {
+pub(super) enum SignInOutcome<'a> {
     Granted(&'a Grant),
     Refused(&'a TokenError),
 }
@@ -87,7 +87,7 @@ impl<'a> Progress<'a> {
     pub fn refuse(self, error: impl Into<TokenError>) -> Box<Refused> {
         let error = error.into();
         Box::new(Refused {
-            record: Arc::new(self.row(&Outcome::Refused(&error))),
+            record: Arc::new(self.row(&SignInOutcome::Refused(&error))),
             is_of_client: self.has_authenticated,
             failed: error.reason.about().failed_check(self.next),
             error,
@@ -95,7 +95,7 @@ impl<'a> Progress<'a> {
     }
 
     /// The row of the decision log.
-    pub fn row(&self, outcome: &Outcome<'_>) -> NewSignIn {
+    pub fn row(&self, outcome: &SignInOutcome<'_>) -> NewSignIn {
         let claims = self.assertion.map(AuthenticAssertion::claims);
         let row = NewSignIn {
             at: self.at,
@@ -115,7 +115,7 @@ impl<'a> Progress<'a> {
             ..NewSignIn::default()
         };
         match *outcome {
-            Outcome::Granted(grant) => NewSignIn {
+            SignInOutcome::Granted(grant) => NewSignIn {
                 outcome: "granted".to_owned(),
                 detail: self.remark.to_owned(),
                 member_id: grant.member_id.clone(),
@@ -123,7 +123,7 @@ impl<'a> Progress<'a> {
                 token_id: grant.token_id.clone(),
                 ..row
             },
-            Outcome::Refused(error) => NewSignIn {
+            SignInOutcome::Refused(error) => NewSignIn {
                 outcome: "refused".to_owned(),
                 reason: error.reason.as_str().to_owned(),
                 detail: error.detail.clone(),

@@ -1,38 +1,38 @@
 //! How far a past request got, as far as its decision log row shows.
 
-use super::explain::Checked;
+use super::explain::ExplainedCheck;
 use crate::oauth::reason::{Check, Reason};
 use crate::store::sign_ins::SignIn;
 
 /// The outcome of each check of a past request, in order.
-pub fn checks(row: &SignIn) -> Vec<Checked> {
+pub fn checks(row: &SignIn) -> Vec<ExplainedCheck> {
     let failed = failed(row);
     let outcome_of = |check: Check| match failed {
-        Outcome::Granted => "passed",
-        Outcome::Failed(failed) if check < failed => "passed",
-        Outcome::Failed(failed) if check == failed => "failed",
-        Outcome::Failed(_) | Outcome::NothingLookedAt => "not_reached",
+        PastOutcome::Granted => "passed",
+        PastOutcome::Failed(failed) if check < failed => "passed",
+        PastOutcome::Failed(failed) if check == failed => "failed",
+        PastOutcome::Failed(_) | PastOutcome::NothingLookedAt => "not_reached",
     };
-    Check::ALL.into_iter().map(|check| Checked { check, outcome: outcome_of(check) }).collect()
+    Check::ALL.into_iter().map(|check| ExplainedCheck { check, outcome: outcome_of(check) }).collect()
 }
 
-enum Outcome {
+enum PastOutcome {
     Granted,
     /// The request was refused before any check.
     NothingLookedAt,
     Failed(Check),
 }
 
-fn failed(row: &SignIn) -> Outcome {
+fn failed(row: &SignIn) -> PastOutcome {
     if row.outcome == "granted" {
-        return Outcome::Granted;
+        return PastOutcome::Granted;
     }
     let reason = Reason::of_policy(row.reason.clone());
     if reason == Reason::REQUEST_MALFORMED || reason == Reason::RATE_LIMITED {
-        return Outcome::NothingLookedAt;
+        return PastOutcome::NothingLookedAt;
     }
     let about = reason.about();
-    Outcome::Failed(about.failed_check(next(row, about.checks)))
+    PastOutcome::Failed(about.failed_check(next(row, about.checks)))
 }
 
 /// The first check that had not passed, as far as the row shows. `checks` are those that give its reason.

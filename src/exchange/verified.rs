@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::claims::{Claims, Fault, Said};
+use super::claims::{ClaimFault, Claims, Said};
 use super::progress::Progress;
 use super::verify::{Target, VerifiedAssertion};
 use crate::app::App;
@@ -268,7 +268,7 @@ impl VerifiedRequest<'_> {
 fn not_known<'c>(
     claims: &'c Claims,
     groups: &'c Said<Vec<String>>,
-) -> impl Iterator<Item = (OptionalClaim, &'c Fault)> {
+) -> impl Iterator<Item = (OptionalClaim, &'c ClaimFault)> {
     let faults = [
         (OptionalClaim::Groups, groups.fault()),
         (OptionalClaim::Email, claims.email.fault()),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::assertion::{AuthenticAssertion, IdJag, UnverifiedAssertion};
 use super::claims::Expectations;
-use super::issuer::{Finding, select, trusted_issuer};
+use super::issuer::{IssuerLookup, select, trusted_issuer};
 use super::progress::{Progress, Refused};
 use super::resource::ResourceRequest;
 use crate::app::App;
@@ -62,7 +62,7 @@ pub(super) async fn verify(
         .map_err(|error| progress.refuse(error))?;
 
     let issuer = unverified.issuer().to_owned();
-    let Finding { teamspace_id, found, .. } = trusted_issuer(snapshot, &issuer, own);
+    let IssuerLookup { teamspace_id, found, .. } = trusted_issuer(snapshot, &issuer, own);
     let progress = Progress { issuer: &issuer, teamspace_id, ..progress.before(Check::Issuer) };
     let providers = found.map_err(|error| progress.refuse(error))?;
 
@@ -70,7 +70,7 @@ pub(super) async fn verify(
     let authentic = authenticate(app, unverified, providers).await.map_err(|error| progress.refuse(error))?;
 
     // A fault in it is reported in its turn.
-    let Finding { teamspace_id, provider_id, found } = select(providers, &authentic, own);
+    let IssuerLookup { teamspace_id, provider_id, found } = select(providers, &authentic, own);
     let progress = Progress { teamspace_id, provider_id, ..progress.before(Check::Audience) };
     let id_jag = authentic
         .check(&expectations(app, progress.client_id, now))

@@ -21,7 +21,7 @@ pub enum Outcome {
 /// One check and its outcome.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = IssuerCheck)]
-pub struct Check {
+pub struct IssuerCheck {
     /// A stable code, or the reason given by the refusing policy. The first failed check's code is the problem's code.
     pub code: Cow<'static, str>,
     pub outcome: Outcome,
@@ -124,7 +124,7 @@ fn step(declared: &Declared, outcome: Outcome) -> Step {
     Step { code: code.into(), title: title.into(), outcome, message: None, compared: None }
 }
 
-impl Check {
+impl IssuerCheck {
     /// A check that passed.
     pub fn passed(code: &'static str, message: impl Into<String>) -> Self {
         let steps = steps_of(code).iter().map(|declared| step(declared, Outcome::Passed)).collect();

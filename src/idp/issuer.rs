@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::checks::{Check, Finding};
+use super::checks::{Finding, IssuerCheck};
 use super::discovery::{DiscoveryError, Metadata, check_jwks_uri, discover};
 use super::fetch::{FetchError, Fetcher};
 use super::key_set::KeySet;
@@ -12,7 +12,7 @@ use crate::model::identity_provider::Provider;
 #[derive(Debug)]
 pub struct Inspection {
     /// The checks in order. If one failed, it is the last.
-    pub checks: Vec<Check>,
+    pub checks: Vec<IssuerCheck>,
     /// The address of the keys; none when a check failed.
     pub jwks_uri: Option<String>,
 }
@@ -46,16 +46,20 @@ pub async fn inspect(fetcher: &Fetcher, proposed: Proposed<'_>) -> Inspection {
     inspection
 }
 
-async fn run(fetcher: &Fetcher, proposed: Proposed<'_>, inspection: &mut Inspection) -> Result<(), Check> {
+async fn run(
+    fetcher: &Fetcher,
+    proposed: Proposed<'_>,
+    inspection: &mut Inspection,
+) -> Result<(), IssuerCheck> {
     let (checks, issuer) = (&mut inspection.checks, proposed.issuer);
     checks.push(check_url(fetcher, issuer)?);
     checks.push(check_not_self(issuer, proposed.own)?);
     checks.push(check_own_server(proposed.provider, issuer)?);
     let metadata = discover(fetcher, issuer).await;
-    let metadata = metadata.map_err(|error| Check::of("metadata", no_metadata(proposed, error)))?;
-    checks.push(Check::passed("metadata", "The metadata names exactly this issuer."));
+    let metadata = metadata.map_err(|error| IssuerCheck::of("metadata", no_metadata(proposed, error)))?;
+    checks.push(IssuerCheck::passed("metadata", "The metadata names exactly this issuer."));
     let (jwks_uri, keys) =
-        fetch_keys(fetcher, proposed, &metadata).await.map_err(|e| Check::of("jwks", e))?;
+        fetch_keys(fetcher, proposed, &metadata).await.map_err(|e| IssuerCheck::of("jwks", e))?;
     checks.push(check_keys(&keys));
     checks.push(check_id_jag(&metadata));
     inspection.jwks_uri = Some(jwks_uri);
@@ -63,9 +67,9 @@ async fn run(fetcher: &Fetcher, proposed: Proposed<'_>, inspection: &mut Inspect
 }
 
 /// OpenID Connect Discovery §3: https, a host, no query, no fragment. We add: a public address.
-fn check_url(fetcher: &Fetcher, issuer: &str) -> Result<Check, Check> {
+fn check_url(fetcher: &Fetcher, issuer: &str) -> Result<IssuerCheck, IssuerCheck> {
     let fail = |step, why: &str| Finding::failed(step, format!("The issuer {why}."));
-    let failed = |finding| Check::of("issuer_url", finding);
+    let failed = |finding| IssuerCheck::of("issuer_url", finding);
     let url = fetcher.check_url(issuer).map_err(|error| {
         failed(match error {
             FetchError::PrivateAddress => fail("public_host", &error.to_string()),
@@ -79,7 +83,7 @@ fn check_url(fetcher: &Fetcher, issuer: &str) -> Result<Check, Check> {
     if issuer.len() > 512 || issuer.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Err(failed(fail("https", "must be at most 512 characters without white space")));
     }
-    Ok(Check::passed("issuer_url", "The issuer is an https URL."))
+    Ok(IssuerCheck::passed("issuer_url", "The issuer is an https URL."))
 }
 
 /// Suggests the address with https, if only http is wrong.
@@ -91,20 +95,20 @@ fn with_https(issuer: &str, finding: Finding) -> Finding {
 }
 
 /// draft-ietf-oauth-identity-assertion-authz-grant §9.3: our own tokens are not assertions.
-fn check_not_self(issuer: &str, own: &str) -> Result<Check, Check> {
+fn check_not_self(issuer: &str, own: &str) -> Result<IssuerCheck, IssuerCheck> {
     let code = "issuer_not_self";
     if issuer.trim_end_matches('/') == own {
         let message = "This is Countersign's own issuer, not an identity provider.";
-        return Err(Check::of(code, Finding::failed("other_server", message)));
+        return Err(IssuerCheck::of(code, Finding::failed("other_server", message)));
     }
-    Ok(Check::passed(code, "The issuer is not Countersign itself."))
+    Ok(IssuerCheck::passed(code, "The issuer is not Countersign itself."))
 }
 
 /// ID-JAGs come from the organization's own server: at Okta the org authorization server, at Microsoft the tenant's.
-fn check_own_server(provider: Provider, issuer: &str) -> Result<Check, Check> {
+fn check_own_server(provider: Provider, issuer: &str) -> Result<IssuerCheck, IssuerCheck> {
     let code = "org_authorization_server";
     let fail = |message: &str| Finding::failed("own_server", message);
-    let failed = |finding| Err(Check::of(code, finding));
+    let failed = |finding| Err(IssuerCheck::of(code, finding));
     let path = Url::parse(issuer).map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default();
     if path.ends_with("/oauth2") || path.contains("/oauth2/") {
         return failed(without_path(
@@ -126,7 +130,7 @@ fn check_own_server(provider: Provider, issuer: &str) -> Result<Check, Check> {
              https://login.microsoftonline.com/<tenant id>/v2.0.",
         ));
     }
-    Ok(Check::passed(code, "The issuer is not a custom authorization server."))
+    Ok(IssuerCheck::passed(code, "The issuer is not a custom authorization server."))
 }
 
 /// Suggests the issuer without its path, which should have been entered.
@@ -167,25 +171,25 @@ async fn fetch_keys(
     Ok((uri, keys))
 }
 
-fn check_keys(keys: &KeySet) -> Check {
+fn check_keys(keys: &KeySet) -> IssuerCheck {
     let found = format!("{} usable signing key(s) found.", keys.usable());
     let message = match keys.left_out_shown() {
         None => found,
         Some(left_out) => format!("{found} Left out: {left_out}."),
     };
     match keys.lacks_signing_keys() {
-        true => Check::of("jwks", Finding::warning("usable_key", message)),
-        false => Check::passed("jwks", message),
+        true => IssuerCheck::of("jwks", Finding::warning("usable_key", message)),
+        false => IssuerCheck::passed("jwks", message),
     }
 }
 
 /// Identity providers need not announce that they issue ID-JAGs, so this is only a warning.
-fn check_id_jag(metadata: &Metadata) -> Check {
+fn check_id_jag(metadata: &Metadata) -> IssuerCheck {
     let code = "id_jag_supported";
     if metadata.announces_id_jags {
-        return Check::passed(code, "The issuer announces ID-JAGs.");
+        return IssuerCheck::passed(code, "The issuer announces ID-JAGs.");
     }
     let message = "The metadata does not announce ID-JAGs (identity_chaining_requested_token_types_supported); \
         check that the feature is on at the identity provider.";
-    Check::of(code, Finding::warning("id_jag_announced", message))
+    IssuerCheck::of(code, Finding::warning("id_jag_announced", message))
 }

@@ -60,7 +60,7 @@ impl Cached {
 }
 
 /// The cache entry of one issuer.
-struct Entry {
+struct CachedKeys {
     /// The slug of the teamspace that trusts it. It decides which private origins may be asked.
     teamspace: String,
     /// The source of its keys: a request that began under an older configuration must not leave the old keys behind
@@ -78,7 +78,7 @@ pub struct IssuerKeys {
     fetcher: Fetcher,
     clock: Arc<dyn Clock>,
     config: Jwks,
-    entries: Arc<Mutex<HashMap<String, Arc<Entry>>>>,
+    entries: Arc<Mutex<HashMap<String, Arc<CachedKeys>>>>,
 }
 
 impl IssuerKeys {
@@ -114,14 +114,14 @@ impl IssuerKeys {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner).remove(issuer);
     }
 
-    fn entry(&self, teamspace: &str, provider: &IdentityProvider) -> Arc<Entry> {
+    fn entry(&self, teamspace: &str, provider: &IdentityProvider) -> Arc<CachedKeys> {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let is_same =
-            |entry: &&Arc<Entry>| entry.jwks_uri == provider.jwks_uri && entry.teamspace == teamspace;
+            |entry: &&Arc<CachedKeys>| entry.jwks_uri == provider.jwks_uri && entry.teamspace == teamspace;
         if let Some(entry) = entries.get(&provider.issuer).filter(is_same) {
             return Arc::clone(entry);
         }
-        let new = Arc::new(Entry {
+        let new = Arc::new(CachedKeys {
             teamspace: teamspace.to_owned(),
             jwks_uri: provider.jwks_uri.clone(),
             keys: ArcSwapOption::empty(),
@@ -133,7 +133,12 @@ impl IssuerKeys {
     }
 
     /// Keys that are fresh and known.
-    fn cached(&self, entry: &Entry, kid: Option<&str>, alg: Algorithm) -> Option<Vec<Arc<VerificationKey>>> {
+    fn cached(
+        &self,
+        entry: &CachedKeys,
+        kid: Option<&str>,
+        alg: Algorithm,
+    ) -> Option<Vec<Arc<VerificationKey>>> {
         let set = entry.keys.load();
         let set = set.as_ref().filter(|set| set.is_fresh(&*self.clock))?;
         let found = set.keys.candidates(kid, alg);
@@ -144,7 +149,7 @@ impl IssuerKeys {
     /// only if it has no usable key at all: a slow issuer delays one sign-in, not all of them.
     async fn refresh(
         &self,
-        entry: &Arc<Entry>,
+        entry: &Arc<CachedKeys>,
         provider: &IdentityProvider,
         kid: Option<&str>,
         alg: Algorithm,
@@ -180,7 +185,7 @@ impl IssuerKeys {
         Ok(())
     }
 
-    fn has_usable(&self, entry: &Entry, kid: Option<&str>, alg: Algorithm) -> bool {
+    fn has_usable(&self, entry: &CachedKeys, kid: Option<&str>, alg: Algorithm) -> bool {
         let set = entry.keys.load();
         set.as_ref().is_some_and(|set| self.is_usable(set) && !set.keys.candidates(kid, alg).is_empty())
     }

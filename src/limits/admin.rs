@@ -56,7 +56,7 @@ struct Places(Mutex<HashMap<String, usize>>);
 
 /// A slot for one request; it is released when dropped.
 #[derive(Debug)]
-pub struct Place {
+pub struct RequestPlace {
     places: Arc<Places>,
     whose: String,
 }
@@ -74,8 +74,8 @@ impl Allowance {
 
 impl Budgets {
     /// The configured budgets.
-    pub fn new(config: &config::Admin) -> Self {
-        let config::Admin { requests_per_minute, changes_per_minute, requests_at_once, .. } = *config;
+    pub fn new(config: &config::AdminSettings) -> Self {
+        let config::AdminSettings { requests_per_minute, changes_per_minute, requests_at_once, .. } = *config;
         let (operator_requests, operator_at_once) =
             (config.operator_requests_per_minute, config.operator_requests_at_once);
         Self {
@@ -101,7 +101,7 @@ impl Budgets {
     }
 
     /// A place for a request.
-    pub fn enter(&self, holder: Holder<'_>, is_change: bool) -> Result<Place, Limited> {
+    pub fn enter(&self, holder: Holder<'_>, is_change: bool) -> Result<RequestPlace, Limited> {
         let allowance = if holder.is_operator { &self.operator } else { &self.teamspace };
         let place = self.under_way.take(holder.id, allowance.at_once)?;
         let (now, key) = (self.clock.now(), &holder.id.to_owned());
@@ -119,12 +119,12 @@ impl Budgets {
     }
 
     /// Takes a slot for something slow or heavy in a teamspace, which its people share.
-    pub fn enter_heavy(&self, teamspace_id: &str) -> Result<Place, Limited> {
+    pub fn enter_heavy(&self, teamspace_id: &str) -> Result<RequestPlace, Limited> {
         self.heavy.take(teamspace_id, HEAVY_AT_ONCE)
     }
 
     /// Takes such a slot for an operator, who does not compete with the teamspace's people.
-    pub fn enter_heavy_as_operator(&self, holder_id: &str) -> Result<Place, Limited> {
+    pub fn enter_heavy_as_operator(&self, holder_id: &str) -> Result<RequestPlace, Limited> {
         self.heavy.take(holder_id, HEAVY_AT_ONCE_OF_OPERATOR)
     }
 
@@ -137,18 +137,18 @@ impl Budgets {
 }
 
 impl Places {
-    fn take(self: &Arc<Self>, whose: &str, most: usize) -> Result<Place, Limited> {
+    fn take(self: &Arc<Self>, whose: &str, most: usize) -> Result<RequestPlace, Limited> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(whose.to_owned()).or_default();
         if *count >= most {
             return Err(Limited { retry_after: SOON });
         }
         *count += 1;
-        Ok(Place { places: Arc::clone(self), whose: whose.to_owned() })
+        Ok(RequestPlace { places: Arc::clone(self), whose: whose.to_owned() })
     }
 }
 
-impl Drop for Place {
+impl Drop for RequestPlace {
     fn drop(&mut self) {
         let mut counts = self.places.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = counts.get_mut(&self.whose) {

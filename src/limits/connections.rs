@@ -44,7 +44,7 @@ pub struct Connections {
 
 impl Connections {
     /// The configured limit, or less if the limit on open files is too low.
-    pub fn new(config: &config::Connections) -> Self {
+    pub fn new(config: &config::ConnectionSettings) -> Self {
         let files = descriptor_limit().and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
         let room = files - RESERVE.min(files / 2);
         Self::with_limits(config.max.min(room), config.per_address)
@@ -62,13 +62,13 @@ impl Connections {
     }
 
     /// Takes a slot for a connection from this address, if one is free; it is released when dropped.
-    pub fn enter(self: &Arc<Self>, peer: IpAddr) -> Option<Place> {
+    pub fn enter(self: &Arc<Self>, peer: IpAddr) -> Option<ConnectionSlot> {
         if self.open.fetch_add(1, Ordering::Relaxed) >= self.most {
             self.open.fetch_sub(1, Ordering::Relaxed);
             self.refused.fetch_add(1, Ordering::Relaxed);
             return None;
         }
-        let mut place = Place { connections: Arc::clone(self), address: None };
+        let mut place = ConnectionSlot { connections: Arc::clone(self), address: None };
         if self.per_address > 0 {
             let address = budget_of(peer.to_canonical());
             let mut of_address = self.of_address();
@@ -105,12 +105,12 @@ impl Connections {
 }
 
 /// One connection's place.
-pub struct Place {
+pub struct ConnectionSlot {
     connections: Arc<Connections>,
     address: Option<IpAddr>,
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         self.connections.open.fetch_sub(1, Ordering::Relaxed);
         let Some(address) = self.address else { return };

@@ -12,7 +12,7 @@ use governor::middleware::StateInformationMiddleware;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
 use super::{Limited, budget_of, wait};
-use crate::config::RateLimit;
+use crate::config::RateLimitSettings;
 
 /// The key by which failed authentications are counted: one client id at one address, registered or not, so that the
 /// limit does not show which ids exist. It is a hash with a secret seed, since callers choose the names.
@@ -32,7 +32,7 @@ pub struct Limits {
 
 impl Limits {
     /// The configured limits.
-    pub fn new(config: &RateLimit) -> Self {
+    pub fn new(config: &RateLimitSettings) -> Self {
         let per_minute = |n| NonZeroU32::new(n).map(Quota::per_minute);
         Self {
             failures: per_minute(config.failed_authentications_per_minute)

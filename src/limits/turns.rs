@@ -13,7 +13,7 @@ use crate::oauth::error::{Reason, TokenError};
 const MAX_WAITING: usize = 128;
 
 /// A newcomer's turn, until it is dropped.
-pub type Turn = OwnedMutexGuard<()>;
+pub type NewcomerTurn = OwnedMutexGuard<()>;
 
 /// The teamspaces with newcomers who wait.
 #[derive(Default)]
@@ -26,7 +26,7 @@ pub struct Busy;
 
 impl Turns {
     /// Waits for a turn; who came first is first.
-    pub async fn take(&self, teamspace_id: &str) -> Result<Turn, Busy> {
+    pub async fn take(&self, teamspace_id: &str) -> Result<NewcomerTurn, Busy> {
         let turn = {
             let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             // Each that waits holds one of them.

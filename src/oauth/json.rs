@@ -89,7 +89,7 @@ impl<'de> Visitor<'de> for Strict {
         let inner = self.deeper()?;
         // As many as most have, so that it seldom grows.
         let mut map = Map::with_capacity(if self.depth == MAX_DEPTH { 16 } else { 0 });
-        while let Some(name) = members.next_key_seed(Name)? {
+        while let Some(name) = members.next_key_seed(MemberName)? {
             let value = members.next_value_seed(inner)?;
             if map.insert(name, value).is_some() {
                 return Err(A::Error::custom("a name is repeated"));
@@ -99,9 +99,9 @@ impl<'de> Visitor<'de> for Strict {
     }
 }
 
-struct Name;
+struct MemberName;
 
-impl<'de> DeserializeSeed<'de> for Name {
+impl<'de> DeserializeSeed<'de> for MemberName {
     type Value = String;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<String, D::Error> {

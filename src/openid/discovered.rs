@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::SignInError;
 use super::http::GuardedHttp;
-use super::person::Claims;
+use super::person::MoreClaims;
 use crate::config::Oidc;
 use crate::idp::fetch::FetchError;
 
@@ -30,7 +30,7 @@ pub(super) struct MoreMetadata {
 
 impl AdditionalProviderMetadata for MoreMetadata {}
 
-type Metadata = ProviderMetadata<
+type OpenIdMetadata = ProviderMetadata<
     MoreMetadata,
     CoreAuthDisplay,
     CoreClientAuthMethod,
@@ -46,7 +46,7 @@ type Metadata = ProviderMetadata<
 >;
 
 type Fields = IdTokenFields<
-    Claims,
+    MoreClaims,
     EmptyExtraTokenFields,
     CoreGenderClaim,
     CoreJweContentEncryptionAlgorithm,
@@ -55,13 +55,13 @@ type Fields = IdTokenFields<
 
 /// An ID token.
 pub(super) type SignedIdToken =
-    IdToken<Claims, CoreGenderClaim, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm>;
+    IdToken<MoreClaims, CoreGenderClaim, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm>;
 
 /// The answer of a token endpoint.
 pub(super) type Tokens = StandardTokenResponse<Fields, CoreTokenType>;
 
 type OpenIdClient = Client<
-    Claims,
+    MoreClaims,
     CoreAuthDisplay,
     CoreGenderClaim,
     CoreJweContentEncryptionAlgorithm,
@@ -100,7 +100,7 @@ impl Discovered {
         let issuer = IssuerUrl::new(oidc.issuer.clone()).map_err(|_| unusable("issuer is no URL"))?;
         let redirect = RedirectUrl::new(redirect_url.to_owned())
             .map_err(|_| unusable("redirect URI, which is ours, is no URL"))?;
-        let metadata = Metadata::discover_async(issuer, http).await?;
+        let metadata = OpenIdMetadata::discover_async(issuer, http).await?;
         // The browser goes there, and it is shown where somebody types a password.
         http.0.check_url(metadata.authorization_endpoint().as_str()).map_err(SignInError::NotReached)?;
         if metadata.token_endpoint().is_none() {

@@ -6,7 +6,7 @@
 //! 3. It comes back with an [`Answer`]: [`OpenIdProvider::person`] checks it against the attempt, redeems the code and
 //!    verifies the ID token.
 //!
-//! Who the [`Person`] is to this deployment, and that an attempt is finished once only, is for [`crate::admin`] to see to.
+//! Who the [`SignedInPerson`] is to this deployment, and that an attempt is finished once only, is for [`crate::admin`] to see to.
 
 mod answer;
 mod attempt;
@@ -19,5 +19,5 @@ mod provider;
 pub use answer::Answer;
 pub use attempt::{Attempt, LIFETIME};
 pub use error::SignInError;
-pub use person::Person;
+pub use person::SignedInPerson;
 pub use provider::OpenIdProvider;

@@ -19,7 +19,7 @@ const LONGEST_NAME: usize = 100;
 
 /// Somebody whom the provider knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Person {
+pub struct SignedInPerson {
     /// Verified, in lower case.
     pub email: String,
     /// For the page; the email where the provider told none.
@@ -29,14 +29,14 @@ pub struct Person {
 
 /// The claims that are not OpenID Connect's own.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(super) struct Claims {
+pub(super) struct MoreClaims {
     #[serde(flatten)]
     all: Map<String, Value>,
 }
 
-impl AdditionalClaims for Claims {}
+impl AdditionalClaims for MoreClaims {}
 
-impl Claims {
+impl MoreClaims {
     /// Entra tells in `xms_edov` whether the email's domain belongs to the directory, and never `email_verified`.
     fn has_own_domain(&self) -> bool {
         match self.all.get("xms_edov") {
@@ -71,13 +71,13 @@ pub(super) struct Told {
 
 impl Told {
     /// By an ID token.
-    pub fn by_token(claims: &IdTokenClaims<Claims, CoreGenderClaim>, groups_claim: &str) -> Self {
+    pub fn by_token(claims: &IdTokenClaims<MoreClaims, CoreGenderClaim>, groups_claim: &str) -> Self {
         let address = (claims.email(), claims.email_verified());
         Self::of(address, claims.name(), (claims.additional_claims(), groups_claim))
     }
 
     /// By a UserInfo endpoint.
-    pub fn by_user_info(claims: &UserInfoClaims<Claims, CoreGenderClaim>, groups_claim: &str) -> Self {
+    pub fn by_user_info(claims: &UserInfoClaims<MoreClaims, CoreGenderClaim>, groups_claim: &str) -> Self {
         let address = (claims.email(), claims.email_verified());
         Self::of(address, claims.name(), (claims.additional_claims(), groups_claim))
     }
@@ -85,7 +85,7 @@ impl Told {
     fn of(
         (email, is_verified): (Option<&EndUserEmail>, Option<bool>),
         name: Option<&LocalizedClaim<EndUserName>>,
-        (more, groups_claim): (&Claims, &str),
+        (more, groups_claim): (&MoreClaims, &str),
     ) -> Self {
         let name = name.and_then(|names| names.get(None).or(names.iter().next().map(|(_, name)| name)));
         Self {
@@ -112,7 +112,7 @@ impl Told {
     }
 
     /// The person, if the email is there, verified and plain.
-    pub fn person(self) -> Result<Person, SignInError> {
+    pub fn person(self) -> Result<SignedInPerson, SignInError> {
         let email = self.email.filter(|email| !email.is_empty()).ok_or(SignInError::NoEmail)?;
         if self.is_verified != Some(true) {
             return Err(SignInError::EmailNotVerified);
@@ -121,6 +121,6 @@ impl Told {
         let name: String = self.name.unwrap_or_default();
         let name: String = name.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect();
         let name = if name.trim().is_empty() { email.clone() } else { name };
-        Ok(Person { email, name, groups: self.groups.unwrap_or_default() })
+        Ok(SignedInPerson { email, name, groups: self.groups.unwrap_or_default() })
     }
 }

@@ -19,7 +19,7 @@ use super::attempt::Attempt;
 use super::discovered::{Discovered, SignedIdToken, Tokens};
 use super::error::SignInError;
 use super::http::GuardedHttp;
-use super::person::{Claims, Person, Told};
+use super::person::{MoreClaims, SignedInPerson, Told};
 use crate::clock::Clock;
 use crate::config::{Config, Jwks, Oidc, OperatorEntry};
 use crate::idp::fetch::{FetchError, Fetcher};
@@ -51,17 +51,17 @@ pub struct OpenIdProvider {
     jwks: Jwks,
     http: GuardedHttp,
     clock: Arc<dyn Clock>,
-    known: Mutex<Known>,
+    known: Mutex<KnownMetadata>,
 }
 
 #[derive(Default)]
-struct Known {
+struct KnownMetadata {
     provider: Option<Arc<Discovered>>,
     /// When it was asked last, in ticks, whatever came of it.
     asked_at: Option<i64>,
 }
 
-impl Known {
+impl KnownMetadata {
     /// The provider, if it was asked after a time.
     fn asked_after(&self, ticks: i64) -> Option<Arc<Discovered>> {
         self.provider.clone().filter(|provider| provider.asked_at > ticks)
@@ -107,7 +107,7 @@ impl OpenIdProvider {
     }
 
     /// The person whom the provider's answer is about.
-    pub async fn person(&self, answer: &Answer, attempt: &Attempt) -> Result<Person, SignInError> {
+    pub async fn person(&self, answer: &Answer, attempt: &Attempt) -> Result<SignedInPerson, SignInError> {
         attempt.check(&answer.state, self.clock.now())?;
         let code = answer.code(&self.oidc.issuer)?;
         let provider = self.provider().await?;
@@ -155,7 +155,7 @@ impl OpenIdProvider {
         let endpoint =
             provider.client.user_info(tokens.access_token().clone(), Some(claims.subject().clone()));
         let Some(request) = endpoint.ok().filter(|_| told.lacks(self.needs_groups)) else { return Ok(told) };
-        let more = request.request_async::<Claims, _, CoreGenderClaim>(&self.http).await?;
+        let more = request.request_async::<MoreClaims, _, CoreGenderClaim>(&self.http).await?;
         Ok(told.or(Told::by_user_info(&more, &self.groups_claim)))
     }
 
@@ -164,7 +164,7 @@ impl OpenIdProvider {
         provider: &Discovered,
         id_token: &'t SignedIdToken,
         attempt: &Attempt,
-    ) -> Result<&'t IdTokenClaims<Claims, CoreGenderClaim>, ClaimsVerificationError> {
+    ) -> Result<&'t IdTokenClaims<MoreClaims, CoreGenderClaim>, ClaimsVerificationError> {
         let now = Duration::from_secs((self.clock.now() - self.clock_skew).unsigned_abs());
         let verifier = provider.client.id_token_verifier().set_allowed_algs(ALGORITHMS);
         id_token.claims(&verifier.set_time_fn(move || (UNIX_EPOCH + now).into()), &attempt.nonce())
@@ -203,7 +203,7 @@ impl OpenIdProvider {
         self.ask(&mut known).await.map(Some)
     }
 
-    async fn ask(&self, known: &mut Known) -> Result<Arc<Discovered>, SignInError> {
+    async fn ask(&self, known: &mut KnownMetadata) -> Result<Arc<Discovered>, SignInError> {
         let now = self.clock.ticks();
         known.asked_at = Some(now);
         let provider = Arc::new(Discovered::ask(&self.oidc, &self.redirect_url, &self.http, now).await?);

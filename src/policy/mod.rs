@@ -35,8 +35,8 @@ pub use engine::set::PolicyEngine;
 pub use source::PolicySource;
 pub(crate) use source::depth::with_stack;
 pub(crate) use source::problem::counted;
-pub use source::problem::{LoadError, Problem, Rule, Severity};
-pub use source::source_file::Place;
+pub use source::problem::{LoadError, PolicyProblem, Rule, Severity};
+pub use source::source_file::SourcePlace;
 pub use validate::load::{PolicyFile, Validated};
 
 /// The policies in force.

@@ -56,7 +56,7 @@ pub enum RuntimeError {
     Store(#[from] StoreError),
     /// A log stream cannot be set up.
     #[error(transparent)]
-    LogStream(#[from] stream::StartError),
+    LogStream(#[from] stream::StreamStartError),
 }
 
 /// The running service. Dropping it ends everything at once.
@@ -211,7 +211,7 @@ impl Starting<'_> {
         });
     }
 
-    fn stream_log(&mut self) -> Result<(), stream::StartError> {
+    fn stream_log(&mut self) -> Result<(), stream::StreamStartError> {
         for stream in stream::all(self.app)? {
             let task = optional(&format!("log_stream:{}", stream.name()), Stage::LogStreams);
             self.spawn(task, |schedule| async move {

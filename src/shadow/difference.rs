@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::Decided;
+use super::ActualDecision;
 use crate::policy::{Decision, Policies, PolicyAnswer, RecordedFacts};
-use crate::store::shadow::NewShadowDifference;
+use crate::store::shadow::ShadowDifference;
 use crate::store::sign_ins::NewSignIn;
 
 /// The outcome of a decision, as far as two are compared.
@@ -93,15 +93,15 @@ pub struct Deciding {
 
 /// The row for a decision that the shadow set would have made differently.
 pub(super) fn difference(
-    decided: &Decided<'_>,
+    decided: &ActualDecision<'_>,
     (shadow, other): (&Policies, &Decision),
     sign_in: &NewSignIn,
-) -> NewShadowDifference {
+) -> ShadowDifference {
     let policies = Deciding {
         actual: deciding(&decided.decision.answers, &other.answers),
         shadow: deciding(&other.answers, &decided.decision.answers),
     };
-    NewShadowDifference {
+    ShadowDifference {
         at: sign_in.at,
         request_id: sign_in.request_id.clone(),
         teamspace_id: sign_in.teamspace_id.clone(),

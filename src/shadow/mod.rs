@@ -15,7 +15,7 @@ use crate::policy::facts::{Facts, Wanted};
 use crate::policy::reload::PolicyReloader;
 use crate::policy::reload::{PolicyFiles, Watch};
 use crate::policy::{Decision, Policies, decide};
-use crate::store::shadow::{self, NewShadowDifference, Run};
+use crate::store::shadow::{self, Run, ShadowDifference};
 use crate::store::sign_ins::NewSignIn;
 use crate::store::{Store, StoreError};
 pub use difference::DecisionOutcome;
@@ -29,7 +29,7 @@ pub const QUEUE: usize = 1024;
 const BATCH: usize = 128;
 
 /// A decision that took effect, with its basis.
-pub struct Decided<'a> {
+pub struct ActualDecision<'a> {
     /// The policies that decided.
     pub policies: &'a Policies,
     /// The facts that they decided on.
@@ -55,8 +55,8 @@ pub struct Shadow {
     pub files: PolicyReloader,
     policies: ArcSwapOption<Policies>,
     tally: Mutex<ShadowTally>,
-    queue: mpsc::Sender<NewShadowDifference>,
-    waiting: tokio::sync::Mutex<mpsc::Receiver<NewShadowDifference>>,
+    queue: mpsc::Sender<ShadowDifference>,
+    waiting: tokio::sync::Mutex<mpsc::Receiver<ShadowDifference>>,
 }
 
 #[derive(Default)]
@@ -109,7 +109,7 @@ impl Shadow {
     }
 
     /// Asks the shadow set about a decision. It never waits, and its failures affect nothing else.
-    pub fn compare(&self, decided: &Decided<'_>, sign_in: &NewSignIn) {
+    pub fn compare(&self, decided: &ActualDecision<'_>, sign_in: &NewSignIn) {
         let Some(shadow) = self.policies() else { return };
         let verdict = catch_unwind(AssertUnwindSafe(|| self.judge(decided, &shadow, sign_in)));
         let verdict = verdict.unwrap_or_else(|_| {
@@ -119,7 +119,7 @@ impl Shadow {
         self.count(verdict, &shadow.hash, &decided.policies.hash, sign_in.at);
     }
 
-    fn judge(&self, decided: &Decided<'_>, shadow: &Policies, sign_in: &NewSignIn) -> ShadowVerdict {
+    fn judge(&self, decided: &ActualDecision<'_>, shadow: &Policies, sign_in: &NewSignIn) -> ShadowVerdict {
         let other = decide(&shadow.compiled, decided.facts);
         if DecisionOutcome::of(decided.decision) == DecisionOutcome::of(&other) {
             return ShadowVerdict::Same;
@@ -152,7 +152,7 @@ impl Shadow {
         let mut waiting = self.waiting.lock().await;
         for _ in 0..QUEUE / BATCH {
             let next = std::iter::from_fn(|| waiting.try_recv().ok());
-            let differences: Vec<NewShadowDifference> = next.take(BATCH).collect();
+            let differences: Vec<ShadowDifference> = next.take(BATCH).collect();
             let runs = std::mem::take(&mut self.tally.lock().unwrap_or_else(PoisonError::into_inner).runs);
             if differences.is_empty() && runs.is_empty() {
                 break;
@@ -165,7 +165,7 @@ impl Shadow {
     async fn write(
         &self,
         store: &Store,
-        differences: Vec<NewShadowDifference>,
+        differences: Vec<ShadowDifference>,
         runs: Vec<Run>,
     ) -> Result<(), StoreError> {
         let found = Arc::new((differences, runs));
@@ -177,7 +177,7 @@ impl Shadow {
         written
     }
 
-    fn take_back(&self, differences: &[NewShadowDifference], runs: &[Run]) {
+    fn take_back(&self, differences: &[ShadowDifference], runs: &[Run]) {
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
         for run in runs {
             let known = tally.run(&run.shadow_set, &run.policy_set, run.since);

@@ -13,7 +13,7 @@ use crate::store::{AnyConnection, StoreError};
 
 /// The differences to report.
 #[derive(Debug, Clone, Default)]
-pub struct Query {
+pub struct ReportQuery {
     /// The hash of the shadow set, or the beginning of it; none for the one that was on trial last.
     pub set: Option<String>,
     /// The id of the teamspace whose differences are wanted; none for all.
@@ -83,7 +83,10 @@ pub fn find_set(connection: &mut AnyConnection, set: Option<&str>) -> Result<Opt
 }
 
 /// Reports on a shadow set; none if no such set was on trial.
-pub fn report(connection: &mut AnyConnection, query: &Query) -> Result<Option<ShadowReport>, StoreError> {
+pub fn report(
+    connection: &mut AnyConnection,
+    query: &ReportQuery,
+) -> Result<Option<ShadowReport>, StoreError> {
     let Some(shadow_set) = find_set(connection, query.set.as_deref())? else { return Ok(None) };
     let mut runs = shadow::runs(connection)?;
     runs.retain(|run| run.shadow_set == shadow_set);

@@ -69,7 +69,7 @@ pub struct AdminEvent {
 
 /// The filter of a list. Fields that are none do not narrow it.
 #[derive(Debug, Clone, Default)]
-pub struct Filter {
+pub struct AuditFilter {
     /// The ids of teamspaces.
     pub teamspaces: Option<Vec<String>>,
     /// The name of whoever made the change.
@@ -86,11 +86,11 @@ pub struct Filter {
     pub cursor: Option<i64>,
 }
 
-type Query<'a> = admin_events::BoxedQuery<'a, <AnyConnection as diesel::Connection>::Backend>;
+type AuditStatement<'a> = admin_events::BoxedQuery<'a, <AnyConnection as diesel::Connection>::Backend>;
 
-impl Filter {
+impl AuditFilter {
     /// The rows that fit, but for their place.
-    fn query(&self) -> Query<'_> {
+    fn query(&self) -> AuditStatement<'_> {
         let mut query = self.of_teamspaces();
         if let Some(actor) = &self.actor {
             query = query.filter(admin_events::actor.eq(actor));
@@ -114,7 +114,7 @@ impl Filter {
     }
 
     /// The rows that an index leads to.
-    fn of_teamspaces(&self) -> Query<'_> {
+    fn of_teamspaces(&self) -> AuditStatement<'_> {
         let query = admin_events::table.into_boxed();
         match &self.teamspaces {
             Some(ids) => query.filter(admin_events::teamspace_id.eq_any(ids)),
@@ -137,7 +137,7 @@ pub fn append(connection: &mut AnyConnection, event: &NewAdminEvent) -> QueryRes
 /// or empty although there is a next one.
 pub fn list(
     connection: &mut AnyConnection,
-    filter: &Filter,
+    filter: &AuditFilter,
     limit: i64,
 ) -> Result<Page<AdminEvent>, StoreError> {
     match &filter.teamspaces {
@@ -149,7 +149,7 @@ pub fn list(
 /// The pages of several teamspaces in one: an index has the rows of each in order, and none those of all.
 fn list_of_several(
     connection: &mut AnyConnection,
-    filter: &Filter,
+    filter: &AuditFilter,
     ids: &[String],
     limit: i64,
 ) -> Result<Page<AdminEvent>, StoreError> {
@@ -157,7 +157,7 @@ fn list_of_several(
     // From here on all rows of all of them are known.
     let mut known_from = None;
     for id in ids {
-        let own = Filter { teamspaces: Some(vec![id.clone()]), ..filter.clone() };
+        let own = AuditFilter { teamspaces: Some(vec![id.clone()]), ..filter.clone() };
         let page = list_by_index(connection, &own, limit)?;
         known_from = known_from.max(page.next_cursor.and_then(|cursor| cursor.parse::<i64>().ok()));
         rows.extend(page.items);
@@ -171,7 +171,7 @@ fn list_of_several(
 
 fn list_by_index(
     connection: &mut AnyConnection,
-    filter: &Filter,
+    filter: &AuditFilter,
     limit: i64,
 ) -> Result<Page<AdminEvent>, StoreError> {
     let (first, before) = place(connection, filter)?;
@@ -193,7 +193,7 @@ fn list_by_index(
 /// The last row that a page may read; none if there are fewer.
 fn end_of_window(
     connection: &mut AnyConnection,
-    filter: &Filter,
+    filter: &AuditFilter,
     before: i64,
 ) -> Result<Option<i64>, StoreError> {
     let rows = filter.of_teamspaces().filter(admin_events::id.lt(before)).order(admin_events::id.desc());
@@ -202,7 +202,7 @@ fn end_of_window(
 
 /// The range of ids for the filter's times: the first id, and the one after the last. Times rise with ids, apart from
 /// differences between replicas' clocks.
-fn place(connection: &mut AnyConnection, filter: &Filter) -> Result<(i64, i64), StoreError> {
+fn place(connection: &mut AnyConnection, filter: &AuditFilter) -> Result<(i64, i64), StoreError> {
     let first = match filter.from {
         Some(from) => first_since(connection, from.saturating_sub(MAX_DIFFERENCE))?,
         None => i64::MIN,

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Text};
+use diesel::sql_types::Text;
 
 use super::connection::{self, DatabaseKind};
 use super::copy::tables::{Table, all};
+use super::statement::number;
 use super::{AnyConnection, StoreError, state};
 use crate::config::Database;
 
@@ -55,19 +56,9 @@ pub type TellBytes<'a> = &'a (dyn Fn(u64, u64) + Sync);
 const OFTEN: Duration = Duration::from_millis(500);
 
 #[derive(QueryableByName)]
-struct Said {
+struct QuickCheckRow {
     #[diesel(sql_type = Text)]
     quick_check: String,
-}
-
-#[derive(QueryableByName)]
-struct Number {
-    #[diesel(sql_type = BigInt)]
-    n: i64,
-}
-
-fn number(connection: &mut AnyConnection, query: &str) -> QueryResult<i64> {
-    Ok(diesel::sql_query(query).get_result::<Number>(connection)?.n)
 }
 
 /// Writes the database at `url`, as it is at one moment, to a new file that only its owner may read. It is written
@@ -137,7 +128,7 @@ fn check(file: &Path, mark: bool) -> Result<Vec<(&'static str, i64)>, BackupErro
     let path = file.display().to_string();
     let opened = diesel::SqliteConnection::establish(&path);
     let mut connection = AnyConnection::Sqlite(opened.map_err(|e| StoreError::Open(format!("{path}: {e}")))?);
-    let said: Vec<Said> = diesel::sql_query("PRAGMA quick_check").load(&mut connection)?;
+    let said: Vec<QuickCheckRow> = diesel::sql_query("PRAGMA quick_check").load(&mut connection)?;
     match said.as_slice() {
         [only] if only.quick_check == "ok" => {}
         [first, ..] => return Err(BackupError::Damaged(first.quick_check.clone())),

@@ -8,8 +8,8 @@ use super::StoreError;
 use super::connection::{AnyConnection, DatabaseKind, is_transient};
 use super::decision_body::{KnownBodies, Noted};
 use super::job::{EntryAnswer, Finish, Health, Job, Start, WriteJob};
-use super::ledger::{self, Entry, RedeemError, Written};
-use super::link::Link;
+use super::ledger::{self, Entry, RedeemError, WrittenBatch};
+use super::link::DatabaseLink;
 
 /// How often a batch is written again if PostgreSQL prefers another one.
 const ATTEMPTS: usize = 4;
@@ -51,7 +51,7 @@ impl Batch {
     }
 
     /// Writes everything and answers.
-    pub(super) fn commit(self, link: &mut Link, kind: DatabaseKind, known: &KnownBodies) -> Commits {
+    pub(super) fn commit(self, link: &mut DatabaseLink, kind: DatabaseKind, known: &KnownBodies) -> Commits {
         match kind {
             DatabaseKind::Sqlite => self.commit_at_once(&mut link.connection, known),
             DatabaseKind::Postgres => self.commit_apart(link, known),
@@ -113,7 +113,7 @@ impl Batch {
     }
 
     /// PostgreSQL: the entries share one transaction, and every other job has its own, so that locks are held briefly.
-    fn commit_apart(self, link: &mut Link, known: &KnownBodies) -> Commits {
+    fn commit_apart(self, link: &mut DatabaseLink, known: &KnownBodies) -> Commits {
         let mut commits = Commits { transactions: 0, jobs: 0, health: Health::Sound };
         if !self.entries.is_empty() {
             commits.transactions += 1;
@@ -173,7 +173,7 @@ struct Bodies<'a> {
 
 impl Bodies<'_> {
     /// Notes what was written for entries, and the outcome of each.
-    fn take(&mut self, written: Written) -> Vec<EntryResult> {
+    fn take(&mut self, written: WrittenBatch) -> Vec<EntryResult> {
         self.written.extend(written.bodies);
         written.verdicts.into_iter().map(|verdict| verdict.map_err(RedeemError::from)).collect()
     }
@@ -226,7 +226,7 @@ fn write_entries(
 
 /// Writes the entries in transactions of their own.
 fn commit_entries(
-    link: &mut Link,
+    link: &mut DatabaseLink,
     entries: &[Entry],
     answers: &[EntryAnswer],
     known: &KnownBodies,

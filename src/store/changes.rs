@@ -111,7 +111,7 @@ pub fn since(
 
 /// One change.
 #[derive(Debug)]
-struct Step {
+struct ConfigStep {
     number: i64,
     /// The tag of the generation before.
     follows: i64,
@@ -123,7 +123,7 @@ struct Step {
 pub struct ConfigHistory {
     latest: Generation,
     /// None when it cannot be told any more.
-    steps: Option<Vec<Step>>,
+    steps: Option<Vec<ConfigStep>>,
 }
 
 impl ConfigHistory {
@@ -140,7 +140,7 @@ impl ConfigHistory {
 
     /// The steps after a generation. None if they are unknown, or if this database never had that generation: then it
     /// was replaced.
-    fn after(&self, generation: Generation) -> Option<&[Step]> {
+    fn after(&self, generation: Generation) -> Option<&[ConfigStep]> {
         let steps = self.steps.as_deref()?;
         let after = steps.get(steps.partition_point(|step| step.number <= generation.number)..)?;
         let first = after.first()?;
@@ -167,7 +167,7 @@ pub fn between(
         .load(connection)?;
     let complete = i64::try_from(rows.len()) == Ok(number);
     let step = |(number, kind, object, follows)| {
-        Some(Step { number, follows, changed: Changed::of((kind, object))? })
+        Some(ConfigStep { number, follows, changed: Changed::of((kind, object))? })
     };
     let steps = rows.into_iter().map(step).collect::<Option<Vec<_>>>().filter(|_| complete);
     Ok(ConfigHistory { latest, steps })

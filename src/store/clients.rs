@@ -12,7 +12,7 @@ use crate::model::client::{AuthMethod, ClientSecret, RegisteredClient};
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = clients)]
-struct Row {
+struct ClientRow {
     client_id: String,
     client_name: String,
     token_endpoint_auth_method: AuthMethod,
@@ -33,7 +33,7 @@ row! {
     }
 }
 
-impl From<&RegisteredClient> for Row {
+impl From<&RegisteredClient> for ClientRow {
     fn from(c: &RegisteredClient) -> Self {
         Self {
             client_id: c.client_id.clone(),
@@ -47,7 +47,7 @@ impl From<&RegisteredClient> for Row {
     }
 }
 
-impl Row {
+impl ClientRow {
     fn with(self, secrets: Vec<ClientSecret>) -> Result<RegisteredClient, StoreError> {
         Ok(RegisteredClient {
             token_endpoint_auth_method: self.token_endpoint_auth_method,
@@ -64,8 +64,8 @@ impl Row {
 
 /// All of them, by id.
 pub fn all(connection: &mut AnyConnection) -> Result<Vec<RegisteredClient>, StoreError> {
-    let rows: Vec<Row> =
-        clients::table.select(Row::as_select()).order(clients::client_id.asc()).load(connection)?;
+    let rows: Vec<ClientRow> =
+        clients::table.select(ClientRow::as_select()).order(clients::client_id.asc()).load(connection)?;
     let mut secrets: HashMap<String, Vec<ClientSecret>> = HashMap::new();
     for secret in client_secrets::table
         .select(SecretRow::as_select())
@@ -84,8 +84,8 @@ pub fn all(connection: &mut AnyConnection) -> Result<Vec<RegisteredClient>, Stor
 
 /// One by its id.
 pub fn find(connection: &mut AnyConnection, client_id: &str) -> Result<Option<RegisteredClient>, StoreError> {
-    let row: Option<Row> =
-        clients::table.find(client_id).select(Row::as_select()).first(connection).optional()?;
+    let row: Option<ClientRow> =
+        clients::table.find(client_id).select(ClientRow::as_select()).first(connection).optional()?;
     let secrets: Vec<SecretRow> = client_secrets::table
         .filter(client_secrets::client_id.eq(client_id))
         .select(SecretRow::as_select())
@@ -96,7 +96,7 @@ pub fn find(connection: &mut AnyConnection, client_id: &str) -> Result<Option<Re
 
 /// Adds a client with its secrets. A taken id is a unique violation.
 pub fn insert(connection: &mut AnyConnection, client: &RegisteredClient) -> QueryResult<()> {
-    diesel::insert_into(clients::table).values(Row::from(client)).execute(connection)?;
+    diesel::insert_into(clients::table).values(ClientRow::from(client)).execute(connection)?;
     for secret in &client.secrets {
         add_secret(connection, secret)?;
     }
@@ -106,7 +106,7 @@ pub fn insert(connection: &mut AnyConnection, client: &RegisteredClient) -> Quer
 /// Replaces a client's properties; id and secrets stay.
 pub fn update(connection: &mut AnyConnection, client: &RegisteredClient) -> QueryResult<()> {
     diesel::update(clients::table.filter(clients::client_id.eq(&client.client_id)))
-        .set(Row::from(client))
+        .set(ClientRow::from(client))
         .execute(connection)?;
     Ok(())
 }

@@ -141,7 +141,7 @@ pub fn of_same_person(
     live: Live,
     (id, limit): (&str, i64),
 ) -> Result<Vec<ConsoleSession>, StoreError> {
-    let Some(person) = Person::of(connection, id)? else { return Ok(Vec::new()) };
+    let Some(person) = SessionOwner::of(connection, id)? else { return Ok(Vec::new()) };
     Ok(live
         .query()
         .filter(console_sessions::email.eq(person.email))
@@ -167,13 +167,13 @@ pub fn end_of_same_person(
     own: &str,
     id: &str,
 ) -> Result<Option<ConsoleSession>, StoreError> {
-    let (own, other) = (Person::of(connection, own)?, Person::of(connection, id)?);
+    let (own, other) = (SessionOwner::of(connection, own)?, SessionOwner::of(connection, id)?);
     if own.is_none() || own != other { Ok(None) } else { end_by_id(connection, id) }
 }
 
 /// Ends all sessions of the person whose session has this id.
 pub fn end_all_of(connection: &mut AnyConnection, id: &str) -> Result<usize, StoreError> {
-    let Some(person) = Person::of(connection, id)? else { return Ok(0) };
+    let Some(person) = SessionOwner::of(connection, id)? else { return Ok(0) };
     let theirs = console_sessions::table
         .filter(console_sessions::email.eq(person.email))
         .filter(console_sessions::kind.eq(person.kind))
@@ -184,13 +184,13 @@ pub fn end_all_of(connection: &mut AnyConnection, id: &str) -> Result<usize, Sto
 /// The values that all sessions of one person share.
 #[derive(PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = console_sessions)]
-struct Person {
+struct SessionOwner {
     email: String,
     kind: SessionKind,
     link_id: String,
 }
 
-impl Person {
+impl SessionOwner {
     /// The person whose session has an id.
     fn of(connection: &mut AnyConnection, id: &str) -> Result<Option<Self>, StoreError> {
         let row = console_sessions::table.find(id);

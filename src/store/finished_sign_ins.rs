@@ -7,16 +7,16 @@ use super::schema::console_finished_sign_ins as finished;
 use super::statement::{ConstSql, Statement};
 use crate::clock::UnixSeconds;
 
-struct Finish;
+struct FinishOnce;
 
-impl ConstSql for Finish {
+impl ConstSql for FinishOnce {
     const TEXT: &'static str =
         "INSERT INTO console_finished_sign_ins (digest, expires_at) VALUES (?, ?) ON CONFLICT DO NOTHING";
 }
 
 /// Notes that one was finished; tells whether it was the first time. Of several who try at once one succeeds.
 pub fn finish(connection: &mut AnyConnection, digest: &str, expires_at: UnixSeconds) -> QueryResult<bool> {
-    Ok(Statement::<Finish, 2>::new([digest.into(), expires_at.into()]).run(connection)? == 1)
+    Ok(Statement::<FinishOnce, 2>::new([digest.into(), expires_at.into()]).run(connection)? == 1)
 }
 
 /// Deletes those that could not be finished any more anyway.

@@ -3,17 +3,17 @@
 use diesel::prelude::*;
 
 use super::schema::identity_providers;
-use super::{AnyConnection, StoreError, sign_in_counts};
-use crate::model::identity_provider::IdentityProvider;
+use super::{AnyConnection, StoreError, from_json, sign_in_counts};
+use crate::model::identity_provider::{IdentityProvider, Provider};
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = identity_providers)]
 #[diesel(treat_none_as_null = true)]
-struct Row {
+struct IdentityProviderRow {
     id: String,
     teamspace_id: String,
     name: String,
-    kind: String,
+    kind: Provider,
     issuer: String,
     tenant: Option<String>,
     jwks_uri: String,
@@ -25,7 +25,7 @@ struct Row {
     updated_at: i64,
 }
 
-impl TryFrom<&IdentityProvider> for Row {
+impl TryFrom<&IdentityProvider> for IdentityProviderRow {
     type Error = serde_json::Error;
 
     fn try_from(p: &IdentityProvider) -> serde_json::Result<Self> {
@@ -33,7 +33,7 @@ impl TryFrom<&IdentityProvider> for Row {
             id: p.id.clone(),
             teamspace_id: p.teamspace_id.clone(),
             name: p.name.clone(),
-            kind: p.provider.as_str().to_owned(),
+            kind: p.provider,
             issuer: p.issuer.clone(),
             tenant: p.tenant.clone(),
             jwks_uri: p.jwks_uri.clone(),
@@ -47,14 +47,13 @@ impl TryFrom<&IdentityProvider> for Row {
     }
 }
 
-impl TryFrom<Row> for IdentityProvider {
+impl TryFrom<IdentityProviderRow> for IdentityProvider {
     type Error = StoreError;
 
-    fn try_from(row: Row) -> Result<Self, StoreError> {
-        let custom_claims = serde_json::from_str(&row.custom_claims);
+    fn try_from(row: IdentityProviderRow) -> Result<Self, StoreError> {
         Ok(Self {
-            provider: row.kind.parse()?,
-            custom_claims: custom_claims.map_err(|e| StoreError::Damaged(e.to_string()))?,
+            provider: row.kind,
+            custom_claims: from_json(&row.custom_claims)?,
             id: row.id,
             teamspace_id: row.teamspace_id,
             name: row.name,
@@ -75,10 +74,10 @@ pub fn of_teamspaces(
     connection: &mut AnyConnection,
     teamspace_ids: &[&str],
 ) -> Result<Vec<IdentityProvider>, StoreError> {
-    let rows: Vec<Row> = identity_providers::table
+    let rows: Vec<IdentityProviderRow> = identity_providers::table
         .filter(identity_providers::teamspace_id.eq_any(teamspace_ids))
         .order((identity_providers::created_at.asc(), identity_providers::id.asc()))
-        .select(Row::as_select())
+        .select(IdentityProviderRow::as_select())
         .load(connection)?;
     rows.into_iter().map(IdentityProvider::try_from).collect()
 }
@@ -86,7 +85,8 @@ pub fn of_teamspaces(
 /// Adds an identity provider, or replaces the one with its id. If another one has the issuer for the same tenant, that
 /// is a unique violation.
 pub fn put(connection: &mut AnyConnection, provider: &IdentityProvider) -> QueryResult<()> {
-    let row = Row::try_from(provider).map_err(|e| diesel::result::Error::SerializationError(e.into()))?;
+    let row = IdentityProviderRow::try_from(provider)
+        .map_err(|e| diesel::result::Error::SerializationError(e.into()))?;
     let replaced = diesel::update(identity_providers::table.find(&row.id)).set(&row).execute(connection)?;
     if replaced == 0 {
         diesel::insert_into(identity_providers::table).values(&row).execute(connection)?;

@@ -5,21 +5,21 @@ use tokio::sync::oneshot;
 use super::StoreError;
 use super::connection::AnyConnection;
 use super::ledger::{Entry, RedeemError};
-use super::link::Link;
+use super::link::DatabaseLink;
 
 /// The callback that a job leaves behind: it gets the outcome of the commit, and answers the waiting task.
 pub(super) type Finish = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 /// Says also whether the job failed.
 pub(super) type WriteJob = Box<dyn FnOnce(Start<'_>) -> (Finish, bool) + Send>;
 /// Says whether the job failed.
-pub(super) type ReadJob = Box<dyn FnOnce(&mut Link) -> bool + Send>;
+pub(super) type ReadJob = Box<dyn FnOnce(&mut DatabaseLink) -> bool + Send>;
 /// Where the outcome of an entry is waited for.
 pub(super) type EntryAnswer = oneshot::Sender<Result<(), RedeemError>>;
 
 /// How a job begins.
 pub(super) enum Start<'a> {
     /// In a transaction of its own.
-    Alone(&'a mut Link),
+    Alone(&'a mut DatabaseLink),
     /// In a savepoint of a transaction with others.
     Among(&'a mut AnyConnection),
     /// Not at all, and why.

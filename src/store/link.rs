@@ -40,7 +40,7 @@ impl ConnectionPlace {
 }
 
 /// A connection that is replaced if it turns out to be dead before anything was begun.
-pub(super) struct Link {
+pub(super) struct DatabaseLink {
     pub connection: AnyConnection,
     place: ConnectionPlace,
     used_at: Instant,
@@ -48,7 +48,7 @@ pub(super) struct Link {
     old_at: Instant,
 }
 
-impl Link {
+impl DatabaseLink {
     pub fn new(connection: AnyConnection, place: &ConnectionPlace) -> Self {
         let now = Instant::now();
         Self { connection, place: place.clone(), used_at: now, old_at: old_at(now, &place.config) }

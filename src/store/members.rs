@@ -35,7 +35,7 @@ row! {
     #[derive(Queryable, QueryableByName, Selectable, Insertable, AsChangeset)]
     #[diesel(table_name = members)]
     #[diesel(treat_none_as_null = true)]
-    Row: Member {
+    MemberRow: Member {
         id: String,
         teamspace_id: String,
         email: String,
@@ -114,7 +114,7 @@ fn look_up_subject(
 ) -> Result<Option<MemberLookup>, StoreError> {
     let Identity { teamspace_id, issuer, tenant, subject, .. } = subject;
     let key = [teamspace_id, issuer, tenant, subject].map(Into::into);
-    let bound: Option<Row> = Statement::<FindBound, 4>::new(key).find(connection)?;
+    let bound: Option<MemberRow> = Statement::<FindBound, 4>::new(key).find(connection)?;
     let by_email = match (&bound, email) {
         (Some(row), Some(email)) if row.email == email => None,
         (_, Some(email)) => find_by_email(connection, teamspace_id, email)?,
@@ -145,7 +145,7 @@ pub fn find(
     let found = members::table
         .filter(members::teamspace_id.eq(teamspace_id))
         .filter(members::id.eq(id))
-        .select(Row::as_select())
+        .select(MemberRow::as_select())
         .get_result(connection);
     Ok(found.optional()?.map(Member::from))
 }
@@ -156,7 +156,7 @@ pub fn find_by_email(
     teamspace_id: &str,
     email: &str,
 ) -> Result<Option<Member>, StoreError> {
-    let found: Option<Row> =
+    let found: Option<MemberRow> =
         Statement::<FindByEmail, 2>::new([teamspace_id.into(), email.into()]).find(connection)?;
     Ok(found.map(Member::from))
 }
@@ -200,7 +200,7 @@ pub fn search(
         None => from_here().filter(members::email.lt(&past)),
     };
     let listed = listed.filter(members::status.ne(Status::Removed));
-    let rows: Vec<Row> = listed.limit(limit + 1).select(Row::as_select()).load(connection)?;
+    let rows: Vec<MemberRow> = listed.limit(limit + 1).select(MemberRow::as_select()).load(connection)?;
     let ids: Vec<String> = rows.iter().map(|row| row.id.clone()).collect();
     let mut identities: HashMap<String, Vec<Identity>> = HashMap::new();
     for identity in identities_of(connection, &ids)? {
@@ -240,7 +240,7 @@ pub fn identities_of(
 /// Adds a member, and counts the seat. An email that the teamspace already has is a unique violation.
 pub fn insert(connection: &mut AnyConnection, member: &Member) -> QueryResult<()> {
     teamspaces::change_seats(connection, &member.teamspace_id, seats_taken(None, member.status))?;
-    diesel::insert_into(members::table).values(Row::from(member)).execute(connection)?;
+    diesel::insert_into(members::table).values(MemberRow::from(member)).execute(connection)?;
     Ok(())
 }
 
@@ -313,7 +313,7 @@ pub fn update(connection: &mut AnyConnection, member: &Member) -> Result<(), Sto
     let seats = seats_taken(Some(before.status), member.status);
     teamspaces::change_seats(connection, &member.teamspace_id, seats)?;
     diesel::update(members::table.filter(members::id.eq(&member.id)))
-        .set(Row::from(member))
+        .set(MemberRow::from(member))
         .execute(connection)?;
     Ok(())
 }

@@ -361,6 +361,6 @@ pub(crate) fn to_json(list: &[String]) -> String {
     serde_json::Value::from(list).to_string()
 }
 
-pub(crate) fn from_json(text: &str) -> Result<Vec<String>, StoreError> {
+pub(crate) fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, StoreError> {
     serde_json::from_str(text).map_err(|e| StoreError::Damaged(e.to_string()))
 }

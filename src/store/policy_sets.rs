@@ -14,7 +14,7 @@ const MARGIN: i64 = 300;
 /// A set and when it was in force; `content` is what `PolicySource::from_content` reads.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = policy_sets)]
-pub struct PastSet {
+pub struct PastSetRow {
     /// SHA-256 of the content in hexadecimal.
     pub hash: String,
     /// The texts of all files and of the schema.
@@ -55,14 +55,14 @@ pub fn keep(connection: &mut AnyConnection, hash: &str, content: &str, now: Unix
 }
 
 /// The set with this hash, or the only one whose hash begins with the text.
-pub fn find(connection: &mut AnyConnection, prefix: &str) -> Result<Option<PastSet>, StoreError> {
+pub fn find(connection: &mut AnyConnection, prefix: &str) -> Result<Option<PastSetRow>, StoreError> {
     let hashes: Vec<String> = policy_sets::table.select(policy_sets::hash).load(connection)?;
     let mut matching = hashes.iter().filter(|hash| !prefix.is_empty() && hash.starts_with(prefix));
     let Some(hash) = matching.next() else { return Ok(None) };
     if matching.next().is_some() {
         return Err(StoreError::AmbiguousSet(prefix.to_owned()));
     }
-    let found = policy_sets::table.find(hash).select(PastSet::as_select()).first(connection);
+    let found = policy_sets::table.find(hash).select(PastSetRow::as_select()).first(connection);
     Ok(found.optional()?)
 }
 

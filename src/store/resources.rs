@@ -10,7 +10,7 @@ use crate::model::resource::Resource;
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = resources)]
 #[diesel(treat_none_as_null = true)]
-struct Row {
+struct ResourceRow {
     id: String,
     identifier: String,
     normalized: String,
@@ -21,7 +21,7 @@ struct Row {
     created_at: UnixSeconds,
 }
 
-impl TryFrom<&Resource> for Row {
+impl TryFrom<&Resource> for ResourceRow {
     type Error = StoreError;
 
     fn try_from(r: &Resource) -> Result<Self, StoreError> {
@@ -38,12 +38,12 @@ impl TryFrom<&Resource> for Row {
     }
 }
 
-impl TryFrom<Row> for Resource {
+impl TryFrom<ResourceRow> for Resource {
     type Error = StoreError;
 
-    fn try_from(row: Row) -> Result<Self, StoreError> {
+    fn try_from(row: ResourceRow) -> Result<Self, StoreError> {
         Ok(Self {
-            scopes: serde_json::from_str(&row.scopes).map_err(|e| StoreError::Damaged(e.to_string()))?,
+            scopes: from_json(&row.scopes)?,
             default_scopes: from_json(&row.default_scopes)?,
             teamspaces: row.teamspaces.as_deref().map(from_json).transpose()?,
             id: row.id,
@@ -57,21 +57,23 @@ impl TryFrom<Row> for Resource {
 
 /// All of them, by identifier.
 pub fn all(connection: &mut AnyConnection) -> Result<Vec<Resource>, StoreError> {
-    let rows: Vec<Row> =
-        resources::table.select(Row::as_select()).order(resources::identifier.asc()).load(connection)?;
+    let rows: Vec<ResourceRow> = resources::table
+        .select(ResourceRow::as_select())
+        .order(resources::identifier.asc())
+        .load(connection)?;
     rows.into_iter().map(Resource::try_from).collect()
 }
 
 /// Adds a resource. A taken identifier is a unique violation.
 pub fn insert(connection: &mut AnyConnection, resource: &Resource) -> Result<(), StoreError> {
-    diesel::insert_into(resources::table).values(Row::try_from(resource)?).execute(connection)?;
+    diesel::insert_into(resources::table).values(ResourceRow::try_from(resource)?).execute(connection)?;
     Ok(())
 }
 
 /// Replaces one's properties; the id stays.
 pub fn update(connection: &mut AnyConnection, resource: &Resource) -> Result<(), StoreError> {
     diesel::update(resources::table.filter(resources::id.eq(&resource.id)))
-        .set(Row::try_from(resource)?)
+        .set(ResourceRow::try_from(resource)?)
         .execute(connection)?;
     Ok(())
 }
@@ -100,6 +102,7 @@ pub fn replace_teamspace(
 
 /// One by its id.
 pub fn find(connection: &mut AnyConnection, id: &str) -> Result<Option<Resource>, StoreError> {
-    let row: Option<Row> = resources::table.find(id).select(Row::as_select()).first(connection).optional()?;
+    let row: Option<ResourceRow> =
+        resources::table.find(id).select(ResourceRow::as_select()).first(connection).optional()?;
     row.map(Resource::try_from).transpose()
 }

@@ -370,3 +370,4 @@ diesel::table! {
 
 diesel::joinable!(identities -> members (member_id));
 diesel::allow_tables_to_appear_in_same_query!(identities, members);
+diesel::allow_tables_to_appear_in_same_query!(sign_ins, teamspaces);

@@ -10,36 +10,10 @@ use crate::clock::UnixSeconds;
 /// Most differences that are kept; the oldest go.
 pub const MAX_DIFFERENCES: i64 = 10_000;
 
-/// A difference to be written.
-#[derive(Debug, Clone, PartialEq, Eq, Insertable)]
-#[diesel(table_name = shadow_differences)]
-pub struct NewShadowDifference {
-    /// The time of the decision.
-    pub at: UnixSeconds,
-    /// The identifier of the request that was decided.
-    pub request_id: String,
-    /// The teamspace that the request led to; none when it led to none.
-    pub teamspace_id: Option<String>,
-    /// Hash of the set that decided.
-    pub policy_set: String,
-    /// Hash of the set that would have decided otherwise.
-    pub shadow_set: String,
-    /// JSON: what was decided.
-    pub actual: String,
-    /// JSON: what would have been decided.
-    pub shadow: String,
-    /// JSON: the policies of each set whose answers differ.
-    pub policies: String,
-    /// JSON: the facts, as the decision log keeps them.
-    pub facts: String,
-}
-
-/// A difference as it is kept; see [`NewShadowDifference`].
-#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
+/// Something that a shadow set would have decided otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = shadow_differences)]
 pub struct ShadowDifference {
-    /// Rises with each row; the cursor of the list.
-    pub id: i64,
     /// The time of the decision.
     pub at: UnixSeconds,
     /// The identifier of the request that was decided.
@@ -83,7 +57,7 @@ pub struct Run {
 /// Records differences, and adds to the runs' counts.
 pub fn record(
     connection: &mut AnyConnection,
-    differences: &[NewShadowDifference],
+    differences: &[ShadowDifference],
     runs: &[Run],
 ) -> Result<(), StoreError> {
     for row in differences {

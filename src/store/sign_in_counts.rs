@@ -26,7 +26,7 @@ const STEP: i64 = 250;
 /// The part of a decision log row that is counted.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = sign_ins)]
-pub struct Line {
+pub struct CountedRow {
     /// The row's id, which tells how far the counting is.
     pub id: i64,
     /// The time of the request, in seconds since 1970.
@@ -127,9 +127,9 @@ pub fn lines(
     connection: &mut AnyConnection,
     (after, to): (i64, i64),
     limit: i64,
-) -> Result<Vec<Line>, StoreError> {
+) -> Result<Vec<CountedRow>, StoreError> {
     let rows = sign_ins::table.filter(sign_ins::id.gt(after)).filter(sign_ins::id.le(to));
-    Ok(rows.order(sign_ins::id.asc()).limit(limit).select(Line::as_select()).load(connection)?)
+    Ok(rows.order(sign_ins::id.asc()).limit(limit).select(CountedRow::as_select()).load(connection)?)
 }
 
 /// The decisions of stored bodies, as JSON, by the bodies' keys.

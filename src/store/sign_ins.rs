@@ -149,11 +149,11 @@ pub struct Filter {
     pub cursor: Option<i64>,
 }
 
-type Query<'a> = sign_ins::BoxedQuery<'a, <AnyConnection as diesel::Connection>::Backend>;
+type SignInStatement<'a> = sign_ins::BoxedQuery<'a, <AnyConnection as diesel::Connection>::Backend>;
 
 impl Filter {
     /// The rows that fit, but for their place.
-    fn query(&self) -> Query<'_> {
+    fn query(&self) -> SignInStatement<'_> {
         let mut query = self.of_teamspace();
         if let Some(outcome) = &self.outcome {
             query = query.filter(sign_ins::outcome.eq(outcome));
@@ -174,7 +174,7 @@ impl Filter {
         self.of_origin_and_time(query)
     }
 
-    fn of_origin_and_time<'a>(&'a self, mut query: Query<'a>) -> Query<'a> {
+    fn of_origin_and_time<'a>(&'a self, mut query: SignInStatement<'a>) -> SignInStatement<'a> {
         if let Some(provider) = &self.identity_provider {
             query = query.filter(sign_ins::identity_provider_id.eq(provider));
         }
@@ -191,7 +191,7 @@ impl Filter {
     }
 
     /// The rows that an index leads to.
-    fn of_teamspace(&self) -> Query<'_> {
+    fn of_teamspace(&self) -> SignInStatement<'_> {
         let query = sign_ins::table.into_boxed();
         match &self.teamspace_id {
             Some(id) => query.filter(sign_ins::teamspace_id.eq(id)),

@@ -42,7 +42,7 @@ pub struct State {
 }
 
 #[derive(QueryableByName)]
-struct Row {
+struct StateRow {
     #[diesel(sql_type = BigInt)]
     value: i64,
     #[diesel(sql_type = BigInt)]
@@ -53,16 +53,16 @@ struct Row {
     issued_from: i64,
 }
 
-struct Read;
+struct ReadState;
 
-impl ConstSql for Read {
+impl ConstSql for ReadState {
     const TEXT: &'static str = "SELECT value, tag, sweep_horizon, issued_from FROM generation WHERE id = 1";
 }
 
 impl State {
     /// Reads the row. In a ledger transaction it does not change until the end.
     pub fn read(connection: &mut AnyConnection) -> Result<Self, StoreError> {
-        let row: Option<Row> = Statement::<Read, 0>::new([]).find(connection)?;
+        let row: Option<StateRow> = Statement::<ReadState, 0>::new([]).find(connection)?;
         let row = row.ok_or_else(|| StoreError::Damaged("`generation` has no row".to_owned()))?;
         Ok(Self {
             generation: Generation { number: row.value, tag: row.tag },

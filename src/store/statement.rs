@@ -134,3 +134,15 @@ impl<F: ConstSql, const N: usize> Statement<'_, F, N> {
         on_either!(connection, |c| self.load(c))
     }
 }
+
+/// The one row of a query for a number.
+#[derive(QueryableByName)]
+struct Number {
+    #[diesel(sql_type = BigInt)]
+    n: i64,
+}
+
+/// Asks for the number that a query calls `n`. The query is made for the occasion, so it is not kept prepared.
+pub(super) fn number(connection: &mut AnyConnection, query: &str) -> QueryResult<i64> {
+    Ok(diesel::sql_query(query).get_result::<Number>(connection)?.n)
+}

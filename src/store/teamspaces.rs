@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use diesel::dsl::sql;
+use diesel::dsl::max;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Nullable};
+use diesel::sql_types::BigInt;
 
 use super::schema::{email_domains, sign_ins, teamspaces};
 use super::statement::{ConstSql, Statement};
@@ -15,7 +15,7 @@ use crate::model::teamspace::{Plan, Teamspace};
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = teamspaces)]
 #[diesel(treat_none_as_null = true)]
-struct Row {
+struct TeamspaceRow {
     id: String,
     slug: String,
     name: String,
@@ -25,7 +25,7 @@ struct Row {
     time_zone: String,
 }
 
-impl From<&Teamspace> for Row {
+impl From<&Teamspace> for TeamspaceRow {
     fn from(t: &Teamspace) -> Self {
         Self {
             id: t.id.clone(),
@@ -39,7 +39,7 @@ impl From<&Teamspace> for Row {
     }
 }
 
-impl Row {
+impl TeamspaceRow {
     fn with(self, email_domains: Vec<String>) -> Teamspace {
         let Self { id, slug, name, plan, member_limit, created_at, time_zone } = self;
         Teamspace { id, slug, name, plan, member_limit, email_domains, time_zone, created_at }
@@ -52,11 +52,11 @@ pub fn after_slug(
     slug: &str,
     limit: i64,
 ) -> Result<Vec<Teamspace>, StoreError> {
-    let rows: Vec<Row> = teamspaces::table
+    let rows: Vec<TeamspaceRow> = teamspaces::table
         .filter(teamspaces::slug.gt(slug))
         .order(teamspaces::slug.asc())
         .limit(limit)
-        .select(Row::as_select())
+        .select(TeamspaceRow::as_select())
         .load(connection)?;
     let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
     let mut domains: HashMap<String, Vec<String>> = HashMap::new();
@@ -68,7 +68,7 @@ pub fn after_slug(
     {
         domains.entry(teamspace_id).or_default().push(domain);
     }
-    let with_domains = |row: Row| {
+    let with_domains = |row: TeamspaceRow| {
         let own = domains.remove(&row.id).unwrap_or_default();
         row.with(own)
     };
@@ -77,14 +77,14 @@ pub fn after_slug(
 
 /// Adds a teamspace. A taken slug or domain is a unique violation.
 pub fn insert(connection: &mut AnyConnection, teamspace: &Teamspace) -> QueryResult<()> {
-    diesel::insert_into(teamspaces::table).values(Row::from(teamspace)).execute(connection)?;
+    diesel::insert_into(teamspaces::table).values(TeamspaceRow::from(teamspace)).execute(connection)?;
     insert_domains(connection, teamspace)
 }
 
 /// Replaces one's properties; the id stays.
 pub fn update(connection: &mut AnyConnection, teamspace: &Teamspace) -> QueryResult<()> {
     diesel::update(teamspaces::table.filter(teamspaces::id.eq(&teamspace.id)))
-        .set(Row::from(teamspace))
+        .set(TeamspaceRow::from(teamspace))
         .execute(connection)?;
     diesel::delete(email_domains::table.filter(email_domains::teamspace_id.eq(&teamspace.id)))
         .execute(connection)?;
@@ -99,7 +99,7 @@ pub fn delete(connection: &mut AnyConnection, id: &str) -> QueryResult<usize> {
 
 /// How many seats a teamspace's members take.
 pub fn seats_used(connection: &mut AnyConnection, id: &str) -> Result<i64, StoreError> {
-    let found: Option<Seats> = Statement::<CountSeats, 1>::new([id.into()]).find(connection)?;
+    let found: Option<SeatsRow> = Statement::<CountSeats, 1>::new([id.into()]).find(connection)?;
     Ok(found.map_or(0, |seats| seats.seats_used))
 }
 
@@ -110,7 +110,7 @@ impl ConstSql for CountSeats {
 }
 
 #[derive(QueryableByName)]
-struct Seats {
+struct SeatsRow {
     #[diesel(sql_type = BigInt)]
     seats_used: i64,
 }
@@ -160,8 +160,8 @@ pub(super) fn change_seats(connection: &mut AnyConnection, id: &str, by: i64) ->
 
 /// One by its id, with its email domains.
 pub fn find(connection: &mut AnyConnection, id: &str) -> Result<Option<Teamspace>, StoreError> {
-    let row: Option<Row> =
-        teamspaces::table.find(id).select(Row::as_select()).first(connection).optional()?;
+    let row: Option<TeamspaceRow> =
+        teamspaces::table.find(id).select(TeamspaceRow::as_select()).first(connection).optional()?;
     let domains = email_domains::table
         .filter(email_domains::teamspace_id.eq(id))
         .order(email_domains::domain.asc())
@@ -232,9 +232,8 @@ pub struct LastSignIn {
 
 /// The usage of some teamspaces. The index on teamspace and id leads to the last sign-in of each.
 pub fn usage(connection: &mut AnyConnection, ids: &[String]) -> Result<Vec<Usage>, StoreError> {
-    let last = sql::<Nullable<BigInt>>(
-        "(SELECT MAX(sign_ins.id) FROM sign_ins WHERE sign_ins.teamspace_id = teamspaces.id)",
-    );
+    let own = sign_ins::table.filter(sign_ins::teamspace_id.eq(teamspaces::id.nullable()));
+    let last = own.select(max(sign_ins::id)).single_value();
     let rows: Vec<(String, i64, Option<i64>)> = teamspaces::table
         .filter(teamspaces::id.eq_any(ids))
         .select((teamspaces::id, teamspaces::seats_used, last))

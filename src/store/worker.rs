@@ -22,7 +22,7 @@ use super::decision_body::KnownBodies;
 use super::home::Home;
 use super::job::{Finish, Health, Job, ReadJob, Start, WriteJob};
 use super::ledger::{Entry, RedeemError};
-use super::link::{ConnectionPlace, Link};
+use super::link::{ConnectionPlace, DatabaseLink};
 use super::watchdog::{Call, Watchdog};
 use super::work_queue::{self, QueueState, WorkQueue};
 use crate::config::Database;
@@ -256,7 +256,7 @@ impl WorkerContext {
     }
 
     /// Takes jobs until there are no more, and replaces the connection when it breaks.
-    fn work<J>(&self, jobs: &Receiver<J>, call: &Arc<Call>, run: impl Fn(&mut Link, J) -> Health) {
+    fn work<J>(&self, jobs: &Receiver<J>, call: &Arc<Call>, run: impl Fn(&mut DatabaseLink, J) -> Health) {
         let place =
             ConnectionPlace { url: self.url.clone(), config: self.config.clone(), call: Arc::clone(call) };
         let Some(mut link) = self.connect(jobs, &place) else { return };
@@ -293,7 +293,7 @@ impl WorkerContext {
 
     /// Opens a connection, trying until it succeeds. None if there will be no more jobs, or the thread was abandoned
     /// meanwhile.
-    fn connect<J>(&self, jobs: &Receiver<J>, place: &ConnectionPlace) -> Option<Link> {
+    fn connect<J>(&self, jobs: &Receiver<J>, place: &ConnectionPlace) -> Option<DatabaseLink> {
         let mut pause = BACK_OFF.0;
         loop {
             // Opening would make a new file.
@@ -304,7 +304,7 @@ impl WorkerContext {
             match opened {
                 Ok(connection) => {
                     place.call.set_connected(true);
-                    return Some(Link::new(connection, place));
+                    return Some(DatabaseLink::new(connection, place));
                 }
                 Err(error) => tracing::warn!(%error, "cannot connect to the database; trying again"),
             }

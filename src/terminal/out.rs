@@ -95,11 +95,11 @@ fn note(written: io::Result<()>) {
 }
 
 /// The progress of a long run: one line of a terminal, which the next one replaces.
-pub(crate) struct Progress {
+pub(crate) struct ProgressLine {
     shown: bool,
 }
 
-impl Progress {
+impl ProgressLine {
     /// Nothing shown yet.
     pub(crate) fn new() -> Self {
         Self { shown: false }
@@ -115,7 +115,7 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for ProgressLine {
     fn drop(&mut self) {
         if self.shown {
             aside(format_args!("\n"));

@@ -20,7 +20,7 @@ use tokio::sync::watch;
 
 use super::admission::admit;
 use super::stream::{HEAD_TIMEOUT, IDLE_TIMEOUT, TimedStream};
-use crate::limits::connections::Place;
+use crate::limits::connections::ConnectionSlot;
 use crate::limits::gate::Gate;
 
 /// Most bytes of a request's head.
@@ -107,7 +107,7 @@ async fn run_connection(
     stream: TimedStream,
     served: Served,
     mut closing: watch::Receiver<()>,
-    _place: Place,
+    _place: ConnectionSlot,
 ) {
     let (peer, phase) = (served.peer, stream.phase());
     let service = service_fn(move |request| {

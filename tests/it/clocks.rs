@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use countersign::app::App;
 use countersign::clock::{Clock as _, SystemClock};
-use countersign::exchange::explain::{Asked, explain};
+use countersign::exchange::explain::{ExplainRequest, explain};
 use countersign::oauth::request::JWT_BEARER;
 use countersign::runtime::Service;
 use countersign::store::StoreError;
@@ -54,7 +54,7 @@ async fn a_sweep_by_a_clock_that_is_ahead_makes_nothing_good_twice() {
     ahead.app.prune().await.unwrap();
     assert_eq!(app.written().await.used_assertions, 0, "it was deleted");
     assert_too_old(&app, &app.exchange(&assertion).await).await;
-    let asked = Asked {
+    let asked = ExplainRequest {
         assertion: &assertion,
         client_id: CLIENT,
         scope: None,

@@ -107,7 +107,10 @@ fn variables_of_kubernetes_services_are_no_configuration() {
     let out = countersign(dir.path(), &["config", "check"], &env);
     assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
     let error = problems(dir.path(), &[("COUNTERSIGN_ISUER", "x"), ("COUNTERSIGN_PORT", "8080")]);
-    assert!(error.contains("COUNTERSIGN_ISUER: `isuer` is no key") && error.contains("`issuer`?"), "{error}");
+    assert!(
+        error.contains("COUNTERSIGN_ISUER: `isuer` is not a key") && error.contains("`issuer`?"),
+        "{error}"
+    );
     assert!(error.contains("COUNTERSIGN_PORT: `port` is not a key of the configuration"), "{error}");
 }
 
@@ -171,7 +174,7 @@ fn an_unreachable_server_is_told_without_its_password() {
 fn a_directory_is_no_configuration_file() {
     let dir = ready();
     std::fs::create_dir(dir.path().join("countersign.toml")).unwrap();
-    assert!(problems(dir.path(), &[]).contains("countersign.toml is no file"));
+    assert!(problems(dir.path(), &[]).contains("countersign.toml is not a file"));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use clap::CommandFactory as _;
 use countersign::cli::Cli;
 use countersign::policy::authoring::cases;
 use countersign::policy::authoring::check::check;
-use countersign::policy::facts::{self, Place};
+use countersign::policy::facts::{self, FactPlace};
 use countersign::policy::validate::vocabulary::Vocabulary;
 use countersign::policy::{Action, ConsoleAction, PolicySource, Rule};
 use tempfile::TempDir;
@@ -75,11 +75,13 @@ fn tables_of_facts() -> Vec<(String, String)> {
     let mut tables: Vec<(String, String)> = Vec::new();
     for row in facts::table() {
         let heading = match row.place {
-            Place::Entity(name) => format!("### `{name}`"),
-            Place::Record(name) => format!("### `{name}`"),
-            Place::Claims => "### `Claims`".to_owned(),
-            Place::Context(actions) if actions == Action::ALL => "### Context of every question".to_owned(),
-            Place::Context(actions) => {
+            FactPlace::Entity(name) => format!("### `{name}`"),
+            FactPlace::Record(name) => format!("### `{name}`"),
+            FactPlace::Claims => "### `Claims`".to_owned(),
+            FactPlace::Context(actions) if actions == Action::ALL => {
+                "### Context of every question".to_owned()
+            }
+            FactPlace::Context(actions) => {
                 let names: Vec<String> =
                     actions.iter().map(|action| format!("`{}`", action.name())).collect();
                 format!("### Context of {}", names.join(", "))

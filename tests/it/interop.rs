@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use countersign::demo::{CLIENT, IDP_CLIENT, Stage, seed};
+use countersign::demo::{CLIENT, DemoParts, IDP_CLIENT, seed};
 use serde_json::{Value, json};
 
 use crate::harness::{Answer, TestApp, decode, http, resource};
@@ -107,7 +107,7 @@ fn tampered(token: &str) -> String {
 }
 
 /// Runs the published TypeScript client against the demonstration, as Dana.
-async fn typescript_client(stage: &Stage, env: &[(&str, &str)]) -> (bool, Value) {
+async fn typescript_client(stage: &DemoParts, env: &[(&str, &str)]) -> (bool, Value) {
     let id_token = stage.acme.1.id_token("dana", IDP_CLIENT.0).unwrap();
     let output = tokio::process::Command::new("node")
         .arg(package("tests/node").join("cross-app-access.mjs"))
@@ -134,7 +134,7 @@ async fn typescript_client(stage: &Stage, env: &[(&str, &str)]) -> (bool, Value)
 #[tokio::test(flavor = "multi_thread")]
 async fn the_published_typescript_client_does_the_whole_flow() {
     let dir = tempfile::tempdir().unwrap();
-    let stage = Stage::start(dir.path()).await.unwrap();
+    let stage = DemoParts::start(dir.path()).await.unwrap();
     seed(&http(), &stage).await.unwrap();
     for env in [&[][..], &[("CLIENT_AUTH", "client_secret_post")], &[("PROTOCOL", "2026-07-28")]] {
         let (ok, result) = typescript_client(&stage, env).await;

@@ -7,10 +7,10 @@ use std::path::Path;
 /// A module by its path, as in `["store", "ledger"]`.
 type Module = Vec<String>;
 
-/// The files of the library by their modules, with the paths that their code uses.
-fn uses() -> BTreeMap<Module, BTreeSet<Module>> {
+/// The files of a crate by their modules, with the paths that their code uses.
+fn uses(root: &str) -> BTreeMap<Module, BTreeSet<Module>> {
     let mut sources = BTreeMap::new();
-    read(Path::new("src"), &mut Vec::new(), &mut sources);
+    read(Path::new(root), &mut Vec::new(), &mut sources);
     let modules: BTreeSet<Module> = sources.keys().cloned().collect();
     let used = |own: &Module, source: &str| {
         let found = paths(own, source);
@@ -125,7 +125,7 @@ fn modules_use_lower_layers_only() {
         let name =
             |module: &Module| module.starts_with(&folder).then(|| module.get(folder.len()).cloned())?;
         let mut wrong = Vec::new();
-        for (own, used) in uses() {
+        for (own, used) in uses("src") {
             let Some(from) = name(&own) else { continue };
             let upwards = |to: &String| *to != from && layer(to) >= layer(&from);
             for used in used.iter().filter(|used| name(used).is_some_and(|to| upwards(&to))) {
@@ -138,9 +138,14 @@ fn modules_use_lower_layers_only() {
 
 #[test]
 fn within_a_folder_no_files_use_each_other() {
+    let circles: Vec<String> = ["src", "tools/load/src"].into_iter().flat_map(circles).collect();
+    assert!(circles.is_empty(), "{circles:#?}");
+}
+
+fn circles(root: &str) -> Vec<String> {
     // By folder: which of its entries uses which.
     let mut folders: BTreeMap<Module, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
-    for (own, used) in uses() {
+    for (own, used) in uses(root) {
         for used in used {
             let common = own.iter().zip(&used).take_while(|(one, other)| one == other).count();
             if let (Some(from), Some(to)) = (own.get(common), used.get(common)) {
@@ -149,15 +154,19 @@ fn within_a_folder_no_files_use_each_other() {
             }
         }
     }
+    assert!(!folders.is_empty(), "{root} has no modules");
     let mut circles = Vec::new();
     for (folder, uses) in &folders {
         for (entry, used) in uses {
             for used in used.iter().filter(|used| reached(uses, used).contains(entry)) {
-                circles.push(format!("{}: {entry} uses {used}, which leads back to it", folder.join("::")));
+                circles.push(format!(
+                    "{root}, {}: {entry} uses {used}, which leads back to it",
+                    folder.join("::")
+                ));
             }
         }
     }
-    assert!(folders.len() > 5 && circles.is_empty(), "{circles:#?}");
+    circles
 }
 
 /// Whatever is used by way of others as well.
@@ -180,4 +189,65 @@ fn paths_are_found_in_every_form() {
         use super::super::e::F;";
     let found: Vec<String> = paths(&own, source).iter().map(|path| path.join("::")).collect();
     assert_eq!(found, ["x", "x::y::One", "x::y::two", "x::z", "a::c::g", "a::b::d::H", "e::F"]);
+}
+
+/// Names that are defined more than once, each with its reason.
+const DEFINED_TWICE: [&str; 1] = [
+    // Once for each set of databases that is compiled in.
+    "ReadableRow",
+];
+
+/// The names of the types and traits that a source defines, by itself or by a macro for enumerations and rows. An
+/// associated type belongs to its trait, so it does not count.
+fn definitions(source: &str) -> Vec<&str> {
+    let mut in_macro = false;
+    let mut names = Vec::new();
+    for line in source.lines() {
+        in_macro = match line {
+            "text_enum! {" | "row! {" => true,
+            "}" => false,
+            _ => in_macro,
+        };
+        names.extend(if in_macro { defined_by_macro(line) } else { defined(line) });
+    }
+    names
+}
+
+fn defined(line: &str) -> Option<&str> {
+    let words: Vec<&str> = line.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+    let at = words.iter().position(|word| ["struct", "enum", "trait", "type", "union"].contains(word))?;
+    let before = words[..at].iter().all(|word| ["", "pub", "crate", "super", "in", "policy"].contains(word));
+    let is_associated = words[at] == "type" && line.starts_with(' ') && !line.trim_start().starts_with("pub");
+    let name = words.get(at + 1).filter(|name| name.starts_with(char::is_uppercase))?;
+    (before && !is_associated).then_some(name)
+}
+
+/// The name in `    Name {` and `    Row: Model {`.
+fn defined_by_macro(line: &str) -> Option<&str> {
+    let name = line.strip_prefix("    ")?.split([':', ' ']).next()?;
+    let is_head = line.contains('{') && name.starts_with(char::is_uppercase);
+    is_head.then_some(name)
+}
+
+#[test]
+fn no_type_name_is_used_for_two_things() {
+    let mut sources = BTreeMap::new();
+    read(Path::new("src"), &mut Vec::new(), &mut sources);
+    let mut places: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (module, source) in &sources {
+        for name in definitions(source) {
+            places.entry(name).or_default().push(module.join("::"));
+        }
+    }
+    assert!(places.len() > 500, "only {} definitions were found", places.len());
+    places.retain(|name, places| places.len() > 1 && !DEFINED_TWICE.contains(name));
+    assert!(places.is_empty(), "name each of these after what it is: {places:#?}");
+}
+
+#[test]
+fn definitions_are_found_in_every_form() {
+    let source = "pub(in crate::policy) struct One<T>(T);\nenum Two {\n    Variant { a: u8 },\n}\n\
+        impl Iterator for X {\n    type Item = u8;\n}\ntext_enum! {\n    /// Doc.\n    Three {\n        A = \"a\",\n    }\n}\n\
+        row! {\n    #[derive(Queryable)]\n    Four: Model {\n        id: String,\n    }\n}\ntype Five = u8;\nlet Six = 1;";
+    assert_eq!(definitions(source), ["One", "Two", "Three", "Four", "Five"]);
 }

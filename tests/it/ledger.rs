@@ -278,11 +278,16 @@ async fn sqlite_members_survive_their_new_layout() {
     };
     let known = ids().await;
     let c = &mut app.database.connect();
-    let back = std::fs::read_to_string("migrations/sqlite/0005_clustered_members/down.sql").unwrap();
-    c.batch_execute(&format!("BEGIN IMMEDIATE; {back}; COMMIT")).unwrap();
-    c.batch_execute("DELETE FROM __diesel_schema_migrations WHERE version = '0005'").unwrap();
+    // 0021 adds a column, which the layout of before does not have.
+    for migration in ["0021_first_sign_ins_and_key_numbers", "0005_clustered_members"] {
+        let back = std::fs::read_to_string(format!("migrations/sqlite/{migration}/down.sql")).unwrap();
+        c.batch_execute(&format!("BEGIN IMMEDIATE; {back}; COMMIT")).unwrap();
+        let version = &migration[..4];
+        let forget = format!("DELETE FROM __diesel_schema_migrations WHERE version = '{version}'");
+        c.batch_execute(&forget).unwrap();
+    }
     assert_eq!(app.written().await, before);
-    assert_eq!(Store::migrate(&app.database.url).unwrap(), ["0005"]);
+    assert_eq!(Store::migrate(&app.database.url).unwrap(), ["0005", "0021"]);
     assert_eq!((app.written().await, ids().await), (before, known));
     // Whoever was here is the same member still; and goes with the teamspace.
     app.granted(json!({ "sub": "dana", "email": "dana@acme.com" })).await;

@@ -1,9 +1,10 @@
 //! A log that cannot be written: requests are answered, nothing is lost but lines, and those are counted.
 
-use std::io::{Write, pipe};
-use std::sync::{Arc, Mutex};
+use std::io::{Write, pipe, sink};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use serde_json::json;
+use tracing::Dispatch;
 
 use crate::harness::TestApp;
 use crate::metrics::sample;
@@ -24,9 +25,20 @@ impl Write for Log {
     }
 }
 
+impl std::fmt::Debug for Log {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.0.lock().unwrap()))
+    }
+}
+
 impl Log {
     /// Takes what is logged until the guard is dropped.
     pub fn capture(&self) -> tracing::subscriber::DefaultGuard {
+        // With a single dispatcher, `tracing` asks the thread that first comes to a line whether anybody wants it: that
+        // of another test may say no for good.
+        static ANOTHER: LazyLock<Dispatch> =
+            LazyLock::new(|| Dispatch::new(tracing_subscriber::fmt().with_writer(sink).finish()));
+        LazyLock::force(&ANOTHER);
         let log = self.clone();
         let lines = tracing_subscriber::fmt().with_ansi(false).with_writer(move || log.clone());
         tracing::subscriber::set_default(lines.finish())

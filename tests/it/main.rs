@@ -91,4 +91,5 @@ mod stop;
 mod subject;
 mod test_on_reload;
 mod token;
+mod upgrade;
 mod verification_key;

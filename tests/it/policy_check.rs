@@ -5,7 +5,7 @@ use std::process::Output;
 
 use countersign::policy::authoring::check::{Findings, check};
 use countersign::policy::validate::vocabulary::SHIPPED;
-use countersign::policy::{PolicySource, Problem, Rule, Severity};
+use countersign::policy::{PolicyProblem, PolicySource, Rule, Severity};
 use serde_json::{Value, json};
 
 use crate::commands::{countersign, text, write};
@@ -18,7 +18,7 @@ fn findings(files: &[(&str, &str)]) -> Findings {
 }
 
 /// The text that a problem spans.
-fn spanned(problem: &Problem, content: &str) -> String {
+fn spanned(problem: &PolicyProblem, content: &str) -> String {
     content[problem.place.as_ref().unwrap().span.clone()].to_owned()
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use countersign::policy::authoring::check::check;
 use countersign::policy::validate::vocabulary::SHIPPED;
-use countersign::policy::{PolicySource, Problem, Rule};
+use countersign::policy::{PolicyProblem, PolicySource, Rule};
 
 use crate::files::with;
 
@@ -12,14 +12,14 @@ const PERMIT: &str =
     "@id(\"p\") @otherwise(\"x\") permit (principal, action == Action::\"GrantScope\", resource)";
 const ABOUT: &str = "@id(\"f\") @reason(\"r\") @error(\"access_denied\") @message(\"m\")";
 
-fn problems_of(content: &str, schema: &str) -> Vec<Problem> {
+fn problems_of(content: &str, schema: &str) -> Vec<PolicyProblem> {
     let dir = with(&[("x.cedar", content), ("schema", schema)]);
     let problems = check(dir.path(), &dir.path().join("schema")).problems;
-    let other = |problem: &Problem| !matches!(problem.rule, Rule::Format | Rule::SchemaDiffers);
+    let other = |problem: &PolicyProblem| !matches!(problem.rule, Rule::Format | Rule::SchemaDiffers);
     problems.into_iter().filter(other).collect()
 }
 
-fn problems(content: &str) -> Vec<Problem> {
+fn problems(content: &str) -> Vec<PolicyProblem> {
     problems_of(content, SHIPPED)
 }
 
@@ -234,7 +234,7 @@ fn escapes(content: &str) -> Vec<String> {
         }
     };
     let found = problems_of(content, &schema);
-    let claim = |problem: Problem| {
+    let claim = |problem: PolicyProblem| {
         assert_eq!(problem.rule, Rule::AbsentClaim, "{problem}");
         problem.message.split('`').nth(1).unwrap().to_owned()
     };

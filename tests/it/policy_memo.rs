@@ -9,8 +9,8 @@ use countersign::model::member::{Role, Status};
 use countersign::oauth::error::Reason;
 use countersign::policy::authoring::example::maximal;
 use countersign::policy::facts::{
-    Actor, ClaimFacts, ClaimValue, Class, CustomClaims, DeclaredClaims, Facts, MemberFacts, OptionalClaim,
-    Place, table,
+    Actor, ClaimFacts, ClaimValue, Class, CustomClaims, DeclaredClaims, FactPlace, Facts, MemberFacts,
+    OptionalClaim, table,
 };
 use countersign::policy::validate::vocabulary::Vocabulary;
 use countersign::policy::{
@@ -569,9 +569,9 @@ fn only_shared_facts_are_kept_in_common() {
     let mut seen = 0;
     for row in table() {
         let path = match row.place {
-            Place::Claims => format!("/claims/{}", row.name),
-            Place::Context(_) => format!("/{}", row.name),
-            Place::Entity(_) | Place::Record(_) => continue,
+            FactPlace::Claims => format!("/claims/{}", row.name),
+            FactPlace::Context(_) => format!("/{}", row.name),
+            FactPlace::Entity(_) | FactPlace::Record(_) => continue,
         };
         let (in_common, in_own) = (common.contains(&path), own.contains(&path));
         assert!(!(in_common && in_own), "{path} is kept twice");

@@ -6,7 +6,7 @@ use countersign::model::member::{Role, Status};
 use countersign::model::teamspace::Plan;
 use countersign::policy::Action;
 use countersign::policy::authoring::example::{maximal, question, questions};
-use countersign::policy::facts::{ClaimFacts, ConsoleKind, Facts, MemberFacts, Place, Row, table};
+use countersign::policy::facts::{ClaimFacts, ConsoleKind, FactPlace, FactRow, Facts, MemberFacts, table};
 use countersign::policy::validate::vocabulary::{Attributes, Type, Vocabulary};
 use serde_json::Value;
 
@@ -101,19 +101,19 @@ fn declared(attributes: &Attributes) -> Told {
 #[test]
 fn the_table_of_facts_is_the_schema() {
     let words = Vocabulary::shipped().unwrap();
-    let told = |is_there: &dyn Fn(&Row) -> bool| -> Told {
+    let told = |is_there: &dyn Fn(&FactRow) -> bool| -> Told {
         let rows = table().filter(|row| is_there(row));
         rows.map(|row| (row.name.to_owned(), row.kind.to_owned(), row.optional)).collect()
     };
     for (name, entity) in &words.entities {
-        let rows = told(&|row| matches!(row.place, Place::Entity(of) if of == name));
+        let rows = told(&|row| matches!(row.place, FactPlace::Entity(of) if of == name));
         assert_eq!(
             rows,
             declared(&entity.attributes),
             "the table on the left, the schema on the right: {name}"
         );
     }
-    let actor = told(&|row| row.place == Place::Record("Actor"));
+    let actor = told(&|row| row.place == FactPlace::Record("Actor"));
     assert_eq!(actor, declared(words.records()["Actor"]), "the table on the left, the schema on the right");
     let custom = declared(words.records()["CustomClaims"]);
     assert_eq!(
@@ -121,7 +121,7 @@ fn the_table_of_facts_is_the_schema() {
         ["String"],
         "the deployment's"
     );
-    let claims = told(&|row| row.place == Place::Claims);
+    let claims = told(&|row| row.place == FactPlace::Claims);
     assert_eq!(claims, declared(words.records()["Claims"]), "the table on the left, the schema on the right");
     for action in Action::ALL {
         let rows = told(&|row| row.is_in_context_of(action));

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use countersign::app::App;
 use countersign::config::Config;
-use countersign::demo::Stage as Demo;
+use countersign::demo::DemoParts as Demo;
 use countersign::runtime::tasks::{Stage, Task, Tasks};
 use countersign::runtime::{self, Options, Pace};
 use countersign::store::replicas::{self, Replica};

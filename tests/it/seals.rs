@@ -7,7 +7,7 @@ use countersign::config::{Config, Duration, Secret};
 use countersign::model::log::Log;
 use countersign::store::AnyConnection;
 use countersign::store::copy::tables::{self, ColumnKind};
-use countersign::store::log_seals::verify::{Expected, Finding, Rules, Verification};
+use countersign::store::log_seals::verify::{Expected, Rules, SealFinding, Verification};
 use countersign::store::log_seals::{self, Seal, append};
 use serde_json::{Value, json};
 
@@ -56,7 +56,7 @@ async fn is_sound(app: &App, log: Log) -> Verification {
     chain
 }
 
-async fn problems(app: &App, log: Log) -> Vec<Finding> {
+async fn problems(app: &App, log: Log) -> Vec<SealFinding> {
     verify(app, log).await.findings
 }
 

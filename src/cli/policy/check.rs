@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{PolicyArgs, sarif, tell};
 use crate::cli::{CommandResult, End};
 use crate::policy::authoring::check::{Findings, check};
-use crate::policy::{Problem, Severity, counted};
+use crate::policy::{PolicyProblem, Severity, counted};
 use crate::terminal::out::{self, say};
 
 #[derive(Debug, Args)]
@@ -78,7 +78,7 @@ fn document(findings: &Findings) -> Value {
     })
 }
 
-fn entry(problem: &Problem) -> Value {
+fn entry(problem: &PolicyProblem) -> Value {
     let place = problem.place.as_ref();
     json!({
         "rule": problem.rule.name(),

@@ -15,7 +15,7 @@ use crate::policy::authoring::diff::{Replayed, SignInReplay, cases_of, replay_ca
 use crate::policy::authoring::edits::{Exercised, edits};
 use crate::store::Store;
 use crate::store::sign_ins::{self, Filter};
-use crate::terminal::out::{self, Progress};
+use crate::terminal::out::{self, ProgressLine};
 
 pub(super) const HELP: &str = "\
 Examples:
@@ -101,7 +101,7 @@ async fn replay_sign_ins(
     let since = SystemClock.now() - i64::from(days) * 86_400;
     let store = Store::open(url, &Database::default())?;
     let mut replay = SignInReplay::new(&old.compiled, &new.compiled);
-    let (mut before, mut progress) = (None, Progress::new());
+    let (mut before, mut progress) = (None, ProgressLine::new());
     loop {
         let filter = Filter { cursor: before, ..Filter::default() };
         let page = store.read(move |c| sign_ins::list(c, &filter, PAGE)).await?;

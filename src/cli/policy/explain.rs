@@ -14,7 +14,7 @@ use crate::cli::{CommandError, CommandResult, End, block_on};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::config::Database;
-use crate::exchange::explain::{Asked, explain};
+use crate::exchange::explain::{ExplainRequest, explain};
 use crate::oauth::scope::split_scope;
 use crate::policy::authoring::cases::{self, Case};
 use crate::policy::engine::compare::differences;
@@ -116,7 +116,7 @@ impl Explain {
         let scope = self.scope.as_deref().map(split_scope).transpose();
         let scope = scope.map_err(|_| "--scope is no list of scopes")?;
         let app = App::inspect(config, Arc::new(SystemClock)).await.map_err(super::cannot_start)?;
-        let asked = Asked {
+        let asked = ExplainRequest {
             assertion: read.trim(),
             client_id: &self.client_id.unwrap_or_default(),
             scope: scope.as_deref(),

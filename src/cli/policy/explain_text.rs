@@ -8,8 +8,8 @@ use crate::clock::rfc3339;
 use crate::config::Duration;
 use crate::exchange::explain::Explanation;
 use crate::oauth::error::Reason;
-use crate::policy::engine::clauses::{Clause, Finding};
-use crate::policy::engine::compare::{Difference, Said};
+use crate::policy::engine::clauses::{Clause, PolicyFinding};
+use crate::policy::engine::compare::{AnswerDifference, ComparedAnswer};
 use crate::policy::{Action, Explained, Missed, NotApplied};
 use crate::store::sign_ins::SignIn;
 use crate::terminal::out::inline;
@@ -68,7 +68,7 @@ fn listed(reasons: &[Reason]) -> String {
     }
 }
 
-fn finding(finding: &Finding) -> String {
+fn finding(finding: &PolicyFinding) -> String {
     let mut text = String::new();
     let matched = match finding.matched {
         true => "applies",
@@ -131,7 +131,7 @@ pub(super) fn sign_in(row: &SignIn) -> Value {
 }
 
 /// Differences from the recorded outcome.
-pub(super) fn differences(changed: &[Difference]) -> String {
+pub(super) fn differences(changed: &[AnswerDifference]) -> String {
     if changed.is_empty() {
         return "The same as then.\n".to_owned();
     }
@@ -141,12 +141,12 @@ pub(super) fn differences(changed: &[Difference]) -> String {
 }
 
 /// One question and its two answers, in a line.
-pub(super) fn difference(difference: &Difference) -> String {
+pub(super) fn difference(difference: &AnswerDifference) -> String {
     let (before, after) = (said(difference.before.as_ref()), said(difference.after.as_ref()));
     format!("  {} {}: {before} → {after}\n", difference.action.name(), difference.resource)
 }
 
-fn said(said: Option<&Said>) -> String {
+fn said(said: Option<&ComparedAnswer>) -> String {
     match said {
         None => "not asked".to_owned(),
         Some(said) if said.allowed => format!("allowed by {}{}", by(&said.policies), lifetime(said.lifetime)),

@@ -7,7 +7,7 @@ use clap::Args;
 use super::tell;
 use crate::cli::{CommandError, CommandResult, End};
 use crate::config::Config;
-use crate::policy::Problem;
+use crate::policy::PolicyProblem;
 use crate::policy::authoring::format::{self, Unformatted};
 use crate::terminal::out::{complain, say};
 
@@ -22,7 +22,7 @@ pub(in crate::cli) struct Fmt {
 
 /// The outcome for all files.
 #[derive(Default)]
-struct Tally {
+struct FileTally {
     differ: usize,
     invalid: usize,
     /// Could not be read, formatted or written.
@@ -35,7 +35,7 @@ impl Fmt {
             true => vec![Config::load(file)?.policy_dir],
             false => self.paths,
         };
-        let mut tally = Tally::default();
+        let mut tally = FileTally::default();
         for path in format::files(&paths) {
             match path {
                 Ok(path) => tally.count(&path, format::format(&path, self.check)),
@@ -43,17 +43,17 @@ impl Fmt {
             }
         }
         match tally {
-            Tally { failed: 1.., .. } => {
+            FileTally { failed: 1.., .. } => {
                 Err(CommandError(format!("{} of the files could not be formatted", tally.failed)))
             }
-            Tally { invalid: 1.., .. } => Ok(End::Finding),
-            Tally { differ: 1.., .. } if self.check => Ok(End::Finding),
+            FileTally { invalid: 1.., .. } => Ok(End::Finding),
+            FileTally { differ: 1.., .. } if self.check => Ok(End::Finding),
             _ => Ok(End::Fine),
         }
     }
 }
 
-impl Tally {
+impl FileTally {
     fn count(&mut self, path: &Path, done: Result<bool, Unformatted>) {
         match done {
             Ok(false) => {}
@@ -69,8 +69,8 @@ impl Tally {
         }
     }
 
-    fn refuse(&mut self, problems: Vec<Problem>) {
-        match problems.iter().any(Problem::unreadable) {
+    fn refuse(&mut self, problems: Vec<PolicyProblem>) {
+        match problems.iter().any(PolicyProblem::unreadable) {
             true => self.failed += 1,
             false => self.invalid += 1,
         }

@@ -23,7 +23,7 @@ use clap::{Args, Subcommand};
 use super::{CommandError, CommandResult};
 use crate::app::StartError;
 use crate::config::{Config, Duration};
-use crate::policy::{LoadError, PolicySource, Problem};
+use crate::policy::{LoadError, PolicyProblem, PolicySource};
 use crate::terminal::out;
 
 #[derive(Debug, Subcommand)]
@@ -144,6 +144,6 @@ pub(super) fn render(error: LoadError) -> String {
 }
 
 /// Prints every problem on standard error, with an excerpt.
-fn tell(problems: Vec<Problem>) {
+fn tell(problems: Vec<PolicyProblem>) {
     problems.into_iter().for_each(|problem| out::coloured(&format!("{:?}\n", problem.report())));
 }

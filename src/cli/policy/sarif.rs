@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::policy::authoring::check::Findings;
-use crate::policy::{Problem, Rule};
+use crate::policy::{PolicyProblem, Rule};
 
 /// Builds one log with one run. Files below `root` are named relative to it, others by their full URL.
 pub(super) fn log(findings: &Findings, root: &Path) -> Value {
@@ -34,7 +34,7 @@ fn rule(rule: &Rule) -> Value {
     })
 }
 
-fn result(problem: &Problem, root: &Path) -> Value {
+fn result(problem: &PolicyProblem, root: &Path) -> Value {
     let message = match &problem.help {
         Some(help) => format!("{}\n{help}", problem.message),
         None => problem.message.clone(),
@@ -55,7 +55,7 @@ fn result(problem: &Problem, root: &Path) -> Value {
     result
 }
 
-fn location(problem: &Problem, root: &Path) -> Value {
+fn location(problem: &PolicyProblem, root: &Path) -> Value {
     let region = match &problem.place {
         Some(place) => json!({
             "startLine": place.line,

@@ -8,7 +8,7 @@ use super::Format;
 use crate::admin::shadow;
 use crate::cli::{CommandResult, End, block_on, now};
 use crate::config::Config;
-use crate::shadow::report::{self, Query, ShadowReport};
+use crate::shadow::report::{self, ReportQuery, ShadowReport};
 use crate::store::Store;
 use crate::store::snapshot::Snapshot;
 use crate::terminal::out::{self, say};
@@ -61,7 +61,7 @@ impl ShadowCommand {
             Some(_) => report.recorded > 0,
             None => report.different > 0,
         };
-        let query = Query { set: self.set, teamspace_id, limit: self.limit };
+        let query = ReportQuery { set: self.set, teamspace_id, limit: self.limit };
         let report = store.read(move |c| report::report(c, &query)).await?.ok_or(NOTHING)?;
         match self.format {
             Format::Json => out::json(&report)?,

@@ -10,7 +10,7 @@ use super::{Format, PolicyArgs, render};
 use crate::cli::{CommandError, CommandResult, End};
 use crate::policy::authoring::cases::{self, Case, Mutation, coverage, mutate, run};
 use crate::policy::{CompiledPolicies, PolicySource, Validated};
-use crate::terminal::out::{self, Progress};
+use crate::terminal::out::{self, ProgressLine};
 
 pub(super) const HELP: &str = "\
 Examples:
@@ -115,7 +115,7 @@ fn select(tests: &[PathBuf], filter: Option<&str>) -> Result<Vec<Case>, CommandE
 
 /// This takes long with many policies, so a terminal shows the progress.
 fn drop_each(source: &PolicySource, validated: &Validated, cases: &[Case]) -> Result<Mutation, String> {
-    let (all, mut progress) = (validated.set.policies().count(), Progress::new());
+    let (all, mut progress) = (validated.set.policies().count(), ProgressLine::new());
     mutate(source, validated, cases, |n| {
         progress.show(format_args!("dropping policy {n} of {all} and its parts"))
     })

@@ -78,13 +78,13 @@ enum StreamError {
 /// Why streams cannot begin.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot start the log stream `{name}`: {why}")]
-pub struct StartError {
+pub struct StreamStartError {
     name: String,
     why: String,
 }
 
 /// Returns the configured streams. They send nothing before [`Stream::run`].
-pub fn all(app: &Arc<App>) -> Result<Vec<Stream>, StartError> {
+pub fn all(app: &Arc<App>) -> Result<Vec<Stream>, StreamStartError> {
     let holder = uuid::Uuid::new_v4().to_string();
     let stream = |config: &LogStream| {
         Ok(Stream {
@@ -107,8 +107,8 @@ enum Receiver {
 }
 
 impl Receiver {
-    fn new(stream: &LogStream, app: &App) -> Result<Self, StartError> {
-        let fail = |why| StartError { name: stream.name.clone(), why };
+    fn new(stream: &LogStream, app: &App) -> Result<Self, StreamStartError> {
+        let fail = |why| StreamStartError { name: stream.name.clone(), why };
         Ok(match &stream.to {
             Destination::File(path) => Self::File(JsonLines::new(path.clone())),
             Destination::Otlp(url) => Self::Otlp(Otlp::new(url.clone(), stream, app).map_err(fail)?),

@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::directory::Code;
-use super::error::TokenError;
+use super::error::IdpTokenError;
 use super::parameters::Parameters;
 use super::tokens::{self, token_id};
-use super::{DemoIdp, Person};
+use super::{DemoIdp, DemoPerson};
 
 /// How long a code can be redeemed, in seconds.
 const CODE_LIFETIME: u64 = 60;
@@ -53,18 +53,23 @@ struct Choice {
 }
 
 /// What the browser gets.
-pub(super) enum Shown {
+pub(super) enum AuthorizeAnswer {
     Page(String),
     GoTo(String),
 }
 
 /// Signs in whoever was chosen or hinted at, or asks who it is.
-pub(super) fn authorize(idp: &DemoIdp, request: AuthenticationRequest) -> Result<Shown, TokenError> {
+pub(super) fn authorize(
+    idp: &DemoIdp,
+    request: AuthenticationRequest,
+) -> Result<AuthorizeAnswer, IdpTokenError> {
     if !idp.directory().may_redirect(&request.client_id, &request.redirect_uri) {
-        return Err(TokenError::InvalidRequest("this client has no such redirect_uri"));
+        return Err(IdpTokenError::InvalidRequest("this client has no such redirect_uri"));
     }
     if request.response_type != "code" || request.code_challenge_method != "S256" {
-        return Err(TokenError::InvalidRequest("expected response_type=code and code_challenge_method=S256"));
+        return Err(IdpTokenError::InvalidRequest(
+            "expected response_type=code and code_challenge_method=S256",
+        ));
     }
     let person = {
         let directory = idp.directory();
@@ -78,8 +83,8 @@ pub(super) fn authorize(idp: &DemoIdp, request: AuthenticationRequest) -> Result
     }
 }
 
-fn ask(idp: &DemoIdp, request: &AuthenticationRequest) -> Result<Shown, TokenError> {
-    let choice = |person: &Person| {
+fn ask(idp: &DemoIdp, request: &AuthenticationRequest) -> Result<AuthorizeAnswer, IdpTokenError> {
+    let choice = |person: &DemoPerson| {
         let chosen = AuthenticationRequest { user: Some(person.name.clone()), ..request.clone() };
         let query = serde_json::to_value(chosen).unwrap_or_default();
         let members = query.as_object().into_iter().flatten();
@@ -90,12 +95,16 @@ fn ask(idp: &DemoIdp, request: &AuthenticationRequest) -> Result<Shown, TokenErr
     };
     let people = idp.directory().people().into_iter().map(choice).collect();
     let page = PeoplePage { people }.render();
-    Ok(Shown::Page(page.map_err(|_| TokenError::InvalidRequest("the page cannot be made"))?))
+    Ok(AuthorizeAnswer::Page(page.map_err(|_| IdpTokenError::InvalidRequest("the page cannot be made"))?))
 }
 
-fn come_back(idp: &DemoIdp, person: Person, request: AuthenticationRequest) -> Result<Shown, TokenError> {
+fn come_back(
+    idp: &DemoIdp,
+    person: DemoPerson,
+    request: AuthenticationRequest,
+) -> Result<AuthorizeAnswer, IdpTokenError> {
     let mut back = Url::parse(&request.redirect_uri)
-        .map_err(|_| TokenError::InvalidRequest("the redirect_uri is no URL"))?;
+        .map_err(|_| IdpTokenError::InvalidRequest("the redirect_uri is no URL"))?;
     let code = token_id("code.")?;
     back.query_pairs_mut().extend_pairs([
         ("code", code.as_str()),
@@ -106,14 +115,18 @@ fn come_back(idp: &DemoIdp, person: Person, request: AuthenticationRequest) -> R
     let expires_at = idp.now().saturating_add(CODE_LIFETIME);
     let kept = Code { person, client_id, redirect_uri, nonce, challenge: code_challenge, expires_at };
     idp.directory().keep_code(code, kept, idp.now());
-    Ok(Shown::GoTo(back.into()))
+    Ok(AuthorizeAnswer::GoTo(back.into()))
 }
 
 /// Redeems a code (RFC 6749 section 4.1.3, RFC 7636 section 4.6).
-pub(super) fn redeem(idp: &DemoIdp, client_id: &str, parameters: &Parameters) -> Result<Value, TokenError> {
+pub(super) fn redeem(
+    idp: &DemoIdp,
+    client_id: &str,
+    parameters: &Parameters,
+) -> Result<Value, IdpTokenError> {
     let code = parameters.require("code", "code is missing")?;
     let verifier = parameters.require("code_verifier", "code_verifier is missing")?;
-    let bad = TokenError::InvalidGrant("the code is unknown, expired, or another client's");
+    let bad = IdpTokenError::InvalidGrant("the code is unknown, expired, or another client's");
     let Some(kept) = idp.directory().take_code(code) else { return Err(bad) };
     let challenge = URL_SAFE_NO_PAD.encode(digest(&SHA256, verifier.as_bytes()));
     let is_good = kept.client_id == client_id

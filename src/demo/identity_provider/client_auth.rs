@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::directory::Directory;
-use super::error::TokenError;
+use super::error::IdpTokenError;
 use super::parameters::Parameters;
 
 /// The id of the client that authenticated with `client_secret_basic` or `client_secret_post`.
@@ -14,7 +14,7 @@ pub(super) fn authenticate(
     directory: &Directory,
     headers: &HeaderMap,
     parameters: &Parameters,
-) -> Result<String, TokenError> {
+) -> Result<String, IdpTokenError> {
     match basic_credentials(headers)? {
         Some(credentials) => client_secret_basic(directory, &credentials, parameters),
         None => client_secret_post(directory, parameters),
@@ -25,38 +25,38 @@ fn client_secret_basic(
     directory: &Directory,
     credentials: &str,
     parameters: &Parameters,
-) -> Result<String, TokenError> {
+) -> Result<String, IdpTokenError> {
     // RFC 6749 section 2.3: a client uses one authentication method per request.
     if parameters.get("client_secret").is_some() {
-        return Err(TokenError::InvalidRequest("the client authenticates in two ways at once"));
+        return Err(IdpTokenError::InvalidRequest("the client authenticates in two ways at once"));
     }
     let client_id = directory
         .clients()
         .find(|(id, secret)| basic_matches(credentials, id, secret))
         .map(|(id, _)| id.to_owned())
-        .ok_or(TokenError::InvalidClient("unknown client or wrong secret"))?;
+        .ok_or(IdpTokenError::InvalidClient("unknown client or wrong secret"))?;
     match parameters.get("client_id") {
         Some(repeated) if repeated != client_id => {
-            Err(TokenError::InvalidClient("client_id is not the client that authenticated"))
+            Err(IdpTokenError::InvalidClient("client_id is not the client that authenticated"))
         }
         _ => Ok(client_id),
     }
 }
 
-fn client_secret_post(directory: &Directory, parameters: &Parameters) -> Result<String, TokenError> {
-    let absent = TokenError::InvalidClient("the client did not authenticate");
+fn client_secret_post(directory: &Directory, parameters: &Parameters) -> Result<String, IdpTokenError> {
+    let absent = IdpTokenError::InvalidClient("the client did not authenticate");
     let (Some(id), Some(secret)) = (parameters.get("client_id"), parameters.get("client_secret")) else {
         return Err(absent);
     };
     if !directory.secret_matches(id, secret) {
-        return Err(TokenError::InvalidClient("unknown client or wrong secret"));
+        return Err(IdpTokenError::InvalidClient("unknown client or wrong secret"));
     }
     Ok(id.to_owned())
 }
 
 /// The decoded user-pass of a Basic header (RFC 7617 section 2), when there is one.
-fn basic_credentials(headers: &HeaderMap) -> Result<Option<String>, TokenError> {
-    let malformed = || TokenError::InvalidClient("the Authorization header is not usable");
+fn basic_credentials(headers: &HeaderMap) -> Result<Option<String>, IdpTokenError> {
+    let malformed = || IdpTokenError::InvalidClient("the Authorization header is not usable");
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let Some(value) = values.next() else {
         return Ok(None);

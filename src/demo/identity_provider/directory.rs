@@ -6,7 +6,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 
 /// A person in the enterprise's directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Person {
+pub struct DemoPerson {
     /// The user name typed at sign-in, for example `dana`.
     pub name: String,
     /// The stable subject, for example `00u1a2b3c4`.
@@ -33,7 +33,7 @@ pub struct Connection {
 /// Everything the identity provider knows, behind one lock.
 #[derive(Default)]
 pub(super) struct Directory {
-    people: HashMap<String, Person>,
+    people: HashMap<String, DemoPerson>,
     clients: HashMap<String, String>,
     connections: HashMap<(String, String), Connection>,
     assignments: HashSet<(String, String)>,
@@ -43,7 +43,7 @@ pub(super) struct Directory {
 
 /// What an authorization code stands for.
 pub(super) struct Code {
-    pub person: Person,
+    pub person: DemoPerson,
     pub client_id: String,
     pub redirect_uri: String,
     pub nonce: String,
@@ -55,7 +55,7 @@ pub(super) struct Code {
 const MOST_CODES: usize = 1000;
 
 impl Directory {
-    pub(super) fn add_person(&mut self, person: Person) {
+    pub(super) fn add_person(&mut self, person: DemoPerson) {
         self.people.insert(person.name.clone(), person);
     }
 
@@ -76,21 +76,21 @@ impl Directory {
         self.assignments.remove(&pair(user, audience));
     }
 
-    pub(super) fn person(&self, user: &str) -> Option<&Person> {
+    pub(super) fn person(&self, user: &str) -> Option<&DemoPerson> {
         self.people.get(user)
     }
 
-    pub(super) fn person_by_subject(&self, subject: &str) -> Option<&Person> {
+    pub(super) fn person_by_subject(&self, subject: &str) -> Option<&DemoPerson> {
         self.people.values().find(|person| person.subject == subject)
     }
 
-    pub(super) fn person_by_email(&self, email: &str) -> Option<&Person> {
+    pub(super) fn person_by_email(&self, email: &str) -> Option<&DemoPerson> {
         self.people.values().find(|person| person.email.as_deref() == Some(email))
     }
 
     /// Everybody, by name.
-    pub(super) fn people(&self) -> Vec<&Person> {
-        let mut people: Vec<&Person> = self.people.values().collect();
+    pub(super) fn people(&self) -> Vec<&DemoPerson> {
+        let mut people: Vec<&DemoPerson> = self.people.values().collect();
         people.sort_by(|one, other| one.name.cmp(&other.name));
         people
     }

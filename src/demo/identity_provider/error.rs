@@ -37,7 +37,7 @@ pub enum Error {
 
 /// An error response of the token endpoint (RFC 6749 section 5.2, RFC 8693 section 2.2.2).
 #[derive(Debug, thiserror::Error)]
-pub(super) enum TokenError {
+pub(super) enum IdpTokenError {
     #[error("{0}")]
     InvalidRequest(&'static str),
     #[error("{0}")]
@@ -54,7 +54,7 @@ pub(super) enum TokenError {
     Server(#[from] Error),
 }
 
-impl TokenError {
+impl IdpTokenError {
     fn wire(&self) -> (StatusCode, &'static str) {
         match self {
             Self::InvalidRequest(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
@@ -68,7 +68,7 @@ impl TokenError {
     }
 }
 
-impl IntoResponse for TokenError {
+impl IntoResponse for IdpTokenError {
     fn into_response(self) -> Response {
         let (status, code) = self.wire();
         if let Self::Server(cause) = &self {

@@ -4,10 +4,10 @@ use axum::http::{HeaderMap, Uri};
 use serde::Serialize;
 
 use super::client_auth::authenticate;
-use super::error::TokenError;
+use super::error::IdpTokenError;
 use super::parameters::Parameters;
 use super::tokens::{self, Assertion, ID_JAG_LIFETIME, IdToken};
-use super::{Connection, DemoIdp, Person};
+use super::{Connection, DemoIdp, DemoPerson};
 
 pub(super) const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 pub(super) const ID_JAG: &str = "urn:ietf:params:oauth:token-type:id-jag";
@@ -15,7 +15,7 @@ const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
 
 /// A successful answer (RFC 8693 section 2.2.1).
 #[derive(Serialize)]
-pub(super) struct TokenResponse {
+pub(super) struct IdpTokenResponse {
     /// The parameter keeps its historical name although an ID-JAG is no access token.
     access_token: String,
     issued_token_type: &'static str,
@@ -31,7 +31,7 @@ pub(super) fn exchange(
     idp: &DemoIdp,
     headers: &HeaderMap,
     parameters: &Parameters,
-) -> Result<TokenResponse, TokenError> {
+) -> Result<IdpTokenResponse, IdpTokenError> {
     let client_id = authenticate(&idp.directory(), headers, parameters)?;
     check_request(parameters)?;
     let audience = parameters.require("audience", "audience is missing")?;
@@ -50,7 +50,7 @@ pub(super) fn exchange(
             scope: scope.as_deref(),
         },
     )?;
-    Ok(TokenResponse {
+    Ok(IdpTokenResponse {
         access_token,
         issued_token_type: ID_JAG,
         token_type: "N_A",
@@ -59,19 +59,19 @@ pub(super) fn exchange(
     })
 }
 
-fn check_request(parameters: &Parameters) -> Result<(), TokenError> {
+fn check_request(parameters: &Parameters) -> Result<(), IdpTokenError> {
     if parameters.require("grant_type", "grant_type is missing")? != TOKEN_EXCHANGE {
-        return Err(TokenError::UnsupportedGrantType);
+        return Err(IdpTokenError::UnsupportedGrantType);
     }
     if parameters.get("requested_token_type") != Some(ID_JAG) {
-        return Err(TokenError::InvalidRequest("requested_token_type must be an ID-JAG"));
+        return Err(IdpTokenError::InvalidRequest("requested_token_type must be an ID-JAG"));
     }
     if parameters.get("subject_token_type") != Some(ID_TOKEN) {
-        return Err(TokenError::InvalidRequest("subject_token_type must be an ID token"));
+        return Err(IdpTokenError::InvalidRequest("subject_token_type must be an ID token"));
     }
     // Ignoring it would hide that somebody acts for the subject (RFC 8693 section 2.1).
     if parameters.get("actor_token").is_some() {
-        return Err(TokenError::InvalidRequest("actor_token is not supported"));
+        return Err(IdpTokenError::InvalidRequest("actor_token is not supported"));
     }
     Ok(())
 }
@@ -82,29 +82,29 @@ fn admit(
     sign_in: &IdToken,
     client_id: &str,
     audience: &str,
-) -> Result<(Person, Connection), TokenError> {
+) -> Result<(DemoPerson, Connection), IdpTokenError> {
     let directory = idp.directory();
     let connection = directory
         .connection(client_id, audience)
-        .ok_or(TokenError::InvalidTarget("the client has no connection to this audience"))?;
+        .ok_or(IdpTokenError::InvalidTarget("the client has no connection to this audience"))?;
     let person = directory
         .person_by_subject(&sign_in.sub)
-        .ok_or(TokenError::InvalidRequest("the subject no longer exists"))?;
+        .ok_or(IdpTokenError::InvalidRequest("the subject no longer exists"))?;
     if !directory.is_assigned(&person.name, audience) {
-        return Err(TokenError::AccessDenied("the user is not assigned to the application"));
+        return Err(IdpTokenError::AccessDenied("the user is not assigned to the application"));
     }
     Ok((person.clone(), connection.clone()))
 }
 
 /// RFC 8707 section 2: a resource is an absolute URI without a fragment.
-fn requested_resource(parameters: &Parameters) -> Result<Option<&str>, TokenError> {
+fn requested_resource(parameters: &Parameters) -> Result<Option<&str>, IdpTokenError> {
     let Some(resource) = parameters.get("resource") else {
         return Ok(None);
     };
     // `Uri` drops a fragment without a word, so it is looked for in the text.
     let absolute = resource.parse::<Uri>().is_ok_and(|uri| uri.scheme().is_some() && !resource.contains('#'));
     if !absolute {
-        return Err(TokenError::InvalidTarget("resource must be an absolute URI without a fragment"));
+        return Err(IdpTokenError::InvalidTarget("resource must be an absolute URI without a fragment"));
     }
     Ok(Some(resource))
 }

@@ -21,9 +21,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::clock::{Clock as _, SystemClock};
 use directory::Directory;
-pub use directory::{Connection, Person};
+pub use directory::{Connection, DemoPerson};
 pub use error::Error;
-use signing::SigningKey;
+use signing::IdpSigningKey;
 
 /// The demo identity provider. Clones share one directory and one signing key.
 #[derive(Clone)]
@@ -33,7 +33,7 @@ pub struct DemoIdp {
 
 struct Inner {
     issuer: String,
-    key: SigningKey,
+    key: IdpSigningKey,
     directory: Mutex<Directory>,
 }
 
@@ -42,7 +42,7 @@ impl DemoIdp {
     ///
     /// `issuer` is used byte for byte as `iss`, and is the base of the endpoint URLs.
     pub fn new(issuer: String) -> Result<Self, Error> {
-        let inner = Inner { issuer, key: SigningKey::generate()?, directory: Mutex::default() };
+        let inner = Inner { issuer, key: IdpSigningKey::generate()?, directory: Mutex::default() };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -52,7 +52,7 @@ impl DemoIdp {
     }
 
     /// Adds a person, or replaces the one with the same user name.
-    pub fn add_person(&self, person: Person) {
+    pub fn add_person(&self, person: DemoPerson) {
         self.directory().add_person(person);
     }
 

@@ -10,9 +10,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::DemoIdp;
-use super::authorize::{self, AuthenticationRequest, Shown};
+use super::authorize::{self, AuthenticationRequest, AuthorizeAnswer};
 use super::client_auth;
-use super::error::{Error, TokenError, no_store};
+use super::error::{Error, IdpTokenError, no_store};
 use super::exchange::{self, ID_JAG, TOKEN_EXCHANGE};
 use super::parameters::Parameters;
 
@@ -59,8 +59,8 @@ async fn token(
     State(idp): State<DemoIdp>,
     headers: HeaderMap,
     form: Result<Form<Vec<(String, String)>>, FormRejection>,
-) -> Result<Response, TokenError> {
-    let Form(pairs) = form.map_err(|_| TokenError::InvalidRequest("the body must be a form"))?;
+) -> Result<Response, IdpTokenError> {
+    let Form(pairs) = form.map_err(|_| IdpTokenError::InvalidRequest("the body must be a form"))?;
     let parameters = Parameters::new(pairs)?;
     if parameters.get("grant_type") == Some(AUTHORIZATION_CODE) {
         let client_id = client_auth::authenticate(&idp.directory(), &headers, &parameters)?;
@@ -75,12 +75,12 @@ async fn token(
 async fn authorize(
     State(idp): State<DemoIdp>,
     request: Result<Query<AuthenticationRequest>, QueryRejection>,
-) -> Result<Response, TokenError> {
+) -> Result<Response, IdpTokenError> {
     let Query(request) =
-        request.map_err(|_| TokenError::InvalidRequest("a parameter is missing or repeated"))?;
+        request.map_err(|_| IdpTokenError::InvalidRequest("a parameter is missing or repeated"))?;
     Ok(match authorize::authorize(&idp, request)? {
-        Shown::Page(page) => (no_store(), Html(page)).into_response(),
-        Shown::GoTo(url) => (no_store(), Redirect::to(&url)).into_response(),
+        AuthorizeAnswer::Page(page) => (no_store(), Html(page)).into_response(),
+        AuthorizeAnswer::GoTo(url) => (no_store(), Redirect::to(&url)).into_response(),
     })
 }
 
@@ -91,11 +91,11 @@ struct Login {
 }
 
 /// Stands in for the browser sign-in: whoever asks is believed, hence loopback only.
-async fn login(State(idp): State<DemoIdp>, Json(login): Json<Login>) -> Result<Response, TokenError> {
+async fn login(State(idp): State<DemoIdp>, Json(login): Json<Login>) -> Result<Response, IdpTokenError> {
     let id_token = idp.id_token(&login.user, &login.client_id).map_err(|error| match error {
-        Error::UnknownPerson => TokenError::AccessDenied("nobody has this user name"),
-        Error::UnknownClient => TokenError::InvalidRequest("no client has this client_id"),
-        other => TokenError::Server(other),
+        Error::UnknownPerson => IdpTokenError::AccessDenied("nobody has this user name"),
+        Error::UnknownClient => IdpTokenError::InvalidRequest("no client has this client_id"),
+        other => IdpTokenError::Server(other),
     })?;
     Ok((no_store(), Json(json!({ "id_token": id_token }))).into_response())
 }

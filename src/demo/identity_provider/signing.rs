@@ -14,13 +14,13 @@ use serde_json::{Value, json};
 use super::error::Error;
 
 /// The one key of the identity provider.
-pub(super) struct SigningKey {
+pub(super) struct IdpSigningKey {
     pair: KeyPair,
     public: RsaPublicKeyComponents<Vec<u8>>,
     kid: String,
 }
 
-impl SigningKey {
+impl IdpSigningKey {
     /// A fresh RSA-2048 key, named by its RFC 7638 thumbprint.
     pub(super) fn generate() -> Result<Self, Error> {
         let pair = KeyPair::generate(KeySize::Rsa2048).map_err(|_| Error::KeyGeneration)?;

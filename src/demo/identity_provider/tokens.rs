@@ -5,8 +5,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-use super::error::{Error, TokenError};
-use super::{Connection, DemoIdp, Person};
+use super::error::{Error, IdpTokenError};
+use super::{Connection, DemoIdp, DemoPerson};
 
 /// Lifetime of an ID-JAG in seconds: the ID-JAG draft wants it short, Okta uses 300.
 pub(super) const ID_JAG_LIFETIME: u64 = 300;
@@ -40,7 +40,7 @@ pub(super) struct IdToken {
 
 /// The Identity Assertion JWT Authorization Grant (ID-JAG draft section 3.1).
 #[derive(Serialize)]
-struct IdJag<'a> {
+struct IdJagClaims<'a> {
     iss: &'a str,
     sub: &'a str,
     aud: &'a str,
@@ -62,7 +62,7 @@ struct IdJag<'a> {
 
 /// The content of an ID-JAG, once every check has passed.
 pub(super) struct Assertion<'a> {
-    pub(super) person: &'a Person,
+    pub(super) person: &'a DemoPerson,
     pub(super) sign_in: &'a IdToken,
     pub(super) connection: &'a Connection,
     pub(super) resource: Option<&'a str>,
@@ -72,7 +72,7 @@ pub(super) struct Assertion<'a> {
 /// Signs an ID token for a person who has just authenticated.
 pub(super) fn issue_id_token(
     idp: &DemoIdp,
-    person: &Person,
+    person: &DemoPerson,
     client_id: &str,
     nonce: Option<String>,
 ) -> Result<String, Error> {
@@ -96,22 +96,22 @@ pub(super) fn issue_id_token(
 }
 
 /// The ID token presented as `subject_token`, if it was issued here to this client.
-pub(super) fn verify_id_token(idp: &DemoIdp, token: &str, client_id: &str) -> Result<IdToken, TokenError> {
+pub(super) fn verify_id_token(idp: &DemoIdp, token: &str, client_id: &str) -> Result<IdToken, IdpTokenError> {
     // RFC 8693 section 2.2.2: an invalid subject token is an `invalid_request`.
     let claims: IdToken = idp
         .inner
         .key
         .verify(ID_TOKEN_TYPE, token)
-        .map_err(|_| TokenError::InvalidRequest("the subject_token is not an ID token of ours"))?;
+        .map_err(|_| IdpTokenError::InvalidRequest("the subject_token is not an ID token of ours"))?;
     if claims.iss != idp.inner.issuer {
-        return Err(TokenError::InvalidRequest("the subject_token has another issuer"));
+        return Err(IdpTokenError::InvalidRequest("the subject_token has another issuer"));
     }
     // Otherwise a client could trade an ID token that some other client leaked.
     if claims.aud != client_id {
-        return Err(TokenError::InvalidRequest("the subject_token was issued to another client"));
+        return Err(IdpTokenError::InvalidRequest("the subject_token was issued to another client"));
     }
     if claims.exp <= idp.now() {
-        return Err(TokenError::InvalidRequest("the subject_token has expired"));
+        return Err(IdpTokenError::InvalidRequest("the subject_token has expired"));
     }
     Ok(claims)
 }
@@ -119,7 +119,7 @@ pub(super) fn verify_id_token(idp: &DemoIdp, token: &str, client_id: &str) -> Re
 /// Signs the ID-JAG.
 pub(super) fn issue_id_jag(idp: &DemoIdp, assertion: &Assertion<'_>) -> Result<String, Error> {
     let now = idp.now();
-    let claims = IdJag {
+    let claims = IdJagClaims {
         iss: &idp.inner.issuer,
         sub: &assertion.person.subject,
         aud: &assertion.connection.audience,

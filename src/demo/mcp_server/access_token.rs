@@ -3,14 +3,14 @@
 use jsonwebtoken::{Header, Validation};
 use serde::Deserialize;
 
-use super::keys::{FetchError, KeySet, VerificationKey};
+use super::keys::{IssuerKey, IssuerKeySet, KeyFetchError};
 
 /// Seconds of clock skew that `exp` and `nbf` tolerate.
 const LEEWAY: u64 = 10;
 
 /// Why a token is refused; the text goes into `error_description`.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum TokenError {
+pub(super) enum AccessTokenError {
     #[error("the token is not a signed JWT")]
     Malformed,
     #[error("the token is not of type at+jwt")]
@@ -35,7 +35,7 @@ pub(super) enum TokenError {
     NotYetValid,
     /// Not the token's fault, so not an `invalid_token`.
     #[error("the signing keys are not available")]
-    KeysUnavailable(#[from] FetchError),
+    KeysUnavailable(#[from] KeyFetchError),
 }
 
 /// The claims of a verified access token, as tools find them in the request's extensions.
@@ -81,7 +81,7 @@ impl Audience {
 }
 
 /// The claims that a token must have.
-pub(super) struct Expected<'a> {
+pub(super) struct ExpectedToken<'a> {
     pub(super) issuer: &'a str,
     pub(super) resource: &'a str,
     pub(super) now: u64,
@@ -90,36 +90,36 @@ pub(super) struct Expected<'a> {
 /// Header, key, signature, claims: nothing of the token is used before the step before it.
 pub(super) async fn verify(
     token: &str,
-    keys: &KeySet,
-    expected: &Expected<'_>,
-) -> Result<AccessToken, TokenError> {
+    keys: &IssuerKeySet,
+    expected: &ExpectedToken<'_>,
+) -> Result<AccessToken, AccessTokenError> {
     // `alg: none` is no algorithm that jsonwebtoken can parse, so it ends here.
-    let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Malformed)?;
+    let header = jsonwebtoken::decode_header(token).map_err(|_| AccessTokenError::Malformed)?;
     let kid = check_header(&header)?;
-    let key = keys.find(kid, expected.now).await?.ok_or(TokenError::UnknownKey)?;
+    let key = keys.find(kid, expected.now).await?.ok_or(AccessTokenError::UnknownKey)?;
     let claims = check_signature(token, &header, &key)?;
     check_claims(&claims, expected)?;
     Ok(claims)
 }
 
-fn check_header(header: &Header) -> Result<&str, TokenError> {
+fn check_header(header: &Header) -> Result<&str, AccessTokenError> {
     // RFC 9068 section 4; media types are case-insensitive, and RFC 7515 section 4.1.9 lets
     // `application/` be left out. It keeps ID tokens and ID-JAGs from passing as access tokens.
-    let typ = header.typ.as_deref().ok_or(TokenError::Type)?;
+    let typ = header.typ.as_deref().ok_or(AccessTokenError::Type)?;
     if !["at+jwt", "application/at+jwt"].iter().any(|accepted| typ.eq_ignore_ascii_case(accepted)) {
-        return Err(TokenError::Type);
+        return Err(AccessTokenError::Type);
     }
     // RFC 7515 section 4.1.11: no extension is understood here; jsonwebtoken does not look.
     if header.crit.is_some() {
-        return Err(TokenError::Critical);
+        return Err(AccessTokenError::Critical);
     }
-    header.kid.as_deref().ok_or(TokenError::NoKeyId)
+    header.kid.as_deref().ok_or(AccessTokenError::NoKeyId)
 }
 
 /// The key, not the token, says which algorithm applies (RFC 8725 section 3.1).
-fn check_signature(token: &str, header: &Header, key: &VerificationKey) -> Result<AccessToken, TokenError> {
+fn check_signature(token: &str, header: &Header, key: &IssuerKey) -> Result<AccessToken, AccessTokenError> {
     if header.alg != key.algorithm {
-        return Err(TokenError::Algorithm);
+        return Err(AccessTokenError::Algorithm);
     }
     // jsonwebtoken takes any overlap for `aud`, arrays for `iss` and the system clock for
     // `exp`; all of that is checked below instead.
@@ -129,22 +129,22 @@ fn check_signature(token: &str, header: &Header, key: &VerificationKey) -> Resul
     validation.validate_aud = false;
     jsonwebtoken::decode::<AccessToken>(token, &key.decoding, &validation)
         .map(|data| data.claims)
-        .map_err(|_| TokenError::Signature)
+        .map_err(|_| AccessTokenError::Signature)
 }
 
-fn check_claims(claims: &AccessToken, expected: &Expected<'_>) -> Result<(), TokenError> {
+fn check_claims(claims: &AccessToken, expected: &ExpectedToken<'_>) -> Result<(), AccessTokenError> {
     if claims.iss != expected.issuer {
-        return Err(TokenError::Issuer);
+        return Err(AccessTokenError::Issuer);
     }
     if !claims.aud.is(expected.resource) {
-        return Err(TokenError::Audience);
+        return Err(AccessTokenError::Audience);
     }
     if claims.exp.saturating_add(LEEWAY) <= expected.now {
-        return Err(TokenError::Expired);
+        return Err(AccessTokenError::Expired);
     }
     let not_before = claims.nbf.unwrap_or(0);
     if not_before > expected.now.saturating_add(LEEWAY) {
-        return Err(TokenError::NotYetValid);
+        return Err(AccessTokenError::NotYetValid);
     }
     Ok(())
 }

@@ -8,15 +8,15 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::access_token::{self, Expected, TokenError};
-use super::keys::KeySet;
+use super::access_token::{self, AccessTokenError, ExpectedToken};
+use super::keys::IssuerKeySet;
 use super::{McpServerConfig, metadata};
 use crate::clock::{Clock as _, SystemClock};
 
 /// The guard's memory between requests.
 pub(super) struct Guard {
     config: Arc<McpServerConfig>,
-    keys: KeySet,
+    keys: IssuerKeySet,
     /// The parameters that every challenge carries.
     directions: String,
 }
@@ -28,7 +28,7 @@ impl Guard {
             let scope = quoted(&config.scopes_supported.join(" "));
             let _ = write!(directions, ", scope={scope}");
         }
-        Self { keys: KeySet::new(config.jwks_uri.clone()), config, directions }
+        Self { keys: IssuerKeySet::new(config.jwks_uri.clone()), config, directions }
     }
 
     /// Unix seconds; the only place where this module asks for the time. A clock before 1970
@@ -37,7 +37,7 @@ impl Guard {
         SystemClock.now().unsigned_abs()
     }
 
-    fn refuse(&self, refusal: &Refusal) -> Response {
+    fn refuse(&self, refusal: &GuardRefusal) -> Response {
         let status = refusal.status();
         if status == StatusCode::SERVICE_UNAVAILABLE {
             return status.into_response();
@@ -59,7 +59,7 @@ impl Guard {
 
 /// Why a request does not reach the tools.
 #[derive(Debug, thiserror::Error)]
-enum Refusal {
+enum GuardRefusal {
     #[error("the request carries no access token")]
     NoCredentials,
     #[error("the request carries more than one Authorization header")]
@@ -67,17 +67,17 @@ enum Refusal {
     #[error("the access token belongs in the Authorization header")]
     TokenInQuery,
     #[error(transparent)]
-    Token(#[from] TokenError),
+    Token(#[from] AccessTokenError),
 }
 
-impl Refusal {
+impl GuardRefusal {
     /// RFC 6750 section 3.1.
     fn status(&self) -> StatusCode {
         match self {
             Self::NoCredentials => StatusCode::UNAUTHORIZED,
             Self::SeveralCredentials | Self::TokenInQuery => StatusCode::BAD_REQUEST,
             // A client that hears `invalid_token` throws away a token that may be good.
-            Self::Token(TokenError::KeysUnavailable(_)) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Token(AccessTokenError::KeysUnavailable(_)) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Token(_) => StatusCode::UNAUTHORIZED,
         }
     }
@@ -109,7 +109,7 @@ pub(super) async fn require_access_token(
             next.run(request).await
         }
         Err(refusal) => {
-            if let Refusal::Token(TokenError::KeysUnavailable(cause)) = &refusal {
+            if let GuardRefusal::Token(AccessTokenError::KeysUnavailable(cause)) = &refusal {
                 tracing::warn!(?cause, "the issuer's signing keys are not available");
             }
             guard.refuse(&refusal)
@@ -117,27 +117,27 @@ pub(super) async fn require_access_token(
     }
 }
 
-async fn verify(guard: &Guard, token: &str) -> Result<access_token::AccessToken, Refusal> {
+async fn verify(guard: &Guard, token: &str) -> Result<access_token::AccessToken, GuardRefusal> {
     let expected =
-        Expected { issuer: &guard.config.issuer, resource: &guard.config.resource, now: guard.now() };
+        ExpectedToken { issuer: &guard.config.issuer, resource: &guard.config.resource, now: guard.now() };
     Ok(access_token::verify(token, &guard.keys, &expected).await?)
 }
 
 /// The bearer token of the one `Authorization` header (RFC 6750 section 2.1).
-fn credentials<'a>(uri: &Uri, headers: &'a HeaderMap) -> Result<&'a str, Refusal> {
+fn credentials<'a>(uri: &Uri, headers: &'a HeaderMap) -> Result<&'a str, GuardRefusal> {
     if has_token_in_query(uri) {
-        return Err(Refusal::TokenInQuery);
+        return Err(GuardRefusal::TokenInQuery);
     }
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let value = values.next().ok_or(Refusal::NoCredentials)?;
+    let value = values.next().ok_or(GuardRefusal::NoCredentials)?;
     if values.next().is_some() {
-        return Err(Refusal::SeveralCredentials);
+        return Err(GuardRefusal::SeveralCredentials);
     }
-    let text = value.to_str().map_err(|_| TokenError::Malformed)?;
+    let text = value.to_str().map_err(|_| AccessTokenError::Malformed)?;
     // RFC 9110 section 11.1: the scheme is case-insensitive; other schemes are not for us.
     match text.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("Bearer") => Ok(token.trim()),
-        _ => Err(Refusal::NoCredentials),
+        _ => Err(GuardRefusal::NoCredentials),
     }
 }
 

@@ -16,7 +16,7 @@ const MAX_SET_BYTES: usize = 64 * 1024;
 
 /// Why the key set could not be had.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum FetchError {
+pub(super) enum KeyFetchError {
     #[error("the key set could not be fetched")]
     Http(#[from] reqwest::Error),
     #[error("the key set is too large")]
@@ -29,39 +29,39 @@ pub(super) enum FetchError {
 
 /// A verification key and the one algorithm it is for (RFC 8725 section 3.1).
 #[derive(Clone)]
-pub(super) struct VerificationKey {
+pub(super) struct IssuerKey {
     pub(super) algorithm: Algorithm,
     pub(super) decoding: DecodingKey,
 }
 
 /// The cached key set of one issuer.
-pub(super) struct KeySet {
+pub(super) struct IssuerKeySet {
     jwks_uri: String,
     /// Read by every request; never locked while fetching.
-    fetched: RwLock<Option<Fetched>>,
+    fetched: RwLock<Option<FetchedKeySet>>,
     /// The time of the last attempt; held while fetching, so that there is one at a time.
     last_attempt: Mutex<Option<u64>>,
 }
 
-struct Fetched {
+struct FetchedKeySet {
     at: u64,
-    keys: HashMap<String, VerificationKey>,
+    keys: HashMap<String, IssuerKey>,
 }
 
-impl Fetched {
+impl FetchedKeySet {
     /// Distances are absolute: a clock set back must not freeze the cache.
     fn is_fresh(&self, now: u64) -> bool {
         now.abs_diff(self.at) < MAX_AGE
     }
 }
 
-impl KeySet {
+impl IssuerKeySet {
     pub(super) fn new(jwks_uri: String) -> Self {
         Self { jwks_uri, fetched: RwLock::default(), last_attempt: Mutex::default() }
     }
 
     /// The key with this id; `None` when the issuer, asked just now, does not publish it.
-    pub(super) async fn find(&self, kid: &str, now: u64) -> Result<Option<VerificationKey>, FetchError> {
+    pub(super) async fn find(&self, kid: &str, now: u64) -> Result<Option<IssuerKey>, KeyFetchError> {
         if let Some(key) = self.cached(kid, now).await {
             return Ok(Some(key));
         }
@@ -69,29 +69,29 @@ impl KeySet {
         Ok(self.cached(kid, now).await)
     }
 
-    async fn cached(&self, kid: &str, now: u64) -> Option<VerificationKey> {
+    async fn cached(&self, kid: &str, now: u64) -> Option<IssuerKey> {
         let fetched = self.fetched.read().await;
         fetched.as_ref().filter(|set| set.is_fresh(now)).and_then(|set| set.keys.get(kid).cloned())
     }
 
     /// Fetches the set, unless that happened within the cool-down, by whomever.
-    async fn refresh(&self, now: u64) -> Result<(), FetchError> {
+    async fn refresh(&self, now: u64) -> Result<(), KeyFetchError> {
         let mut last_attempt = self.last_attempt.lock().await;
         if last_attempt.is_some_and(|at| now.abs_diff(at) < COOL_DOWN) {
             let fetched = self.fetched.read().await;
             return match fetched.as_ref() {
                 Some(set) if set.is_fresh(now) => Ok(()),
-                _ => Err(FetchError::CoolingDown),
+                _ => Err(KeyFetchError::CoolingDown),
             };
         }
         *last_attempt = Some(now);
         let keys = fetch(&self.jwks_uri).await?;
-        *self.fetched.write().await = Some(Fetched { at: now, keys });
+        *self.fetched.write().await = Some(FetchedKeySet { at: now, keys });
         Ok(())
     }
 }
 
-async fn fetch(jwks_uri: &str) -> Result<HashMap<String, VerificationKey>, FetchError> {
+async fn fetch(jwks_uri: &str) -> Result<HashMap<String, IssuerKey>, KeyFetchError> {
     // Built per fetch: fetches are rare, and building can fail where no CA store is installed.
     // The address is 127.0.0.1, so no name is looked up.
     // A redirect could lead to somebody else's keys; a proxy cannot see our loopback.
@@ -104,7 +104,7 @@ async fn fetch(jwks_uri: &str) -> Result<HashMap<String, VerificationKey>, Fetch
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
         if body.len() + chunk.len() > MAX_SET_BYTES {
-            return Err(FetchError::TooLarge);
+            return Err(KeyFetchError::TooLarge);
         }
         body.extend_from_slice(&chunk);
     }
@@ -113,7 +113,7 @@ async fn fetch(jwks_uri: &str) -> Result<HashMap<String, VerificationKey>, Fetch
 }
 
 /// The keys by id. RFC 7517 section 5: keys that are not understood are ignored.
-fn usable_keys(set: &JwkSet) -> HashMap<String, VerificationKey> {
+fn usable_keys(set: &JwkSet) -> HashMap<String, IssuerKey> {
     let mut keys = HashMap::new();
     for jwk in &set.keys {
         if let (Some(kid), Some(key)) = (&jwk.common.key_id, verification_key(jwk)) {
@@ -124,7 +124,7 @@ fn usable_keys(set: &JwkSet) -> HashMap<String, VerificationKey> {
 }
 
 /// The allow-list: ES256, `EdDSA` with Ed25519, RS256. Symmetric keys have no place in it.
-fn verification_key(jwk: &Jwk) -> Option<VerificationKey> {
+fn verification_key(jwk: &Jwk) -> Option<IssuerKey> {
     let (algorithm, name) = match &jwk.algorithm {
         AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => {
             (Algorithm::ES256, KeyAlgorithm::ES256)
@@ -141,5 +141,5 @@ fn verification_key(jwk: &Jwk) -> Option<VerificationKey> {
     if !signs || !agrees {
         return None;
     }
-    Some(VerificationKey { algorithm, decoding: DecodingKey::from_jwk(jwk).ok()? })
+    Some(IssuerKey { algorithm, decoding: DecodingKey::from_jwk(jwk).ok()? })
 }

@@ -13,7 +13,7 @@ use super::AccessToken;
 pub(super) struct Tools;
 
 #[derive(Serialize, schemars::JsonSchema)]
-struct Caller {
+struct ToolCaller {
     sub: String,
     client_id: String,
     teamspace: Option<String>,
@@ -36,13 +36,13 @@ struct Sum {
 impl Tools {
     /// Who is calling, as the access token tells it.
     #[tool(annotations(read_only_hint = true))]
-    fn whoami(&self, Extension(parts): Extension<Parts>) -> Result<Json<Caller>, ErrorData> {
+    fn whoami(&self, Extension(parts): Extension<Parts>) -> Result<Json<ToolCaller>, ErrorData> {
         // The guard put it there; without it the tool must not guess.
         let token = parts
             .extensions
             .get::<AccessToken>()
             .ok_or_else(|| ErrorData::internal_error("the request was not authenticated", None))?;
-        Ok(Json(Caller {
+        Ok(Json(ToolCaller {
             sub: token.sub.clone(),
             client_id: token.client_id.clone(),
             teamspace: token.teamspace.clone(),

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::reader::{Read, Reader};
+use super::reader::{ClaimRead, Reader};
 use crate::model::identity_provider::{ClaimType, CustomClaim};
 use crate::policy::facts::ClaimValue;
 
@@ -12,7 +12,7 @@ const MAX_TEXT: usize = 512;
 const MAX_TEXTS: usize = 100;
 
 /// Reads the claim's value with its declared type. One text counts as a list of one.
-pub(super) fn read(payload: &Map<String, Value>, claim: &CustomClaim) -> Read<ClaimValue> {
+pub(super) fn read(payload: &Map<String, Value>, claim: &CustomClaim) -> ClaimRead<ClaimValue> {
     let (claims, name) = (Reader::new(payload)?, claim.name.as_str());
     Ok(match claim.claim_type {
         ClaimType::Text => claims.text(name, MAX_TEXT)?.map(ClaimValue::Text),

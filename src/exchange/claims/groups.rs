@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::reader::{Fault, Read, Reader, kind, shallow};
+use super::reader::{ClaimFault, ClaimRead, Reader, kind, shallow};
 
 /// Most groups that are read.
 const MAX_GROUPS: usize = 1000;
@@ -10,7 +10,7 @@ const MAX_GROUPS: usize = 1000;
 const MAX_NAME: usize = 1024;
 
 /// Reads the names from the groups claim, whatever its name. One text is one group, exactly as it is.
-pub fn read(payload: &Map<String, Value>, claim: &str) -> Read<Vec<String>> {
+pub fn read(payload: &Map<String, Value>, claim: &str) -> ClaimRead<Vec<String>> {
     // Microsoft sends this claim when there are too many groups to list.
     if payload.get("hasgroups").is_some_and(|told| *told != Value::Bool(false)) {
         return Err(fault(claim, "hasgroups, which says that there are groups and not which"));
@@ -38,7 +38,7 @@ fn is_group_name(text: &str) -> bool {
     (1..=MAX_NAME).contains(&text.len()) && !text.chars().any(char::is_control)
 }
 
-fn fault(claim: &str, got: &str) -> Fault {
+fn fault(claim: &str, got: &str) -> ClaimFault {
     let expected = format!("the name of a group or an array of at most {MAX_GROUPS} names");
-    Fault::new(claim, &expected, got)
+    ClaimFault::new(claim, &expected, got)
 }

@@ -22,8 +22,8 @@ use crate::oauth::scope::split_scope;
 use crate::policy::facts::{Actor, ClaimValue};
 pub use expectations::Expectations;
 pub use groups::read as read_groups;
-pub use reader::{Fault, Said};
-use reader::{Read, Reader, missing};
+pub use reader::{ClaimFault, Said};
+use reader::{ClaimRead, Reader, missing};
 
 /// The claims that we know. Others are ignored (draft §3.1), except those that we would have to obey.
 #[derive(Debug, Clone, Default)]
@@ -72,7 +72,7 @@ pub struct Claims {
     rest: Map<String, Value>,
 }
 
-type Result<T> = std::result::Result<T, TokenError>;
+type ClaimsResult<T> = Result<T, TokenError>;
 
 impl Claims {
     /// Issuer, tenant and subject; the tenant is empty when there is none.
@@ -81,7 +81,7 @@ impl Claims {
     }
 
     /// Reads the claims of an assertion with a good signature.
-    pub(super) fn read(mut payload: Map<String, Value>) -> Result<Self> {
+    pub(super) fn read(mut payload: Map<String, Value>) -> ClaimsResult<Self> {
         payload.retain(|_, value| !value.is_null());
         let claims = Reader::new(&payload)?;
         refuse_what_must_be_obeyed(&payload)?;
@@ -137,7 +137,7 @@ impl Claims {
         (self.exp.ceil() as UnixSeconds).saturating_add(clock_skew).saturating_add(1)
     }
 
-    pub(super) fn check(&self, expected: &Expectations) -> Result<()> {
+    pub(super) fn check(&self, expected: &Expectations) -> ClaimsResult<()> {
         self.check_audience(&expected.audience)?;
         if self.client_id != expected.client_id {
             return Err(TokenError::invalid_grant(
@@ -151,7 +151,7 @@ impl Claims {
 
     /// The audience must be exactly our issuer, and nothing else (draft §4.4.1): never the token endpoint, never a
     /// prefix.
-    fn check_audience(&self, audience: &str) -> Result<()> {
+    fn check_audience(&self, audience: &str) -> ClaimsResult<()> {
         if self.aud.len() == 1 && self.aud.first().is_some_and(|aud| aud == audience) {
             return Ok(());
         }
@@ -159,7 +159,7 @@ impl Claims {
             .detail(expectation("aud", audience, &self.aud.join(" "))))
     }
 
-    fn check_times(&self, expected: &Expectations) -> Result<()> {
+    fn check_times(&self, expected: &Expectations) -> ClaimsResult<()> {
         let (now, skew) = (expected.now as f64, expected.clock_skew as f64);
         let max_lifetime = expected.max_lifetime as f64;
         let refuse =
@@ -196,7 +196,7 @@ pub(super) fn expectation(claim: &str, expected: &str, found: &str) -> String {
 
 /// A bound assertion without its proof, or details that nobody processes, must not become a plain token (draft §9.8,
 /// §4.4.1; RFC 9396 §5).
-fn refuse_what_must_be_obeyed(payload: &Map<String, Value>) -> Result<()> {
+fn refuse_what_must_be_obeyed(payload: &Map<String, Value>) -> ClaimsResult<()> {
     if payload.contains_key("cnf") {
         return Err(TokenError::invalid_grant(
             Reason::PROOF_MISSING,
@@ -212,30 +212,30 @@ fn refuse_what_must_be_obeyed(payload: &Map<String, Value>) -> Result<()> {
     Ok(())
 }
 
-fn read_scope(claims: &Reader<'_>) -> Read<Vec<String>> {
+fn read_scope(claims: &Reader<'_>) -> ClaimRead<Vec<String>> {
     let expected = "one string of at most 100 scopes, separated by spaces";
     claims.taken("scope", expected, |value| split_scope(value.as_str()?).ok())
 }
 
-fn read_resource(claims: &Reader<'_>) -> Read<Vec<String>> {
+fn read_resource(claims: &Reader<'_>) -> ClaimRead<Vec<String>> {
     let sound = |list: &Vec<String>| {
         (1..=20).contains(&list.len()) && list.iter().all(|resource| is_resource_identifier(resource))
     };
     match claims.one_or_more("resource")? {
         Some(list) if !sound(&list) => {
             let got = format!("{}, not all of them such", list.len());
-            Err(Fault::new("resource", "1 to 20 absolute URIs without fragment", &got))
+            Err(ClaimFault::new("resource", "1 to 20 absolute URIs without fragment", &got))
         }
         read => Ok(read),
     }
 }
 
-fn read_email(claims: &Reader<'_>) -> Read<String> {
+fn read_email(claims: &Reader<'_>) -> ClaimRead<String> {
     claims.taken("email", "a plain email address", |value| plain_address(value.as_str()?))
 }
 
 /// RFC 8693 §4.1, as it stands.
-fn read_actor(claims: &Reader<'_>) -> Read<Value> {
+fn read_actor(claims: &Reader<'_>) -> ClaimRead<Value> {
     let expected = "an object with a string sub, and iss and sub_profile as strings, at most 4 actors deep";
     claims.taken("act", expected, |act| Actor::read(act).map(|_| act.clone()))
 }

@@ -17,17 +17,17 @@ pub enum Said<T> {
     /// The claim's value, of the form that is expected.
     Known(T),
     /// There is a claim, but its value cannot be used.
-    NotKnown(Fault),
+    NotKnown(ClaimFault),
 }
 
 /// Why a claim cannot be used: what was expected, and what kind of value came. It never holds the value itself.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Fault(String);
+pub struct ClaimFault(String);
 
 /// The result of reading a claim. A caller that needs the claim refuses on a fault; one that does not keeps it as
 /// [`Said`].
-pub type Read<T> = Result<Option<T>, Fault>;
+pub type ClaimRead<T> = Result<Option<T>, ClaimFault>;
 
 impl<T> Said<T> {
     /// The value, if it is known.
@@ -47,7 +47,7 @@ impl<T> Said<T> {
     }
 
     /// Why there is a claim and no value.
-    pub fn fault(&self) -> Option<&Fault> {
+    pub fn fault(&self) -> Option<&ClaimFault> {
         match self {
             Self::NotKnown(fault) => Some(fault),
             Self::Absent | Self::Known(_) => None,
@@ -60,8 +60,8 @@ impl<T> Said<T> {
     }
 }
 
-impl<T> From<Read<T>> for Said<T> {
-    fn from(read: Read<T>) -> Self {
+impl<T> From<ClaimRead<T>> for Said<T> {
+    fn from(read: ClaimRead<T>) -> Self {
         match read {
             Ok(None) => Self::Absent,
             Ok(Some(value)) => Self::Known(value),
@@ -70,7 +70,7 @@ impl<T> From<Read<T>> for Said<T> {
     }
 }
 
-impl Fault {
+impl ClaimFault {
     /// Describes a fault. `name` may be configured by an administrator; everything else is our own text.
     pub(super) fn new(name: &str, expected: &str, got: &str) -> Self {
         let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
@@ -83,8 +83,8 @@ impl Fault {
     }
 }
 
-impl From<Fault> for TokenError {
-    fn from(fault: Fault) -> Self {
+impl From<ClaimFault> for TokenError {
+    fn from(fault: ClaimFault) -> Self {
         Self::invalid_grant(Reason::CLAIM_MALFORMED, CLAIM_MALFORMED).detail(fault.0)
     }
 }
@@ -118,37 +118,42 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub fn new(claims: &'a Map<String, Value>) -> Result<Self, Fault> {
+    pub fn new(claims: &'a Map<String, Value>) -> Result<Self, ClaimFault> {
         let elsewhere = match claims.get("_claim_names") {
             None => None,
             Some(Value::Object(names)) => Some(names),
-            Some(other) => return Err(Fault::of("_claim_names", "an object", other)),
+            Some(other) => return Err(ClaimFault::of("_claim_names", "an object", other)),
         };
         Ok(Self { claims, elsewhere })
     }
 
     /// The claim's value. We do not fetch values that are elsewhere, so such a claim cannot be used.
-    pub fn get(&self, name: &str) -> Read<&'a Value> {
+    pub fn get(&self, name: &str) -> ClaimRead<&'a Value> {
         match self.elsewhere.is_some_and(|names| names.contains_key(name)) {
-            true => Err(Fault::new(name, "in the assertion itself", "a reference in _claim_names")),
+            true => Err(ClaimFault::new(name, "in the assertion itself", "a reference in _claim_names")),
             false => Ok(self.claims.get(name)),
         }
     }
 
     /// The claim's value, if `take` understands it.
-    pub fn taken<T>(&self, name: &str, expected: &str, take: impl Fn(&'a Value) -> Option<T>) -> Read<T> {
+    pub fn taken<T>(
+        &self,
+        name: &str,
+        expected: &str,
+        take: impl Fn(&'a Value) -> Option<T>,
+    ) -> ClaimRead<T> {
         let Some(value) = self.get(name)? else { return Ok(None) };
-        take(value).map(Some).ok_or_else(|| Fault::of(name, expected, value))
+        take(value).map(Some).ok_or_else(|| ClaimFault::of(name, expected, value))
     }
 
-    pub fn text(&self, name: &str, max: usize) -> Read<String> {
+    pub fn text(&self, name: &str, max: usize) -> ClaimRead<String> {
         let Some(value) = self.get(name)? else { return Ok(None) };
         match value {
             // PostgreSQL cannot store NUL in a text.
             Value::String(text) if (1..=max).contains(&text.len()) && !text.contains('\0') => {
                 Ok(Some(text.clone()))
             }
-            other => Err(Fault::of(name, &format!("a string of 1 to {max} bytes without NUL"), other)),
+            other => Err(ClaimFault::of(name, &format!("a string of 1 to {max} bytes without NUL"), other)),
         }
     }
 
@@ -157,7 +162,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A NumericDate (RFC 7519 §2): a number of seconds, possibly with a fraction.
-    pub fn time(&self, name: &str) -> Read<f64> {
+    pub fn time(&self, name: &str) -> ClaimRead<f64> {
         let time = |value: &Value| value.as_f64().filter(|time| (0.0..=MAX_TIME).contains(time));
         self.taken(name, "a number of seconds since 1970", time)
     }
@@ -167,21 +172,21 @@ impl<'a> Reader<'a> {
     }
 
     /// As whole seconds; the fraction is cut.
-    pub fn seconds(&self, name: &str) -> Read<UnixSeconds> {
+    pub fn seconds(&self, name: &str) -> ClaimRead<UnixSeconds> {
         // In range, since `time` has bounded it.
         Ok(self.time(name)?.map(|time| time as UnixSeconds))
     }
 
-    pub fn flag(&self, name: &str) -> Read<bool> {
+    pub fn flag(&self, name: &str) -> ClaimRead<bool> {
         self.taken(name, "true or false without quotes", Value::as_bool)
     }
 
-    pub fn list(&self, name: &str) -> Read<Vec<String>> {
+    pub fn list(&self, name: &str) -> ClaimRead<Vec<String>> {
         self.taken(name, "an array of strings", strings)
     }
 
     /// A list of strings, or one string, where the RFCs allow it.
-    pub fn one_or_more(&self, name: &str) -> Read<Vec<String>> {
+    pub fn one_or_more(&self, name: &str) -> ClaimRead<Vec<String>> {
         let take = |value: &Value| match value {
             Value::String(text) => Some(vec![text.clone()]),
             other => strings(other),

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::format;
 use crate::policy::engine::constraints::is_about_console;
 use crate::policy::source;
-use crate::policy::source::problem::{Problem, Severity};
+use crate::policy::source::problem::{PolicyProblem, Severity};
 use crate::policy::validate::load::{Examined, examine};
 
 /// The findings of a check.
@@ -20,13 +20,13 @@ pub struct Findings {
     /// Whether its policies decide about the console; if not, the shipped ones do. None when unknown.
     pub decides_console: Option<bool>,
     /// The problems by file and place.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<PolicyProblem>,
 }
 
 impl Findings {
     /// Whether a file or directory could not even be read.
     pub fn unreadable(&self) -> bool {
-        self.problems.iter().any(Problem::unreadable)
+        self.problems.iter().any(PolicyProblem::unreadable)
     }
 }
 
@@ -40,7 +40,7 @@ pub fn check(dir: &Path, schema: &Path) -> Findings {
     let decides_console = actions.map(|actions| is_about_console(&set, &actions));
     problems.extend(found);
     problems.extend(files.iter().filter_map(format::check));
-    let key = |problem: &Problem| {
+    let key = |problem: &PolicyProblem| {
         (problem.file.clone(), problem.place.as_ref().map(|place| (place.span.start, place.span.end)))
     };
     problems.sort_by_cached_key(key);

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::cases::{self, Case};
 use super::edits::Exercised;
-use crate::policy::engine::compare::{Difference, differences};
+use crate::policy::engine::compare::{AnswerDifference, differences};
 use crate::policy::{Action, CompiledPolicies, RecordedFacts, decide};
 
 /// A case or a kind of sign-in whose answers differ.
@@ -18,7 +18,7 @@ pub struct ChangedItem {
     /// How many there are.
     pub count: usize,
     /// The questions that are answered differently.
-    pub differences: Vec<Difference>,
+    pub differences: Vec<AnswerDifference>,
 }
 
 /// The compared cases or sign-ins, and those that change.
@@ -45,7 +45,7 @@ impl Replayed {
 impl ChangedItem {
     /// Whether something is permitted that was not.
     pub fn widens(&self) -> bool {
-        self.differences.iter().any(Difference::widens)
+        self.differences.iter().any(AnswerDifference::widens)
     }
 }
 

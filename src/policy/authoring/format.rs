@@ -7,7 +7,7 @@ use cedar_policy_formatter::{Config, policies_str_to_pretty};
 
 use crate::policy::source;
 use crate::policy::source::parse::Placed;
-use crate::policy::source::problem::{Problem, Rule, counted};
+use crate::policy::source::problem::{PolicyProblem, Rule, counted};
 use crate::policy::source::source_file::SourceFile;
 use crate::policy::source::{depth, parse};
 
@@ -18,7 +18,7 @@ const LAYOUT: Config = Config { line_width: 80, indent_width: 2 };
 pub enum Unformatted {
     /// It cannot be read, or it has a syntax error.
     #[error("{}", counted(.0.len(), "problem", "problems"))]
-    Problems(Vec<Problem>),
+    Problems(Vec<PolicyProblem>),
     /// The formatter would change more than the layout.
     #[error("{}: {why}", .file.display())]
     Unsound {
@@ -38,7 +38,7 @@ pub enum Unformatted {
 }
 
 /// Expands paths: each file itself, or the `*.cedar` files directly in a directory, by name.
-pub fn files(paths: &[PathBuf]) -> Vec<Result<PathBuf, Problem>> {
+pub fn files(paths: &[PathBuf]) -> Vec<Result<PathBuf, PolicyProblem>> {
     let expand = |path: &PathBuf| match path.is_dir() {
         true => source::list(path)
             .map_or_else(|problem| vec![Err(problem)], |found| found.into_iter().map(Ok).collect()),
@@ -114,18 +114,18 @@ fn comments(text: &str) -> Vec<&str> {
 }
 
 /// Reports a file that is not in the standard layout.
-pub(in crate::policy) fn check(file: &SourceFile) -> Option<Problem> {
+pub(in crate::policy) fn check(file: &SourceFile) -> Option<PolicyProblem> {
     let text = match formatted(file) {
         Ok(text) if text == *file.text => return None,
         Ok(text) => text,
         // Told with its own rule.
         Err(Unformatted::Problems(_)) => return None,
-        Err(error) => return Some(Problem::new(Rule::Format, &file.path, error)),
+        Err(error) => return Some(PolicyProblem::new(Rule::Format, &file.path, error)),
     };
     let lines = file.text.split_inclusive('\n').zip(text.split_inclusive('\n'));
     let start: usize = lines.take_while(|(is, should)| is == should).map(|(is, _)| is.len()).sum();
     let line = file.text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
     let span = start..start + line.len();
-    let problem = Problem::at(Rule::Format, file, span, "the layout differs from this line on");
+    let problem = PolicyProblem::at(Rule::Format, file, span, "the layout differs from this line on");
     Some(problem.help(format!("run countersign policy fmt {}", file.path.display())))
 }

@@ -9,7 +9,7 @@ use crate::model::member::Status;
 use crate::model::seats::is_seat_free;
 use crate::policy::engine::reads::{FactDependencies, Groups};
 use crate::policy::facts::{
-    Access, ClaimFacts, Class, Facts, Maybe, MemberFacts, Moment, claim_facts, class, moment_facts,
+    Access, ClaimFacts, Class, Facts, LocalMoment, Maybe, MemberFacts, claim_facts, class, moment_facts,
     request_facts,
 };
 

@@ -10,7 +10,7 @@ use super::constraints;
 
 /// One policy's part in the answer to one question.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub struct PolicyFinding {
     /// The policy's `@id`.
     pub policy: String,
     /// `permit` or `forbid`.
@@ -46,7 +46,7 @@ pub struct Clause {
     pub values: BTreeMap<String, String>,
 }
 
-impl Finding {
+impl PolicyFinding {
     /// Compares a policy's head with the request, and evaluates its conditions.
     pub fn of(policy: &Policy, request: &Request, entities: &Entities) -> Self {
         let (matched, clauses) = match constraints::unmet(policy, request, entities) {

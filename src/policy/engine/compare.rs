@@ -10,16 +10,16 @@ use crate::policy::action::Action;
 
 /// A question with different answers. None means that it was not asked, because an earlier answer was no.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Difference {
+pub struct AnswerDifference {
     pub action: Action,
     pub resource: String,
-    pub before: Option<Said>,
-    pub after: Option<Said>,
+    pub before: Option<ComparedAnswer>,
+    pub after: Option<ComparedAnswer>,
 }
 
 /// An answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Said {
+pub struct ComparedAnswer {
     pub allowed: bool,
     pub policies: Vec<String>,
     pub reasons: Vec<Reason>,
@@ -28,7 +28,7 @@ pub struct Said {
     pub lifetime: Option<i64>,
 }
 
-impl Said {
+impl ComparedAnswer {
     /// If another policy says the same, that makes no difference.
     fn differs(&self, other: &Self) -> bool {
         (self.allowed, &self.reasons, self.lifetime) != (other.allowed, &other.reasons, other.lifetime)
@@ -41,7 +41,7 @@ impl Said {
     }
 }
 
-impl Difference {
+impl AnswerDifference {
     /// Whether something is permitted that was not before, or for longer.
     pub fn widens(&self) -> bool {
         let Some(after) = self.after.as_ref().filter(|said| said.allowed) else { return false };
@@ -51,14 +51,14 @@ impl Difference {
 }
 
 /// The questions, in order, whose answers differ in the result or the reasons.
-pub fn differences(before: &[PolicyAnswer], after: &[PolicyAnswer]) -> Vec<Difference> {
+pub fn differences(before: &[PolicyAnswer], after: &[PolicyAnswer]) -> Vec<AnswerDifference> {
     let (old, new) = (answers(before), answers(after));
     let questions: BTreeSet<_> = new.keys().chain(old.keys()).copied().collect();
     let differs = |question: &(Action, &str)| match (old.get(question), new.get(question)) {
         (Some(before), Some(after)) => before.differs(after),
         _ => true,
     };
-    let told = questions.into_iter().filter(differs).map(|question| Difference {
+    let told = questions.into_iter().filter(differs).map(|question| AnswerDifference {
         action: question.0,
         resource: question.1.to_owned(),
         before: old.get(&question).cloned(),
@@ -67,8 +67,8 @@ pub fn differences(before: &[PolicyAnswer], after: &[PolicyAnswer]) -> Vec<Diffe
     told.collect()
 }
 
-fn answers(answers: &[PolicyAnswer]) -> BTreeMap<(Action, &str), Said> {
-    let said = |answer: &PolicyAnswer| Said {
+fn answers(answers: &[PolicyAnswer]) -> BTreeMap<(Action, &str), ComparedAnswer> {
+    let said = |answer: &PolicyAnswer| ComparedAnswer {
         allowed: answer.allowed,
         policies: answer.policies.clone(),
         reasons: answer.reasons.clone(),

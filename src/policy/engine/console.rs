@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use cedar_policy::{PolicySet, Schema};
 
-use super::clauses::Finding;
+use super::clauses::PolicyFinding;
 use super::decision::{Explained, PolicyAnswer};
 use super::denial::{Denial, EngineAnswer};
 use super::set::{PolicyEngine, Question};
@@ -46,9 +46,10 @@ pub fn decide_console(
 /// Decides, and explains which clauses made the difference.
 pub fn explain_console(policies: &PolicyEngine, action: ConsoleAction, facts: &ConsoleFacts) -> Explained {
     let (answer, _) = decide_console(policies, action, facts);
-    let findings: Result<Vec<Finding>, _> = with_console(policies, action, facts, |policies, question| {
-        policies.findings(&question, &answer.policies)
-    });
+    let findings: Result<Vec<PolicyFinding>, _> =
+        with_console(policies, action, facts, |policies, question| {
+            policies.findings(&question, &answer.policies)
+        });
     // In this case the answer says that nothing could be decided.
     Explained { findings: findings.unwrap_or_default(), answer }
 }

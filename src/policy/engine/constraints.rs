@@ -55,15 +55,15 @@ pub(in crate::policy) fn resource_key(policy: &Policy) -> Option<EntityUid> {
 /// A part of a head that a request does not fit.
 #[derive(Debug)]
 pub(in crate::policy) enum Unmet {
-    Principal(Asked),
+    Principal(HeadConstraint),
     Action(ActionConstraint),
-    Resource(Asked),
+    Resource(HeadConstraint),
 }
 
 /// The first part of a policy's head that the request does not fit. The request has all three parts.
 pub(in crate::policy) fn unmet(policy: &Policy, request: &Request, entities: &Entities) -> Option<Unmet> {
     let (principal, action, resource) = (request.principal()?, request.action()?, request.resource()?);
-    let about = Asked::from(policy.principal_constraint());
+    let about = HeadConstraint::from(policy.principal_constraint());
     if !about.fits(principal, entities) {
         return Some(Unmet::Principal(about));
     }
@@ -71,7 +71,7 @@ pub(in crate::policy) fn unmet(policy: &Policy, request: &Request, entities: &En
     if !applies(&about, action, entities) {
         return Some(Unmet::Action(about));
     }
-    let about = Asked::from(policy.resource_constraint());
+    let about = HeadConstraint::from(policy.resource_constraint());
     (!about.fits(resource, entities)).then_some(Unmet::Resource(about))
 }
 
@@ -111,7 +111,7 @@ pub(in crate::policy) fn action_text(constraint: &ActionConstraint) -> String {
 
 /// A head's condition on its principal or resource.
 #[derive(Debug)]
-pub(in crate::policy) enum Asked {
+pub(in crate::policy) enum HeadConstraint {
     Any,
     Eq(EntityUid),
     In(EntityUid),
@@ -119,7 +119,7 @@ pub(in crate::policy) enum Asked {
     IsIn(EntityTypeName, EntityUid),
 }
 
-impl Asked {
+impl HeadConstraint {
     fn fits(&self, entity: &EntityUid, entities: &Entities) -> bool {
         let within = |uid: &EntityUid| uid == entity || entities.is_ancestor_of(uid, entity);
         match self {
@@ -142,7 +142,7 @@ impl Asked {
     }
 }
 
-impl From<PrincipalConstraint> for Asked {
+impl From<PrincipalConstraint> for HeadConstraint {
     fn from(constraint: PrincipalConstraint) -> Self {
         match constraint {
             PrincipalConstraint::Any => Self::Any,
@@ -154,7 +154,7 @@ impl From<PrincipalConstraint> for Asked {
     }
 }
 
-impl From<ResourceConstraint> for Asked {
+impl From<ResourceConstraint> for HeadConstraint {
     fn from(constraint: ResourceConstraint) -> Self {
         match constraint {
             ResourceConstraint::Any => Self::Any,

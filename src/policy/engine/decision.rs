@@ -3,7 +3,7 @@
 use cedar_policy::{Context, Entities, EntityUid};
 use serde::{Deserialize, Serialize};
 
-use super::clauses::Finding;
+use super::clauses::PolicyFinding;
 use super::denial::{Denial, EngineAnswer};
 use super::not_known::check_known;
 use super::set::{PolicyEngine, Question};
@@ -95,7 +95,7 @@ pub struct Explained {
     #[serde(flatten)]
     pub answer: PolicyAnswer,
     /// The part of every policy that the answer names.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<PolicyFinding>,
 }
 
 /// Decides, and explains which clauses made the difference.

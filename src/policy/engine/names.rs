@@ -69,7 +69,7 @@ impl Names {
                 [cond, then_expr, else_expr].into_iter().for_each(|part| self.look_into(part));
             }
             comparison => {
-                let mut compared = Compared::default();
+                let mut compared = ComparedTexts::default();
                 compared.add(comparison);
                 self.all.extend(compared.names());
             }
@@ -104,14 +104,14 @@ fn entity(uid: &EntityUid) -> Option<Name> {
 
 /// The texts of a comparison, and what they are compared with.
 #[derive(Default)]
-struct Compared {
+struct ComparedTexts {
     texts: Vec<String>,
     attributes: Vec<String>,
     /// Whether it concerns the context or the claims as a whole.
     whole: bool,
 }
 
-impl Compared {
+impl ComparedTexts {
     fn add(&mut self, expression: &Expr) {
         match expression {
             Expr::Literal(Literal::String(text)) => self.texts.push(text.to_string()),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use cedar_policy::{Policy, Request};
 use serde::Serialize;
 
-use super::clauses::{Clause, Finding};
+use super::clauses::{Clause, PolicyFinding};
 use super::console::with_console;
 use super::constraints;
 use super::decision::{Evaluation, Explained, with_configuration};
@@ -39,7 +39,7 @@ pub struct Missed {
     pub resource: Option<String>,
     /// The policy, and the clause that kept it from applying.
     #[serde(flatten)]
-    pub finding: Finding,
+    pub finding: PolicyFinding,
 }
 
 /// Explains for every other policy why it did not apply to a sign-in. Only policies that pass `tells` are examined and
@@ -88,13 +88,13 @@ pub fn not_applied_console(
 }
 
 /// An answered question, and the policies that the answer already names.
-struct Answered<'a> {
+struct AnsweredQuestion<'a> {
     explained: &'a Explained,
     question: Question<'a>,
     request: Request,
 }
 
-impl<'a> Answered<'a> {
+impl<'a> AnsweredQuestion<'a> {
     fn of(policies: &PolicyEngine, (explained, question): (&'a Explained, Question<'a>)) -> Option<Self> {
         let request = policies.request(&question)?;
         Some(Self { explained, question, request })
@@ -112,7 +112,7 @@ impl<'a> Answered<'a> {
 
     fn missed(&self, policy: &Policy) -> Option<Missed> {
         // A clause is printed and parsed again, with more brackets than its author wrote.
-        let finding = depth::with_stack(|| Finding::of(policy, &self.request, self.question.entities));
+        let finding = depth::with_stack(|| PolicyFinding::of(policy, &self.request, self.question.entities));
         let answer = &self.explained.answer;
         let (action, resource) = (Some(answer.action), Some(answer.resource.clone()));
         (!finding.matched).then_some(Missed { action, resource, finding })
@@ -127,8 +127,8 @@ fn among(
     answered: Vec<(&Explained, Question<'_>)>,
     tells: impl Fn(&str) -> bool,
 ) -> NotApplied {
-    let answered: Vec<Answered<'_>> =
-        answered.into_iter().filter_map(|answered| Answered::of(policies, answered)).collect();
+    let answered: Vec<AnsweredQuestion<'_>> =
+        answered.into_iter().filter_map(|answered| AnsweredQuestion::of(policies, answered)).collect();
     let others: Vec<Others<'_>> = answered.iter().map(|answered| answered.others(policies, &tells)).collect();
     let near = others.iter().map(|(fitting, _)| fitting).enumerate();
     let far = others.iter().map(|(_, elsewhere)| elsewhere).enumerate();
@@ -157,7 +157,7 @@ fn unasked(policies: &PolicyEngine, asked: &[Action], tells: impl Fn(&str) -> bo
     others.retain(|id, _| !met.contains_key(id) && tells(id.as_ref()));
     let missed = |policy: &Policy| {
         let text = constraints::action_text(&policy.action_constraint());
-        let finding = Finding::new(policy, false, vec![Clause::of_head("action", text)]);
+        let finding = PolicyFinding::new(policy, false, vec![Clause::of_head("action", text)]);
         Missed { action: None, resource: None, finding }
     };
     others.into_values().map(missed).collect()

@@ -27,13 +27,13 @@ struct BySetting {
 /// The parts of a sign-in that are known whatever its claims say.
 #[derive(Debug, Clone, Copy)]
 struct Situation {
-    person: Person,
+    person: PersonState,
     /// Whether the teamspace has a scope setting.
     has_setting: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Person {
+enum PersonState {
     Newcomer,
     /// This sign-in binds the subject to the member with the same email.
     Linking,
@@ -43,7 +43,7 @@ enum Person {
 impl SetDependencies {
     /// Adds the facts that a policy reads when it is asked about these actions.
     pub fn add(&mut self, policy: &Policy, actions: &[Action], declared: &DeclaredClaims) {
-        for person in [Person::Newcomer, Person::Linking, Person::Bound] {
+        for person in [PersonState::Newcomer, PersonState::Linking, PersonState::Bound] {
             let about = || actions.iter().filter(|action| person.is_asked_about(**action));
             if about().next().is_none() {
                 continue;
@@ -52,7 +52,7 @@ impl SetDependencies {
             let BySetting { without, with } = self.of_kind(person);
             for (has_setting, reads) in [(false, without), (true, with)] {
                 let mut walk =
-                    Walk { reads, of_person, situation: Situation { person, has_setting }, declared };
+                    ReadsWalk { reads, of_person, situation: Situation { person, has_setting }, declared };
                 walk.policy(policy);
             }
         }
@@ -86,11 +86,11 @@ impl SetDependencies {
         [without, with].iter().any(|reads| reads.request.seats_used == Access::Value)
     }
 
-    fn of_kind(&mut self, person: Person) -> &mut BySetting {
+    fn of_kind(&mut self, person: PersonState) -> &mut BySetting {
         match person {
-            Person::Newcomer => &mut self.newcomers,
-            Person::Linking => &mut self.linking,
-            Person::Bound => &mut self.bound,
+            PersonState::Newcomer => &mut self.newcomers,
+            PersonState::Linking => &mut self.linking,
+            PersonState::Bound => &mut self.bound,
         }
     }
 
@@ -105,7 +105,7 @@ impl SetDependencies {
     }
 }
 
-impl Person {
+impl PersonState {
     fn is_asked_about(self, action: Action) -> bool {
         match action {
             // Decisions about saving an issuer and about the console are not remembered.
@@ -140,7 +140,7 @@ pub(in crate::policy) enum Groups {
 }
 
 /// A walk through one policy, in the order of evaluation.
-struct Walk<'r> {
+struct ReadsWalk<'r> {
     reads: &'r mut FactDependencies,
     /// Whether the principal is a person; otherwise it is the issuer, which always counts as read.
     of_person: bool,
@@ -165,7 +165,7 @@ impl FactDependencies {
     }
 }
 
-impl Walk<'_> {
+impl ReadsWalk<'_> {
     fn policy(&mut self, policy: &Policy) {
         // A named person is looked up, and found only if it is the one who signs in.
         if policy.entity_literals().iter().any(is_user) {
@@ -222,8 +222,8 @@ impl Walk<'_> {
             },
             other if asks_for_setting(other) => return Some(self.situation.has_setting),
             other if asks_for_linking(other) => match self.situation.person {
-                Person::Newcomer => {}
-                person => return Some(person == Person::Linking),
+                PersonState::Newcomer => {}
+                person => return Some(person == PersonState::Linking),
             },
             other => self.read(other),
         }

@@ -9,7 +9,7 @@ use cedar_policy::{
 };
 
 use super::annotations::{AnnotatedSet, Annotations};
-use super::clauses::Finding;
+use super::clauses::PolicyFinding;
 use super::constraints;
 use super::constraints::{is_about_console, is_of_console, resource_key};
 use super::denial::{Denial, EngineAnswer};
@@ -273,12 +273,16 @@ impl PolicyEngine {
     }
 
     /// The part that each policy named in an answer had in it.
-    pub(in crate::policy) fn findings(&self, question: &Question<'_>, named: &[String]) -> Vec<Finding> {
+    pub(in crate::policy) fn findings(
+        &self,
+        question: &Question<'_>,
+        named: &[String],
+    ) -> Vec<PolicyFinding> {
         let Some(request) = self.request(question) else { return Vec::new() };
         let slices = self.slices_of(question);
         let policy = |id: &String| slices.iter().find_map(|slice| slice.all.policy(&PolicyId::new(id)));
         // A clause is printed and parsed again, with more brackets than its author wrote.
-        let finding = |p: &Policy| depth::with_stack(|| Finding::of(p, &request, question.entities));
+        let finding = |p: &Policy| depth::with_stack(|| PolicyFinding::of(p, &request, question.entities));
         named.iter().filter_map(policy).take(MAX_FINDINGS).map(finding).collect()
     }
 

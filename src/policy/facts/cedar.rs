@@ -6,7 +6,7 @@ use super::custom::CustomRecord;
 use super::kinds::*;
 use super::table::{claim_facts, client_facts, moment_facts, request_facts, teamspace_facts};
 use super::uids::{TYPES, uid, user_id};
-use super::{ClaimFacts, ConfigurationFacts, Facts, Moment, TeamspaceFacts};
+use super::{ClaimFacts, ConfigurationFacts, Facts, LocalMoment, TeamspaceFacts};
 use crate::policy::action::Action;
 
 /// A value of ours that Cedar refuses. That is a defect, answered with a denial.
@@ -20,17 +20,21 @@ impl FactsError {
     }
 }
 
-pub(super) type Result<T> = std::result::Result<T, FactsError>;
+pub(super) type FactsResult<T> = Result<T, FactsError>;
 
 /// An attribute that is there.
-struct Attribute {
-    place: Place,
+struct FactAttribute {
+    place: FactPlace,
     name: &'static str,
     value: Expr,
 }
 
-fn attribute<K: Shows<V::Value>, V: Maybe>(place: Place, name: &'static str, value: V) -> Option<Attribute> {
-    Some(Attribute { place, name, value: K::expr(value.get()?)? })
+fn attribute<K: Shows<V::Value>, V: Maybe>(
+    place: FactPlace,
+    name: &'static str,
+    value: V,
+) -> Option<FactAttribute> {
+    Some(FactAttribute { place, name, value: K::expr(value.get()?)? })
 }
 
 /// The attributes of the facts of one kind.
@@ -49,9 +53,9 @@ macro_rules! attributes {
 }
 
 /// The attributes of a context: for one question, or all of them.
-fn context(attributes: impl Iterator<Item = Attribute>, asked: Option<Action>) -> Vec<(String, Expr)> {
-    let is_seen = |place: Place| match (place, asked) {
-        (Place::Context(actions), Some(asked)) => actions.contains(&asked),
+fn context(attributes: impl Iterator<Item = FactAttribute>, asked: Option<Action>) -> Vec<(String, Expr)> {
+    let is_seen = |place: FactPlace| match (place, asked) {
+        (FactPlace::Context(actions), Some(asked)) => actions.contains(&asked),
         _ => true,
     };
     attributes.filter(|a| is_seen(a.place)).map(|a| (a.name.to_owned(), a.value)).collect()
@@ -61,7 +65,7 @@ pub(super) fn entity(
     id: EntityUid,
     attributes: impl IntoIterator<Item = (&'static str, Expr)>,
     parents: impl IntoIterator<Item = EntityUid>,
-) -> Result<Entity> {
+) -> FactsResult<Entity> {
     let attributes = attributes.into_iter().map(|(name, value)| (name.to_owned(), value));
     Entity::new_with_tags(id, attributes, parents, []).map_err(FactsError::of)
 }
@@ -70,12 +74,12 @@ fn issuer(iss: &str) -> EntityUid {
     uid(&TYPES.issuer, iss)
 }
 
-fn issuer_entity(iss: &str) -> Result<Entity> {
+fn issuer_entity(iss: &str) -> FactsResult<Entity> {
     entity(issuer(iss), [("url", text(iss))], [])
 }
 
 /// The issuer in question, and the teamspace's own, which may be another: a policy can reach both.
-fn issuer_entities(iss: &str, teamspace: &TeamspaceFacts) -> Result<Vec<Entity>> {
+fn issuer_entities(iss: &str, teamspace: &TeamspaceFacts) -> FactsResult<Vec<Entity>> {
     let other = teamspace.issuer.as_deref().filter(|configured| *configured != iss);
     std::iter::once(iss).chain(other).map(issuer_entity).collect()
 }
@@ -85,18 +89,18 @@ impl TeamspaceFacts {
         uid(&TYPES.teamspace, &self.slug)
     }
 
-    fn entity(&self) -> Result<Entity> {
+    fn entity(&self) -> FactsResult<Entity> {
         entity(self.uid(), teamspace_facts!(attributes self).map(|a| (a.name, a.value)), [])
     }
 
     /// The teamspace, with its issuer if it has one.
-    pub(super) fn with_issuer(&self) -> Result<Vec<Entity>> {
+    pub(super) fn with_issuer(&self) -> FactsResult<Vec<Entity>> {
         let issuer = self.issuer.as_deref().map(issuer_entity);
         issuer.into_iter().chain([self.entity()]).collect()
     }
 }
 
-impl Moment<'_> {
+impl LocalMoment<'_> {
     /// The context of questions that involve only the time.
     pub(super) fn context(&self) -> Vec<(String, Expr)> {
         context(moment_facts!(attributes self), None)
@@ -115,7 +119,7 @@ impl ConfigurationFacts {
     }
 
     /// Every entity that a policy can reach.
-    pub fn entities(&self) -> Result<Vec<Entity>> {
+    pub fn entities(&self) -> FactsResult<Vec<Entity>> {
         let mut all = issuer_entities(&self.issuer, &self.teamspace)?;
         all.push(self.teamspace.entity()?);
         Ok(all)
@@ -123,7 +127,7 @@ impl ConfigurationFacts {
 
     /// The context of `ConfigureIssuer`.
     pub fn context(&self) -> Vec<(String, Expr)> {
-        Moment { now: self.now, time_zone: &self.teamspace.time_zone }.context()
+        LocalMoment { now: self.now, time_zone: &self.teamspace.time_zone }.context()
     }
 }
 
@@ -155,34 +159,34 @@ impl Facts {
     }
 
     /// Every entity that a policy can reach from principal, resource or context.
-    pub fn entities(&self) -> Result<Vec<Entity>> {
+    pub fn entities(&self) -> FactsResult<Vec<Entity>> {
         let mut all = self.surrounding_entities()?;
         all.push(self.user_entity()?);
         Ok(all)
     }
 
     /// The entities that are the same for everybody of a teamspace with the same request.
-    pub(in crate::policy) fn surrounding_entities(&self) -> Result<Vec<Entity>> {
+    pub(in crate::policy) fn surrounding_entities(&self) -> FactsResult<Vec<Entity>> {
         let mut all = issuer_entities(&self.claims.iss, &self.teamspace)?;
         all.extend([self.client_entity()?, self.teamspace.entity()?, self.server_entity()?]);
         all.extend(self.scope_entities()?);
         Ok(all)
     }
 
-    fn client_entity(&self) -> Result<Entity> {
+    fn client_entity(&self) -> FactsResult<Entity> {
         let client = &self.client;
         let groups = client.groups.iter().map(|g| uid(&TYPES.client_group, g));
         let attributes = client_facts!(attributes client).map(|a| (a.name, a.value));
         entity(uid(&TYPES.client, &client.client_id), attributes, groups)
     }
 
-    pub(in crate::policy) fn user_entity(&self) -> Result<Entity> {
+    pub(in crate::policy) fn user_entity(&self) -> FactsResult<Entity> {
         let groups = self.groups().iter().map(|group| uid(&TYPES.group, self.group_id(group)));
         entity(self.user(), [], groups)
     }
 
     /// The server being decided on. Others that the assertion names appear as bare references.
-    fn server_entity(&self) -> Result<Entity> {
+    fn server_entity(&self) -> FactsResult<Entity> {
         let attributes = [
             ("url", text(&self.resource.identifier)),
             ("teamspace", Expr::new_entity_uid(self.teamspace())),
@@ -191,7 +195,7 @@ impl Facts {
         entity(self.server(), attributes, [self.teamspace()])
     }
 
-    fn scope_entities(&self) -> Result<Vec<Entity>> {
+    fn scope_entities(&self) -> FactsResult<Vec<Entity>> {
         let scope = |name: &String| {
             let attributes = [
                 ("name", text(name)),
@@ -204,17 +208,17 @@ impl Facts {
     }
 
     /// The context of a question.
-    pub fn context(&self, asked: Action) -> Result<Vec<(String, Expr)>> {
+    pub fn context(&self, asked: Action) -> FactsResult<Vec<(String, Expr)>> {
         self.context_for(Some(asked))
     }
 
     /// One context for all questions of an exchange: a policy about another question cannot name attributes that only
     /// some questions have, since it would not pass validation.
-    pub fn whole_context(&self) -> Result<Vec<(String, Expr)>> {
+    pub fn whole_context(&self) -> FactsResult<Vec<(String, Expr)>> {
         self.context_for(None)
     }
 
-    fn context_for(&self, asked: Option<Action>) -> Result<Vec<(String, Expr)>> {
+    fn context_for(&self, asked: Option<Action>) -> FactsResult<Vec<(String, Expr)>> {
         let moment = &self.moment();
         let attributes = moment_facts!(attributes moment).chain(request_facts!(attributes self));
         let mut pairs = context(attributes, asked);
@@ -224,12 +228,12 @@ impl Facts {
 }
 
 /// Pairs as a context, evaluated once and used for every question that sees them.
-pub fn to_context(pairs: Vec<(String, Expr)>) -> Result<Context> {
+pub fn to_context(pairs: Vec<(String, Expr)>) -> FactsResult<Context> {
     Context::from_pairs(pairs).map_err(FactsError::of)
 }
 
 impl ClaimFacts {
-    fn record(&self) -> Result<Expr> {
+    fn record(&self) -> FactsResult<Expr> {
         let fields = claim_facts!(attributes self).map(|a| (a.name.to_owned(), a.value));
         Expr::new_record(fields).map_err(FactsError::of)
     }

@@ -3,10 +3,10 @@
 use cedar_policy::{Entity, EntityUid, RestrictedExpression as Expr};
 use serde::Deserialize;
 
-use super::cedar::{Result, entity};
+use super::cedar::{FactsResult, entity};
 use super::kinds::{refs, text};
 use super::uids::{TYPES, uid};
-use super::{Moment, TeamspaceFacts};
+use super::{LocalMoment, TeamspaceFacts};
 use crate::clock::UnixSeconds;
 use crate::model::teamspace::UTC;
 
@@ -93,7 +93,7 @@ impl ConsoleUserFacts {
         }
     }
 
-    fn entity(&self, id: EntityUid) -> Result<Entity> {
+    fn entity(&self, id: EntityUid) -> FactsResult<Entity> {
         let teamspaces = |slugs: &[String]| refs(&TYPES.teamspace, slugs);
         let kind = Expr::new_entity_uid(uid(&TYPES.console_kind, self.kind.as_str()));
         let always = [
@@ -126,7 +126,7 @@ impl ConsoleFacts {
     }
 
     /// Every entity that a policy can reach.
-    pub fn entities(&self) -> Result<Vec<Entity>> {
+    pub fn entities(&self) -> FactsResult<Vec<Entity>> {
         let mut all = vec![self.user.entity(self.user())?];
         match &self.teamspace {
             Some(teamspace) => all.extend(teamspace.with_issuer()?),
@@ -138,6 +138,6 @@ impl ConsoleFacts {
     /// The context. The deployment's time zone is UTC.
     pub fn context(&self) -> Vec<(String, Expr)> {
         let time_zone = self.teamspace.as_ref().map_or(UTC, |teamspace| &teamspace.time_zone);
-        Moment { now: self.now, time_zone }.context()
+        LocalMoment { now: self.now, time_zone }.context()
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use cedar_policy::RestrictedExpression as Expr;
 use serde::{Deserialize, Serialize};
 
-use super::kinds::{Kind, Maybe, Shows, text};
+use super::kinds::{FactKind, Maybe, Shows, text};
 use crate::model::identity_provider::ClaimType;
 
 /// The most claims that a schema may declare: a number's bits hold which of them policies read.
@@ -78,7 +78,7 @@ impl Maybe for CustomClaims {
 /// A record with an attribute for each claim that is present.
 pub(in crate::policy) struct CustomRecord;
 
-impl Kind for CustomRecord {
+impl FactKind for CustomRecord {
     const TYPE: &'static str = "CustomClaims";
 }
 

@@ -61,7 +61,7 @@ impl Class {
 
 /// Where policies find a fact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum FactPlace {
     /// Attribute of an entity, by its type.
     Entity(&'static str),
     /// Attribute of `context.claims`.
@@ -72,13 +72,13 @@ pub enum Place {
     Context(&'static [Action]),
 }
 
-pub(super) const TEAMSPACE: Place = Place::Entity("Teamspace");
-pub(super) const CLIENT: Place = Place::Entity("Client");
-pub(super) const CLAIMS: Place = Place::Claims;
+pub(super) const TEAMSPACE: FactPlace = FactPlace::Entity("Teamspace");
+pub(super) const CLIENT: FactPlace = FactPlace::Entity("Client");
+pub(super) const CLAIMS: FactPlace = FactPlace::Claims;
 /// All questions.
-pub(super) const EVERY: Place = Place::Context(&Action::ALL);
+pub(super) const EVERY: FactPlace = FactPlace::Context(&Action::ALL);
 /// The questions of a token exchange.
-pub(super) const EXCHANGE: Place = Place::Context(&[
+pub(super) const EXCHANGE: FactPlace = FactPlace::Context(&[
     Action::TrustIssuer,
     Action::ProvisionMember,
     Action::AdmitMember,
@@ -86,14 +86,14 @@ pub(super) const EXCHANGE: Place = Place::Context(&[
     Action::GrantScope,
 ]);
 /// The questions about a person.
-pub(super) const PERSON: Place = Place::Context(&[
+pub(super) const PERSON: FactPlace = FactPlace::Context(&[
     Action::ProvisionMember,
     Action::AdmitMember,
     Action::GrantResource,
     Action::GrantScope,
 ]);
-pub(super) const NEWCOMER: Place = Place::Context(&[Action::ProvisionMember]);
-pub(super) const MEMBER: Place = Place::Context(&[Action::AdmitMember]);
+pub(super) const NEWCOMER: FactPlace = FactPlace::Context(&[Action::ProvisionMember]);
+pub(super) const MEMBER: FactPlace = FactPlace::Context(&[Action::AdmitMember]);
 
 /// How much of a fact policies read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -182,7 +182,7 @@ impl<T: Maybe + ?Sized> Maybe for &T {
 }
 
 /// The policies' view of a fact.
-pub(in crate::policy) trait Kind {
+pub(in crate::policy) trait FactKind {
     /// Cedar's type, as the schema writes it; empty if policies do not see the fact as an attribute.
     const TYPE: &'static str;
     /// The most that policies can read of it.
@@ -190,7 +190,7 @@ pub(in crate::policy) trait Kind {
 }
 
 /// A kind that shows values of a Rust type.
-pub(in crate::policy) trait Shows<V: ?Sized>: Kind {
+pub(in crate::policy) trait Shows<V: ?Sized>: FactKind {
     fn expr(value: &V) -> Option<Expr>;
 }
 
@@ -199,7 +199,7 @@ macro_rules! kinds {
         $($(#[$meta])*
         pub(in crate::policy) struct $name;
 
-        impl Kind for $name {
+        impl FactKind for $name {
             const TYPE: &'static str = $cedar;
         }
 
@@ -238,7 +238,7 @@ kinds! {
 /// The actor, and the one that it acts for in turn, in one record.
 pub(in crate::policy) struct ActorRecord;
 
-impl Kind for ActorRecord {
+impl FactKind for ActorRecord {
     const TYPE: &'static str = "Actor";
 }
 
@@ -261,7 +261,7 @@ impl Shows<Actor> for ActorRecord {
 /// Not an attribute: policies see the fact as an entity's id or parents, or not at all.
 pub(in crate::policy) struct Hidden;
 
-impl Kind for Hidden {
+impl FactKind for Hidden {
     const TYPE: &'static str = "";
 }
 
@@ -274,7 +274,7 @@ impl<V: ?Sized> Shows<V> for Hidden {
 /// An empty record: whether the fact is there.
 pub(in crate::policy) struct Presence;
 
-impl Kind for Presence {
+impl FactKind for Presence {
     const TYPE: &'static str = "{}";
     const MOST: Access = Access::Presence;
 }

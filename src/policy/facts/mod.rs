@@ -20,10 +20,10 @@ pub use cedar::{FactsError, to_context};
 pub use console::{ConsoleFacts, ConsoleKind, ConsoleUserFacts};
 pub(in crate::policy) use custom::CustomReads;
 pub use custom::{ClaimValue, CustomClaims, DeclaredClaims, MAX_DECLARED};
-pub use kinds::{Access, Class, Place};
+pub use kinds::{Access, Class, FactPlace};
 pub(in crate::policy) use kinds::{Maybe, class};
 pub(in crate::policy) use read::{ReadClaims, ReadMoment, ReadRequest};
-pub use rows::{Row, table};
+pub use rows::{FactRow, table};
 pub(in crate::policy) use table::{claim_facts, client_facts, moment_facts, request_facts, teamspace_facts};
 pub use uids::action_uid;
 pub(in crate::policy) use uids::{is_group, is_teamspace, is_user};
@@ -241,12 +241,12 @@ pub struct ConfigurationFacts {
 }
 
 /// A time in a teamspace.
-pub(in crate::policy) struct Moment<'f> {
+pub(in crate::policy) struct LocalMoment<'f> {
     pub now: UnixSeconds,
     pub time_zone: &'f str,
 }
 
-impl Moment<'_> {
+impl LocalMoment<'_> {
     pub(in crate::policy) fn now(&self) -> UnixSeconds {
         self.now
     }
@@ -317,8 +317,8 @@ impl Facts {
         }
     }
 
-    pub(in crate::policy) fn moment(&self) -> Moment<'_> {
-        Moment { now: self.now, time_zone: &self.teamspace.time_zone }
+    pub(in crate::policy) fn moment(&self) -> LocalMoment<'_> {
+        LocalMoment { now: self.now, time_zone: &self.teamspace.time_zone }
     }
 }
 

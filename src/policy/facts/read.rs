@@ -25,8 +25,8 @@ macro_rules! read {
             /// Notes that an attribute is read; false if there is none with this name.
             pub fn add(&mut self, attribute: &str, access: Access) -> bool {
                 let all = [
-                    $((stringify!($name), <$kind as Kind>::TYPE, <$kind as Kind>::MOST, &mut self.$name),)*
-                    $((stringify!($dname), <$dkind as Kind>::TYPE, <$dkind as Kind>::MOST, &mut self.$dname),)*
+                    $((stringify!($name), <$kind as FactKind>::TYPE, <$kind as FactKind>::MOST, &mut self.$name),)*
+                    $((stringify!($dname), <$dkind as FactKind>::TYPE, <$dkind as FactKind>::MOST, &mut self.$dname),)*
                 ];
                 let known = all.into_iter().find(|(name, kind, ..)| *name == attribute && !kind.is_empty());
                 known.is_some_and(|(_, _, most, read)| {

@@ -7,9 +7,9 @@ use crate::policy::action::Action;
 
 /// One fact as policies see it.
 #[derive(Debug, Clone, Copy)]
-pub struct Row {
+pub struct FactRow {
     /// Where policies find it: in an entity, in the context, or in a record of these.
-    pub place: Place,
+    pub place: FactPlace,
     /// The attribute.
     pub name: &'static str,
     /// Cedar's type, as the schema writes it.
@@ -45,23 +45,23 @@ macro_rules! rows {
     };
 }
 
-const fn row<K: Kind>(
-    place: Place,
+const fn row<K: FactKind>(
+    place: FactPlace,
     name: &'static str,
     optional: bool,
     class: Class,
     from: &'static str,
-) -> Row {
-    Row { place, name, kind: K::TYPE, optional, class, from }
+) -> FactRow {
+    FactRow { place, name, kind: K::TYPE, optional, class, from }
 }
 
-const ACTOR: Place = Place::Record("Actor");
-const ISSUER: Place = Place::Entity("Issuer");
-const SERVER: Place = Place::Entity("McpServer");
-const SCOPE: Place = Place::Entity("Scope");
+const ACTOR: FactPlace = FactPlace::Record("Actor");
+const ISSUER: FactPlace = FactPlace::Entity("Issuer");
+const SERVER: FactPlace = FactPlace::Entity("McpServer");
+const SCOPE: FactPlace = FactPlace::Entity("Scope");
 
 /// Facts that follow from the subject of a question.
-const STRUCTURE: &[Row] = &[
+const STRUCTURE: &[FactRow] = &[
     row::<Text>(ISSUER, "url", false, Class::Shared, "the id again, for `like`"),
     row::<Text>(SERVER, "url", false, Class::Shared, "the id again, for `like`"),
     TEAMSPACE_OF_SERVER,
@@ -92,7 +92,7 @@ const STRUCTURE: &[Row] = &[
         "the `sub` of each actor of the chain, this one included. RFC 8693 §4.1: only the acting one counts for access, so use it to refuse",
     ),
     row::<Number>(ACTOR, "depth", false, Class::Personal, "how many actors the chain has, 1 to 4"),
-    Row {
+    FactRow {
         place: EXCHANGE,
         name: "claims",
         kind: "Claims",
@@ -102,7 +102,7 @@ const STRUCTURE: &[Row] = &[
     },
 ];
 
-const TEAMSPACE_OF_SERVER: Row = Row {
+const TEAMSPACE_OF_SERVER: FactRow = FactRow {
     place: SERVER,
     name: "teamspace",
     kind: "Teamspace",
@@ -111,17 +111,17 @@ const TEAMSPACE_OF_SERVER: Row = Row {
     from: "where it would be used",
 };
 
-const TEAMSPACE_OF_SCOPE: Row =
-    Row { place: SCOPE, from: "where it would be granted", ..TEAMSPACE_OF_SERVER };
+const TEAMSPACE_OF_SCOPE: FactRow =
+    FactRow { place: SCOPE, from: "where it would be granted", ..TEAMSPACE_OF_SERVER };
 
-const USER: Place = Place::Entity("ConsoleUser");
+const USER: FactPlace = FactPlace::Entity("ConsoleUser");
 
-const fn of_user(name: &'static str, kind: &'static str, optional: bool, from: &'static str) -> Row {
-    Row { place: USER, name, kind, optional, class: Class::Personal, from }
+const fn of_user(name: &'static str, kind: &'static str, optional: bool, from: &'static str) -> FactRow {
+    FactRow { place: USER, name, kind, optional, class: Class::Personal, from }
 }
 
 /// The policies' view of a console user.
-const CONSOLE_USERS: &[Row] = &[
+const CONSOLE_USERS: &[FactRow] = &[
     of_user("kind", "ConsoleKind", false, "how they came: signed in, with a token, by a set-up link"),
     row::<Text>(USER, "email", true, Class::Personal, "the verified address, in lower case"),
     row::<Texts>(
@@ -137,21 +137,21 @@ const CONSOLE_USERS: &[Row] = &[
     of_user("teamspace", "Teamspace", true, "the one that a token or a set-up link is for"),
 ];
 
-const TEAMSPACES: &[Row] = teamspace_facts!(rows);
-const CLIENTS: &[Row] = client_facts!(rows);
-const ASSERTIONS: &[Row] = claim_facts!(rows);
-const MOMENTS: &[Row] = moment_facts!(rows);
-const REQUESTS: &[Row] = request_facts!(rows);
+const TEAMSPACES: &[FactRow] = teamspace_facts!(rows);
+const CLIENTS: &[FactRow] = client_facts!(rows);
+const ASSERTIONS: &[FactRow] = claim_facts!(rows);
+const MOMENTS: &[FactRow] = moment_facts!(rows);
+const REQUESTS: &[FactRow] = request_facts!(rows);
 
 /// Every fact that policies see as an attribute.
-pub fn table() -> impl Iterator<Item = &'static Row> {
+pub fn table() -> impl Iterator<Item = &'static FactRow> {
     let all = [STRUCTURE, CLIENTS, TEAMSPACES, ASSERTIONS, MOMENTS, REQUESTS, CONSOLE_USERS];
     all.into_iter().flatten().filter(|row| !row.kind.is_empty())
 }
 
-impl Row {
+impl FactRow {
     /// Whether policies find it in the context of a question.
     pub fn is_in_context_of(&self, action: Action) -> bool {
-        matches!(self.place, Place::Context(actions) if actions.contains(&action))
+        matches!(self.place, FactPlace::Context(actions) if actions.contains(&action))
     }
 }

@@ -180,16 +180,16 @@ macro_rules! moment_facts {
             [$($argument)*]
             stored {}
             derived {
-                momentary now => always Time in EVERY = Moment::now,
+                momentary now => always Time in EVERY = LocalMoment::now,
                     "the service's clock, read once for each request";
 
-                momentary weekday => always Number in EVERY = Moment::weekday,
+                momentary weekday => always Number in EVERY = LocalMoment::weekday,
                     "of `now` in UTC: Monday is 1, Sunday 7";
 
-                momentary local_time => always TimeOfDay in EVERY = Moment::local_time,
+                momentary local_time => always TimeOfDay in EVERY = LocalMoment::local_time,
                     "the time of day by the teamspace's clocks (`time_zone`), to the minute";
 
-                momentary local_weekday => always Number in EVERY = Moment::local_weekday,
+                momentary local_weekday => always Number in EVERY = LocalMoment::local_weekday,
                     "the day of the week by the teamspace's clocks";
             }
         }

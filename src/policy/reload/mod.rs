@@ -4,4 +4,4 @@ mod reloader;
 mod watch;
 
 pub use reloader::{LastError, PolicyReloader, ReloadTrigger};
-pub use watch::{Failure, PolicyFiles, Watch};
+pub use watch::{PolicyFiles, ReloadFailure, Watch};

@@ -8,7 +8,7 @@ use arc_swap::ArcSwapOption;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use super::watch::{Failure, Watch};
+use super::watch::{ReloadFailure, Watch};
 use crate::clock::{UnixSeconds, rfc3339};
 use crate::policy::Policies;
 
@@ -30,7 +30,7 @@ pub struct LastError {
     /// The time at which it was found.
     pub at: UnixSeconds,
     /// The first problem of the set.
-    pub failure: Failure,
+    pub failure: ReloadFailure,
 }
 
 impl LastError {
@@ -54,7 +54,7 @@ pub struct PolicyReloader {
 }
 
 /// The outcome of reading the files.
-type PendingRead = oneshot::Receiver<Option<Result<Policies, Failure>>>;
+type PendingRead = oneshot::Receiver<Option<Result<Policies, ReloadFailure>>>;
 
 impl PolicyReloader {
     /// A reloader of the files that `watch` knows; `name` stands for them in the log.
@@ -75,8 +75,12 @@ impl PolicyReloader {
     }
 
     /// The text that was read, if any was.
-    pub async fn read(&self, look: ReloadTrigger, now: UnixSeconds) -> Option<Result<Policies, Failure>> {
-        let failed = |why: &str| Some(Err(Failure::of(&self.dir, why)));
+    pub async fn read(
+        &self,
+        look: ReloadTrigger,
+        now: UnixSeconds,
+    ) -> Option<Result<Policies, ReloadFailure>> {
+        let failed = |why: &str| Some(Err(ReloadFailure::of(&self.dir, why)));
         let mut pending = self.pending.lock().await;
         let mut answer = match pending.take() {
             Some(answer) => answer,
@@ -113,12 +117,12 @@ impl PolicyReloader {
     }
 
     /// Remembers a failure, and logs it with its consequence unless it is the same as the last one.
-    pub fn note_failure(&self, failure: Failure, now: UnixSeconds, so: &str) {
+    pub fn note_failure(&self, failure: ReloadFailure, now: UnixSeconds, so: &str) {
         let known = self.last_error.load();
         if known.as_ref().is_some_and(|last| last.failure == failure) {
             return;
         }
-        let (set, Failure { file, message: problem }) = (self.name, &failure);
+        let (set, ReloadFailure { file, message: problem }) = (self.name, &failure);
         tracing::error!(set, file, problem, "cannot read the policies; {so}");
         self.last_error.store(Some(Arc::new(LastError { at: now, failure })));
     }

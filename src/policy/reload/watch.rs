@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::clock::UnixSeconds;
 use crate::policy::authoring::cases::run_directory;
 use crate::policy::source::is_listed;
-use crate::policy::{LoadError, Policies, PolicySource, Problem};
+use crate::policy::{LoadError, Policies, PolicyProblem, PolicySource};
 
 /// How often a forced reload reads files again that change while they are read.
 const TRIES: usize = 20;
@@ -50,14 +50,14 @@ struct Stamp {
 
 /// Why a set was not loaded: the first problem, on one line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Failure {
+pub struct ReloadFailure {
     /// The file or directory that it is about.
     pub file: String,
     /// The problem with its line and its remedy, where they are known.
     pub message: String,
 }
 
-impl Failure {
+impl ReloadFailure {
     /// About a file or directory.
     pub fn of(file: &Path, message: &str) -> Self {
         let words: Vec<&str> = message.split_whitespace().collect();
@@ -66,15 +66,15 @@ impl Failure {
     }
 }
 
-impl From<&Problem> for Failure {
-    fn from(problem: &Problem) -> Self {
+impl From<&PolicyProblem> for ReloadFailure {
+    fn from(problem: &PolicyProblem) -> Self {
         let place = problem.place.as_ref().map(|place| format!("line {}: ", place.line)).unwrap_or_default();
         let help = problem.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
         Self::of(&problem.file, &format!("{place}{}{help}", problem.message))
     }
 }
 
-impl From<LoadError> for Failure {
+impl From<LoadError> for ReloadFailure {
     fn from(error: LoadError) -> Self {
         match error.0.first() {
             Some(problem) => Self::from(problem),
@@ -94,14 +94,14 @@ impl PolicyFiles {
     }
 
     /// The policies, if they pass the directory's own cases (where those are required).
-    fn tested(&self, policies: Policies) -> Result<Policies, Failure> {
+    fn tested(&self, policies: Policies) -> Result<Policies, ReloadFailure> {
         let tests = self.dir.join("tests");
         if self.with_cases {
             match run_directory(&policies.compiled, &tests) {
                 // An operator who requires cases wants to know when they are missing.
-                Ok(0) => return Err(Failure::of(&tests, "there are no test cases")),
+                Ok(0) => return Err(ReloadFailure::of(&tests, "there are no test cases")),
                 Ok(_) => {}
-                Err(why) => return Err(Failure::of(&tests, &why)),
+                Err(why) => return Err(ReloadFailure::of(&tests, &why)),
             }
         }
         Ok(policies)
@@ -175,7 +175,7 @@ impl Watch {
 
     /// Reads the files if they have changed since they were last read, and two polls in a row agree: half of a
     /// checkout may be a valid set, but the wrong one.
-    pub fn look(&mut self, now: UnixSeconds) -> Option<Result<Policies, Failure>> {
+    pub fn look(&mut self, now: UnixSeconds) -> Option<Result<Policies, ReloadFailure>> {
         let seen = self.place.fingerprint();
         if self.taken.as_ref() == Some(&seen) {
             self.unsettled = None;
@@ -189,7 +189,7 @@ impl Watch {
     }
 
     /// Reads the files whether they have changed or not, waiting while they change.
-    pub fn force_reload(&mut self, now: UnixSeconds) -> Result<Policies, Failure> {
+    pub fn force_reload(&mut self, now: UnixSeconds) -> Result<Policies, ReloadFailure> {
         for _ in 0..TRIES {
             let seen = self.place.fingerprint();
             if let Some(result) = self.read(seen, now) {
@@ -197,11 +197,11 @@ impl Watch {
             }
             std::thread::sleep(PAUSE);
         }
-        Err(Failure::of(&self.place.dir, "the files keep changing while they are read"))
+        Err(ReloadFailure::of(&self.place.dir, "the files keep changing while they are read"))
     }
 
     /// Nothing when the files changed meanwhile.
-    fn read(&mut self, seen: Fingerprint, now: UnixSeconds) -> Option<Result<Policies, Failure>> {
+    fn read(&mut self, seen: Fingerprint, now: UnixSeconds) -> Option<Result<Policies, ReloadFailure>> {
         let source = PolicySource::read(&self.place.dir, &self.place.schema);
         let after = self.place.fingerprint();
         if after != seen {
@@ -209,9 +209,10 @@ impl Watch {
             return None;
         }
         // Files that were found but could not be read are tried again: descriptors may have run out.
-        let again = seen.is_whole() && source.as_ref().is_err_and(|e| e.0.iter().any(Problem::unreadable));
+        let again =
+            seen.is_whole() && source.as_ref().is_err_and(|e| e.0.iter().any(PolicyProblem::unreadable));
         (self.taken, self.unsettled) = ((!again).then_some(seen), None);
-        let compiled = source.and_then(|source| source.compile(now)).map_err(Failure::from);
+        let compiled = source.and_then(|source| source.compile(now)).map_err(ReloadFailure::from);
         Some(compiled.and_then(|policies| self.place.tested(policies)))
     }
 }

@@ -15,11 +15,16 @@ struct Content {
 }
 
 impl PolicySource {
+    /// The schema's text, and the name and text of each file in their order.
+    pub fn texts(&self) -> (String, Vec<(String, String)>) {
+        let file = |file: &SourceFile| (file.name(), file.text.to_string());
+        (self.schema.text.to_string(), self.files.iter().map(file).collect())
+    }
+
     /// Schema and files as JSON: `{"schema": text, "files": [[name, text], …]}`.
     pub fn content(&self) -> String {
-        let file = |file: &SourceFile| (file.name(), file.text.to_string());
-        let content =
-            Content { schema: self.schema.text.to_string(), files: self.files.iter().map(file).collect() };
+        let (schema, files) = self.texts();
+        let content = Content { schema, files };
         // Plain strings always serialize.
         serde_json::to_string(&content).unwrap_or_default()
     }

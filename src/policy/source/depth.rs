@@ -4,7 +4,7 @@
 //! validator and its evaluator have limits: beyond them, the validator leaves the rest of the expression unchecked,
 //! and the evaluator fails. So anything too deep for them is refused here.
 
-use super::problem::{Problem, Rule};
+use super::problem::{PolicyProblem, Rule};
 use super::source_file::SourceFile;
 
 /// Most brackets within one another.
@@ -21,13 +21,13 @@ pub(crate) fn with_stack<T>(work: impl FnOnce() -> T) -> T {
 }
 
 /// Refuses a file with an expression that is too deep.
-pub(in crate::policy) fn check(file: &SourceFile) -> Result<(), Problem> {
+pub(in crate::policy) fn check(file: &SourceFile) -> Result<(), PolicyProblem> {
     let mut tree = Tree::default();
     for (at, token) in tokens(&file.text) {
         tree.meet(token);
         let refuse = |message: String| {
             let help = "split the policy, or write alternatives as a set: [a, b].contains(c)";
-            Err(Problem::at(Rule::Depth, file, at..at + token.len(), message).help(help))
+            Err(PolicyProblem::at(Rule::Depth, file, at..at + token.len(), message).help(help))
         };
         if tree.around.len() > MAX_NESTING {
             return refuse(format!("more than {MAX_NESTING} brackets within one another"));

@@ -4,7 +4,7 @@ use std::fs::{File, Metadata};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use super::problem::{LoadError, Problem, Rule};
+use super::problem::{LoadError, PolicyProblem, Rule};
 use super::source_file::SourceFile;
 use crate::random::digest;
 
@@ -16,8 +16,8 @@ const MAX_FILES: usize = 10_000;
 const MAX_TOTAL: u64 = 64 * 1024 * 1024;
 
 /// Reads a regular file. Its type is checked first: opening a pipe would wait for a writer.
-pub(in crate::policy) fn read_file(path: &Path) -> Result<SourceFile, Problem> {
-    let refuse = |message: String| Problem::new(Rule::Read, path, message);
+pub(in crate::policy) fn read_file(path: &Path) -> Result<SourceFile, PolicyProblem> {
+    let refuse = |message: String| PolicyProblem::new(Rule::Read, path, message);
     let cannot = |error: std::io::Error| refuse(format!("cannot read the file: {}", cause(path, &error)));
     let metadata = std::fs::metadata(path).map_err(cannot)?;
     if !metadata.is_file() {
@@ -36,16 +36,18 @@ pub(in crate::policy) fn read_file(path: &Path) -> Result<SourceFile, Problem> {
     decode(path, bytes)
 }
 
-fn decode(path: &Path, bytes: Vec<u8>) -> Result<SourceFile, Problem> {
+fn decode(path: &Path, bytes: Vec<u8>) -> Result<SourceFile, PolicyProblem> {
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let file = SourceFile::new(path.to_owned(), String::from_utf8_lossy(error.as_bytes()).into_owned());
-        Problem::at(Rule::Encoding, &file, valid..valid + 1, format!("not UTF-8 at byte {valid}"))
+        PolicyProblem::at(Rule::Encoding, &file, valid..valid + 1, format!("not UTF-8 at byte {valid}"))
     })?;
     let file = SourceFile::new(path.to_owned(), text);
     if file.text.starts_with('\u{feff}') {
         let message = "the file begins with a byte order mark";
-        return Err(Problem::at(Rule::Encoding, &file, 0..3, message).help("save it as UTF-8 without one"));
+        return Err(
+            PolicyProblem::at(Rule::Encoding, &file, 0..3, message).help("save it as UTF-8 without one")
+        );
     }
     Ok(file)
 }
@@ -105,7 +107,7 @@ pub(in crate::policy) fn hash(schema: &SourceFile, files: &[SourceFile]) -> Stri
 }
 
 /// Every `*.cedar` file directly in the directory that can be read, by name.
-pub(in crate::policy) fn read_dir(dir: &Path, problems: &mut Vec<Problem>) -> Vec<SourceFile> {
+pub(in crate::policy) fn read_dir(dir: &Path, problems: &mut Vec<PolicyProblem>) -> Vec<SourceFile> {
     let paths = match list(dir) {
         Ok(paths) => paths,
         Err(problem) => {
@@ -124,7 +126,7 @@ pub(in crate::policy) fn read_dir(dir: &Path, problems: &mut Vec<Problem>) -> Ve
         }
         if total > MAX_TOTAL {
             let message = format!("the *.cedar files have more than {MAX_TOTAL} bytes, which is the limit");
-            problems.push(Problem::new(Rule::Read, dir, message));
+            problems.push(PolicyProblem::new(Rule::Read, dir, message));
             break;
         }
     }
@@ -133,8 +135,8 @@ pub(in crate::policy) fn read_dir(dir: &Path, problems: &mut Vec<Problem>) -> Ve
 
 /// The paths of the `*.cedar` files directly in the directory, by name; at least one. Names that begin with a dot are
 /// skipped.
-pub(in crate::policy) fn list(dir: &Path) -> Result<Vec<PathBuf>, Problem> {
-    let refuse = |message: String| Problem::new(Rule::Read, dir, message);
+pub(in crate::policy) fn list(dir: &Path) -> Result<Vec<PathBuf>, PolicyProblem> {
+    let refuse = |message: String| PolicyProblem::new(Rule::Read, dir, message);
     let cannot = |error: std::io::Error| refuse(format!("cannot read the directory: {}", cause(dir, &error)));
     let metadata = std::fs::metadata(dir).map_err(cannot)?;
     if !metadata.is_dir() {
@@ -152,7 +154,7 @@ pub(in crate::policy) fn list(dir: &Path) -> Result<Vec<PathBuf>, Problem> {
     }
     if paths.is_empty() {
         let message = "no *.cedar file; without a policy nothing would ever be permitted";
-        return Err(Problem::new(Rule::Empty, dir, message));
+        return Err(PolicyProblem::new(Rule::Empty, dir, message));
     }
     paths.sort();
     Ok(paths)

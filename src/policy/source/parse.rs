@@ -6,11 +6,11 @@ use std::str::FromStr as _;
 use cedar_policy::{EntityUid, Policy, PolicyId, PolicySet, Schema};
 
 use super::depth;
-use super::problem::{Problem, Rule};
+use super::problem::{PolicyProblem, Rule};
 use super::source_file::SourceFile;
 
 /// A word, string or sign, and its place in the file.
-pub(in crate::policy) type Token<'t> = (Range<usize>, &'t str);
+pub(in crate::policy) type CedarToken<'t> = (Range<usize>, &'t str);
 
 /// A policy and where it stands.
 pub(in crate::policy) struct Placed<'a> {
@@ -21,8 +21,8 @@ pub(in crate::policy) struct Placed<'a> {
 
 impl Placed<'_> {
     /// Something about this policy.
-    pub fn problem(&self, rule: Rule, message: impl ToString) -> Problem {
-        Problem::at(rule, self.file, self.span.clone(), message)
+    pub fn problem(&self, rule: Rule, message: impl ToString) -> PolicyProblem {
+        PolicyProblem::at(rule, self.file, self.span.clone(), message)
     }
 
     /// The policy's name: its `@id`, or else its place.
@@ -31,7 +31,7 @@ impl Placed<'_> {
     }
 
     /// Its words, strings and signs, each with its place in the file.
-    pub fn tokens(&self) -> Vec<Token<'_>> {
+    pub fn tokens(&self) -> Vec<CedarToken<'_>> {
         let text = self.file.text.get(self.span.clone()).unwrap_or_default();
         let written = |token: &str| !token.starts_with("//") && !token.trim().is_empty();
         let tokens = depth::tokens(text).filter(|(_, token)| written(token));
@@ -80,7 +80,7 @@ impl Placed<'_> {
 }
 
 /// The schema, and what is odd about it.
-pub(in crate::policy) fn schema(file: &SourceFile, problems: &mut Vec<Problem>) -> Option<Schema> {
+pub(in crate::policy) fn schema(file: &SourceFile, problems: &mut Vec<PolicyProblem>) -> Option<Schema> {
     if let Err(problem) = depth::check(file) {
         problems.push(problem);
         return None;
@@ -92,18 +92,23 @@ pub(in crate::policy) fn schema(file: &SourceFile, problems: &mut Vec<Problem>) 
     });
     match parsed {
         Ok((schema, warnings)) => {
-            problems.extend(warnings.iter().map(|said| Problem::diagnosed(Rule::SchemaShadows, file, said)));
+            problems.extend(
+                warnings.iter().map(|said| PolicyProblem::diagnosed(Rule::SchemaShadows, file, said)),
+            );
             Some(schema)
         }
         Err(error) => {
-            problems.push(Problem::diagnosed(Rule::SchemaInvalid, file, &*error));
+            problems.push(PolicyProblem::diagnosed(Rule::SchemaInvalid, file, &*error));
             None
         }
     }
 }
 
 /// The file's policies in their order; none when it has a syntax error.
-pub(in crate::policy) fn policies<'a>(file: &'a SourceFile, problems: &mut Vec<Problem>) -> Vec<Placed<'a>> {
+pub(in crate::policy) fn policies<'a>(
+    file: &'a SourceFile,
+    problems: &mut Vec<PolicyProblem>,
+) -> Vec<Placed<'a>> {
     if let Err(problem) = depth::check(file) {
         problems.push(problem);
         return Vec::new();
@@ -111,7 +116,7 @@ pub(in crate::policy) fn policies<'a>(file: &'a SourceFile, problems: &mut Vec<P
     match depth::with_stack(|| PolicySet::from_str(&file.text).map_err(Box::new)) {
         Ok(set) => place(file, &set, problems),
         Err(errors) => {
-            problems.extend(errors.iter().map(|said| Problem::diagnosed(Rule::Parse, file, said)));
+            problems.extend(errors.iter().map(|said| PolicyProblem::diagnosed(Rule::Parse, file, said)));
             Vec::new()
         }
     }
@@ -119,7 +124,7 @@ pub(in crate::policy) fn policies<'a>(file: &'a SourceFile, problems: &mut Vec<P
 
 /// Finds each policy in the text: Cedar numbers them and keeps the text of each, with blanks and comments
 /// between them.
-fn place<'a>(file: &'a SourceFile, set: &PolicySet, problems: &mut Vec<Problem>) -> Vec<Placed<'a>> {
+fn place<'a>(file: &'a SourceFile, set: &PolicySet, problems: &mut Vec<PolicyProblem>) -> Vec<Placed<'a>> {
     let (mut placed, mut end) = (Vec::new(), 0);
     for number in 0.. {
         let id = PolicyId::new(format!("policy{number}"));
@@ -132,7 +137,7 @@ fn place<'a>(file: &'a SourceFile, set: &PolicySet, problems: &mut Vec<Problem>)
             Some(policy) => placed.push(Placed { policy: policy.clone(), file, span: start..end }),
             None => {
                 let message = "templates are not supported; write each policy out";
-                problems.push(Problem::at(Rule::Template, file, start..end, message));
+                problems.push(PolicyProblem::at(Rule::Template, file, start..end, message));
             }
         }
     }

@@ -9,7 +9,7 @@ use miette::{
     Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, Report, SourceCode,
 };
 
-use super::source_file::{Place, SourceFile};
+use super::source_file::{SourceFile, SourcePlace};
 use super::spelling::nearest;
 use crate::terminal::marked;
 
@@ -99,24 +99,24 @@ impl Rule {
 
 /// Something wrong with policies or their schema.
 #[derive(Debug)]
-pub struct Problem {
+pub struct PolicyProblem {
     /// The rule that is broken.
     pub rule: Rule,
     /// The file that it is in.
     pub file: PathBuf,
     /// The place in the file; none if the problem is about the file as a whole.
-    pub place: Option<Box<Place>>,
+    pub place: Option<Box<SourcePlace>>,
     /// A sentence that says what is wrong and what was expected.
     pub message: String,
     /// The remedy; none if the message says it all.
     pub help: Option<String>,
     /// The other place involved, such as the first use of an id.
-    pub other: Option<Box<Problem>>,
+    pub other: Option<Box<PolicyProblem>>,
     /// The line of the file, when there is a place in it.
     text: Option<Arc<str>>,
 }
 
-impl Problem {
+impl PolicyProblem {
     /// About the file as a whole.
     pub(in crate::policy) fn new(rule: Rule, file: &Path, message: impl ToString) -> Self {
         let (file, message) = (file.to_owned(), message.to_string());
@@ -229,7 +229,7 @@ fn last_name(text: &str) -> &str {
 }
 
 /// All of it in a line.
-impl fmt::Display for Problem {
+impl fmt::Display for PolicyProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {} [{}]", self.location(), self.message, self.rule.name())?;
         self.help.as_ref().map_or(Ok(()), |help| write!(f, "; {help}"))
@@ -242,7 +242,7 @@ const MAX_LINE: usize = 10_000;
 /// A problem in the form that miette renders.
 #[derive(Debug)]
 struct Excerpt {
-    problem: Problem,
+    problem: PolicyProblem,
     text: Option<NamedSource<Arc<str>>>,
     other: Option<Box<Excerpt>>,
     /// Whether it only shows the other place of a problem.
@@ -250,7 +250,7 @@ struct Excerpt {
 }
 
 impl Excerpt {
-    fn of(mut problem: Problem) -> Self {
+    fn of(mut problem: PolicyProblem) -> Self {
         let long = |text: &Arc<str>| text.lines().any(|line| line.len() > MAX_LINE);
         if problem.text.as_ref().is_some_and(long) {
             let place = problem.place.take();
@@ -325,4 +325,4 @@ pub(crate) fn counted(count: usize, one: &str, many: &str) -> String {
 /// Why no policy set could be loaded.
 #[derive(Debug, thiserror::Error)]
 #[error("{} in the policies", counted(.0.len(), "problem", "problems"))]
-pub struct LoadError(pub Vec<Problem>);
+pub struct LoadError(pub Vec<PolicyProblem>);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 /// Where in a file: lines and columns count from 1, columns in characters; the end is exclusive.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct SourcePlace {
     /// In bytes from the beginning of the file.
     pub span: Range<usize>,
     /// The line where it begins.
@@ -41,7 +41,7 @@ impl SourceFile {
     }
 
     /// The lines and columns of a span, which is cut to the length of the file.
-    pub fn place(&self, span: Range<usize>) -> Place {
+    pub fn place(&self, span: Range<usize>) -> SourcePlace {
         let end = self.text.floor_char_boundary(span.end);
         let start = self.text.floor_char_boundary(span.start.min(end));
         let position = |at: usize| {
@@ -50,6 +50,6 @@ impl SourceFile {
             (line, self.text.get(begin..at).map_or(0, |before| before.chars().count()) + 1)
         };
         let ((line, column), (end_line, end_column)) = (position(start), position(end));
-        Place { span: start..end, line, column, end_line, end_column }
+        SourcePlace { span: start..end, line, column, end_line, end_column }
     }
 }

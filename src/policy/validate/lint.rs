@@ -18,10 +18,10 @@ use crate::oauth::error::ErrorCode;
 use crate::policy::engine::annotations::LIFETIME;
 use crate::policy::engine::constraints::resource_key;
 use crate::policy::source::parse::Placed;
-use crate::policy::source::problem::{Problem, Rule};
+use crate::policy::source::problem::{PolicyProblem, Rule};
 use crate::policy::source::source_file::SourceFile;
 use absence::ALLOW_ABSENT;
-use read::Read;
+use read::PolicyParts;
 
 pub(in crate::policy) use impossible::{cannot_match, is_impossible};
 
@@ -35,7 +35,11 @@ const OPTIONAL: [&str; 3] = [ALLOW_ABSENT, ALLOW_UNTESTED, LIFETIME];
 const MAX_UNSCOPED: usize = 100;
 
 /// Every finding about a set of policies that does not need the schema.
-pub(in crate::policy) fn lint(files: &[SourceFile], policies: &[Placed<'_>], problems: &mut Vec<Problem>) {
+pub(in crate::policy) fn lint(
+    files: &[SourceFile],
+    policies: &[Placed<'_>],
+    problems: &mut Vec<PolicyProblem>,
+) {
     problems.extend(files.iter().flat_map(text::deceptive_texts));
     for placed in policies {
         annotations_present(placed, problems);
@@ -48,9 +52,10 @@ pub(in crate::policy) fn lint(files: &[SourceFile], policies: &[Placed<'_>], pro
 }
 
 /// Findings that need the schema's vocabulary and that Cedar does not report.
-pub(in crate::policy) fn lint_words(policies: &[Placed<'_>], vocabulary: &Vocabulary) -> Vec<Problem> {
-    let read: Vec<Read<'_, '_>> = policies.iter().filter_map(|placed| Read::of(placed, vocabulary)).collect();
-    let mut problems: Vec<Problem> =
+pub(in crate::policy) fn lint_words(policies: &[Placed<'_>], vocabulary: &Vocabulary) -> Vec<PolicyProblem> {
+    let read: Vec<PolicyParts<'_, '_>> =
+        policies.iter().filter_map(|placed| PolicyParts::of(placed, vocabulary)).collect();
+    let mut problems: Vec<PolicyProblem> =
         read.iter().flat_map(|read| attributes::unknown_attributes(read, vocabulary)).collect();
     problems.extend(read.iter().flat_map(absence::allowed_in_vain));
     problems.extend(absence::escapes(&read));
@@ -58,7 +63,7 @@ pub(in crate::policy) fn lint_words(policies: &[Placed<'_>], vocabulary: &Vocabu
     problems
 }
 
-fn annotations_present(placed: &Placed<'_>, problems: &mut Vec<Problem>) {
+fn annotations_present(placed: &Placed<'_>, problems: &mut Vec<PolicyProblem>) {
     let is_blank = |value: &str| value.trim().is_empty();
     if placed.policy.annotation("id").is_none_or(is_blank) {
         let problem = placed.problem(Rule::IdMissing, "the policy has no @id");
@@ -77,7 +82,7 @@ fn annotations_present(placed: &Placed<'_>, problems: &mut Vec<Problem>) {
     }
 }
 
-fn annotations_sane(placed: &Placed<'_>, problems: &mut Vec<Problem>) {
+fn annotations_sane(placed: &Placed<'_>, problems: &mut Vec<PolicyProblem>) {
     let annotation = |key: &str| placed.policy.annotation(key).filter(|value| !value.trim().is_empty());
     if let Some(code) = annotation("error")
         && ErrorCode::from_policy(code).is_none()
@@ -95,7 +100,7 @@ fn annotations_sane(placed: &Placed<'_>, problems: &mut Vec<Problem>) {
 }
 
 /// Annotations without a meaning that look like a typo; any others are the author's own.
-fn near_misses(placed: &Placed<'_>) -> Vec<Problem> {
+fn near_misses(placed: &Placed<'_>) -> Vec<PolicyProblem> {
     let slip = |key: &str| {
         let near = |known: &&str| {
             let slips = if known.len() > 2 { 2 } else { 1 };
@@ -111,7 +116,7 @@ fn near_misses(placed: &Placed<'_>) -> Vec<Problem> {
 }
 
 /// Each further use of an id, with the first one.
-fn duplicates(policies: &[Placed<'_>]) -> Vec<Problem> {
+fn duplicates(policies: &[Placed<'_>]) -> Vec<PolicyProblem> {
     let mut first: HashMap<&str, &Placed<'_>> = HashMap::new();
     let mut problems = Vec::new();
     for placed in policies {
@@ -129,7 +134,7 @@ fn duplicates(policies: &[Placed<'_>]) -> Vec<Problem> {
 }
 
 /// One warning, at the first policy over the limit.
-fn unscoped(policies: &[Placed<'_>]) -> Option<Problem> {
+fn unscoped(policies: &[Placed<'_>]) -> Option<PolicyProblem> {
     let unscoped: Vec<&Placed<'_>> =
         policies.iter().filter(|placed| resource_key(&placed.policy).is_none()).collect();
     let message = format!(

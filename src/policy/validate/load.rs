@@ -14,7 +14,7 @@ use crate::policy::cache::CompiledPolicies;
 use crate::policy::engine::annotations::AnnotatedSet;
 use crate::policy::facts::DeclaredClaims;
 use crate::policy::source::parse::Placed;
-use crate::policy::source::problem::{LoadError, Problem, Rule, Severity};
+use crate::policy::source::problem::{LoadError, PolicyProblem, Rule, Severity};
 use crate::policy::source::source_file::SourceFile;
 use crate::policy::source::{self, PolicySource};
 use crate::policy::source::{depth, parse};
@@ -50,14 +50,14 @@ impl PolicySource {
     pub fn compile(&self, now: UnixSeconds) -> Result<Policies, LoadError> {
         let Validated { set, schema, declared, hash, files, warnings } = self.validate()?;
         let compiled = CompiledPolicies::compile(&set, &schema, declared)
-            .map_err(|e| LoadError(vec![Problem::new(Rule::SchemaInvalid, &self.schema.path, e)]))?;
+            .map_err(|e| LoadError(vec![PolicyProblem::new(Rule::SchemaInvalid, &self.schema.path, e)]))?;
         Ok(Policies { compiled, hash, files, warnings, loaded_at: now, content: self.content() })
     }
 
     /// Parses and validates strictly.
     pub fn validate(&self) -> Result<Validated, LoadError> {
         let Examined { policies, set, schema, declared, problems } = examine(Some(&self.schema), &self.files);
-        let refuses = |problem: &Problem| {
+        let refuses = |problem: &PolicyProblem| {
             problem.rule.severity() == Severity::Error && !(self.is_past && problem.rule.is_about_sense())
         };
         let (errors, warnings): (Vec<_>, Vec<_>) = problems.into_iter().partition(refuses);
@@ -68,7 +68,7 @@ impl PolicySource {
                 declared,
                 hash: source::hash(&self.schema, &self.files),
                 files: describe(&self.files, &policies),
-                warnings: warnings.iter().map(Problem::to_string).collect(),
+                warnings: warnings.iter().map(PolicyProblem::to_string).collect(),
             }),
             _ => Err(LoadError(errors)),
         }
@@ -93,7 +93,7 @@ pub(in crate::policy) struct Examined<'a> {
     pub schema: Option<Schema>,
     /// The custom claims of the schema.
     pub declared: DeclaredClaims,
-    pub problems: Vec<Problem>,
+    pub problems: Vec<PolicyProblem>,
 }
 
 /// Parses and validates as much as possible: a problem in one file hides nothing in another.
@@ -117,7 +117,7 @@ pub(in crate::policy) fn examine<'a>(schema: Option<&SourceFile>, files: &'a [So
 }
 
 /// Reports only that a forbid can never match, if so: a missing claim makes no difference to it.
-fn forget_claims_of_dead_forbids(problems: &mut Vec<Problem>) {
+fn forget_claims_of_dead_forbids(problems: &mut Vec<PolicyProblem>) {
     let dead = problems.iter().filter(|problem| problem.rule == Rule::ForbidCannotMatch);
     let dead: Vec<_> =
         dead.filter_map(|problem| Some((problem.file.clone(), problem.place.as_ref()?.span.start))).collect();
@@ -143,18 +143,22 @@ fn assemble<'a>(policies: &'a [Placed<'a>]) -> (PolicySet, HashMap<PolicyId, &'a
 }
 
 /// Checks the policies against the schema's vocabulary. Returns its custom claims.
-fn check_words(schema: &SourceFile, policies: &[Placed<'_>], problems: &mut Vec<Problem>) -> DeclaredClaims {
+fn check_words(
+    schema: &SourceFile,
+    policies: &[Placed<'_>],
+    problems: &mut Vec<PolicyProblem>,
+) -> DeclaredClaims {
     let vocabulary = match Vocabulary::of_file(schema) {
         Ok(vocabulary) => vocabulary,
         Err(error) => {
-            problems.push(Problem::new(Rule::SchemaInvalid, &schema.path, error));
+            problems.push(PolicyProblem::new(Rule::SchemaInvalid, &schema.path, error));
             return DeclaredClaims::default();
         }
     };
     // Cedar builds the walkable form of a policy recursively.
     problems.extend(depth::with_stack(|| lint::lint_words(policies, &vocabulary)));
     vocabulary.custom_claims().unwrap_or_else(|message| {
-        problems.push(Problem::new(Rule::CustomClaim, &schema.path, message));
+        problems.push(PolicyProblem::new(Rule::CustomClaim, &schema.path, message));
         DeclaredClaims::default()
     })
 }
@@ -164,14 +168,14 @@ fn check_types(
     set: &PolicySet,
     by_id: &HashMap<PolicyId, &Placed<'_>>,
     schema: &Schema,
-    told: &[Problem],
-) -> Vec<Problem> {
+    told: &[PolicyProblem],
+) -> Vec<PolicyProblem> {
     let validator = Validator::new(schema.clone());
     let result = depth::with_stack(|| validator.validate(set, ValidationMode::Strict));
     // Every policy has a place. If one had none, its problem would still have to be reported.
     let diagnosed = |rule, id: &PolicyId, said: &dyn Diagnostic| match by_id.get(id) {
-        Some(placed) => Problem::diagnosed(rule, placed.file, said),
-        None => Problem::new(rule, Path::new(&id.to_string()), said),
+        Some(placed) => PolicyProblem::diagnosed(rule, placed.file, said),
+        None => PolicyProblem::new(rule, Path::new(&id.to_string()), said),
     };
     let mut problems = Vec::new();
     // A policy that is reported already, or as never matching, is not reported again for that.
@@ -194,8 +198,8 @@ fn check_types(
 }
 
 /// Whether a policy was reported for asking about an attribute that nothing has: that is why it matches nothing.
-fn asks_in_vain(placed: &Placed<'_>, told: &[Problem]) -> bool {
-    let within = |problem: &Problem| {
+fn asks_in_vain(placed: &Placed<'_>, told: &[PolicyProblem]) -> bool {
+    let within = |problem: &PolicyProblem| {
         let place = problem.place.as_ref();
         problem.file == placed.file.path && place.is_some_and(|place| placed.span.contains(&place.span.start))
     };

@@ -14,7 +14,7 @@ mod declared;
 
 use crate::policy::source;
 use crate::policy::source::depth;
-use crate::policy::source::problem::{Problem, Rule};
+use crate::policy::source::problem::{PolicyProblem, Rule};
 use crate::policy::source::source_file::SourceFile;
 
 pub use crate::policy::engine::console::SHIPPED_SCHEMA as SHIPPED;
@@ -156,12 +156,12 @@ impl Vocabulary {
     }
 
     /// Reads the declarations of a schema file.
-    pub fn read(file: &Path) -> Result<Self, Problem> {
+    pub fn read(file: &Path) -> Result<Self, PolicyProblem> {
         let file = source::read_file(file)?;
         depth::check(&file)?;
         depth::with_stack(|| Self::of(&file.text)).map_err(|error| match error {
-            NoVocabulary::Schema(error) => Problem::diagnosed(Rule::SchemaInvalid, &file, &*error),
-            NoVocabulary::Form(_) => Problem::new(Rule::SchemaInvalid, &file.path, error),
+            NoVocabulary::Schema(error) => PolicyProblem::diagnosed(Rule::SchemaInvalid, &file, &*error),
+            NoVocabulary::Form(_) => PolicyProblem::new(Rule::SchemaInvalid, &file.path, error),
         })
     }
 
@@ -273,7 +273,7 @@ fn differences(one: &Vocabulary, other: &Vocabulary) -> Vec<String> {
 }
 
 /// A warning if a valid schema differs from the one that facts are made for.
-pub(in crate::policy) fn differs(schema: &SourceFile) -> Option<Problem> {
+pub(in crate::policy) fn differs(schema: &SourceFile) -> Option<PolicyProblem> {
     if *schema.text == *SHIPPED {
         return None;
     }
@@ -285,5 +285,5 @@ pub(in crate::policy) fn differs(schema: &SourceFile) -> Option<Problem> {
         Err::<_, NoVocabulary>(error) => format!("cannot compare with the schema of this version: {error}"),
     };
     let help = "facts are made for the schema of this version, which comes with it";
-    Some(Problem::new(Rule::SchemaDiffers, &schema.path, message).help(help))
+    Some(PolicyProblem::new(Rule::SchemaDiffers, &schema.path, message).help(help))
 }

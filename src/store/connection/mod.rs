@@ -1,6 +1,7 @@
 //! One connection type for both databases; the URL's scheme chooses which.
 
 mod any;
+mod migration;
 #[cfg(feature = "postgres")]
 mod pooler;
 #[cfg(feature = "postgres")]

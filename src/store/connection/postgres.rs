@@ -11,6 +11,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
 
+use super::migration::{MigrationFailure, MigrationResult};
 use super::{StoreError, pooler};
 use crate::config::Database;
 
@@ -42,8 +43,6 @@ pub(super) const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ 
 /// Delivered when the transaction commits.
 pub(super) const ANNOUNCE: &str = "NOTIFY countersign";
 const LISTEN: &str = "LISTEN countersign";
-
-type MigrationResult<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// Opens a connection to a server that accepts writes.
 pub(super) fn open(url: &str, config: &Database) -> Result<PgConnection, StoreError> {
@@ -157,15 +156,6 @@ fn is_lock_timeout(error: &(dyn std::error::Error + 'static)) -> bool {
     // The server may speak another language; the name of the setting is the same in all of them.
     let text = error.to_string();
     text.contains("lock timeout") || text.contains("lock_timeout")
-}
-
-/// An error in a transaction of migrations.
-struct MigrationFailure(Box<dyn std::error::Error + Send + Sync>);
-
-impl From<diesel::result::Error> for MigrationFailure {
-    fn from(error: diesel::result::Error) -> Self {
-        Self(error.into())
-    }
 }
 
 /// Refuses a pooler that takes sessions away.

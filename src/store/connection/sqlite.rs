@@ -13,6 +13,7 @@ use diesel::prelude::*;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
 
 use super::StoreError;
+use super::migration::{MigrationFailure, MigrationResult};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 
@@ -29,8 +30,6 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Takes the write lock at the start. The default, DEFERRED, fails at once with "database is locked" when a
 /// transaction that has read wants to write.
 pub(super) const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
-
-type MigrationResult<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 pub(super) fn open(url: &str) -> Result<SqliteConnection, StoreError> {
     let path = url.strip_prefix("sqlite://").unwrap_or(url);
@@ -101,13 +100,4 @@ pub(super) fn unknown_migrations(connection: &mut SqliteConnection) -> Migration
     let mut unknown: Vec<String> = applied.filter(|version| !ours.contains(version)).collect();
     unknown.sort();
     Ok(unknown)
-}
-
-/// An error in a transaction of migrations.
-struct MigrationFailure(Box<dyn std::error::Error + Send + Sync>);
-
-impl From<diesel::result::Error> for MigrationFailure {
-    fn from(error: diesel::result::Error) -> Self {
-        Self(error.into())
-    }
 }

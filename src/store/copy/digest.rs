@@ -4,7 +4,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::rows::Row;
+use super::rows::CopiedRow;
 
 /// Marks NULL in place of a text's length: no text is this long.
 const NULL: u64 = u64::MAX;
@@ -31,7 +31,7 @@ impl Digester {
         Self { context: Context::new(&SHA256), rows: 0 }
     }
 
-    pub(in crate::store) fn add(&mut self, row: &Row) {
+    pub(in crate::store) fn add(&mut self, row: &CopiedRow) {
         for value in row {
             let length = value.as_ref().map_or(NULL, |text| text.len() as u64);
             self.context.update(&length.to_be_bytes());

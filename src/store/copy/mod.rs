@@ -18,7 +18,7 @@ use crate::config::Database;
 pub use digest::Digest;
 use progress::CopyWork;
 pub use progress::{CopyProgress, CopyStep, TellProgress};
-use rows::Row;
+use rows::CopiedRow;
 use side::{Side, Summary};
 use tables::{GENERATION, TABLES, Table, all};
 
@@ -197,7 +197,7 @@ fn compare(from: &mut Side, to: &mut Side, tell: TellProgress<'_>) -> Result<Vec
     }
 }
 
-type RowBatch = Result<(&'static Table, Vec<Row>), CopyError>;
+type RowBatch = Result<(&'static Table, Vec<CopiedRow>), CopyError>;
 
 /// Copies the rows that TO lacks. One thread reads while the other writes.
 fn carry(from: &mut Side, to: &mut Side, held: &[Summary], tell: TellProgress<'_>) -> Result<(), CopyError> {

@@ -14,7 +14,7 @@ use super::tables::{ColumnKind, Table};
 use crate::store::AnyConnection;
 
 /// A row, in the order of [`Table::columns`].
-pub(in crate::store) type Row = Vec<Option<String>>;
+pub(in crate::store) type CopiedRow = Vec<Option<String>>;
 
 /// The most parameters of one SQLite statement, far below its limit: a short text is prepared once, and kept.
 const PARAMETERS: usize = 1000;
@@ -51,7 +51,7 @@ const POSTGRES: Dialect = Dialect {
     },
 };
 
-struct Cells(Row);
+struct Cells(CopiedRow);
 
 impl<DB> QueryableByName<DB> for Cells
 where
@@ -121,7 +121,7 @@ pub(in crate::store) fn read(
     table: &Table,
     after: &[String],
     limit: usize,
-) -> QueryResult<Vec<Row>> {
+) -> QueryResult<Vec<CopiedRow>> {
     let cells: Vec<Cells> = match connection {
         AnyConnection::Sqlite(c) => RowsQuery { dialect: SQLITE, table, after, limit }.load(c)?,
         #[cfg(feature = "postgres")]
@@ -133,7 +133,7 @@ pub(in crate::store) fn read(
 /// Writes rows, with one statement.
 struct Insert<'a> {
     table: &'a Table,
-    rows: &'a [Row],
+    rows: &'a [CopiedRow],
 }
 
 impl QueryFragment<Sqlite> for Insert<'_> {
@@ -165,7 +165,7 @@ impl QueryId for Insert<'_> {
 impl<C: Connection> RunQueryDsl<C> for Insert<'_> {}
 
 /// Writes rows that are not there yet.
-pub(super) fn write(connection: &mut AnyConnection, table: &Table, rows: &[Row]) -> QueryResult<()> {
+pub(super) fn write(connection: &mut AnyConnection, table: &Table, rows: &[CopiedRow]) -> QueryResult<()> {
     match connection {
         AnyConnection::Sqlite(c) => {
             let some = (PARAMETERS / table.columns().len()).max(1);
@@ -197,7 +197,7 @@ mod postgres {
     }
 
     impl<'a> Arrays<'a> {
-        pub(super) fn of(table: &'a Table, rows: &'a [Row]) -> Self {
+        pub(super) fn of(table: &'a Table, rows: &'a [CopiedRow]) -> Self {
             let values = |index: usize| rows.iter().map(|row| row.get(index)?.as_deref()).collect();
             let columns = table.columns().into_iter().enumerate();
             Self { table, columns: columns.map(|(index, column)| (column, values(index))).collect() }

@@ -6,8 +6,9 @@ use diesel::prelude::*;
 use super::CopyError;
 use super::digest::{Digest, Digester};
 use super::progress::CopyWork;
-use super::rows::{self, Row};
+use super::rows::{self, CopiedRow};
 use super::tables::{DECISION_LOG, FIRST_GENERATION, GENERATION, NUMBERED, Table, all};
+use crate::store::statement::number;
 use crate::store::{AnyConnection, StoreError};
 
 /// A database, and what its texts may hold.
@@ -27,7 +28,7 @@ pub(super) struct Summary {
 }
 
 /// Turns a row's texts into ones that PostgreSQL can store. Returns whether there was NUL in the row.
-fn replace_nul(table: &Table, row: &mut Row) -> Result<bool, CopyError> {
+fn replace_nul(table: &Table, row: &mut CopiedRow) -> Result<bool, CopyError> {
     let mut found = false;
     for text in row.iter_mut().flatten().filter(|text| text.contains('\0')) {
         *text = text.replace('\0', "\u{FFFD}");
@@ -50,7 +51,7 @@ impl Side {
         table: &Table,
         after: &[String],
         limit: usize,
-    ) -> Result<(Vec<Row>, u64), CopyError> {
+    ) -> Result<(Vec<CopiedRow>, u64), CopyError> {
         let mut rows = rows::read(&mut self.connection, table, after, limit)?;
         let mut replaced = 0;
         if self.without_nul {
@@ -88,7 +89,7 @@ impl Side {
     }
 
     /// Writes new rows: all of them, or none on an error.
-    pub(super) fn insert(&mut self, table: &Table, rows: &[Row]) -> Result<(), CopyError> {
+    pub(super) fn insert(&mut self, table: &Table, rows: &[CopiedRow]) -> Result<(), CopyError> {
         self.in_transaction(|connection| rows::write(connection, table, rows))
     }
 
@@ -135,7 +136,7 @@ impl Side {
     }
 
     /// Writes the final rows once everything else is there: the generation, and where ids continue.
-    pub(super) fn complete(&mut self, generation: &[Row], last_ids: [i64; 3]) -> Result<(), CopyError> {
+    pub(super) fn complete(&mut self, generation: &[CopiedRow], last_ids: [i64; 3]) -> Result<(), CopyError> {
         self.in_transaction(|connection| {
             connection.batch_execute("DELETE FROM generation")?;
             rows::write(connection, &GENERATION, generation)?;
@@ -159,7 +160,7 @@ impl Side {
     /// Whether the generation is as migrations create it.
     pub(super) fn is_at_first_generation(&mut self) -> Result<bool, CopyError> {
         let (rows, _) = self.read(&GENERATION, &[], 2)?;
-        let is_first = |row: &Row| {
+        let is_first = |row: &CopiedRow| {
             row.iter().zip(FIRST_GENERATION).all(|(found, first)| found.as_deref() == Some(first))
         };
         Ok(matches!(rows.as_slice(), [row] if is_first(row)))
@@ -203,15 +204,6 @@ impl Side {
             false => Ok(Vec::new()),
         }
     }
-}
-
-fn number(connection: &mut AnyConnection, text: &str) -> QueryResult<i64> {
-    #[derive(QueryableByName)]
-    struct Number {
-        #[diesel(sql_type = diesel::sql_types::BigInt)]
-        n: i64,
-    }
-    Ok(diesel::sql_query(text).get_result::<Number>(connection)?.n)
 }
 
 impl From<diesel::result::Error> for CopyError {

@@ -2,10 +2,10 @@
 
 use crate::store::sign_ins::NewSignIn;
 
-type Column = (&'static str, fn(&NewSignIn) -> &str);
+type LogColumn = (&'static str, fn(&NewSignIn) -> &str);
 
 /// The columns of text that are never null. Before them come `at`, `teamspace_id` and `repeated`.
-pub(super) const TEXTS: [Column; 19] = [
+pub(super) const TEXTS: [LogColumn; 19] = [
     ("outcome", |row| &row.outcome),
     ("reason", |row| &row.reason),
     ("detail", |row| &row.detail),

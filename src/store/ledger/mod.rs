@@ -35,7 +35,7 @@ pub struct Entry {
 pub type Verdict = Result<(), Conflict>;
 
 /// The outcome of a batch, once its transaction is committed.
-pub(super) struct Written {
+pub(super) struct WrittenBatch {
     pub verdicts: Vec<Verdict>,
     /// Bodies of decisions that are in the database now.
     pub bodies: Vec<Noted>,
@@ -64,25 +64,25 @@ pub(super) fn write(
     connection: &mut AnyConnection,
     entries: &[Entry],
     known: &KnownBodies,
-) -> Result<Written, StoreError> {
-    let mut batch = Batch { entries, verdicts: vec![Ok(()); entries.len()], released: Vec::new() };
+) -> Result<WrittenBatch, StoreError> {
+    let mut batch = EntryBatch { entries, verdicts: vec![Ok(()); entries.len()], released: Vec::new() };
     batch.check_state(connection)?;
     batch.consume(connection)?;
     batch.admit(connection)?;
     batch.touch(connection)?;
     batch.give_back(connection)?;
     let bodies = batch.record(connection, known)?;
-    Ok(Written { verdicts: batch.verdicts, bodies })
+    Ok(WrittenBatch { verdicts: batch.verdicts, bodies })
 }
 
-struct Batch<'a> {
+struct EntryBatch<'a> {
     entries: &'a [Entry],
     verdicts: Vec<Verdict>,
     /// The keys of assertions that were used up for an entry that later met a conflict.
     released: Vec<&'a str>,
 }
 
-impl<'a> Batch<'a> {
+impl<'a> EntryBatch<'a> {
     /// The redemptions without a conflict so far.
     fn redemptions(&self) -> Vec<(Index, &'a Redemption)> {
         let sound = self.entries.iter().zip(&self.verdicts).enumerate().filter(|(_, (_, v))| v.is_ok());

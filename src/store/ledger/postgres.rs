@@ -15,20 +15,20 @@ use crate::store::decision_body::Use;
 use crate::store::sign_ins::NewSignIn;
 
 /// A statement over two columns of a batch, which returns the keys that it found or inserted.
-struct Keyed<'a, S: Statement> {
+struct Keyed<'a, S: BatchStatement> {
     keys: Vec<&'a str>,
     times: Vec<UnixSeconds>,
     statement: std::marker::PhantomData<S>,
 }
 
 /// The text before, between and after the two arrays.
-trait Statement: 'static {
+trait BatchStatement: 'static {
     const TEXT: [&'static str; 3];
 }
 
-struct Consume;
+struct ConsumeBatch;
 
-impl Statement for Consume {
+impl BatchStatement for ConsumeBatch {
     const TEXT: [&'static str; 3] = [
         "INSERT INTO used_assertions (assertion, expires_at) SELECT * FROM unnest(",
         ", ",
@@ -36,10 +36,10 @@ impl Statement for Consume {
     ];
 }
 
-struct Touch;
+struct TouchBatch;
 
 /// Rows are locked in the order of their ids: two replicas with the same members in their batches must not deadlock.
-impl Statement for Touch {
+impl BatchStatement for TouchBatch {
     const TEXT: [&'static str; 3] = [
         "WITH seen AS (SELECT * FROM unnest(",
         ", ",
@@ -50,7 +50,7 @@ impl Statement for Touch {
     ];
 }
 
-impl<S: Statement> QueryFragment<Pg> for Keyed<'_, S> {
+impl<S: BatchStatement> QueryFragment<Pg> for Keyed<'_, S> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         let [before, between, after] = S::TEXT;
         out.push_sql(before);
@@ -63,18 +63,18 @@ impl<S: Statement> QueryFragment<Pg> for Keyed<'_, S> {
 }
 
 // The text depends only on the statement, so it is prepared once.
-impl<S: Statement> QueryId for Keyed<'_, S> {
+impl<S: BatchStatement> QueryId for Keyed<'_, S> {
     type QueryId = Keyed<'static, S>;
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 
-impl<S: Statement> Query for Keyed<'_, S> {
+impl<S: BatchStatement> Query for Keyed<'_, S> {
     type SqlType = Text;
 }
 
-impl<S: Statement> RunQueryDsl<PgConnection> for Keyed<'_, S> {}
+impl<S: BatchStatement> RunQueryDsl<PgConnection> for Keyed<'_, S> {}
 
-fn run<S: Statement>(
+fn run<S: BatchStatement>(
     connection: &mut PgConnection,
     rows: &[(&str, UnixSeconds)],
 ) -> QueryResult<HashSet<String>> {
@@ -86,7 +86,7 @@ fn run<S: Statement>(
 
 /// Inserts the missing keys, and returns for each row whether it was inserted; of equal keys, only the first is.
 pub(super) fn consume(connection: &mut PgConnection, rows: &[(&str, UnixSeconds)]) -> QueryResult<Vec<bool>> {
-    let mut inserted = run::<Consume>(connection, rows)?;
+    let mut inserted = run::<ConsumeBatch>(connection, rows)?;
     Ok(rows.iter().map(|(key, _)| inserted.remove(*key)).collect())
 }
 
@@ -95,17 +95,17 @@ pub(super) fn touch(
     connection: &mut PgConnection,
     rows: &[(&str, UnixSeconds)],
 ) -> QueryResult<HashSet<String>> {
-    run::<Touch>(connection, rows)
+    run::<TouchBatch>(connection, rows)
 }
 
-struct Intern<'a> {
+struct InternBatch<'a> {
     ids: Vec<&'a str>,
     decisions: Vec<&'a str>,
     facts: Vec<&'a str>,
     used_at: Vec<UnixSeconds>,
 }
 
-impl QueryFragment<Pg> for Intern<'_> {
+impl QueryFragment<Pg> for InternBatch<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql("INSERT INTO sign_in_grounds (digest, decisions, facts, used_at) SELECT * FROM unnest(");
         for column in [&self.ids, &self.decisions, &self.facts] {
@@ -122,19 +122,19 @@ impl QueryFragment<Pg> for Intern<'_> {
 }
 
 // The text is always the same: it is prepared once.
-impl QueryId for Intern<'_> {
-    type QueryId = Intern<'static>;
+impl QueryId for InternBatch<'_> {
+    type QueryId = InternBatch<'static>;
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 
-impl RunQueryDsl<PgConnection> for Intern<'_> {}
+impl RunQueryDsl<PgConnection> for InternBatch<'_> {}
 
 /// Stores decision bodies, and notes that they are in use.
 pub(super) fn intern(connection: &mut PgConnection, bodies: &[Use<'_>]) -> QueryResult<()> {
     if bodies.is_empty() {
         return Ok(());
     }
-    Intern {
+    InternBatch {
         ids: bodies.iter().map(|(body, _)| body.id().as_str()).collect(),
         decisions: bodies.iter().map(|(body, _)| body.decisions()).collect(),
         facts: bodies.iter().map(|(body, _)| body.facts()).collect(),
@@ -144,14 +144,14 @@ pub(super) fn intern(connection: &mut PgConnection, bodies: &[Use<'_>]) -> Query
     Ok(())
 }
 
-struct Record<'a> {
+struct RecordBatch<'a> {
     at: Vec<UnixSeconds>,
     teamspace_id: Vec<Option<&'a str>>,
     repeated: Vec<i64>,
     texts: Vec<Vec<&'a str>>,
 }
 
-impl QueryFragment<Pg> for Record<'_> {
+impl QueryFragment<Pg> for RecordBatch<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql("INSERT INTO sign_ins (at, teamspace_id, repeated");
         for (name, _) in TEXTS {
@@ -174,12 +174,12 @@ impl QueryFragment<Pg> for Record<'_> {
 }
 
 // The text is always the same: it is prepared once.
-impl QueryId for Record<'_> {
-    type QueryId = Record<'static>;
+impl QueryId for RecordBatch<'_> {
+    type QueryId = RecordBatch<'static>;
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 
-impl RunQueryDsl<PgConnection> for Record<'_> {}
+impl RunQueryDsl<PgConnection> for RecordBatch<'_> {}
 
 /// Appends rows to the decision log.
 pub(super) fn record(connection: &mut PgConnection, rows: &[&NewSignIn]) -> QueryResult<()> {
@@ -187,7 +187,7 @@ pub(super) fn record(connection: &mut PgConnection, rows: &[&NewSignIn]) -> Quer
         return Ok(());
     }
     let column = |(_, text): (&str, fn(&NewSignIn) -> &str)| rows.iter().map(|row| text(row)).collect();
-    Record {
+    RecordBatch {
         at: rows.iter().map(|row| row.at).collect(),
         teamspace_id: rows.iter().map(|row| row.teamspace_id.as_deref()).collect(),
         repeated: rows.iter().map(|row| row.repeated).collect(),

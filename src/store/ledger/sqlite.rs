@@ -15,9 +15,9 @@ use crate::store::decision_body::Use;
 use crate::store::sign_ins::NewSignIn;
 use crate::store::statement::{ConstSql, Statement};
 
-struct Consume;
+struct ConsumeRow;
 
-impl ConstSql for Consume {
+impl ConstSql for ConsumeRow {
     const TEXT: &'static str =
         "INSERT INTO used_assertions (assertion, expires_at) VALUES (?, ?) ON CONFLICT DO NOTHING";
 }
@@ -29,15 +29,15 @@ pub(super) fn consume(
 ) -> QueryResult<Vec<bool>> {
     let mut consume = |(key, expires_at): &(&str, UnixSeconds)| {
         let inserted =
-            Statement::<Consume, 2>::new([(*key).into(), (*expires_at).into()]).execute(connection)?;
+            Statement::<ConsumeRow, 2>::new([(*key).into(), (*expires_at).into()]).execute(connection)?;
         Ok(inserted == 1)
     };
     rows.iter().map(&mut consume).collect()
 }
 
-struct Touch;
+struct TouchRow;
 
-impl ConstSql for Touch {
+impl ConstSql for TouchRow {
     const TEXT: &'static str = "UPDATE members SET last_sign_in_at = ? WHERE id = ? AND status = 'active'";
 }
 
@@ -48,16 +48,16 @@ pub(super) fn touch(
 ) -> QueryResult<HashSet<String>> {
     let mut found = HashSet::with_capacity(rows.len());
     for (id, at) in rows {
-        if Statement::<Touch, 2>::new([(*at).into(), (*id).into()]).execute(connection)? == 1 {
+        if Statement::<TouchRow, 2>::new([(*at).into(), (*id).into()]).execute(connection)? == 1 {
             found.insert((*id).to_owned());
         }
     }
     Ok(found)
 }
 
-struct Intern;
+struct InternRow;
 
-impl ConstSql for Intern {
+impl ConstSql for InternRow {
     const TEXT: &'static str = "INSERT INTO sign_in_grounds (digest, decisions, facts, used_at) VALUES (?, ?, ?, ?) \
         ON CONFLICT (digest) DO UPDATE SET used_at = max(used_at, excluded.used_at)";
 }
@@ -66,15 +66,15 @@ impl ConstSql for Intern {
 pub(super) fn intern(connection: &mut SqliteConnection, bodies: &[Use<'_>]) -> QueryResult<()> {
     for (body, at) in bodies {
         let values = [body.id().as_str().into(), body.decisions().into(), body.facts().into(), (*at).into()];
-        Statement::<Intern, 4>::new(values).execute(connection)?;
+        Statement::<InternRow, 4>::new(values).execute(connection)?;
     }
     Ok(())
 }
 
 /// Appends a row to the decision log.
-struct Record<'a>(&'a NewSignIn);
+struct RecordRow<'a>(&'a NewSignIn);
 
-impl QueryFragment<Sqlite> for Record<'_> {
+impl QueryFragment<Sqlite> for RecordRow<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
         out.push_sql("INSERT INTO sign_ins (at, teamspace_id, repeated");
         for (name, _) in TEXTS {
@@ -96,17 +96,17 @@ impl QueryFragment<Sqlite> for Record<'_> {
     }
 }
 
-impl QueryId for Record<'_> {
-    type QueryId = Record<'static>;
+impl QueryId for RecordRow<'_> {
+    type QueryId = RecordRow<'static>;
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 
-impl RunQueryDsl<SqliteConnection> for Record<'_> {}
+impl RunQueryDsl<SqliteConnection> for RecordRow<'_> {}
 
 /// Appends rows to the decision log.
 pub(super) fn record(connection: &mut SqliteConnection, rows: &[&NewSignIn]) -> QueryResult<()> {
     for row in rows {
-        Record(row).execute(connection)?;
+        RecordRow(row).execute(connection)?;
     }
     Ok(())
 }

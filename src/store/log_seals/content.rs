@@ -4,7 +4,7 @@ use super::Seal;
 use crate::clock::UnixSeconds;
 use crate::model::log::Log;
 use crate::store::copy::digest::Digester;
-use crate::store::copy::rows::{self, Row};
+use crate::store::copy::rows::{self, CopiedRow};
 use crate::store::copy::tables::{Table, table};
 use crate::store::{AnyConnection, StoreError};
 
@@ -41,11 +41,11 @@ pub(super) fn table_of(log: Log, format: i64) -> Option<&'static Table> {
 pub(super) struct LogRow {
     pub id: i64,
     pub at: UnixSeconds,
-    cells: Row,
+    cells: CopiedRow,
 }
 
 impl LogRow {
-    fn of(mut cells: Row) -> Result<Self, StoreError> {
+    fn of(mut cells: CopiedRow) -> Result<Self, StoreError> {
         // PostgreSQL cannot store NUL, and `db copy` replaces it: the seal must hold in both databases.
         for text in cells.iter_mut().flatten().filter(|text| text.contains('\0')) {
             *text = text.replace('\0', "\u{FFFD}");
@@ -81,7 +81,8 @@ pub(super) fn digest(seal: &Seal, previous: &str, rows: &[LogRow]) -> String {
     let mut digester = Digester::new();
     let numbers = [seal.format, seal.number, seal.last_id, seal.row_count, seal.newest_at, seal.sealed_at];
     let texts = ["countersign log seal", seal.log.as_str(), previous].map(str::to_owned);
-    let head: Row = texts.into_iter().chain(numbers.map(|number| number.to_string())).map(Some).collect();
+    let head: CopiedRow =
+        texts.into_iter().chain(numbers.map(|number| number.to_string())).map(Some).collect();
     digester.add(&head);
     rows.iter().for_each(|row| digester.add(&row.cells));
     digester.finish().sha256

@@ -19,7 +19,7 @@ const LATE: i64 = 600;
 
 /// Something that is not as it was sealed.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Finding {
+pub struct SealFinding {
     /// The seal's number.
     pub seal: i64,
     /// The ids that it covers: after this one, up to `rows_to`.
@@ -72,7 +72,7 @@ pub struct Verification {
     /// The latest sealing: the seal, and how old its oldest row was then, in seconds.
     pub latest: Option<(i64, i64)>,
     /// Everything that is wrong so far, in the order of the chain.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<SealFinding>,
 }
 
 impl Verification {
@@ -141,7 +141,7 @@ impl Verification {
     fn find(&mut self, seal: &Seal, problem: impl Into<String>) {
         let rows_after = self.previous.as_ref().map_or(0, |previous| previous.last_id);
         let problem = problem.into();
-        self.findings.push(Finding { seal: seal.number, rows_after, rows_to: seal.last_id, problem });
+        self.findings.push(SealFinding { seal: seal.number, rows_after, rows_to: seal.last_id, problem });
     }
 
     /// Checks that the seal before it exists. Meanwhile old rows may have been deleted, and their seals with them.
@@ -275,7 +275,7 @@ impl Verification {
             } else {
                 continue;
             };
-            self.findings.push(Finding { seal: expected.number, rows_after: 0, rows_to: 0, problem });
+            self.findings.push(SealFinding { seal: expected.number, rows_after: 0, rows_to: 0, problem });
         }
         if let (Some(key), Some(head)) = (&self.rules.key, &head)
             && self.authentic == 0

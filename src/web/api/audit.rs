@@ -13,7 +13,7 @@ use super::page::{self, PageQuery};
 use super::problem::Problem;
 use crate::admin::audit::{self, AuditSearch, AuditView};
 use crate::admin::sign_in_search::SearchFault;
-use crate::store::admin_events::Filter;
+use crate::store::admin_events::AuditFilter;
 
 /// Which rows are asked for.
 #[derive(Deserialize, IntoParams)]
@@ -54,13 +54,13 @@ pub async fn list(admin: Admin, Params(params): Params<AuditParams>) -> Result<J
 
 impl AuditParams {
     /// The filter, and the number of rows.
-    fn filter(self) -> Result<(Filter, i64), Problem> {
+    fn filter(self) -> Result<(AuditFilter, i64), Problem> {
         let page = PageQuery { limit: self.limit, cursor: self.cursor };
         let (limit, cursor) = (page.limit()?, page.before()?);
         let Self { actor, action, object, from, to, .. } = self;
         let search = AuditSearch { actor, action, object, from, to };
         let invalid =
             |fault: SearchFault| Problem::new(StatusCode::BAD_REQUEST, "query_invalid", fault.to_string());
-        Ok((Filter { cursor, ..search.filter().map_err(invalid)? }, limit))
+        Ok((AuditFilter { cursor, ..search.filter().map_err(invalid)? }, limit))
     }
 }

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::auth::InTeamspace;
 use super::json::JsonBody;
 use super::problem::Problem;
-use crate::exchange::explain::{Asked, Explanation, explain};
+use crate::exchange::explain::{ExplainRequest, Explanation, explain};
 use crate::oauth::scope::split_scope;
 use crate::policy::ConsoleAction;
 
@@ -40,7 +40,7 @@ pub async fn post(
     let scope = body.scope.as_deref().map(split_scope).transpose();
     let scope = scope.map_err(|_| Problem::invalid("scope_invalid", "scope is no list of scopes."))?;
     let resource: Vec<String> = body.resource.into_iter().collect();
-    let asked = Asked {
+    let asked = ExplainRequest {
         assertion: &body.assertion,
         client_id: &body.client_id,
         scope: scope.as_deref(),

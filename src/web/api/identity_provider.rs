@@ -14,7 +14,7 @@ use crate::admin::Validation;
 use crate::admin::identity_provider::{
     self, NewProvider, OnlyProviderView, ProviderPatch, ProviderView, Which, view, view_of_only,
 };
-use crate::idp::checks::Check;
+use crate::idp::checks::IssuerCheck;
 use crate::policy::ConsoleAction;
 
 /// A saved identity provider with the checks that were made. A change that needed no check has none.
@@ -24,7 +24,7 @@ pub struct Checked<P> {
     provider: P,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    checks: Option<Vec<Check>>,
+    checks: Option<Vec<IssuerCheck>>,
 }
 
 /// How the checks came out.
@@ -32,7 +32,7 @@ pub struct Checked<P> {
 pub struct CheckReport {
     /// Whether the issuer can be believed.
     ok: bool,
-    checks: Vec<Check>,
+    checks: Vec<IssuerCheck>,
 }
 
 /// Lists a teamspace's identity providers, oldest first, all on one page.

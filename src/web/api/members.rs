@@ -20,14 +20,14 @@ use crate::admin::members::{self, MemberPatch, MemberView, NewMember, view};
 pub struct MemberQuery {
     /// The text that their emails begin with, in either case.
     email_prefix: Option<String>,
-    /// How many items at the most, 1 to 200; 50 when it is left out.
+    /// The maximum number of items, 1 to 200; 50 by default.
     #[param(value_type = Option<i64>, minimum = 1, maximum = 200)]
     limit: Option<String>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,
 }
 
-/// Lists the members by email, without those who were removed.
+/// Lists the members by email, without removed ones.
 #[utoipa::path(
     get, path = "/teamspaces/{slug}/members", params(MemberQuery),
     responses((status = 200, body = List<MemberView>))

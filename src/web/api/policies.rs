@@ -15,7 +15,7 @@ use crate::admin::as_json;
 use crate::app::{App, MAX_LISTED};
 use crate::clock::rfc3339;
 use crate::policy::{ConsoleAction, PolicyFile};
-use crate::shadow::report::{self, Query, ShadowReport};
+use crate::shadow::report::{self, ReportQuery, ShadowReport};
 use crate::store::policy_sets::{self, PastSetTimes};
 use crate::store::{StoreError, shadow};
 
@@ -192,7 +192,7 @@ pub async fn show_shadow(
         }
     };
     let limit = usize::try_from(limit).unwrap_or_default();
-    let query = Query { set: query.set, teamspace_id, limit };
+    let query = ReportQuery { set: query.set, teamspace_id, limit };
     let report = operator.app.store.list(move |c| report::report(c, &query)).await;
     let report = report.map_err(ambiguous)?.ok_or_else(Problem::not_found)?;
     Ok(Json(report))

@@ -9,7 +9,7 @@ use super::describe::{List, OperatorOnly};
 use super::json::{JsonBody, Params};
 use super::page::{self, PageQuery};
 use super::problem::Problem;
-use crate::admin::resources::{self, NewResource, ResourcePatch, ResourceView, Viewer};
+use crate::admin::resources::{self, NewResource, ResourcePatch, ResourceView, ResourceViewer};
 
 /// Lists the resources. A teamspace's token sees only those offered to the teamspace.
 #[utoipa::path(
@@ -18,7 +18,7 @@ use crate::admin::resources::{self, NewResource, ResourcePatch, ResourceView, Vi
 )]
 pub async fn list(admin: Admin, Params(query): Params<PageQuery>) -> Result<Json<Value>, Problem> {
     let snapshot = admin.app.snapshot();
-    let viewer = Viewer::of(&admin, &snapshot)?;
+    let viewer = ResourceViewer::of(&admin, &snapshot)?;
     let seen = snapshot.resources().filter(|resource| viewer.sees(resource));
     let found = page::of_sorted(seen, &query, |resource| resource.identifier.clone())?;
     Ok(page::answer(found, |resource| viewer.view(resource)))
@@ -28,7 +28,7 @@ pub async fn list(admin: Admin, Params(query): Params<PageQuery>) -> Result<Json
 #[utoipa::path(get, path = "/resources/{id}", responses((status = 200, body = ResourceView)))]
 pub async fn show(admin: Admin, ItemId(id): ItemId) -> Result<Json<Value>, Problem> {
     let snapshot = admin.app.snapshot();
-    let viewer = Viewer::of(&admin, &snapshot)?;
+    let viewer = ResourceViewer::of(&admin, &snapshot)?;
     let found = snapshot.resources().find(|resource| resource.id == id && viewer.sees(resource));
     found.map(|resource| Json(viewer.view(resource))).ok_or_else(Problem::not_found)
 }
@@ -49,7 +49,7 @@ pub async fn create(
     JsonBody(new): JsonBody<NewResource>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let created = resources::create(&operator, new).await?;
-    Ok((StatusCode::CREATED, Json(Viewer::Operator.view(&created))))
+    Ok((StatusCode::CREATED, Json(ResourceViewer::Operator.view(&created))))
 }
 
 /// Changes a resource; its id stays.
@@ -68,7 +68,7 @@ pub async fn change(
     ItemId(id): ItemId,
     JsonBody(patch): JsonBody<ResourcePatch>,
 ) -> Result<Json<Value>, Problem> {
-    Ok(Json(Viewer::Operator.view(&resources::change(&operator, id, patch).await?)))
+    Ok(Json(ResourceViewer::Operator.view(&resources::change(&operator, id, patch).await?)))
 }
 
 /// Removes a resource: no more tokens are issued for it.

@@ -27,7 +27,7 @@ use crate::oauth::reason::Reason;
 use crate::store::Page;
 use crate::store::sign_ins::{Filter, SignIn};
 use crate::store::snapshot::TeamspaceConfig;
-use rows::RowView;
+use rows::SignInRow;
 
 /// Rows on a page.
 const ROWS: i64 = 50;
@@ -45,7 +45,7 @@ struct ActivityPage {
     query: ActivityQuery,
     /// The mistake in the search.
     fault: Option<SearchFault>,
-    rows: Vec<RowView>,
+    rows: Vec<SignInRow>,
     /// The next page; empty when there is none.
     older: String,
     chart: Chart,
@@ -242,7 +242,7 @@ impl Shown {
         let template = ActivityPage {
             is_of_all: config.is_none(),
             older: found.next_cursor.map(|cursor| query.link_from(&cursor)).unwrap_or_default(),
-            rows: found.items.into_iter().map(|row| RowView::of(row, &snapshot)).collect(),
+            rows: found.items.into_iter().map(|row| SignInRow::of(row, &snapshot)).collect(),
             chart: Chart::of(&numbers.days),
             reasons: bars(&numbers),
             known_reasons: Reason::TABLE.iter().map(|about| about.reason).collect(),

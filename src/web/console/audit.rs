@@ -20,7 +20,7 @@ use crate::admin::audit::{self, AuditSearch, ChainEnd};
 use crate::admin::audit_export;
 use crate::app::App;
 use crate::model::log::Log;
-use rows::RowView;
+use rows::AuditRow;
 
 /// Rows on a page.
 const ROWS: i64 = 50;
@@ -30,7 +30,7 @@ const ROWS: i64 = 50;
 struct AuditPage {
     frame: Frame,
     query: AuditQuery,
-    rows: Vec<RowView>,
+    rows: Vec<AuditRow>,
     /// The query of the next page; empty when there is none.
     older: String,
     /// The query of the same rows as a file.
@@ -84,12 +84,12 @@ async fn show(viewer: Viewer, Query(query): Query<AuditQuery>) -> Result<Respons
             return page(&shown);
         }
     };
-    let filter = audit::Filter { cursor: shown.query.cursor.parse().ok(), ..filter };
+    let filter = audit::AuditFilter { cursor: shown.query.cursor.parse().ok(), ..filter };
     match audit::list(&viewer, shown.query.teamspace(), filter, ROWS).await {
         Ok(found) => {
             let snapshot = viewer.app.snapshot();
             let slug = |id: &Option<String>| id.as_deref().and_then(|id| snapshot.slug_of(id));
-            shown.rows = found.items.iter().map(|row| RowView::of(row, slug(&row.teamspace_id))).collect();
+            shown.rows = found.items.iter().map(|row| AuditRow::of(row, slug(&row.teamspace_id))).collect();
             shown.older =
                 found.next_cursor.map_or_else(String::new, |cursor| shown.query.text(Some(&cursor)));
         }

@@ -1,8 +1,8 @@
 //! Checks and decisions as pages show them, for both past sign-ins and explanations.
 
-use crate::exchange::explain::Checked;
+use crate::exchange::explain::ExplainedCheck;
 use crate::oauth::reason::Check;
-use crate::policy::engine::clauses::{Clause, Finding};
+use crate::policy::engine::clauses::{Clause, PolicyFinding};
 use crate::policy::{Action, Explained};
 
 /// A line of the list of checks.
@@ -38,8 +38,8 @@ pub struct ClauseLine {
 }
 
 /// The list of checks.
-pub fn check_lines(checks: &[Checked]) -> Vec<CheckLine> {
-    let line = |checked: &Checked| {
+pub fn check_lines(checks: &[ExplainedCheck]) -> Vec<CheckLine> {
+    let line = |checked: &ExplainedCheck| {
         let (class, outcome) = match checked.outcome {
             "passed" => ("passed", "Passed"),
             "failed" => ("failed", "Failed"),
@@ -71,9 +71,9 @@ fn decision_line(explained: Explained) -> DecisionLine {
     DecisionLine { class, outcome, question, policies }
 }
 
-fn policy_line(id: String, findings: &[Finding]) -> PolicyLine {
+fn policy_line(id: String, findings: &[PolicyFinding]) -> PolicyLine {
     let finding = findings.iter().find(|finding| finding.policy == id);
-    let clause = finding.and_then(Finding::telling).map(clause_line);
+    let clause = finding.and_then(PolicyFinding::telling).map(clause_line);
     let message = finding.and_then(|finding| finding.message.clone()).unwrap_or_default();
     PolicyLine { id, message, clause }
 }

@@ -29,13 +29,13 @@ const PAGE: usize = 50;
 #[template(path = "clients.html")]
 struct ClientsPage {
     frame: Frame,
-    items: Vec<Row>,
+    items: Vec<ListedClient>,
     first_page: String,
     next_page: String,
 }
 
 /// A client as the list shows it.
-struct Row {
+struct ListedClient {
     path: String,
     client_id: String,
     name: String,
@@ -53,18 +53,18 @@ struct ClientPage {
     form: ClientForm,
     faults: Faults,
     /// The client that the form changes; none for a new one.
-    client: Option<Detail>,
+    client: Option<ClientDetail>,
 }
 
 /// The parts of a client's page beside the form.
-struct Detail {
+struct ClientDetail {
     path: String,
     name: String,
     client_id: String,
     is_enabled: bool,
     created: String,
     grant_types: String,
-    secrets: Vec<Secret>,
+    secrets: Vec<ListedSecret>,
     /// Whether a new secret would replace the oldest one.
     is_full: bool,
     /// The id of the newest secret; empty when there is none.
@@ -72,7 +72,7 @@ struct Detail {
 }
 
 /// A secret as it is shown: without itself.
-struct Secret {
+struct ListedSecret {
     id: String,
     created: String,
     age: String,
@@ -115,7 +115,7 @@ struct SecretForm {
 
 /// Which part of the list is asked for.
 #[derive(Deserialize)]
-struct ListQuery {
+struct ClientListQuery {
     #[serde(default)]
     after: String,
 }
@@ -134,7 +134,7 @@ pub fn routes() -> Router<Arc<App>> {
 }
 
 /// `GET /clients`
-async fn list(at: OperatorPage, Query(query): Query<ListQuery>) -> Result<Response, PageError> {
+async fn list(at: OperatorPage, Query(query): Query<ClientListQuery>) -> Result<Response, PageError> {
     let (found, has_more) = clients::page(&at, &query.after, PAGE)?;
     let frame = at.frame(Place::Clients);
     let list = format!("{}/clients", frame.base);
@@ -147,8 +147,8 @@ async fn list(at: OperatorPage, Query(query): Query<ListQuery>) -> Result<Respon
     })
 }
 
-fn row(client: &RegisteredClient) -> Row {
-    Row {
+fn row(client: &RegisteredClient) -> ListedClient {
+    ListedClient {
         path: path(&client.client_id),
         client_id: client.client_id.clone(),
         name: client.client_name.clone(),
@@ -320,7 +320,7 @@ fn form_page(
     client: Option<&RegisteredClient>,
 ) -> ClientPage {
     let now = at.app.clock.now();
-    let client = client.map(|client| Detail {
+    let client = client.map(|client| ClientDetail {
         path: path(&client.client_id),
         name: client.client_name.clone(),
         client_id: client.client_id.clone(),
@@ -330,7 +330,7 @@ fn form_page(
         secrets: client
             .secrets
             .iter()
-            .map(|secret| Secret {
+            .map(|secret| ListedSecret {
                 id: secret.id.clone(),
                 created: date(secret.created_at),
                 age: ago(secret.created_at, now),

@@ -15,7 +15,7 @@ use super::page::{Frame, InTeamspacePage, Place};
 use super::reason_words::{ReasonWords, reason_words, who};
 use crate::admin::what_if::{Supposed, suppose};
 use crate::app::App;
-use crate::exchange::explain::{Asked, Explanation, explain};
+use crate::exchange::explain::{ExplainRequest, Explanation, explain};
 use crate::exchange::what_if::Answered;
 use crate::oauth::scope::split_scope;
 use crate::policy::ConsoleAction;
@@ -48,7 +48,7 @@ pub struct AssertionForm {
 
 /// An answer.
 struct ResultView {
-    refused: Option<Refusal>,
+    refused: Option<RefusalView>,
     /// Empty for a sign-in that was thought up.
     checks: Vec<CheckLine>,
     decisions: Vec<DecisionLine>,
@@ -61,7 +61,7 @@ struct ResultView {
     remark: &'static str,
 }
 
-struct Refusal {
+struct RefusalView {
     reason: String,
     words: ReasonWords,
     who: String,
@@ -111,7 +111,7 @@ async fn explain_assertion(
     let _place = at.enter_heavy()?;
     let resource = Some(asked.resource.trim().to_owned()).filter(|resource| !resource.is_empty());
     let resource: Vec<String> = resource.into_iter().collect();
-    let asked = Asked {
+    let asked = ExplainRequest {
         assertion: &assertion,
         client_id: asked.client_id.trim(),
         scope: scope.as_deref(),
@@ -157,7 +157,7 @@ impl ExplainPage {
 
 impl ResultView {
     fn of_assertion(explanation: Explanation) -> Self {
-        let refused = explanation.error.map(|error| Refusal::of(error.reason.as_str(), error.detail));
+        let refused = explanation.error.map(|error| RefusalView::of(error.reason.as_str(), error.detail));
         let token = explanation.token.as_ref().map(|token| format!("{token:#}")).unwrap_or_default();
         Self {
             refused,
@@ -173,7 +173,7 @@ impl ResultView {
     fn of_supposition(answered: Answered) -> Self {
         let (scopes, refused) = match answered.outcome {
             Ok(scopes) => (scopes.join(" "), None),
-            Err((reason, message)) => (String::new(), Some(Refusal::of(reason.as_str(), message))),
+            Err((reason, message)) => (String::new(), Some(RefusalView::of(reason.as_str(), message))),
         };
         Self {
             refused,
@@ -192,7 +192,7 @@ impl ResultView {
     }
 }
 
-impl Refusal {
+impl RefusalView {
     fn of(reason: &str, detail: String) -> Self {
         let detail = if detail == reason { String::new() } else { detail };
         Self { reason: reason.to_owned(), words: reason_words(reason), who: who(reason), detail }

@@ -44,7 +44,7 @@ struct MembersPage {
     is_metered: bool,
     /// The beginning of the emails to list.
     prefix: String,
-    items: Vec<Row>,
+    items: Vec<ListedMember>,
     /// The links to the next page and to the first one; empty if there is none.
     next: String,
     first: String,
@@ -90,7 +90,7 @@ fn percent(used: i64, of: i64) -> i64 {
 }
 
 /// A member as the list shows them.
-struct Row {
+struct ListedMember {
     id: String,
     email: String,
     subject: String,
@@ -105,7 +105,7 @@ struct Row {
 
 /// Which part of the list is asked for.
 #[derive(Deserialize)]
-struct ListQuery {
+struct MemberListQuery {
     #[serde(default)]
     q: String,
     after: Option<String>,
@@ -120,7 +120,7 @@ struct InviteForm {
 }
 
 /// `GET /t/{slug}/members`: by email, without removed members.
-async fn list(at: InTeamspacePage, Query(query): Query<ListQuery>) -> Result<Response, PageError> {
+async fn list(at: InTeamspacePage, Query(query): Query<MemberListQuery>) -> Result<Response, PageError> {
     page(&MembersPage::load(&at, query, (InviteForm::default(), Faults::default())).await?)
 }
 
@@ -141,7 +141,7 @@ async fn invite(at: InTeamspacePage, Typed(form): Typed<InviteForm>) -> Result<R
         | AdminError::MemberLimitReached => Some("email"),
         _ => None,
     })?;
-    let query = ListQuery { q: String::new(), after: None };
+    let query = MemberListQuery { q: String::new(), after: None };
     form_again(&MembersPage::load(&at, query, (form, faults)).await?)
 }
 
@@ -159,7 +159,7 @@ async fn is_invited(at: &InTeamspacePage, email: &str) -> Result<bool, PageError
 impl MembersPage {
     async fn load(
         at: &InTeamspacePage,
-        query: ListQuery,
+        query: MemberListQuery,
         (invitation, faults): (InviteForm, Faults),
     ) -> Result<Self, PageError> {
         let follows_another = query.after.is_some();
@@ -198,8 +198,8 @@ fn encoded(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
-fn row((member, identities): Bound, used: i64, now: UnixSeconds) -> Row {
-    Row {
+fn row((member, identities): Bound, used: i64, now: UnixSeconds) -> ListedMember {
+    ListedMember {
         subject: identities.first().map_or_else(String::new, |identity| identity.subject.clone()),
         role: role_word(member.role),
         invited: invited_when(&member, now).unwrap_or_default(),

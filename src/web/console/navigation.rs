@@ -1,10 +1,27 @@
 //! What pages offer: the places, tabs and buttons that the policies let a person use. Whether they may is decided once
 //! more where something is done.
 
-use super::page::Place;
 use crate::admin::{Admin, allowed};
 use crate::policy::ConsoleAction;
 use crate::store::snapshot::TeamspaceConfig;
+
+/// The page that is shown, for the navigation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// None of the navigation's.
+    Elsewhere,
+    Teamspaces,
+    Policies,
+    Clients,
+    Resources,
+    Audit,
+    System,
+    Overview,
+    Enterprise,
+    Members,
+    Activity,
+    Explain,
+}
 
 /// The pages of the deployment, with the action that each asks for.
 const PLACES: [(Place, ConsoleAction, &str, &str); 6] = [

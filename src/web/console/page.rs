@@ -13,6 +13,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tower_sessions::Session;
 
 use super::answer::{PageError, go_with_notice};
+pub use super::navigation::Place;
 use super::navigation::{Link, Offered};
 use super::notice::Notice;
 use super::session;
@@ -20,30 +21,12 @@ use super::site::Site;
 use super::words;
 use crate::admin::{Admin, InTeamspace, Operator, Principal, console};
 use crate::app::App;
-use crate::limits::admin::{Holder, Place as BudgetPlace};
+use crate::limits::admin::{Holder, RequestPlace};
 use crate::model::console_user::ConsoleUser;
 use crate::model::teamspace::Teamspace;
 use crate::policy::ConsoleAction;
 use crate::store::snapshot::TeamspaceConfig;
 use crate::web::middleware::origin;
-
-/// The page that is shown, for the navigation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    /// None of the navigation's.
-    Elsewhere,
-    Teamspaces,
-    Policies,
-    Clients,
-    Resources,
-    Audit,
-    System,
-    Overview,
-    Enterprise,
-    Members,
-    Activity,
-    Explain,
-}
 
 /// The frame around the content of every page.
 #[derive(Debug, Clone)]
@@ -139,7 +122,7 @@ pub struct Context {
     pub site: Arc<Site>,
     pub user: Arc<ConsoleUser>,
     notice: Option<String>,
-    _budget: BudgetPlace,
+    _budget: RequestPlace,
 }
 
 impl Context {

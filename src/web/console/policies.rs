@@ -17,7 +17,7 @@ use serde::Deserialize;
 use super::answer::{PageError, page};
 use super::page::{Frame, OperatorPage, Place};
 use super::words::ago;
-use crate::admin::policies::{self, COUNTED_DAYS, Decided, Overview, ShadowSet, SourceText};
+use crate::admin::policies::{self, COUNTED_DAYS, DecidedCounts, Overview, ShadowSet, SourceText};
 use crate::app::App;
 use crate::clock::UnixSeconds;
 use crate::policy::engine::references::Reference;
@@ -37,31 +37,31 @@ struct PoliciesPage {
     loaded: String,
     number: usize,
     is_tested: bool,
-    last_error: Option<Problem>,
+    last_error: Option<ReloadProblem>,
     warnings: Vec<String>,
     unknown_names: Vec<Reference>,
-    shadow: Option<Shadow>,
+    shadow: Option<ShadowSummary>,
     files: Vec<FileLink>,
     shown: String,
-    rows: Vec<Row>,
+    rows: Vec<ListedPolicy>,
     days: i64,
     /// The lines of the file that is shown; none where it is too long.
     source: Option<String>,
 }
 
 /// Why the files could not be loaded last time.
-struct Problem {
+struct ReloadProblem {
     when: String,
     file: String,
     message: String,
 }
 
 /// The decisions that the set on trial would have made.
-struct Shadow {
+struct ShadowSummary {
     hash: String,
     evaluated: i64,
     different: i64,
-    last_error: Option<Problem>,
+    last_error: Option<ReloadProblem>,
 }
 
 struct FileLink {
@@ -71,11 +71,11 @@ struct FileLink {
 }
 
 /// A policy of the file that is shown.
-struct Row {
+struct ListedPolicy {
     id: String,
     effect: &'static str,
     /// None for a policy of the console: only those that decide on sign-ins are counted.
-    decided: Option<Decided>,
+    decided: Option<DecidedCounts>,
 }
 
 /// A file's text with its tokens marked.
@@ -134,10 +134,10 @@ fn chosen<'o>(overview: &'o Overview, name: Option<&str>) -> Option<&'o SourceTe
     }
 }
 
-fn rows(overview: &Overview, file: &str) -> Vec<Row> {
+fn rows(overview: &Overview, file: &str) -> Vec<ListedPolicy> {
     let policies = &overview.policies;
     let ids = policies.files.iter().filter(|known| known.name == file).flat_map(|known| &known.policies);
-    let row = |id: &String| Row {
+    let row = |id: &String| ListedPolicy {
         id: id.clone(),
         effect: if policies.compiled.effect(id) == Some(Effect::Permit) { "permit" } else { "forbid" },
         decided: policies
@@ -148,13 +148,13 @@ fn rows(overview: &Overview, file: &str) -> Vec<Row> {
     ids.map(row).collect()
 }
 
-fn problem(error: &LastError, now: UnixSeconds) -> Problem {
+fn problem(error: &LastError, now: UnixSeconds) -> ReloadProblem {
     let LastError { at, failure } = error;
-    Problem { when: ago(*at, now), file: failure.file.clone(), message: failure.message.clone() }
+    ReloadProblem { when: ago(*at, now), file: failure.file.clone(), message: failure.message.clone() }
 }
 
-fn shadow_set(shadow: &ShadowSet, now: UnixSeconds) -> Shadow {
-    Shadow {
+fn shadow_set(shadow: &ShadowSet, now: UnixSeconds) -> ShadowSummary {
+    ShadowSummary {
         hash: shadow.policies.as_ref().map(|set| set.hash.clone()).unwrap_or_default(),
         evaluated: shadow.evaluated,
         different: shadow.different,

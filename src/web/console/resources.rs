@@ -31,13 +31,13 @@ const PAGE: usize = 50;
 #[template(path = "resources.html")]
 struct ResourcesPage {
     frame: Frame,
-    items: Vec<Row>,
+    items: Vec<ListedResource>,
     first_page: String,
     next_page: String,
 }
 
 /// A resource as the list shows it.
-struct Row {
+struct ListedResource {
     path: String,
     identifier: String,
     name: String,
@@ -53,11 +53,11 @@ struct ResourcePage {
     form: ResourceForm,
     faults: Faults,
     /// The resource that the form changes; none for a new one.
-    resource: Option<Detail>,
+    resource: Option<ResourceDetail>,
 }
 
 /// The parts of a resource's page beside the form.
-struct Detail {
+struct ResourceDetail {
     path: String,
     name: String,
     /// The metadata document, which the server publishes itself or points to.
@@ -68,7 +68,7 @@ struct Detail {
     our_address: String,
 }
 
-impl Detail {
+impl ResourceDetail {
     fn of(at: &OperatorPage, resource: &Resource) -> Self {
         let issuer = &at.app.config.issuer;
         Self {
@@ -83,7 +83,7 @@ impl Detail {
 
 /// Which part of the list is asked for.
 #[derive(Deserialize)]
-struct ListQuery {
+struct ResourceListQuery {
     #[serde(default)]
     after: String,
 }
@@ -98,7 +98,7 @@ pub fn routes() -> Router<Arc<App>> {
 }
 
 /// `GET /resources`
-async fn list(at: OperatorPage, Query(query): Query<ListQuery>) -> Result<Response, PageError> {
+async fn list(at: OperatorPage, Query(query): Query<ResourceListQuery>) -> Result<Response, PageError> {
     let (found, has_more) = resources::page(&at, &query.after, PAGE)?;
     let frame = at.frame(Place::Resources);
     let list = format!("{}/resources", frame.base);
@@ -112,9 +112,9 @@ async fn list(at: OperatorPage, Query(query): Query<ListQuery>) -> Result<Respon
     })
 }
 
-fn row(resource: &Resource) -> Row {
+fn row(resource: &Resource) -> ListedResource {
     let scopes: Vec<&str> = resource.scopes.iter().map(|scope| scope.name.as_str()).collect();
-    Row {
+    ListedResource {
         path: path(&resource.id),
         identifier: resource.identifier.clone(),
         name: resource.name.clone(),
@@ -228,6 +228,6 @@ fn form_page(
     faults: Faults,
     resource: Option<&Resource>,
 ) -> ResourcePage {
-    let resource = resource.map(|resource| Detail::of(at, resource));
+    let resource = resource.map(|resource| ResourceDetail::of(at, resource));
     ResourcePage { frame: at.frame(Place::Resources), form, faults, resource }
 }

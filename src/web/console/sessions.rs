@@ -29,13 +29,13 @@ struct SessionsPage {
     here: String,
     /// Whether it has the sessions of everybody.
     is_of_all: bool,
-    rows: Vec<Row>,
+    rows: Vec<ListedSession>,
     /// Where the next page begins; empty on the last one.
     next: String,
     is_first: bool,
 }
 
-struct Row {
+struct ListedSession {
     id: String,
     who: String,
     kind: &'static str,
@@ -126,9 +126,9 @@ impl<'a> Describe<'a> {
         Self { now: app.clock.now(), snapshot: app.snapshot(), this }
     }
 
-    fn row(&self, session: ConsoleSession) -> Row {
+    fn row(&self, session: ConsoleSession) -> ListedSession {
         let teamspace = session.teamspace_id.as_deref().and_then(|id| self.snapshot.slug_of(id));
-        Row {
+        ListedSession {
             who: match (session.kind, teamspace) {
                 (SessionKind::SetupLink, Some(slug)) => format!("{} of {slug}", session.name),
                 _ if session.email.is_empty() => session.name,

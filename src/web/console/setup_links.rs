@@ -32,10 +32,10 @@ struct SetupLinksPage {
     lifetimes: [(&'static str, &'static str); 4],
     valid_for: String,
     faults: Faults,
-    rows: Vec<Row>,
+    rows: Vec<ListedSetupLink>,
 }
 
-struct Row {
+struct ListedSetupLink {
     id: String,
     /// The kind and the word of its badge.
     badge: (&'static str, &'static str),
@@ -91,7 +91,7 @@ fn here(at: &InTeamspacePage, frame: &Frame) -> String {
     format!("{}{}", frame.base, at.path("/setup-links"))
 }
 
-fn row(link: SetupLink, now: UnixSeconds) -> Row {
+fn row(link: SetupLink, now: UnixSeconds) -> ListedSetupLink {
     let used = match link.used_at {
         Some(at) if link.used_from.is_empty() => ago(at, now),
         Some(at) => format!("{} from {}", ago(at, now), link.used_from),
@@ -103,7 +103,7 @@ fn row(link: SetupLink, now: UnixSeconds) -> Row {
         LinkState::Revoked => (("bad", "Revoked"), false),
         LinkState::Expired => (("plain", "Expired"), false),
     };
-    Row {
+    ListedSetupLink {
         id: link.id,
         badge,
         created_by: link.created_by,

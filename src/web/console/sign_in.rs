@@ -42,7 +42,7 @@ impl SignInPage {
 
 /// The way that brought somebody here.
 #[derive(Deserialize)]
-pub struct Asked {
+pub struct ReturnQuery {
     #[serde(default)]
     next: String,
 }
@@ -88,7 +88,7 @@ async fn first_page(viewer: Viewer) -> Response {
 /// `GET /sign-in`
 async fn show(
     Extension(site): Extension<Arc<Site>>,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<ReturnQuery>,
     notice: Option<Extension<Notice>>,
     session: Session,
 ) -> Result<Response, PageError> {

@@ -31,7 +31,7 @@ struct DetailPage {
     who: String,
     /// The error that the client was told.
     code: &'static str,
-    compared: Option<Compared>,
+    compared: Option<MarkedPair>,
     checks: Vec<CheckLine>,
     decisions: Vec<DecisionLine>,
     is_set_known: bool,
@@ -43,7 +43,7 @@ struct DetailPage {
 
 /// Two values that should be the same.
 #[derive(Debug, PartialEq, Eq)]
-struct Compared {
+struct MarkedPair {
     what: String,
     expected: Marked,
     received: Marked,
@@ -134,7 +134,7 @@ impl TodayView {
 }
 
 /// The expected and the actual value, where the row has both.
-fn compared(row: &SignIn) -> Option<Compared> {
+fn compared(row: &SignIn) -> Option<MarkedPair> {
     let (told, remark) = match row.detail.split_once("; they differ only ") {
         Some((told, remark)) => (told, format!("They differ only {remark}.")),
         None => (row.detail.as_str(), String::new()),
@@ -148,7 +148,7 @@ fn compared(row: &SignIn) -> Option<Compared> {
         }
     };
     let (expected, received) = marked(&expected, &received);
-    Some(Compared { what: what.to_owned(), expected, received, remark })
+    Some(MarkedPair { what: what.to_owned(), expected, received, remark })
 }
 
 fn unquoted(text: &str) -> String {

@@ -12,7 +12,7 @@ use super::answer::{PageError, page};
 use super::form::Typed;
 use super::page::{Frame, OperatorPage, Place};
 use super::words::{ago, date};
-use crate::admin::system::{self, Key, LogStream, Process};
+use crate::admin::system::{self, KeyInTurn, LogStreamState, Process};
 use crate::app::App;
 use crate::clock::UnixSeconds;
 use crate::model::signing_key::Turn;
@@ -27,7 +27,7 @@ struct SystemPage {
     database: &'static str,
     /// Whether all is well.
     is_ready: bool,
-    checks: Vec<Check>,
+    checks: Vec<CheckView>,
     processes: Vec<ProcessRow>,
     /// Whether all processes decide by the same policies.
     are_alike: bool,
@@ -36,7 +36,7 @@ struct SystemPage {
 }
 
 /// One check of whether the service is ready.
-struct Check {
+struct CheckView {
     title: &'static str,
     problem: Option<&'static str>,
 }
@@ -77,9 +77,9 @@ pub fn routes() -> Router<Arc<App>> {
 async fn show(at: OperatorPage) -> Result<Response, PageError> {
     at.may_everywhere(ConsoleAction::ViewSystem)?;
     let (app, now) = (&at.app, at.app.clock.now());
-    let checks: Vec<Check> = system::checks(&at)
+    let checks: Vec<CheckView> = system::checks(&at)
         .into_iter()
-        .map(|check| Check { title: title(check.name), problem: check.problem })
+        .map(|check| CheckView { title: title(check.name), problem: check.problem })
         .collect();
     let processes = system::processes(&at);
     let keys = system::keys(&at).await?;
@@ -112,7 +112,7 @@ fn process_row(process: Process, now: UnixSeconds) -> ProcessRow {
     ProcessRow { started: ago(process.started_at, now), process }
 }
 
-fn key_row(key: Key, now: UnixSeconds) -> KeyRow {
+fn key_row(key: KeyInTurn, now: UnixSeconds) -> KeyRow {
     let badge = match (key.turn, key.is_published) {
         (Turn::Signs, _) => ("good", "Signs"),
         (Turn::Next, _) => ("", "Next"),
@@ -126,7 +126,7 @@ fn key_row(key: Key, now: UnixSeconds) -> KeyRow {
     KeyRow { kid: key.kid, alg: key.alg, badge, signs_from }
 }
 
-fn stream_row(stream: LogStream, now: UnixSeconds) -> StreamRow {
+fn stream_row(stream: LogStreamState, now: UnixSeconds) -> StreamRow {
     let behind = stream.oldest_unsent.map(|oldest| ago(oldest, now)).unwrap_or_default();
     StreamRow { name: stream.name, to: stream.to, behind }
 }

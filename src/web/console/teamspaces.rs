@@ -18,7 +18,7 @@ use super::page::{Frame, InTeamspacePage, OperatorPage, Place, Viewer};
 use super::seen::is_as_seen;
 use super::words;
 use crate::admin::teamspace_list::{self, Listed};
-use crate::admin::teamspaces;
+use crate::admin::{AdminError, teamspaces};
 use crate::app::App;
 use crate::model::teamspace::Teamspace;
 use crate::policy::ConsoleAction;
@@ -33,7 +33,7 @@ struct TeamspacesPage {
     frame: Frame,
     /// The beginning of the slugs to list.
     prefix: String,
-    items: Vec<Row>,
+    items: Vec<ListedTeamspace>,
     /// The slug after which the next page begins.
     next: Option<String>,
     /// Whether the page is the first one.
@@ -41,7 +41,7 @@ struct TeamspacesPage {
 }
 
 /// A teamspace as the list shows it.
-struct Row {
+struct ListedTeamspace {
     slug: String,
     name: String,
     plan: &'static str,
@@ -71,7 +71,7 @@ struct DeletePage {
 
 /// Which part of the list is asked for.
 #[derive(Deserialize)]
-pub struct ListQuery {
+pub struct TeamspaceListQuery {
     #[serde(default)]
     q: String,
     after: Option<String>,
@@ -93,7 +93,7 @@ pub fn routes() -> Router<Arc<App>> {
 }
 
 /// `GET /teamspaces`: by slug; an operator sees all, others only their own.
-async fn list(viewer: Viewer, Query(query): Query<ListQuery>) -> Result<Response, PageError> {
+async fn list(viewer: Viewer, Query(query): Query<TeamspaceListQuery>) -> Result<Response, PageError> {
     let prefix = query.q.trim().to_ascii_lowercase();
     let found = teamspace_list::page(&viewer, &prefix, query.after.as_deref(), PAGE).await?;
     let now = viewer.app.clock.now();
@@ -107,9 +107,9 @@ async fn list(viewer: Viewer, Query(query): Query<ListQuery>) -> Result<Response
     })
 }
 
-fn row(listed: Listed, now: i64) -> Row {
+fn row(listed: Listed, now: i64) -> ListedTeamspace {
     let Listed { teamspace, state, seats_used, last_sign_in_at } = listed;
-    Row {
+    ListedTeamspace {
         plan: words::plan(teamspace.plan),
         badge: Badge(state),
         seats: match teamspace.member_limit {

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use rust_embed::RustEmbed;
 
-pub use render::{Heading, Rendered};
+pub use render::{Rendered, SectionHeading};
 
 /// Everything in `docs`.
 #[derive(RustEmbed)]

@@ -12,11 +12,11 @@ pub struct Rendered {
     /// The whole document as HTML, with links to other documents rewritten for the console.
     pub html: String,
     /// The headings of the second level, for the list of contents.
-    pub contents: Vec<Heading>,
+    pub contents: Vec<SectionHeading>,
 }
 
 /// A heading that can be linked to.
-pub struct Heading {
+pub struct SectionHeading {
     /// The anchor in the page's URL.
     pub id: String,
     /// The heading without markup.
@@ -92,7 +92,7 @@ fn with_links<'t>(events: Vec<Event<'t>>, page_of: impl Fn(&str) -> Option<Strin
 fn with_heading_anchors<'t>(
     events: Vec<Event<'t>>,
     taken: &mut HashSet<String>,
-) -> (Vec<Event<'t>>, Vec<(HeadingLevel, Heading)>) {
+) -> (Vec<Event<'t>>, Vec<(HeadingLevel, SectionHeading)>) {
     let mut headings = Vec::new();
     let mut anchored = Vec::with_capacity(events.len());
     let mut rest = events.into_iter().peekable();
@@ -110,7 +110,7 @@ fn with_heading_anchors<'t>(
         let tag = Tag::Heading { level, id: Some(id.clone().into()), classes: vec![], attrs: vec![] };
         anchored.push(Event::Start(tag));
         anchored.append(&mut inside);
-        headings.push((level, Heading { id, text }));
+        headings.push((level, SectionHeading { id, text }));
     }
     (anchored, headings)
 }

@@ -3,7 +3,7 @@
 use countersign::admin::tokens::{self, NewToken};
 use countersign::config::{ClientIpSource, Duration};
 use countersign::model::actor_kind::ActorKind;
-use countersign::store::admin_events::{self, Filter, NewAdminEvent};
+use countersign::store::admin_events::{self, AuditFilter, NewAdminEvent};
 use countersign::store::{AnyConnection, Store, StoreError};
 use serde_json::{Value, json};
 
@@ -207,9 +207,11 @@ async fn rows_of_several_teamspaces_are_one_list() {
         append(&h, NewAdminEvent { teamspace_id: Some(teamspace.to_owned()), ..row }).await;
     }
     let of_two = Some(vec!["a".to_owned(), "b".to_owned()]);
-    for filter in [Filter::default(), Filter { actor: Some("command line".to_owned()), ..Filter::default() }]
-    {
-        let mut filter = Filter { teamspaces: of_two.clone(), ..filter };
+    for filter in [
+        AuditFilter::default(),
+        AuditFilter { actor: Some("command line".to_owned()), ..AuditFilter::default() },
+    ] {
+        let mut filter = AuditFilter { teamspaces: of_two.clone(), ..filter };
         let mut found = String::new();
         loop {
             let asked = filter.clone();

@@ -53,11 +53,11 @@ async fn changes_of_one_token_are_limited_more() {
 #[tokio::test]
 async fn an_operator_has_a_budget_of_its_own_and_0_is_none() {
     let h = Harness::start_with(|config| {
-        config.admin = config::Admin {
+        config.admin = config::AdminSettings {
             requests_per_minute: 0,
             changes_per_minute: 0,
             operator_requests_per_minute: 4,
-            ..config::Admin::default()
+            ..config::AdminSettings::default()
         };
     })
     .await;

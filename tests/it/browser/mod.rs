@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use countersign::admin::console;
+use countersign::demo::{DemoParts, OPERATOR, seed};
 use countersign::model::member::Status;
 use countersign::oauth::request::JWT_BEARER;
 use countersign::store::sign_ins::NewSignIn;
@@ -17,7 +18,7 @@ use tokio::io::AsyncWriteExt as _;
 
 use crate::console::activity::{count, record, row};
 use crate::console::visitor::Visitor;
-use crate::harness::{CLIENT, SECRET, TestApp};
+use crate::harness::{CLIENT, SECRET, TestApp, http};
 use crate::process::real_time;
 
 fn root() -> &'static Path {
@@ -177,4 +178,15 @@ async fn forms_work_by_keyboard_and_lose_nothing() {
 async fn a_set_up_link_opens_what_it_says_and_nothing_else() {
     let (app, address) = furnished().await;
     run_on((&app, &address), "links.mjs", json!({})).await;
+}
+
+/// By the page and by the demonstration's link, at an identity provider that is shown in the same browser.
+#[tokio::test(flavor = "multi_thread")]
+async fn people_sign_in_with_openid_connect() {
+    let dir = tempfile::tempdir().unwrap();
+    let demo = DemoParts::start(dir.path()).await.unwrap();
+    seed(&http(), &demo).await.unwrap();
+    let given = json!({ "others": [demo.console.0], "link": demo.console_link, "operator": OPERATOR });
+    run("openid.mjs", &demo.issuer, given).await;
+    demo.stop().await.unwrap();
 }

@@ -47,6 +47,11 @@ impl Visitor {
         Self::with_session(app, SessionKind::Operator, email, None).await
     }
 
+    /// A member of a teamspace who signed in with an address.
+    pub async fn member(app: &Arc<App>, email: &str) -> Self {
+        Self::with_session(app, SessionKind::Member, email, None).await
+    }
+
     /// The name and the value of the session's cookie.
     pub fn cookie(&self) -> (&str, &str) {
         self.cookie.split_once('=').unwrap()
@@ -120,6 +125,14 @@ impl Visitor {
         request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 1))));
         Shown::of(self.router.clone().oneshot(request).await.unwrap()).await
     }
+}
+
+/// The status of the API's answer to a token.
+pub async fn api(router: &Router, token: &str, path: &str) -> u16 {
+    let mut request = Request::get(format!("/api/v1{path}")).body(Body::empty()).unwrap();
+    request.headers_mut().insert(header::AUTHORIZATION, format!("Bearer {token}").parse().unwrap());
+    request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 1))));
+    router.clone().oneshot(request).await.unwrap().status().as_u16()
 }
 
 impl Shown {

@@ -1,42 +1,15 @@
 //! From the version that had one identity provider for each teamspace.
 
-use std::path::Path;
-
 use countersign::store::Store;
 use countersign::store::changes::{self, Changed};
 use diesel::connection::SimpleConnection as _;
 use serde_json::json;
 
-use crate::database::TestDatabase;
 use crate::db::number;
 use crate::harness::{START, TestApp};
+use crate::upgrade::take_back;
 
 const VERSION: &str = "0012";
-
-/// The migrations from that version on, the latest first, each with how it is undone.
-fn later(database: &TestDatabase) -> Vec<(String, String)> {
-    let kind = if database.url.starts_with("sqlite") { "sqlite" } else { "postgres" };
-    let all = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(kind)).unwrap();
-    let undo = |dir: std::fs::DirEntry| {
-        let (name, down) = (dir.file_name().into_string().unwrap(), dir.path().join("down.sql"));
-        (name[..4].to_owned(), std::fs::read_to_string(down).unwrap())
-    };
-    let mut later: Vec<_> =
-        all.map(|dir| undo(dir.unwrap())).filter(|(name, _)| name.as_str() >= VERSION).collect();
-    later.sort_by(|a, b| b.cmp(a));
-    later
-}
-
-/// Makes it a database of the version before. Tells which migrations are missing then.
-fn take_back(database: &TestDatabase) -> Vec<String> {
-    let mut missing = Vec::new();
-    for (version, down) in later(database) {
-        let forget = format!("DELETE FROM __diesel_schema_migrations WHERE version = '{version}'");
-        database.connect().batch_execute(&format!("BEGIN; {down}; {forget}; COMMIT")).unwrap();
-        missing.insert(0, version);
-    }
-    missing
-}
 
 /// A filled database of the version before goes on: its provider keeps its scope setting and its members, and has the
 /// teamspace's id.
@@ -45,7 +18,7 @@ async fn a_database_of_the_version_before_keeps_its_providers() {
     let app = TestApp::start().await;
     app.change_provider(|provider| provider.scope = "docs.write".to_owned()).await;
     let before = app.granted(json!({})).await.claims();
-    let missing = take_back(&app.database);
+    let missing = take_back(&app.database, VERSION);
     app.database.execute("UPDATE identity_providers SET provider = 'oidc', groups_claim = 'roles'");
     // The migration removes what older processes read, so they stop.
     assert_eq!(number(&app.database.url, "(SELECT count(provider) FROM identity_providers)"), 1);
@@ -74,7 +47,7 @@ async fn the_way_back_opens_nothing() {
         (provider.id, provider.issuer) = ("second".to_owned(), "https://second.example".to_owned());
     })
     .await;
-    take_back(&app.database);
+    take_back(&app.database, VERSION);
     let left = "(SELECT count(*) FROM identity_providers WHERE teamspace_id = 'id-of-acme')";
     assert_eq!(number(&app.database.url, left), 1);
     assert_eq!(number(&app.database.url, "(SELECT count(*) FROM identity_providers)"), 1);

@@ -2,8 +2,8 @@
 
 use countersign::policy::authoring::example::maximal;
 use countersign::policy::{Policies, decide};
-use countersign::shadow::{Decided, QUEUE};
-use countersign::store::shadow::{self, MAX_DIFFERENCES, NewShadowDifference, Run};
+use countersign::shadow::{ActualDecision, QUEUE};
+use countersign::store::shadow::{self, MAX_DIFFERENCES, Run, ShadowDifference};
 use countersign::store::sign_ins::NewSignIn;
 use serde_json::json;
 
@@ -14,7 +14,7 @@ use crate::reload::{CLOSED, Rules, lock, operator};
 fn compare(app: &TestApp, policies: &Policies, times: usize) {
     let facts = maximal();
     let decision = decide(&policies.compiled, &facts);
-    let decided = Decided { policies, facts: &facts, decision: &decision };
+    let decided = ActualDecision { policies, facts: &facts, decision: &decision };
     let sign_in = NewSignIn { at: START, ..NewSignIn::default() };
     (0..times).for_each(|_| app.app.shadow.as_ref().unwrap().compare(&decided, &sign_in));
 }
@@ -49,8 +49,8 @@ async fn sqlite_what_cannot_be_written_is_written_later() {
     assert_eq!((run.evaluated, run.different, run.dropped), (QUEUE as i64 + 2, QUEUE as i64 + 2, 2));
 }
 
-fn row(at: i64) -> NewShadowDifference {
-    NewShadowDifference {
+fn row(at: i64) -> ShadowDifference {
+    ShadowDifference {
         at,
         request_id: at.to_string(),
         teamspace_id: None,

@@ -10,28 +10,11 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 
 use crate::Outcome;
-use crate::rows::Rows;
+use crate::rows::{Rows, Size, Table};
 use crate::seed::TEAMSPACE;
 
 /// Rows that one statement, and on SQLite one transaction, inserts.
 const BATCH: u64 = 200_000;
-
-/// How many rows.
-#[derive(Debug, Clone, clap::Args)]
-pub struct Size {
-    /// Teamspaces besides the one whose people sign in; each has an identity provider.
-    #[arg(long, default_value_t = 100_000)]
-    pub teamspaces: u64,
-    /// Members, each with an identity: up to 100,000 of the teamspace that signs in, the others spread evenly.
-    #[arg(long, default_value_t = 5_000_000)]
-    pub members: u64,
-    /// Sign-ins of the last 80 days.
-    #[arg(long, default_value_t = 100_000_000)]
-    pub sign_ins: u64,
-    /// Used assertions that have not expired, and so were not pruned.
-    #[arg(long, default_value_t = 1_000_000)]
-    pub assertions: u64,
-}
 
 /// The size of a table's rows with their indexes.
 #[derive(Debug, Clone)]
@@ -79,13 +62,6 @@ fn finish(c: &mut AnyConnection, sqlite: bool) -> Outcome<()> {
     }
     c.batch_execute("VACUUM ANALYZE")?;
     Ok(c.batch_execute("CHECKPOINT")?)
-}
-
-/// One table: which columns, and an expression of the row number `x` for each.
-pub struct Table {
-    pub name: &'static str,
-    pub rows: u64,
-    pub values: Vec<(&'static str, String)>,
 }
 
 impl Table {

@@ -6,7 +6,8 @@ use tempfile::TempDir;
 
 use crate::assertions::{PEOPLE, Who};
 use crate::figures::Figures;
-use crate::fill::{Size, fill};
+use crate::fill::fill;
+use crate::rows::Size;
 use crate::run::Run;
 use crate::scenario::{Load, Place, Plan};
 use crate::{Outcome, idp, machine, seed};

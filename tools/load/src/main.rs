@@ -37,7 +37,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::fill::Size;
+use crate::rows::Size;
 use crate::run::Run;
 use crate::scenario::Scenario;
 
@@ -122,7 +122,25 @@ fn main() -> Outcome<()> {
     machine::cores();
     machine::pin(1)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(Run::new(options.measure)?.measure())
+    runtime.block_on(measure(Run::new(options.measure)?))
+}
+
+/// Measures all that was asked for.
+async fn measure(mut run: Run) -> Outcome<()> {
+    run.scenarios().await?;
+    if let Some(scale) = run.options.growth {
+        growth::measure(&mut run, scale).await?;
+    }
+    if let Some(scale) = run.options.pages {
+        pages::measure(&mut run, scale).await?;
+    }
+    if run.options.followers {
+        followers::measure(&mut run).await?;
+    }
+    if let Some(dir) = run.options.profile.clone() {
+        profile::measure(&mut run, &dir).await?;
+    }
+    Ok(())
 }
 
 fn number(name: &str, default: usize) -> usize {

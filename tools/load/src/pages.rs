@@ -18,7 +18,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::{JoinSet, LocalSet};
 
-use crate::fill::Size;
+use crate::rows::Size;
 use crate::run::Run;
 use crate::scenario::Place;
 use crate::seed::CLIENT;

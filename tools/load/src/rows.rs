@@ -7,7 +7,6 @@ use countersign::clock::{Clock as _, SystemClock, month_of};
 use countersign::store::sign_in_counts::{EVERYWHERE, READER};
 
 use crate::assertions::PEOPLE;
-use crate::fill::{Size, Table};
 use crate::seed::{CLIENT, TEAMSPACE};
 
 const DAY: i64 = 86_400;
@@ -32,6 +31,30 @@ const REASONS: [&str; 11] = [
 const CHARACTERS: &str = "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz";
 
 type Values = Vec<(&'static str, String)>;
+
+/// How many rows.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Size {
+    /// Teamspaces besides the one whose people sign in; each has an identity provider.
+    #[arg(long, default_value_t = 100_000)]
+    pub teamspaces: u64,
+    /// Members, each with an identity: up to 100,000 of the teamspace that signs in, the others spread evenly.
+    #[arg(long, default_value_t = 5_000_000)]
+    pub members: u64,
+    /// Sign-ins of the last 80 days.
+    #[arg(long, default_value_t = 100_000_000)]
+    pub sign_ins: u64,
+    /// Used assertions that have not expired, and so were not pruned.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub assertions: u64,
+}
+
+/// One table: which columns, and an expression of the row number `x` for each.
+pub struct Table {
+    pub name: &'static str,
+    pub rows: u64,
+    pub values: Vec<(&'static str, String)>,
+}
 
 /// The numbers that the expressions depend on, and the dialect.
 pub struct Rows<'a> {

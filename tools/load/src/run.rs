@@ -16,7 +16,7 @@ use crate::figures::{Figures, Usage};
 use crate::floor::Floor;
 use crate::scenario::{Load, Place, Plan, Scenario};
 use crate::server::{Counts, Server, Setup};
-use crate::{Measure, Outcome, ROOT, followers, growth, idp, machine, number, pages, profile, seed, server};
+use crate::{Measure, Outcome, ROOT, idp, machine, number, seed, server};
 
 /// Exchanges before each measurement: keys are fetched, members known, connections warm.
 const WARM_UP: usize = 1_000;
@@ -88,8 +88,8 @@ impl Run {
         })
     }
 
-    /// Measures all that was asked for.
-    pub async fn measure(mut self) -> Outcome<()> {
+    /// Measures the scenarios that were asked for, or those of every day.
+    pub async fn scenarios(&mut self) -> Outcome<()> {
         idp::serve(&assertions::key(&self.dir)?).await?;
         let options = &self.options;
         let has_others = options.growth.is_some() || options.pages.is_some() || options.profile.is_some();
@@ -100,18 +100,6 @@ impl Run {
             let figures =
                 self.scenario(scenario).await.map_err(|error| format!("{}: {error}", scenario.name()))?;
             self.record(figures)?;
-        }
-        if let Some(scale) = self.options.growth {
-            growth::measure(&mut self, scale).await?;
-        }
-        if let Some(scale) = self.options.pages {
-            pages::measure(&mut self, scale).await?;
-        }
-        if self.options.followers {
-            followers::measure(&mut self).await?;
-        }
-        if let Some(dir) = self.options.profile.clone() {
-            profile::measure(&mut self, &dir).await?;
         }
         Ok(())
     }

@@ -28,7 +28,7 @@ pub(super) struct CaseFile {
     pub client: Fixtures<Client>,
     pub server: Fixtures<Server>,
     pub who: Fixtures<Who>,
-    pub test: Vec<Spanned<Row>>,
+    pub test: Vec<Spanned<CaseRow>>,
 }
 
 pub(super) type Fixtures<T> = BTreeMap<String, Spanned<T>>;
@@ -177,13 +177,13 @@ macro_rules! row {
         /// A test, or a row of its `each`: a row states only its differences.
         #[derive(Debug, Default, Clone, Deserialize)]
         #[serde(deny_unknown_fields, default)]
-        pub(super) struct Row {
+        pub(super) struct CaseRow {
             pub name: Option<String>,
             pub teamspace: Option<Stated<Teamspace>>,
             pub claims: Option<Stated<Claims>>,
             pub client: Option<Stated<Client>>,
             pub request: Option<Request>,
-            pub member: Option<Membership>,
+            pub member: Option<CaseMembership>,
             /// The member's stored email; by default the asserted one.
             pub member_email: Option<String>,
             /// The member's role; developer by default.
@@ -200,7 +200,7 @@ macro_rules! row {
             /// deployment.
             pub console: Option<OneOrMore>,
             pub expect: Option<Expectation>,
-            pub each: Vec<Spanned<Row>>,
+            pub each: Vec<Spanned<CaseRow>>,
             $(#[doc = $from] pub $case: Option<$written>,)*
         }
     };
@@ -218,7 +218,7 @@ pub(super) struct Request {
 /// The member's row in the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Membership {
+pub(super) enum CaseMembership {
     None,
     Active,
     Invited,
@@ -226,7 +226,7 @@ pub(super) enum Membership {
     Removed,
 }
 
-impl Membership {
+impl CaseMembership {
     pub(super) fn status(self) -> Option<Status> {
         match self {
             Self::None => None,

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::policy::source::parse::{Placed, Token};
+use crate::policy::source::parse::{CedarToken, Placed};
 
 /// Which part of a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub(super) fn parts(placed: &Placed<'_>) -> Vec<Part> {
     parts
 }
 
-fn without_annotations<'t, 'a>(mut tokens: &'t [Token<'a>]) -> &'t [Token<'a>] {
+fn without_annotations<'t, 'a>(mut tokens: &'t [CedarToken<'a>]) -> &'t [CedarToken<'a>] {
     while let [(_, "@"), _, rest @ ..] = tokens {
         tokens = match rest {
             [(_, "("), ..] => bracketed(rest).1,
@@ -69,7 +69,7 @@ fn without_annotations<'t, 'a>(mut tokens: &'t [Token<'a>]) -> &'t [Token<'a>] {
 }
 
 /// Splits the tokens into the contents of the bracket at their beginning, and the rest.
-fn bracketed<'t, 'a>(tokens: &'t [Token<'a>]) -> (&'t [Token<'a>], &'t [Token<'a>]) {
+fn bracketed<'t, 'a>(tokens: &'t [CedarToken<'a>]) -> (&'t [CedarToken<'a>], &'t [CedarToken<'a>]) {
     let mut open = 0_usize;
     for (index, (_, token)) in tokens.iter().enumerate() {
         open = nesting(open, token);
@@ -90,27 +90,27 @@ fn nesting(open: usize, token: &str) -> usize {
 }
 
 /// The tokens between separators that are outside all brackets.
-fn split<'t, 'a>(tokens: &'t [Token<'a>], separator: &str) -> Vec<&'t [Token<'a>]> {
+fn split<'t, 'a>(tokens: &'t [CedarToken<'a>], separator: &str) -> Vec<&'t [CedarToken<'a>]> {
     let mut open = 0;
-    let is_separator = |(_, token): &Token<'_>| {
+    let is_separator = |(_, token): &CedarToken<'_>| {
         open = nesting(open, token);
         open == 0 && *token == separator
     };
     tokens.split(is_separator).collect()
 }
 
-fn span(tokens: &[Token<'_>]) -> Option<Range<usize>> {
+fn span(tokens: &[CedarToken<'_>]) -> Option<Range<usize>> {
     let ((first, _), (last, _)) = (tokens.first()?, tokens.last()?);
     Some(first.start..last.end)
 }
 
 /// The end of the tokens that come before others.
-fn end_of(all: &[Token<'_>], after: &[Token<'_>]) -> usize {
+fn end_of(all: &[CedarToken<'_>], after: &[CedarToken<'_>]) -> usize {
     let before = all.len().saturating_sub(after.len());
     all.get(..before).and_then(span).map_or(0, |span| span.end)
 }
 
-fn of_head(tokens: &[Token<'_>]) -> Option<Part> {
+fn of_head(tokens: &[CedarToken<'_>]) -> Option<Part> {
     let [(_, variable), _, ..] = tokens else { return None };
     let span = span(tokens)?;
     let kind = if *variable == "action" { PartKind::Action } else { PartKind::Head };
@@ -119,7 +119,7 @@ fn of_head(tokens: &[Token<'_>]) -> Option<Part> {
 
 /// A condition as a whole, and each of its parts if there are several. Dropping a whole `when` shows no more than
 /// dropping each of its parts.
-fn of_condition((start, keyword): &Token<'_>, body: &[Token<'_>], end: usize) -> Vec<Part> {
+fn of_condition((start, keyword): &CedarToken<'_>, body: &[CedarToken<'_>], end: usize) -> Vec<Part> {
     let (whole, part) = match *keyword {
         "when" => (PartKind::When, PartKind::When),
         _ => (PartKind::Unless, PartKind::UnlessPart),
@@ -143,7 +143,7 @@ fn of_condition((start, keyword): &Token<'_>, body: &[Token<'_>], end: usize) ->
 }
 
 /// The parts joined by `&&`, unless an operator binds less tightly.
-fn conjuncts<'t, 'a>(body: &'t [Token<'a>]) -> Vec<&'t [Token<'a>]> {
+fn conjuncts<'t, 'a>(body: &'t [CedarToken<'a>]) -> Vec<&'t [CedarToken<'a>]> {
     let is_conditional = body.first().is_some_and(|(_, token)| *token == "if");
     match is_conditional || split(body, "||").len() > 1 {
         true => vec![body],

@@ -3,7 +3,7 @@
 use toml::Spanned;
 
 use super::file::{
-    CaseFile, Claims, Client, Expectation, Fixtures, Layer, Request, Row, Server, Stated, Teamspace,
+    CaseFile, CaseRow, Claims, Client, Expectation, Fixtures, Layer, Request, Server, Stated, Teamspace,
 };
 use super::written::{OneOrMore, fact};
 use super::{Case, Matter};
@@ -25,7 +25,7 @@ const NOON: i64 = 1_767_614_400;
 /// Deepest chain of fixtures.
 const MAX_LAYERS: usize = 16;
 
-type Result<T> = std::result::Result<T, String>;
+type ResolveResult<T> = Result<T, String>;
 
 /// The facts of one kind that a case states.
 macro_rules! stated {
@@ -47,13 +47,13 @@ pub(super) struct CaseResolver<'a> {
 
 impl CaseResolver<'_> {
     /// The cases of a test: the test itself, or one for each row. Each mistake comes with its byte offset.
-    pub(super) fn cases(&self, test: &Spanned<Row>) -> Vec<std::result::Result<Case, (usize, String)>> {
+    pub(super) fn cases(&self, test: &Spanned<CaseRow>) -> Vec<Result<Case, (usize, String)>> {
         let (at, test) = (test.span().start, test.get_ref());
         let Some(name) = &test.name else { return vec![Err((at, "a test needs a name".to_owned()))] };
         if test.each.is_empty() {
             return vec![self.case(test, name.clone(), at).map_err(|message| (at, message))];
         }
-        let row = |(index, row): (usize, &Spanned<Row>)| {
+        let row = |(index, row): (usize, &Spanned<CaseRow>)| {
             let (at, row) = (row.span().start, row.get_ref());
             let own = row.name.clone().unwrap_or_else(|| format!("row {}", index + 1));
             if !row.each.is_empty() {
@@ -65,9 +65,9 @@ impl CaseResolver<'_> {
         test.each.iter().enumerate().map(row).collect()
     }
 
-    fn case(&self, row: &Row, name: String, offset: usize) -> Result<Case> {
+    fn case(&self, row: &CaseRow, name: String, offset: usize) -> ResolveResult<Case> {
         let expect = row.expect.clone().ok_or("nothing is expected; add `expect = { … }`")?;
-        let about = About::of(row)?;
+        let about = CaseKind::of(row)?;
         check(&expect, about)?;
         let matter = match (&row.configure, &row.console) {
             (Some(issuer), _) => self.configuration(row, issuer)?,
@@ -77,13 +77,13 @@ impl CaseResolver<'_> {
         Ok(Case { name, file: std::path::PathBuf::new(), line: 0, offset, matter, expect })
     }
 
-    fn configuration(&self, row: &Row, issuer: &str) -> Result<Matter> {
+    fn configuration(&self, row: &CaseRow, issuer: &str) -> ResolveResult<Matter> {
         let teamspace = teamspace_facts(&self.teamspace(row)?)?;
         let now = row.now.map_or(NOON, |now| now.0);
         Ok(Matter::Configuration(ConfigurationFacts { now, issuer: issuer.to_owned(), teamspace }))
     }
 
-    fn console(&self, row: &Row, actions: &OneOrMore) -> Result<Matter> {
+    fn console(&self, row: &CaseRow, actions: &OneOrMore) -> ResolveResult<Matter> {
         let Stated(who) = row.who.clone().ok_or("nobody wants it; add `who = \"…\"`")?;
         let who = resolve(who, [&self.own.who, &self.shared.who], "who")?;
         let teamspace =
@@ -96,7 +96,7 @@ impl CaseResolver<'_> {
         )?))
     }
 
-    fn exchange(&self, row: &Row) -> Result<Matter> {
+    fn exchange(&self, row: &CaseRow) -> ResolveResult<Matter> {
         let teamspace = self.teamspace(row)?;
         let claims = claim_facts(&self.claims(row)?, &teamspace)?;
         let request = row.request.clone().unwrap_or_default();
@@ -136,24 +136,29 @@ impl CaseResolver<'_> {
         } from row))))
     }
 
-    fn teamspace(&self, row: &Row) -> Result<Teamspace> {
+    fn teamspace(&self, row: &CaseRow) -> ResolveResult<Teamspace> {
         let Stated(stated) = row.teamspace.clone().ok_or("no teamspace; add `teamspace = \"…\"`")?;
         resolve(stated, [&self.own.teamspace, &self.shared.teamspace], "teamspace")
     }
 
-    fn claims(&self, row: &Row) -> Result<Claims> {
+    fn claims(&self, row: &CaseRow) -> ResolveResult<Claims> {
         let Stated(stated) = row.claims.clone().ok_or("no claims; add `claims = \"…\"`")?;
         resolve(stated, [&self.own.claims, &self.shared.claims], "claims")
     }
 
-    fn client(&self, row: &Row) -> Result<Client> {
+    fn client(&self, row: &CaseRow) -> ResolveResult<Client> {
         let Stated(stated) = row.client.clone().unwrap_or(Stated(Client::default()));
         resolve(stated, [&self.own.client, &self.shared.client], "client")
     }
 
     /// The server that the token would be for: the request's, or else the assertion's, or else the teamspace's only
     /// one.
-    fn resource(&self, teamspace: &Teamspace, claims: &ClaimFacts, request: &Request) -> Result<Resource> {
+    fn resource(
+        &self,
+        teamspace: &Teamspace,
+        claims: &ClaimFacts,
+        request: &Request,
+    ) -> ResolveResult<Resource> {
         let offered = teamspace.servers.as_deref().unwrap_or_default();
         let named = match (&request.resource, claims.resources.as_slice(), offered) {
             (Some(named), _, _) | (None, [named], _) | (None, [], [named]) => named,
@@ -183,7 +188,7 @@ impl CaseResolver<'_> {
 }
 
 /// A stated layer on top of the fixtures that it extends.
-fn resolve<T: Layer>(stated: T, fixtures: [&Fixtures<T>; 2], kind: &str) -> Result<T> {
+fn resolve<T: Layer>(stated: T, fixtures: [&Fixtures<T>; 2], kind: &str) -> ResolveResult<T> {
     let mut layer = stated;
     for _ in 0..MAX_LAYERS {
         if let Some(unknown) = layer.without().iter().find(|name| !T::fields().contains(&name.as_str())) {
@@ -211,11 +216,11 @@ macro_rules! over {
             case $case:ident: $written:ty, example $example:expr, $from:literal;)* }
         derived { $($derived:tt)* }
     ) => {
-        Row { $($given: $value,)* $($case: $row.$case.or_else(|| $test.$case.clone()),)* }
+        CaseRow { $($given: $value,)* $($case: $row.$case.or_else(|| $test.$case.clone()),)* }
     };
 }
 
-impl Row {
+impl CaseRow {
     /// Applies a row of `each` to its test. A row that begins with its own fixture takes nothing from the test's
     /// table.
     fn over(self, test: &Self) -> Self {
@@ -253,7 +258,7 @@ fn stacked<T: Layer>(own: Option<Stated<T>>, of_test: &Option<Stated<T>>) -> Opt
     }
 }
 
-fn teamspace_facts(stated: &Teamspace) -> Result<TeamspaceFacts> {
+fn teamspace_facts(stated: &Teamspace) -> ResolveResult<TeamspaceFacts> {
     let mut facts = teamspace_facts!(stated TeamspaceFacts {} from stated);
     if facts.time_zone.is_empty() {
         UTC.clone_into(&mut facts.time_zone);
@@ -261,7 +266,7 @@ fn teamspace_facts(stated: &Teamspace) -> Result<TeamspaceFacts> {
     if facts.slug.is_empty() { Err("the teamspace has no slug".into()) } else { Ok(facts) }
 }
 
-fn claim_facts(stated: &Claims, teamspace: &Teamspace) -> Result<ClaimFacts> {
+fn claim_facts(stated: &Claims, teamspace: &Teamspace) -> ResolveResult<ClaimFacts> {
     let mut facts = claim_facts!(stated ClaimFacts {} from stated);
     if facts.iss.is_empty() {
         let own = teamspace.issuer.clone();
@@ -282,7 +287,7 @@ fn claim_facts(stated: &Claims, teamspace: &Teamspace) -> Result<ClaimFacts> {
     Ok(facts)
 }
 
-fn scopes(text: &str) -> Result<Vec<String>> {
+fn scopes(text: &str) -> ResolveResult<Vec<String>> {
     split_scope(text).map_err(|_| format!("`{text}` is no list of scopes"))
 }
 
@@ -294,9 +299,9 @@ fn client_facts(stated: &Client) -> ClientFacts {
     }
 }
 
-fn member_facts(row: &Row, teamspace: &Teamspace) -> Result<MemberFacts> {
+fn member_facts(row: &CaseRow, teamspace: &Teamspace) -> ResolveResult<MemberFacts> {
     let linking = row.linking.unwrap_or(false);
-    match row.member.and_then(super::file::Membership::status) {
+    match row.member.and_then(super::file::CaseMembership::status) {
         Some(status) => {
             let stored = row.member_email.as_deref().and_then(domain_of);
             let email_domain = stored.map(str::to_ascii_lowercase);
@@ -336,14 +341,14 @@ fn with_scopes(mut resource: Resource, named: [&Option<Vec<String>>; 3]) -> Reso
 
 /// The subject of a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum About {
+enum CaseKind {
     Exchange,
     Issuer,
     Console,
 }
 
-impl About {
-    fn of(row: &Row) -> Result<Self> {
+impl CaseKind {
+    fn of(row: &CaseRow) -> ResolveResult<Self> {
         let exchanged =
             row.claims.is_some() || row.client.is_some() || row.member.is_some() || row.request.is_some();
         match (row.configure.is_some(), row.console.is_some()) {
@@ -362,7 +367,7 @@ impl About {
 }
 
 /// Checks that the expectation is possible at all.
-fn check(expect: &Expectation, about: About) -> Result<()> {
+fn check(expect: &Expectation, about: CaseKind) -> ResolveResult<()> {
     let Expectation { granted, denied, error, reason, by, provision, saved, lifetime, allowed } = expect;
     let refusal = error.is_some() || reason.is_some();
     let exchange = granted.is_some() || denied.is_some() || provision.is_some() || lifetime.is_some();
@@ -372,18 +377,18 @@ fn check(expect: &Expectation, about: About) -> Result<()> {
                 .into(),
         );
     }
-    if about == About::Issuer && exchange {
+    if about == CaseKind::Issuer && exchange {
         return Err(
             "saving an issuer grants, denies and provisions nothing: expect saved, error, reason, by".into(),
         );
     }
-    if about == About::Console && exchange {
+    if about == CaseKind::Console && exchange {
         return Err("the console grants and provisions nothing: expect allowed, error, reason, by".into());
     }
-    if about != About::Issuer && saved.is_some() {
+    if about != CaseKind::Issuer && saved.is_some() {
         return Err("`saved` is about saving an issuer: add `configure = \"<issuer>\"`".into());
     }
-    if about != About::Console && allowed.is_some() {
+    if about != CaseKind::Console && allowed.is_some() {
         return Err("`allowed` is about the console: add `console = \"<action>\"`".into());
     }
     let agreed = [*provision, *saved, *allowed].contains(&Some(true));

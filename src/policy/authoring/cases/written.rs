@@ -14,7 +14,7 @@ use crate::oauth::scope::split_scope;
 use crate::policy::facts::{Actor, CustomClaims, OptionalClaim};
 
 /// A value as it is written.
-pub(super) trait Written {
+pub(super) trait WrittenFact {
     type Value;
 
     /// The value; none if it is an empty text, which states that there is no value.
@@ -27,7 +27,7 @@ pub(super) trait Open<V> {
 }
 
 /// The fact that a case states.
-pub(super) fn fact<W: Written, F: Open<W::Value>>(written: Option<W>) -> F {
+pub(super) fn fact<W: WrittenFact, F: Open<W::Value>>(written: Option<W>) -> F {
     F::of(written.and_then(W::value))
 }
 
@@ -58,7 +58,7 @@ with_default!(
 
 macro_rules! as_written {
     ($($kind:ty),+) => {
-        $(impl Written for $kind {
+        $(impl WrittenFact for $kind {
             type Value = Self;
 
             fn value(self) -> Option<Self> {
@@ -70,7 +70,7 @@ macro_rules! as_written {
 as_written!(bool, Vec<String>, Vec<OptionalClaim>, IpAddr, Plan, AuthMethod, Actor, CustomClaims);
 
 /// A text claim is never empty, so an empty text here states that there is none.
-impl Written for String {
+impl WrittenFact for String {
     type Value = Self;
 
     fn value(self) -> Option<Self> {
@@ -83,7 +83,7 @@ impl Written for String {
 #[serde(transparent)]
 pub(super) struct LowerCase<T>(T);
 
-impl Written for LowerCase<String> {
+impl WrittenFact for LowerCase<String> {
     type Value = String;
 
     fn value(self) -> Option<String> {
@@ -91,7 +91,7 @@ impl Written for LowerCase<String> {
     }
 }
 
-impl Written for LowerCase<Vec<String>> {
+impl WrittenFact for LowerCase<Vec<String>> {
     type Value = Vec<String>;
 
     fn value(self) -> Option<Vec<String>> {
@@ -111,7 +111,7 @@ impl<'de> Deserialize<'de> for ScopeList {
     }
 }
 
-impl Written for ScopeList {
+impl WrittenFact for ScopeList {
     type Value = Vec<String>;
 
     fn value(self) -> Option<Vec<String>> {
@@ -131,7 +131,7 @@ impl<'de> Deserialize<'de> for TimeZoneName {
     }
 }
 
-impl Written for TimeZoneName {
+impl WrittenFact for TimeZoneName {
     type Value = String;
 
     fn value(self) -> Option<String> {
@@ -139,7 +139,7 @@ impl Written for TimeZoneName {
     }
 }
 
-impl Written for OneOrMore {
+impl WrittenFact for OneOrMore {
     type Value = Vec<String>;
 
     fn value(self) -> Option<Vec<String>> {
@@ -147,7 +147,7 @@ impl Written for OneOrMore {
     }
 }
 
-impl Written for Age {
+impl WrittenFact for Age {
     type Value = i64;
 
     fn value(self) -> Option<i64> {
@@ -216,13 +216,13 @@ impl<'de> Deserialize<'de> for Instant {
         /// TOML has a form of its own for times.
         #[derive(Deserialize)]
         #[serde(untagged, expecting = "expected a time such as 2026-01-05T09:30:00Z")]
-        enum Written {
+        enum WrittenTime {
             Text(String),
             Date(toml::value::Datetime),
         }
-        let text = match Written::deserialize(deserializer)? {
-            Written::Text(text) => text,
-            Written::Date(date) => date.to_string(),
+        let text = match WrittenTime::deserialize(deserializer)? {
+            WrittenTime::Text(text) => text,
+            WrittenTime::Date(date) => date.to_string(),
         };
         let parsed: jiff::Timestamp = text
             .parse()

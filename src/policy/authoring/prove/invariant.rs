@@ -13,7 +13,7 @@ use crate::policy::source;
 use crate::policy::source::depth;
 use crate::policy::source::parse::{self, Placed};
 use crate::policy::source::source_file::SourceFile;
-use crate::policy::{LoadError, Problem, Rule};
+use crate::policy::{LoadError, PolicyProblem, Rule};
 
 /// A file of policies. Each policy has an `@id`, and as its `@message` the sentence to prove.
 ///
@@ -49,18 +49,18 @@ impl Invariant {
         if problems.is_empty() { Ok(invariants) } else { Err(LoadError(problems)) }
     }
 
-    fn read(file: &SourceFile, schema: &Schema) -> Result<Self, Vec<Problem>> {
+    fn read(file: &SourceFile, schema: &Schema) -> Result<Self, Vec<PolicyProblem>> {
         let mut problems = Vec::new();
         let parsed = parse::policies(file, &mut problems);
         let set = identified(file, &parsed, &mut problems);
         let validator = Validator::new(schema.clone());
         let result = depth::with_stack(|| validator.validate(&set, ValidationMode::Strict));
         let errors = result.validation_errors();
-        problems.extend(errors.map(|error| Problem::diagnosed(Rule::Type, file, error)));
+        problems.extend(errors.map(|error| PolicyProblem::diagnosed(Rule::Type, file, error)));
         if !problems.is_empty() {
             return Err(problems);
         }
-        let invalid = |error| vec![Problem::new(Rule::SchemaInvalid, &file.path, error)];
+        let invalid = |error| vec![PolicyProblem::new(Rule::SchemaInvalid, &file.path, error)];
         let action_groups = schema.action_entities().map_err(invalid)?;
         Ok(Self { file: file.name(), set, action_groups })
     }
@@ -125,9 +125,9 @@ fn statement(policy: &Policy) -> InvariantSentence {
 }
 
 /// The policies, each with its `@id` as its id.
-fn identified(file: &SourceFile, parsed: &[Placed<'_>], problems: &mut Vec<Problem>) -> PolicySet {
+fn identified(file: &SourceFile, parsed: &[Placed<'_>], problems: &mut Vec<PolicyProblem>) -> PolicySet {
     if parsed.is_empty() && problems.is_empty() {
-        problems.push(Problem::new(Rule::Empty, &file.path, "no policy; there is nothing to prove"));
+        problems.push(PolicyProblem::new(Rule::Empty, &file.path, "no policy; there is nothing to prove"));
     }
     let mut set = PolicySet::new();
     for placed in parsed {

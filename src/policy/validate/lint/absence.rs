@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use cedar_policy::{Effect, PrincipalConstraint, ResourceConstraint};
 
 use super::absent::{Absent, GROUPS, claims_read};
-use super::read::{Condition, Read};
-use crate::policy::source::problem::{Problem, Rule};
+use super::read::{Condition, PolicyParts};
+use crate::policy::source::problem::{PolicyProblem, Rule};
 use crate::policy::source::spelling::nearest;
 
 /// The annotation of a forbid that names the claims without which it is meant to stop nobody.
 pub(super) const ALLOW_ABSENT: &str = "allow_absent";
 
 /// A warning for each claim without which a forbid stops nobody, although somebody might then get in.
-pub(super) fn escapes(policies: &[Read<'_, '_>]) -> Vec<Problem> {
+pub(super) fn escapes(policies: &[PolicyParts<'_, '_>]) -> Vec<PolicyProblem> {
     let mut others: BTreeMap<String, OtherForbids<'_, '_>> = BTreeMap::new();
     let mut problems = Vec::new();
     for forbid in policies.iter().filter(|read| read.effect() == Effect::Forbid) {
@@ -31,7 +31,7 @@ pub(super) fn escapes(policies: &[Read<'_, '_>]) -> Vec<Problem> {
     problems
 }
 
-fn problem(forbid: &Read<'_, '_>, claim: &str) -> Problem {
+fn problem(forbid: &PolicyParts<'_, '_>, claim: &str) -> PolicyProblem {
     let message = format!("{}: an assertion without `{claim}` escapes this forbid", forbid.placed.id());
     let instead = match claim {
         GROUPS => "unless { context.claims has groups && !(principal in …) }".to_owned(),
@@ -43,13 +43,13 @@ fn problem(forbid: &Read<'_, '_>, claim: &str) -> Problem {
     forbid.placed.problem(Rule::AbsentClaim, message).help(help)
 }
 
-fn is_allowed(forbid: &Read<'_, '_>, claim: &str) -> bool {
+fn is_allowed(forbid: &PolicyParts<'_, '_>, claim: &str) -> bool {
     let allowed = forbid.placed.policy.annotation(ALLOW_ABSENT);
     allowed.is_some_and(|names| names.split_whitespace().any(|name| name == claim))
 }
 
 /// Claims that `@allow_absent` names in vain.
-pub(super) fn allowed_in_vain(read: &Read<'_, '_>) -> Vec<Problem> {
+pub(super) fn allowed_in_vain(read: &PolicyParts<'_, '_>) -> Vec<PolicyProblem> {
     let names = read.placed.policy.annotation(ALLOW_ABSENT).unwrap_or_default().split_whitespace();
     let (id, known) = (read.placed.id(), claims_read(read));
     let let_through = |name: &str| Absent::of(name).matches(read) == Some(false);
@@ -77,13 +77,13 @@ pub(super) fn allowed_in_vain(read: &Read<'_, '_>) -> Vec<Problem> {
 /// The other policies that may refuse when a claim is absent.
 struct OtherForbids<'r, 'v> {
     /// The forbids that can still match, each with its remaining conditions.
-    forbids: Vec<(&'r Read<'r, 'v>, Vec<Condition>)>,
+    forbids: Vec<(&'r PolicyParts<'r, 'v>, Vec<Condition>)>,
     /// For each question, whether a permit can still match.
     permitted: BTreeMap<&'v str, bool>,
 }
 
 impl<'r, 'v> OtherForbids<'r, 'v> {
-    fn of(policies: &'r [Read<'r, 'v>], absent: &Absent<'_>) -> Self {
+    fn of(policies: &'r [PolicyParts<'r, 'v>], absent: &Absent<'_>) -> Self {
         let (mut forbids, mut permitted) = (Vec::new(), BTreeMap::new());
         for read in policies {
             let matches = absent.matches(read) != Some(false);
@@ -105,7 +105,7 @@ impl<'r, 'v> OtherForbids<'r, 'v> {
 
     /// Whether everybody whom the forbid would have stopped is also refused without the claim: either nothing is
     /// permitted then, or another forbid stops them.
-    fn refuse(&self, forbid: &Read<'_, '_>, absent: &Absent<'_>) -> bool {
+    fn refuse(&self, forbid: &PolicyParts<'_, '_>, absent: &Absent<'_>) -> bool {
         let nothing_permitted =
             forbid.head.actions.iter().all(|(action, _)| self.permitted.get(action) == Some(&false));
         let conditions = forbid.conditions();
@@ -119,7 +119,7 @@ impl<'r, 'v> OtherForbids<'r, 'v> {
 }
 
 /// Whether one head covers everything that another covers.
-fn is_wider(wide: &Read<'_, '_>, narrow: &Read<'_, '_>) -> bool {
+fn is_wider(wide: &PolicyParts<'_, '_>, narrow: &PolicyParts<'_, '_>) -> bool {
     let actions =
         narrow.head.actions.iter().all(|(name, _)| wide.head.actions.iter().any(|(n, _)| n == name));
     let (principal, resource) =

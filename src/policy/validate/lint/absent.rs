@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use cedar_policy::PrincipalConstraint;
 use cedar_policy::pst::{BinaryOp, Expr, Literal, UnaryOp, Var};
 
-use super::read::Read;
+use super::read::PolicyParts;
 use crate::policy::engine::reads::names_groups;
 use crate::policy::facts::is_group;
 use crate::policy::validate::vocabulary::{Attribute, Type};
@@ -20,7 +20,7 @@ const CUSTOM: &str = "custom";
 const EMAIL: [&str; 2] = ["email", "email_domain"];
 
 /// The optional claims that a policy reads. The person's groups are included if a schema says that they can be absent.
-pub(super) fn claims_read(read: &Read<'_, '_>) -> BTreeSet<String> {
+pub(super) fn claims_read(read: &PolicyParts<'_, '_>) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for (condition, _) in read.conditions() {
         collect_claims(&condition, &mut found);
@@ -86,7 +86,7 @@ impl<'c> Absent<'c> {
     }
 
     /// Whether the policy matches; none if that depends on something else.
-    pub fn matches(&self, read: &Read<'_, '_>) -> Option<bool> {
+    pub fn matches(&self, read: &PolicyParts<'_, '_>) -> Option<bool> {
         if self.claims.contains(&GROUPS) && in_groups(&read.placed.policy.principal_constraint()) {
             return Some(false);
         }

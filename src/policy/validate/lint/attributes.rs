@@ -6,13 +6,13 @@ use std::collections::HashMap;
 
 use cedar_policy::pst::{Clause, Expr, Literal, Var};
 
-use super::read::Read;
-use crate::policy::source::problem::{Problem, Rule};
+use super::read::PolicyParts;
+use crate::policy::source::problem::{PolicyProblem, Rule};
 use crate::policy::source::spelling::nearest;
 use crate::policy::validate::vocabulary::{Attributes, Type, Vocabulary};
 
 /// Every attribute that a policy asks about although nothing has it.
-pub(super) fn unknown_attributes(read: &Read<'_, '_>, vocabulary: &Vocabulary) -> Vec<Problem> {
+pub(super) fn unknown_attributes(read: &PolicyParts<'_, '_>, vocabulary: &Vocabulary) -> Vec<PolicyProblem> {
     let mut walk = AttributeWalk { read, vocabulary, met: HashMap::new(), problems: Vec::new() };
     for clause in &read.clauses {
         match clause {
@@ -35,11 +35,11 @@ enum ValueKind<'v> {
 static NO_ATTRIBUTES: Attributes = Attributes::new();
 
 struct AttributeWalk<'w> {
-    read: &'w Read<'w, 'w>,
+    read: &'w PolicyParts<'w, 'w>,
     vocabulary: &'w Vocabulary,
     /// How often each name was asked for so far.
     met: HashMap<String, usize>,
-    problems: Vec<Problem>,
+    problems: Vec<PolicyProblem>,
 }
 
 impl<'w> AttributeWalk<'w> {
@@ -92,7 +92,7 @@ impl<'w> AttributeWalk<'w> {
         asked: Option<&str>,
         name: &str,
         nth: usize,
-    ) -> Problem {
+    ) -> PolicyProblem {
         let placed = self.read.placed;
         let message = match (kinds, asked) {
             (Some(_), Some(asked)) => format!("{}: `{asked}` has no attribute `{name}`", placed.id()),
@@ -106,7 +106,7 @@ impl<'w> AttributeWalk<'w> {
             None => format!("it can have: {}", known.join(", ")),
         };
         let place = placed.asked_for(name).nth(nth).unwrap_or_else(|| placed.span.clone());
-        Problem::at(Rule::AttributeUnknown, placed.file, place, message).help(help)
+        PolicyProblem::at(Rule::AttributeUnknown, placed.file, place, message).help(help)
     }
 
     /// Whether such a value may have the attribute. An unknown value may have any attribute that exists.

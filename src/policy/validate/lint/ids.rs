@@ -5,10 +5,10 @@ use cedar_policy::EntityUid;
 use crate::model::teamspace::is_slug;
 use crate::policy::facts::{is_group, is_teamspace, is_user};
 use crate::policy::source::parse::Placed;
-use crate::policy::source::problem::{Problem, Rule};
+use crate::policy::source::problem::{PolicyProblem, Rule};
 
 /// Every impossible entity that a policy names.
-pub(super) fn impossible_ids(placed: &Placed<'_>) -> Vec<Problem> {
+pub(super) fn impossible_ids(placed: &Placed<'_>) -> Vec<PolicyProblem> {
     let mut problems = Vec::new();
     for entity in placed.policy.entity_literals() {
         let Some((why, help)) = impossible(&entity) else { continue };
@@ -20,7 +20,7 @@ pub(super) fn impossible_ids(placed: &Placed<'_>) -> Vec<Problem> {
         problems.extend(
             places
                 .into_iter()
-                .map(|place| Problem::at(Rule::IdImpossible, placed.file, place, &message).help(&help)),
+                .map(|place| PolicyProblem::at(Rule::IdImpossible, placed.file, place, &message).help(&help)),
         );
     }
     problems

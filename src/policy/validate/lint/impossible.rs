@@ -7,7 +7,7 @@ use miette::Diagnostic as _;
 use super::read::{Condition, conditions};
 use crate::policy::source::depth;
 use crate::policy::source::parse::Placed;
-use crate::policy::source::problem::{Problem, Rule};
+use crate::policy::source::problem::{PolicyProblem, Rule};
 
 /// Whether Cedar says that a policy matches nothing.
 pub(in crate::policy) fn is_impossible(said: &ValidationWarning) -> bool {
@@ -20,7 +20,7 @@ pub(in crate::policy) fn cannot_match(
     placed: &Placed<'_>,
     said: &ValidationWarning,
     validator: &Validator,
-) -> Problem {
+) -> PolicyProblem {
     let why = depth::with_stack(|| why(&placed.policy, validator));
     let why = why.unwrap_or_else(|| "no request can meet all of its conditions".to_owned());
     let (rule, verb) = match placed.policy.effect() {

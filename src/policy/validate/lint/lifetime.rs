@@ -2,16 +2,16 @@
 
 use cedar_policy::Effect;
 
-use super::read::Read;
+use super::read::PolicyParts;
 use crate::policy::action::Action;
 use crate::policy::engine::annotations::{LIFETIME, lifetime};
-use crate::policy::source::problem::{Problem, Rule};
+use crate::policy::source::problem::{PolicyProblem, Rule};
 
 /// The questions whose permits a token rests on.
 const GRANTS: [&str; 2] = [Action::GrantResource.name(), Action::GrantScope.name()];
 
 /// A `@lifetime` that cannot be read, or that would do nothing.
-pub(super) fn misused(read: &Read<'_, '_>) -> Option<Problem> {
+pub(super) fn misused(read: &PolicyParts<'_, '_>) -> Option<PolicyProblem> {
     let text = read.placed.policy.annotation(LIFETIME)?;
     let id = read.placed.id();
     // A group has no principal, so its members are used.

@@ -12,7 +12,7 @@ use crate::policy::source::parse::Placed;
 use crate::policy::validate::vocabulary::{ActionWords, Vocabulary};
 
 /// A policy with its head and its conditions.
-pub(super) struct Read<'p, 'v> {
+pub(super) struct PolicyParts<'p, 'v> {
     pub placed: &'p Placed<'p>,
     pub head: Head<'v>,
     pub clauses: Vec<Clause>,
@@ -28,7 +28,7 @@ pub(super) struct Head<'v> {
 /// A part of a condition, and whether it must be true or false for the policy to match.
 pub(super) type Condition = (Arc<Expr>, bool);
 
-impl<'p, 'v> Read<'p, 'v> {
+impl<'p, 'v> PolicyParts<'p, 'v> {
     /// Reads a policy; none for one that has no form in Cedar's syntax tree, which Cedar refuses anyway.
     pub fn of(placed: &'p Placed<'p>, vocabulary: &'v Vocabulary) -> Option<Self> {
         let clauses = placed.policy.to_pst().ok()?.body().clauses().clone();

@@ -6,11 +6,11 @@ use unicode_security::confusable_detection::skeleton;
 use unicode_security::mixed_script::AugmentedScriptSet;
 
 use crate::policy::source::depth;
-use crate::policy::source::problem::{Problem, Rule};
+use crate::policy::source::problem::{PolicyProblem, Rule};
 use crate::policy::source::source_file::SourceFile;
 
 /// Every deceptive text and comment in a file. Characters written as an escape, such as `\u{430}`, are not deceptive.
-pub(super) fn deceptive_texts(file: &SourceFile) -> Vec<Problem> {
+pub(super) fn deceptive_texts(file: &SourceFile) -> Vec<PolicyProblem> {
     let (mut problems, mut before) = (Vec::new(), ["", ""]);
     for (at, token) in depth::tokens(&file.text).filter(|(_, token)| !token.trim().is_empty()) {
         let is_comment = token.starts_with("//");
@@ -23,7 +23,7 @@ pub(super) fn deceptive_texts(file: &SourceFile) -> Vec<Problem> {
                 true => "type the comment anew".to_owned(),
                 false => format!("type the text anew, or write {} if it is meant", odd.escape_unicode()),
             };
-            let problem = Problem::at(Rule::ConfusableText, file, at..at + token.len(), message);
+            let problem = PolicyProblem::at(Rule::ConfusableText, file, at..at + token.len(), message);
             problems.push(problem.help(help));
         }
         // The sign and the name before a bracket.

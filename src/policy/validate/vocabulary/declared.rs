@@ -10,21 +10,21 @@ use super::{ActionWords, Attribute, Attributes, EntityWords, Type, Vocabulary};
 #[serde(rename_all = "camelCase")]
 struct Namespace {
     #[serde(default)]
-    common_types: BTreeMap<String, Declared>,
+    common_types: BTreeMap<String, DeclaredType>,
     entity_types: BTreeMap<String, DeclaredEntity>,
     actions: BTreeMap<String, DeclaredAction>,
 }
 
 #[derive(Deserialize)]
-struct Declared {
+struct DeclaredType {
     #[serde(rename = "type")]
     kind: String,
     name: Option<String>,
-    element: Option<Box<Declared>>,
-    attributes: Option<BTreeMap<String, Declared>>,
+    element: Option<Box<DeclaredType>>,
+    attributes: Option<BTreeMap<String, DeclaredType>>,
     required: Option<bool>,
     #[serde(default)]
-    annotations: Annotations,
+    annotations: DeclaredAnnotations,
 }
 
 #[derive(Deserialize)]
@@ -32,12 +32,12 @@ struct Declared {
 struct DeclaredEntity {
     #[serde(default)]
     member_of_types: Vec<String>,
-    shape: Option<Declared>,
-    tags: Option<Declared>,
+    shape: Option<DeclaredType>,
+    tags: Option<DeclaredType>,
     #[serde(rename = "enum")]
     ids: Option<Vec<String>>,
     #[serde(default)]
-    annotations: Annotations,
+    annotations: DeclaredAnnotations,
 }
 
 #[derive(Deserialize)]
@@ -46,7 +46,7 @@ struct DeclaredAction {
     member_of: Option<Vec<Group>>,
     applies_to: Option<AppliesTo>,
     #[serde(default)]
-    annotations: Annotations,
+    annotations: DeclaredAnnotations,
 }
 
 #[derive(Deserialize)]
@@ -59,11 +59,11 @@ struct Group {
 struct AppliesTo {
     principal_types: Vec<String>,
     resource_types: Vec<String>,
-    context: Option<Declared>,
+    context: Option<DeclaredType>,
 }
 
 #[derive(Deserialize, Default)]
-struct Annotations {
+struct DeclaredAnnotations {
     doc: Option<String>,
 }
 
@@ -107,19 +107,19 @@ impl Namespaces {
         }
     }
 
-    fn attributes(&self, within: &str, record: Option<&Declared>) -> Attributes {
+    fn attributes(&self, within: &str, record: Option<&DeclaredType>) -> Attributes {
         match record.map(|record| self.resolve(within, record)) {
             Some(Type::Record { record, .. }) => record,
             _ => Attributes::new(),
         }
     }
 
-    fn resolve(&self, within: &str, declared: &Declared) -> Type {
+    fn resolve(&self, within: &str, declared: &DeclaredType) -> Type {
         if let Some(element) = &declared.element {
             return Type::Set { set: Box::new(self.resolve(within, element)) };
         }
         if let Some(attributes) = &declared.attributes {
-            let attribute = |(name, attribute): (&String, &Declared)| {
+            let attribute = |(name, attribute): (&String, &DeclaredType)| {
                 let kind = self.resolve(within, attribute);
                 let (doc, required) = (attribute.annotations.doc.clone(), attribute.required.unwrap_or(true));
                 (name.clone(), Attribute { doc, kind, required })
@@ -137,7 +137,7 @@ impl Namespaces {
     }
 
     /// The common type of that name, and the namespace that declares it.
-    fn common<'a>(&'a self, within: &'a str, name: &'a str) -> Option<(&'a str, &'a Declared)> {
+    fn common<'a>(&'a self, within: &'a str, name: &'a str) -> Option<(&'a str, &'a DeclaredType)> {
         let (home, plain) = name.rsplit_once("::").unwrap_or((within, name));
         let find = |home: &'a str| Some((home, self.0.get(home)?.common_types.get(plain)?));
         find(home).or_else(|| if name == plain { find("") } else { None })

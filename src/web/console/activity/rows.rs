@@ -9,7 +9,7 @@ use crate::store::snapshot::Snapshot;
 use crate::web::console::reason_words::reason_words;
 
 /// A row.
-pub struct RowView {
+pub struct SignInRow {
     /// Empty where the row is not one request's.
     pub request_id: String,
     pub time: String,
@@ -31,7 +31,7 @@ pub struct RowView {
     pub repeated: i64,
 }
 
-impl RowView {
+impl SignInRow {
     /// Of a row as who looks may read it.
     pub fn of(row: SignIn, snapshot: &Snapshot) -> Self {
         let is_granted = row.outcome == "granted";

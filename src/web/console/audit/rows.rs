@@ -9,7 +9,7 @@ use crate::model::actor_kind::ActorKind;
 use crate::store::admin_events::AdminEvent;
 
 /// A row.
-pub struct RowView {
+pub struct AuditRow {
     pub time: String,
     pub iso: String,
     pub actor: String,
@@ -20,18 +20,18 @@ pub struct RowView {
     /// The slug; empty if the row belongs to no teamspace, or to one that is gone.
     pub teamspace: String,
     pub request_id: String,
-    pub changes: Vec<Change>,
+    pub changes: Vec<FieldChange>,
 }
 
 /// One member of the object, before and after.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Change {
+pub struct FieldChange {
     pub name: String,
     pub old: Option<String>,
     pub new: Option<String>,
 }
 
-impl RowView {
+impl AuditRow {
     /// A row; `teamspace` is its slug.
     pub fn of(row: &AdminEvent, teamspace: Option<String>) -> Self {
         let iso = rfc3339(row.at);
@@ -68,10 +68,11 @@ fn members(text: Option<&str>) -> Map<String, Value> {
     }
 }
 
-fn changes(old: &Map<String, Value>, new: &Map<String, Value>) -> Vec<Change> {
+fn changes(old: &Map<String, Value>, new: &Map<String, Value>) -> Vec<FieldChange> {
     let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     let text = |side: &Map<String, Value>, name: &str| side.get(name).map(shown);
-    let change = |name: &String| Change { name: name.clone(), old: text(old, name), new: text(new, name) };
+    let change =
+        |name: &String| FieldChange { name: name.clone(), old: text(old, name), new: text(new, name) };
     names.into_iter().map(change).collect()
 }
 

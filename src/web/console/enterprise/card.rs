@@ -105,18 +105,18 @@ pub struct CheckRow {
     pub word: &'static str,
     pub title: String,
     pub message: Option<String>,
-    pub compared: Option<Marked>,
+    pub compared: Option<ComparedEnds>,
 }
 
 /// Two texts that should be the same, with their differing ends.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Marked {
+pub struct ComparedEnds {
     pub same: String,
     pub expected: String,
     pub received: String,
 }
 
-impl Marked {
+impl ComparedEnds {
     /// Splits two texts where they begin to differ.
     pub fn new(expected: &str, received: &str) -> Self {
         let both = expected.chars().zip(received.chars());
@@ -134,7 +134,7 @@ impl From<&Step> for CheckRow {
             Outcome::Failed => ("failed", "Failed"),
             Outcome::NotReached => ("unreached", "Not reached"),
         };
-        let compared = step.compared.as_ref().map(|c| Marked::new(&c.expected, &c.received));
+        let compared = step.compared.as_ref().map(|c| ComparedEnds::new(&c.expected, &c.received));
         Self { class, word, title: step.title.to_string(), message: step.message.clone(), compared }
     }
 }

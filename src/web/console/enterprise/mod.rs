@@ -100,14 +100,14 @@ struct Editor {
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Asked {
+struct EditorQuery {
     kind: String,
     /// The id of a provider to change, or `new`.
     edit: String,
 }
 
 /// `GET /t/{slug}/enterprise`
-async fn show(at: InTeamspacePage, Query(asked): Query<Asked>) -> Result<Response, PageError> {
+async fn show(at: InTeamspacePage, Query(asked): Query<EditorQuery>) -> Result<Response, PageError> {
     let statuses = provider_status::list(&at).await?;
     let chosen = statuses.iter().find(|status| status.provider.id == asked.edit);
     let first = statuses.first().map_or(Provider::Okta, |status| status.provider.provider);
@@ -207,7 +207,7 @@ async fn enable(at: InTeamspacePage, Path((_, id)): Path<(String, String)>) -> R
 
 #[derive(Template)]
 #[template(path = "enterprise_remove.html")]
-struct RemovePage {
+struct RemoveProviderPage {
     frame: Frame,
     here: String,
     provider: IdentityProvider,
@@ -224,7 +224,7 @@ async fn ask_to_remove(
     let tab = kind_words(provider.provider).tab;
     let frame = at.frame(Place::Enterprise);
     let here = format!("{}{}", frame.base, at.path("/enterprise"));
-    page(&RemovePage { frame, here, provider, tab })
+    page(&RemoveProviderPage { frame, here, provider, tab })
 }
 
 /// `POST /t/{slug}/enterprise/{id}/remove`. A second press finds it gone, as intended.

@@ -157,7 +157,7 @@ fn done(at: &InTeamspacePage, member: &Member, notice: String) -> Response {
 
 #[derive(Template)]
 #[template(path = "member_remove.html")]
-struct RemovePage {
+struct RemoveMemberPage {
     frame: Frame,
     here: String,
     member: Member,
@@ -169,7 +169,7 @@ async fn ask_to_remove(at: InTeamspacePage, Path((_, id)): Named) -> Result<Resp
     let (member, _) = members::find(&at, id).await?;
     let frame = at.frame(Place::Members);
     let here = format!("{}{}/{}", frame.base, at.path("/members"), member.id);
-    page(&RemovePage { frame, here, member })
+    page(&RemoveMemberPage { frame, here, member })
 }
 
 /// `POST /t/{slug}/members/{id}/remove`. A second press finds them gone, as intended.

@@ -1,6 +1,6 @@
 //! The demonstration signs people in to its console at an identity provider of its own.
 
-use countersign::demo::{OPERATOR, Stage, seed};
+use countersign::demo::{DemoParts, OPERATOR, seed};
 
 use crate::console::browser::{Browser, location};
 use crate::harness::{Answer, http};
@@ -14,7 +14,7 @@ async fn back_from(url: &str, base: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_demonstration_prints_a_link_that_signs_in() {
     let dir = tempfile::tempdir().unwrap();
-    let demo = Stage::start(dir.path()).await.unwrap();
+    let demo = DemoParts::start(dir.path()).await.unwrap();
     seed(&http(), &demo).await.unwrap();
     let browser = Browser::at(format!("{}/console", demo.issuer));
     let there = browser.get(demo.console_link.strip_prefix(&browser.base).unwrap()).await;
@@ -40,7 +40,7 @@ async fn the_demonstration_prints_a_link_that_signs_in() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_demonstrations_provider_sends_browsers_to_the_console_only() {
     let dir = tempfile::tempdir().unwrap();
-    let demo = Stage::start(dir.path()).await.unwrap();
+    let demo = DemoParts::start(dir.path()).await.unwrap();
     seed(&http(), &demo).await.unwrap();
     let there = Browser::at(format!("{}/console", demo.issuer)).get("/sign-in/start").await;
     let mut url = url::Url::parse(location(&there)).unwrap();

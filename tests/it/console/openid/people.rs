@@ -11,7 +11,7 @@ use crate::harness::TestApp;
 
 impl TestApp {
     /// An active member of a teamspace.
-    async fn put_active(&self, slug: &str, email: &str, role: Role) {
+    pub async fn put_active(&self, slug: &str, email: &str, role: Role) {
         let mut member = self.put_member(&format!("other-{slug}-{email}"), Status::Active).await;
         member.id = uuid::Uuid::new_v4().to_string();
         member.teamspace_id = format!("id-of-{slug}");

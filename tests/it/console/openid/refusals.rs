@@ -124,7 +124,12 @@ async fn the_log_has_the_cause() {
     ] {
         provider.change(|b| b.claims = claims);
         let answer = sign_in(&Browser::of(&app)).await;
-        assert!(log.has(&[answer.header("x-request-id"), cause]), "{cause}");
+        assert!(
+            log.has(&[answer.header("x-request-id"), cause]),
+            "{cause}: {} {}\n{log:?}",
+            answer.status,
+            answer.body
+        );
     }
     provider.change(|b| b.claims = json!({ "email": "olive@corp.example", "email_verified": true }));
     signed_in(&app).await;
