@@ -182,11 +182,17 @@ pub async fn find_live(app: &App, digest: String) -> Result<Option<LiveSession>,
         end(&app.store, session.digest.clone()).await?;
         return Ok(None);
     }
-    if now >= session.seen_at + TOUCHED_EVERY {
-        let id = session.id.clone();
-        app.store.write::<_, StoreError, _>(move |c| Ok(console_sessions::touch(c, &id, now)?)).await?;
-    }
     Ok(Some(live))
+}
+
+/// Notes that a session is in use, which puts its idle time-out off.
+pub async fn note_use(app: &App, session: &ConsoleSession) -> Result<(), StoreError> {
+    let now = app.clock.now();
+    if now < session.seen_at + TOUCHED_EVERY {
+        return Ok(());
+    }
+    let id = session.id.clone();
+    app.store.write(move |c| Ok(console_sessions::touch(c, &id, now)?)).await
 }
 
 /// Whether the person of a session is still what they were at the sign-in. Those who came with a set-up token have no

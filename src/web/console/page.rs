@@ -28,6 +28,9 @@ use crate::policy::ConsoleAction;
 use crate::store::snapshot::TeamspaceConfig;
 use crate::web::middleware::origin;
 
+/// The header with which the script of a page fetches the page anew.
+const REFRESH: &str = "x-refresh";
+
 /// The frame around the content of every page.
 #[derive(Debug, Clone)]
 pub struct Frame {
@@ -254,6 +257,10 @@ impl FromRequestParts<Arc<App>> for Viewer {
         };
         let user = console::user_of(&live)?;
         let session = &live.session;
+        // A page that refreshes itself is not somebody who uses it.
+        if !parts.headers.contains_key(REFRESH) {
+            console::note_use(app, session).await?;
+        }
         let holder = Holder { id: &session.id, digest: &session.digest, is_operator: user.is_operator() };
         let is_change = !matches!(parts.method, Method::GET | Method::HEAD);
         let budget = app.admin_budgets.enter(holder, is_change)?;

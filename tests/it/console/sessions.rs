@@ -1,7 +1,7 @@
 //! Sessions: how they begin and end, and that a form loses nothing when its session is over.
 
 use super::browser::{Browser, location, setup_token};
-use crate::harness::{Answer, TestApp};
+use crate::harness::{Answer, TestApp, http};
 
 fn session_cookie(answer: &Answer) -> String {
     let cookies = answer.headers.get_all("set-cookie").iter();
@@ -99,6 +99,21 @@ async fn a_session_ends_when_it_is_not_used() {
     assert!(location(&operator.get("/teamspaces").await).contains("/sign-in"));
     app.app.prune().await.unwrap();
     assert_eq!(rows(&app).await, 0);
+}
+
+/// A page that is left open refreshes itself, which keeps nobody signed in.
+#[tokio::test]
+async fn a_page_that_refreshes_itself_does_not_use_a_session() {
+    let app = TestApp::start_with(|config| config.console.idle_timeout = "10m".parse().unwrap()).await;
+    let operator = Browser::operator(&app).await;
+    let page = format!("{}/t/acme/activity", operator.base);
+    for _ in 0..3 {
+        app.clock.advance(3 * 60);
+        let refresh = http().get(&page).header("x-refresh", "1");
+        assert_eq!(operator.send(refresh).await.status, 200);
+    }
+    app.clock.advance(60);
+    assert!(location(&operator.get("/teamspaces").await).contains("/sign-in"));
 }
 
 /// A set-up token's session lasts an hour, however much it is used.
