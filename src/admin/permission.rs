@@ -42,7 +42,7 @@ pub fn allowed(
     actions.into_iter().filter(|action| decide(admin, *action, &facts).is_ok()).collect()
 }
 
-/// What the policies see of a question; an error where it is out of the caller's reach.
+/// Gathers the facts of a question for the policies; an error if it is out of the caller's reach.
 fn facts(admin: &Admin, at: Option<&TeamspaceConfig>) -> Result<ConsoleFacts, AdminError> {
     match at {
         Some(teamspace_config) if !admin.reaches(&teamspace_config.teamspace.id) => {

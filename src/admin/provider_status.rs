@@ -107,7 +107,7 @@ fn is_about_everybody(about: &About) -> bool {
     about.checks.iter().any(|check| of_set_up.contains(check))
 }
 
-/// What is kept of teamspaces and their identity providers, by their ids.
+/// The stored records of teamspaces and their identity providers, by their ids.
 pub(super) struct ProviderRecords {
     usage: HashMap<String, Usage>,
     assertions: HashMap<String, LastAssertion>,

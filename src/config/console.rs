@@ -47,7 +47,7 @@ pub struct Oidc {
     pub client_secret: Option<Secret>,
     /// A file that holds the secret.
     pub client_secret_file: Option<PathBuf>,
-    /// What is asked for beside `openid`.
+    /// The scopes requested besides `openid`.
     #[serde(default = "scopes")]
     pub scopes: Vec<String>,
 }

@@ -38,7 +38,7 @@ const BODIES: usize = 4096;
 /// Connections at once to the private listener.
 const PRIVATE_CONNECTIONS: usize = 64;
 
-/// The same words as for everything else that is temporarily unavailable.
+/// The body of a refusal, worded like every other that is temporary.
 const BODY: &str =
     r#"{"error":"temporarily_unavailable","error_description":"Temporarily unavailable; try again later."}"#;
 

@@ -74,7 +74,7 @@ impl Refusals {
         false
     }
 
-    /// The same for a caller who has not authenticated. One address must not crowd out the others' refusals, and all
+    /// Whether to write the refusal of a caller who has not authenticated. One address must not crowd out the others' refusals, and all
     /// addresses together must not fill the disk. Frequent ones are only counted.
     pub fn is_due_of_stranger(&self, record: &NewSignIn, address: IpAddr) -> bool {
         let mut minute = self.lock();

@@ -18,7 +18,7 @@ const POLL: Duration = Duration::from_millis(500);
 const POLL_FILES: Duration = Duration::from_secs(1);
 /// How often replicas hear of each other.
 const HEARTBEAT: Duration = Duration::from_secs(5);
-/// The same while the database is in doubt.
+/// The pause between probes while the database is in doubt.
 const PROBE_AGAIN: Duration = Duration::from_secs(1);
 /// How often the shadow set's differences are written.
 const FLUSH_SHADOW: Duration = Duration::from_secs(2);

@@ -244,7 +244,7 @@ impl ConstSql for ByDay {
         FROM sign_in_counts WHERE teamspace_id = ? AND hour >= ? GROUP BY 1, 2 ORDER BY 1, 2";
 }
 
-/// The same by day, since a time.
+/// Counts by day, since a time.
 pub fn by_day(
     connection: &mut AnyConnection,
     teamspace_id: &str,

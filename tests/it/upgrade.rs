@@ -43,7 +43,7 @@ pub fn take_back(database: &TestDatabase, version: &str) -> Vec<String> {
     missing
 }
 
-/// What must be the same after an upgrade: the members' rows, the log's, the counts of it, and who made the changes.
+/// The data that an upgrade must keep: members, the log, its counts, and who made each change.
 async fn kept(app: &TestApp) -> (crate::harness::Written, [i64; 3]) {
     count(app).await;
     let numbers = [
@@ -115,7 +115,7 @@ fn a_migration_takes_nothing_from_processes_of_the_version_before() {
     }
 }
 
-/// The same with two processes: the older one goes on, and takes changes over; once it has ended, it does not start again.
+/// With two processes: the older one goes on and takes changes over; once stopped, it does not start again.
 #[tokio::test]
 async fn a_process_goes_on_beside_a_newer_version_until_it_ends() {
     let app = TestApp::start().await;

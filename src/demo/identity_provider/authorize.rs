@@ -52,7 +52,7 @@ struct Choice {
     link: String,
 }
 
-/// What the browser gets.
+/// The answer to the browser.
 pub(super) enum AuthorizeAnswer {
     Page(String),
     GoTo(String),

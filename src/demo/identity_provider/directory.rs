@@ -41,7 +41,7 @@ pub(super) struct Directory {
     codes: HashMap<String, Code>,
 }
 
-/// What an authorization code stands for.
+/// The sign-in that an authorization code stands for.
 pub(super) struct Code {
     pub person: DemoPerson,
     pub client_id: String,

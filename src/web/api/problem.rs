@@ -70,13 +70,13 @@ impl Problem {
             .header(Header::RetryAfter, "5")
     }
 
-    /// The same with an extension member.
+    /// Adds an extension member.
     fn with(mut self, name: &'static str, value: Value) -> Self {
         self.member = Some(Box::new((name, value)));
         self
     }
 
-    /// The same with a text of its own.
+    /// Replaces the detail text.
     fn detail(mut self, detail: String) -> Self {
         self.detail = detail.into();
         self

@@ -209,7 +209,7 @@ impl ActivityQuery {
         form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
     }
 
-    /// The same with a place.
+    /// The link to the list from a cursor on.
     fn link_from(&self, cursor: &str) -> String {
         let fields = self.fields().filter(|(name, _)| *name != "cursor");
         let mut link = form_urlencoded::Serializer::new(String::new());

@@ -9,7 +9,7 @@ use crate::policy::{Action, Explained};
 pub struct CheckLine {
     /// `passed`, `failed` or `unreached`: the sign and the colour.
     pub class: &'static str,
-    /// The same in words.
+    /// The outcome in words.
     pub outcome: &'static str,
     pub text: &'static str,
 }

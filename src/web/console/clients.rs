@@ -1,6 +1,8 @@
 //! Clients of the token endpoint: listing, registering, changing and removing them, and their secrets, which are shown
 //! once.
 
+mod fields;
+
 use std::sync::Arc;
 
 use askama::Template;
@@ -12,15 +14,16 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use super::answer::{PageError, form_again, page};
-use super::form::{Faults, Typed, lines_of};
+use super::form::{Faults, Typed};
 use super::page::{Frame, OperatorPage, Place};
 use super::remove::{Confirmed, RemovePage};
-use super::seen::{changes, is_as_seen, settings};
+use super::seen::is_as_seen;
 use super::words::{ago, date};
 use crate::admin::AdminError;
-use crate::admin::clients::{self, ClientPatch, NewClient, NewSecret};
+use crate::admin::clients::{self, ClientPatch, NewSecret};
 use crate::app::App;
-use crate::model::client::{AuthMethod, MAX_SECRETS, RegisteredClient};
+use crate::model::client::{MAX_SECRETS, RegisteredClient};
+use fields::{ClientForm, field_of, method_word};
 
 /// Clients on one page.
 const PAGE: usize = 50;
@@ -90,22 +93,6 @@ struct SecretPage {
     is_new: bool,
 }
 
-/// The form's input about a client.
-#[derive(Default, Deserialize)]
-struct ClientForm {
-    #[serde(default)]
-    client_id: String,
-    #[serde(default)]
-    client_name: String,
-    #[serde(default)]
-    token_endpoint_auth_method: String,
-    #[serde(default)]
-    groups: String,
-    /// The settings when the page was made; empty for one that is added.
-    #[serde(default)]
-    seen: String,
-}
-
 /// Goes with the button for another secret.
 #[derive(Deserialize)]
 struct SecretForm {
@@ -167,13 +154,6 @@ fn path(client_id: &str) -> String {
 
 fn encoded(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
-}
-
-fn method_word(method: AuthMethod) -> &'static str {
-    match method {
-        AuthMethod::Basic => "HTTP Basic",
-        AuthMethod::Post => "Form fields",
-    }
 }
 
 /// `GET /clients/new`
@@ -340,63 +320,4 @@ fn form_page(
         newest_secret: newest_secret(client),
     });
     ClientPage { frame: at.frame(Place::Clients), form, faults, client }
-}
-
-impl ClientForm {
-    fn of(client: &RegisteredClient) -> Self {
-        let fields = Self {
-            client_id: client.client_id.clone(),
-            client_name: client.client_name.clone(),
-            token_endpoint_auth_method: client.token_endpoint_auth_method.as_str().to_owned(),
-            groups: client.groups.join("\n"),
-            seen: String::new(),
-        };
-        Self { seen: fields.settings(), ..fields }
-    }
-
-    fn settings(&self) -> String {
-        let method = self.token_endpoint_auth_method.parse().map_or("", method_word);
-        settings([("Name", &self.client_name), ("Authentication", method), ("Groups", &self.groups)])
-    }
-
-    /// Says what somebody else has changed since the page was made, and takes it as seen.
-    fn changed_since(&mut self, now: &RegisteredClient) -> Faults {
-        let now = Self::of(now).seen;
-        let seen = std::mem::replace(&mut self.seen, now);
-        Faults::of("client_name", changes("client", &seen, &self.seen))
-    }
-
-    fn new_client(&self) -> NewClient {
-        NewClient {
-            client_id: filled(&self.client_id),
-            client_name: filled(&self.client_name),
-            token_endpoint_auth_method: filled(&self.token_endpoint_auth_method),
-            groups: lines_of(&self.groups),
-            ..NewClient::default()
-        }
-    }
-
-    fn patch(&self) -> ClientPatch {
-        ClientPatch {
-            client_name: Some(self.client_name.clone()),
-            token_endpoint_auth_method: filled(&self.token_endpoint_auth_method),
-            groups: Some(lines_of(&self.groups)),
-            ..ClientPatch::default()
-        }
-    }
-}
-
-fn filled(text: &str) -> Option<String> {
-    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
-}
-
-/// The field that a refusal is about.
-fn field_of(error: &AdminError) -> Option<&'static str> {
-    match error {
-        AdminError::ClientIdTaken | AdminError::ClientIdInvalid => Some("client_id"),
-        AdminError::NameInvalid => Some("client_name"),
-        AdminError::GroupsInvalid(_) => Some("groups"),
-        AdminError::AuthMethodUnsupported => Some("token_endpoint_auth_method"),
-        _ => None,
-    }
 }

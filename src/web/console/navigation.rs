@@ -1,5 +1,5 @@
-//! What pages offer: the places, tabs and buttons that the policies let a person use. Whether they may is decided once
-//! more where something is done.
+//! The places, tabs and buttons that pages offer: those that the policies let a person use. The action itself is
+//! decided again when it is taken.
 
 use crate::admin::{Admin, allowed};
 use crate::policy::ConsoleAction;
@@ -32,7 +32,7 @@ const PLACES: [(Place, ConsoleAction, &str, &str); 6] = [
     (Place::Audit, ConsoleAction::ViewAudit, "Audit", "/audit"),
     (Place::System, ConsoleAction::ViewSystem, "System", "/system"),
 ];
-/// Those that show a teamspace's people what is theirs.
+/// The actions of places that show a teamspace's people what is theirs.
 const SHARED: [ConsoleAction; 2] = [ConsoleAction::ViewOverview, ConsoleAction::ViewAudit];
 /// The pages of a teamspace, with the action that each asks for.
 const TABS: [(Place, ConsoleAction, &str, &str); 5] = [
@@ -42,11 +42,11 @@ const TABS: [(Place, ConsoleAction, &str, &str); 5] = [
     (Place::Activity, ConsoleAction::ViewActivity, "Activity", "/activity"),
     (Place::Explain, ConsoleAction::Explain, "Explain", "/explain"),
 ];
-/// What the buttons of a teamspace's pages do.
+/// The actions of the buttons on a teamspace's pages.
 const CHANGES: [ConsoleAction; 3] =
     [ConsoleAction::ChangeEnterprise, ConsoleAction::ChangeMembers, ConsoleAction::ManageSetupLinks];
 
-/// What the other links of the deployment's pages lead to.
+/// The actions of the other links on the deployment's pages.
 const BUTTONS: [ConsoleAction; 2] = [ConsoleAction::ManageTeamspaces, ConsoleAction::ViewActivity];
 
 /// A place of the navigation.
@@ -56,7 +56,7 @@ pub struct Link {
     pub is_current: bool,
 }
 
-/// What a person may do, as far as pages offer it. The policies are asked once for each page.
+/// The actions that pages offer a person. The policies are asked once for each page.
 #[derive(Debug, Clone, Default)]
 pub struct Offered {
     /// In the teamspace whose page it is.
@@ -66,7 +66,7 @@ pub struct Offered {
 }
 
 impl Offered {
-    /// What is offered to somebody on a page, of a teamspace or of none.
+    /// Asks the policies for a page, of a teamspace or of none.
     pub fn to(admin: &Admin, at: Option<&TeamspaceConfig>) -> Self {
         let of_teamspace = TABS.iter().map(|(_, action, ..)| *action).chain(CHANGES);
         let here = at.map_or_else(Vec::new, |at| allowed(admin, of_teamspace, Some(at)));

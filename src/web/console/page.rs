@@ -44,7 +44,7 @@ pub struct Frame {
     pub teamspace: Option<Heading>,
     /// The notice of what happened before.
     pub notice: Option<String>,
-    /// What the person may do.
+    /// The actions that the person may take.
     pub offered: Offered,
 }
 

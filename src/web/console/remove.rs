@@ -31,7 +31,7 @@ pub struct Confirmed {
 }
 
 impl RemovePage {
-    /// The same page, after something else was typed.
+    /// The page after something else was typed.
     pub fn not_confirmed(mut self) -> Self {
         self.faults = Faults::of("confirm", format!("Type {} to confirm.", self.expected));
         self

@@ -101,7 +101,7 @@ async fn markup_in_texts_of_others_stays_text_on_every_page() {
     }
 }
 
-/// The same as the browser sees it: no element, no script, and nothing that the content security policy had to stop.
+/// The pages as the browser sees them: no element, no script, and nothing that the content security policy had to stop.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_browser_makes_no_element_of_texts_of_others() {
     let (app, _policies) = marked().await;

@@ -138,7 +138,7 @@ async fn an_identity_provider_that_is_down_is_a_check_that_failed() {
     has(&page, &[&format!("value=\"{NOBODY}\""), "value=\"docs.read\"", "value=\"Down\""]);
 }
 
-/// The same of one that went down later: Test says so, and it cannot be switched on.
+/// One that went down later: Test says so, and it cannot be enabled.
 #[tokio::test]
 async fn an_identity_provider_that_went_down_fails_its_test() {
     let app = TestApp::start().await;

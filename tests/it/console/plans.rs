@@ -84,7 +84,7 @@ fn routes(dir: &Path) -> Vec<String> {
     found
 }
 
-/// What stands for the places in a route.
+/// Values for the placeholders of a route.
 struct Names {
     member: String,
     resource: String,
@@ -167,7 +167,7 @@ struct Detail {
     detail: String,
 }
 
-/// What is wrong with how a database would find the rows of a statement.
+/// Finds faults in a database's plan for a statement.
 fn faults(app: &TestApp, statement: &str) -> Vec<String> {
     let mut connection = app.database.connect();
     match app.database.url.starts_with("sqlite:") {
@@ -243,7 +243,7 @@ async fn no_page_looks_at_all_rows_of_a_table_that_grows() {
     for table in ["sign_ins", "members", "identities", "admin_events", "sign_in_counts", "console_sessions"] {
         assert!(statements.iter().any(|statement| statement.contains(table)), "{table}: {statements:#?}");
     }
-    // What can find nothing reads nothing.
+    // A statement that can match nothing reads nothing.
     let may_find = |statement: &&String| !statement.contains("WHERE (1=0)");
     let reads =
         |statement: &&String| ["SELECT", "UPDATE", "DELETE"].iter().any(|verb| statement.starts_with(verb));

@@ -115,7 +115,7 @@ const ROUTES: [(&str, &str, For); 78] = [
     ("POST", "/t/{slug}/explain/what-if", Lookers),
 ];
 
-/// What forms must have to be read at all; nothing that changes a teamspace.
+/// The fields that every form needs to be read; none changes a teamspace.
 const FIELDS: [(&str, &str); 7] = [
     ("role", "developer"),
     ("slug", "acme"),
@@ -152,7 +152,7 @@ const PEOPLE: [Who; 9] = [
     Who::StrangerByLink,
 ];
 
-/// What comes of it.
+/// The outcome of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     Reached,
@@ -253,7 +253,7 @@ fn outcome(method: &str, path: &str, shown: &Shown) -> Outcome {
     }
 }
 
-/// What is in the database, as far as people can change it.
+/// Counts the rows that people can change.
 async fn written(app: &TestApp) -> Vec<String> {
     let tables = [
         "teamspaces",

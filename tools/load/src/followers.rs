@@ -1,4 +1,4 @@
-//! What follows the decision log in the server's own process: the sealer and the counter. Neither is on the way of an
+//! The sealer and the counter, which follow the decision log in the server's own process. Neither is on the path of an
 //! exchange, but their CPU is the server's.
 
 use std::path::Path;

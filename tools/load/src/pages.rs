@@ -70,17 +70,17 @@ const PAGES: [(&str, &str); 34] = [
     ("API description", "/api"),
 ];
 
-/// What a page takes.
+/// The cost of a page.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct PageFigures {
     pub page: String,
-    /// What is sent, compressed, with its head.
+    /// Bytes sent, compressed, headers included.
     pub bytes: usize,
     /// Milliseconds of CPU of the server's process for each request.
     pub cpu_ms: f64,
     pub p50_ms: f64,
     pub p99_ms: f64,
-    /// The same of eight requests at once.
+    /// Milliseconds of CPU for each of eight requests at once.
     pub cpu_ms_at_once: f64,
     pub p50_ms_at_once: f64,
     pub p99_ms_at_once: f64,

@@ -3,6 +3,7 @@
 mod console;
 mod coverage;
 mod file;
+mod kind;
 mod mutation;
 mod parts;
 mod resolve;

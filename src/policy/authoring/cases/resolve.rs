@@ -2,9 +2,8 @@
 
 use toml::Spanned;
 
-use super::file::{
-    CaseFile, CaseRow, Claims, Client, Expectation, Fixtures, Layer, Request, Server, Stated, Teamspace,
-};
+use super::file::{CaseFile, CaseRow, Claims, Client, Fixtures, Layer, Request, Server, Stated, Teamspace};
+use super::kind::CaseKind;
 use super::written::{OneOrMore, fact};
 use super::{Case, Matter};
 use crate::email::domain_of;
@@ -12,7 +11,6 @@ use crate::model::member::Role;
 use crate::model::resource::{Resource, ResourceScope};
 use crate::model::scope::ScopeRequest;
 use crate::model::teamspace::UTC;
-use crate::oauth::error::ErrorCode;
 use crate::oauth::scope::{Candidates, split_scope};
 use crate::policy::Denial;
 use crate::policy::facts::{
@@ -67,8 +65,7 @@ impl CaseResolver<'_> {
 
     fn case(&self, row: &CaseRow, name: String, offset: usize) -> ResolveResult<Case> {
         let expect = row.expect.clone().ok_or("nothing is expected; add `expect = { … }`")?;
-        let about = CaseKind::of(row)?;
-        check(&expect, about)?;
+        CaseKind::of(row)?.check(&expect)?;
         let matter = match (&row.configure, &row.console) {
             (Some(issuer), _) => self.configuration(row, issuer)?,
             (None, Some(actions)) => self.console(row, actions)?,
@@ -337,66 +334,4 @@ fn with_scopes(mut resource: Resource, named: [&Option<Vec<String>>; 3]) -> Reso
     resource.scopes =
         named.map(|name| ResourceScope { name: name.clone(), description: String::new() }).collect();
     resource
-}
-
-/// The subject of a case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum CaseKind {
-    Exchange,
-    Issuer,
-    Console,
-}
-
-impl CaseKind {
-    fn of(row: &CaseRow) -> ResolveResult<Self> {
-        let exchanged =
-            row.claims.is_some() || row.client.is_some() || row.member.is_some() || row.request.is_some();
-        match (row.configure.is_some(), row.console.is_some()) {
-            (true, true) => Err("`configure` and `console` are two cases; write them apart".into()),
-            (true, false) if exchanged => {
-                Err("saving an issuer (`configure`) has no claims, client, member or request".into())
-            }
-            (false, true) if exchanged => {
-                Err("the console (`console`) has no claims, client, member or request".into())
-            }
-            (true, false) => Ok(Self::Issuer),
-            (false, true) => Ok(Self::Console),
-            (false, false) => Ok(Self::Exchange),
-        }
-    }
-}
-
-/// Checks that the expectation is possible at all.
-fn check(expect: &Expectation, about: CaseKind) -> ResolveResult<()> {
-    let Expectation { granted, denied, error, reason, by, provision, saved, lifetime, allowed } = expect;
-    let refusal = error.is_some() || reason.is_some();
-    let exchange = granted.is_some() || denied.is_some() || provision.is_some() || lifetime.is_some();
-    if !refusal && !exchange && by.is_none() && saved.is_none() && allowed.is_none() {
-        return Err(
-            "nothing is expected: give granted, denied, error, reason, by, provision, saved, lifetime or allowed"
-                .into(),
-        );
-    }
-    if about == CaseKind::Issuer && exchange {
-        return Err(
-            "saving an issuer grants, denies and provisions nothing: expect saved, error, reason, by".into(),
-        );
-    }
-    if about == CaseKind::Console && exchange {
-        return Err("the console grants and provisions nothing: expect allowed, error, reason, by".into());
-    }
-    if about != CaseKind::Issuer && saved.is_some() {
-        return Err("`saved` is about saving an issuer: add `configure = \"<issuer>\"`".into());
-    }
-    if about != CaseKind::Console && allowed.is_some() {
-        return Err("`allowed` is about the console: add `console = \"<action>\"`".into());
-    }
-    let agreed = [*provision, *saved, *allowed].contains(&Some(true));
-    if refusal && (granted.is_some() || lifetime.is_some() || agreed) {
-        return Err("expects a token or a change, and a refusal".into());
-    }
-    match error.as_deref().filter(|code| ErrorCode::from_policy(code).is_none()) {
-        Some(code) => Err(format!("error `{code}` is not {}", ErrorCode::OF_POLICIES)),
-        None => Ok(()),
-    }
 }

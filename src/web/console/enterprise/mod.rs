@@ -297,7 +297,7 @@ impl Editor {
         Self { id, form, faults: Faults::default(), checks: Vec::new(), changes: Vec::new(), has_more }
     }
 
-    /// The same after a refusal, which is shown at the field with the mistake.
+    /// Shows a refusal at the field with the mistake.
     fn refused(self, error: AdminError) -> Result<Self, PageError> {
         let checks = match &error {
             AdminError::NotAcceptable(failed) => {

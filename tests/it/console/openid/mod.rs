@@ -39,7 +39,7 @@ async fn signed_in(app: &TestApp) -> Browser {
     browser
 }
 
-/// What a sign-in writes: sessions, finished sign-ins, rows of the audit log.
+/// Counts the rows that a sign-in writes: sessions, finished sign-ins, the audit log.
 async fn written(app: &TestApp) -> [i64; 3] {
     let (sessions, finished) = ("console_sessions", "console_finished_sign_ins");
     [app.count(sessions).await, app.count(finished).await, app.count("admin_events").await]

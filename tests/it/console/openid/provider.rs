@@ -29,11 +29,11 @@ pub struct Behaviour {
     pub metadata: Value,
     /// Claims of the ID token, who signed in among them.
     pub claims: Value,
-    /// What the UserInfo endpoint tells; null: there is none.
+    /// The UserInfo endpoint's claims; null if there is no such endpoint.
     pub user_info: Value,
     /// The query that comes back to the console.
     pub answer: Value,
-    /// What the token endpoint answers in place of tokens.
+    /// The token endpoint's answer in place of tokens.
     pub refusal: Option<(StatusCode, Value)>,
     /// The key that signs, and those that are published.
     pub key: Key,

@@ -222,7 +222,7 @@ async fn a_provider_that_is_down_or_slow_is_told() {
     let back = to_provider(&browser, "/sign-in/start").await;
     provider.change(|b| b.delay = Duration::from_secs(30));
     says(&browser.get(&back).await, 503, "does not answer at the moment");
-    // What it said of itself is used a while longer.
+    // Its metadata is cached a while longer.
     app.clock.advance(1000);
     app.clock.set(crate::harness::START);
     assert_eq!(browser.get("/sign-in/start").await.status, 303);

@@ -1,0 +1,95 @@
+//! The fields of a client's form.
+
+use serde::Deserialize;
+
+use crate::admin::AdminError;
+use crate::admin::clients::{ClientPatch, NewClient};
+use crate::model::client::{AuthMethod, RegisteredClient};
+use crate::web::console::form::{Faults, lines_of};
+use crate::web::console::seen::{changes, settings};
+
+/// The form's input.
+#[derive(Default, Deserialize)]
+pub struct ClientForm {
+    #[serde(default)]
+    pub client_id: String,
+    #[serde(default)]
+    pub client_name: String,
+    #[serde(default)]
+    pub token_endpoint_auth_method: String,
+    #[serde(default)]
+    pub groups: String,
+    /// The settings when the page was made; empty for one that is added.
+    #[serde(default)]
+    pub seen: String,
+}
+
+impl ClientForm {
+    /// The form of one that exists.
+    pub fn of(client: &RegisteredClient) -> Self {
+        let fields = Self {
+            client_id: client.client_id.clone(),
+            client_name: client.client_name.clone(),
+            token_endpoint_auth_method: client.token_endpoint_auth_method.as_str().to_owned(),
+            groups: client.groups.join("\n"),
+            seen: String::new(),
+        };
+        Self { seen: fields.settings(), ..fields }
+    }
+
+    fn settings(&self) -> String {
+        let method = self.token_endpoint_auth_method.parse().map_or("", method_word);
+        settings([("Name", &self.client_name), ("Authentication", method), ("Groups", &self.groups)])
+    }
+
+    /// Says what somebody else has changed since the page was made, and takes it as seen.
+    pub fn changed_since(&mut self, now: &RegisteredClient) -> Faults {
+        let now = Self::of(now).seen;
+        let seen = std::mem::replace(&mut self.seen, now);
+        Faults::of("client_name", changes("client", &seen, &self.seen))
+    }
+
+    /// The client to be registered.
+    pub fn new_client(&self) -> NewClient {
+        NewClient {
+            client_id: filled(&self.client_id),
+            client_name: filled(&self.client_name),
+            token_endpoint_auth_method: filled(&self.token_endpoint_auth_method),
+            groups: lines_of(&self.groups),
+            ..NewClient::default()
+        }
+    }
+
+    /// The change to an existing client.
+    pub fn patch(&self) -> ClientPatch {
+        ClientPatch {
+            client_name: Some(self.client_name.clone()),
+            token_endpoint_auth_method: filled(&self.token_endpoint_auth_method),
+            groups: Some(lines_of(&self.groups)),
+            ..ClientPatch::default()
+        }
+    }
+}
+
+fn filled(text: &str) -> Option<String> {
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+/// The words for how a client authenticates.
+pub fn method_word(method: AuthMethod) -> &'static str {
+    match method {
+        AuthMethod::Basic => "HTTP Basic",
+        AuthMethod::Post => "Form fields",
+    }
+}
+
+/// The field that a refusal is about.
+pub fn field_of(error: &AdminError) -> Option<&'static str> {
+    match error {
+        AdminError::ClientIdTaken | AdminError::ClientIdInvalid => Some("client_id"),
+        AdminError::NameInvalid => Some("client_name"),
+        AdminError::GroupsInvalid(_) => Some("groups"),
+        AdminError::AuthMethodUnsupported => Some("token_endpoint_auth_method"),
+        _ => None,
+    }
+}
