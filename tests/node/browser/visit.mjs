@@ -125,14 +125,18 @@ export async function accessibility(page, rules) {
   );
 }
 
-// How many pixels the page is wider than its window, its widest elements, and its size.
+// How many pixels the page is wider than its window, or a button than its card; the elements, and the page's size.
 export async function overflow(page) {
   return page.evaluate(() => {
     const width = document.documentElement.clientWidth;
-    const excess = document.documentElement.scrollWidth - width;
     const height = document.documentElement.scrollHeight;
-    if (excess <= 0) return { excess: 0, by: [], width, height };
-    const wide = [...document.querySelectorAll("body *")].filter((element) => element.getBoundingClientRect().right > width + 1);
-    return { excess, width, height, by: wide.slice(0, 4).map((element) => `${element.tagName.toLowerCase()}.${element.className}`) };
+    const right = (element) => element.getBoundingClientRect().right;
+    const name = (element) => `${element.tagName.toLowerCase()}.${element.className}`;
+    const buttons = [...document.querySelectorAll(".card button, .card .button")].filter((button) => !button.closest(".scroll, .swagger-ui"));
+    const out = buttons.filter((button) => right(button) > right(button.closest(".card")) - 4);
+    const excess = document.documentElement.scrollWidth - width;
+    if (excess <= 0) return { excess: out.length, by: out.map(name), width, height };
+    const wide = [...document.querySelectorAll("body *")].filter((element) => right(element) > width + 1);
+    return { excess, width, height, by: wide.slice(0, 4).map(name) };
   });
 }
