@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::docs::assert_generated;
+
 /// The list in `requirements.toml`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -184,14 +186,8 @@ fn list_and_tests_agree() {
 }
 
 #[test]
-fn the_document_is_what_list_and_tests_say() {
-    let expected = document(&list(), &all_citations());
-    if std::fs::read_to_string("docs/conformance.md").is_ok_and(|found| found == expected) {
-        return;
-    }
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("conformance.md");
-    std::fs::write(&path, expected).unwrap();
-    panic!("docs/conformance.md is out of date; run: cp {} docs/conformance.md", path.display());
+fn the_document_is_generated() {
+    assert_generated("docs/conformance.md", &document(&list(), &all_citations()));
 }
 
 #[test]

@@ -16,7 +16,7 @@ struct Docs;
 
 /// Documents outside `docs`, with their pages.
 const OTHERS: [(&str, &str, &str); 4] = [
-    ("README.md", "/docs", include_str!("../../../README.md")),
+    ("README.md", "/docs/about", include_str!("../../../README.md")),
     ("SECURITY.md", "/docs/security", include_str!("../../../SECURITY.md")),
     ("CHANGELOG.md", "/docs/changelog", include_str!("../../../CHANGELOG.md")),
     ("examples/okta.md", "/docs/okta", include_str!("../../../examples/okta.md")),
@@ -70,8 +70,8 @@ fn page_of_file(file: &str) -> Option<String> {
     }
     let name = file.strip_prefix("docs/").filter(|name| Docs::get(name).is_some())?;
     let page = name.strip_suffix(".md").unwrap_or(name);
-    let page = page.strip_suffix("/README").unwrap_or(page);
-    Some(format!("/docs/{page}"))
+    let page = page.strip_suffix("README").unwrap_or(page);
+    Some(format!("/docs/{page}").trim_end_matches('/').to_owned())
 }
 
 /// Resolves a relative path from the file that contains it.
