@@ -6,6 +6,7 @@ mod config;
 mod console;
 mod db;
 mod demo;
+mod dev_idp;
 mod exposed;
 mod keys;
 mod migrate;
@@ -47,11 +48,11 @@ enum Command {
         no_migrate: bool,
     },
     /// Run everything on loopback in a temporary directory and show a whole exchange.
-    #[command(
-        after_help = "Examples:\n  countersign demo          keep running, with curl commands to copy\n  \
-        countersign demo --once   perform everything once; exit 0 if it all went as it should"
-    )]
+    #[command(after_help = demo::HELP)]
     Demo(demo::Args),
+    /// Run a made-up identity provider, to try everything without a real one. Not for production.
+    #[command(after_help = dev_idp::HELP)]
+    DevIdp(dev_idp::DevIdpArgs),
     /// Apply pending database migrations.
     Migrate,
     /// The whole database: copies and backups.
@@ -129,6 +130,7 @@ impl Cli {
                 serve::run(Config::load(file)?, signals, !no_migrate).await
             }),
             Command::Demo(args) => block_on(demo::run(args)),
+            Command::DevIdp(args) => block_on(args.run()),
             Command::Migrate => block_on(migrate::run(Config::load(file)?)),
             Command::Db(command) => command.run(file),
             Command::AdminToken(command) => block_on(command.run(Config::load(file)?)),

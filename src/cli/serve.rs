@@ -23,19 +23,24 @@ pub(super) struct Signals {
     hangups: [Signal; 2],
 }
 
-struct StopSignals(Signal, Signal);
+/// The signals that stop a command which runs until then.
+pub(super) struct StopSignals(Signal, Signal);
 
 impl Signals {
     /// From now on they are noted.
     pub(super) fn listen() -> std::io::Result<Self> {
-        let stop = StopSignals(signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let stop = StopSignals::listen()?;
         let hangups = [signal(SignalKind::hangup())?, signal(SignalKind::hangup())?];
         Ok(Self { stop, hangups })
     }
 }
 
 impl StopSignals {
-    async fn recv(&mut self) {
+    pub(super) fn listen() -> std::io::Result<Self> {
+        Ok(Self(signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?))
+    }
+
+    pub(super) async fn recv(&mut self) {
         tokio::select! {
             _ = self.0.recv() => {}
             _ = self.1.recv() => {}

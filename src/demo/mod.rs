@@ -3,17 +3,20 @@
 //! It runs the same code as production, over real HTTP; only the people and their companies are made up.
 
 mod console_tour;
+pub(crate) mod dev_idp;
 pub(crate) mod identity_provider;
+mod live_policy;
+pub(crate) mod mcp;
 pub mod mcp_server;
 pub(crate) mod narrator;
+mod ports;
 mod seed;
 mod tour;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use axum::Router;
-use tokio::net::TcpListener;
+use reqwest::Client;
 use tokio::task::JoinSet;
 
 use crate::admin::tokens::{self, NewToken};
@@ -24,9 +27,12 @@ use crate::runtime::{self, Listeners, Options, Service};
 use crate::store::Store;
 use crate::web::server;
 use identity_provider::DemoIdp;
-use mcp_server::McpServerConfig;
+pub use mcp::SCOPES;
+use narrator::Narrator;
+use ports::PortGiver;
+pub use ports::{DemoPorts, PORTS};
 pub use seed::seed;
-pub use tour::tour;
+use tour::Tour;
 
 /// The MCP client's id at the identity providers, and its secret there.
 pub const IDP_CLIENT: (&str, &str) = ("demo-mcp-client", "demo-secret-at-the-identity-provider");
@@ -36,9 +42,6 @@ pub const CLIENT: (&str, &str) = ("mcpclient-at-countersign", "demo-secret-at-co
 const CONSOLE_CLIENT: (&str, &str) = ("countersign-console", "demo-secret-of-the-console");
 /// The address of the operator.
 pub const OPERATOR: &str = "olive@countersign.example";
-/// The scopes of the MCP server.
-pub const SCOPES: [&str; 2] = ["tools.read", "tools.call"];
-
 /// Anything that keeps the demonstration from going on.
 pub type DemoError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -50,6 +53,10 @@ pub struct DemoParts {
     pub admin_token: String,
     /// Opens the console, signed in as the operator.
     pub console_link: String,
+    /// The directory with the policies.
+    pub policy_dir: PathBuf,
+    /// The schema of the policies.
+    pub schema_file: PathBuf,
     /// The URL of the demo's MCP server.
     pub mcp_url: String,
     /// The identity provider of the teamspace `acme`.
@@ -64,44 +71,44 @@ pub struct DemoParts {
     _others: JoinSet<()>,
 }
 
-/// A listener on a free loopback port, and its origin.
-async fn listen() -> Result<(TcpListener, String), DemoError> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let origin = format!("http://{}", listener.local_addr()?);
-    Ok((listener, origin))
-}
-
-/// Serves until the set is dropped.
-fn serve(servers: &mut JoinSet<()>, listener: TcpListener, router: Router) {
-    servers.spawn(server::serve(listener, router, Arc::default(), std::future::pending()));
+/// Performs and tells everything.
+pub async fn tour(http: &Client, stage: &DemoParts, narrator: &mut Narrator) -> Result<(), DemoError> {
+    let tour = Tour { http, stage };
+    tour::sign_ins(&tour, narrator).await?;
+    narrator.heading("A rule changes while it runs");
+    live_policy::live_policy(&tour, seed::dana(stage)?, narrator).await?;
+    narrator.heading("The console: who may look, and where");
+    console_tour::console_tour(stage, narrator).await
 }
 
 impl DemoParts {
-    /// Starts everything, with database and policies in `dir`.
+    /// Starts everything at free ports, with database and policies in `dir`.
     pub async fn start(dir: &Path) -> Result<Self, DemoError> {
-        let mut others = JoinSet::new();
-        let (acme, globex) = (identity_provider(&mut others).await?, identity_provider(&mut others).await?);
-        let console = identity_provider(&mut others).await?;
-        let (public, issuer) = listen().await?;
-        let (management, _) = listen().await?;
-        let (mcp_listener, mcp_origin) = listen().await?;
-        let mcp_url = format!("{mcp_origin}/mcp");
+        Self::start_at(dir, DemoPorts::Free).await
+    }
+
+    /// The same at ports of one's choice.
+    pub async fn start_at(dir: &Path, ports: DemoPorts) -> Result<Self, DemoError> {
+        let (mut others, mut ports) = (JoinSet::new(), PortGiver::new(ports));
+        let (public, issuer) = ports.listen().await?;
+        let (mcp_listener, mcp_origin) = ports.listen().await?;
+        let acme = identity_provider(&mut others, &mut ports).await?;
+        let globex = identity_provider(&mut others, &mut ports).await?;
+        let console = identity_provider(&mut others, &mut ports).await?;
+        let (management, _) = ports.listen().await?;
+        let mcp_url = mcp::url(&mcp_origin);
         let app = start_app(dir, &issuer, [&acme.0, &globex.0, &console.0]).await?;
         let admin_token = admin_token(&app).await?;
         let console_link = format!("{issuer}/console/sign-in/start?login_hint={OPERATOR}");
         let service =
             runtime::start(&app, Listeners { public, management, console: None }, Options::default())?;
-        let mcp_server = mcp_server::router(McpServerConfig {
-            resource: mcp_url.clone(),
-            issuer: issuer.clone(),
-            jwks_uri: format!("{issuer}/oauth2/jwks"),
-            scopes_supported: SCOPES.map(str::to_owned).to_vec(),
-        });
-        serve(&mut others, mcp_listener, mcp_server);
+        others.spawn(mcp::serve(mcp_listener, mcp_url.clone(), issuer.clone()));
         Ok(Self {
             issuer,
             admin_token,
             console_link,
+            policy_dir: app.config.policy_dir.clone(),
+            schema_file: app.config.schema_file.clone(),
             mcp_url,
             acme,
             globex,
@@ -118,10 +125,13 @@ impl DemoParts {
     }
 }
 
-async fn identity_provider(servers: &mut JoinSet<()>) -> Result<(String, DemoIdp), DemoError> {
-    let (listener, issuer) = listen().await?;
+async fn identity_provider(
+    servers: &mut JoinSet<()>,
+    ports: &mut PortGiver,
+) -> Result<(String, DemoIdp), DemoError> {
+    let (listener, issuer) = ports.listen().await?;
     let idp = DemoIdp::new(issuer.clone())?;
-    serve(servers, listener, idp.router());
+    servers.spawn(server::serve(listener, idp.router(), Arc::default(), std::future::pending()));
     Ok((issuer, idp))
 }
 

@@ -29,7 +29,7 @@ fn employ(idp: &DemoIdp, audience: &str, people: &[(&str, &str, Option<&str>, bo
         client_id: IDP_CLIENT.0.to_owned(),
         audience: audience.to_owned(),
         registered_client_id: CLIENT.0.to_owned(),
-        scopes: SCOPES.map(str::to_owned).to_vec(),
+        scopes: Some(SCOPES.map(str::to_owned).to_vec()),
     });
     hire(idp, people);
     for (name, .., assigned) in people {
@@ -48,6 +48,12 @@ fn hire(idp: &DemoIdp, people: &[(&str, &str, Option<&str>, bool)]) {
             groups: Vec::new(),
         });
     }
+}
+
+/// Dana of Acme, as her company knows her.
+pub(super) fn dana(stage: &DemoParts) -> Result<DemoPerson, DemoError> {
+    let mut people = stage.acme.1.people().into_iter();
+    people.find(|person| person.name == "dana").ok_or_else(|| "Dana is not in the directory".into())
 }
 
 /// Calls the admin API.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::narrator::Narrator;
 use super::seed::admin;
-use super::{CLIENT, DemoError, DemoParts, IDP_CLIENT, console_tour};
+use super::{CLIENT, DemoError, DemoParts, IDP_CLIENT};
 use crate::oauth::request::JWT_BEARER;
 
 const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -15,16 +15,16 @@ const ID_JAG: &str = "urn:ietf:params:oauth:token-type:id-jag";
 const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
 
 /// An answer: its status and its JSON.
-type HttpAnswer = (StatusCode, Value);
+pub(super) type HttpAnswer = (StatusCode, Value);
 
-struct Tour<'a> {
-    http: &'a Client,
-    stage: &'a DemoParts,
+/// The demonstration's steps, and who takes them.
+pub(super) struct Tour<'a> {
+    pub(super) http: &'a Client,
+    pub(super) stage: &'a DemoParts,
 }
 
-/// Performs and tells everything.
-pub async fn tour(http: &Client, stage: &DemoParts, narrator: &mut Narrator) -> Result<(), DemoError> {
-    let tour = Tour { http, stage };
+/// Performs and tells everything but the rule that changes and the console.
+pub(super) async fn sign_ins(tour: &Tour<'_>, narrator: &mut Narrator) -> Result<(), DemoError> {
     narrator.heading("Dana of Acme signs in, for the first time");
     let used = tour.whole_sign_in(narrator).await?;
     narrator.heading("Who does not get in, and why");
@@ -32,12 +32,10 @@ pub async fn tour(http: &Client, stage: &DemoParts, narrator: &mut Narrator) -> 
     narrator.heading("Access ends where it is governed: at the identity provider and in the teamspace");
     tour.endings(narrator).await?;
     narrator.heading("The decision log has a reason for each");
-    tour.decision_log(narrator).await?;
-    narrator.heading("The console: who may look, and where");
-    console_tour::console_tour(stage, narrator).await
+    tour.decision_log(narrator).await
 }
 
-fn text<'v>(value: &'v Value, key: &str) -> &'v str {
+pub(super) fn text<'v>(value: &'v Value, key: &str) -> &'v str {
     value.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
@@ -62,18 +60,13 @@ impl Tour<'_> {
     async fn refusals(&self, narrator: &mut Narrator, used: &str) -> Result<(), DemoError> {
         let expect = |narrator: &mut Narrator, what: &str, error: &str, (status, body): HttpAnswer| {
             let refused = status == StatusCode::BAD_REQUEST && text(&body, "error") == error;
-            narrator.step(what, refused, &body);
+            narrator.refusal(what, refused, &body);
         };
         let (acme, globex) = (&self.stage.acme.0, &self.stage.globex.0);
         expect(narrator, "the same assertion a second time", "invalid_grant", self.exchange(used).await?);
         expect(narrator, "a tampered assertion", "invalid_grant", self.exchange(&tampered(used)?).await?);
         let mallory = self.id_jag(acme, "mallory").await?;
-        expect(
-            narrator,
-            "Mallory is not assigned: the identity provider itself refuses",
-            "access_denied",
-            mallory,
-        );
+        expect(narrator, "Mallory is not assigned at the identity provider", "access_denied", mallory);
         let sam = self.sign_in(acme, "sam").await?;
         narrator.step("Sam takes the second and last seat", sam.0 == StatusCode::OK, &sam.1);
         expect(narrator, "Lee finds no free seat", "access_denied", self.sign_in(acme, "lee").await?);
@@ -92,7 +85,11 @@ impl Tour<'_> {
         );
         let (status, _) = self.call_mcp("not-a-token", "whoami", json!({})).await?;
         let shown = json!({ "status": status.as_u16() });
-        narrator.step("the MCP server refuses what is no token", status == StatusCode::UNAUTHORIZED, &shown);
+        narrator.refusal(
+            "the MCP server is called with something that is no token",
+            status == StatusCode::UNAUTHORIZED,
+            &shown,
+        );
         Ok(())
     }
 
@@ -100,19 +97,22 @@ impl Tour<'_> {
         let acme = &self.stage.acme;
         acme.1.unassign("sam", &self.stage.issuer);
         let (status, body) = self.id_jag(&acme.0, "sam").await?;
-        narrator.step("Sam is unassigned: no new assertion", status == StatusCode::BAD_REQUEST, &body);
+        narrator.refusal(
+            "Sam is unassigned, and asks for a new assertion",
+            status == StatusCode::BAD_REQUEST,
+            &body,
+        );
 
-        let members =
-            admin(self.http, self.stage, Method::GET, "/teamspaces/acme/members", Value::Null).await?;
+        let members = self.admin(Method::GET, "/teamspaces/acme/members", Value::Null).await?;
         let items = members.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
         let dana =
             items.iter().find(|m| text(m, "email") == "dana@acme.example").ok_or("Dana is no member")?;
         let path = format!("/teamspaces/acme/members/{}", text(dana, "id"));
-        admin(self.http, self.stage, Method::PATCH, &path, json!({ "status": "suspended" })).await?;
+        self.admin(Method::PATCH, &path, json!({ "status": "suspended" })).await?;
         let (status, body) = self.sign_in(&acme.0, "dana").await?;
         let refused = status == StatusCode::BAD_REQUEST && text(&body, "error") == "access_denied";
-        narrator.step("Dana is suspended: refused at once", refused, &body);
-        admin(self.http, self.stage, Method::PATCH, &path, json!({ "status": "active" })).await?;
+        narrator.refusal("Dana is suspended, and tries at once", refused, &body);
+        self.admin(Method::PATCH, &path, json!({ "status": "active" })).await?;
         let (status, body) = self.sign_in(&acme.0, "dana").await?;
         narrator.step("Dana is active again", status == StatusCode::OK, &body);
         Ok(())
@@ -120,10 +120,10 @@ impl Tour<'_> {
 
     async fn decision_log(&self, narrator: &mut Narrator) -> Result<(), DemoError> {
         let path = "/teamspaces/acme/sign-ins?limit=50";
-        let page = admin(self.http, self.stage, Method::GET, path, Value::Null).await?;
+        let page = self.admin(Method::GET, path, Value::Null).await?;
         let items = page.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
         narrator.say(&format!(
-            "curl -s {}/api/v1{path} -H \"Authorization: Bearer $ADMIN_TOKEN\"",
+            "curl -sS '{}/api/v1{path}' -H \"Authorization: Bearer $ADMIN_TOKEN\"",
             self.stage.issuer
         ));
         let reasons: Vec<&str> = items.iter().map(|item| text(item, "reason")).collect();
@@ -139,8 +139,22 @@ impl Tour<'_> {
         Ok(())
     }
 
-    /// Leg 1: the person signs in and the client asks the identity provider (RFC 8693).
+    /// Calls the admin API.
+    pub(super) async fn admin(&self, method: Method, path: &str, body: Value) -> Result<Value, DemoError> {
+        admin(self.http, self.stage, method, path, body).await
+    }
+
     async fn id_jag(&self, idp: &str, user: &str) -> Result<HttpAnswer, DemoError> {
+        self.id_jag_for(idp, user, "tools.read tools.call").await
+    }
+
+    /// Leg 1: the person signs in and the client asks the identity provider (RFC 8693).
+    pub(super) async fn id_jag_for(
+        &self,
+        idp: &str,
+        user: &str,
+        scope: &str,
+    ) -> Result<HttpAnswer, DemoError> {
         let login =
             self.http.post(format!("{idp}/login")).json(&json!({ "user": user, "client_id": IDP_CLIENT.0 }));
         let login: Value = login.send().await?.json().await?;
@@ -149,7 +163,7 @@ impl Tour<'_> {
             ("requested_token_type", ID_JAG),
             ("audience", &self.stage.issuer),
             ("resource", &self.stage.mcp_url),
-            ("scope", "tools.read tools.call"),
+            ("scope", scope),
             ("subject_token", text(&login, "id_token")),
             ("subject_token_type", ID_TOKEN),
         ];
@@ -160,7 +174,7 @@ impl Tour<'_> {
     }
 
     /// Leg 2: the assertion for an access token (RFC 7523).
-    async fn exchange(&self, assertion: &str) -> Result<HttpAnswer, DemoError> {
+    pub(super) async fn exchange(&self, assertion: &str) -> Result<HttpAnswer, DemoError> {
         let form = [("grant_type", JWT_BEARER), ("assertion", assertion)];
         let request = self.http.post(format!("{}/oauth2/token", self.stage.issuer));
         let response = request.basic_auth(CLIENT.0, Some(CLIENT.1)).form(&form).send().await?;

@@ -1,6 +1,7 @@
 //! Characters that control a terminal: foreign texts must not contain one when printed.
 
 pub(crate) mod out;
+pub(crate) mod style;
 
 /// Whether a character may control the terminal instead of being shown: control characters except line ends and tabs,
 /// invisible characters, and those that change the direction of writing.

@@ -43,6 +43,11 @@ fn results(text: &str) {
     }
 }
 
+/// Prints a line to standard output with colours of [`super::style`]: whatever is foreign in it has been painted.
+pub(crate) fn styled(line: &str) {
+    results(&format!("{line}\n"));
+}
+
 /// A foreign text for use inside a line: it cannot begin another one.
 pub(crate) fn inline(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { for_people(c) } else { c.to_string() }).collect()

@@ -39,6 +39,7 @@ fn help_and_completions_are_there() {
         &["--help"][..],
         &["serve", "--help"],
         &["demo", "--help"],
+        &["dev-idp", "--help"],
         &["policy", "check", "--help"],
         &["policy", "fmt", "--help"],
         &["policy", "test", "--help"],

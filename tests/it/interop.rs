@@ -12,7 +12,7 @@ use crate::harness::{Answer, TestApp, decode, http, resource};
 use crate::idp::b64;
 use crate::process::{free_port, real_time};
 
-fn package(dir: &str) -> PathBuf {
+pub fn package(dir: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(dir);
     assert!(path.join("node_modules").is_dir(), "run ./scripts/test: it installs the packages of {dir}");
     path

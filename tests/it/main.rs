@@ -29,6 +29,7 @@ mod connections;
 mod console;
 mod db;
 mod decision_bodies;
+mod dev_idp;
 mod disclosure;
 mod docs;
 mod documents;

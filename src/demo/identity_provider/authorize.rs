@@ -23,8 +23,8 @@ pub(super) struct AuthenticationRequest {
     response_type: String,
     client_id: String,
     redirect_uri: String,
-    state: String,
-    nonce: String,
+    state: Option<String>,
+    nonce: Option<String>,
     code_challenge: String,
     code_challenge_method: String,
     /// The address of somebody who signs in without the page.
@@ -34,14 +34,7 @@ pub(super) struct AuthenticationRequest {
 
 /// The page with the people to choose from.
 #[derive(Template)]
-#[template(
-    ext = "html",
-    source = r#"<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Sign in · Demo identity provider</title>
-<meta name="viewport" content="width=device-width, initial-scale=1"></head><body><main><h1>Who are you?</h1>
-<p>This identity provider is made up. It asks for no password.</p><ul>{% for person in people %}
-<li><a href="{{ person.link }}">{{ person.name }}</a> {{ person.email }}</li>{% endfor %}
-</ul></main></body></html>"#
-)]
+#[template(path = "who_are_you.html")]
 struct PeoplePage {
     people: Vec<Choice>,
 }
@@ -106,11 +99,9 @@ fn come_back(
     let mut back = Url::parse(&request.redirect_uri)
         .map_err(|_| IdpTokenError::InvalidRequest("the redirect_uri is no URL"))?;
     let code = token_id("code.")?;
-    back.query_pairs_mut().extend_pairs([
-        ("code", code.as_str()),
-        ("state", &request.state),
-        ("iss", &idp.inner.issuer),
-    ]);
+    let state = request.state.as_deref().map(|state| ("state", state));
+    let pairs = [("code", code.as_str()), ("iss", &idp.inner.issuer)];
+    back.query_pairs_mut().extend_pairs(pairs.into_iter().chain(state));
     let AuthenticationRequest { client_id, redirect_uri, nonce, code_challenge, .. } = request;
     let expires_at = idp.now().saturating_add(CODE_LIFETIME);
     let kept = Code { person, client_id, redirect_uri, nonce, challenge: code_challenge, expires_at };
@@ -136,7 +127,7 @@ pub(super) fn redeem(
     if !is_good {
         return Err(bad);
     }
-    let id_token = tokens::issue_id_token(idp, &kept.person, client_id, Some(kept.nonce))?;
+    let id_token = tokens::issue_id_token(idp, &kept.person, client_id, kept.nonce)?;
     // Nothing here takes the access token; OAuth wants one.
     let access_token = token_id("access.")?;
     Ok(

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
+use url::{Host, Url};
 
 /// A person in the enterprise's directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,8 +27,8 @@ pub struct Connection {
     pub audience: String,
     /// The same client's id in the resource authorization server's own registry.
     pub registered_client_id: String,
-    /// Scopes that may be asserted; empty means that no ID-JAG carries `scope`.
-    pub scopes: Vec<String>,
+    /// Scopes that may be asserted; without a list, every scope.
+    pub scopes: Option<Vec<String>>,
 }
 
 /// Everything the identity provider knows, behind one lock.
@@ -38,6 +39,7 @@ pub(super) struct Directory {
     connections: HashMap<(String, String), Connection>,
     assignments: HashSet<(String, String)>,
     redirects: HashSet<(String, String)>,
+    redirects_to_loopback: bool,
     codes: HashMap<String, Code>,
 }
 
@@ -46,7 +48,7 @@ pub(super) struct Code {
     pub person: DemoPerson,
     pub client_id: String,
     pub redirect_uri: String,
-    pub nonce: String,
+    pub nonce: Option<String>,
     pub challenge: String,
     pub expires_at: u64,
 }
@@ -99,8 +101,13 @@ impl Directory {
         self.redirects.insert(pair(client_id, redirect_uri));
     }
 
+    pub(super) fn allow_loopback_redirects(&mut self) {
+        self.redirects_to_loopback = true;
+    }
+
     pub(super) fn may_redirect(&self, client_id: &str, redirect_uri: &str) -> bool {
-        self.redirects.contains(&pair(client_id, redirect_uri))
+        let is_native = self.redirects_to_loopback && self.has_client(client_id) && is_loopback(redirect_uri);
+        is_native || self.redirects.contains(&pair(client_id, redirect_uri))
     }
 
     pub(super) fn keep_code(&mut self, code: String, kept: Code, now: u64) {
@@ -138,6 +145,18 @@ impl Directory {
     pub(super) fn is_assigned(&self, user: &str, audience: &str) -> bool {
         self.assignments.contains(&pair(user, audience))
     }
+}
+
+/// RFC 8252 section 7.3: a program on this machine listens on a port that it chooses anew each time.
+fn is_loopback(redirect_uri: &str) -> bool {
+    let Ok(url) = Url::parse(redirect_uri) else { return false };
+    let is_here = match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    url.scheme() == "http" && is_here && url.fragment().is_none()
 }
 
 fn pair(left: &str, right: &str) -> (String, String) {

@@ -12,6 +12,9 @@ pub enum Error {
     /// The RSA key could not be generated.
     #[error("the signing key could not be generated")]
     KeyGeneration,
+    /// A kept RSA key cannot be read, or one cannot be written.
+    #[error("the signing key cannot be read")]
+    KeyFormat,
     /// The random number generator failed.
     #[error("no random bytes are available")]
     Random,
@@ -30,6 +33,9 @@ pub enum Error {
     /// Nobody has this user name.
     #[error("unknown person")]
     UnknownPerson,
+    /// The person is not assigned to the application.
+    #[error("the person is not assigned to the application")]
+    NotAssigned,
     /// No requesting client has this id.
     #[error("unknown client")]
     UnknownClient,
@@ -88,7 +94,7 @@ impl IntoResponse for IdpTokenError {
 }
 
 /// RFC 6749 section 5.1: an answer that may carry a token is never cached.
-pub(super) fn no_store() -> [(header::HeaderName, HeaderValue); 2] {
+pub(crate) fn no_store() -> [(header::HeaderName, HeaderValue); 2] {
     [
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
         (header::PRAGMA, HeaderValue::from_static("no-cache")),

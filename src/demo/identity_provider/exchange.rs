@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::client_auth::authenticate;
 use super::error::IdpTokenError;
 use super::parameters::Parameters;
-use super::tokens::{self, Assertion, ID_JAG_LIFETIME, IdToken};
+use super::tokens::{self, Assertion, IdToken};
 use super::{Connection, DemoIdp, DemoPerson};
 
 pub(super) const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -44,8 +44,9 @@ pub(super) fn exchange(
         idp,
         &Assertion {
             person: &person,
-            sign_in: &sign_in,
-            connection: &connection,
+            auth_time: sign_in.auth_time,
+            audience,
+            client_id: &connection.registered_client_id,
             resource,
             scope: scope.as_deref(),
         },
@@ -54,7 +55,7 @@ pub(super) fn exchange(
         access_token,
         issued_token_type: ID_JAG,
         token_type: "N_A",
-        expires_in: ID_JAG_LIFETIME,
+        expires_in: idp.inner.likeness.lifetime(),
         scope,
     })
 }
@@ -113,7 +114,7 @@ fn requested_resource(parameters: &Parameters) -> Result<Option<&str>, IdpTokenE
 fn allowed_scope(requested: Option<&str>, connection: &Connection) -> Option<String> {
     let mut granted: Vec<&str> = Vec::new();
     for scope in requested?.split(' ') {
-        let allowed = connection.scopes.iter().any(|known| known == scope);
+        let allowed = connection.scopes.as_ref().is_none_or(|known| known.iter().any(|known| known == scope));
         if allowed && !granted.contains(&scope) {
             granted.push(scope);
         }

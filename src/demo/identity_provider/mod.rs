@@ -12,6 +12,7 @@ mod client_auth;
 mod directory;
 mod error;
 mod exchange;
+mod likeness;
 mod parameters;
 mod routes;
 mod signing;
@@ -23,7 +24,25 @@ use crate::clock::{Clock as _, SystemClock};
 use directory::Directory;
 pub use directory::{Connection, DemoPerson};
 pub use error::Error;
+pub(super) use error::no_store;
+pub use likeness::Likeness;
 use signing::IdpSigningKey;
+use tokens::Assertion;
+
+/// The ID-JAG that somebody asks for without a sign-in.
+#[derive(Debug, Clone, Copy)]
+pub struct WantedAssertion<'a> {
+    /// The person's user name.
+    pub person: &'a str,
+    /// The issuer of the resource authorization server.
+    pub audience: &'a str,
+    /// The client's id at the resource authorization server.
+    pub client_id: &'a str,
+    /// The MCP server, if the client names one.
+    pub resource: Option<&'a str>,
+    /// The scopes, if the client names any.
+    pub scope: Option<&'a str>,
+}
 
 /// The demo identity provider. Clones share one directory and one signing key.
 #[derive(Clone)]
@@ -32,7 +51,10 @@ pub struct DemoIdp {
 }
 
 struct Inner {
+    /// Where it listens, without a slash at the end.
+    origin: String,
     issuer: String,
+    likeness: Likeness,
     key: IdpSigningKey,
     directory: Mutex<Directory>,
 }
@@ -42,8 +64,33 @@ impl DemoIdp {
     ///
     /// `issuer` is used byte for byte as `iss`, and is the base of the endpoint URLs.
     pub fn new(issuer: String) -> Result<Self, Error> {
-        let inner = Inner { issuer, key: IdpSigningKey::generate()?, directory: Mutex::default() };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self::of(issuer, Likeness::Okta, IdpSigningKey::generate()?))
+    }
+
+    /// The same with a key that was made before ([`Self::make_key`]), and looking like a product.
+    pub fn with_key(origin: String, likeness: Likeness, pkcs8: &[u8]) -> Result<Self, Error> {
+        Ok(Self::of(origin, likeness, IdpSigningKey::from_pkcs8(pkcs8)?))
+    }
+
+    /// A fresh private key, to be kept.
+    pub fn make_key() -> Result<Vec<u8>, Error> {
+        IdpSigningKey::generate()?.to_pkcs8()
+    }
+
+    fn of(origin: String, likeness: Likeness, key: IdpSigningKey) -> Self {
+        let issuer = format!("{origin}{}", likeness.paths().issuer);
+        let inner = Inner { origin, issuer, likeness, key, directory: Mutex::default() };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The issuer identifier, byte for byte.
+    pub fn issuer(&self) -> &str {
+        &self.inner.issuer
+    }
+
+    /// Where clients exchange ID tokens for ID-JAGs.
+    pub fn token_endpoint(&self) -> String {
+        format!("{}{}", self.inner.origin, self.inner.likeness.paths().token)
     }
 
     /// Discovery, the key set, the authorization and token endpoints, and `/login`.
@@ -76,6 +123,11 @@ impl DemoIdp {
         self.directory().assign(user, audience);
     }
 
+    /// Lets every known client get browsers back at any port of this machine (RFC 8252).
+    pub fn allow_loopback_redirects(&self) {
+        self.directory().allow_loopback_redirects();
+    }
+
     /// Takes the assignment away: the next exchange is refused with `access_denied`.
     pub fn unassign(&self, user: &str, audience: &str) {
         self.directory().unassign(user, audience);
@@ -91,6 +143,42 @@ impl DemoIdp {
             directory.person(user).cloned().ok_or(Error::UnknownPerson)?
         };
         tokens::issue_id_token(self, &person, client_id, None)
+    }
+
+    /// An ID-JAG at once, without a sign-in and for a client that need not be known here.
+    pub fn id_jag(&self, wanted: &WantedAssertion<'_>) -> Result<String, Error> {
+        let person = {
+            let directory = self.directory();
+            let person = directory.person(wanted.person).cloned().ok_or(Error::UnknownPerson)?;
+            if !directory.is_assigned(&person.name, wanted.audience) {
+                return Err(Error::NotAssigned);
+            }
+            person
+        };
+        let assertion = Assertion {
+            person: &person,
+            auth_time: self.now(),
+            audience: wanted.audience,
+            client_id: wanted.client_id,
+            resource: wanted.resource,
+            scope: wanted.scope,
+        };
+        tokens::issue_id_jag(self, &assertion)
+    }
+
+    /// Everybody, by name.
+    pub fn people(&self) -> Vec<DemoPerson> {
+        self.directory().people().into_iter().cloned().collect()
+    }
+
+    /// Everybody's name.
+    pub fn names(&self) -> Vec<String> {
+        self.people().into_iter().map(|person| person.name).collect()
+    }
+
+    /// Whether a person is assigned to the resource app whose authorization server is `audience`.
+    pub fn is_assigned(&self, user: &str, audience: &str) -> bool {
+        self.directory().is_assigned(user, audience)
     }
 
     fn directory(&self) -> MutexGuard<'_, Directory> {

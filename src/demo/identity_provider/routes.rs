@@ -1,8 +1,8 @@
 //! The HTTP surface of the demo identity provider.
 
 use axum::extract::rejection::{FormRejection, QueryRejection};
-use axum::extract::{Query, State};
-use axum::http::HeaderMap;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Form, Json, Router};
@@ -16,30 +16,41 @@ use super::error::{Error, IdpTokenError, no_store};
 use super::exchange::{self, ID_JAG, TOKEN_EXCHANGE};
 use super::parameters::Parameters;
 
-const KEYS: &str = "/oauth2/v1/keys";
-const TOKEN: &str = "/oauth2/v1/token";
 const AUTHORIZATION_CODE: &str = "authorization_code";
-const AUTHORIZE: &str = "/oauth2/v1/authorize";
 
 pub(super) fn router(idp: DemoIdp) -> Router {
+    let paths = idp.inner.likeness.paths();
     Router::new()
-        .route("/.well-known/openid-configuration", get(discovery))
-        .route(KEYS, get(keys))
-        .route(AUTHORIZE, get(authorize))
-        .route(TOKEN, post(token))
+        .route(&format!("{}/.well-known/openid-configuration", paths.issuer), get(discovery))
+        .route(&paths.keys, get(keys))
+        .route(&paths.authorize, get(authorize))
+        .route(&paths.token, post(token))
         .route("/login", post(login))
+        .route("/assets/{name}", get(asset))
         .with_state(idp)
+}
+
+/// The console's look.
+async fn asset(Path(name): Path<String>) -> Result<Response, StatusCode> {
+    let (kind, content) = match name.as_str() {
+        "console.css" => ("text/css; charset=utf-8", include_str!("../../web/console/assets/console.css")),
+        "console.js" => {
+            ("text/javascript; charset=utf-8", include_str!("../../web/console/assets/console.js"))
+        }
+        "icon.svg" => ("image/svg+xml", include_str!("../../web/console/assets/icon.svg")),
+        _ => return Err(StatusCode::NOT_FOUND),
+    };
+    Ok(([(header::CONTENT_TYPE, kind)], content).into_response())
 }
 
 /// `OpenID` Connect Discovery section 3, and what the ID-JAG draft section 7.1 adds to it.
 async fn discovery(State(idp): State<DemoIdp>) -> Json<Value> {
-    let issuer = &idp.inner.issuer;
-    let base = issuer.trim_end_matches('/');
+    let (origin, paths) = (&idp.inner.origin, idp.inner.likeness.paths());
     Json(json!({
-        "issuer": issuer,
-        "authorization_endpoint": format!("{base}{AUTHORIZE}"),
-        "token_endpoint": format!("{base}{TOKEN}"),
-        "jwks_uri": format!("{base}{KEYS}"),
+        "issuer": idp.inner.issuer,
+        "authorization_endpoint": format!("{origin}{}", paths.authorize),
+        "token_endpoint": idp.token_endpoint(),
+        "jwks_uri": format!("{origin}{}", paths.keys),
         "response_types_supported": ["code"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["RS256"],

@@ -1,6 +1,7 @@
-//! The RS256 signing key: generate, publish, sign, verify.
+//! The RS256 signing key: generate, keep, publish, sign, verify.
 
 use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RsaPublicKeyComponents};
@@ -23,10 +24,24 @@ pub(super) struct IdpSigningKey {
 impl IdpSigningKey {
     /// A fresh RSA-2048 key, named by its RFC 7638 thumbprint.
     pub(super) fn generate() -> Result<Self, Error> {
-        let pair = KeyPair::generate(KeySize::Rsa2048).map_err(|_| Error::KeyGeneration)?;
+        Ok(Self::of(KeyPair::generate(KeySize::Rsa2048).map_err(|_| Error::KeyGeneration)?))
+    }
+
+    /// The key that [`Self::to_pkcs8`] wrote.
+    pub(super) fn from_pkcs8(der: &[u8]) -> Result<Self, Error> {
+        Ok(Self::of(KeyPair::from_pkcs8(der).map_err(|_| Error::KeyFormat)?))
+    }
+
+    /// The private key, to be kept.
+    pub(super) fn to_pkcs8(&self) -> Result<Vec<u8>, Error> {
+        let der: Pkcs8V1Der<'_> = self.pair.as_der().map_err(|_| Error::KeyFormat)?;
+        Ok(der.as_ref().to_vec())
+    }
+
+    fn of(pair: KeyPair) -> Self {
         let public = RsaPublicKeyComponents::<Vec<u8>>::from(pair.public_key());
         let kid = thumbprint(&public);
-        Ok(Self { pair, public, kid })
+        Self { pair, public, kid }
     }
 
     /// The public key as a JWK set (RFC 7517 section 5).

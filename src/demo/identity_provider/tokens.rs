@@ -4,12 +4,11 @@ use aws_lc_rs::rand;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::error::{Error, IdpTokenError};
-use super::{Connection, DemoIdp, DemoPerson};
+use super::{DemoIdp, DemoPerson};
 
-/// Lifetime of an ID-JAG in seconds: the ID-JAG draft wants it short, Okta uses 300.
-pub(super) const ID_JAG_LIFETIME: u64 = 300;
 const ID_TOKEN_LIFETIME: u64 = 3600;
 const ID_TOKEN_TYPE: &str = "JWT";
 const ID_JAG_TYPE: &str = "oauth-id-jag+jwt";
@@ -24,7 +23,7 @@ pub(super) struct IdToken {
     iat: u64,
     exp: u64,
     jti: String,
-    auth_time: u64,
+    pub(super) auth_time: u64,
     amr: Vec<String>,
     preferred_username: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -56,15 +55,17 @@ struct IdJagClaims<'a> {
     iat: u64,
     exp: u64,
     jti: String,
-    auth_time: u64,
-    amr: &'a [String],
+    /// The claims that depend on the product which this looks like.
+    #[serde(flatten)]
+    others: Map<String, Value>,
 }
 
 /// The content of an ID-JAG, once every check has passed.
 pub(super) struct Assertion<'a> {
     pub(super) person: &'a DemoPerson,
-    pub(super) sign_in: &'a IdToken,
-    pub(super) connection: &'a Connection,
+    pub(super) auth_time: u64,
+    pub(super) audience: &'a str,
+    pub(super) client_id: &'a str,
     pub(super) resource: Option<&'a str>,
     pub(super) scope: Option<&'a str>,
 }
@@ -118,21 +119,20 @@ pub(super) fn verify_id_token(idp: &DemoIdp, token: &str, client_id: &str) -> Re
 
 /// Signs the ID-JAG.
 pub(super) fn issue_id_jag(idp: &DemoIdp, assertion: &Assertion<'_>) -> Result<String, Error> {
-    let now = idp.now();
+    let (now, likeness) = (idp.now(), idp.inner.likeness);
     let claims = IdJagClaims {
         iss: &idp.inner.issuer,
         sub: &assertion.person.subject,
-        aud: &assertion.connection.audience,
-        client_id: &assertion.connection.registered_client_id,
+        aud: assertion.audience,
+        client_id: assertion.client_id,
         resource: assertion.resource,
         scope: assertion.scope,
         email: assertion.person.email.as_deref(),
         groups: &assertion.person.groups,
         iat: now,
-        exp: now.saturating_add(ID_JAG_LIFETIME),
-        jti: token_id("IDAAG.")?,
-        auth_time: assertion.sign_in.auth_time,
-        amr: &assertion.sign_in.amr,
+        exp: now.saturating_add(likeness.lifetime()),
+        jti: token_id(likeness.token_id_prefix())?,
+        others: likeness.claims(assertion.person, assertion.auth_time),
     };
     idp.inner.key.sign(ID_JAG_TYPE, &claims)
 }

@@ -21,7 +21,7 @@ use crate::console::visitor::Visitor;
 use crate::harness::{CLIENT, SECRET, TestApp, http};
 use crate::process::real_time;
 
-fn root() -> &'static Path {
+pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
@@ -49,7 +49,7 @@ async fn setup_tokens(app: &TestApp, count: usize) -> Vec<String> {
 }
 
 /// Runs a script about a service with what it is given. It prints what is wrong and ends with 1.
-async fn run(script: &str, base: &str, mut given: Value) {
+pub async fn run(script: &str, base: &str, mut given: Value) {
     let file = root().join("tests/node/browser").join(script);
     assert!(
         root().join("tests/node/node_modules/playwright-core").is_dir(),
