@@ -11,7 +11,7 @@ use crate::policy::PolicyAnswer;
 use crate::store::StoreError;
 use crate::store::log_streams;
 use crate::store::sign_in_counts::{
-    self, CountedRow, Counts, EVERYWHERE, HourCount, LastAssertion, MemberExchanges, PolicyCount, READER,
+    self, CountedRow, Counts, DayCount, EVERYWHERE, LastAssertion, MemberExchanges, PolicyCount, READER,
 };
 
 /// Rows that are read at once.
@@ -132,7 +132,7 @@ fn answers(decisions: &str) -> Vec<CountedAnswer> {
 /// Counts in the making.
 #[derive(Default)]
 struct Tally {
-    hours: BTreeMap<(String, UnixSeconds, String), i64>,
+    days: BTreeMap<(String, UnixSeconds, String), i64>,
     members: BTreeMap<(i64, String, String), i64>,
     providers: BTreeMap<String, LastAssertion>,
     policies: BTreeMap<(UnixSeconds, String), (i64, i64)>,
@@ -140,15 +140,15 @@ struct Tally {
 
 impl Tally {
     fn keys(&self) -> usize {
-        self.hours.len() + self.members.len() + self.providers.len() + self.policies.len()
+        self.days.len() + self.members.len() + self.providers.len() + self.policies.len()
     }
 
     fn add(&mut self, line: &CountedRow, answers: &[CountedAnswer]) {
         let number = 1 + line.repeated;
-        let hour = line.at - line.at.rem_euclid(3600);
+        let day = line.at - line.at.rem_euclid(24 * 3600);
         let teamspace = line.teamspace_id.clone().unwrap_or_default();
         for teamspace in [teamspace, EVERYWHERE.to_owned()] {
-            *self.hours.entry((teamspace, hour, line.reason.clone())).or_default() += number;
+            *self.days.entry((teamspace, day, line.reason.clone())).or_default() += number;
         }
         let is_granted = line.outcome == "granted";
         if is_granted && !line.member_id.is_empty() {
@@ -158,7 +158,6 @@ impl Tally {
         if !line.identity_provider_id.is_empty() {
             self.note_assertion(line, is_granted);
         }
-        let day = line.at - line.at.rem_euclid(24 * 3600);
         for (policy, allowed) in answers {
             let (yes, no) = self.policies.entry((day, policy.clone())).or_default();
             *if *allowed { yes } else { no } += number;
@@ -179,12 +178,12 @@ impl Tally {
     }
 
     fn into_counts(self) -> Counts {
-        let hour = |((teamspace_id, hour, reason), number)| HourCount { teamspace_id, hour, reason, number };
+        let requests = |((teamspace_id, day, reason), number)| DayCount { teamspace_id, day, reason, number };
         let member =
             |((month, member_id, client_id), number)| MemberExchanges { month, member_id, client_id, number };
         let policy = |((day, policy), (allowed, refused))| PolicyCount { day, policy, allowed, refused };
         Counts {
-            hours: self.hours.into_iter().map(hour).collect(),
+            days: self.days.into_iter().map(requests).collect(),
             members: self.members.into_iter().map(member).collect(),
             providers: self.providers.into_values().collect(),
             policies: self.policies.into_iter().map(policy).collect(),

@@ -330,10 +330,10 @@ impl Store {
     pub async fn prune(&self, now: UnixSeconds, sign_ins_before: UnixSeconds) -> Result<(), StoreError> {
         let bodies = Arc::clone(&self.workers.bodies);
         self.write(move |c| maintenance::tidy(c, &bodies, now, sign_ins_before)).await?;
-        let (hour, month) = (sign_ins_before, month_of(sign_ins_before));
-        // One hour may have more rows than a step deletes, and the next turn is a minute away.
+        let month = month_of(sign_ins_before);
+        // One day may have more rows than a step deletes, and the next turn is a minute away.
         for _ in 0..SWEEPS {
-            if self.write(move |c| sign_in_counts::prune(c, (hour, month))).await? == 0 {
+            if self.write(move |c| sign_in_counts::prune(c, (sign_ins_before, month))).await? == 0 {
                 break;
             }
         }

@@ -284,9 +284,11 @@ diesel::table! {
 }
 
 diesel::table! {
-    sign_in_counts (teamspace_id, hour, reason) {
+    sign_in_counts (teamspace_id, day, reason) {
         teamspace_id -> Text,
-        hour -> BigInt,
+        // Named when hours were counted. Processes of that version may still run beside this one.
+        #[sql_name = "hour"]
+        day -> BigInt,
         reason -> Text,
         number -> BigInt,
     }

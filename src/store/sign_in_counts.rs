@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Text};
 
 use super::connection::on_either;
 use super::decision_body;
@@ -22,6 +21,7 @@ pub const READER: &str = "sign-in counts";
 pub const EVERYWHERE: &str = "*";
 /// Most rows that one step of pruning deletes.
 const STEP: i64 = 250;
+const DAY: i64 = 24 * 3600;
 
 /// The part of a decision log row that is counted.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -51,14 +51,14 @@ pub struct CountedRow {
     pub identity_provider_id: String,
 }
 
-/// The number of requests in one hour with the same outcome.
-#[derive(Debug, Clone, PartialEq, Eq, Insertable, Queryable, Selectable)]
+/// The number of requests on one day with the same outcome.
+#[derive(Debug, Clone, PartialEq, Eq, Insertable, QueryableByName)]
 #[diesel(table_name = sign_in_counts)]
-pub struct HourCount {
+pub struct DayCount {
     /// Empty for requests that led to no teamspace; [`EVERYWHERE`] for all.
     pub teamspace_id: String,
-    /// When the hour begins.
-    pub hour: UnixSeconds,
+    /// When the day begins, in UTC.
+    pub day: UnixSeconds,
     /// Empty for grants.
     pub reason: String,
     /// How many requests.
@@ -112,8 +112,8 @@ pub struct PolicyCount {
 /// The counts of a run of rows.
 #[derive(Debug, Default)]
 pub struct Counts {
-    /// Requests by teamspace, hour and reason.
-    pub hours: Vec<HourCount>,
+    /// Requests by teamspace, day and reason.
+    pub days: Vec<DayCount>,
     /// Tokens by member, client and month.
     pub members: Vec<MemberExchanges>,
     /// The newest assertion of each identity provider.
@@ -152,18 +152,18 @@ pub fn add(
     if !log_streams::advance(connection, READER, (from, to), lease)? {
         return Ok(false);
     }
-    counts.hours.iter().try_for_each(|row| add_hour(connection, row))?;
+    counts.days.iter().try_for_each(|row| add_day(connection, row))?;
     counts.members.iter().try_for_each(|row| add_member(connection, row))?;
     counts.providers.iter().try_for_each(|row| put_provider(connection, row))?;
     counts.policies.iter().try_for_each(|row| add_policy(connection, row))?;
     Ok(true)
 }
 
-fn add_hour(connection: &mut AnyConnection, row: &HourCount) -> QueryResult<()> {
-    use sign_in_counts::{hour, number, reason, teamspace_id};
+fn add_day(connection: &mut AnyConnection, row: &DayCount) -> QueryResult<()> {
+    use sign_in_counts::{day, number, reason, teamspace_id};
     on_either!(connection, |c| diesel::insert_into(sign_in_counts::table)
         .values(row)
-        .on_conflict((teamspace_id, hour, reason))
+        .on_conflict((teamspace_id, day, reason))
         .do_update()
         .set(number.eq(number + row.number))
         .execute(c)?);
@@ -208,43 +208,17 @@ fn put_provider(connection: &mut AnyConnection, row: &LastAssertion) -> QueryRes
     Ok(())
 }
 
-/// A teamspace's counts by hour, from one time to before another. The counts of [`EVERYWHERE`], or of requests that
-/// led to no teamspace (an empty id), are found the same way.
-pub fn of_teamspace(
-    connection: &mut AnyConnection,
-    teamspace_id: &str,
-    (from, to): (UnixSeconds, UnixSeconds),
-) -> Result<Vec<HourCount>, StoreError> {
-    let rows = sign_in_counts::table
-        .filter(sign_in_counts::teamspace_id.eq(teamspace_id))
-        .filter(sign_in_counts::hour.ge(from))
-        .filter(sign_in_counts::hour.lt(to));
-    let order = (sign_in_counts::hour.asc(), sign_in_counts::reason.asc());
-    Ok(rows.order(order).select(HourCount::as_select()).load(connection)?)
-}
-
-/// The number of requests on one day with the same outcome.
-#[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
-pub struct DayCount {
-    /// When the day begins, in UTC.
-    #[diesel(sql_type = BigInt)]
-    pub day: UnixSeconds,
-    /// Empty for grants.
-    #[diesel(sql_type = Text)]
-    pub reason: String,
-    /// How many requests.
-    #[diesel(sql_type = BigInt)]
-    pub number: i64,
-}
-
 struct ByDay;
 
 impl ConstSql for ByDay {
-    const TEXT: &'static str = "SELECT hour - hour % 86400 AS day, reason, CAST(SUM(number) AS BIGINT) AS number \
-        FROM sign_in_counts WHERE teamspace_id = ? AND hour >= ? GROUP BY 1, 2 ORDER BY 1, 2";
+    const TEXT: &'static str = "SELECT teamspace_id, hour - hour % 86400 AS day, reason, \
+        CAST(SUM(number) AS BIGINT) AS number FROM sign_in_counts WHERE teamspace_id = ? AND hour >= ? \
+        GROUP BY 1, 2, 3 ORDER BY 1, 2, 3";
 }
 
-/// Counts by day, since a time.
+/// A teamspace's counts since a time, the oldest first. The counts of [`EVERYWHERE`], or of requests that led to no
+/// teamspace (an empty id), are found the same way. Versions before this one counted by the hour; their counts are
+/// added up.
 pub fn by_day(
     connection: &mut AnyConnection,
     teamspace_id: &str,
@@ -300,23 +274,24 @@ pub(super) fn forget_teamspace(connection: &mut AnyConnection, id: &str) -> Quer
     Ok(())
 }
 
-/// Deletes some of the counts before a time; returns the most that were deleted of one kind.
+/// Deletes some of the counts of days that were over before a time, and of months before one; returns the most that were
+/// deleted of one kind.
 pub(super) fn prune(
     connection: &mut AnyConnection,
-    (hour, month): (UnixSeconds, i64),
+    (before, month): (UnixSeconds, i64),
 ) -> Result<usize, StoreError> {
-    diesel::delete(policy_counts::table.filter(policy_counts::day.lt(hour - 24 * 3600)))
-        .execute(connection)?;
-    Ok(prune_hours(connection, hour)?.max(prune_months(connection, month)?))
+    let today = before - before.rem_euclid(DAY);
+    diesel::delete(policy_counts::table.filter(policy_counts::day.lt(today))).execute(connection)?;
+    Ok(prune_days(connection, today)?.max(prune_months(connection, month)?))
 }
 
-fn prune_hours(connection: &mut AnyConnection, before: UnixSeconds) -> QueryResult<usize> {
-    use sign_in_counts::{hour, table, teamspace_id};
-    let oldest: Option<UnixSeconds> = table.select(diesel::dsl::min(hour)).first(connection)?;
-    let Some(oldest) = oldest.filter(|oldest| *oldest < before - 3600) else { return Ok(0) };
-    let ids = table.filter(hour.eq(oldest)).select(teamspace_id).limit(STEP);
+fn prune_days(connection: &mut AnyConnection, before: UnixSeconds) -> QueryResult<usize> {
+    use sign_in_counts::{day, table, teamspace_id};
+    let oldest: Option<UnixSeconds> = table.select(diesel::dsl::min(day)).first(connection)?;
+    let Some(oldest) = oldest.filter(|oldest| *oldest < before) else { return Ok(0) };
+    let ids = table.filter(day.eq(oldest)).select(teamspace_id).limit(STEP);
     let ids: Vec<String> = ids.load(connection)?;
-    diesel::delete(table.filter(hour.eq(oldest)).filter(teamspace_id.eq_any(&ids))).execute(connection)?;
+    diesel::delete(table.filter(day.eq(oldest)).filter(teamspace_id.eq_any(&ids))).execute(connection)?;
     Ok(ids.len())
 }
 

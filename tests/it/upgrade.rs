@@ -6,6 +6,7 @@ use std::path::Path;
 use countersign::admin::console::create_setup_token;
 use countersign::config::Database;
 use countersign::store::Store;
+use countersign::store::sign_in_counts::{self, EVERYWHERE};
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 use serde_json::json;
@@ -127,4 +128,27 @@ async fn a_process_goes_on_beside_a_newer_version_until_it_ends() {
     app.refused(json!({}), "invalid_grant", "issuer_disabled").await;
     let error = Store::open(&app.database.url, &Database::default()).err().unwrap().to_string();
     assert!(error.contains("newer version") && error.contains("9001"), "{error}");
+}
+
+/// Versions before 0022 counted all requests by the hour. A process of such a version may go on with that for a while.
+#[tokio::test]
+async fn counts_by_the_hour_are_added_up_by_day() {
+    let app = TestApp::start().await;
+    take_back(&app.database, "0022");
+    let day = START - START % 86_400;
+    let hours = |from: i64| {
+        (from..24).map(move |n| {
+            format!("('*', {}, '', 1), ('*', {}, 'expired', 2)", day + n * 3600, day + n * 3600)
+        })
+    };
+    let insert = |rows: Vec<String>| format!("INSERT INTO sign_in_counts VALUES {}", rows.join(", "));
+    let yesterday = format!("('*', {}, '', 5)", day - 3600);
+    let before = insert(hours(0).chain([yesterday]).collect());
+    app.database.connect().batch_execute(&before).unwrap();
+    Store::migrate(&app.database.url).unwrap();
+    assert_eq!(number(&app.database.url, "(SELECT count(*) FROM sign_in_counts)"), 3);
+    app.database.connect().batch_execute(&insert(hours(20).collect())).unwrap();
+    let counts = app.app.store.list(move |c| sign_in_counts::by_day(c, EVERYWHERE, 0)).await.unwrap();
+    let counts: Vec<_> = counts.iter().map(|c| (c.day - day, c.reason.as_str(), c.number)).collect();
+    assert_eq!(counts, [(-86_400, "", 5), (0, "", 28), (0, "expired", 56)]);
 }

@@ -12,7 +12,6 @@ use crate::seed::{CLIENT, TEAMSPACE};
 const DAY: i64 = 86_400;
 /// Time that is counted: what pages show.
 const DAYS: u64 = 28;
-const HOURS: u64 = 24 * DAYS;
 /// Reasons that are counted in each hour.
 const REASONS: [&str; 11] = [
     "aud_mismatch",
@@ -96,7 +95,7 @@ impl<'a> Rows<'a> {
             ("identities", members, self.an_identity(idp)),
             ("used_assertions", assertions, self.an_assertion()),
             ("sign_ins", sign_ins, self.a_sign_in()),
-            ("sign_in_counts", HOURS * self.reasons(), self.a_count_of_all()),
+            ("sign_in_counts", DAYS * self.reasons(), self.a_count_of_all()),
             ("sign_in_counts", teamspaces * DAYS, self.a_count()),
             ("last_assertions", teamspaces, self.a_last_assertion()),
             ("member_exchanges", members, self.a_months_exchanges()),
@@ -238,25 +237,25 @@ impl<'a> Rows<'a> {
         1 + REASONS.len() as u64
     }
 
-    /// Grants and each of some reasons in each hour.
+    /// Grants and each of some reasons on each day.
     fn a_count_of_all(&self) -> Values {
         let reason = |(number, reason)| format!("WHEN {number} THEN '{reason}' ");
         let known: String = REASONS.into_iter().enumerate().map(reason).collect();
-        let (hour, all) = (self.now.div_euclid(3600) * 3600, self.reasons());
+        let (day, all) = (self.now.div_euclid(DAY) * DAY, self.reasons());
         vec![
             ("teamspace_id", text(EVERYWHERE)),
-            ("hour", format!("{hour} - x / {all} * 3600")),
+            ("hour", format!("{day} - x / {all} * {DAY}")),
             ("reason", format!("CASE x % {all} {known} ELSE '' END")),
             ("number", "x % 1000 + 1".into()),
         ]
     }
 
-    /// Grants of one hour of each day.
+    /// Grants of each day.
     fn a_count(&self) -> Values {
-        let hour = self.now.div_euclid(3600) * 3600;
+        let day = self.now.div_euclid(DAY) * DAY;
         vec![
             ("teamspace_id", self.teamspace(&format!("x / {DAYS}"))),
-            ("hour", format!("{hour} - x % {DAYS} * {DAY}")),
+            ("hour", format!("{day} - x % {DAYS} * {DAY}")),
             ("reason", text("")),
             ("number", "x % 10 + 1".into()),
         ]

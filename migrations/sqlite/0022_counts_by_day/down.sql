@@ -1,0 +1,2 @@
+-- Nothing to undo: an earlier version adds up what there is.
+SELECT 1;
