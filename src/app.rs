@@ -11,8 +11,8 @@ mod replica_registry;
 mod retention;
 mod seals;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 
@@ -40,6 +40,7 @@ use crate::store::changes::{self, Changed, ConfigDelta};
 use crate::store::member_cache::MemberCache;
 use crate::store::snapshot::{Snapshot, TeamspaceConfig};
 use crate::store::{AnyConnection, Store, StoreError};
+use crate::tls::ServerTls;
 
 pub use clock_watch::ClockWatch;
 pub use readiness::{Readiness, ReadinessCheck};
@@ -115,6 +116,8 @@ pub struct App {
     pub past_sets: PastSets,
     /// The chains of both logs.
     pub seals: Seals,
+    /// The certificate of the listeners, from when they listen on; none without TLS.
+    pub tls: OnceLock<Arc<ServerTls>>,
     kept: policies::ArchivedSets,
     told_names: references::ToldNames,
     snapshot: ArcSwap<Snapshot>,
@@ -177,6 +180,7 @@ impl App {
             readiness: Readiness::default(),
             past_sets: PastSets::default(),
             seals: Seals::new(&config),
+            tls: OnceLock::new(),
             kept: policies::ArchivedSets::default(),
             told_names: references::ToldNames::default(),
             snapshot: ArcSwap::from_pointee(snapshot),

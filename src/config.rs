@@ -84,6 +84,8 @@ pub struct Config {
     pub rate_limit: RateLimitSettings,
     /// How long the rows of the logs are kept.
     pub retention: Retention,
+    /// TLS at `listen` and `console.listen`; without it they speak plain HTTP, for a TLS proxy in front.
+    pub tls: Tls,
 }
 
 /// Access tokens that we issue.
@@ -240,6 +242,16 @@ pub struct Retention {
     pub unsent: Duration,
 }
 
+/// The certificate of our own listeners. Both files are read again when they change.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tls {
+    /// The certificate in PEM, then the intermediate ones.
+    pub certificate_file: Option<PathBuf>,
+    /// Its private key in PEM, without a password.
+    pub key_file: Option<PathBuf>,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -266,6 +278,7 @@ impl Default for Config {
             policy_cache: PolicyCache::default(),
             rate_limit: RateLimitSettings::default(),
             retention: Retention::default(),
+            tls: Tls::default(),
         }
     }
 }

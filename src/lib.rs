@@ -7,8 +7,8 @@
 //! the work of administrators. [`idp`] fetches the issuer's keys, [`policy`] decides, [`store`] writes, `token` makes
 //! the access token and [`signing`] signs it. [`shadow`] asks what other policies would have decided, [`decision_log`]
 //! shows what was decided, and [`disclosure`] limits what a teamspace may learn about policies. [`limits`] bounds
-//! everything that callers can make grow. [`resolver`] looks up host names, and `openid` signs people in to the console.
-//! [`app`] holds the parts, [`runtime`] runs them, [`config`] is the operator's configuration, [`cli`] the commands, and
+//! everything that callers can make grow. [`resolver`] looks up host names, `openid` signs people in to the console, and [`tls`] has
+//! the certificate of our listeners. [`app`] holds the parts, [`runtime`] runs them, [`config`] is the operator's configuration, [`cli`] the commands, and
 //! [`demo`] everything on loopback.
 
 pub mod clock;
@@ -33,6 +33,7 @@ pub mod store;
 pub mod idp;
 pub mod limits;
 pub mod signing;
+pub mod tls;
 
 mod openid;
 mod token;

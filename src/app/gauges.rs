@@ -12,6 +12,7 @@ use prometheus_client::registry::{Registry, Unit};
 use super::App;
 use crate::shadow::Shadow;
 use crate::telemetry;
+use crate::tls::ServerTls;
 
 impl App {
     /// The metrics of this process, in the OpenMetrics text format.
@@ -60,7 +61,20 @@ fn state(app: &App) -> Registry {
     if let Some(shadow) = &app.shadow {
         add_shadow(&mut registry, shadow);
     }
+    if let Some(tls) = app.tls.get() {
+        add_certificate(&mut registry, tls);
+    }
     registry
+}
+
+fn add_certificate(registry: &mut Registry, tls: &ServerTls) {
+    let expires = ConstGauge::new(tls.expires());
+    let help = "When the certificate of the listeners expires, in seconds since 1970";
+    registry.register_with_unit("tls_certificate_expiry_timestamp", help, Unit::Seconds, expires);
+    let ok = ConstGauge::new(i64::from(tls.is_current()));
+    registry.register("tls_reload_ok", "Whether the certificate could be used when it last changed", ok);
+    let failed = ConstCounter::new(tls.failed_handshakes());
+    registry.register("tls_handshakes_failed", "Connections that ended before a TLS handshake did", failed);
 }
 
 fn add_policies(registry: &mut Registry, app: &App) {

@@ -17,7 +17,7 @@ pub(super) fn warn(config: &Config) {
     for file in connection::files(&config.database_url) {
         warn_of(&file, OTHERS);
     }
-    if let Some(file) = &config.keys.encryption_key_file {
+    for file in [&config.keys.encryption_key_file, &config.tls.key_file].into_iter().flatten() {
         warn_of(file, STRANGERS);
     }
 }

@@ -104,7 +104,8 @@ impl Config {
     /// The URL of the console, without a trailing slash; none when it is off.
     pub fn console_url(&self) -> Option<String> {
         let own = self.console.public_url.clone();
-        let own_listener = |listen: SocketAddr| own.unwrap_or_else(|| format!("http://{listen}"));
+        let scheme = if self.tls.certificate_file.is_some() { "https" } else { "http" };
+        let own_listener = |listen: SocketAddr| own.unwrap_or_else(|| format!("{scheme}://{listen}"));
         let place = self.console.listen.map_or_else(|| self.issuer.clone(), own_listener);
         self.console.enabled.then(|| format!("{}/console", place.trim_end_matches('/')))
     }

@@ -41,6 +41,7 @@ impl Config {
         found.note(check_own_url("issuer", &self.issuer));
         found.note_all(check_console(&self));
         found.note_all(check_console_sign_in(&self));
+        found.note_all(check_tls(&self));
         found.note_all(check_durations(&self));
         found.note_all(check_sizes(&self));
         found.note_all(check_private_origins(&self.fetch.private_origins));
@@ -160,6 +161,31 @@ fn check_console(config: &Config) -> Vec<ConfigError> {
     if let Some(listen) = listen.filter(|own| [config.listen, config.management_listen].contains(own)) {
         let why = "must not be `listen` or `management_listen` as well";
         errors.push(invalid("console.listen", listen, why));
+    }
+    errors
+}
+
+/// Clients compare the issuer with the URL that they use, so it cannot be plain http where we speak TLS.
+fn check_tls(config: &Config) -> Vec<ConfigError> {
+    let mut errors = Vec::new();
+    match (&config.tls.certificate_file, &config.tls.key_file) {
+        (Some(file), None) => {
+            let why = "needs `tls.key_file` as well, the certificate's private key";
+            errors.push(invalid("tls.certificate_file", file.display(), why));
+        }
+        (None, Some(file)) => {
+            let why = "needs `tls.certificate_file` as well, the key's certificate";
+            errors.push(invalid("tls.key_file", file.display(), why));
+        }
+        (Some(_), Some(_)) if config.issuer.starts_with("http:") => {
+            errors.push(invalid("issuer", &config.issuer, "must be https, since `tls` is set"));
+        }
+        _ => {}
+    }
+    if config.tls.certificate_file.is_some()
+        && let Some(url) = config.console.public_url.as_ref().filter(|url| url.starts_with("http:"))
+    {
+        errors.push(invalid("console.public_url", url, "must be https, since `tls` is set"));
     }
     errors
 }

@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use tokio::signal::unix::Signal;
 use tokio::sync::Notify;
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, interval_at, sleep, timeout};
 
 use super::schedule::{Pace, Schedule};
 use crate::app::{App, SEAL_INTERVAL};
+use crate::clock::rfc3339;
 use crate::decision_log::counter::SignInCounter;
 use crate::policy::reload::ReloadTrigger;
+use crate::tls::ServerTls;
 
 /// How often the database is asked for other processes' changes, if there is no notification.
 const POLL: Duration = Duration::from_millis(500);
@@ -28,6 +31,9 @@ const COUNT_REFUSALS: Duration = Duration::from_secs(60);
 const COUNT: Duration = Duration::from_secs(3);
 /// How long counting may take when the service stops; the next process continues it.
 const LAST_COUNT: Duration = Duration::from_secs(3);
+const DAY: i64 = 24 * 3600;
+/// How long before its end a certificate should have been renewed, in seconds.
+const EXPIRES_SOON: i64 = 14 * DAY;
 /// How often expired rows are deleted.
 const PRUNE: Duration = Duration::from_secs(60);
 
@@ -81,6 +87,37 @@ pub(super) async fn follow_shadow(app: Arc<App>, mut hangup: Option<Signal>, sch
     let mut timer = every(POLL_FILES);
     while let Some(trigger) = schedule.next(files_or_hangup(&mut timer, &mut hangup)).await {
         schedule.cut_short(app.follow_shadow(trigger)).await;
+    }
+}
+
+/// Takes over a changed certificate of the listeners, and warns each day if it expires soon.
+pub(super) async fn follow_certificate(app: Arc<App>, tls: Arc<ServerTls>, schedule: Schedule) {
+    let mut timer = every(POLL_FILES);
+    let mut warn_at = 0;
+    while schedule.next(timer.tick()).await.is_some() {
+        let look = async {
+            let looking = Arc::clone(&tls);
+            match spawn_blocking(move || looking.look()).await {
+                Ok(None) => {}
+                Ok(Some(Ok(expires))) => {
+                    warn_at = 0;
+                    tracing::info!(expires_at = rfc3339(expires), "loaded a new certificate");
+                }
+                Ok(Some(Err(error))) => {
+                    tracing::error!(%error, "cannot use the changed certificate; the last good one stays");
+                }
+                Err(error) => tracing::error!(%error, "cannot look at the certificate"),
+            }
+        };
+        schedule.cut_short(look).await;
+        let (now, expires) = (app.clock.now(), tls.expires());
+        if now >= warn_at && expires - now < EXPIRES_SOON {
+            warn_at = now + DAY;
+            tracing::warn!(
+                expires_at = rfc3339(expires),
+                "the certificate has expired or soon will; renew it"
+            );
+        }
     }
 }
 

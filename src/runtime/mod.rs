@@ -20,6 +20,7 @@ use crate::decision_log::counter::SignInCounter;
 use crate::decision_log::stream;
 use crate::limits::gate::Gate;
 use crate::store::{Store, StoreError};
+use crate::tls::{ServerTls, TlsError};
 use crate::web::{self, server};
 pub use schedule::Pace;
 use schedule::Schedule;
@@ -57,6 +58,9 @@ pub enum RuntimeError {
     /// A log stream cannot be set up.
     #[error(transparent)]
     LogStream(#[from] stream::StreamStartError),
+    /// The certificate of the listeners cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 /// The running service. Dropping it ends everything at once.
@@ -70,7 +74,7 @@ pub struct Service {
 pub fn start(app: &Arc<App>, listeners: Listeners, options: Options) -> Result<Service, RuntimeError> {
     let Options { pace, hangups } = options;
     let mut starting = Starting { app, pace, tasks: Tasks::default() };
-    starting.listen(listeners);
+    starting.listen(listeners)?;
     starting.follow(hangups)?;
     starting.keep_records();
     starting.count_sign_ins();
@@ -143,16 +147,26 @@ struct Starting<'a> {
 }
 
 impl Starting<'_> {
-    fn listen(&mut self, listeners: Listeners) {
+    fn listen(&mut self, listeners: Listeners) -> Result<(), TlsError> {
         let Listeners { public, management, console } = listeners;
+        let tls = ServerTls::of(&self.app.config.tls)?;
         let (router, gate) = (web::router(Arc::clone(self.app)), Arc::clone(&self.app.gate));
+        let own_tls = tls.clone();
         self.spawn(essential("public_listener", Stage::Requests), |schedule| async move {
-            server::serve(public, router, gate, schedule.stop.cancelled()).await;
+            server::serve_with(own_tls, public, router, gate, schedule.stop.cancelled()).await;
         });
         if let (Some(listener), Some(router)) = (console, web::console_router(Arc::clone(self.app))) {
-            let gate = Arc::new(Gate::console(&self.app.config));
+            let (gate, own_tls) = (Arc::new(Gate::console(&self.app.config)), tls.clone());
             self.spawn(essential("console_listener", Stage::Requests), |schedule| async move {
-                server::serve(listener, router, gate, schedule.stop.cancelled()).await;
+                server::serve_with(own_tls, listener, router, gate, schedule.stop.cancelled()).await;
+            });
+        }
+        if let Some(tls) = tls {
+            let app = Arc::clone(self.app);
+            // Nothing else sets it.
+            let _ = app.tls.set(Arc::clone(&tls));
+            self.spawn(optional("certificate", Stage::Background), |schedule| {
+                background::follow_certificate(app, tls, schedule)
             });
         }
         let router = web::management_router(Arc::clone(self.app));
@@ -160,6 +174,7 @@ impl Starting<'_> {
             let served = server::serve(management, router, Arc::new(Gate::private()), pending());
             schedule.cut_short(served).await;
         });
+        Ok(())
     }
 
     /// The tasks that bring changes of configuration and policies into force.

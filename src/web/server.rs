@@ -1,4 +1,4 @@
-//! Serves a router: drops slow clients, and lets requests finish on a stop.
+//! Serves a router, over TLS or without: drops slow clients, and lets requests finish on a stop.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -15,13 +15,17 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 
 use super::admission::admit;
-use super::stream::{HEAD_TIMEOUT, IDLE_TIMEOUT, TimedStream};
+use super::stream::{HEAD_TIMEOUT, IDLE_TIMEOUT, Phase, TimedStream};
 use crate::limits::connections::ConnectionSlot;
 use crate::limits::gate::Gate;
+use crate::tls::ServerTls;
 
 /// Most bytes of a request's head.
 const MAX_HEAD: usize = 32 * 1024;
@@ -31,13 +35,24 @@ const LINGER: Duration = Duration::from_secs(2);
 /// How long requests may take to finish after that.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// Serves until `stop` resolves, then lets open requests finish. From then on, every answer says that its connection
-/// closes.
+/// Serves plain HTTP until `stop` resolves, then lets open requests finish. From then on, every answer says that its
+/// connection closes.
 pub async fn serve(listener: TcpListener, router: Router, gate: Arc<Gate>, stop: impl Future<Output = ()>) {
+    serve_with(None, listener, router, gate, stop).await;
+}
+
+/// The same over TLS, if there is a certificate.
+pub async fn serve_with(
+    tls: Option<Arc<ServerTls>>,
+    listener: TcpListener,
+    router: Router,
+    gate: Arc<Gate>,
+    stop: impl Future<Output = ()>,
+) {
     let (closing, closed) = watch::channel(());
     let accept = |(stream, peer)| {
         let served = Served { router: router.clone(), gate: Arc::clone(&gate), peer };
-        spawn_connection(stream, served, closed.clone());
+        spawn_connection(stream, tls.clone(), served, closed.clone());
     };
     let mut stop = std::pin::pin!(stop);
     loop {
@@ -92,24 +107,55 @@ struct Served {
     peer: SocketAddr,
 }
 
-fn spawn_connection(stream: TcpStream, served: Served, closing: watch::Receiver<()>) {
+fn spawn_connection(
+    stream: TcpStream,
+    tls: Option<Arc<ServerTls>>,
+    served: Served,
+    closing: watch::Receiver<()>,
+) {
     // It is closed without an answer: some clients fail on an answer that comes before their request.
     let Some(place) = served.gate.connections.enter(served.peer.ip()) else { return };
     // Small answers must not wait for the acknowledgement of the previous one.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
-    tokio::spawn(run_connection(TimedStream::new(stream), served, closing, place));
+    let stream = TimedStream::new(stream);
+    let phase = stream.phase();
+    let open = OpenConnection { served, phase, closing, _place: place };
+    match tls {
+        Some(tls) => drop(tokio::spawn(run_tls_connection(stream, tls, open))),
+        None => drop(tokio::spawn(run_connection(stream, open))),
+    }
+}
+
+/// An open connection, except for its stream.
+struct OpenConnection {
+    served: Served,
+    phase: Phase,
+    closing: watch::Receiver<()>,
+    _place: ConnectionSlot,
+}
+
+/// Shakes hands, then runs the connection. The handshake and the first request's head share the head's deadline.
+async fn run_tls_connection(stream: TimedStream, tls: Arc<ServerTls>, mut open: OpenConnection) {
+    let handshake = timeout(HEAD_TIMEOUT, TlsAcceptor::from(tls.config()).accept(stream));
+    let shaken = tokio::select! {
+        shaken = handshake => shaken,
+        _ = open.closing.changed() => return,
+    };
+    let cause = match shaken {
+        Ok(Ok(stream)) => return run_connection(stream, open).await,
+        Ok(Err(error)) => error.to_string(),
+        Err(late) => late.to_string(),
+    };
+    tls.count_failed_handshake();
+    tracing::debug!(error = cause, peer = %open.served.peer, "a TLS handshake failed");
 }
 
 /// Runs a connection to its end or, when told to stop, to the end of the current request.
-async fn run_connection(
-    stream: TimedStream,
-    served: Served,
-    mut closing: watch::Receiver<()>,
-    _place: ConnectionSlot,
-) {
-    let (peer, phase) = (served.peer, stream.phase());
+async fn run_connection(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, open: OpenConnection) {
+    let OpenConnection { served, phase, mut closing, _place } = open;
+    let peer = served.peer;
     let service = service_fn(move |request| {
         phase.begin();
         let (served, phase) = (served.clone(), phase.clone());

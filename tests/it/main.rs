@@ -91,6 +91,7 @@ mod sign_in_counts;
 mod stop;
 mod subject;
 mod test_on_reload;
+mod tls;
 mod token;
 mod upgrade;
 mod verification_key;

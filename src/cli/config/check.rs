@@ -11,6 +11,7 @@ use crate::resolver::Resolver;
 use crate::signing::Signer;
 use crate::store::connection::{self, DatabaseKind};
 use crate::store::{Store, StoreError, signing_keys};
+use crate::tls::ServerTls;
 
 /// Lists everything that `serve` could not open, each with its key and the remedy.
 pub(super) fn problems(config: &Config, now: i64) -> Vec<String> {
@@ -20,6 +21,7 @@ pub(super) fn problems(config: &Config, now: i64) -> Vec<String> {
         policies.filter_map(|(key, dir)| read_policies(key, dir, &config.schema_file).err()).collect();
     let fetcher = Fetcher::new(&config.fetch, &Resolver::new(&config.fetch));
     problems.extend(fetcher.err().map(|error| format!("`fetch.ca_file`: {error}")));
+    problems.extend(ServerTls::of(&config.tls).err().map(|error| error.to_string()));
     problems.extend(open_database(config, now).err());
     let console = config.console.listen.filter(|_| config.console.enabled);
     let listeners = [
