@@ -4,6 +4,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use countersign::config::Tls;
 use countersign::oauth::request::JWT_BEARER;
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use reqwest::{Certificate, Client, tls};
@@ -23,14 +24,14 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const ISSUER: &str = "https://localhost";
 
 /// A certificate for `localhost`, and its key.
-struct Pair {
+pub struct Pair {
     certificate: String,
     key: String,
 }
 
 impl Pair {
     /// It is valid until the first day of a year.
-    fn until(year: i32) -> Self {
+    pub fn until(year: i32) -> Self {
         let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
         params.not_after = date_time_ymd(year, 1, 1);
         let key = KeyPair::generate().unwrap();
@@ -73,10 +74,10 @@ impl Pair {
 }
 
 /// A directory whose link `live` leads to the files, as a mounted Secret has it.
-struct Files(TempDir);
+pub struct Files(TempDir);
 
 impl Files {
-    fn with(pair: &Pair) -> Self {
+    pub fn with(pair: &Pair) -> Self {
         let files = Self(tempfile::tempdir().unwrap());
         pair.put(&files.0.path().join("first"));
         files.lead_to("first");
@@ -91,6 +92,11 @@ impl Files {
 
     fn live(&self) -> PathBuf {
         self.0.path().join("live")
+    }
+
+    pub fn settings(&self) -> Tls {
+        let file = |name| Some(self.live().join(name));
+        Tls { certificate_file: file("tls.crt"), key_file: file("tls.key") }
     }
 
     /// Variables for a process with these files.

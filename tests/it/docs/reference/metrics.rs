@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use countersign::tls::ServerTls;
 use serde_json::json;
 
 use super::{cell, notice};
@@ -10,6 +11,7 @@ use crate::docs::assert_generated;
 use crate::harness::TestApp;
 use crate::log_stream::stream;
 use crate::reload::{Rules, private};
+use crate::tls::{Files, Pair};
 
 const HEAD: &str = "# Metrics
 
@@ -80,6 +82,8 @@ async fn page() -> String {
     })
     .await;
     app.app.metrics.of_stream("archive");
+    let files = Files::with(&Pair::until(2090));
+    assert!(app.app.tls.set(ServerTls::of(&files.settings()).unwrap().unwrap()).is_ok());
     app.granted(json!({})).await;
     let mut text = HEAD.to_owned() + &notice("`src/metrics/` and `src/app/gauges.rs`");
     text.push_str("\n| Name | Type | Unit | What it tells | Labels |\n| --- | --- | --- | --- | --- |\n");
@@ -88,8 +92,8 @@ async fn page() -> String {
     }
     text.push_str(
         "\n`reason` is one of [the reasons](reasons.md), or one that a policy gives; a reason of no known policy counts as `other`.\n\
-         The metrics of log streams and of the shadow set are there if the configuration has these; those of the process on\n\
-         Linux.\n",
+         The metrics of log streams, of the shadow set and of TLS are there if the configuration has these; those of the\n\
+         process on Linux.\n",
     );
     text
 }
