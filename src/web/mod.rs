@@ -7,6 +7,7 @@ mod console;
 pub mod documents;
 mod error;
 mod health;
+mod landing;
 mod metrics;
 pub mod middleware;
 mod oauth;
@@ -38,6 +39,7 @@ pub fn router(app: Arc<App>) -> Router {
     let path = app.config.issuer_path();
     let routes = Router::new()
         .merge(oauth::routes(&path))
+        .merge(landing::routes(&path))
         .nest_service(&format!("{path}/api/v1"), api::router(Arc::clone(&app)))
         .fallback(error::not_found);
     let routes = match Site::of(&app.config).filter(|_| app.config.console.listen.is_none()) {

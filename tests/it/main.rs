@@ -43,6 +43,7 @@ mod health;
 mod interop;
 mod issuer_keys;
 mod json;
+mod landing;
 mod layers;
 mod ledger;
 mod log_stream;

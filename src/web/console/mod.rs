@@ -71,6 +71,7 @@ use tower_http::compression::CompressionLayer;
 use crate::app::App;
 use crate::web::MAX_BODY;
 use answer::{PageError, panicked};
+pub use layers::secure;
 pub use site::Site;
 
 /// Every page, to be nested at the site's base.
