@@ -48,7 +48,7 @@ fn directory(teamspaces: usize) -> tempfile::TempDir {
 }
 
 fn place(dir: &Path) -> PolicyFiles {
-    PolicyFiles { dir: dir.to_owned(), schema: SCHEMA.into(), with_cases: false }
+    PolicyFiles { dir: dir.into(), schema: Path::new(SCHEMA).into(), with_cases: false }
 }
 
 fn reload(c: &mut Criterion) {

@@ -31,7 +31,7 @@ use crate::model::log::Log;
 use crate::openid::OpenIdProvider;
 use crate::policy::reload::{PolicyFiles, Watch};
 use crate::policy::reload::{PolicyReloader, ReloadTrigger};
-use crate::policy::{CacheControl, LoadError, Policies};
+use crate::policy::{CacheControl, LoadError, Policies, PolicyPlace};
 use crate::random::NoEntropy;
 use crate::resolver::Resolver;
 use crate::shadow::Shadow;
@@ -139,6 +139,7 @@ impl App {
         let app = Self::assemble(config, clock, policies, store, signer).await?;
         // A shadow set that cannot be read stops nothing.
         app.follow_shadow(ReloadTrigger::Now).await;
+        app.tell_replaced_set().await?;
         app.keep_sets().await;
         app.tell_unknown_names();
         Ok(app)
@@ -330,14 +331,14 @@ fn catch_up(connection: &mut AnyConnection, old: &Snapshot) -> Result<CaughtUp, 
 
 fn policy_place(config: &Config) -> PolicyFiles {
     PolicyFiles {
-        dir: config.policy_dir.clone(),
-        schema: config.schema_file.clone(),
+        dir: PolicyPlace::of_policies(config),
+        schema: PolicyPlace::of_schema(config),
         with_cases: config.policy.test_on_reload,
     }
 }
 
 /// The tests of a directory are about the policies in force; a shadow set is on trial against them.
 fn shadow_place(config: &Config) -> Option<PolicyFiles> {
-    let dir = config.policy.shadow_dir.clone()?;
-    Some(PolicyFiles { dir, schema: config.schema_file.clone(), with_cases: false })
+    let dir = config.policy.shadow_dir.clone()?.into();
+    Some(PolicyFiles { dir, schema: PolicyPlace::of_schema(config), with_cases: false })
 }

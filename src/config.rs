@@ -48,10 +48,13 @@ pub struct Config {
     pub database_url_file: Option<PathBuf>,
     /// The time-outs and the connections of the database.
     pub database: Database,
-    /// Directory of `*.cedar` files. A change takes effect within seconds, or at once on SIGHUP.
-    pub policy_dir: PathBuf,
-    /// The Cedar schema that the policies are validated against.
-    pub schema_file: PathBuf,
+    /// Directory of `*.cedar` files. A change takes effect within seconds, or at once on SIGHUP. Without it, the
+    /// directory `policies` where the command runs if there is one, else the policies in the binary. Name it in
+    /// production: a named directory that is missing is an error.
+    pub policy_dir: Option<PathBuf>,
+    /// The Cedar schema that the policies are validated against. Without it, `schema/countersign.cedarschema` where the
+    /// command runs if there is one, else the schema in the binary.
+    pub schema_file: Option<PathBuf>,
     /// Where the caller's address is taken from: `ConnectInfo`, or a header that your proxy sets,
     /// such as `RightmostXForwardedFor`.
     pub client_ip_source: ClientIpSource,
@@ -261,8 +264,8 @@ impl Default for Config {
             database_url: "sqlite://countersign.db".into(),
             database_url_file: None,
             database: Database::default(),
-            policy_dir: "policies".into(),
-            schema_file: "schema/countersign.cedarschema".into(),
+            policy_dir: None,
+            schema_file: None,
             client_ip_source: ClientIpSource::ConnectInfo,
             stop_delay: Duration::from_secs(0),
             access_token: AccessTokenSettings::default(),
@@ -374,15 +377,35 @@ impl Default for Retention {
     }
 }
 
+/// Where the keys of a configuration were set.
+pub struct KeyPlaces(Sources);
+
+impl KeyPlaces {
+    /// The file and line, or the variable; none where the default is in force.
+    pub fn of(&self, key: &str) -> Option<String> {
+        let key: Vec<String> = key.split('.').map(str::to_owned).collect();
+        Some(self.0.place(&key)?.to_string())
+    }
+}
+
 /// The file that is read when none is named, if it exists.
 pub const DEFAULT_FILE: &str = "countersign.toml";
+/// The directory of policies that is read when none is named, if it exists.
+pub const DEFAULT_POLICY_DIR: &str = "policies";
+/// The schema that is read when none is named, if it exists.
+pub const DEFAULT_SCHEMA_FILE: &str = crate::shipped::SCHEMA_FILE;
 
 impl Config {
     /// Reads and validates the configuration. `file` must exist if it is named.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigErrors> {
+        Ok(Self::load_with_places(file)?.0)
+    }
+
+    /// The same, with the places where the keys were set.
+    pub fn load_with_places(file: Option<&Path>) -> Result<(Self, KeyPlaces), ConfigErrors> {
         let mut sources = Sources::read(file)?;
         let (config, errors) = sources.extract();
-        config.validated(&sources, errors)
+        Ok((config.validated(&sources, errors)?, KeyPlaces(sources)))
     }
 
     /// The path of the issuer, empty when it has none.

@@ -7,7 +7,7 @@ use super::caller::Operator;
 use super::error::AdminError;
 use crate::app::MAX_LISTED;
 use crate::policy::engine::references::Reference;
-use crate::policy::reload::LastError;
+use crate::policy::reload::{LastError, PolicyFiles};
 use crate::policy::{ConsoleAction, Policies, PolicySource};
 use crate::store::{StoreError, shadow, sign_in_counts};
 
@@ -41,6 +41,8 @@ pub struct DecidedCounts {
 /// The policies in force: their texts, their state, and how often each has decided.
 pub struct Overview {
     pub policies: Arc<Policies>,
+    /// Where they were read from.
+    pub place: PolicyFiles,
     /// The schema's text.
     pub schema: SourceText,
     pub files: Vec<SourceText>,
@@ -62,8 +64,11 @@ pub async fn overview(operator: &Operator) -> Result<Overview, AdminError> {
     let source = PolicySource::from_content(&policies.content)
         .map_err(|error| StoreError::Damaged(format!("the texts of the policies in force: {error}")))?;
     let (schema, files) = source.texts();
-    let schema_name = app.config.schema_file.file_name().map(|name| name.to_string_lossy().into_owned());
+    let place = app.policy_files.place().clone();
+    let schema_file = place.schema.shown();
+    let schema_name = schema_file.file_name().map(|name| name.to_string_lossy().into_owned());
     Ok(Overview {
+        place,
         schema: SourceText { name: schema_name.unwrap_or_default(), text: schema },
         files: files.into_iter().map(|(name, text)| SourceText { name, text }).collect(),
         last_error: app.policy_files.last_error(),

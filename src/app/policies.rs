@@ -8,10 +8,14 @@ use crate::metrics::Reload;
 use crate::policy::Policies;
 use crate::policy::reload::ReloadTrigger;
 use crate::shadow::Shadow;
+use crate::store::policy_sets::PastSetTimes;
 use crate::store::{StoreError, policy_sets};
 
 /// The end of the log line about a set that cannot be read while another one is in force.
 const LAST_GOOD_STAY: &str = "the last good ones stay";
+
+/// How many seconds may lie between the notes of a set and of its shadow set.
+const AT_ONCE: i64 = 5;
 
 /// The sets that the database is known to hold as in force at about this time.
 #[derive(Default)]
@@ -90,6 +94,24 @@ impl App {
         if let Some(policies) = self.shadow.as_ref().and_then(Shadow::policies) {
             self.keep(&policies).await;
         }
+    }
+
+    /// Warns if the policies in the binary take the place of others, as they do where a directory is missing.
+    pub(super) async fn tell_replaced_set(&self) -> Result<(), StoreError> {
+        if !self.policy_files.place().dir.is_built_in() {
+            return Ok(());
+        }
+        let (sets, own) = (self.store.read(policy_sets::list).await?, self.policies().hash.clone());
+        let Some(latest) = sets.iter().map(|set| set.last_in_force_at).max() else { return Ok(()) };
+        let was_latest = |set: &PastSetTimes| set.hash == own && set.last_in_force_at + AT_ONCE >= latest;
+        if !sets.iter().any(was_latest) {
+            tracing::warn!(
+                hash = own,
+                "the policies in the binary take the place of others that were in force; unless this is an upgrade, put the \
+                 directory of policies back and name it in `policy_dir`"
+            );
+        }
+        Ok(())
     }
 
     /// A database that cannot be written stops no set from coming into force; the write is tried again.

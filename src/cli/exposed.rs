@@ -37,7 +37,7 @@ fn warn_of(file: &Path, unwanted: u32) {
 }
 
 /// A path as a shell takes it.
-fn quoted(file: &Path) -> String {
+pub(super) fn quoted(file: &Path) -> String {
     let text = file.display().to_string();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
     match text.chars().all(is_plain) {

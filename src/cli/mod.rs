@@ -8,6 +8,7 @@ mod db;
 mod demo;
 mod dev_idp;
 mod exposed;
+mod init;
 mod keys;
 mod migrate;
 mod openapi;
@@ -28,7 +29,7 @@ use crate::terminal::out::{self, complain};
 /// Policy-driven authorization server for MCP's Enterprise-Managed Authorization.
 #[derive(Debug, Parser)]
 #[command(name = "countersign", version, propagate_version = true, arg_required_else_help = true)]
-#[command(after_help = "Try it: countersign demo")]
+#[command(after_help = "Try it: countersign demo\nSet it up: countersign init")]
 pub struct Cli {
     /// Configuration file [default: countersign.toml, if it exists].
     #[arg(long, global = true, value_name = "FILE")]
@@ -39,6 +40,12 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Write a configuration, the shipped policies and their schema. What is there already is kept.
+    #[command(
+        after_help = "Examples:\n  countersign init                    here\n  countersign init /etc/countersign\n\
+        Exit: 0 everything is there, 2 something is in the way or cannot be written"
+    )]
+    Init(init::Init),
     /// Run the service.
     #[command(after_help = "Example: countersign serve --config /etc/countersign.toml")]
     Serve {
@@ -125,6 +132,7 @@ impl Cli {
     fn run(self) -> CommandResult {
         let file = self.config.as_deref();
         match self.command {
+            Command::Init(init) => init.run(),
             Command::Serve { no_migrate } => block_on(async {
                 let signals = serve::Signals::listen()?;
                 serve::run(Config::load(file)?, signals, !no_migrate).await

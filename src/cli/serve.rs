@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::limits::connections::raise_descriptor_limit;
+use crate::policy::PolicyPlace;
 use crate::runtime::{self, Listeners, Options, Pace, Service};
 use crate::store::{Store, connection};
 use crate::telemetry;
@@ -52,6 +53,12 @@ impl StopSignals {
 pub(super) async fn run(config: Config, signals: Signals, migrates: bool) -> CommandResult {
     let Signals { mut stop, hangups } = signals;
     telemetry::init()?;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        policies = %PolicyPlace::of_policies(&config),
+        schema = %PolicyPlace::of_schema(&config),
+        "starting"
+    );
     raise_descriptor_limit();
     // This runs on a separate thread: it waits for files and the database, and a signal must be able to end that.
     let starting = spawn_blocking(move || Handle::current().block_on(start(config, migrates)));

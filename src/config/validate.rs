@@ -9,8 +9,8 @@ use url::Url;
 use super::problem::{ConfigError, ConfigErrors, invalid};
 use super::sources::Sources;
 use super::{
-    AdminSettings, Config, Console, Database, DnsServer, Duration, MAX_DNS_SERVERS, OperatorEntry,
-    PrivateOrigin, Secret, check_database_url, is_loopback, log_stream,
+    AdminSettings, Config, Console, DEFAULT_POLICY_DIR, Database, DnsServer, Duration, MAX_DNS_SERVERS,
+    OperatorEntry, PrivateOrigin, Secret, check_database_url, is_loopback, log_stream,
 };
 
 /// The problems found so far, each with the place where its key was set.
@@ -63,9 +63,10 @@ impl Config {
             let why = "must not be `listen` as well";
             errors.push(invalid("management_listen", self.management_listen, why));
         }
-        if self.policy.shadow_dir.as_ref() == Some(&self.policy_dir) {
+        let policy_dir = self.policy_dir.as_deref().unwrap_or(Path::new(DEFAULT_POLICY_DIR));
+        if self.policy.shadow_dir.as_deref() == Some(policy_dir) {
             let why = "must not be `policy_dir` as well";
-            errors.push(invalid("policy.shadow_dir", self.policy_dir.display(), why));
+            errors.push(invalid("policy.shadow_dir", policy_dir.display(), why));
         }
         errors
     }

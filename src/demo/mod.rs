@@ -152,8 +152,8 @@ async fn start_app(dir: &Path, issuer: &str, providers: [&String; 3]) -> Result<
     let mut config = Config {
         issuer: issuer.to_owned(),
         database_url: format!("sqlite://{}", dir.join("demo.db").display()),
-        policy_dir: dir.join("policies"),
-        schema_file: dir.join("countersign.cedarschema"),
+        policy_dir: Some(dir.join("policies")),
+        schema_file: Some(dir.join("countersign.cedarschema")),
         ..Config::default()
     };
     config.fetch.private_origins = providers.into_iter().cloned().map(Into::into).collect();

@@ -32,11 +32,11 @@ pub use engine::not_applied::{
     Missed, NotApplied, not_applied, not_applied_configuration, not_applied_console,
 };
 pub use engine::set::PolicyEngine;
-pub use source::PolicySource;
 pub(crate) use source::depth::with_stack;
 pub(crate) use source::problem::counted;
 pub use source::problem::{LoadError, PolicyProblem, Rule, Severity};
 pub use source::source_file::SourcePlace;
+pub use source::{PolicyPlace, PolicySource};
 pub use validate::load::{PolicyFile, Validated};
 
 /// The policies in force.

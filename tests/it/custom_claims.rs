@@ -37,8 +37,8 @@ async fn app(unless: &str) -> TestApp {
         (with_shipped(&[("wanted.cedar", &rule)]), with(&[("s.cedarschema", schema(ALL))]));
     let (policies, schema_file) = (dir.path().to_owned(), schema_dir.path().join("s.cedarschema"));
     let app = TestApp::start_with(move |config| {
-        config.policy_dir = policies;
-        config.schema_file = schema_file;
+        config.policy_dir = Some(policies);
+        config.schema_file = Some(schema_file);
     })
     .await;
     app.change_provider(|provider| {

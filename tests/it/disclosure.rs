@@ -38,7 +38,7 @@ pub async fn two_teamspaces(rules: &Rules) -> (TestApp, FakeIdp) {
     let zeta = FakeIdp::start(Key::rsa("idp-2", 1)).await;
     let (policies, schema, origin) = (rules.policies(), rules.schema(), zeta.issuer.clone());
     let app = TestApp::start_with(|config| {
-        (config.policy_dir, config.schema_file) = (policies, schema);
+        (config.policy_dir, config.schema_file) = (Some(policies), Some(schema));
         config.fetch.private_origins.push(origin.into());
     })
     .await;

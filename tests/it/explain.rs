@@ -270,7 +270,7 @@ async fn deep_clauses_are_explained() {
     ] {
         std::fs::write(dir.join("deep.cedar"), rule).unwrap();
         let policies = dir.clone();
-        let app = TestApp::start_with(|config| config.policy_dir = policies).await;
+        let app = TestApp::start_with(|config| config.policy_dir = Some(policies)).await;
         let token = admin(&app, None).await;
         let body = json!({ "assertion": app.assertion(json!({})), "client_id": CLIENT });
         let answer = explain(&app, &token, "acme", body).await;

@@ -17,7 +17,7 @@ async fn app(unless: &str) -> TestApp {
     let dir = with_shipped(&[("wanted.cedar", rule.as_str())]);
     let policies = dir.path().to_owned();
     TestApp::start_with(move |config| {
-        config.policy_dir = policies;
+        config.policy_dir = Some(policies);
         config.client_ip_source = ClientIpSource::RightmostXForwardedFor;
     })
     .await

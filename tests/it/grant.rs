@@ -96,7 +96,7 @@ async fn the_capping_policy_caps_the_setting() {
     }
     std::fs::copy("policies/examples/cap-scope-setting.cedar", dir.path().join("cap.cedar")).unwrap();
     let policies = dir.path().to_owned();
-    let app = TestApp::start_with(move |config| config.policy_dir = policies).await;
+    let app = TestApp::start_with(move |config| config.policy_dir = Some(policies)).await;
     app.change_provider(|p| p.scope = "docs.read docs.write".into()).await;
     assert_eq!(scope_of(&app, json!({}), &[]).await, "docs.read");
     assert_eq!(scope_of(&app, json!({ "scope": null }), &[]).await, "");
@@ -230,7 +230,7 @@ async fn a_teams_policy_decides_with_its_own_reason() {
         when { context.client in ClientGroup::"blocked" };"#;
     std::fs::write(dir.path().join("team.cedar"), rule).unwrap();
     let policies = dir.path().to_owned();
-    let app = TestApp::start_with(move |config| config.policy_dir = policies).await;
+    let app = TestApp::start_with(move |config| config.policy_dir = Some(policies)).await;
     let both = json!({ "scope": "docs.read docs.write" });
     assert_eq!(scope_of(&app, both.clone(), &[]).await, "docs.read");
     assert!(app.last_sign_in().await.decisions.contains("group_required"));
@@ -295,7 +295,7 @@ async fn a_policy_that_errs_denies() {
         when { context.claims has auth_age && context.claims.auth_age.toMilliseconds() * 9223372036854775807 > 0 };"#;
     std::fs::write(dir.path().join("team.cedar"), rule).unwrap();
     let policies = dir.path().to_owned();
-    let app = TestApp::start_with(move |config| config.policy_dir = policies).await;
+    let app = TestApp::start_with(move |config| config.policy_dir = Some(policies)).await;
     app.granted(json!({})).await;
     let erring = json!({ "auth_time": crate::harness::START - 60 });
     app.refused(erring, "access_denied", "policy_error").await;
@@ -312,7 +312,7 @@ async fn a_policy_can_require_the_resource_claim() {
         std::fs::copy(format!("policies/{name}.cedar"), target).unwrap();
     }
     let policies = dir.path().to_owned();
-    let app = TestApp::start_with(move |config| config.policy_dir = policies).await;
+    let app = TestApp::start_with(move |config| config.policy_dir = Some(policies)).await;
     invalid(
         &app,
         json!({ "resource": null }),

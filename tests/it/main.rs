@@ -57,6 +57,7 @@ mod not_applied;
 mod not_known;
 #[cfg(feature = "postgres")]
 mod on_postgres;
+mod one_file;
 mod overload;
 mod policies;
 mod policy_cache;

@@ -17,7 +17,7 @@ async fn fresh_app_with(rule: &str) -> TestApp {
     // Read at the start; nothing looks at the directory afterwards.
     let dir = with_shipped(&[("team.cedar", rule)]);
     let policies = dir.path().to_owned();
-    TestApp::start_with(move |config| config.policy_dir = policies).await
+    TestApp::start_with(move |config| config.policy_dir = Some(policies)).await
 }
 
 /// With Dana as a member.

@@ -99,7 +99,7 @@ async fn a_teamspace_is_not_shown_the_rules_of_another() {
          permit (principal, action == Action::\"AdmitMember\", resource)
          when { principal in Group::\"acme/staff\" };",
     );
-    let app = TestApp::start_with(|config| config.policy_dir = dir.path().to_owned()).await;
+    let app = TestApp::start_with(|config| config.policy_dir = Some(dir.path().to_owned())).await;
     app.put_member("dana@acme.com", Status::Suspended).await;
     let named = |answer: &Answer| -> Vec<String> {
         let decision = &answer.json["decisions"][1];
@@ -134,7 +134,7 @@ async fn explanations_are_bounded() {
         literals.join(", ")
     );
     let dir = with(&(rules + &long));
-    let app = TestApp::start_with(|config| config.policy_dir = dir.path().to_owned()).await;
+    let app = TestApp::start_with(|config| config.policy_dir = Some(dir.path().to_owned())).await;
     app.put_member("dana@acme.com", Status::Suspended).await;
     let answer = ask(&app, None).await;
     assert_eq!(answer.json["decisions"][1]["findings"].as_array().unwrap().len(), 50);

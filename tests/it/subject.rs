@@ -409,7 +409,7 @@ async fn no_policy_admits_a_suspended_member() {
     let rule = r#"@id("lax") @otherwise("x") permit (principal, action == Action::"AdmitMember", resource);"#;
     std::fs::write(dir.path().join("lax.cedar"), rule).unwrap();
     let policies = dir.path().to_owned();
-    let app = TestApp::start_with(move |config| config.policy_dir = policies).await;
+    let app = TestApp::start_with(move |config| config.policy_dir = Some(policies)).await;
     app.granted(json!({})).await;
     for status in [Status::Suspended, Status::Removed] {
         app.change_member("dana@acme.com", move |m| m.status = status).await;

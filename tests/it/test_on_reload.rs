@@ -27,8 +27,10 @@ impl Place {
 
     async fn start(&self, tested: bool) -> TestApp {
         let dir = self.0.path().to_owned();
-        TestApp::start_with(move |config| (config.policy_dir, config.policy.test_on_reload) = (dir, tested))
-            .await
+        TestApp::start_with(move |config| {
+            (config.policy_dir, config.policy.test_on_reload) = (Some(dir), tested)
+        })
+        .await
     }
 
     /// Nobody is provisioned any more: valid, and not what the cases say.

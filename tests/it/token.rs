@@ -108,7 +108,7 @@ async fn a_permit_can_shorten_the_lifetime() {
     ];
     let dir = crate::files::with_shipped(&[("short.cedar", rules.concat().as_str())]);
     let (policies, also) = (dir.path().to_owned(), dir.path().to_owned());
-    let app = TestApp::start_with(move |config| config.policy_dir = policies).await;
+    let app = TestApp::start_with(move |config| config.policy_dir = Some(policies)).await;
     for (scope, seconds) in [("docs.read", 900), ("docs.read docs.write", 300), ("docs.read docs.write", 300)]
     {
         let answer = app.granted(json!({ "scope": scope })).await;
@@ -122,7 +122,7 @@ async fn a_permit_can_shorten_the_lifetime() {
     assert_eq!(lifetimes, [None, None, Some(900), None, Some(300)], "{decisions}");
 
     let configure = move |config: &mut countersign::config::Config| {
-        config.policy_dir = also;
+        config.policy_dir = Some(also);
         config.access_token.lifetime = Duration::from_secs(120);
     };
     let app = TestApp::start_with(configure).await;

@@ -1,69 +1,85 @@
 //! `countersign config check`: opens everything that `serve` opens, and changes nothing.
 
-use std::io::ErrorKind;
-use std::net::{SocketAddr, TcpListener};
+mod listeners;
+
+use std::fmt::Display;
 use std::path::Path;
+
+use rustix::fs::{Access, access};
 
 use crate::config::{Config, Destination};
 use crate::idp::fetch::Fetcher;
-use crate::policy::PolicySource;
+use crate::policy::{PolicyPlace, PolicySource};
 use crate::resolver::Resolver;
 use crate::signing::Signer;
 use crate::store::connection::{self, DatabaseKind};
 use crate::store::{Store, StoreError, signing_keys};
 use crate::tls::ServerTls;
 
-/// Lists everything that `serve` could not open, each with its key and the remedy.
-pub(super) fn problems(config: &Config, now: i64) -> Vec<String> {
-    let policies = [Some(("policy_dir", &config.policy_dir)), shadow(config)];
-    let policies = policies.into_iter().flatten();
-    let mut problems: Vec<String> =
-        policies.filter_map(|(key, dir)| read_policies(key, dir, &config.schema_file).err()).collect();
-    let fetcher = Fetcher::new(&config.fetch, &Resolver::new(&config.fetch));
-    problems.extend(fetcher.err().map(|error| format!("`fetch.ca_file`: {error}")));
-    problems.extend(ServerTls::of(&config.tls).err().map(|error| error.to_string()));
-    problems.extend(open_database(config, now).err());
-    let console = config.console.listen.filter(|_| config.console.enabled);
-    let listeners = [
-        ("listen", Some(config.listen)),
-        ("management_listen", Some(config.management_listen)),
-        ("console.listen", console),
-    ];
-    for (key, address) in listeners {
-        problems.extend(address.and_then(|address| listen(key, address).err()));
+/// The remedy for policies or a schema that are missing.
+const WRITE_THEM: &str = "`countersign init` writes the shipped policies and their schema";
+
+/// Something that `serve` could not open.
+pub(super) struct ServeProblem {
+    /// The key that names it.
+    pub key: String,
+    /// The key, what is wrong, and the remedy.
+    pub text: String,
+}
+
+impl ServeProblem {
+    fn new(key: &str, text: impl ToString) -> Self {
+        Self { key: key.to_owned(), text: text.to_string() }
     }
-    problems.extend(config.log_stream.iter().filter_map(|stream| match &stream.to {
-        Destination::File(path) => {
-            missing_directory(path).map(|why| format!("log stream `{}`: {why}", stream.name))
-        }
-        _ => None,
+}
+
+/// Lists everything that `serve` could not open.
+pub(super) fn problems(config: &Config, now: i64) -> Vec<ServeProblem> {
+    let schema = PolicyPlace::of_schema(config);
+    let shadow = config.policy.shadow_dir.as_deref().map(|dir| ("policy.shadow_dir", dir.into()));
+    let policies = std::iter::once(("policy_dir", PolicyPlace::of_policies(config))).chain(shadow);
+    let mut problems: Vec<ServeProblem> =
+        policies.filter_map(|(key, dir)| read_policies(key, &dir, &schema).err()).collect();
+    let fetcher = Fetcher::new(&config.fetch, &Resolver::new(&config.fetch));
+    let no_roots = |error| ServeProblem::new("fetch.ca_file", format!("`fetch.ca_file`: {error}"));
+    problems.extend(fetcher.err().map(no_roots));
+    problems.extend(ServerTls::of(&config.tls).err().map(|error| ServeProblem::new("tls", error)));
+    problems.extend(open_database(config, now).err());
+    problems.extend(listeners::problems(config));
+    problems.extend(config.log_stream.iter().enumerate().filter_map(|(index, stream)| {
+        let Destination::File(path) = &stream.to else { return None };
+        let text = format!("log stream `{}`: {}", stream.name, missing_directory(path)?);
+        Some(ServeProblem::new(&format!("log_stream.{index}.to"), text))
     }));
     problems
 }
 
-fn shadow(config: &Config) -> Option<(&'static str, &std::path::PathBuf)> {
-    config.policy.shadow_dir.as_ref().map(|dir| ("policy.shadow_dir", dir))
-}
-
-fn read_policies(key: &str, dir: &Path, schema: &Path) -> Result<(), String> {
+fn read_policies(key: &str, dir: &PolicyPlace, schema: &PolicyPlace) -> Result<(), ServeProblem> {
     if !dir.is_dir() {
-        return Err(format!("`{key}` = `{}`: there is no such directory", dir.display()));
+        let text = format!("`{key}` = `{dir}`: there is no such directory; {WRITE_THEM}");
+        return Err(ServeProblem::new(key, text));
     }
     if !schema.is_file() {
-        return Err(format!("`schema_file` = `{}`: there is no such file", schema.display()));
+        let text = format!("`schema_file` = `{schema}`: there is no such file; {WRITE_THEM}");
+        return Err(ServeProblem::new("schema_file", text));
     }
     let validated = PolicySource::read(dir, schema).and_then(|source| source.validate());
-    validated.map(drop).map_err(|error| format!("`{key}`: {}", crate::cli::policy::render(error)))
+    let unusable = |error| ServeProblem::new(key, format!("`{key}`: {}", crate::cli::policy::render(error)));
+    validated.map(drop).map_err(unusable)
 }
 
 /// A missing database file is not a problem, since `serve` makes it; nor are pending migrations, since `serve` applies
 /// them.
-fn open_database(config: &Config, now: i64) -> Result<(), String> {
+fn open_database(config: &Config, now: i64) -> Result<(), ServeProblem> {
     let url = &config.database_url;
-    let failed = |error: StoreError| format!("`database_url`: {error}");
-    if let Some(path) = connection::missing(url) {
-        return missing_directory(Path::new(path))
-            .map_or(Ok(()), |why| Err(format!("`database_url`: {why}")));
+    let problem = |why: &dyn Display| ServeProblem::new("database_url", format!("`database_url`: {why}"));
+    if let Some(path) = url.strip_prefix("sqlite://").map(Path::new)
+        && let Some(why) = missing_directory(path).or_else(|| unwritable(path))
+    {
+        return Err(problem(&why));
+    }
+    if connection::missing(url).is_some() {
+        return Ok(());
     }
     let (place, settings) = (url.to_owned(), config.database.clone());
     let read_keys = move || {
@@ -77,8 +93,9 @@ fn open_database(config: &Config, now: i64) -> Result<(), String> {
         }
         signing_keys::all(&mut connection).map(Some)
     };
-    let Some(keys) = Store::in_time(url, &config.database, read_keys).map_err(failed)? else { return Ok(()) };
-    Signer::prepare(&keys, config, now).map(drop).map_err(|error| error.to_string())
+    let keys = Store::in_time(url, &config.database, read_keys).map_err(|error| problem(&error))?;
+    let Some(keys) = keys else { return Ok(()) };
+    Signer::prepare(&keys, config, now).map(drop).map_err(|error| ServeProblem::new("keys", error))
 }
 
 fn missing_directory(path: &Path) -> Option<String> {
@@ -86,10 +103,12 @@ fn missing_directory(path: &Path) -> Option<String> {
     (!directory.is_dir()).then(|| format!("there is no directory {}; make it first", directory.display()))
 }
 
-/// An address in use is assumed to be the running service's.
-fn listen(key: &str, address: SocketAddr) -> Result<(), String> {
-    match TcpListener::bind(address) {
-        Err(error) if error.kind() != ErrorKind::AddrInUse => Err(format!("`{key}` = `{address}`: {error}")),
-        _ => Ok(()),
-    }
+/// SQLite makes two more files beside the database, so the directory must be writable as well.
+fn unwritable(database: &Path) -> Option<String> {
+    let directory = database.parent().filter(|directory| !directory.as_os_str().is_empty());
+    let needed = [Some(database).filter(|file| file.exists()), directory.or(Some(Path::new(".")))];
+    needed.into_iter().flatten().find_map(|path| {
+        let error = access(path, Access::WRITE_OK).err()?;
+        Some(format!("cannot write to {}: {error}; make it writable for this user", path.display()))
+    })
 }

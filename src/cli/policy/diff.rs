@@ -11,6 +11,7 @@ use crate::cli::{CommandError, CommandResult, block_on};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Database;
 use crate::config::{Config, Duration};
+use crate::policy::PolicyPlace;
 use crate::policy::authoring::diff::{Replayed, SignInReplay, cases_of, replay_cases};
 use crate::policy::authoring::edits::{Exercised, edits};
 use crate::store::Store;
@@ -22,6 +23,7 @@ Examples:
   countersign policy diff origin/main              the working tree against a git revision
   countersign policy diff v1.2 v1.3 --days 30      and 30 days of recorded sign-ins
   countersign policy diff policies new-policies --without-solver
+  countersign policy diff built-in                 your policies against those that this version ships
   countersign policy diff set:CNkNLyVK --days 7    a set that was in force, by its hash in the decision log
 The report is Markdown, to be posted on a pull request as it is.
 Exit: 0 nothing is wider; 1 NEW permits something that OLD did not, whatever could not be decided beside it;
@@ -32,9 +34,10 @@ const PAGE: i64 = 500;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Diff {
-    /// Directory, git revision of the configured directory, or `set:HASH` for a set that was in force.
+    /// Directory, git revision of the configured directory, `built-in` for the policies in the binary, or `set:HASH` for a
+    /// set that was in force.
     old: String,
-    /// The new policies [default: `policy_dir` of the configuration].
+    /// The new policies [default: those in force, by `policy_dir` of the configuration].
     new: Option<String>,
     /// Replay the recorded sign-ins of this many days.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -56,7 +59,7 @@ impl Diff {
     }
 
     async fn compare(self, config: Config) -> CommandResult {
-        let new = self.new.unwrap_or_else(|| config.policy_dir.display().to_string());
+        let new = self.new.unwrap_or_else(|| PolicyPlace::of_policies(&config).to_string());
         let (old, new) =
             (PolicySide::read(&self.old, &config).await?, PolicySide::read(&new, &config).await?);
         let mut sign_ins = match self.days {

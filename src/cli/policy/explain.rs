@@ -18,7 +18,7 @@ use crate::exchange::explain::{ExplainRequest, explain};
 use crate::oauth::scope::split_scope;
 use crate::policy::authoring::cases::{self, Case};
 use crate::policy::engine::compare::differences;
-use crate::policy::{self, NotApplied, Policies, PolicyAnswer, RecordedFacts};
+use crate::policy::{self, NotApplied, Policies, PolicyAnswer, PolicyPlace, RecordedFacts};
 use crate::request_id;
 use crate::store::Store;
 use crate::store::sign_ins::{self, SignIn};
@@ -52,10 +52,10 @@ pub(in crate::cli) struct Explain {
     /// The request's resource parameter.
     #[arg(long, value_name = "URI", requires = "assertion", conflicts_with = "what")]
     resource: Option<String>,
-    /// Directory of *.cedar files [default: `policy_dir` of the configuration].
+    /// Directory of *.cedar files [default: the policies in force, by `policy_dir` of the configuration].
     #[arg(long, value_name = "DIR")]
     policies: Option<PathBuf>,
-    /// Schema file [default: `schema_file` of the configuration].
+    /// Schema file [default: the schema in force, by `schema_file` of the configuration].
     #[arg(long, value_name = "FILE")]
     schema: Option<PathBuf>,
     /// Policy file to treat as if it were in the directory; may be repeated.
@@ -87,16 +87,16 @@ impl Explain {
             Some(hash) => {
                 let config = Config::load(file)?;
                 let kept = block_on(past_set(&config.database_url, hash))?;
-                (kept.with(&self.with).map_err(render)?, config.policy_dir)
+                (kept.with(&self.with).map_err(render)?, PolicyPlace::of_policies(&config))
             }
         };
         let policies = source.compile(0).map_err(render)?;
         let is_number = what.parse::<i64>().is_ok();
-        let tests = tests.unwrap_or_else(|| dir.join("tests"));
+        let tests = tests.map_or_else(|| dir.join("tests"), PolicyPlace::Path);
         if !is_number && let Some(case) = find_case(&tests, &what)? {
             return explain_case(&case, &policies, all, format);
         }
-        let no_case = format!("no case in {} is named so", tests.display());
+        let no_case = format!("no case in {} is named so", tests.shown().display());
         if !is_number && !request_id::is_possible(&what) {
             return Err(no_case.into());
         }
@@ -111,8 +111,8 @@ impl Explain {
     async fn explain_assertion(self, mut config: Config) -> CommandResult {
         let path = self.assertion.ok_or("no assertion")?;
         let read = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        config.policy_dir = self.policies.unwrap_or(config.policy_dir);
-        config.schema_file = self.schema.unwrap_or(config.schema_file);
+        config.policy_dir = self.policies.or(config.policy_dir);
+        config.schema_file = self.schema.or(config.schema_file);
         let scope = self.scope.as_deref().map(split_scope).transpose();
         let scope = scope.map_err(|_| "--scope is no list of scopes")?;
         let app = App::inspect(config, Arc::new(SystemClock)).await.map_err(super::cannot_start)?;
@@ -135,7 +135,7 @@ impl Explain {
 }
 
 /// Finds the case with this name, or the one case whose name contains it. Several matches are an error.
-fn find_case(tests: &Path, name: &str) -> Result<Option<Case>, CommandError> {
+fn find_case(tests: &PolicyPlace, name: &str) -> Result<Option<Case>, CommandError> {
     let all = cases::read(tests)?;
     let mut found: Vec<&Case> = all.iter().filter(|case| case.name == name).collect();
     if found.is_empty() {

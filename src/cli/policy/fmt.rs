@@ -7,18 +7,21 @@ use clap::Args;
 use super::tell;
 use crate::cli::{CommandError, CommandResult, End};
 use crate::config::Config;
-use crate::policy::PolicyProblem;
 use crate::policy::authoring::format::{self, Unformatted};
+use crate::policy::{PolicyPlace, PolicyProblem};
 use crate::terminal::out::{complain, say};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Fmt {
-    /// Files, and directories of *.cedar files [default: `policy_dir` of the configuration].
+    /// Files, and directories of *.cedar files [default: the policies in force, by `policy_dir` of the configuration].
     paths: Vec<PathBuf>,
     /// Change nothing; name the files that would be changed.
     #[arg(long)]
     check: bool,
 }
+
+const NO_FILES: &str = "the policies in the binary are in force, which cannot be changed: name files, or write them \
+    with `countersign init` first";
 
 /// The outcome for all files.
 #[derive(Default)]
@@ -32,7 +35,10 @@ struct FileTally {
 impl Fmt {
     pub(super) fn run(self, file: Option<&Path>) -> CommandResult {
         let paths = match self.paths.is_empty() {
-            true => vec![Config::load(file)?.policy_dir],
+            true => match PolicyPlace::of_policies(&Config::load(file)?) {
+                PolicyPlace::Path(dir) => vec![dir],
+                PolicyPlace::BuiltIn(_) => return Err(NO_FILES.into()),
+            },
             false => self.paths,
         };
         let mut tally = FileTally::default();

@@ -23,7 +23,7 @@ use clap::{Args, Subcommand};
 use super::{CommandError, CommandResult};
 use crate::app::StartError;
 use crate::config::{Config, Duration};
-use crate::policy::{LoadError, PolicyProblem, PolicySource};
+use crate::policy::{LoadError, PolicyPlace, PolicyProblem, PolicySource};
 use crate::terminal::out;
 
 #[derive(Debug, Subcommand)]
@@ -82,9 +82,9 @@ fn positive(text: &str) -> Result<Duration, String> {
 /// Where the policies are.
 #[derive(Debug, Args)]
 struct PolicyArgs {
-    /// Directory of *.cedar files [default: `policy_dir` of the configuration].
+    /// Directory of *.cedar files [default: the policies in force, by `policy_dir` of the configuration].
     dir: Option<PathBuf>,
-    /// Schema file [default: `schema_file` of the configuration].
+    /// Schema file [default: the schema in force, by `schema_file` of the configuration].
     #[arg(long, value_name = "FILE")]
     schema: Option<PathBuf>,
 }
@@ -100,16 +100,22 @@ enum Format {
 
 impl PolicyArgs {
     /// The policies with further files as if they were in the directory, and the directory.
-    fn source(self, with: &[PathBuf], file: Option<&Path>) -> Result<(PolicySource, PathBuf), CommandError> {
+    fn source(
+        self,
+        with: &[PathBuf],
+        file: Option<&Path>,
+    ) -> Result<(PolicySource, PolicyPlace), CommandError> {
         let (dir, schema) = self.resolve(file)?;
         let source = PolicySource::read(&dir, &schema).and_then(|source| source.with(with));
         Ok((source.map_err(render)?, dir))
     }
 
     /// The directory and the schema file, each as given or else as configured.
-    fn resolve(self, file: Option<&Path>) -> Result<(PathBuf, PathBuf), CommandError> {
-        let config = Config::load(file)?;
-        Ok((self.dir.unwrap_or(config.policy_dir), self.schema.unwrap_or(config.schema_file)))
+    fn resolve(self, file: Option<&Path>) -> Result<(PolicyPlace, PolicyPlace), CommandError> {
+        let mut config = Config::load(file)?;
+        config.policy_dir = self.dir.or(config.policy_dir);
+        config.schema_file = self.schema.or(config.schema_file);
+        Ok((PolicyPlace::of_policies(&config), PolicyPlace::of_schema(&config)))
     }
 }
 

@@ -7,11 +7,13 @@ use std::process::Command;
 
 use super::render;
 use crate::cli::CommandError;
-use crate::config::Config;
-use crate::config::Database;
+use crate::config::{Config, DEFAULT_POLICY_DIR, DEFAULT_SCHEMA_FILE, Database};
 use crate::policy::authoring::cases::{self, Case};
-use crate::policy::{CompiledPolicies, PolicySource, Validated};
+use crate::policy::{CompiledPolicies, PolicyPlace, PolicySource, Validated};
 use crate::store::{Store, policy_sets};
+
+/// The name of the policies in the binary.
+const BUILT_IN: &str = "built-in";
 
 /// Policies to be compared.
 pub(super) struct PolicySide {
@@ -29,20 +31,24 @@ impl PolicySide {
             let source = past_set(&config.database_url, hash).await?;
             return Self::of_source(name, &source, Vec::new());
         }
+        let schema = PolicyPlace::of_schema(config);
         if Path::new(name).is_dir() {
-            return Self::of(name, Path::new(name), &config.schema_file);
+            return Self::of(name, &Path::new(name).into(), &schema);
+        }
+        if name == BUILT_IN {
+            return Self::of(name, &PolicyPlace::built_in(), &schema);
         }
         let laid_out = tempfile::tempdir()?;
-        let (dir, schema) = Revision::find(name, &config.policy_dir)?.lay_out(config, laid_out.path())?;
-        Self::of(name, &dir, &schema)
+        let (dir, schema) = Revision::find(name, config)?.lay_out(laid_out.path())?;
+        Self::of(name, &dir.into(), &schema)
     }
 
-    fn of(name: &str, dir: &Path, schema: &Path) -> Result<Self, CommandError> {
+    fn of(name: &str, dir: &PolicyPlace, schema: &PolicyPlace) -> Result<Self, CommandError> {
         // `check` reports policies that make no sense, and the other side may be the fix: so only errors that prevent
         // reading count here.
         let source =
             PolicySource::read(dir, schema).map_err(|error| format!("{name}: {}", render(error)))?.past();
-        let cases = cases::read(&dir.join("tests")).map_err(|error| format!("{name}: {error}"))?;
+        let cases = cases::read(dir.join("tests")).map_err(|error| format!("{name}: {error}"))?;
         Self::of_source(name, &source, cases)
     }
 
@@ -69,29 +75,37 @@ struct Revision {
     commit: String,
     /// The work tree's root.
     root: PathBuf,
+    /// The configured directory of policies.
+    policy_dir: PathBuf,
+    /// The configured schema; none if it is left to the default.
+    schema_file: Option<PathBuf>,
 }
 
 impl Revision {
-    fn find(name: &str, policy_dir: &Path) -> Result<Self, CommandError> {
+    fn find(name: &str, config: &Config) -> Result<Self, CommandError> {
         let neither = |why: String| format!("{name} is neither a directory nor a git revision: {why}");
         // git would take a name with a leading hyphen for an option.
         if name.starts_with('-') {
             return Err(neither("it begins with a hyphen".to_owned()).into());
         }
-        let within = standing(policy_dir)?;
+        // Whether the work tree still has these does not count.
+        let policy_dir = config.policy_dir.clone().unwrap_or_else(|| DEFAULT_POLICY_DIR.into());
+        let schema_file = config.schema_file.clone();
+        let within = standing(&policy_dir)?;
         let commit = format!("{name}^{{commit}}");
         let line = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).trim().to_owned();
         let root = git(&within, &["rev-parse", "--show-toplevel"]).map_err(neither)?;
         let commit = git(&within, &["rev-parse", "--verify", "--quiet", &commit]).map_err(neither)?;
-        Ok(Self { name: name.to_owned(), commit: line(commit), root: line(root).into() })
+        let (commit, root) = (line(commit), line(root).into());
+        Ok(Self { name: name.to_owned(), commit, root, policy_dir, schema_file })
     }
 
     /// Writes the schema, the policy directory and its tests/ as they were in the revision.
-    fn lay_out(&self, config: &Config, into: &Path) -> Result<(PathBuf, PathBuf), CommandError> {
+    fn lay_out(&self, into: &Path) -> Result<(PathBuf, PolicyPlace), CommandError> {
         let (policies, schema) = (into.join("policies"), into.join("countersign.cedarschema"));
-        let tree = self.object(&config.policy_dir)?;
+        let tree = self.object(&self.policy_dir)?;
         let listed = git(&self.root, &["ls-tree", "-r", "-z", "--full-tree", &tree])
-            .map_err(|why| format!("{} of {}: {why}", config.policy_dir.display(), self.name))?;
+            .map_err(|why| format!("{} of {}: {why}", self.policy_dir.display(), self.name))?;
         let listed = String::from_utf8_lossy(&listed);
         let entries: Vec<TreeEntry<'_>> =
             listed.split_terminator('\0').filter_map(TreeEntry::parse).collect();
@@ -104,7 +118,15 @@ impl Revision {
             .into());
         }
         let files = entries.iter().filter(|entry| entry.mode.starts_with("100") && entry.is_looked_for());
-        let mut objects = vec![(self.object(&config.schema_file)?, schema.clone())];
+        let object = match &self.schema_file {
+            Some(named) => Some(self.object(named)?),
+            None => self.object(Path::new(DEFAULT_SCHEMA_FILE)).ok(),
+        };
+        let mut objects: Vec<_> = object.map(|object| (object, schema.clone())).into_iter().collect();
+        let schema = match objects.is_empty() {
+            true => PolicyPlace::built_in_schema(),
+            false => schema.into(),
+        };
         objects.extend(files.map(|entry| (entry.object.to_owned(), policies.join(entry.path))));
         std::fs::create_dir(&policies)?;
         for (content, (_, target)) in self.contents(&objects)?.into_iter().zip(&objects) {

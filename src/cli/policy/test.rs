@@ -9,7 +9,7 @@ use super::test_report::{self, TestReport};
 use super::{Format, PolicyArgs, render};
 use crate::cli::{CommandError, CommandResult, End};
 use crate::policy::authoring::cases::{self, Case, Mutation, coverage, mutate, run};
-use crate::policy::{CompiledPolicies, PolicySource, Validated};
+use crate::policy::{CompiledPolicies, PolicyPlace, PolicySource, Validated};
 use crate::terminal::out::{self, ProgressLine};
 
 pub(super) const HELP: &str = "\
@@ -61,7 +61,10 @@ impl Test {
         let validated = source.validate().map_err(render)?;
         let compiled =
             CompiledPolicies::compile(&validated.set, &validated.schema, validated.declared.clone())?;
-        let tests = if self.tests.is_empty() { vec![dir.join("tests")] } else { self.tests };
+        let tests = match self.tests.is_empty() {
+            true => vec![dir.join("tests")],
+            false => self.tests.into_iter().map(PolicyPlace::Path).collect(),
+        };
         let cases = select(&tests, self.filter.as_deref())?;
         let started = Instant::now();
         let verdicts: Vec<_> = cases.iter().map(|case| (case, run(&compiled, case))).collect();
@@ -96,13 +99,13 @@ impl Test {
     }
 }
 
-fn select(tests: &[PathBuf], filter: Option<&str>) -> Result<Vec<Case>, CommandError> {
+fn select(tests: &[PolicyPlace], filter: Option<&str>) -> Result<Vec<Case>, CommandError> {
     let mut all = Vec::new();
-    for path in tests {
-        if !path.exists() {
-            return Err(format!("{}: there are no test cases here", path.display()).into());
+    for place in tests {
+        if !place.exists() {
+            return Err(format!("{}: there are no test cases here", place.shown().display()).into());
         }
-        all.extend(cases::read(path)?);
+        all.extend(cases::read(place)?);
     }
     let known = all.len();
     all.retain(|case| filter.is_none_or(|text| case.is_about(text)));

@@ -1,11 +1,9 @@
 //! Everything that is wrong with a directory of policies, reported at once.
 
-use std::path::Path;
-
 use super::format;
 use crate::policy::engine::constraints::is_about_console;
-use crate::policy::source;
 use crate::policy::source::problem::{PolicyProblem, Severity};
+use crate::policy::source::{self, PolicyPlace};
 use crate::policy::validate::load::{Examined, examine};
 
 /// The findings of a check.
@@ -31,10 +29,10 @@ impl Findings {
 }
 
 /// Reads, parses, validates and lints as much as possible, and checks the format.
-pub fn check(dir: &Path, schema: &Path) -> Findings {
+pub fn check(dir: impl Into<PolicyPlace>, schema: impl Into<PolicyPlace>) -> Findings {
     let mut problems = Vec::new();
-    let schema = source::read_file(schema).map_err(|problem| problems.push(problem)).ok();
-    let files = source::read_dir(dir, &mut problems);
+    let schema = source::read_place(&schema.into()).map_err(|problem| problems.push(problem)).ok();
+    let files = source::read_dir(&dir.into(), &mut problems);
     let Examined { policies, set, schema: valid, problems: found, .. } = examine(schema.as_ref(), &files);
     let actions = valid.and_then(|schema| schema.action_entities().ok());
     let decides_console = actions.map(|actions| is_about_console(&set, &actions));

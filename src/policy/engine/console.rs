@@ -13,15 +13,14 @@ use super::denial::{Denial, EngineAnswer};
 use super::set::{PolicyEngine, Question};
 use crate::policy::action::{Action, ConsoleAction};
 use crate::policy::facts::{ConsoleFacts, DeclaredClaims, FactsError, to_context};
+use crate::shipped;
 
 /// The policies that decide about the console if the set in force does not.
 pub const SHIPPED: &str = include_str!("../../../policies/console.cedar");
-/// The schema that this version ships; facts are made for it.
-pub const SHIPPED_SCHEMA: &str = include_str!("../../../schema/countersign.cedarschema");
 
 /// Compiled without the checks of `policy check`; a test makes those.
 static SHIPPED_ENGINE: LazyLock<Result<PolicyEngine, String>> = LazyLock::new(|| {
-    let (schema, _) = Schema::from_cedarschema_str(SHIPPED_SCHEMA).map_err(|e| e.to_string())?;
+    let (schema, _) = Schema::from_cedarschema_str(shipped::SCHEMA).map_err(|e| e.to_string())?;
     let placed: PolicySet = SHIPPED.parse().map_err(|e: cedar_policy::ParseErrors| e.to_string())?;
     let named = placed.policies().filter_map(|p| Some(p.new_id(p.annotation("id")?.parse().ok()?)));
     let set = PolicySet::from_policies(named).map_err(|e| e.to_string())?;

@@ -1,6 +1,5 @@
 //! Reads policies again when their files change, and remembers why a set could not be read.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +7,7 @@ use arc_swap::ArcSwapOption;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use super::watch::{ReloadFailure, Watch};
+use super::watch::{PolicyFiles, ReloadFailure, Watch};
 use crate::clock::{UnixSeconds, rfc3339};
 use crate::policy::Policies;
 
@@ -44,7 +43,7 @@ impl LastError {
 pub struct PolicyReloader {
     /// Its name in the log.
     name: &'static str,
-    dir: PathBuf,
+    place: PolicyFiles,
     watch: Arc<tokio::sync::Mutex<Watch>>,
     /// Allows one reading at a time, until its set is in force: of two, the older must not win.
     pub turn: tokio::sync::Mutex<()>,
@@ -61,12 +60,17 @@ impl PolicyReloader {
     pub fn new(name: &'static str, watch: Watch) -> Self {
         Self {
             name,
-            dir: watch.dir().to_owned(),
+            place: watch.place().clone(),
             watch: Arc::new(tokio::sync::Mutex::new(watch)),
             turn: tokio::sync::Mutex::default(),
             last_error: ArcSwapOption::empty(),
             pending: tokio::sync::Mutex::default(),
         }
+    }
+
+    /// Where the set is read from.
+    pub fn place(&self) -> &PolicyFiles {
+        &self.place
     }
 
     /// Why the last reading failed; none when it was good.
@@ -80,7 +84,10 @@ impl PolicyReloader {
         look: ReloadTrigger,
         now: UnixSeconds,
     ) -> Option<Result<Policies, ReloadFailure>> {
-        let failed = |why: &str| Some(Err(ReloadFailure::of(&self.dir, why)));
+        if look == ReloadTrigger::IfChanged && self.place.are_built_in() {
+            return None;
+        }
+        let failed = |why: &str| Some(Err(ReloadFailure::of(&self.place.dir.shown(), why)));
         let mut pending = self.pending.lock().await;
         let mut answer = match pending.take() {
             Some(answer) => answer,

@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::clock::UnixSeconds;
 use crate::policy::authoring::cases::run_directory;
 use crate::policy::source::is_listed;
-use crate::policy::{LoadError, Policies, PolicyProblem, PolicySource};
+use crate::policy::{LoadError, Policies, PolicyPlace, PolicyProblem, PolicySource};
 
 /// How often a forced reload reads files again that change while they are read.
 const TRIES: usize = 20;
@@ -26,9 +26,9 @@ const MAX_MESSAGE: usize = 500;
 #[derive(Debug, Clone)]
 pub struct PolicyFiles {
     /// Directory of `*.cedar` files.
-    pub dir: PathBuf,
+    pub dir: PolicyPlace,
     /// The schema file.
-    pub schema: PathBuf,
+    pub schema: PolicyPlace,
     /// Whether the directory's own cases, `tests/*.toml`, must pass before a changed set is loaded.
     pub with_cases: bool,
 }
@@ -85,23 +85,34 @@ impl From<LoadError> for ReloadFailure {
 
 impl PolicyFiles {
     fn fingerprint(&self) -> Fingerprint {
-        let mut files = vec![(self.schema.clone(), stamp(&self.schema))];
-        list_files(&mut files, &self.dir, "cedar");
-        if self.with_cases {
-            list_files(&mut files, &self.dir.join("tests"), "toml");
+        let mut files = Vec::new();
+        if let PolicyPlace::Path(schema) = &self.schema {
+            files.push((schema.clone(), stamp(schema)));
+        }
+        if let PolicyPlace::Path(dir) = &self.dir {
+            list_files(&mut files, dir, "cedar");
+            if self.with_cases {
+                list_files(&mut files, &dir.join("tests"), "toml");
+            }
         }
         Fingerprint(files)
     }
 
+    /// Whether all of it is in the binary, where nothing ever changes.
+    pub fn are_built_in(&self) -> bool {
+        self.dir.is_built_in() && self.schema.is_built_in()
+    }
+
     /// The policies, if they pass the directory's own cases (where those are required).
     fn tested(&self, policies: Policies) -> Result<Policies, ReloadFailure> {
-        let tests = self.dir.join("tests");
         if self.with_cases {
+            let tests = self.dir.join("tests");
+            let about_cases = |why: &str| ReloadFailure::of(&tests.shown(), why);
             match run_directory(&policies.compiled, &tests) {
                 // An operator who requires cases wants to know when they are missing.
-                Ok(0) => return Err(ReloadFailure::of(&tests, "there are no test cases")),
+                Ok(0) => return Err(about_cases("there are no test cases")),
                 Ok(_) => {}
-                Err(why) => return Err(ReloadFailure::of(&tests, &why)),
+                Err(why) => return Err(about_cases(&why)),
             }
         }
         Ok(policies)
@@ -163,9 +174,9 @@ impl Watch {
         Ok((Self { place, taken: Some(seen), unsettled: None }, policies))
     }
 
-    /// The directory.
-    pub fn dir(&self) -> &Path {
-        &self.place.dir
+    /// Where the set is read from.
+    pub fn place(&self) -> &PolicyFiles {
+        &self.place
     }
 
     /// Makes the next poll read the files again, since nobody used the last result.
@@ -197,7 +208,7 @@ impl Watch {
             }
             std::thread::sleep(PAUSE);
         }
-        Err(ReloadFailure::of(&self.place.dir, "the files keep changing while they are read"))
+        Err(ReloadFailure::of(&self.place.dir.shown(), "the files keep changing while they are read"))
     }
 
     /// Nothing when the files changed meanwhile.

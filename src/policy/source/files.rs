@@ -1,9 +1,10 @@
 //! Policies and schema as text: read from files, within limits, whatever the directory holds.
 
 use std::fs::{File, Metadata};
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
+use super::place::{PolicyPlace, built_in_files, built_in_text};
 use super::problem::{LoadError, PolicyProblem, Rule};
 use super::source_file::SourceFile;
 use crate::random::digest;
@@ -62,10 +63,10 @@ pub struct PolicySource {
 
 impl PolicySource {
     /// Reads the schema and every `*.cedar` file directly in `dir`, by name.
-    pub fn read(dir: &Path, schema: &Path) -> Result<Self, LoadError> {
+    pub fn read(dir: impl Into<PolicyPlace>, schema: impl Into<PolicyPlace>) -> Result<Self, LoadError> {
         let mut problems = Vec::new();
-        let schema = read_file(schema).map_err(|problem| problems.push(problem)).ok();
-        let files = read_dir(dir, &mut problems);
+        let schema = read_place(&schema.into()).map_err(|problem| problems.push(problem)).ok();
+        let files = read_dir(&dir.into(), &mut problems);
         match schema {
             Some(schema) if problems.is_empty() => Ok(Self { schema, files, is_past: false }),
             _ => Err(LoadError(problems)),
@@ -106,8 +107,29 @@ pub(in crate::policy) fn hash(schema: &SourceFile, files: &[SourceFile]) -> Stri
     digest(&all)
 }
 
+/// Reads a file of the file system or of the binary.
+pub(in crate::policy) fn read_place(place: &PolicyPlace) -> Result<SourceFile, PolicyProblem> {
+    match place {
+        PolicyPlace::Path(path) => read_file(path),
+        PolicyPlace::BuiltIn(path) => match built_in_text(path) {
+            Some(text) => Ok(SourceFile::new(place.shown(), text)),
+            None => Err(PolicyProblem::new(Rule::Read, &place.shown(), "the binary has no such file")),
+        },
+    }
+}
+
 /// Every `*.cedar` file directly in the directory that can be read, by name.
-pub(in crate::policy) fn read_dir(dir: &Path, problems: &mut Vec<PolicyProblem>) -> Vec<SourceFile> {
+pub(in crate::policy) fn read_dir(dir: &PolicyPlace, problems: &mut Vec<PolicyProblem>) -> Vec<SourceFile> {
+    match dir {
+        PolicyPlace::Path(dir) => read_path(dir, problems),
+        PolicyPlace::BuiltIn(dir) => {
+            let files = built_in_files(dir).into_iter().filter(|file| is_listed(file, "cedar"));
+            files.filter_map(|file| read_place(&PolicyPlace::BuiltIn(file)).ok()).collect()
+        }
+    }
+}
+
+fn read_path(dir: &Path, problems: &mut Vec<PolicyProblem>) -> Vec<SourceFile> {
     let paths = match list(dir) {
         Ok(paths) => paths,
         Err(problem) => {
@@ -137,7 +159,13 @@ pub(in crate::policy) fn read_dir(dir: &Path, problems: &mut Vec<PolicyProblem>)
 /// skipped.
 pub(in crate::policy) fn list(dir: &Path) -> Result<Vec<PathBuf>, PolicyProblem> {
     let refuse = |message: String| PolicyProblem::new(Rule::Read, dir, message);
-    let cannot = |error: std::io::Error| refuse(format!("cannot read the directory: {}", cause(dir, &error)));
+    let cannot = |error: std::io::Error| {
+        let problem = refuse(format!("cannot read the directory: {}", cause(dir, &error)));
+        match error.kind() {
+            ErrorKind::NotFound => problem.help("`countersign init` writes the shipped policies"),
+            _ => problem,
+        }
+    };
     let metadata = std::fs::metadata(dir).map_err(cannot)?;
     if !metadata.is_dir() {
         return Err(refuse(format!("is {}, not a directory of policies", kind(&metadata))));

@@ -17,7 +17,7 @@ use crate::policy::source::depth;
 use crate::policy::source::problem::{PolicyProblem, Rule};
 use crate::policy::source::source_file::SourceFile;
 
-pub use crate::policy::engine::console::SHIPPED_SCHEMA as SHIPPED;
+pub use crate::shipped::SCHEMA as SHIPPED;
 
 /// Names with what they stand for.
 pub type Attributes = BTreeMap<String, Attribute>;

@@ -40,6 +40,10 @@ pub struct PoliciesView {
     hash: String,
     #[schema(format = DateTime)]
     loaded_at: String,
+    /// The directory that they were read from; `built-in` for the policies in the binary.
+    directory: String,
+    /// The schema's file; `built-in` for the schema in the binary.
+    schema_file: String,
     #[schema(value_type = Vec<Object>)]
     files: Vec<PolicyFile>,
     /// Names in policies that nothing has.
@@ -102,10 +106,13 @@ pub struct PastSetText {
 pub async fn show(operator: Operator) -> Result<Json<PoliciesView>, Problem> {
     operator.may_everywhere(ConsoleAction::ViewPolicies)?;
     let policies = operator.app.policies();
+    let place = operator.app.policy_files.place();
     let unknown_names = operator.app.unknown_names().into_iter().take(MAX_LISTED);
     Ok(Json(PoliciesView {
         hash: policies.hash.clone(),
         loaded_at: rfc3339(policies.loaded_at),
+        directory: place.dir.to_string(),
+        schema_file: place.schema.to_string(),
         files: policies.files.clone(),
         unknown_names: unknown_names.map(|name| json!(name)).collect(),
         last_error: operator.app.policy_files.last_error().map(|error| error.view()),

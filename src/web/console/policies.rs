@@ -36,6 +36,8 @@ struct PoliciesPage {
     hash: String,
     loaded: String,
     number: usize,
+    /// The directory; none for the policies in the binary.
+    directory: Option<String>,
     is_tested: bool,
     last_error: Option<ReloadProblem>,
     warnings: Vec<String>,
@@ -112,6 +114,7 @@ async fn show(at: OperatorPage, Query(query): Query<FileQuery>) -> Result<Respon
         hash: policies.hash.clone(),
         loaded: ago(policies.loaded_at, now),
         number: policies.files.iter().map(|file| file.policies.len()).sum(),
+        directory: (!overview.place.dir.is_built_in()).then(|| overview.place.dir.to_string()),
         is_tested: overview.is_tested,
         last_error: overview.last_error.as_deref().map(|error| problem(error, now)),
         warnings: policies.warnings.iter().take(MAX_WARNINGS).cloned().collect(),

@@ -62,7 +62,7 @@ impl Harness {
 
     /// With the policies of a directory.
     pub async fn with_policies(policy_dir: std::path::PathBuf) -> Self {
-        Self::start_with(|config| config.policy_dir = policy_dir).await
+        Self::start_with(|config| config.policy_dir = Some(policy_dir)).await
     }
 
     pub async fn start_with(configure: impl FnOnce(&mut Config)) -> Self {
@@ -73,8 +73,8 @@ impl Harness {
         let mut config = Config {
             issuer: "https://auth.example.com".into(),
             database_url: database.url.clone(),
-            policy_dir: root.join("policies"),
-            schema_file: root.join("schema/countersign.cedarschema"),
+            policy_dir: Some(root.join("policies")),
+            schema_file: Some(root.join("schema/countersign.cedarschema")),
             ..Config::default()
         };
         config.fetch.timeout = Duration::from_secs(1);

@@ -38,7 +38,7 @@ const SHOWN: [&str; 9] = [
 async fn marked() -> (TestApp, TempDir) {
     let policies = with_shipped(&[("a.cedar", POLICY)]);
     let dir = policies.path().to_owned();
-    let app = TestApp::start_with(|config| config.policy_dir = dir).await;
+    let app = TestApp::start_with(|config| config.policy_dir = Some(dir)).await;
     real_time(&app);
     app.change_teamspace(|teamspace| teamspace.name = MARKUP.into()).await;
     app.change_client(|client| (client.client_name, client.groups) = (MARKUP.into(), vec![MARKUP.into()]))

@@ -146,7 +146,7 @@ async fn refused(app: &TestApp, reason: &str) -> String {
 async fn start() -> (TestApp, tempfile::TempDir) {
     let policies = with_shipped(&[("own.cedar", POLICIES)]);
     let dir = policies.path().to_owned();
-    let app = TestApp::start_with(|config| config.policy_dir = dir).await;
+    let app = TestApp::start_with(|config| config.policy_dir = Some(dir)).await;
     app.put_resource(resource("https://mcp.example.com/second", &[])).await;
     (app, policies)
 }

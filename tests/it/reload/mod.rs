@@ -62,8 +62,10 @@ impl Rules {
 
     pub async fn start(&self) -> TestApp {
         let (policy_dir, schema_file) = (self.policies(), self.schema());
-        TestApp::start_with(|config| (config.policy_dir, config.schema_file) = (policy_dir, schema_file))
-            .await
+        TestApp::start_with(|config| {
+            (config.policy_dir, config.schema_file) = (Some(policy_dir), Some(schema_file))
+        })
+        .await
     }
 }
 

@@ -21,7 +21,7 @@ const NO_WRITE: &str = r#"@id("no-write") @reason("read_only") @error("invalid_s
 async fn start(rules: &Rules, shadow: &Rules) -> TestApp {
     let (policy_dir, schema_file, shadow_dir) = (rules.policies(), rules.schema(), shadow.policies());
     TestApp::start_with(|config| {
-        (config.policy_dir, config.schema_file) = (policy_dir, schema_file);
+        (config.policy_dir, config.schema_file) = (Some(policy_dir), Some(schema_file));
         config.policy.shadow_dir = Some(shadow_dir);
     })
     .await

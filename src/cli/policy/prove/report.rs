@@ -9,7 +9,7 @@ use crate::cli::policy::Format;
 use crate::cli::policy::render;
 use crate::cli::{CommandError, CommandResult, End};
 use crate::policy::authoring::prove::{Invariant, Proof, ProofKind, ProofOutcome, Prover, Refutation, prove};
-use crate::policy::{PolicySource, Validated};
+use crate::policy::{PolicyPlace, PolicySource, Validated};
 use crate::terminal::out::{self, say};
 
 pub(super) async fn run(args: Prove, file: Option<&Path>) -> CommandResult {
@@ -40,16 +40,16 @@ pub(super) async fn run(args: Prove, file: Option<&Path>) -> CommandResult {
 /// Reads the invariants from the named directory or the usual one. Missing invariants must not count as proved.
 fn invariants(
     named: Option<PathBuf>,
-    dir: &Path,
+    dir: &PolicyPlace,
     policies: &Validated,
 ) -> Result<Vec<Invariant>, CommandError> {
     let usual = dir.join("proofs");
     let dir = match named {
-        Some(dir) => dir,
+        Some(dir) => PolicyPlace::Path(dir),
         None if usual.is_dir() => usual,
         None => {
             let why = "there are no invariants to prove; `--without-invariants` proves the rest";
-            return Err(format!("{}: {why}", usual.display()).into());
+            return Err(format!("{}: {why}", usual.shown().display()).into());
         }
     };
     Invariant::read_all(&dir, &policies.schema).map_err(|error| render(error).into())

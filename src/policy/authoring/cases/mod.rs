@@ -20,8 +20,8 @@ pub use run::{CaseVerdict, Observed, explain_case, not_applied_to, run};
 pub use written::{Age, OneOrMore};
 
 use crate::policy::facts::{ConfigurationFacts, Facts};
-use crate::policy::source::is_listed;
-use crate::policy::{Denial, PolicyEngine};
+use crate::policy::source::{built_in_files, built_in_text, is_listed};
+use crate::policy::{Denial, PolicyEngine, PolicyPlace};
 use console::ConsoleQuestions;
 use file::CaseFile;
 use resolve::CaseResolver;
@@ -113,11 +113,12 @@ impl Case {
 }
 
 /// Reads the `*.toml` files directly in a directory, or one file. A missing directory has no cases.
-pub fn read(path: &Path) -> Result<Vec<Case>, CaseErrors> {
-    let files = list(path).map_err(|error| CaseErrors(vec![error]))?;
-    let beside = match path.is_dir() {
-        true => path.join(SHARED),
-        false => path.with_file_name(SHARED),
+pub fn read(place: impl Into<PolicyPlace>) -> Result<Vec<Case>, CaseErrors> {
+    let place = place.into();
+    let files = list(&place).map_err(|error| CaseErrors(vec![error]))?;
+    let beside = match place.is_dir() {
+        true => place.join(SHARED),
+        false => place.beside(SHARED),
     };
     let (mut cases, mut errors) = (Vec::new(), Vec::new());
     let shared = match beside.is_file() {
@@ -129,9 +130,13 @@ pub fn read(path: &Path) -> Result<Vec<Case>, CaseErrors> {
     };
     for file in files.iter().filter(|file| **file != beside) {
         match parse(file) {
-            Ok((text, parsed)) => {
-                take(file, &text, CaseResolver { own: &parsed, shared: &shared }, &mut cases, &mut errors)
-            }
+            Ok((text, parsed)) => take(
+                &file.shown(),
+                &text,
+                CaseResolver { own: &parsed, shared: &shared },
+                &mut cases,
+                &mut errors,
+            ),
             Err(error) => errors.push(error),
         }
     }
@@ -140,7 +145,7 @@ pub fn read(path: &Path) -> Result<Vec<Case>, CaseErrors> {
 }
 
 /// Runs a directory's cases, and reports the first that fails or is malformed.
-pub fn run_directory(policies: &PolicyEngine, dir: &Path) -> Result<usize, String> {
+pub fn run_directory(policies: &PolicyEngine, dir: impl Into<PolicyPlace>) -> Result<usize, String> {
     let cases = read(dir).map_err(|errors| errors.to_string())?;
     for case in &cases {
         if let Some(failure) = run(policies, case).failures.first() {
@@ -183,7 +188,17 @@ fn repeated(cases: &[Case]) -> Vec<CaseError> {
         .collect()
 }
 
-fn list(path: &Path) -> Result<Vec<PathBuf>, CaseError> {
+fn list(place: &PolicyPlace) -> Result<Vec<PolicyPlace>, CaseError> {
+    match place {
+        PolicyPlace::Path(path) => Ok(list_path(path)?.into_iter().map(PolicyPlace::Path).collect()),
+        PolicyPlace::BuiltIn(dir) => {
+            let files = built_in_files(dir).into_iter().filter(|file| is_listed(file, "toml"));
+            Ok(files.map(PolicyPlace::BuiltIn).collect())
+        }
+    }
+}
+
+fn list_path(path: &Path) -> Result<Vec<PathBuf>, CaseError> {
     if !path.exists() {
         return Ok(Vec::new());
     }
@@ -202,7 +217,19 @@ fn list(path: &Path) -> Result<Vec<PathBuf>, CaseError> {
     Ok(files)
 }
 
-fn parse(path: &Path) -> Result<(String, CaseFile), CaseError> {
+fn parse(place: &PolicyPlace) -> Result<(String, CaseFile), CaseError> {
+    let text = match place {
+        PolicyPlace::Path(path) => read_text(path)?,
+        PolicyPlace::BuiltIn(path) => built_in_text(path).unwrap_or_default(),
+    };
+    let parsed = toml::from_str(&text).map_err(|error| {
+        let offset = error.span().map_or(0, |span| span.start);
+        CaseError::at(&place.shown(), &text, offset, error.message())
+    })?;
+    Ok((text, parsed))
+}
+
+fn read_text(path: &Path) -> Result<String, CaseError> {
     let unreadable = |error: std::io::Error| CaseError::about(path, format!("cannot be read: {error}"));
     let about = std::fs::metadata(path).map_err(unreadable)?;
     if !about.is_file() {
@@ -211,12 +238,7 @@ fn parse(path: &Path) -> Result<(String, CaseFile), CaseError> {
     if about.len() > MAX_FILE {
         return Err(CaseError::about(path, format!("has {} bytes; the limit is {MAX_FILE}", about.len())));
     }
-    let text = String::from_utf8(std::fs::read(path).map_err(unreadable)?).map_err(|error| {
+    String::from_utf8(std::fs::read(path).map_err(unreadable)?).map_err(|error| {
         CaseError::about(path, format!("is not UTF-8 at byte {}", error.utf8_error().valid_up_to()))
-    })?;
-    let parsed = toml::from_str(&text).map_err(|error| {
-        let offset = error.span().map_or(0, |span| span.start);
-        CaseError::at(path, &text, offset, error.message())
-    })?;
-    Ok((text, parsed))
+    })
 }

@@ -4,13 +4,14 @@ use std::sync::LazyLock;
 
 use cedar_policy::EntityUid;
 
-use crate::policy::engine::console::{SHIPPED, SHIPPED_SCHEMA};
+use crate::policy::engine::console::SHIPPED;
 use crate::policy::engine::constraints::{is_about_console, is_of_console};
 use crate::policy::{PolicySource, Validated};
+use crate::shipped;
 
 static SHIPPED_SET: LazyLock<Option<Validated>> = LazyLock::new(|| {
     let files = vec![("console.cedar".to_owned(), SHIPPED.to_owned())];
-    PolicySource::of(SHIPPED_SCHEMA.to_owned(), files).validate().ok()
+    PolicySource::of(shipped::SCHEMA.to_owned(), files).validate().ok()
 });
 
 impl Validated {

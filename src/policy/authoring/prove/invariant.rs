@@ -1,7 +1,5 @@
 //! Invariants: limits that the policies must never exceed, written in Cedar as well.
 
-use std::path::Path;
-
 use cedar_policy::{
     Effect, Entities, EntityUid, Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator,
 };
@@ -9,10 +7,10 @@ use serde::Serialize;
 
 use super::solver::Undecided;
 use crate::policy::engine::constraints::applies;
-use crate::policy::source;
 use crate::policy::source::depth;
 use crate::policy::source::parse::{self, Placed};
 use crate::policy::source::source_file::SourceFile;
+use crate::policy::source::{self, PolicyPlace};
 use crate::policy::{LoadError, PolicyProblem, Rule};
 
 /// A file of policies. Each policy has an `@id`, and as its `@message` the sentence to prove.
@@ -38,9 +36,9 @@ pub struct InvariantSentence {
 
 impl Invariant {
     /// Reads every `*.cedar` file directly in `dir`, by name, and validates it strictly.
-    pub fn read_all(dir: &Path, schema: &Schema) -> Result<Vec<Self>, LoadError> {
+    pub fn read_all(dir: impl Into<PolicyPlace>, schema: &Schema) -> Result<Vec<Self>, LoadError> {
         let (mut invariants, mut problems) = (Vec::new(), Vec::new());
-        for file in &source::read_dir(dir, &mut problems) {
+        for file in &source::read_dir(&dir.into(), &mut problems) {
             match Self::read(file, schema) {
                 Ok(invariant) => invariants.push(invariant),
                 Err(found) => problems.extend(found),
