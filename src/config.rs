@@ -3,6 +3,7 @@
 mod console;
 mod database_url;
 mod dns_server;
+mod keys;
 mod log_stream;
 mod private_origin;
 mod problem;

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::keys::is_position;
+
 /// One thing that is wrong.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -73,7 +75,7 @@ impl ConfigError {
     /// Removes list positions from the key: the place already shows which entry is meant.
     pub(super) fn without_positions(mut self) -> Self {
         if let Self::Unknown { key, .. } | Self::Invalid { key, .. } | Self::File { key, .. } = &mut self {
-            let is_name = |part: &&str| part.parse::<usize>().is_err();
+            let is_name = |part: &&str| !is_position(part);
             *key = key.split('.').filter(is_name).collect::<Vec<_>>().join(".");
         }
         self

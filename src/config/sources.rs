@@ -9,6 +9,7 @@ use figment::providers::Serialized;
 use figment::value::Value;
 use toml::de::{DeTable, DeValue};
 
+use super::keys::{self, Written};
 use super::problem::{ConfigError, ConfigErrors, KeyPlace, invalid};
 use super::{Config, DEFAULT_FILE};
 
@@ -33,6 +34,18 @@ struct Variable {
     name: String,
     key: Vec<String>,
     text: String,
+    form: TextForm,
+}
+
+/// How the text of a variable is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TextForm {
+    /// As a number, `true`, `[…]`, `{…}`, or else a string.
+    Value,
+    /// As a string, whatever it looks like.
+    Text,
+    /// As strings with commas between them.
+    List,
 }
 
 impl Sources {
@@ -58,6 +71,9 @@ impl Sources {
                 Ok(config) => return (config, errors),
                 Err(error) => error,
             };
+            if self.read_otherwise(&error.path, &error.kind) {
+                continue;
+            }
             let mut key = error.path.clone();
             if let Kind::UnknownField(name, _) = &error.kind
                 && key.last() != Some(name)
@@ -76,11 +92,28 @@ impl Sources {
         if let Some(file) = &self.file {
             figment = figment.merge(Serialized::defaults(&file.table));
         }
-        self.variables.iter().fold(figment, |figment, variable| {
-            // This never fails: a text that is nothing else is a string.
-            let value = variable.text.parse::<Value>().unwrap_or_else(|_| variable.text.clone().into());
-            figment.merge(Serialized::default(&variable.key.join("."), value))
-        })
+        let environment = self.variables.iter().fold(Figment::new(), |figment, variable| {
+            figment.merge(Serialized::default(&variable.key.join("."), variable.value()))
+        });
+        match environment.extract::<Value>() {
+            Ok(values) => figment.merge(Serialized::defaults(with_lists(values))),
+            // There are no variables.
+            Err(_) => figment,
+        }
+    }
+
+    /// Has a variable read in the form that its key expects, if its text can be that. Only the key knows whether `12` is
+    /// a number or a name.
+    fn read_otherwise(&mut self, key: &[String], kind: &Kind) -> bool {
+        let Kind::InvalidType(_, expected) = kind else { return false };
+        let of_key = |variable: &&mut Variable| variable.key == key && variable.form == TextForm::Value;
+        let Some(variable) = self.variables.iter_mut().find(of_key) else { return false };
+        variable.form = match expected.as_str() {
+            "a string" | "path string" => TextForm::Text,
+            "a sequence" if !variable.text.starts_with(['[', '{']) => TextForm::List,
+            _ => return false,
+        };
+        true
     }
 
     /// Whether a key is set, rather than left to its default.
@@ -117,8 +150,12 @@ impl Sources {
         };
         let value = value.trim_matches('"');
         match kind {
-            Kind::UnknownField(unknown, known) => {
-                ConfigError::Unknown { key: name, hint: did_you_mean(unknown, known) }
+            Kind::UnknownField(_, known) => {
+                let written = match self.variable(key) {
+                    Some(_) => Written::AsVariable(PREFIX),
+                    None => Written::InFile,
+                };
+                ConfigError::Unknown { key: name, hint: keys::hint(key, known, written) }
             }
             Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) => {
                 invalid(&name, value, expectation(&name, expected))
@@ -139,6 +176,33 @@ impl Sources {
             return true;
         }
         self.file.as_mut().is_some_and(|file| remove(&mut file.table, key))
+    }
+}
+
+impl Variable {
+    fn value(&self) -> Value {
+        match self.form {
+            // This never fails: a text that is nothing else is a string.
+            TextForm::Value => self.text.parse().unwrap_or_else(|_| self.text.clone().into()),
+            TextForm::Text => self.text.clone().into(),
+            TextForm::List => {
+                let entries = self.text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+                entries.map(Value::from).collect::<Vec<_>>().into()
+            }
+        }
+    }
+}
+
+/// Makes a list of each section whose keys are the positions in it, 0 and up.
+fn with_lists(value: Value) -> Value {
+    let Value::Dict(tag, dict) = value else { return value };
+    let mut entries: Vec<(String, Value)> =
+        dict.into_iter().map(|(key, value)| (key, with_lists(value))).collect();
+    let position = |(key, _): &(String, Value)| key.parse::<usize>().unwrap_or(usize::MAX);
+    entries.sort_by_key(position);
+    match !entries.is_empty() && entries.iter().enumerate().all(|(index, entry)| position(entry) == index) {
+        true => Value::Array(tag, entries.into_iter().map(|(_, value)| value).collect()),
+        false => Value::Dict(tag, entries.into_iter().collect()),
     }
 }
 
@@ -167,7 +231,7 @@ fn variables() -> Vec<Variable> {
         let key = name.strip_prefix(PREFIX)?.to_owned();
         let meant = !text.is_empty() && !key.is_empty() && !is_service_link(&key, &text);
         let key = key.to_ascii_lowercase().split("__").map(str::to_owned).collect();
-        meant.then_some(Variable { name, key, text })
+        meant.then_some(Variable { name, key, text, form: TextForm::Value })
     });
     let mut variables: Vec<_> = all.collect();
     variables.sort_by(|a, b| a.name.cmp(&b.name));
@@ -245,15 +309,6 @@ fn line_at(text: &str, byte: usize) -> usize {
     text.bytes().take(byte).filter(|b| *b == b'\n').count() + 1
 }
 
-fn did_you_mean(unknown: &str, known: &[&str]) -> String {
-    let near = known.iter().map(|name| (strsim::damerau_levenshtein(unknown, name), name));
-    match near.min().filter(|(distance, _)| *distance <= 2.max(unknown.len() / 4)) {
-        Some((_, name)) => format!("; did you mean `{name}`?"),
-        None if known.is_empty() => String::new(),
-        None => format!("; expected one of {}", known.join(", ")),
-    }
-}
-
 /// The expected form of a value, without Rust's names of types.
 fn expectation(key: &str, expected: &str) -> String {
     let variable = format!("{PREFIX}{}__…", key.to_ascii_uppercase());
@@ -262,7 +317,11 @@ fn expectation(key: &str, expected: &str) -> String {
             format!("is a section; write [{key}] with its keys below, or set {variable}")
         }
         "u8" | "u16" | "u32" | "u64" | "usize" => "must be a whole number, 0 or more".to_owned(),
-        "a sequence" => "must be a list, such as [\"a\", \"b\"]".to_owned(),
+        "a sequence" => {
+            "must be a list, such as [\"a\", \"b\"]; variables for its entries are numbered from 0".to_owned()
+        }
+        "a boolean" => "must be true or false".to_owned(),
+        "path string" => "must be a path, in quotes".to_owned(),
         other => format!("must be {other}"),
     }
 }

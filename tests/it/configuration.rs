@@ -108,7 +108,7 @@ fn variables_of_kubernetes_services_are_no_configuration() {
     assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
     let error = problems(dir.path(), &[("COUNTERSIGN_ISUER", "x"), ("COUNTERSIGN_PORT", "8080")]);
     assert!(
-        error.contains("COUNTERSIGN_ISUER: `isuer` is not a key") && error.contains("`issuer`?"),
+        error.contains("COUNTERSIGN_ISUER: `isuer` is not a key") && error.contains("`COUNTERSIGN_ISSUER`?"),
         "{error}"
     );
     assert!(error.contains("COUNTERSIGN_PORT: `port` is not a key of the configuration"), "{error}");

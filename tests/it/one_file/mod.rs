@@ -1,5 +1,6 @@
 //! The binary alone: it holds the policies, their cases and proofs, the schema and a configuration.
 
+mod environment;
 mod init;
 mod service;
 
