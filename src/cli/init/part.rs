@@ -45,7 +45,8 @@ impl InitPart {
                 let path = path.ancestors().skip(1).find(|above| above.exists()).unwrap_or(dir).to_owned();
                 return Err(InitError::InTheWay { path, expected: "a directory" });
             }
-            found => drop(found.map_err(refused)?),
+            Err(error) => return Err(refused(error)),
+            Ok(_) => {}
         }
         let Ok(found) = path.metadata() else { return Err(InitError::LeadsNowhere(path)) };
         match &self.content {
