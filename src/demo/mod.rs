@@ -24,6 +24,7 @@ use crate::app::App;
 use crate::clock::SystemClock;
 use crate::config::{Config, Oidc};
 use crate::runtime::{self, Listeners, Options, Service};
+use crate::shipped;
 use crate::store::Store;
 use crate::web::server;
 use identity_provider::DemoIdp;
@@ -107,8 +108,8 @@ impl DemoParts {
             issuer,
             admin_token,
             console_link,
-            policy_dir: app.config.policy_dir.clone(),
-            schema_file: app.config.schema_file.clone(),
+            policy_dir: dir.join(POLICIES),
+            schema_file: dir.join(SCHEMA),
             mcp_url,
             acme,
             globex,
@@ -135,25 +136,31 @@ async fn identity_provider(
     Ok((issuer, idp))
 }
 
-/// The shipped policies and schema, so that the demonstration needs no other file.
-const FILES: [(&str, &str); 5] = [
-    ("policies/issuer.cedar", include_str!("../../policies/issuer.cedar")),
-    ("policies/members.cedar", include_str!("../../policies/members.cedar")),
-    ("policies/grants.cedar", include_str!("../../policies/grants.cedar")),
-    ("policies/console.cedar", include_str!("../../policies/console.cedar")),
-    ("countersign.cedarschema", include_str!("../../schema/countersign.cedarschema")),
-];
+/// The directory of the policies, which a step of the demonstration changes.
+const POLICIES: &str = "policies";
+/// The file of their schema.
+const SCHEMA: &str = "countersign.cedarschema";
+
+/// Writes the shipped policies and their schema.
+fn write_policies(dir: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(dir.join(POLICIES))?;
+    std::fs::write(dir.join(SCHEMA), shipped::SCHEMA)?;
+    for path in shipped::policy_files() {
+        let name = path.strip_prefix("policies/").filter(|name| !name.contains('/'));
+        if let (Some(name), Some(text)) = (name, shipped::text(&path)) {
+            std::fs::write(dir.join(POLICIES).join(name), text)?;
+        }
+    }
+    Ok(())
+}
 
 async fn start_app(dir: &Path, issuer: &str, providers: [&String; 3]) -> Result<Arc<App>, DemoError> {
-    std::fs::create_dir_all(dir.join("policies"))?;
-    for (name, content) in FILES {
-        std::fs::write(dir.join(name), content)?;
-    }
+    write_policies(dir)?;
     let mut config = Config {
         issuer: issuer.to_owned(),
         database_url: format!("sqlite://{}", dir.join("demo.db").display()),
-        policy_dir: Some(dir.join("policies")),
-        schema_file: Some(dir.join("countersign.cedarschema")),
+        policy_dir: Some(dir.join(POLICIES)),
+        schema_file: Some(dir.join(SCHEMA)),
         ..Config::default()
     };
     config.fetch.private_origins = providers.into_iter().cloned().map(Into::into).collect();
