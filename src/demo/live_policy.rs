@@ -122,7 +122,7 @@ async fn new_set(tour: &Tour<'_>, before: &str) -> Result<String, DemoError> {
 fn test(dir: &Path, schema: &Path) -> Result<(usize, usize), DemoError> {
     let validated = PolicySource::read(dir, schema)?.validate()?;
     let compiled = CompiledPolicies::compile(&validated.set, &validated.schema, validated.declared.clone())?;
-    let cases = cases::read(&dir.join("tests"))?;
+    let cases = cases::read(dir.join("tests"))?;
     let passed = cases.iter().filter(|case| cases::run(&compiled, case).failures.is_empty()).count();
     Ok((passed, cases.len()))
 }

@@ -174,7 +174,7 @@ fn another_schema_is_a_warning_and_the_same_in_other_words_is_not() {
     let policy = format!("@id(\"a\")\n@otherwise(\"x\")\n{HEAD};\n");
     let found = |schema: &str| {
         let dir = with(&[("x.cedar", policy.as_str()), ("schema", schema)]);
-        let problems = check(dir.path(), &dir.path().join("schema")).problems;
+        let problems = check(dir.path(), dir.path().join("schema")).problems;
         let told = problems.into_iter().filter(|problem| problem.rule != Rule::Format);
         told.map(|problem| (problem.rule, problem.message)).collect::<Vec<_>>()
     };

@@ -359,7 +359,7 @@ fn a_case_is_known_by_its_file_and_name() {
         let case = "[[test]]\nname = \"n\"\nteamspace = \"acme\"\nclaims = \"dana\"\n";
         std::fs::write(dir.path().join(name), format!("{case}expect.provision = true\n")).unwrap();
     }
-    let read = |name: &str| cases::read(&dir.path().join(name)).unwrap();
+    let read = |name: &str| cases::read(dir.path().join(name)).unwrap();
     assert_eq!(cases_of(read("a.toml"), read("b.toml")).len(), 2);
     assert_eq!(cases_of(read("a.toml"), read("a.toml")).len(), 1);
 }

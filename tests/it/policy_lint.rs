@@ -14,7 +14,7 @@ const ABOUT: &str = "@id(\"f\") @reason(\"r\") @error(\"access_denied\") @messag
 
 fn problems_of(content: &str, schema: &str) -> Vec<PolicyProblem> {
     let dir = with(&[("x.cedar", content), ("schema", schema)]);
-    let problems = check(dir.path(), &dir.path().join("schema")).problems;
+    let problems = check(dir.path(), dir.path().join("schema")).problems;
     let other = |problem: &PolicyProblem| !matches!(problem.rule, Rule::Format | Rule::SchemaDiffers);
     problems.into_iter().filter(other).collect()
 }

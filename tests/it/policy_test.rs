@@ -90,7 +90,7 @@ fn examples() -> Vec<(String, PolicySource, CompiledPolicies, Vec<Case>)> {
         let compiled =
             CompiledPolicies::compile(&validated.set, &validated.schema, validated.declared.clone()).unwrap();
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        let cases = cases::read(&examples.join("tests").join(format!("{name}.toml"))).unwrap();
+        let cases = cases::read(examples.join("tests").join(format!("{name}.toml"))).unwrap();
         (name, source, compiled, cases)
     };
     let examples: Vec<_> = paths.filter(is_policy).map(example).collect();
@@ -376,7 +376,7 @@ fn fixtures_can_be_shared() {
     let emails: Vec<_> =
         cases.iter().map(|case| case.facts().unwrap().claims.email.as_deref().unwrap()).collect();
     assert_eq!(emails, ["dana@acme.com", "other@acme.com"]);
-    assert_eq!(cases::read(&dir.path().join("b.toml")).unwrap().len(), 1);
+    assert_eq!(cases::read(dir.path().join("b.toml")).unwrap().len(), 1);
 }
 
 /// A case that shows nothing of a policy leaves it uncovered, and its mutant alive.

@@ -90,17 +90,23 @@ fn init_fills_an_empty_directory() {
 /// One sentence, and nothing is written.
 #[test]
 fn init_writes_nothing_where_something_is_in_the_way() {
-    let link = |dir: &Path| std::os::unix::fs::symlink("/gone", dir.join("policies")).unwrap();
-    let cases: [(fn(&Path), &str); 5] = [
-        (|dir| write(dir, "policies", ""), "policies is in the way: it is not a directory"),
-        (|dir| std::fs::create_dir(dir.join("countersign.toml")).unwrap(), "it is not a file"),
-        (|dir| write(dir, "schema", ""), "schema is in the way: it is not a directory"),
-        (link, "policies is a symbolic link that leads nowhere"),
-        (|dir| std::os::unix::fs::symlink("/dev/null", dir.join("countersign.toml")).unwrap(), "in the way"),
+    use std::os::unix::fs::symlink;
+    let expected = [
+        "policies is in the way: it is not a directory",
+        "countersign.toml is in the way: it is not a file",
+        "schema is in the way: it is not a directory",
+        "policies is a symbolic link that leads nowhere",
+        "countersign.toml is in the way: it is not a file",
     ];
-    for (prepare, expected) in cases {
+    for (number, expected) in expected.into_iter().enumerate() {
         let dir = tempfile::tempdir().unwrap();
-        prepare(dir.path());
+        match number {
+            0 => write(dir.path(), "policies", ""),
+            1 => std::fs::create_dir(dir.path().join("countersign.toml")).unwrap(),
+            2 => write(dir.path(), "schema", ""),
+            3 => symlink("/gone", dir.path().join("policies")).unwrap(),
+            _ => symlink("/dev/null", dir.path().join("countersign.toml")).unwrap(),
+        }
         let (_, error) = ends(dir.path(), &["init"], 2);
         assert!(error.contains(expected) && error.lines().count() == 1, "{error}");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "{expected}");
