@@ -12,7 +12,7 @@ use aws_lc_rs::signature::{
     RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaKeyPair,
 };
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -186,6 +186,9 @@ impl FakeIdp {
         let router = Router::new()
             .route("/.well-known/openid-configuration", get(metadata))
             .route("/keys", get(keys))
+            // Where Countersign has its own: for tests in which this is the issuer of access tokens.
+            .route("/oauth2/jwks", get(keys))
+            .fallback(metadata_of_path)
             .with_state(Arc::clone(&inner));
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { issuer, key, inner }
@@ -201,7 +204,20 @@ impl FakeIdp {
 
     /// Publishes exactly these keys.
     pub fn publish(&self, keys: &[&Key]) {
-        let keys: Vec<Value> = keys.iter().map(|key| key.jwk()).collect();
+        self.publish_jwks(keys.iter().map(|key| key.jwk()).collect());
+    }
+
+    /// The same, each with the algorithm that it is for, as Countersign does.
+    pub fn publish_with_algorithms(&self, keys: &[&Key]) {
+        let with_algorithm = |key: &&Key| {
+            let mut jwk = key.jwk();
+            jwk["alg"] = json!(key.alg());
+            jwk
+        };
+        self.publish_jwks(keys.iter().map(with_algorithm).collect());
+    }
+
+    fn publish_jwks(&self, keys: Vec<Value>) {
         self.change(|behaviour| behaviour.jwks = json!({ "keys": keys }));
     }
 
@@ -225,6 +241,14 @@ async fn metadata(State(inner): State<Arc<Inner>>) -> Response {
     let behaviour = behave(&inner).await;
     let body = json!({ "issuer": behaviour.metadata_issuer, "jwks_uri": format!("{}/keys", inner.issuer) });
     (behaviour.status, Json(body)).into_response()
+}
+
+/// The metadata of an issuer with a path, whatever the path is.
+async fn metadata_of_path(state: State<Arc<Inner>>, uri: Uri) -> Response {
+    match uri.path().ends_with("/.well-known/openid-configuration") {
+        true => metadata(state).await,
+        false => StatusCode::NOT_FOUND.into_response(),
+    }
 }
 
 async fn keys(State(inner): State<Arc<Inner>>) -> Response {

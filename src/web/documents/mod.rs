@@ -15,11 +15,15 @@ pub use render::{Rendered, SectionHeading};
 struct Docs;
 
 /// Documents outside `docs`, with their pages.
-const OTHERS: [(&str, &str, &str); 4] = [
+const OTHERS: [(&str, &str, &str); 8] = [
     ("README.md", "/docs/about", include_str!("../../../README.md")),
     ("SECURITY.md", "/docs/security", include_str!("../../../SECURITY.md")),
     ("CHANGELOG.md", "/docs/changelog", include_str!("../../../CHANGELOG.md")),
     ("examples/okta.md", "/docs/okta", include_str!("../../../examples/okta.md")),
+    ("examples/entra.md", "/docs/entra", include_str!("../../../examples/entra.md")),
+    ("examples/keycloak.md", "/docs/keycloak", include_str!("../../../examples/keycloak.md")),
+    ("examples/claude-issued.md", "/docs/claude-issued", include_str!("../../../examples/claude-issued.md")),
+    ("examples/claude-code.md", "/docs/claude-code", include_str!("../../../examples/claude-code.md")),
 ];
 
 /// Every document by its page's path, rendered when first requested.

@@ -1,6 +1,7 @@
 //! Several identity providers in one teamspace, and several teamspaces that share an issuer.
 
 mod migration;
+mod vendors;
 
 use countersign::model::identity_provider::IdentityProvider;
 use countersign::store::{StoreError, identity_providers};
