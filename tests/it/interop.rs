@@ -1,6 +1,7 @@
 //! The real thing: a published MCP server that takes our tokens, and a published client that gets them.
 //! Their packages are installed by `scripts/test`.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -109,8 +110,8 @@ fn tampered(token: &str) -> String {
 /// Runs the published TypeScript client against the demonstration, as Dana.
 async fn typescript_client(stage: &DemoParts, env: &[(&str, &str)]) -> (bool, Value) {
     let id_token = stage.acme.1.id_token("dana", IDP_CLIENT.0).unwrap();
-    let output = tokio::process::Command::new("node")
-        .arg(package("tests/node").join("cross-app-access.mjs"))
+    let mut client = published_client("node", package("tests/node").join("cross-app-access.mjs"));
+    client
         .env("MCP_URL", &stage.mcp_url)
         .env("IDP_TOKEN_ENDPOINT", format!("{}/oauth2/v1/token", stage.acme.0))
         .env("IDP_CLIENT_ID", IDP_CLIENT.0)
@@ -119,10 +120,20 @@ async fn typescript_client(stage: &DemoParts, env: &[(&str, &str)]) -> (bool, Va
         .env("CLIENT_ID", CLIENT.0)
         .env("CLIENT_SECRET", CLIENT.1)
         .env("EXPECTED_ISSUER", &stage.issuer)
-        .envs(env.iter().copied())
-        .output()
-        .await
-        .unwrap();
+        .envs(env.iter().copied());
+    last_line(client).await
+}
+
+/// A published client: a script that says in one line of JSON how it went.
+pub fn published_client(interpreter: impl AsRef<OsStr>, script: PathBuf) -> tokio::process::Command {
+    let mut client = tokio::process::Command::new(interpreter);
+    client.arg(script).env("NO_PROXY", "127.0.0.1").kill_on_drop(true);
+    client
+}
+
+/// Runs it: whether it succeeded, and its last line.
+pub async fn last_line(mut client: tokio::process::Command) -> (bool, Value) {
+    let output = client.output().await.unwrap();
     let stdout = String::from_utf8(output.stdout).unwrap();
     let line = stdout.lines().last().unwrap_or_default();
     let json = serde_json::from_str(line)

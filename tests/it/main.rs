@@ -34,6 +34,7 @@ mod disclosure;
 mod docs;
 mod documents;
 mod email;
+mod examples;
 mod explain;
 mod exposed;
 mod facts;

@@ -4,7 +4,7 @@
 //
 // Required: MCP_URL IDP_TOKEN_ENDPOINT IDP_CLIENT_ID IDP_CLIENT_SECRET ID_TOKEN CLIENT_ID CLIENT_SECRET
 //           EXPECTED_ISSUER
-// Optional: MODE         full (default) | list  (no whoami/add, for servers without them)
+// Optional: MODE         full (default) | list  (no whoami/add, for servers without whoami)
 //                        | replay (full, then the same ID-JAG once more: must be refused)
 //           CLIENT_AUTH  client_secret_post     (default: the SDK's choice, Basic where advertised)
 //           PROTOCOL     legacy (default) | auto | an exact revision such as 2026-07-28
@@ -103,7 +103,9 @@ async function main() {
     const result = { ok: true, tools: tools.map((tool) => tool.name) };
     if (MODE !== 'list') {
         result.whoami = toolValue(await client.callTool({ name: 'whoami', arguments: {} }));
-        result.add = toolValue(await client.callTool({ name: 'add', arguments: { a: 2, b: 3 } }));
+        if (result.tools.includes('add')) {
+            result.add = toolValue(await client.callTool({ name: 'add', arguments: { a: 2, b: 3 } }));
+        }
     }
     await client.close();
 

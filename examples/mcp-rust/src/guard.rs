@@ -1,0 +1,109 @@
+//! Verifies Countersign's access tokens: copy this file beside your own tools.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use jsonwebtoken::jwk::{Jwk, JwkSet};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use tokio::sync::{Mutex, RwLock};
+
+/// What a verified token says. `iss` and `aud` are one string each, or the token is refused.
+#[derive(Clone, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
+pub struct Claims {
+    iss: String,
+    aud: String,
+    sub: String,
+    client_id: String,
+    teamspace: Option<String>,
+    teamspace_id: Option<String>,
+    scope: Option<String>,
+}
+
+/// The status, and the `error` of the challenge if there is one.
+type Refusal = (StatusCode, Option<&'static str>);
+const NO_TOKEN: Refusal = (StatusCode::UNAUTHORIZED, None);
+const INVALID: Refusal = (StatusCode::UNAUTHORIZED, Some("invalid_token"));
+const TOO_LITTLE: Refusal = (StatusCode::FORBIDDEN, Some("insufficient_scope"));
+const NO_KEYS: Refusal = (StatusCode::SERVICE_UNAVAILABLE, None); // not the token's fault: the client keeps it
+
+pub struct Guard {
+    pub issuer: String,
+    pub resource: String,
+    pub metadata_url: String,
+    pub scope: &'static str,
+    pub http: reqwest::Client,
+    pub asked: Mutex<Option<Instant>>,
+    pub keys: RwLock<Option<(Instant, JwkSet)>>,
+}
+
+impl Guard {
+    /// The key of this id among those fetched in the last five minutes.
+    async fn cached(&self, kid: &str) -> Result<Option<Jwk>, Refusal> {
+        let keys = self.keys.read().await;
+        let fresh = keys.as_ref().filter(|(at, _)| at.elapsed() < Duration::from_secs(300));
+        fresh.map(|(_, set)| set.find(kid).cloned()).ok_or(NO_KEYS)
+    }
+
+    /// Asks Countersign for a key that is not cached, but at most every five seconds.
+    async fn key(&self, kid: &str) -> Result<Jwk, Refusal> {
+        if let Ok(Some(key)) = self.cached(kid).await {
+            return Ok(key);
+        }
+        let mut asked = self.asked.lock().await;
+        if asked.is_none_or(|at| at.elapsed() >= Duration::from_secs(5)) {
+            *asked = Some(Instant::now());
+            let set = self.fetch().await.map_err(|_| NO_KEYS)?;
+            *self.keys.write().await = Some((Instant::now(), set));
+        }
+        self.cached(kid).await?.ok_or(INVALID)
+    }
+
+    async fn fetch(&self) -> reqwest::Result<JwkSet> {
+        let answer = self.http.get(format!("{}/oauth2/jwks", self.issuer)).send().await?;
+        answer.error_for_status()?.json().await
+    }
+
+    async fn verify(&self, token: &str) -> Result<Claims, Refusal> {
+        let header = jsonwebtoken::decode_header(token).map_err(|_| INVALID)?;
+        let (Some("at+jwt"), Some(kid), None) = (header.typ.as_deref(), header.kid.as_deref(), header.crit)
+        else {
+            return Err(INVALID);
+        };
+        let key = self.key(kid).await?;
+        let algorithm = key.common.key_algorithm.and_then(|of_key| Algorithm::try_from(of_key).ok());
+        let mut expected = Validation::new(algorithm.ok_or(INVALID)?);
+        expected.set_issuer(&[&self.issuer]);
+        expected.set_audience(&[&self.resource]);
+        expected.leeway = 10;
+        let key = DecodingKey::from_jwk(&key).map_err(|_| INVALID)?;
+        let claims = jsonwebtoken::decode::<Claims>(token, &key, &expected).map_err(|_| INVALID)?.claims;
+        let mut granted = claims.scope.as_deref().unwrap_or_default().split(' ');
+        if granted.any(|scope| scope == self.scope) { Ok(claims) } else { Err(TOO_LITTLE) }
+    }
+}
+
+/// The middleware: only requests with a good token reach the tools, with its claims as an extension.
+pub async fn require_token(State(guard): State<Arc<Guard>>, mut request: Request, next: Next) -> Response {
+    let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let verified = match header.and_then(|value| value.split_once(' ')) {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => guard.verify(token).await,
+        _ => Err(NO_TOKEN),
+    };
+    match verified {
+        Ok(claims) => {
+            request.extensions_mut().insert(claims);
+            next.run(request).await
+        }
+        Err(NO_KEYS) => NO_KEYS.0.into_response(),
+        Err((status, error)) => {
+            let error = error.map(|code| format!("error=\"{code}\", ")).unwrap_or_default();
+            let (scope, metadata) = (guard.scope, &guard.metadata_url);
+            let challenge = format!("Bearer {error}scope=\"{scope}\", resource_metadata=\"{metadata}\"");
+            (status, [(header::WWW_AUTHENTICATE, challenge)]).into_response()
+        }
+    }
+}
