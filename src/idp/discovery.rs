@@ -3,7 +3,8 @@
 use serde_json::Value;
 use url::Url;
 
-use super::fetch::{FetchError, Fetcher};
+use super::fetch::{FetchError, Fetched, Fetcher};
+use crate::clock::UnixSeconds;
 use crate::oauth::difference::Difference;
 
 /// The members of the metadata that we need. `null` counts as absent.
@@ -13,11 +14,13 @@ pub struct Metadata {
     pub jwks_uri: Option<String>,
     /// Whether the token endpoint announces that it issues ID-JAGs.
     pub announces_id_jags: bool,
+    /// The issuer's time when it answered, if it said so.
+    pub date: Option<UnixSeconds>,
 }
 
 impl Metadata {
     /// Required members must have the right type; members that only cause warnings may have any form.
-    fn read(json: &Value) -> Option<Self> {
+    fn read(Fetched { json, date, .. }: &Fetched) -> Option<Self> {
         const ID_JAG: &str = "urn:ietf:params:oauth:token-type:id-jag";
         let jwks_uri = match json.get("jwks_uri") {
             None | Some(Value::Null) => None,
@@ -33,6 +36,7 @@ impl Metadata {
             issuer: json.get("issuer")?.as_str()?.to_owned(),
             jwks_uri,
             announces_id_jags: announced,
+            date: *date,
         })
     }
 }
@@ -64,7 +68,7 @@ pub async fn discover(fetcher: &Fetcher, issuer: &str) -> Result<Metadata, Disco
         }
         other => other?,
     };
-    let metadata = Metadata::read(&fetched.json).ok_or(DiscoveryError::Malformed)?;
+    let metadata = Metadata::read(&fetched).ok_or(DiscoveryError::Malformed)?;
     if metadata.issuer != issuer {
         let found = metadata.issuer.chars().take(200).collect();
         return Err(DiscoveryError::IssuerDiffers { expected: issuer.to_owned(), found });

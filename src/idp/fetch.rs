@@ -9,12 +9,15 @@ use std::time::Duration;
 use axum::http;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use reqwest::tls::TlsInfo;
 use reqwest::{Certificate, Client, ClientBuilder, Method, Request, Response, redirect};
 use serde_json::Value;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use url::{Host, Url};
 
 use super::address::is_public;
+use super::answer_date::answer_date;
+use crate::clock::UnixSeconds;
 use crate::config::{Fetch, PrivateOrigin};
 use crate::resolver::{LookupError, Resolver};
 
@@ -93,7 +96,13 @@ pub struct Fetched {
     pub json: Value,
     /// `max-age` of the answer's Cache-Control, in seconds.
     pub max_age: Option<i64>,
+    /// The other side's time when it answered, if it said so.
+    pub date: Option<UnixSeconds>,
 }
+
+/// The certificate that the other side of a TLS connection showed, in DER. It is an extension of an answer.
+#[derive(Debug, Clone)]
+pub struct PeerCertificate(pub Vec<u8>);
 
 /// Asks other servers: only at public addresses, unless [`Fetcher::on_behalf_of`] or [`Fetcher::for_operators`] allows
 /// more.
@@ -143,6 +152,13 @@ impl Fetcher {
     fn excusing(&self, is_excused: impl Fn(&&PrivateOrigin) -> bool) -> Self {
         let its = self.excused.iter().filter(is_excused);
         let private_origins = its.map(|excused| excused.origin().to_owned()).collect();
+        Self { private_origins: Arc::new(private_origins), ..self.clone() }
+    }
+
+    /// A fetcher that may ask further private origins: those of the operator's own URLs.
+    pub fn also_for(&self, origins: impl IntoIterator<Item = String>) -> Self {
+        let mut private_origins = HashSet::clone(&self.private_origins);
+        private_origins.extend(origins);
         Self { private_origins: Arc::new(private_origins), ..self.clone() }
     }
 
@@ -215,6 +231,10 @@ impl Fetcher {
         let mut answer = http::Response::new(Vec::new());
         *answer.status_mut() = response.status();
         *answer.headers_mut() = response.headers().clone();
+        let shown = response.extensions().get::<TlsInfo>().and_then(TlsInfo::peer_certificate);
+        if let Some(certificate) = shown {
+            answer.extensions_mut().insert(PeerCertificate(certificate.to_owned()));
+        }
         *answer.body_mut() = self.body_of(&mut response).await?;
         Ok(answer)
     }
@@ -255,12 +275,12 @@ impl Fetcher {
         if !is_json(&response) {
             return Err(FetchError::NotJson);
         }
-        let max_age = max_age(&response);
+        let (max_age, date) = (max_age(&response), answer_date(response.headers()));
         let body = self.body_of(&mut response).await?;
         // Some servers begin with a byte order mark, which RFC 8259 §8.1 allows readers to ignore.
         let text = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&body);
         let json = serde_json::from_slice(text).map_err(|_| FetchError::NotJson)?;
-        Ok(Fetched { json, max_age })
+        Ok(Fetched { json, max_age, date })
     }
 }
 
@@ -269,6 +289,7 @@ fn guarded(config: &Fetch) -> Result<ClientBuilder, FetcherError> {
         .no_proxy()
         .redirect(redirect::Policy::none())
         .referer(false)
+        .tls_info(true)
         .connect_timeout(config.timeout.std())
         .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")));
     if let Some(path) = &config.ca_file {
@@ -314,11 +335,19 @@ fn why(error: &reqwest::Error) -> FetchError {
         FetchError::Lookup(lookup)
     } else if error.is_timeout() {
         FetchError::Timeout
+    } else if error.is_connect() && chain_says(error, "certificate") {
+        FetchError::Unreachable("its certificate has expired, is for another name, or has an unknown root")
     } else if error.is_connect() {
         FetchError::Unreachable("no connection (name, network or certificate)")
     } else {
         FetchError::Unreachable("the connection broke")
     }
+}
+
+/// Whether an error or one of its causes has a word in its text.
+fn chain_says(error: &reqwest::Error, word: &str) -> bool {
+    let first: Option<&dyn std::error::Error> = Some(error);
+    std::iter::successors(first, |error| error.source()).any(|error| error.to_string().contains(word))
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -6,6 +6,7 @@ use super::checks::{Finding, IssuerCheck};
 use super::discovery::{DiscoveryError, Metadata, check_jwks_uri, discover};
 use super::fetch::{FetchError, Fetcher};
 use super::key_set::KeySet;
+use crate::clock::UnixSeconds;
 use crate::model::identity_provider::Provider;
 
 /// The checks as far as they got, and their results.
@@ -15,6 +16,8 @@ pub struct Inspection {
     pub checks: Vec<IssuerCheck>,
     /// The address of the keys; none when a check failed.
     pub jwks_uri: Option<String>,
+    /// The issuer's time when it sent its metadata, if it said so.
+    pub date: Option<UnixSeconds>,
 }
 
 /// An issuer as it was typed, and who did.
@@ -38,7 +41,7 @@ impl Proposed<'_> {
 
 /// Checks an issuer. The fetcher is the one for its teamspace.
 pub async fn inspect(fetcher: &Fetcher, proposed: Proposed<'_>) -> Inspection {
-    let mut inspection = Inspection { checks: Vec::new(), jwks_uri: None };
+    let mut inspection = Inspection { checks: Vec::new(), jwks_uri: None, date: None };
     if let Err(failed) = run(fetcher, proposed, &mut inspection).await {
         inspection.checks.push(failed);
         inspection.jwks_uri = None;
@@ -57,6 +60,7 @@ async fn run(
     checks.push(check_own_server(proposed.provider, issuer)?);
     let metadata = discover(fetcher, issuer).await;
     let metadata = metadata.map_err(|error| IssuerCheck::of("metadata", no_metadata(proposed, error)))?;
+    inspection.date = metadata.date;
     checks.push(IssuerCheck::passed("metadata", "The metadata names exactly this issuer."));
     let (jwks_uri, keys) =
         fetch_keys(fetcher, proposed, &metadata).await.map_err(|e| IssuerCheck::of("jwks", e))?;

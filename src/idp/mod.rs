@@ -2,6 +2,7 @@
 //! from outside.
 
 pub mod address;
+pub(crate) mod answer_date;
 pub(crate) mod checks;
 pub(crate) mod discovery;
 pub mod fetch;
