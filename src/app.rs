@@ -44,7 +44,7 @@ use crate::tls::ServerTls;
 
 pub use clock_watch::ClockWatch;
 pub use readiness::{Readiness, ReadinessCheck};
-pub use references::MAX_LISTED;
+pub use references::{MAX_LISTED, unknown_names};
 pub use replica_registry::ReplicaRegistry;
 pub use seals::{INTERVAL as SEAL_INTERVAL, Seals};
 

@@ -90,6 +90,9 @@ pub struct Config {
     pub retention: Retention,
     /// TLS at `listen` and `console.listen`; without it they speak plain HTTP, for a TLS proxy in front.
     pub tls: Tls,
+    /// The files that secrets were read from.
+    #[serde(skip)]
+    pub secret_files: Vec<PathBuf>,
 }
 
 /// Access tokens that we issue.
@@ -283,6 +286,7 @@ impl Default for Config {
             rate_limit: RateLimitSettings::default(),
             retention: Retention::default(),
             tls: Tls::default(),
+            secret_files: Vec::new(),
         }
     }
 }

@@ -8,8 +8,8 @@
 //! the access token and [`signing`] signs it. [`shadow`] asks what other policies would have decided, [`decision_log`]
 //! shows what was decided, and [`disclosure`] limits what a teamspace may learn about policies. [`limits`] bounds
 //! everything that callers can make grow. [`resolver`] looks up host names, `openid` signs people in to the console, and [`tls`] has
-//! the certificate of our listeners. [`app`] holds the parts, [`runtime`] runs them, [`config`] is the operator's configuration, [`cli`] the commands, and
-//! [`demo`] everything on loopback.
+//! the certificate of our listeners. [`app`] holds the parts, [`runtime`] runs them, [`config`] is the operator's configuration,
+//! [`doctor`] examines a live deployment, [`cli`] has the commands, and [`demo`] everything on loopback.
 
 pub mod clock;
 pub mod email;
@@ -53,6 +53,8 @@ pub mod admin;
 pub mod web;
 
 pub mod runtime;
+
+pub mod doctor;
 
 pub mod demo;
 

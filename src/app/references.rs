@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::App;
 use crate::model::identity_provider::ClaimType;
+use crate::policy::CompiledPolicies;
 use crate::policy::engine::references::{Kind, Reference};
 use crate::store::changes::Changed;
 use crate::store::snapshot::Snapshot;
@@ -19,18 +20,7 @@ pub(super) struct ToldNames(Mutex<BTreeSet<(Kind, String)>>);
 impl App {
     /// The names in the policies in force that the configuration does not have.
     pub fn unknown_names(&self) -> Vec<Reference> {
-        let (policies, snapshot) = (self.policies(), self.snapshot());
-        let scopes = scopes(&snapshot);
-        policies.compiled.references().without(|kind, name| match kind {
-            Kind::Teamspace => snapshot.teamspace_config(name).is_some(),
-            Kind::Resource => snapshot.resource_named(name).is_some(),
-            Kind::Scope => scopes.contains(name),
-            Kind::Client => snapshot.client(name).is_some(),
-            Kind::CustomClaim => {
-                let claim_type = policies.compiled.declared_claims().type_of(name);
-                claim_type.is_some_and(|claim_type| states_claim(&snapshot, name, claim_type))
-            }
-        })
+        unknown_names(&self.policies().compiled, &self.snapshot())
     }
 
     /// Logs unknown names, each once until it is known again.
@@ -55,6 +45,21 @@ impl App {
         }
         *told = unknown.into_iter().map(|named| (named.kind, named.name)).collect();
     }
+}
+
+/// The names in a set of policies that the configuration does not have.
+pub fn unknown_names(policies: &CompiledPolicies, snapshot: &Snapshot) -> Vec<Reference> {
+    let scopes = scopes(snapshot);
+    policies.references().without(|kind, name| match kind {
+        Kind::Teamspace => snapshot.teamspace_config(name).is_some(),
+        Kind::Resource => snapshot.resource_named(name).is_some(),
+        Kind::Scope => scopes.contains(name),
+        Kind::Client => snapshot.client(name).is_some(),
+        Kind::CustomClaim => {
+            let claim_type = policies.declared_claims().type_of(name);
+            claim_type.is_some_and(|claim_type| states_claim(snapshot, name, claim_type))
+        }
+    })
 }
 
 /// Whether a change can make a name unknown or known.

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::exposed::quoted;
 use super::{CommandResult, End};
 use crate::config::{DEFAULT_FILE, DEFAULT_POLICY_DIR, DEFAULT_SCHEMA_FILE};
+use crate::doctor::exposed::quoted;
 use crate::shipped;
 use crate::terminal::out::say;
 use part::{InitError, InitPart, PartContent};

@@ -7,7 +7,9 @@ mod console;
 mod db;
 mod demo;
 mod dev_idp;
-mod exposed;
+mod doctor;
+mod doctor_text;
+mod healthcheck;
 mod init;
 mod keys;
 mod migrate;
@@ -60,6 +62,13 @@ enum Command {
     /// Run a made-up identity provider, to try everything without a real one. Not for production.
     #[command(after_help = dev_idp::HELP)]
     DevIdp(dev_idp::DevIdpArgs),
+    /// Examine the live deployment from here: its issuer through the proxy, clocks, database, policies, keys, identity
+    /// providers, MCP servers and listeners. Changes nothing, and ends within 15 seconds.
+    #[command(after_help = doctor::HELP)]
+    Doctor(doctor::DoctorArgs),
+    /// Ask the running service whether it is alive, for Docker and systemd. Ends with 0 or 1.
+    #[command(after_help = healthcheck::HELP)]
+    Healthcheck(healthcheck::HealthcheckArgs),
     /// Apply pending database migrations.
     Migrate,
     /// The whole database: copies and backups.
@@ -139,6 +148,8 @@ impl Cli {
             }),
             Command::Demo(args) => block_on(demo::run(args)),
             Command::DevIdp(args) => block_on(args.run()),
+            Command::Doctor(args) => block_on(args.run(Config::load(file)?)),
+            Command::Healthcheck(args) => block_on(args.run(file)),
             Command::Migrate => block_on(migrate::run(Config::load(file)?)),
             Command::Db(command) => command.run(file),
             Command::AdminToken(command) => block_on(command.run(Config::load(file)?)),

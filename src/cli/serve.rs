@@ -7,11 +7,12 @@ use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::spawn_blocking;
 
-use super::{CommandError, CommandResult, End, exposed};
+use super::{CommandError, CommandResult, End};
 use crate::admin::database::{self, DatabaseEvent};
 use crate::app::App;
 use crate::clock::SystemClock;
 use crate::config::Config;
+use crate::doctor::exposed;
 use crate::limits::connections::raise_descriptor_limit;
 use crate::policy::PolicyPlace;
 use crate::runtime::{self, Listeners, Options, Pace, Service};

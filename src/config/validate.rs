@@ -72,11 +72,13 @@ impl Config {
     }
 
     fn read_secrets(&mut self, found: &mut Problems<'_>) {
+        self.secret_files.extend(self.tls.key_file.clone());
         if let Some(path) = self.database_url_file.take() {
             match found.sources.sets("database_url") {
                 true => found.add(ConfigError::Both("database_url")),
                 false => {
                     let url = found.note(read_secret("database_url_file", &path));
+                    self.secret_files.push(path);
                     self.database_url = url.map_or_else(String::new, |url| url.expose().to_owned());
                 }
             }
@@ -85,6 +87,7 @@ impl Config {
             (Some(_), Some(_)) => found.add(ConfigError::Both("keys.encryption_key")),
             (None, Some(path)) => {
                 self.keys.encryption_key = found.note(read_secret("keys.encryption_key_file", path));
+                self.secret_files.push(path.clone());
             }
             (_, None) => {}
         }
@@ -93,6 +96,7 @@ impl Config {
                 (Some(_), Some(_)) => found.add(ConfigError::Both("console.oidc.client_secret")),
                 (None, Some(path)) => {
                     oidc.client_secret = found.note(read_secret("console.oidc.client_secret_file", path));
+                    self.secret_files.push(path.clone());
                 }
                 (None, None) => found.add(invalid(
                     "console.oidc.client_secret",
@@ -107,6 +111,7 @@ impl Config {
                 if let Some(value) = found.note(read_secret("log_stream.header_files", &path)) {
                     stream.headers.insert(header, value);
                 }
+                self.secret_files.push(path);
             }
         }
     }

@@ -18,6 +18,7 @@ mod failures;
 pub(crate) mod finished_sign_ins;
 mod home;
 pub mod identity_providers;
+pub(crate) mod inspection;
 mod job;
 pub(crate) mod ledger;
 mod link;
@@ -60,7 +61,6 @@ use crate::config::Database;
 use crate::model::log::Log;
 pub use conflict::Conflict;
 pub use connection::AnyConnection;
-use decision_body::KnownBodies;
 pub use error::StoreError;
 pub use failures::Failures;
 use ledger::Entry;
@@ -73,10 +73,6 @@ use worker::Workers;
 
 /// The most steps of one sweep, and so the most used assertions that one sweep reads: a million.
 const SWEEPS: usize = 1000;
-
-/// Characters in the row that is written to test writing. A PostgreSQL page holds only a few such rows, so the test
-/// shows whether the table can grow.
-const REHEARSED: usize = 1800;
 
 /// How a row that is taken back ends.
 enum Rehearsal {
@@ -235,12 +231,10 @@ impl Store {
 
     /// Writes a refusal's row to the decision log and rolls it back. This shows whether a sign-in could be written.
     pub async fn rehearse(&self, now: UnixSeconds) -> Result<(), StoreError> {
-        let sign_in = NewSignIn { at: now, detail: "x".repeat(REHEARSED), ..NewSignIn::default() };
-        let entry = Entry { redemption: None, sign_in: Arc::new(sign_in) };
         let rehearsed: Result<(), Rehearsal> = self
             .workers
             .write(move |c| {
-                ledger::write(c, &[entry], &KnownBodies::default())?;
+                ledger::rehearse(c, now)?;
                 Err(Rehearsal::Done)
             })
             .await;

@@ -11,6 +11,8 @@ pub(crate) enum Meaning {
     Good,
     /// It was refused, and that is right.
     Expected,
+    /// Somebody should look at it.
+    Warning,
     /// It went wrong.
     Bad,
     /// A heading.
@@ -38,7 +40,7 @@ impl Style {
         let text = escaped(text, for_people);
         let code = match meaning {
             Meaning::Good => "32",
-            Meaning::Expected => "33",
+            Meaning::Expected | Meaning::Warning => "33",
             Meaning::Bad => "1;31",
             Meaning::Heading => "1",
             Meaning::Aside => "2",

@@ -6,7 +6,7 @@ use der::{Decode as _, SliceReader, Tag, Tagged as _};
 use crate::clock::UnixSeconds;
 
 /// The end of a certificate's validity, in seconds since 1970; none for what is not a certificate.
-pub(super) fn of(certificate: &[u8]) -> Option<UnixSeconds> {
+pub(crate) fn of(certificate: &[u8]) -> Option<UnixSeconds> {
     let end = not_after(certificate).ok()?;
     UnixSeconds::try_from(end.as_secs()).ok()
 }

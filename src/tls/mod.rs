@@ -1,6 +1,6 @@
 //! TLS of our own listeners. The certificate and its key come from two files, which are read again when they change.
 
-mod expiry;
+pub(crate) mod expiry;
 mod pair;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -30,6 +30,7 @@ pub async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Value>) {
     let told = checks.iter().map(|check| (check.name.to_owned(), check.problem.unwrap_or("ok").into()));
     let body = json!({
         "status": word,
+        "version": env!("CARGO_PKG_VERSION"),
         "failing": failing,
         "checks": told.collect::<Map<String, Value>>(),
         "policy_set": app.policies().hash,

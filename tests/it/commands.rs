@@ -40,6 +40,8 @@ fn help_and_completions_are_there() {
         &["serve", "--help"],
         &["demo", "--help"],
         &["dev-idp", "--help"],
+        &["doctor", "--help"],
+        &["healthcheck", "--help"],
         &["policy", "check", "--help"],
         &["policy", "fmt", "--help"],
         &["policy", "test", "--help"],

@@ -148,6 +148,8 @@ pub struct Behaviour {
     pub delay: Duration,
     pub jwks: Value,
     pub metadata_issuer: String,
+    /// Whether the metadata says that it issues ID-JAGs.
+    pub announces_id_jags: bool,
     pub cache_control: &'static str,
 }
 
@@ -175,6 +177,7 @@ impl FakeIdp {
             delay: Duration::ZERO,
             jwks: json!({ "keys": [key.jwk()] }),
             metadata_issuer: issuer.clone(),
+            announces_id_jags: false,
             cache_control: "max-age=600",
         };
         let inner = Arc::new(Inner {
@@ -239,7 +242,12 @@ async fn behave(inner: &Inner) -> Behaviour {
 async fn metadata(State(inner): State<Arc<Inner>>) -> Response {
     inner.metadata_requests.fetch_add(1, Ordering::SeqCst);
     let behaviour = behave(&inner).await;
-    let body = json!({ "issuer": behaviour.metadata_issuer, "jwks_uri": format!("{}/keys", inner.issuer) });
+    let mut body =
+        json!({ "issuer": behaviour.metadata_issuer, "jwks_uri": format!("{}/keys", inner.issuer) });
+    if behaviour.announces_id_jags {
+        let announced = "identity_chaining_requested_token_types_supported";
+        body[announced] = json!(["urn:ietf:params:oauth:token-type:id-jag"]);
+    }
     (behaviour.status, Json(body)).into_response()
 }
 

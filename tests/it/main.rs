@@ -32,6 +32,7 @@ mod decision_bodies;
 mod dev_idp;
 mod disclosure;
 mod docs;
+mod doctor;
 mod documents;
 mod email;
 mod examples;

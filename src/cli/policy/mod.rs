@@ -91,7 +91,7 @@ struct PolicyArgs {
 
 /// How results are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
+pub(super) enum Format {
     /// Text for people.
     Human,
     /// One JSON document.

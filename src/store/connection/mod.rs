@@ -128,6 +128,14 @@ pub fn open(url: &str, config: &Database) -> Result<AnyConnection, StoreError> {
     }
 }
 
+/// Opens a connection for commands that only look: a database file keeps its settings, and none is created.
+pub fn open_unchanged(url: &str, config: &Database) -> Result<AnyConnection, StoreError> {
+    match DatabaseKind::of(url) {
+        Some(DatabaseKind::Sqlite) => sqlite::open_unchanged(url).map(AnyConnection::Sqlite),
+        _ => open(url, config),
+    }
+}
+
 /// Whether the server at `url` keeps its sessions, with everything that a connection has set, prepared or listens to.
 pub fn check_sessions(url: &str, config: &Database) -> Result<(), StoreError> {
     #[cfg(feature = "postgres")]

@@ -12,6 +12,8 @@ use diesel::migration::MigrationSource;
 use diesel::prelude::*;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
 
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
 use super::StoreError;
 use super::migration::{MigrationFailure, MigrationResult};
 
@@ -23,6 +25,9 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const SETTINGS: &str = "PRAGMA busy_timeout = 2000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
     PRAGMA foreign_keys = ON; PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY; \
     PRAGMA wal_autocheckpoint = 20000;";
+
+/// The characters that have a meaning in SQLite's `file:` URLs.
+const NOT_IN_A_PATH: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b'?').add(b'#');
 
 /// How long opening waits for another process.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -46,6 +51,19 @@ pub(super) fn open(url: &str) -> Result<SqliteConnection, StoreError> {
         }
         thread::sleep(Duration::from_millis(20));
     }
+    Ok(connection)
+}
+
+/// Opens a database without changing its settings, and creates nothing.
+pub(super) fn open_unchanged(url: &str) -> Result<SqliteConnection, StoreError> {
+    let path = url.strip_prefix("sqlite://").unwrap_or(url);
+    let failed = |e: &dyn std::fmt::Display| StoreError::Open(format!("{path}: {e}"));
+    let place = match is_no_file(path) {
+        true => path.to_owned(),
+        false => format!("file:{}?mode=rw", utf8_percent_encode(path, NOT_IN_A_PATH)),
+    };
+    let mut connection = SqliteConnection::establish(&place).map_err(|e| failed(&e))?;
+    connection.batch_execute("PRAGMA busy_timeout = 2000").map_err(|e| failed(&e))?;
     Ok(connection)
 }
 

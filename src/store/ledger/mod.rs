@@ -75,6 +75,17 @@ pub(super) fn write(
     Ok(WrittenBatch { verdicts: batch.verdicts, bodies })
 }
 
+/// Characters in the row that is written to test writing. A PostgreSQL page holds only a few such rows, so the test
+/// shows whether the table can grow.
+const REHEARSED: usize = 1800;
+
+/// Writes a refusal's row, as a sign-in does, inside a transaction that the caller rolls back.
+pub(super) fn rehearse(connection: &mut AnyConnection, now: UnixSeconds) -> Result<(), StoreError> {
+    let sign_in = NewSignIn { at: now, detail: "x".repeat(REHEARSED), ..NewSignIn::default() };
+    let entry = Entry { redemption: None, sign_in: Arc::new(sign_in) };
+    write(connection, &[entry], &KnownBodies::default()).map(drop)
+}
+
 struct EntryBatch<'a> {
     entries: &'a [Entry],
     verdicts: Vec<Verdict>,

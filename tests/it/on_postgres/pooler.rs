@@ -94,6 +94,9 @@ fn a_pooler_that_takes_sessions_away_is_refused() {
     assert!(run("migrate", &cluster.url).wait_with_output().unwrap().status.success());
     let pooler = Pooler::start(&cluster, "transaction", "");
     assert_told(&run("serve", &pooler.url).wait_with_output().unwrap());
+    let examined = run("doctor", &pooler.url).wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&examined.stdout);
+    assert!(examined.status.code() == Some(1) && said.contains("pool_mode = session"), "{said}");
 }
 
 /// In session mode: migrations by many at once, sign-ins, changes that are heard of, and a pooler that is restarted.
