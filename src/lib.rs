@@ -14,6 +14,7 @@
 pub mod clock;
 pub mod email;
 pub mod random;
+mod service_manager;
 pub mod shipped;
 pub mod telemetry;
 mod text_enum;

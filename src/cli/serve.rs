@@ -16,6 +16,7 @@ use crate::doctor::exposed;
 use crate::limits::connections::raise_descriptor_limit;
 use crate::policy::PolicyPlace;
 use crate::runtime::{self, Listeners, Options, Pace, Service};
+use crate::service_manager;
 use crate::store::{Store, connection};
 use crate::telemetry;
 
@@ -86,6 +87,8 @@ pub(super) async fn run(config: Config, signals: Signals, migrates: bool) -> Com
         policies = app.policies().hash,
         "ready"
     );
+    service_manager::ready();
+    tokio::spawn(service_manager::feed_watchdog());
     if let Err(CommandError(error)) = super::console::invite(&app).await {
         // The service works without it, and `countersign console token` makes one later.
         tracing::warn!(error, "cannot make a set-up token for the console");
@@ -98,6 +101,7 @@ async fn until_stopped(service: Service, mut signals: StopSignals) -> CommandRes
     let stop = service.stop().clone();
     let two_signals = async {
         signals.recv().await;
+        service_manager::stopping();
         stop.cancel();
         signals.recv().await;
     };

@@ -13,6 +13,7 @@ use crate::app::{App, SEAL_INTERVAL};
 use crate::clock::rfc3339;
 use crate::decision_log::counter::SignInCounter;
 use crate::policy::reload::ReloadTrigger;
+use crate::service_manager;
 use crate::tls::ServerTls;
 
 /// How often the database is asked for other processes' changes, if there is no notification.
@@ -74,11 +75,18 @@ async fn tick_or_change(timer: &mut Interval, changes: &Notify) {
 pub(super) async fn follow_policies(app: Arc<App>, mut hangup: Option<Signal>, schedule: Schedule) {
     let mut timer = every(POLL_FILES);
     while let Some(trigger) = schedule.next(files_or_hangup(&mut timer, &mut hangup)).await {
+        let is_asked = trigger == ReloadTrigger::Now;
+        if is_asked {
+            service_manager::reloading();
+        }
         let reload = async {
             app.follow_policies(trigger).await;
             app.keep_sets().await;
         };
         schedule.cut_short(reload).await;
+        if is_asked {
+            service_manager::ready();
+        }
     }
 }
 

@@ -61,6 +61,7 @@ mod not_known;
 mod on_postgres;
 mod one_file;
 mod overload;
+mod packages;
 mod policies;
 mod policy_cache;
 mod policy_check;

@@ -8,7 +8,7 @@ mod markdown;
 mod names;
 mod policies;
 mod readme;
-mod reference;
+pub mod reference;
 mod run;
 mod shell;
 
