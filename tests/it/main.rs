@@ -40,6 +40,7 @@ mod explain;
 mod exposed;
 mod facts;
 mod fuzz;
+mod generated_requests;
 mod grant;
 mod health;
 mod interop;

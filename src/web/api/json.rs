@@ -30,7 +30,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     }
 }
 
-/// For a request whose body may be left out.
+/// For a request whose body may be left out, or be `null`.
 impl<T: DeserializeOwned, S: Send + Sync> OptionalFromRequest<S> for JsonBody<T> {
     type Rejection = Problem;
 
@@ -41,7 +41,8 @@ impl<T: DeserializeOwned, S: Send + Sync> OptionalFromRequest<S> for JsonBody<T>
             return Ok(None);
         }
         typed?;
-        parse(&body).map(Some)
+        let JsonBody(body) = parse::<Option<T>>(&body)?;
+        Ok(body.map(JsonBody))
     }
 }
 
