@@ -12,6 +12,9 @@ use crate::model::console_user::{ConsoleUser, UserKind};
 use crate::store::admin_tokens::AdminToken;
 use crate::store::snapshot::TeamspaceConfig;
 
+/// The name that the audit log and the policies have for commands.
+pub(super) const COMMAND_LINE: &str = "command line";
+
 /// Who makes a change, for the audit log.
 pub(super) struct ChangeAuthor {
     pub kind: ActorKind,
@@ -33,24 +36,27 @@ pub struct Origin {
 impl ChangeAuthor {
     /// The person at the command line of this machine.
     pub(super) fn command_line() -> Self {
-        let name = "command line".to_owned();
+        let name = COMMAND_LINE.to_owned();
         Self { kind: ActorKind::Command, id: String::new(), name, origin: Origin::default() }
     }
 }
 
-/// The acting party: the holder of an admin API token, or a person signed in to the console.
+/// The acting party: the holder of an admin API token, a person signed in to the console, or a command.
 #[derive(Debug, Clone)]
 pub enum Principal {
     /// The holder of this token of the admin API.
     Token(Arc<AdminToken>),
     /// A person in the console, by the session.
     Console(Arc<ConsoleUser>),
+    /// Whoever runs a command on a machine that has the database. They are an operator.
+    CommandLine,
 }
 
 impl Principal {
     /// The name that the audit log gives them.
     fn name(&self) -> &str {
         match self {
+            Self::CommandLine => COMMAND_LINE,
             Self::Token(token) => &token.name,
             Self::Console(user) if user.email.is_empty() => &user.name,
             Self::Console(user) => &user.email,
@@ -60,6 +66,7 @@ impl Principal {
     /// How the actor came in: by a token, or by a session of one kind or another.
     fn kind(&self) -> ActorKind {
         match self {
+            Self::CommandLine => ActorKind::Command,
             Self::Token(_) => ActorKind::Token,
             Self::Console(user) => match user.kind {
                 UserKind::SetupLink { .. } => ActorKind::SetupLink,
@@ -78,12 +85,15 @@ impl Principal {
                 _ => &user.session_id,
             },
             Self::Token(token) => &token.id,
+            // All commands are one actor.
+            Self::CommandLine => "",
         }
     }
 
     /// The id of the token or session.
     fn id(&self) -> &str {
         match self {
+            Self::CommandLine => COMMAND_LINE,
             Self::Token(token) => &token.id,
             Self::Console(user) => &user.session_id,
         }
@@ -94,6 +104,7 @@ impl Principal {
         match self {
             Self::Token(token) => token.teamspace_id.as_deref().map(|id| vec![id]),
             Self::Console(user) => user.confined_to(),
+            Self::CommandLine => None,
         }
     }
 }

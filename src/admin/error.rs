@@ -185,7 +185,7 @@ pub enum AdminError {
     #[error("there is no such key")]
     NoSuchKey,
     /// The key to be removed is the one that signs.
-    #[error("this key signs now; run `countersign keys rotate --now` first")]
+    #[error("this key signs now; run `countersign key rotate --now` first")]
     KeySigns,
 
     /// The change is in the database, and this process could not take it over.

@@ -1,7 +1,7 @@
 //! Permissions. Within a caller's reach the policies decide, both for people in the console and for tokens of the JSON
 //! API.
 
-use super::caller::{Admin, InTeamspace, Principal};
+use super::caller::{Admin, COMMAND_LINE, InTeamspace, Principal};
 use super::error::AdminError;
 use crate::model::console_user::{ConsoleUser, Membership, UserKind};
 use crate::model::member::Role;
@@ -111,6 +111,8 @@ fn user_facts(principal: &Principal, snapshot: &Snapshot) -> ConsoleUserFacts {
     match principal {
         Principal::Token(token) => token_facts(token, snapshot),
         Principal::Console(user) => person_facts(user, snapshot),
+        // Policies about an operator's token are about the same requests without one, too.
+        Principal::CommandLine => ConsoleUserFacts::new(ConsoleKind::OperatorToken, COMMAND_LINE),
     }
 }
 

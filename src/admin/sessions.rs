@@ -76,7 +76,7 @@ pub async fn end_all_own(admin: &Admin) -> Result<(), AdminError> {
 fn user(admin: &Admin) -> Result<&ConsoleUser, AdminError> {
     match admin.principal() {
         Principal::Console(user) => Ok(user),
-        Principal::Token(_) => Err(AdminError::NotFound),
+        Principal::Token(_) | Principal::CommandLine => Err(AdminError::NotFound),
     }
 }
 

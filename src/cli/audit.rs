@@ -1,11 +1,13 @@
 //! `countersign audit`.
 
+use std::path::Path;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
+use super::audit_list::AuditList;
 use super::{CommandResult, End, now};
 use crate::clock::rfc3339;
 use crate::config::Config;
@@ -35,6 +37,10 @@ pub(super) enum AuditCommand {
         #[arg(long, default_value = "text")]
         format: AuditFormat,
     },
+    /// List who changed what, newest first.
+    #[command(after_help = "Examples:\n  countersign audit list --action member --teamspace acme\n  \
+        countersign audit list --from 2026-11-01 --all --format json")]
+    List(Box<AuditList>),
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -64,21 +70,26 @@ impl FromStr for Expected {
 }
 
 impl AuditCommand {
-    pub(super) async fn run(self, config: Config) -> CommandResult {
+    pub(super) async fn run(self, file: Option<&Path>) -> CommandResult {
+        if let Self::List(list) = self {
+            return list.run(file).await;
+        }
+        let config = Config::load(file)?;
         let store = Store::open(&config.database_url, &config.database)?;
-        let done = match self {
-            Self::Head => head(&store).await,
-            Self::Verify { log, expect, format } => {
-                let logs = match log {
-                    None => Log::ALL.to_vec(),
-                    Some(LogName::Decisions) => vec![Log::Decisions],
-                    Some(LogName::Admin) => vec![Log::Admin],
-                };
-                verify(&store, &config, (&logs, &expect), format).await
-            }
-        };
+        let done = self.run_on(&store, &config).await;
         store.close().await;
         done
+    }
+
+    /// Runs what works on the chains themselves.
+    async fn run_on(self, store: &Store, config: &Config) -> CommandResult {
+        let Self::Verify { log, expect, format } = self else { return head(store).await };
+        let logs = match log {
+            None => Log::ALL.to_vec(),
+            Some(LogName::Decisions) => vec![Log::Decisions],
+            Some(LogName::Admin) => vec![Log::Admin],
+        };
+        verify(store, config, (&logs, &expect), format).await
     }
 }
 

@@ -1,7 +1,10 @@
 //! The command line. Every command ends with 0 (fine), 1 (a finding or refusal) or 2 (could not run).
 
 mod admin_token;
+mod api;
 mod audit;
+mod audit_list;
+mod client;
 mod config;
 mod console;
 mod db;
@@ -9,19 +12,29 @@ mod demo;
 mod dev_idp;
 mod doctor;
 mod doctor_text;
+mod explain;
 mod healthcheck;
 mod init;
-mod keys;
+mod key;
+mod member;
 mod migrate;
+mod noun;
 mod openapi;
 mod policy;
+mod provider;
+mod reason;
+mod resource;
 mod serve;
+mod setup_link;
+mod sign_ins;
+mod teamspace;
 
 use std::fmt::Display;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
+use noun::Noun;
 
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
@@ -74,12 +87,34 @@ enum Command {
     /// The whole database: copies and backups.
     #[command(subcommand)]
     Db(db::DbCommand),
-    /// Tokens of the admin API.
-    #[command(subcommand)]
-    AdminToken(admin_token::AdminTokenCommand),
+    /// Resources: the MCP servers that tokens are issued for.
+    Resource(Noun<resource::ResourceCommand>),
+    /// Clients of the token endpoint, and their secrets.
+    Client(Noun<client::ClientCommand>),
+    /// Teamspaces: customers, or parts of one company.
+    Teamspace(Noun<teamspace::TeamspaceCommand>),
+    /// Identity providers of teamspaces.
+    Provider(Noun<provider::ProviderCommand>),
+    /// Members of teamspaces: people.
+    Member(Noun<member::MemberCommand>),
+    /// Links that let a customer's administrator in to a teamspace.
+    SetupLink(Noun<setup_link::SetupLinkCommand>),
+    /// The decision log: who asked for a token, and what was decided.
+    SignIns(Noun<sign_ins::SignInsCommand>),
+    /// Explain what the token endpoint would answer to an assertion, check by check. Ends with 1 if it would refuse.
+    #[command(
+        after_help = "Examples:\n  countersign explain --teamspace acme --client-id mcp-client id-jag.jwt\n  \
+        echo \"$ID_JAG\" | countersign explain --teamspace acme --client-id mcp-client\n\
+        Nothing is changed or stored. `countersign policy explain` explains test cases and past sign-ins."
+    )]
+    Explain(explain::ExplainCommand),
+    /// Reasons for refusals, and what to do about them.
+    Reason(Noun<reason::ReasonCommand>),
     /// Access-token signing keys.
-    #[command(subcommand)]
-    Keys(keys::KeysCommand),
+    #[command(visible_alias = "keys")]
+    Key(key::KeyCommand),
+    /// Tokens of the admin API.
+    AdminToken(admin_token::AdminTokenCommand),
     /// The console's sign-in.
     #[command(subcommand)]
     Console(console::ConsoleCommand),
@@ -152,10 +187,19 @@ impl Cli {
             Command::Healthcheck(args) => block_on(args.run(file)),
             Command::Migrate => block_on(migrate::run(Config::load(file)?)),
             Command::Db(command) => command.run(file),
+            Command::Resource(noun) => block_on(noun.run(file)),
+            Command::Client(noun) => block_on(noun.run(file)),
+            Command::Teamspace(noun) => block_on(noun.run(file)),
+            Command::Provider(noun) => block_on(noun.run(file)),
+            Command::Member(noun) => block_on(noun.run(file)),
+            Command::SetupLink(noun) => block_on(noun.run(file)),
+            Command::SignIns(noun) => block_on(noun.run(file)),
+            Command::Explain(command) => block_on(command.run(file)),
+            Command::Reason(noun) => block_on(noun.run(file)),
+            Command::Key(command) => block_on(command.run(Config::load(file)?)),
             Command::AdminToken(command) => block_on(command.run(Config::load(file)?)),
-            Command::Keys(command) => block_on(command.run(Config::load(file)?)),
             Command::Console(command) => block_on(command.run(Config::load(file)?)),
-            Command::Audit(command) => block_on(command.run(Config::load(file)?)),
+            Command::Audit(command) => block_on(command.run(file)),
             Command::Config(command) => command.run(file),
             Command::Policy(command) => command.run(file),
             Command::Openapi => openapi::run(),

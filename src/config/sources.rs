@@ -14,6 +14,8 @@ use super::problem::{ConfigError, ConfigErrors, KeyPlace, invalid};
 use super::{Config, DEFAULT_FILE};
 
 const PREFIX: &str = "COUNTERSIGN_";
+/// Variables with this prefix that are for commands: they set options, not keys.
+const OF_COMMANDS: [&str; 2] = ["SERVER", "TOKEN"];
 /// Keys whose values are never shown, nor those below them: each is, or may be, a secret.
 const SECRET: [&str; 4] = ["console.oidc", "database_url", "keys", "log_stream"];
 
@@ -229,7 +231,8 @@ fn variables() -> Vec<Variable> {
     let all = std::env::vars_os().filter_map(|(name, text)| {
         let (name, text) = (name.into_string().ok()?, text.to_string_lossy().into_owned());
         let key = name.strip_prefix(PREFIX)?.to_owned();
-        let meant = !text.is_empty() && !key.is_empty() && !is_service_link(&key, &text);
+        let is_other = OF_COMMANDS.contains(&&*key) || is_service_link(&key, &text);
+        let meant = !text.is_empty() && !key.is_empty() && !is_other;
         let key = key.to_ascii_lowercase().split("__").map(str::to_owned).collect();
         meant.then_some(Variable { name, key, text, form: TextForm::Value })
     });

@@ -1,5 +1,9 @@
 //! The command line, as a user types it.
 
+mod bad_input;
+mod desk;
+mod journey;
+
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -50,7 +54,9 @@ fn help_and_completions_are_there() {
         &["policy", "shadow", "--help"],
         &["policy", "schema", "--help"],
         &["policy", "prove", "--help"],
-        &["keys", "rotate", "--help"],
+        &["key", "rotate", "--help"],
+        &["client", "secret", "add", "--help"],
+        &["explain", "--help"],
         &["admin-token", "create", "--help"],
         &["config", "--help"],
         &["db", "copy", "--help"],
@@ -292,27 +298,36 @@ fn tokens_and_keys_are_managed_on_the_command_line() {
     assert!(countersign(dir.path(), &["keys", "list"], &[]).stdout.is_empty());
     let rotated = countersign(dir.path(), &["keys", "rotate", "--now"], &[]);
     let rotated = text(&rotated.stdout);
-    let kid = rotated.split('\t').next().unwrap();
+    let kid = rotated.lines().next().unwrap().split_whitespace().nth(1).unwrap();
     countersign(dir.path(), &["keys", "rotate"], &[]);
     let listed = text(&countersign(dir.path(), &["keys", "list"], &[]).stdout);
-    assert_eq!(listed.lines().count(), 2);
-    assert!(listed.lines().any(|line| line.starts_with(kid) && line.contains("\tsigns\t")), "{listed}");
+    assert_eq!(listed.lines().count(), 3);
+    assert!(listed.starts_with("KID") && listed.contains("CREATED AT"), "{listed}");
+    assert!(listed.lines().any(|line| line.starts_with(kid) && line.contains("  signs  ")), "{listed}");
     assert!(listed.contains("signs from"), "{listed}");
-    assert_eq!(countersign(dir.path(), &["keys", "remove", kid], &[]).status.code(), Some(2), "it signs");
+    assert_eq!(
+        countersign(dir.path(), &["keys", "remove", "--yes", kid], &[]).status.code(),
+        Some(2),
+        "it signs"
+    );
     // Keys are ordered by the second from which they sign.
     std::thread::sleep(std::time::Duration::from_millis(1100));
     countersign(dir.path(), &["keys", "rotate", "--now"], &[]);
-    assert_eq!(countersign(dir.path(), &["keys", "remove", kid], &[]).status.code(), Some(0));
+    assert_eq!(countersign(dir.path(), &["keys", "remove", "--yes", kid], &[]).status.code(), Some(0));
     assert!(!text(&countersign(dir.path(), &["keys", "list"], &[]).stdout).contains(kid));
-    assert_eq!(countersign(dir.path(), &["keys", "remove", kid], &[]).status.code(), Some(2), "it is gone");
-    let out = countersign(dir.path(), &["keys", "remove", "-hyphen-first"], &[]);
+    assert_eq!(
+        countersign(dir.path(), &["keys", "remove", "--yes", kid], &[]).status.code(),
+        Some(2),
+        "it is gone"
+    );
+    let out = countersign(dir.path(), &["key", "delete", "--yes", "-hyphen-first"], &[]);
     assert!(text(&out.stderr).contains("there is no such key"), "ids are random: {}", text(&out.stderr));
     let tokens = text(&countersign(dir.path(), &["admin-token", "list"], &[]).stdout);
-    let id = tokens.split('\t').next().unwrap();
-    assert!(tokens.lines().count() == 1 && tokens.contains("\tci\toperator\t"), "{tokens}");
-    assert_eq!(countersign(dir.path(), &["admin-token", "delete", id], &[]).status.code(), Some(0));
+    let id = tokens.lines().nth(1).unwrap().split_whitespace().next().unwrap();
+    assert!(tokens.lines().count() == 2 && tokens.contains("  ci    all (operator)  "), "{tokens}");
+    assert_eq!(countersign(dir.path(), &["admin-token", "delete", "--yes", id], &[]).status.code(), Some(0));
     assert!(countersign(dir.path(), &["admin-token", "list"], &[]).stdout.is_empty());
-    assert_eq!(countersign(dir.path(), &["admin-token", "delete", id], &[]).status.code(), Some(2));
+    assert_eq!(countersign(dir.path(), &["admin-token", "delete", "--yes", id], &[]).status.code(), Some(2));
 }
 
 /// Rule 18: without valid policies, a migrated database or a free port there is no service.
@@ -448,7 +463,7 @@ fn a_token_that_nobody_reads_is_told() {
     assert_eq!(code, Some(2));
     let id = error.trim().rsplit(' ').next().unwrap();
     assert!(error.contains("could not be printed"), "{error}");
-    assert_eq!(countersign(dir.path(), &["admin-token", "delete", id], &[]).status.code(), Some(0));
+    assert_eq!(countersign(dir.path(), &["admin-token", "delete", "--yes", id], &[]).status.code(), Some(0));
 }
 
 /// Lost output is an error, unless the reader went away.

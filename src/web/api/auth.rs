@@ -46,7 +46,7 @@ pub async fn authenticate(
     };
     let is_change = !matches!(*request.method(), Method::GET | Method::HEAD);
     let _place = app.admin_budgets.enter(token.holder(), is_change)?;
-    request.extensions_mut().insert(Arc::new(token));
+    request.extensions_mut().insert(Principal::Token(Arc::new(token)));
     Ok(next.run(request).await)
 }
 
@@ -66,9 +66,9 @@ impl FromRequestParts<Arc<App>> for Admin {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        let token = parts.extensions.get::<Arc<AdminToken>>().cloned();
-        let token = token.ok_or_else(|| Problem::unauthorized("Bearer", "An admin token is needed."))?;
-        Ok(Self::new(Arc::clone(app), Principal::Token(token), origin(&parts.extensions)))
+        let caller = parts.extensions.get::<Principal>().cloned();
+        let caller = caller.ok_or_else(|| Problem::unauthorized("Bearer", "An admin token is needed."))?;
+        Ok(Self::new(Arc::clone(app), caller, origin(&parts.extensions)))
     }
 }
 

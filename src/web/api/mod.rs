@@ -20,19 +20,21 @@ mod teamspaces;
 
 use std::sync::{Arc, OnceLock};
 
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
+use axum::{Extension, Router};
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::admin::Principal;
 use crate::app::App;
 pub use problem::CODES;
+pub(crate) use problem::FailureCause;
 use problem::Problem;
 
 /// Every route, to be nested under `/api/v1`. No route answers without a token, not even an unknown one; the only
@@ -46,11 +48,7 @@ pub fn router(app: Arc<App>) -> Router {
             document.get_or_init(|| description(Some(&issuer)).to_json().unwrap_or_default().into());
         std::future::ready(([(header::CONTENT_TYPE, "application/json")], text.clone()))
     };
-    let authenticated = Router::from(routes())
-        .method_not_allowed_fallback(method_not_allowed)
-        .fallback(not_found)
-        .layer(DefaultBodyLimit::max(json::MAX_BODY))
-        .layer(from_fn(json::refuse_nul))
+    let authenticated = checked_routes()
         .layer(from_fn_with_state(Arc::clone(&app), auth::authenticate))
         .layer(SetResponseHeaderLayer::overriding(
             header::CACHE_CONTROL,
@@ -58,6 +56,21 @@ pub fn router(app: Arc<App>) -> Router {
         ))
         .with_state(app);
     Router::new().route("/openapi.json", get(show)).fallback_service(authenticated)
+}
+
+/// The same for commands on this machine: no token is asked for, and the caller is the command line. No listener may
+/// serve it.
+pub(crate) fn command_line_router(app: Arc<App>) -> Router {
+    checked_routes().layer(Extension(Principal::CommandLine)).with_state(app)
+}
+
+/// The routes with the bounds on their input.
+fn checked_routes() -> Router<Arc<App>> {
+    Router::from(routes())
+        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(not_found)
+        .layer(DefaultBodyLimit::max(json::MAX_BODY))
+        .layer(from_fn(json::refuse_nul))
 }
 
 /// The API's description, in OpenAPI 3.1. The server is at `issuer`, or at a URL that the reader fills in.

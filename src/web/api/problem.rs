@@ -20,7 +20,13 @@ pub struct Problem {
     /// An extension member (RFC 9457 §3.2).
     member: Option<Box<(&'static str, Value)>>,
     header: Option<(Header, Cow<'static, str>)>,
+    /// Why the service cannot answer.
+    cause: Option<FailureCause>,
 }
+
+/// The cause of a 503, which goes with the response inside of this process and is not sent.
+#[derive(Debug, Clone)]
+pub struct FailureCause(pub String);
 
 /// A header that goes with a problem.
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +51,7 @@ impl Problem {
         code: impl Into<Cow<'static, str>>,
         detail: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self { status, code: code.into(), detail: detail.into(), member: None, header: None }
+        Self { status, code: code.into(), detail: detail.into(), member: None, header: None, cause: None }
     }
 
     /// 422: well-formed, and not acceptable.
@@ -63,11 +69,12 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail).header(Header::WwwAuthenticate, challenge)
     }
 
-    /// 503. The cause is logged and not told.
+    /// 503. The cause is logged, and told to commands in this process only.
     pub fn unavailable(cause: &dyn fmt::Display) -> Self {
         tracing::error!(error = %cause, "the admin API cannot answer");
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable; try again later.")
-            .header(Header::RetryAfter, "5")
+        let text = "Temporarily unavailable; try again later.";
+        let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", text);
+        Self { cause: Some(FailureCause(cause.to_string())), ..problem.header(Header::RetryAfter, "5") }
     }
 
     /// Adds an extension member.
@@ -216,6 +223,10 @@ impl IntoResponse for Problem {
         if let Some((header, value)) = header {
             headers.insert(header.name(), value);
         }
-        (self.status, headers, body.to_string()).into_response()
+        let mut response = (self.status, headers, body.to_string()).into_response();
+        if let Some(cause) = self.cause {
+            response.extensions_mut().insert(cause);
+        }
+        response
     }
 }

@@ -1,0 +1,152 @@
+//! `countersign resource`.
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::api::api_path;
+use super::noun::{ApiBody, Confirmation, Field, FromFile, ListOptions, Session, Verbs, cell, lines, or};
+use super::{CommandError, CommandResult};
+
+const FIELDS: &[Field] = &[
+    Field::column("identifier", |r| cell(r, "identifier")),
+    Field::column("name", |r| cell(r, "name")),
+    Field::column("scopes", |r| match r.get("scopes").and_then(Value::as_array) {
+        Some(scopes) if !scopes.is_empty() => {
+            scopes.iter().map(|scope| cell(scope, "name")).collect::<Vec<_>>().join(", ")
+        }
+        _ => cell(r, "scopes"),
+    }),
+    Field::detail("descriptions", |r| {
+        lines(r, "scopes", |scope| format!("{}: {}", cell(scope, "name"), cell(scope, "description")))
+    }),
+    Field::detail("default scopes", |r| cell(r, "default_scopes")),
+    Field::column("teamspaces", |r| or(r, "teamspaces", "all")),
+    Field::column("id", |r| cell(r, "id")),
+    Field::detail("created at", |r| cell(r, "created_at")),
+];
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ResourceCommand {
+    /// Register a resource: an MCP server that tokens are issued for.
+    #[command(
+        after_help = "Example:\n  countersign resource create https://mcp.example.com/mcp --name Docs \\\n    \
+        --scopes 'docs.read=Read documents' --scopes docs.write --default-scopes docs.read"
+    )]
+    Create {
+        /// The `aud` of its tokens: its URL, byte for byte.
+        #[arg(required_unless_present = "from_file")]
+        identifier: Option<String>,
+        #[command(flatten)]
+        fields: ResourceFields,
+        #[command(flatten)]
+        from: FromFile,
+    },
+    /// List the resources by identifier.
+    #[command(after_help = "Example: countersign resource list --all")]
+    List(ListOptions),
+    /// Show a resource.
+    #[command(after_help = "Example: countersign resource show https://mcp.example.com/mcp")]
+    Show {
+        /// Its id or its identifier.
+        resource: String,
+    },
+    /// Change a resource: what is not given stays as it is.
+    #[command(
+        after_help = "Examples:\n  countersign resource update https://mcp.example.com/mcp --teamspaces acme\n  \
+        countersign resource update https://mcp.example.com/mcp --teamspaces all"
+    )]
+    Update {
+        /// Its id or its identifier.
+        resource: String,
+        /// The new identifier.
+        #[arg(long)]
+        identifier: Option<String>,
+        #[command(flatten)]
+        fields: ResourceFields,
+        #[command(flatten)]
+        from: FromFile,
+    },
+    /// Delete a resource: no more tokens are issued for it.
+    #[command(after_help = "Example: countersign resource delete https://mcp.example.com/mcp --yes")]
+    Delete {
+        /// Its id or its identifier.
+        resource: String,
+        #[command(flatten)]
+        confirmation: Confirmation,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ResourceFields {
+    /// The name for people.
+    #[arg(long)]
+    name: Option<String>,
+    /// A scope, with a description for people if you like; repeat it for several.
+    #[arg(long, value_name = "NAME[=DESCRIPTION]")]
+    scopes: Vec<String>,
+    /// A scope to consider when neither the assertion nor the identity provider names any; repeat it for several.
+    #[arg(long, value_name = "NAME")]
+    default_scopes: Vec<String>,
+    /// The slug of a teamspace that it is offered to; repeat it for several. `all` offers it to every teamspace.
+    #[arg(long, value_name = "SLUG|all")]
+    teamspaces: Vec<String>,
+}
+
+impl ResourceFields {
+    fn body(self, from: &FromFile, identifier: Option<String>) -> Result<ApiBody, CommandError> {
+        let body = from.body()?.with("identifier", identifier).with("name", self.name);
+        let body = body.with_each("scopes", &self.scopes, scope);
+        let body = body.with_list("default_scopes", &self.default_scopes);
+        Ok(match self.teamspaces.as_slice() {
+            [all] if all == "all" => body.with("teamspaces", Some(Value::Null)),
+            slugs => body.with_list("teamspaces", slugs),
+        })
+    }
+}
+
+fn scope(text: &str) -> Value {
+    let (name, description) = text.split_once('=').unwrap_or((text, ""));
+    json!({ "name": name, "description": description })
+}
+
+/// The id of a resource. An identifier is a URL; no id has a colon.
+async fn id_of(session: &Session, resource: String) -> Result<String, CommandError> {
+    if !resource.contains(':') {
+        return Ok(resource);
+    }
+    let all = session.api.all("/resources").await?;
+    let found = all.iter().find(|one| one.get("identifier").and_then(Value::as_str) == Some(&resource));
+    let id = found.and_then(|found| found.get("id")).and_then(Value::as_str);
+    id.map(str::to_owned).ok_or_else(|| format!("there is no resource {resource}").into())
+}
+
+impl Verbs for ResourceCommand {
+    async fn run(self, session: &Session) -> CommandResult {
+        match self {
+            Self::Create { identifier, fields, from } => {
+                let body = fields.body(&from, identifier)?.json();
+                let made = session.api.post("/resources", Some(&body)).await?;
+                session.changed(&format!("Created resource {}", cell(&made, "identifier")), &made, FIELDS)
+            }
+            Self::List(options) => session.list("/resources", &options, ("resources", FIELDS)).await,
+            Self::Show { resource } => {
+                let path = api_path(&["resources", &id_of(session, resource).await?])?;
+                session.show(&session.api.get(&path).await?, FIELDS)
+            }
+            Self::Update { resource, identifier, fields, from } => {
+                let body = fields.body(&from, identifier)?.change()?;
+                let path = api_path(&["resources", &id_of(session, resource).await?])?;
+                let changed = session.api.patch(&path, &body).await?;
+                session.changed(
+                    &format!("Changed resource {}", cell(&changed, "identifier")),
+                    &changed,
+                    FIELDS,
+                )
+            }
+            Self::Delete { resource, confirmation } => {
+                let id = id_of(session, resource.clone()).await?;
+                session.delete(&["resources", &id], &format!("resource {resource}"), &confirmation).await
+            }
+        }
+    }
+}
