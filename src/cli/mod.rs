@@ -21,6 +21,7 @@ mod migrate;
 mod noun;
 mod openapi;
 mod policy;
+mod policy_set;
 mod provider;
 mod reason;
 mod resource;
@@ -108,6 +109,8 @@ enum Command {
         Nothing is changed or stored. `countersign policy explain` explains test cases and past sign-ins."
     )]
     Explain(explain::ExplainCommand),
+    /// Policy sets that are or were in force in the service.
+    PolicySet(Noun<policy_set::PolicySetCommand>),
     /// Reasons for refusals, and what to do about them.
     Reason(Noun<reason::ReasonCommand>),
     /// Access-token signing keys.
@@ -195,6 +198,7 @@ impl Cli {
             Command::SetupLink(noun) => block_on(noun.run(file)),
             Command::SignIns(noun) => block_on(noun.run(file)),
             Command::Explain(command) => block_on(command.run(file)),
+            Command::PolicySet(noun) => block_on(noun.run(file)),
             Command::Reason(noun) => block_on(noun.run(file)),
             Command::Key(command) => block_on(command.run(Config::load(file)?)),
             Command::AdminToken(command) => block_on(command.run(Config::load(file)?)),

@@ -11,7 +11,6 @@ mod prove;
 mod revision;
 mod sarif;
 mod schema;
-mod sets;
 mod shadow;
 mod test;
 mod test_report;
@@ -21,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
-use super::{CommandError, CommandResult, block_on};
+use super::{CommandError, CommandResult};
 use crate::app::StartError;
 use crate::config::{Config, Duration};
 use crate::policy::{LoadError, PolicyPlace, PolicyProblem, PolicySource};
@@ -65,13 +64,6 @@ pub(super) enum PolicyCommand {
         Exit: 0 all proved; 1 something was refuted, whatever could not be decided beside it; 2 nothing was refuted,\n\
         and something could not be decided")]
     Prove(prove::Prove),
-    /// List the policy sets that are or were in force, latest first.
-    #[command(after_help = "Example: countersign policy list")]
-    List(sets::SetList),
-    /// Show the policies in force in the service, or a set that was.
-    #[command(after_help = "Examples:\n  countersign policy show --server https://auth.example.com\n  \
-        countersign policy show 3Jx7 > then.cedar")]
-    Show(sets::SetShow),
     /// Show where the shadow set (`policy.shadow_dir`) would have decided differently.
     #[command(
         after_help = "Examples:\n  countersign policy shadow --config countersign.toml\n  countersign policy shadow --teamspace acme --format json\n  countersign policy shadow --clear      count anew\nExit: 0 none differ, 1 some do, 2 nothing was compared or it cannot be read"
@@ -137,8 +129,6 @@ impl PolicyCommand {
             Self::Fmt(fmt) => fmt.run(file),
             Self::Schema(schema) => schema.run(),
             Self::Prove(prove) => prove.run(file),
-            Self::List(list) => block_on(list.run(file)),
-            Self::Show(show) => block_on(show.run(file)),
             Self::Shadow(shadow) => shadow.run(file),
         }
     }

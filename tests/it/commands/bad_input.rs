@@ -176,8 +176,8 @@ async fn the_server_wins_over_the_configuration() {
     assert!(listed.out.contains("acme"), "{listed:?}");
     let shown = desk.done(Way::Server, &["config", "show"]).await;
     assert!(shown.out.contains("nowhere.db") && !shown.out.contains(&desk.token), "{shown:?}");
-    let mut unset = command(dir, &["teamspace", "list"]);
-    unset.env("COUNTERSIGN_SERVER", "");
+    let mut unset = desk.command(Way::Database, &["teamspace", "list"]);
+    unset.env("COUNTERSIGN_SERVER", "").env_remove("COUNTERSIGN_DATABASE_URL");
     let said = sentence(&run(unset, "").await, &[]);
     assert!(said.contains("there is no database at nowhere.db"), "{said}");
     // Help shows where to work, and never the token.
