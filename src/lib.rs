@@ -9,7 +9,7 @@
 //! shows what was decided, and [`disclosure`] limits what a teamspace may learn about policies. [`limits`] bounds
 //! everything that callers can make grow. [`resolver`] looks up host names, `openid` signs people in to the console, and [`tls`] has
 //! the certificate of our listeners. [`app`] holds the parts, [`runtime`] runs them, [`config`] is the operator's configuration,
-//! [`doctor`] examines a live deployment, [`cli`] has the commands, and [`demo`] everything on loopback.
+//! [`doctor`] examines a live deployment, [`cli`] has the commands, and `demo` everything on loopback.
 
 pub mod clock;
 pub mod email;
@@ -57,6 +57,7 @@ pub mod runtime;
 
 pub mod doctor;
 
+#[cfg(feature = "demo")]
 pub mod demo;
 
 pub mod cli;

@@ -8,7 +8,9 @@ mod client;
 mod config;
 mod console;
 mod db;
+#[cfg(feature = "demo")]
 mod demo;
+#[cfg(feature = "demo")]
 mod dev_idp;
 mod doctor;
 mod doctor_text;
@@ -42,10 +44,16 @@ use crate::config::Config;
 use crate::telemetry;
 use crate::terminal::out::{self, complain};
 
+/// Where to begin.
+#[cfg(feature = "demo")]
+const FIRST: &str = "Try it: countersign demo\nSet it up: countersign init";
+#[cfg(not(feature = "demo"))]
+const FIRST: &str = "Set it up: countersign init";
+
 /// Policy-driven authorization server for MCP's Enterprise-Managed Authorization.
 #[derive(Debug, Parser)]
 #[command(name = "countersign", version, propagate_version = true, arg_required_else_help = true)]
-#[command(after_help = "Try it: countersign demo\nSet it up: countersign init")]
+#[command(after_help = FIRST)]
 pub struct Cli {
     /// Configuration file [default: countersign.toml, if it exists].
     #[arg(long, global = true, value_name = "FILE")]
@@ -71,9 +79,11 @@ enum Command {
         no_migrate: bool,
     },
     /// Run everything on loopback in a temporary directory and show a whole exchange.
+    #[cfg(feature = "demo")]
     #[command(after_help = demo::HELP)]
     Demo(demo::Args),
     /// Run a made-up identity provider, to try everything without a real one. Not for production.
+    #[cfg(feature = "demo")]
     #[command(after_help = dev_idp::HELP)]
     DevIdp(dev_idp::DevIdpArgs),
     /// Examine the live deployment from here: its issuer through the proxy, clocks, database, policies, keys, identity
@@ -184,7 +194,9 @@ impl Cli {
                 let signals = serve::Signals::listen()?;
                 serve::run(Config::load(file)?, signals, !no_migrate).await
             }),
+            #[cfg(feature = "demo")]
             Command::Demo(args) => block_on(demo::run(args)),
+            #[cfg(feature = "demo")]
             Command::DevIdp(args) => block_on(args.run()),
             Command::Doctor(args) => block_on(args.run(Config::load(file)?)),
             Command::Healthcheck(args) => block_on(args.run(file)),
