@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
+use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -63,6 +64,9 @@ pub enum StartError {
     /// The client for outbound requests cannot be set up.
     #[error(transparent)]
     Fetcher(#[from] FetcherError),
+    /// A thread of the start ended without a result.
+    #[error("the clients for outbound requests cannot be made: {0}")]
+    Thread(#[from] JoinError),
     /// The system gave no random bytes.
     #[error(transparent)]
     NoEntropy(#[from] NoEntropy),
@@ -132,11 +136,12 @@ pub struct App {
 impl App {
     /// Assembles the service on a migrated database. Valid policies are required.
     pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StartError> {
+        let outbound = prepare_outbound(&config);
         let policies = Watch::begin(policy_place(&config), clock.now())?;
         let store = Store::open(&config.database_url, &config.database)?;
         replaced::begin_to_serve(&store, &config, &*clock).await?;
         let signer = signing::load(&store, &config, clock.now()).await?;
-        let app = Self::assemble(config, clock, policies, store, signer).await?;
+        let app = Self::assemble(config, clock, policies, (store, signer), outbound.await??).await?;
         // A shadow set that cannot be read stops nothing.
         app.follow_shadow(ReloadTrigger::Now).await;
         app.tell_replaced_set().await?;
@@ -147,21 +152,20 @@ impl App {
 
     /// Assembles an `App` for commands that only read: it has no signing keys and writes nothing.
     pub async fn inspect(config: Config, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StartError> {
+        let outbound = prepare_outbound(&config);
         let policies = Watch::begin(policy_place(&config), clock.now())?;
         let store = Store::open(&config.database_url, &config.database)?;
-        Self::assemble(config, clock, policies, store, Signer::default()).await
+        Self::assemble(config, clock, policies, (store, Signer::default()), outbound.await??).await
     }
 
     async fn assemble(
         config: Config,
         clock: Arc<dyn Clock>,
         (watch, policies): (Watch, Policies),
-        store: Store,
-        signer: Signer,
+        (store, signer): (Store, Signer),
+        (resolver, fetcher): (Resolver, Fetcher),
     ) -> Result<Arc<Self>, StartError> {
         let snapshot = store.read(Snapshot::load).await?;
-        let resolver = Resolver::new(&config.fetch);
-        let fetcher = Fetcher::new(&config.fetch, &resolver)?;
         Ok(Arc::new(Self {
             issuer_keys: IssuerKeys::new(fetcher.clone(), Arc::clone(&clock), config.jwks.clone()),
             openid: OpenIdProvider::of(&config, &fetcher, &clock),
@@ -326,6 +330,16 @@ fn catch_up(connection: &mut AnyConnection, old: &Snapshot) -> Result<CaughtUp, 
             Some((old.with(connection, latest, &changed)?, Some(changed)))
         }
         (_, ConfigDelta::Everything) => Some((Snapshot::load(connection)?, None)),
+    })
+}
+
+/// Makes the clients for outbound requests on another thread: reading the system's root certificates takes about as long
+/// as compiling the policies.
+fn prepare_outbound(config: &Config) -> JoinHandle<Result<(Resolver, Fetcher), FetcherError>> {
+    let config = config.fetch.clone();
+    spawn_blocking(move || {
+        let resolver = Resolver::new(&config);
+        Ok((resolver.clone(), Fetcher::new(&config, &resolver)?))
     })
 }
 
