@@ -10,6 +10,10 @@ pub(crate) enum Meaning {
     /// It went as it should.
     Good,
     /// It was refused, and that is right.
+    #[cfg_attr(
+        not(feature = "demo"),
+        expect(dead_code, reason = "only the demonstration is refused on purpose")
+    )]
     Expected,
     /// Somebody should look at it.
     Warning,
