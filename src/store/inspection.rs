@@ -87,7 +87,7 @@ struct TableName {
 
 /// The settings that decide whether a commit survives a crash.
 pub fn settings(connection: &mut AnyConnection) -> QueryResult<DatabaseSettings> {
-    if let AnyConnection::Sqlite(_) = connection {
+    if matches!(connection, AnyConnection::Sqlite(_)) {
         let version = diesel::sql_query("SELECT sqlite_version() AS version");
         let SqliteVersion { version } = version.get_result(connection)?;
         let JournalMode { journal_mode } = diesel::sql_query("PRAGMA journal_mode").get_result(connection)?;
@@ -119,7 +119,7 @@ fn rolled_back<T>(
 
 /// The tables that this user may not read and write. SQLite has no users.
 pub fn without_rights(connection: &mut AnyConnection) -> QueryResult<Vec<String>> {
-    if let AnyConnection::Sqlite(_) = connection {
+    if matches!(connection, AnyConnection::Sqlite(_)) {
         return Ok(Vec::new());
     }
     let tables: Vec<TableName> = diesel::sql_query(WITHOUT_RIGHTS).load(connection)?;
