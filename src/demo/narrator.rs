@@ -15,7 +15,7 @@ pub struct Narrator {
 
 /// The way that a step should go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Expected {
+enum ExpectedEnd {
     Success,
     Refusal,
 }
@@ -55,28 +55,28 @@ impl Narrator {
 
     /// A step that should succeed: whether it did, and its result.
     pub fn step(&mut self, name: &str, as_it_should: bool, what: &Value) {
-        self.report(name, Expected::Success, as_it_should, what);
+        self.report(name, ExpectedEnd::Success, as_it_should, what);
     }
 
     /// A step that should be refused: whether it was, for the right reason, and the answer.
     pub fn refusal(&mut self, name: &str, as_it_should: bool, what: &Value) {
-        self.report(name, Expected::Refusal, as_it_should, what);
+        self.report(name, ExpectedEnd::Refusal, as_it_should, what);
     }
 
-    fn report(&mut self, name: &str, expected: Expected, as_it_should: bool, what: &Value) {
+    fn report(&mut self, name: &str, expected: ExpectedEnd, as_it_should: bool, what: &Value) {
         if !as_it_should {
             self.failures += 1;
         }
         if self.json {
-            let expected = if expected == Expected::Success { "success" } else { "refusal" };
+            let expected = if expected == ExpectedEnd::Success { "success" } else { "refusal" };
             say!("{}", json!({ "step": name, "ok": as_it_should, "expected": expected, "result": what }));
             return;
         }
         let (meaning, mark, remark) = match (as_it_should, expected) {
-            (true, Expected::Success) => (Meaning::Good, "✓", ""),
-            (true, Expected::Refusal) => (Meaning::Expected, "⊘", ": refused, as it should be"),
-            (false, Expected::Success) => (Meaning::Bad, "✗", ": this should have worked"),
-            (false, Expected::Refusal) => (Meaning::Bad, "✗", ": this should have been refused"),
+            (true, ExpectedEnd::Success) => (Meaning::Good, "✓", ""),
+            (true, ExpectedEnd::Refusal) => (Meaning::Expected, "⊘", ": refused, as it should be"),
+            (false, ExpectedEnd::Success) => (Meaning::Bad, "✗", ": this should have worked"),
+            (false, ExpectedEnd::Refusal) => (Meaning::Bad, "✗", ": this should have been refused"),
         };
         let head = format!(
             "{}{}",
