@@ -14,7 +14,7 @@ use super::error::AdminError;
 use super::patch::present;
 use super::view::as_json;
 use crate::clock::{UnixSeconds, rfc3339};
-use crate::model::client::{AuthMethod, ClientSecret, RegisteredClient};
+use crate::model::client::{AuthMethod, ClientSecret, RegisteredClient, is_client_secret};
 use crate::oauth::request::JWT_BEARER;
 use crate::policy::ConsoleAction;
 use crate::random;
@@ -63,6 +63,13 @@ pub struct ClientPatch {
 #[serde(deny_unknown_fields)]
 pub struct NewSecret {
     client_secret: Option<String>,
+}
+
+/// A secret to be compared with those of a client.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GivenSecret {
+    client_secret: String,
 }
 
 /// Lists at most `limit` clients by id, from the one after a given id, and tells whether there are more.
@@ -164,6 +171,14 @@ pub async fn add_secret_if(
     })
     .await?;
     Ok((row, secret))
+}
+
+/// Whether a secret is one of a client's. It needs the right to set one, so that nobody else can try secrets.
+pub fn has_secret(operator: &Operator, id: &str, given: &GivenSecret) -> Result<bool, AdminError> {
+    operator.may_everywhere(ConsoleAction::ChangeClients)?;
+    let snapshot = operator.app.snapshot();
+    let client = snapshot.client(id).ok_or(AdminError::NotFound)?;
+    Ok(client.has_secret(&given.client_secret))
 }
 
 /// Removes a secret.
@@ -348,7 +363,7 @@ fn secret_of(
     now: UnixSeconds,
 ) -> Result<(ClientSecret, String), AdminError> {
     let secret = given.map_or_else(random::secret, Ok)?;
-    if !(16..=256).contains(&secret.len()) || !is_printable(&secret) {
+    if !is_client_secret(&secret) {
         return Err(AdminError::ClientSecretInvalid);
     }
     let row = ClientSecret {

@@ -4,12 +4,10 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use subtle::ConstantTimeEq as _;
 
 use crate::model::client::{AuthMethod, RegisteredClient};
 use crate::oauth::error::{ErrorCode, Reason, TokenError};
 use crate::oauth::request::{FormCredentials, JWT_BEARER, form_decode};
-use crate::random::digest;
 use crate::store::snapshot::Snapshot;
 
 /// A client that has proved who it is. Only [`authenticate`] makes one.
@@ -145,7 +143,7 @@ pub fn authenticate(credentials: &Credentials, snapshot: &Snapshot) -> Result<Cl
     let readings = credentials.readings(snapshot);
     let known = readings.iter().find_map(|(id, secret)| {
         let registered = snapshot.client(id)?;
-        registered.is_secret(secret).then(|| Arc::clone(registered))
+        registered.has_secret(secret).then(|| Arc::clone(registered))
     });
     let Some(registered) = known else {
         let is_registered = snapshot.client(&credentials.claimed_id(snapshot)).is_some();
@@ -163,14 +161,4 @@ pub fn authenticate(credentials: &Credentials, snapshot: &Snapshot) -> Result<Cl
         ));
     }
     Ok(Client { registered, method: credentials.method() })
-}
-
-impl RegisteredClient {
-    /// Compares with every live secret. The time does not show how much was right.
-    fn is_secret(&self, secret: &str) -> bool {
-        let presented = digest(secret);
-        self.secrets.iter().fold(false, |found, known| {
-            found | bool::from(known.secret_digest.as_bytes().ct_eq(presented.as_bytes()))
-        })
-    }
 }

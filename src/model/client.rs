@@ -1,6 +1,9 @@
 //! Registered OAuth clients.
 
+use subtle::ConstantTimeEq as _;
+
 use crate::clock::UnixSeconds;
+use crate::random::digest;
 use crate::text_enum::text_enum;
 
 text_enum! {
@@ -50,7 +53,20 @@ pub struct ClientSecret {
 /// Most live secrets of one client: one, and the one that replaces it.
 pub const MAX_SECRETS: usize = 2;
 
+/// Whether a text can be the secret of a client: long enough, and of characters that a header can hold.
+pub fn is_client_secret(text: &str) -> bool {
+    (16..=256).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 impl RegisteredClient {
+    /// Compares with every live secret. The time does not show how much was right.
+    pub fn has_secret(&self, secret: &str) -> bool {
+        let presented = digest(secret);
+        self.secrets.iter().fold(false, |found, known| {
+            found | bool::from(known.secret_digest.as_bytes().ct_eq(presented.as_bytes()))
+        })
+    }
+
     /// The oldest secrets, which go when a new one is added.
     pub fn replaced_by_new_secret(&self) -> &[ClientSecret] {
         let surplus = (self.secrets.len() + 1).saturating_sub(MAX_SECRETS);

@@ -2,7 +2,9 @@
 
 use axum::Json;
 use axum::http::StatusCode;
+use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::auth::{ItemId, Operator, SecretId};
 use super::describe::{List, OperatorOnly};
@@ -10,9 +12,16 @@ use super::json::{JsonBody, Params};
 use super::page::{self, PageQuery};
 use super::problem::Problem;
 use crate::admin::clients::{
-    self, ClientPatch, ClientView, NewClient, NewClientView, NewSecret, NewSecretView, view,
+    self, ClientPatch, ClientView, GivenSecret, NewClient, NewClientView, NewSecret, NewSecretView, view,
 };
 use crate::policy::ConsoleAction;
+
+/// Whether a secret is one of a client's.
+#[derive(Serialize, ToSchema)]
+pub struct SecretReport {
+    /// Whether the client can authenticate with it.
+    is_current: bool,
+}
 
 /// Lists the clients of the token endpoint.
 #[utoipa::path(
@@ -95,6 +104,19 @@ pub async fn add_secret(
     let new = body.map(|JsonBody(new)| new).unwrap_or_default();
     let (row, secret) = clients::add_secret(&operator, id, new).await?;
     Ok((StatusCode::CREATED, Json(clients::new_secret_view(&row, &secret))))
+}
+
+/// Tells whether a secret is one of the client's, and changes nothing.
+#[utoipa::path(
+    post, path = "/clients/{id}/secrets/check", request_body = GivenSecret,
+    responses((status = 200, body = SecretReport), OperatorOnly)
+)]
+pub async fn check_secret(
+    operator: Operator,
+    ItemId(id): ItemId,
+    JsonBody(given): JsonBody<GivenSecret>,
+) -> Result<Json<SecretReport>, Problem> {
+    Ok(Json(SecretReport { is_current: clients::has_secret(&operator, &id, &given)? }))
 }
 
 /// Removes a secret.

@@ -91,6 +91,7 @@ fn deployment_routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(clients::list, clients::create))
         .routes(routes!(clients::show, clients::change, clients::remove))
         .routes(routes!(clients::add_secret))
+        .routes(routes!(clients::check_secret))
         .routes(routes!(clients::remove_secret))
         .routes(routes!(sign_ins::list_all))
         .routes(routes!(policies::show))

@@ -78,6 +78,12 @@ async fn at_most_two_secrets_live() {
     let oldest = format!("/clients/c/secrets/{}", shown["secrets"][0]["id"].as_str().unwrap());
     h.operator.delete(&oldest).await.expect(204);
     assert_eq!(digests(&h, "c"), [digest("given-by-operator")]);
+    for (secret, is_current) in [("given-by-operator", true), (&*secrets[2], false), ("", false)] {
+        let given = json!({ "client_secret": secret });
+        let told = h.operator.post("/clients/c/secrets/check", given.clone()).await.expect(200);
+        assert_eq!(told, json!({ "is_current": is_current }));
+        h.operator.post("/clients/d/secrets/check", given).await.problem(404, "not_found");
+    }
     h.operator.delete(&oldest).await.problem(404, "not_found");
     let short = Some(json!({ "client_secret": "short" }));
     let request = (Method::POST, "/clients/c/secrets");

@@ -192,6 +192,8 @@ async fn drive_what_is_the_deployments(driver: &mut Driver) {
     let added = driver.call(("POST", "/clients/{id}/secrets"), &["mcp"], None).await;
     // A body that may be left out may be null as well.
     driver.call(("POST", "/clients/{id}/secrets"), &["mcp"], Some(Value::Null)).await;
+    let given = json!({ "client_secret": added["client_secret"] });
+    driver.call(("POST", "/clients/{id}/secrets/check"), &["mcp"], Some(given)).await;
     let secret = ["mcp", added["id"].as_str().unwrap()];
     driver.call(("DELETE", "/clients/{id}/secrets/{secret_id}"), &secret, None).await;
     driver.call(("DELETE", "/clients/{id}"), &["mcp"], None).await;
