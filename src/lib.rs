@@ -9,7 +9,8 @@
 //! shows what was decided, and [`disclosure`] limits what a teamspace may learn about policies. [`limits`] bounds
 //! everything that callers can make grow. [`resolver`] looks up host names, `openid` signs people in to the console, and [`tls`] has
 //! the certificate of our listeners. [`app`] holds the parts, [`runtime`] runs them, [`config`] is the operator's configuration,
-//! [`doctor`] examines a live deployment, [`cli`] has the commands, and `demo` everything on loopback.
+//! [`manifest`] reads files that declare what a service is to have, [`doctor`] examines a live deployment, [`cli`] has the
+//! commands, and `demo` everything on loopback.
 
 pub mod clock;
 pub mod email;
@@ -27,6 +28,8 @@ pub mod oauth;
 pub mod resolver;
 
 pub mod model;
+
+pub mod manifest;
 
 pub mod policy;
 

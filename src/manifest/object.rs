@@ -1,0 +1,100 @@
+//! Objects as files declare them, and as a service has them.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use serde_json::{Map, Value};
+
+use super::kind::ObjectKind;
+use super::mistake::FilePlace;
+
+/// Where the secret of a client is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretSource {
+    /// In a file. A relative path begins at the folder of the file that names it.
+    File(PathBuf),
+    /// In an environment variable.
+    Variable(String),
+}
+
+/// An object as a file declares it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeclaredObject {
+    /// What it is.
+    pub kind: ObjectKind,
+    /// The slug of the teamspace that it is in, if it is in one.
+    pub teamspace: Option<String>,
+    /// The value of its key.
+    pub name: String,
+    /// Where it begins.
+    pub place: FilePlace,
+    /// The fields that the file gives, as the admin API writes them.
+    pub fields: Map<String, Value>,
+    /// Where its secret is.
+    pub secret: Option<SecretSource>,
+}
+
+/// Everything that files declare.
+#[derive(Debug, Default)]
+pub struct Manifest {
+    /// The objects, in the order of the files.
+    pub objects: Vec<DeclaredObject>,
+    pub(super) lists: BTreeSet<(ObjectKind, Option<String>)>,
+}
+
+impl Manifest {
+    /// Whether the files have a list of this kind, even an empty one; in a teamspace, the list there.
+    pub fn has_list(&self, kind: ObjectKind, teamspace: Option<&str>) -> bool {
+        self.lists.contains(&(kind, teamspace.map(str::to_owned)))
+    }
+
+    /// The slugs of the teamspaces that have a list of this kind.
+    pub fn teamspaces_with(&self, kind: ObjectKind) -> impl Iterator<Item = &str> {
+        let lists = self.lists.iter().filter(move |(listed, _)| *listed == kind);
+        lists.filter_map(|(_, teamspace)| teamspace.as_deref())
+    }
+}
+
+/// An object as the service has it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FoundObject {
+    /// What it is.
+    pub kind: ObjectKind,
+    /// The slug of the teamspace that it is in, if it is in one.
+    pub teamspace: Option<String>,
+    /// The object as the admin API shows it.
+    pub fields: Map<String, Value>,
+}
+
+impl FoundObject {
+    /// Takes an item of the admin API's lists.
+    pub fn of(kind: ObjectKind, teamspace: Option<&str>, item: Value) -> Option<Self> {
+        let Value::Object(fields) = item else { return None };
+        Some(Self { kind, teamspace: teamspace.map(str::to_owned), fields })
+    }
+
+    /// The value of its key.
+    pub fn name(&self) -> &str {
+        self.text(self.kind.key())
+    }
+
+    /// What paths of the admin API name it by.
+    pub fn id(&self) -> &str {
+        match self.kind {
+            ObjectKind::Teamspace | ObjectKind::Client => self.name(),
+            ObjectKind::Resource | ObjectKind::Provider | ObjectKind::Member => self.text("id"),
+        }
+    }
+
+    /// A member's value, if it is a text.
+    pub fn text(&self, name: &str) -> &str {
+        self.fields.get(name).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// Whether files manage it. Members who came by a sign-in are not theirs, and suspended ones stay as they are: a
+    /// file cannot say that somebody is suspended.
+    pub fn is_for_files(&self) -> bool {
+        self.kind != ObjectKind::Member
+            || (self.text("provisioned_by") == "invitation" && self.text("status") != "suspended")
+    }
+}
