@@ -2,6 +2,7 @@
 
 mod admin_token;
 mod api;
+mod apply;
 mod audit;
 mod audit_list;
 mod client;
@@ -15,6 +16,7 @@ mod dev_idp;
 mod doctor;
 mod doctor_text;
 mod explain;
+mod export;
 mod healthcheck;
 mod init;
 mod key;
@@ -123,6 +125,17 @@ enum Command {
     PolicySet(Noun<policy_set::PolicySetCommand>),
     /// Reasons for refusals, and what to do about them.
     Reason(Noun<reason::ReasonCommand>),
+    /// Make a service have what files declare: resources, clients, teamspaces, identity providers, invited members.
+    #[command(
+        after_help = "Examples:\n  countersign apply -f manifests --dry-run   print the plan; exit 1 if there is anything to do\n  \
+        countersign apply -f acme.yaml -f globex.toml\n  \
+        countersign apply -f manifests --prune --yes"
+    )]
+    Apply(apply::ApplyArgs),
+    /// Print what a service has as a file that `apply` reads.
+    #[command(after_help = "Examples:\n  countersign export > countersign.yaml\n  \
+        countersign export --teamspace acme --format toml")]
+    Export(export::ExportArgs),
     /// Access-token signing keys.
     #[command(visible_alias = "keys")]
     Key(key::KeyCommand),
@@ -213,6 +226,8 @@ impl Cli {
             Command::PolicySet(noun) => block_on(noun.run(file)),
             Command::Reason(noun) => block_on(noun.run(file)),
             Command::Key(command) => block_on(command.run(Config::load(file)?)),
+            Command::Apply(args) => block_on(args.run(file)),
+            Command::Export(args) => block_on(args.run(file)),
             Command::AdminToken(command) => block_on(command.run(Config::load(file)?)),
             Command::Console(command) => block_on(command.run(Config::load(file)?)),
             Command::Audit(command) => block_on(command.run(file)),

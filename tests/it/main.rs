@@ -18,6 +18,7 @@ mod process;
 
 mod address;
 mod admin;
+mod apply;
 mod assertion;
 mod benchmarks;
 mod browser;

@@ -74,6 +74,8 @@ pub(in crate::cli) struct ApiRefusal {
     pub code: String,
     /// The sentence for people.
     detail: String,
+    /// The checks of an identity provider, if it failed one.
+    pub checks: Vec<Value>,
     /// The path that was asked for.
     path: String,
     /// The cause of a failure, where it is known.
@@ -91,7 +93,11 @@ impl ApiProblem {
         let (Some(code), Some(detail)) = (text("code"), text("detail")) else {
             return Self::NotTheApi(status);
         };
-        Self::Refused(Box::new(ApiRefusal { status, code, detail, path: path.to_owned(), cause }))
+        let checks = match members.remove("checks") {
+            Some(Value::Array(checks)) => checks,
+            _ => Vec::new(),
+        };
+        Self::Refused(Box::new(ApiRefusal { status, code, detail, checks, path: path.to_owned(), cause }))
     }
 }
 

@@ -261,7 +261,9 @@ fn the_hash_and_the_number_of_cases_of_the_guide_are_right() {
 
 #[test]
 fn every_example_and_proof_is_linked() {
-    let links: BTreeSet<&str> = GUIDE.split("](").skip(1).filter_map(|rest| rest.split(')').next()).collect();
+    let guides = [GUIDE.as_str(), include_str!("../../../docs/guides/apply.md")];
+    let links = guides.iter().flat_map(|guide| guide.split("](").skip(1));
+    let links: BTreeSet<&str> = links.filter_map(|rest| rest.split(')').next()).collect();
     for dir in ["policies/examples", "policies/proofs", "examples/ci"] {
         for entry in std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()) {
             let is_linked =

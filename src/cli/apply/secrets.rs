@@ -1,0 +1,86 @@
+//! The secrets of clients. The service keeps only digests, so it is asked whether a secret is current, and it never
+//! tells one.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use serde_json::{Value, json};
+
+use super::AT_ONCE;
+use crate::cli::api::{Api, ApiProblem, api_path};
+use crate::config::Secret;
+use crate::manifest::{FoundObject, Manifest, Mistakes, ObjectKind, SecretSource};
+use crate::model::client::is_client_secret;
+
+/// Longest file with a secret, in bytes.
+const LONGEST: u64 = 4096;
+
+/// The secrets that files name, by client.
+pub(super) struct Secrets(HashMap<String, Secret>);
+
+impl Secrets {
+    /// Reads every secret.
+    pub(super) fn read(manifest: &Manifest) -> Result<Self, Mistakes> {
+        let (mut secrets, mut mistakes) = (HashMap::new(), Mistakes::default());
+        for object in &manifest.objects {
+            let Some(source) = &object.secret else { continue };
+            match read(source).map_err(|error| format!("the secret of `{}`, {error}", object.name)) {
+                Ok(secret) => drop(secrets.insert(object.name.clone(), secret)),
+                Err(error) => mistakes.add(object.place.clone(), error),
+            }
+        }
+        mistakes.or(Self(secrets))
+    }
+
+    /// The secret of a client.
+    pub(super) fn of(&self, client_id: &str) -> Option<&str> {
+        self.0.get(client_id).map(Secret::expose)
+    }
+
+    /// The clients that have their declared secrets already.
+    pub(super) async fn current(
+        &self,
+        api: &Api,
+        found: &[FoundObject],
+    ) -> Result<HashSet<String>, ApiProblem> {
+        let clients = found.iter().filter(|object| object.kind == ObjectKind::Client);
+        let declared = clients.filter_map(|client| Some((client.name(), self.of(client.name())?)));
+        let asked = stream::iter(declared).map(|(client_id, secret)| async move {
+            let path = api_path(&["clients", client_id, "secrets", "check"])?;
+            let answer = api.post(&path, Some(&json!({ "client_secret": secret }))).await?;
+            let is_current = answer.get("is_current").and_then(Value::as_bool) == Some(true);
+            Ok::<_, ApiProblem>(is_current.then(|| client_id.to_owned()))
+        });
+        let current: Vec<Option<String>> = asked.buffer_unordered(AT_ONCE).try_collect().await?;
+        Ok(current.into_iter().flatten().collect())
+    }
+}
+
+/// The source in words.
+pub(super) fn shown(source: &SecretSource) -> String {
+    match source {
+        SecretSource::File(path) => format!("in {}", path.display()),
+        SecretSource::Variable(name) => format!("in the variable {name}"),
+    }
+}
+
+fn read(source: &SecretSource) -> Result<Secret, String> {
+    let text = match source {
+        SecretSource::File(path) => text_of(path),
+        SecretSource::Variable(name) => std::env::var(name).map_err(|_| "which is not set".to_owned()),
+    };
+    let text = text.map_err(|error| format!("{}: {error}", shown(source)))?;
+    match text.trim_end_matches(['\r', '\n']) {
+        secret if is_client_secret(secret) => Ok(Secret::from(secret.to_owned())),
+        _ => Err(format!("{}: expected 16 to 256 printable ASCII characters without spaces", shown(source))),
+    }
+}
+
+fn text_of(path: &Path) -> Result<String, String> {
+    let mut text = String::new();
+    let read = File::open(path).and_then(|file| file.take(LONGEST).read_to_string(&mut text));
+    read.map(|_| text).map_err(|error| error.to_string())
+}

@@ -1,0 +1,10 @@
+//! `countersign apply` and `export`: files as what a service is to have.
+
+mod big;
+mod export;
+mod failures;
+mod harness;
+mod plan;
+mod process;
+mod reading;
+mod secrets;
