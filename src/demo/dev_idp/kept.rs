@@ -11,14 +11,11 @@ use rcgen::{
     Issuer, KeyPair, KeyUsagePurpose, NameConstraints,
 };
 use tempfile::NamedTempFile;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::crypto::aws_lc_rs;
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, pem};
-use tokio_rustls::rustls::{self, ServerConfig};
 
 use super::super::identity_provider::{self, DemoIdp};
 use crate::clock::{Clock as _, SystemClock};
+use crate::config;
+use crate::tls::ServerTls;
 
 const SIGNING_KEY: &str = "signing-key.der";
 /// The certificate that clients trust.
@@ -40,12 +37,10 @@ pub enum KeptError {
         cause: io::Error,
     },
     /// A file has other content than expected.
-    #[error("{}: cannot be used: {why}. Delete {} to have it made anew; whoever trusts it must do so again", path.display(), made.display())]
+    #[error("{why}. Delete {} to have it made anew; whoever trusts it must do so again", path.display())]
     Spoilt {
-        /// The file.
-        path: PathBuf,
         /// What is made anew.
-        made: PathBuf,
+        path: PathBuf,
         /// What is wrong.
         why: String,
     },
@@ -55,9 +50,6 @@ pub enum KeptError {
     /// The certificate cannot be made.
     #[error("the certificate cannot be made: {0}")]
     Certificate(#[from] rcgen::Error),
-    /// The certificate and its key are no pair.
-    #[error("the certificate cannot be used: {0}")]
-    Tls(#[from] rustls::Error),
 }
 
 /// The directory with what is kept.
@@ -68,8 +60,8 @@ pub struct KeptDir(PathBuf);
 pub struct KeptCertificate {
     /// The file that clients must trust.
     pub ca_file: PathBuf,
-    /// Takes connections.
-    pub acceptor: TlsAcceptor,
+    /// The certificate and its key, in use.
+    pub tls: Arc<ServerTls>,
 }
 
 impl KeptDir {
@@ -99,7 +91,7 @@ impl KeptDir {
     /// Says that the signing key is no key.
     pub fn spoilt_signing_key(&self, cause: &identity_provider::Error) -> KeptError {
         let path = self.0.join(SIGNING_KEY);
-        KeptError::Spoilt { made: path.clone(), path, why: cause.to_string() }
+        KeptError::Spoilt { path, why: cause.to_string() }
     }
 
     /// The certificate for an address and this machine's own names; made where there is none.
@@ -112,19 +104,15 @@ impl KeptDir {
         if !dir.join(CA).exists() {
             self.make_certificate(address, &dir)?;
         }
-        let spoilt = |name: &str, why: pem::Error| KeptError::Spoilt {
-            path: dir.join(name),
-            made: dir.clone(),
-            why: why.to_string(),
-        };
-        let certificate =
-            CertificateDer::from_pem_file(dir.join(CERTIFICATE)).map_err(|e| spoilt(CERTIFICATE, e))?;
-        let key = PrivateKeyDer::from_pem_file(dir.join(KEY)).map_err(|e| spoilt(KEY, e))?;
-        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate], key)?;
-        Ok(KeptCertificate { ca_file: dir.join(CA), acceptor: TlsAcceptor::from(Arc::new(config)) })
+        let settings =
+            config::Tls { certificate_file: Some(dir.join(CERTIFICATE)), key_file: Some(dir.join(KEY)) };
+        let spoilt = |why: String| KeptError::Spoilt { path: dir.clone(), why };
+        let tls = ServerTls::of(&settings).map_err(|error| spoilt(error.to_string()))?;
+        let tls = tls.ok_or_else(|| spoilt("it has no certificate".to_owned()))?;
+        if tls.expires() < SystemClock.now() {
+            return Err(spoilt("the certificate has expired".to_owned()));
+        }
+        Ok(KeptCertificate { ca_file: dir.join(CA), tls })
     }
 
     /// All files at once: nobody finds half of them.

@@ -3,7 +3,6 @@
 mod commands;
 mod guard;
 mod kept;
-mod listener;
 mod page;
 mod people;
 mod take;
@@ -20,9 +19,9 @@ use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
 
 use super::identity_provider::{DemoIdp, Likeness};
+use crate::tls::ServerTls;
 use crate::web::server;
 use guard::OwnHosts;
 use kept::KeptDir;
@@ -54,7 +53,7 @@ pub struct DevIdpOptions<'a> {
 pub struct DevIdp {
     parts: Arc<DevIdpParts>,
     hosts: OwnHosts,
-    acceptor: Option<TlsAcceptor>,
+    tls: Option<Arc<ServerTls>>,
 }
 
 /// The parts that its pages show.
@@ -78,9 +77,9 @@ impl DevIdp {
         let idp = DemoIdp::with_key(origin.clone(), likeness, &dir.signing_key()?)
             .map_err(|cause| dir.spoilt_signing_key(&cause))?;
         people.enter(&idp, likeness, &audience);
-        let (ca_file, acceptor) = certificate.map(|kept| (kept.ca_file, kept.acceptor)).unzip();
+        let (ca_file, tls) = certificate.map(|kept| (kept.ca_file, kept.tls)).unzip();
         let parts = Arc::new(DevIdpParts { idp, people, likeness, audience, origin, ca_file });
-        Ok(Self { parts, hosts: OwnHosts::of(scheme, address), acceptor })
+        Ok(Self { parts, hosts: OwnHosts::of(scheme, address), tls })
     }
 
     /// The issuer identifier.
@@ -116,10 +115,7 @@ impl DevIdp {
         let router = router
             .layer(DefaultBodyLimit::max(MAX_BODY))
             .layer(from_fn_with_state(Arc::new(self.hosts), guard::guard));
-        match self.acceptor {
-            Some(acceptor) => listener::serve(listener, acceptor, router).await,
-            None => server::serve(listener, router, Arc::default(), std::future::pending()).await,
-        }
+        server::serve_with(self.tls, listener, router, Arc::default(), std::future::pending()).await;
     }
 }
 

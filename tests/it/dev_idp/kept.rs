@@ -93,4 +93,13 @@ fn spoilt_files_are_named() {
         assert!(told.contains(file) && told.contains("Delete"), "{told}");
         std::fs::write(&path, before).unwrap();
     }
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut old = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    old.not_after = rcgen::date_time_ymd(2026, 1, 1);
+    let old = old.self_signed(&key).unwrap();
+    std::fs::write(dir.path().join("dev-idp/tls/certificate.pem"), old.pem()).unwrap();
+    std::fs::write(dir.path().join("dev-idp/tls/key.pem"), key.serialize_pem()).unwrap();
+    let listen = format!("127.0.0.1:{}", free_port());
+    let out = crate::commands::countersign(dir.path(), &["dev-idp", "--tls", "--listen", &listen], &[]);
+    assert!(text(&out.stderr).contains("has expired. Delete"), "{}", text(&out.stderr));
 }
