@@ -1,7 +1,7 @@
 //! `countersign dev-idp`.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use tokio::net::TcpListener;
@@ -67,15 +67,13 @@ impl DevIdpArgs {
         self.check()?;
         let mut people = People::load(self.people.as_deref())?;
         let listener = listen(self.listen, "--listen").await?;
-        let mut servers = JoinSet::new();
-        let mut resource = None;
-        if let Some(address) = self.mcp {
-            let listener = listen(address, "--mcp").await?;
-            let url = mcp::url(&format!("http://{}", listener.local_addr()?));
-            servers.spawn(mcp::serve(listener, url.clone(), self.audience.clone()));
-            people.resources.insert(0, url.clone());
-            resource = Some(url);
-        }
+        let mcp = match self.mcp {
+            Some(address) => Some(listen(address, "--mcp").await?),
+            None => None,
+        };
+        let resource = mcp.as_ref().map(TcpListener::local_addr).transpose()?;
+        let resource = resource.map(|address| mcp::url(&format!("http://{address}")));
+        people.resources.splice(0..0, resource.clone());
         let names = people.names().collect::<Vec<_>>().join(", ");
         let idp = DevIdp::new(DevIdpOptions {
             address: listener.local_addr()?,
@@ -86,6 +84,11 @@ impl DevIdpArgs {
             dir: &self.dir,
         })?;
         self.tell(&idp, &names, resource.as_deref());
+        let mut servers = JoinSet::new();
+        if let Some((listener, url)) = mcp.zip(resource) {
+            let ca_file = idp.ca_file().map(Path::to_owned);
+            servers.spawn(mcp::serve(listener, url, self.audience.clone(), ca_file));
+        }
         servers.spawn(idp.serve(listener));
         signals.recv().await;
         Ok(End::Fine)

@@ -103,7 +103,7 @@ impl DemoParts {
         let console_link = format!("{issuer}/console/sign-in/start?login_hint={OPERATOR}");
         let service =
             runtime::start(&app, Listeners { public, management, console: None }, Options::default())?;
-        others.spawn(mcp::serve(mcp_listener, mcp_url.clone(), issuer.clone()));
+        others.spawn(mcp::serve(mcp_listener, mcp_url.clone(), issuer.clone(), None));
         Ok(Self {
             issuer,
             admin_token,

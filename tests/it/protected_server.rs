@@ -18,6 +18,7 @@ impl Server {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/mcp", listener.local_addr().unwrap());
         let router = router(McpServerConfig {
+            ca_file: None,
             resource: url.clone(),
             issuer: issuer.issuer.clone(),
             jwks_uri: issuer.jwks_uri(),

@@ -28,7 +28,7 @@ impl Guard {
             let scope = quoted(&config.scopes_supported.join(" "));
             let _ = write!(directions, ", scope={scope}");
         }
-        Self { keys: IssuerKeySet::new(config.jwks_uri.clone()), config, directions }
+        Self { keys: IssuerKeySet::new(config.jwks_uri.clone(), config.ca_file.clone()), config, directions }
     }
 
     /// Unix seconds; the only place where this module asks for the time. A clock before 1970

@@ -1,6 +1,7 @@
 //! The issuer's signing keys, fetched once and refreshed when they have to be.
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyAlgorithm, PublicKeyUse};
@@ -19,6 +20,8 @@ const MAX_SET_BYTES: usize = 64 * 1024;
 pub(super) enum KeyFetchError {
     #[error("the key set could not be fetched")]
     Http(#[from] reqwest::Error),
+    #[error("the file with the roots cannot be read")]
+    Roots(#[from] std::io::Error),
     #[error("the key set is too large")]
     TooLarge,
     #[error("the key set is not a JWK set")]
@@ -37,6 +40,8 @@ pub(super) struct IssuerKey {
 /// The cached key set of one issuer.
 pub(super) struct IssuerKeySet {
     jwks_uri: String,
+    /// Roots in PEM beside the system's.
+    ca_file: Option<PathBuf>,
     /// Read by every request; never locked while fetching.
     fetched: RwLock<Option<FetchedKeySet>>,
     /// The time of the last attempt; held while fetching, so that there is one at a time.
@@ -56,8 +61,8 @@ impl FetchedKeySet {
 }
 
 impl IssuerKeySet {
-    pub(super) fn new(jwks_uri: String) -> Self {
-        Self { jwks_uri, fetched: RwLock::default(), last_attempt: Mutex::default() }
+    pub(super) fn new(jwks_uri: String, ca_file: Option<PathBuf>) -> Self {
+        Self { jwks_uri, ca_file, fetched: RwLock::default(), last_attempt: Mutex::default() }
     }
 
     /// The key with this id; `None` when the issuer, asked just now, does not publish it.
@@ -85,22 +90,24 @@ impl IssuerKeySet {
             };
         }
         *last_attempt = Some(now);
-        let keys = fetch(&self.jwks_uri).await?;
+        let keys = fetch(&self.jwks_uri, self.ca_file.as_deref()).await?;
         *self.fetched.write().await = Some(FetchedKeySet { at: now, keys });
         Ok(())
     }
 }
 
-async fn fetch(jwks_uri: &str) -> Result<HashMap<String, IssuerKey>, KeyFetchError> {
+async fn fetch(jwks_uri: &str, ca_file: Option<&Path>) -> Result<HashMap<String, IssuerKey>, KeyFetchError> {
     // Built per fetch: fetches are rare, and building can fail where no CA store is installed.
     // The address is 127.0.0.1, so no name is looked up.
     // A redirect could lead to somebody else's keys; a proxy cannot see our loopback.
-    let client = reqwest::Client::builder()
+    let mut builder = reqwest::Client::builder()
         .timeout(FETCH_TIMEOUT)
         .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .build()?;
-    let mut response = client.get(jwks_uri).send().await?.error_for_status()?;
+        .no_proxy();
+    if let Some(path) = ca_file {
+        builder = builder.add_root_certificate(reqwest::Certificate::from_pem(&std::fs::read(path)?)?);
+    }
+    let mut response = builder.build()?.get(jwks_uri).send().await?.error_for_status()?;
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
         if body.len() + chunk.len() > MAX_SET_BYTES {

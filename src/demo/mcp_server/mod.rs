@@ -9,6 +9,7 @@ mod keys;
 mod metadata;
 mod tools;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
@@ -36,6 +37,8 @@ pub struct McpServerConfig {
     pub issuer: String,
     /// Where the issuer publishes its signing keys.
     pub jwks_uri: String,
+    /// Roots in PEM that the keys' server is trusted by, beside the system's.
+    pub ca_file: Option<PathBuf>,
     /// Advertised in the metadata and in the challenge; empty leaves both out.
     pub scopes_supported: Vec<String>,
 }

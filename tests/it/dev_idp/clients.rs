@@ -8,8 +8,9 @@ use reqwest::header::LOCATION;
 use serde_json::{Value, json};
 
 use super::{DevIdp, countersign, save};
+use crate::commands::text;
 use crate::harness::{Answer, CLIENT, SECRET, http, resource};
-use crate::process::free_port;
+use crate::process::{free_port, until};
 
 /// The ID token of a sign-in as an OpenID Connect client does it, without `nonce`, at a port that was chosen anew.
 async fn sign_in(idp: &DevIdp, token_endpoint: &str, authorize: &str) -> String {
@@ -43,6 +44,90 @@ async fn sign_in(idp: &DevIdp, token_endpoint: &str, authorize: &str) -> String 
     answer.json["id_token"].as_str().unwrap().to_owned()
 }
 
+/// Runs the published client, which must get as far as the tools.
+async fn use_tools(variables: &[(&str, &str)]) {
+    let output = tokio::process::Command::new("node")
+        .arg(crate::interop::package("tests/node").join("cross-app-access.mjs"))
+        .env("IDP_CLIENT_ID", "mcp-client")
+        .env("IDP_CLIENT_SECRET", "secret-here")
+        .env("CLIENT_ID", CLIENT)
+        .env("CLIENT_SECRET", SECRET)
+        .envs(variables.iter().copied())
+        .output()
+        .await
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    let result: Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
+    assert_eq!(result["add"]["sum"], json!(5), "{result}");
+}
+
+/// What an administrator enters, over https.
+async fn enter(http: &reqwest::Client, issuer: &str, token: &str, [resource, provider]: [&str; 2]) {
+    let scopes = ["tools.read", "tools.call"].map(|name| json!({ "name": name, "description": "" }));
+    for (path, body) in [
+        ("/resources", json!({ "identifier": resource, "name": "Demo", "scopes": scopes })),
+        ("/clients", json!({ "client_id": CLIENT, "client_name": "c", "client_secret": SECRET })),
+        ("/teamspaces", json!({ "slug": "acme", "name": "Acme", "plan": "enterprise", "email_domains": [] })),
+        (
+            "/teamspaces/acme/identity-providers",
+            json!({ "name": "Okta", "provider": "okta", "issuer": provider, "enabled": true }),
+        ),
+    ] {
+        let request = http.post(format!("{issuer}/api/v1{path}")).bearer_auth(token).json(&body);
+        let answer = Answer::of(request.send().await.unwrap()).await;
+        assert_eq!(answer.status, 201, "{path}: {answer:?}");
+    }
+}
+
+/// Its certificate is for Countersign as well, which is all that a client needs that wants https everywhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_certificate_does_for_both_servers() {
+    let dir = tempfile::tempdir().unwrap();
+    let [port, management, mcp] = [free_port(), free_port(), free_port()];
+    let issuer = format!("https://127.0.0.1:{port}");
+    let idp = DevIdp::start(dir.path(), &issuer, &["--tls", "--mcp", &format!("127.0.0.1:{mcp}")]);
+    let variables = [
+        ("COUNTERSIGN_ISSUER", issuer.clone()),
+        ("COUNTERSIGN_LISTEN", format!("127.0.0.1:{port}")),
+        ("COUNTERSIGN_MANAGEMENT_LISTEN", format!("127.0.0.1:{management}")),
+        ("COUNTERSIGN_TLS__CERTIFICATE_FILE", "dev-idp/tls/certificate.pem".to_owned()),
+        ("COUNTERSIGN_TLS__KEY_FILE", "dev-idp/tls/key.pem".to_owned()),
+        ("COUNTERSIGN_FETCH__CA_FILE", "dev-idp/tls/ca.pem".to_owned()),
+        ("COUNTERSIGN_FETCH__PRIVATE_ORIGINS", format!("[\"{}\"]", idp.origin)),
+    ];
+    let command = |arguments: &[&str]| {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_countersign"));
+        command.args(arguments).current_dir(dir.path()).envs(variables.clone()).stderr(Stdio::null());
+        command
+    };
+    let _service = command(&["serve"]).kill_on_drop(true).spawn().unwrap();
+    let ready = format!("http://127.0.0.1:{management}/readyz");
+    let is_ready = async || http().get(&ready).send().await.is_ok_and(|answer| answer.status() == 200);
+    until("the service is ready", is_ready).await;
+    let token = command(&["admin-token", "create", "--name", "t"]).output().await.unwrap();
+    let token = text(&token.stdout).trim().to_owned();
+
+    let ca_file = dir.path().join("dev-idp/tls/ca.pem");
+    let root = reqwest::Certificate::from_pem(&std::fs::read(&ca_file).unwrap()).unwrap();
+    let client = reqwest::Client::builder().no_proxy().tls_certs_only([root]).build().unwrap();
+    let url = format!("http://127.0.0.1:{mcp}/mcp");
+    enter(&client, &issuer, &token, [&url, &idp.issuer]).await;
+    let login = json!({ "user": "dana", "client_id": "mcp-client" });
+    let answer = client.post(format!("{}/login", idp.origin)).json(&login).send().await.unwrap();
+    let id_token = Answer::of(answer).await.json["id_token"].as_str().unwrap().to_owned();
+    let ca_file = ca_file.to_str().unwrap();
+    let endpoint = format!("{}/oauth2/v1/token", idp.origin);
+    let variables = [
+        ("NODE_EXTRA_CA_CERTS", ca_file),
+        ("MCP_URL", &url),
+        ("IDP_TOKEN_ENDPOINT", &endpoint),
+        ("ID_TOKEN", &id_token),
+        ("EXPECTED_ISSUER", &issuer),
+    ];
+    use_tools(&variables).await;
+}
+
 /// The whole flow, from the browser to a tool, with nothing but the published client between them.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_published_typescript_client_uses_it_unmodified() {
@@ -63,24 +148,13 @@ async fn the_published_typescript_client_uses_it_unmodified() {
         let metadata = idp.get(&format!("{path}/.well-known/openid-configuration")).await.json;
         let endpoint = |name: &str| metadata[name].as_str().unwrap().to_owned();
         let id_token = sign_in(&idp, &endpoint("token_endpoint"), &endpoint("authorization_endpoint")).await;
-        let output = tokio::process::Command::new("node")
-            .arg(crate::interop::package("tests/node").join("cross-app-access.mjs"))
-            .env("MCP_URL", &url)
-            .env("IDP_TOKEN_ENDPOINT", endpoint("token_endpoint"))
-            .env("IDP_CLIENT_ID", "mcp-client")
-            .env("IDP_CLIENT_SECRET", "secret-here")
-            .env("ID_TOKEN", id_token)
-            .env("CLIENT_ID", CLIENT)
-            .env("CLIENT_SECRET", SECRET)
-            .env("EXPECTED_ISSUER", app.issuer())
-            .stderr(Stdio::piped())
-            .output()
-            .await
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
-        let result: Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
-        assert_eq!(result["add"]["sum"], json!(5), "{result}");
+        let variables = [
+            ("MCP_URL", url.as_str()),
+            ("IDP_TOKEN_ENDPOINT", &endpoint("token_endpoint")),
+            ("ID_TOKEN", &id_token),
+            ("EXPECTED_ISSUER", app.issuer()),
+        ];
+        use_tools(&variables).await;
     }
 }
 
