@@ -3,6 +3,7 @@
 mod assertions;
 mod clients;
 mod demonstration;
+mod guide;
 mod input;
 mod kept;
 mod page;

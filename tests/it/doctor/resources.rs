@@ -82,6 +82,7 @@ pub async fn mcp_server(app: &TestApp) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let resource = format!("http://{}/mcp", listener.local_addr().unwrap());
     let router = router(McpServerConfig {
+        ca_file: None,
         resource: resource.clone(),
         issuer: app.issuer().to_owned(),
         jwks_uri: format!("{}/oauth2/jwks", app.issuer()),
