@@ -212,7 +212,6 @@ async fn there_is_no_openid_configuration() {
         "/oauth2/introspect",
         "/oauth2/register",
         "/userinfo",
-        "/",
     ] {
         let answer = app.get(path).await;
         assert_eq!((answer.status, answer.json["error"].as_str()), (404, Some("not_found")), "{path}");
