@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CidrSubnet, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, NameConstraints,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose, NameConstraints,
 };
 use tempfile::NamedTempFile;
 
@@ -144,23 +144,19 @@ fn own_names() -> [IpAddr; 2] {
     [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
 }
 
-/// A certificate, its key, and the authority that signed it. The authority's key is thrown away, and it may vouch for
-/// these names only: trusting it lets nobody else in.
+/// A certificate, its key, and the authority that signed it. The authority's key is thrown away, and of all host names it
+/// may vouch for `localhost` only: trusting it lets nobody else in. Addresses are not constrained, because BoringSSL, and
+/// so Claude Code, refuses a certificate whose authority has a constraint of addresses.
 fn make(address: IpAddr) -> Result<[(&'static str, String); 3], KeptError> {
     let mut addresses = own_names().to_vec();
     if !addresses.contains(&address) {
         addresses.push(address);
     }
-    let mut permitted = vec![GeneralSubtree::DnsName("localhost".to_owned())];
-    permitted.extend(addresses.iter().map(|address| {
-        let whole = if address.is_ipv4() { 32 } else { 128 };
-        GeneralSubtree::IpAddress(CidrSubnet::from_addr_prefix(*address, whole))
-    }));
     let mut authority = params(Vec::new(), "Countersign development CA (this machine only)")?;
     authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     authority.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-    authority.name_constraints =
-        Some(NameConstraints { permitted_subtrees: permitted, excluded_subtrees: Vec::new() });
+    let permitted_subtrees = vec![GeneralSubtree::DnsName("localhost".to_owned())];
+    authority.name_constraints = Some(NameConstraints { permitted_subtrees, excluded_subtrees: Vec::new() });
     let (authority_key, key) = (KeyPair::generate()?, KeyPair::generate()?);
     let ca = authority.self_signed(&authority_key)?;
     let mut names = vec!["localhost".to_owned()];

@@ -4,6 +4,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::{DevIdp, countersign, save};
 use crate::commands::text;
 use crate::harness::TestApp;
@@ -76,6 +79,19 @@ async fn clients_trust_its_certificate_when_they_are_told_to() {
     assert_eq!(std::fs::read(&ca_file).unwrap(), certificate);
     let saved = save(&app, &idp.issuer, "okta").await;
     assert_eq!(saved.status, 200, "{saved:?}");
+}
+
+/// BoringSSL, and so Claude Code, refuses an authority with other constraints than of host names (RFC 5280 §4.2.1.10).
+#[test]
+fn its_authority_has_no_constraint_that_claude_code_refuses() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(DevIdp::start(dir.path(), "http://127.0.0.1:8080", &["--tls"]));
+    let pem = std::fs::read_to_string(dir.path().join("dev-idp/tls/ca.pem")).unwrap();
+    let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    let der = STANDARD.decode(body).unwrap();
+    // Permitted is one subtree, and it is a host name.
+    let constraints = b"\x04\x11\x30\x0f\xa0\x0d\x30\x0b\x82\x09localhost";
+    assert!(der.windows(constraints.len()).any(|window| window == constraints), "{pem}");
 }
 
 /// A file that somebody has spoilt: which one, and what to do.

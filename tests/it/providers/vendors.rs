@@ -68,6 +68,7 @@ async fn assertions_like_those_of_entra_get_in_and_its_mistakes_have_their_reaso
         (stranger(Value::Null), "invalid_grant", "email_missing"),
         (stranger(json!("guest@elsewhere.example")), "access_denied", "email_domain_not_allowed"),
         (json!({ "sub": "of-another-app-registration" }), "invalid_grant", "subject_conflict"),
+        (json!({ "exp": app.clock.now() + 3600 }), "invalid_grant", "lifetime_too_long"),
     ];
     assert_guide(&app, usual, &mistakes).await;
 }
