@@ -3,8 +3,11 @@
 use serde_json::Value;
 
 use super::http::{self, HttpReply};
-use crate::config::Config;
+use crate::config::{Config, Duration};
 use crate::idp::fetch::{FetchError, FetcherError};
+
+/// Docker and systemd give up after some seconds themselves, and would not say why.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Why the service does not count as healthy.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +35,9 @@ pub(crate) fn management_url(config: &Config) -> String {
 pub(crate) async fn ask(base: &str, ready: bool) -> Result<(), HealthProblem> {
     let path = if ready { "readyz" } else { "healthz" };
     let url = format!("{}/{path}", base.trim_end_matches('/'));
-    let fetcher = http::for_own_urls(&http::fetcher(&Config::default())?, [base]);
+    let mut config = Config::default();
+    config.fetch.timeout = PATIENCE;
+    let fetcher = http::for_own_urls(&http::fetcher(&config)?, [base]);
     let reply =
         http::get(&fetcher, &url).await.map_err(|error| HealthProblem::NoAnswer(url.clone(), error))?;
     match (reply.status, reply.text("status")) {

@@ -42,12 +42,17 @@ pub(super) fn for_own_urls<'a>(fetcher: &Fetcher, urls: impl IntoIterator<Item =
 
 /// The URL of a listener as this machine reaches it.
 pub(super) fn url_of(listener: SocketAddr) -> String {
+    format!("http://{}", reachable(listener))
+}
+
+/// The address of a listener as this machine reaches it: one for all addresses is reached on loopback.
+pub(super) fn reachable(listener: SocketAddr) -> SocketAddr {
     let ip = match listener.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::from(Ipv4Addr::LOCALHOST),
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::from(Ipv6Addr::LOCALHOST),
         ip => ip,
     };
-    format!("http://{}", SocketAddr::new(ip, listener.port()))
+    SocketAddr::new(ip, listener.port())
 }
 
 /// Asks for a URL without credentials.

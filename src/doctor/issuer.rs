@@ -150,7 +150,7 @@ async fn key_set(patient: &Patient, lines: &Lines) {
     let is_missing = |public: &&str| !served.contains(&serde_json::from_str(public).unwrap_or_default());
     let missing = published.iter().map(|key| key.public_jwk.as_str()).filter(is_missing).count();
     match missing {
-        0 => lines.ok("key_set", format!("{url} has the {} keys of this database.", published.len())),
+        0 => lines.ok("key_set", format!("{url} has every key of this database ({}).", published.len())),
         _ => lines.fail(
             "key_set",
             format!("{url} lacks {missing} of the {} keys of this database.", published.len()),

@@ -40,12 +40,12 @@ fn signing(keys: &[StoredKey], now: i64, lines: &Lines) {
         return lines.warn("signing_key", message, "`serve` makes one when it starts. Check the clock.");
     };
     let days = (now - key.signs_from) / DAY;
-    let message = format!("{} ({}) signs since {}.", key.kid, key.alg, rfc3339(key.signs_from));
+    let message = format!("{} ({}) has signed since {}.", key.kid, key.alg, rfc3339(key.signs_from));
     match days {
         days if days > OLD => lines.warn(
             "signing_key",
             format!("{message} That is {days} days."),
-            "Run `countersign keys rotate`: the new key is published first, and signs ten minutes later.",
+            "Run `countersign key rotate`: the new key is published first, and signs ten minutes later.",
         ),
         _ => lines.ok("signing_key", message),
     }
@@ -68,12 +68,12 @@ fn at_rest(keys: &[StoredKey], config: &Config, now: i64, lines: &Lines) {
         (true, plain) => lines.warn(
             "encryption",
             format!("{plain} of the signing keys are older than `keys.encryption_key`, and stored in plain text."),
-            "Run `countersign keys rotate`. The plain keys are deleted when their last token has expired.",
+            "Run `countersign key rotate`. The plain keys are deleted when their last token has expired.",
         ),
         (false, _) => lines.warn(
             "encryption",
             "The signing keys are stored in plain text: whoever reads the database or a backup can make tokens.",
-            "Set `keys.encryption_key_file` (32 bytes, base64url), then run `countersign keys rotate`.",
+            "Set `keys.encryption_key_file` (32 bytes, base64url), then run `countersign key rotate`.",
         ),
     }
 }

@@ -11,6 +11,7 @@ use super::healthcheck::failing;
 use super::http::{self, HttpReply};
 use super::line::Lines;
 use super::patient::Patient;
+use crate::policy::counted;
 use crate::store::replicas::Replica;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -38,8 +39,7 @@ pub(super) async fn examine(patient: &Patient, lines: &Lines) {
 
 async fn connect(name: &str, address: Option<SocketAddr>, lines: &Lines) {
     let Some(address) = address else { return };
-    let url = http::url_of(address);
-    let place = url.trim_start_matches("http://");
+    let place = http::reachable(address);
     match timeout(FOR_CONNECTION, TcpStream::connect(place)).await {
         Ok(Ok(_)) => lines.ok(name, format!("Something listens on {place}.")),
         _ => lines.warn(name, format!("Nothing listens on {place}."), START),
@@ -110,7 +110,8 @@ fn replicas(replicas: &[Replica], lines: &Lines) {
             format!("The processes decide by different policies: {}.", told(|replica| &replica.policy_set));
         lines.warn("replicas", message, "Bring the same policy files to every machine.");
     } else {
-        let message = format!("{} running, with the same version and policies.", replicas.len());
+        let running = counted(replicas.len(), "process runs", "processes run");
+        let message = format!("{running}, with the same version and policies.");
         lines.ok("replicas", message);
     }
 }

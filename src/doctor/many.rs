@@ -31,7 +31,7 @@ where
         lines.warn(
             "limit",
             format!("Only the first {MOST} of {all} {noun} were asked."),
-            "Ask others one by one: an identity provider with \"Check again\" in the console, a resource with curl.",
+            "Ask others one by one: an identity provider with `countersign provider check`, a resource with `curl -i`.",
         );
     }
     while running.join_next().await.is_some() {}

@@ -39,7 +39,7 @@ pub(super) async fn examine(patient: &Arc<Patient>, lines: &Lines) {
         lines.warn(
             "identity_providers",
             "No teamspace has an enabled identity provider, so nobody can sign in.",
-            "Add one in the console, or with `PUT /api/v1/teamspaces/{slug}/identity-provider`.",
+            "Add one in the console, or with `countersign provider create`.",
         );
     }
     let check = |issuer: TrustedIssuer| {
@@ -88,7 +88,7 @@ async fn check_issuer(
         return lines.fail(issuer, format!("{} ({whose})", failed.message), fix(&failed.code));
     }
     if let Some(warning) = with(Outcome::Warning) {
-        return lines.warn(issuer, format!("{} ({whose})", warning.message), fix(&warning.code));
+        return lines.warn(issuer, format!("{} {took} ms ({whose})", warning.message), fix(&warning.code));
     }
     let keys = checks.iter().find(|check| check.code == "jwks").map_or("", |check| &check.message);
     lines.ok(

@@ -32,7 +32,7 @@ pub(super) async fn examine(patient: &Arc<Patient>, lines: &Lines) {
         lines.warn(
             "resources",
             "No MCP server is registered, so no token can be issued.",
-            "Register one in the console, or with `POST /api/v1/resources`.",
+            "Register one in the console, or with `countersign resource create`.",
         );
     }
     // Where everything is on one machine, nothing needs to be exempt.

@@ -117,7 +117,7 @@ fn warn_of_plain(stored: &[StoredKey], config: &Config) {
     for key in stored.iter().filter(|key| !key.encrypted) {
         tracing::warn!(
             kid = key.kid,
-            "this signing key is stored in plain text, though keys.encryption_key is set; run `countersign keys \
+            "this signing key is stored in plain text, though keys.encryption_key is set; run `countersign key \
              rotate`: the plain one is deleted when its last token has expired"
         );
     }

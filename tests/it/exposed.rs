@@ -94,7 +94,7 @@ async fn a_start_warns_of_a_plain_key_beside_an_encryption_key() {
     let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
     let process = Process::serve(&app, &format!("COUNTERSIGN_KEYS__ENCRYPTION_KEY={key}"));
     process.wait_for_log("plain text");
-    process.wait_for_log("keys rotate");
+    process.wait_for_log("key rotate");
     assert!(!process.log().contains(key), "{}", process.log());
 }
 

@@ -21,7 +21,7 @@ async fn keys_in_plain_text_and_old_keys_are_found() {
     app.database.execute("UPDATE signing_keys SET signs_from = signs_from - 400 * 86400");
     let examined = examine(&app).await;
     let line = examined.line(DoctorGroup::Keys, "signing_key", LineStatus::Warning);
-    assert!(line.fix.as_ref().unwrap().contains("countersign keys rotate"), "{line:?}");
+    assert!(line.fix.as_ref().unwrap().contains("countersign key rotate"), "{line:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
