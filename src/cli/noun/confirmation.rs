@@ -25,7 +25,7 @@ impl Confirmation {
             return Ok(true);
         }
         if !io::stdin().is_terminal() {
-            return Err("there is no terminal to ask for confirmation; give --yes".into());
+            return Err(format!("{}? There is no terminal to ask; give --yes", inline(question)).into());
         }
         aside(format_args!("{}? [y/N] ", inline(question)));
         let mut answer = String::new();
