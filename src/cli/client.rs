@@ -9,7 +9,7 @@ use super::api::api_path;
 use super::noun::{
     ApiBody, Confirmation, Field, FromFile, ListOptions, Session, Verbs, cell, lines, read_input,
 };
-use super::{CommandError, CommandResult};
+use super::{CommandError, CommandResult, End};
 
 const FIELDS: &[Field] = &[
     Field::column("client id", |c| cell(c, "client_id")),
@@ -84,6 +84,14 @@ pub(super) enum SecretCommand {
         /// A file with a secret of your choice, or `-` for standard input [default: one is made and printed].
         #[arg(long, value_name = "FILE")]
         client_secret_file: Option<PathBuf>,
+    },
+    /// Tell whether a secret is one of the client's. Ends with 1 if it is not.
+    #[command(after_help = "Example: countersign client secret check mcp-client --client-secret-file secret")]
+    Check {
+        client_id: String,
+        /// The file with the secret, or `-` for standard input.
+        #[arg(long, value_name = "FILE")]
+        client_secret_file: PathBuf,
     },
     /// Remove a secret.
     #[command(
@@ -189,6 +197,14 @@ impl Verbs for SecretCommand {
                     return session.changed(&done, &added, SECRET_FIELDS);
                 }
                 session.secret(&added, "client_secret", (&done, "remove it and add another"))
+            }
+            Self::Check { client_id, client_secret_file } => {
+                let secret = secret_in(Some(&client_secret_file))?;
+                let path = api_path(&["clients", &client_id, "secrets", "check"])?;
+                let report = session.api.post(&path, Some(&json!({ "client_secret": secret }))).await?;
+                session.show(&report, &[Field::column("is current", |report| cell(report, "is_current"))])?;
+                let is_current = report.get("is_current").and_then(Value::as_bool) == Some(true);
+                Ok(if is_current { End::Fine } else { End::Finding })
             }
             Self::Remove { client_id, id, confirmation } => {
                 let what = format!("secret {id} of client {client_id}");

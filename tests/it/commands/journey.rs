@@ -142,6 +142,9 @@ async fn clients(desk: &Desk, way: Way) {
     let given = desk.fed(way, &file, own).await;
     assert_eq!(given.code, Some(0), "{given:?}");
     assert!(given.out.starts_with("client id") && !given.out.contains(own.trim()), "{given:?}");
+    let check = ["client", "secret", "check", "mine", "--client-secret-file", "-"];
+    assert_eq!(desk.fed(way, &check, own).await.code, Some(0));
+    assert_eq!(desk.fed(way, &check, "another secret").await.code, Some(1));
     let added = desk.json(way, &["client", "secret", "add", "robot"]).await;
     assert!(added["client_secret"].is_string());
     let added = desk.done(way, &["client", "secret", "add", "robot"]).await;
