@@ -32,6 +32,7 @@ pub(super) struct AuditList {
     /// An action such as `member.change`, or a kind of object such as `member`, which stands for all of its actions.
     #[arg(long)]
     action: Option<String>,
+    /// The id of what was changed.
     #[arg(long, value_name = "ID")]
     object: Option<String>,
     /// The slug of a teamspace [default: every one].

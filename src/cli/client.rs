@@ -50,10 +50,14 @@ pub(super) enum ClientCommand {
     List(ListOptions),
     /// Show a client.
     #[command(after_help = "Example: countersign client show mcp-client")]
-    Show { client_id: String },
+    Show {
+        /// The client's id.
+        client_id: String,
+    },
     /// Change a client: what is not given stays as it is, and so do its secrets.
     #[command(after_help = "Example: countersign client update mcp-client --enabled false")]
     Update {
+        /// The client's id.
         client_id: String,
         #[command(flatten)]
         fields: ClientFields,
@@ -63,6 +67,7 @@ pub(super) enum ClientCommand {
     /// Delete a client and its secrets.
     #[command(after_help = "Example: countersign client delete mcp-client --yes")]
     Delete {
+        /// The client's id.
         client_id: String,
         #[command(flatten)]
         confirmation: Confirmation,
@@ -80,6 +85,7 @@ pub(super) enum SecretCommand {
         after_help = "Example: NEW=$(countersign client secret add mcp-client)"
     )]
     Add {
+        /// The client's id.
         client_id: String,
         /// A file with a secret of your choice, or `-` for standard input [default: one is made and printed].
         #[arg(long, value_name = "FILE")]
@@ -88,6 +94,7 @@ pub(super) enum SecretCommand {
     /// Tell whether a secret is one of the client's. Ends with 1 if it is not.
     #[command(after_help = "Example: countersign client secret check mcp-client --client-secret-file secret")]
     Check {
+        /// The client's id.
         client_id: String,
         /// The file with the secret, or `-` for standard input.
         #[arg(long, value_name = "FILE")]
@@ -99,6 +106,7 @@ pub(super) enum SecretCommand {
         after_help = "Example: countersign client secret remove mcp-client 4b6bb3a1-54c5-4bd4-8ca1-5e17c0a0b9a4 --yes"
     )]
     Remove {
+        /// The client's id.
         client_id: String,
         /// The secret's id, as `client show` lists it.
         id: String,

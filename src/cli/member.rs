@@ -37,6 +37,7 @@ pub(super) enum MemberCommand {
     Invite {
         #[command(flatten)]
         at: InTeamspaceOption,
+        /// The address that the person signs in with.
         #[arg(required_unless_present = "from_file")]
         email: Option<String>,
         #[command(flatten)]
@@ -65,6 +66,7 @@ pub(super) enum MemberCommand {
         which: WhichMember,
         #[command(flatten)]
         fields: MemberFields,
+        /// Whether they come in.
         #[arg(long, value_parser = ["active", "suspended"])]
         status: Option<String>,
         #[command(flatten)]
@@ -105,6 +107,7 @@ pub(super) struct WhichMember {
 
 #[derive(Debug, Args)]
 pub(super) struct MemberFields {
+    /// What they may do in the console.
     #[arg(long, value_parser = ["owner", "admin", "developer"])]
     role: Option<String>,
 }

@@ -21,7 +21,10 @@ pub(super) enum ReasonCommand {
     List,
     /// Show a reason, what to do about it, and who can do it.
     #[command(after_help = "Example: countersign reason show email_missing")]
-    Show { reason: String },
+    Show {
+        /// The reason, as the decision log has it.
+        reason: String,
+    },
 }
 
 impl Verbs for ReasonCommand {

@@ -62,6 +62,7 @@ pub(super) struct SignInFilter {
     /// The slug of a teamspace [default: every one, and requests that led to none].
     #[arg(long, short, value_name = "SLUG")]
     teamspace: Option<String>,
+    /// How it ended.
     #[arg(long, value_parser = ["granted", "refused"])]
     outcome: Option<String>,
     /// A reason; `countersign reason list` has them all.
@@ -70,6 +71,7 @@ pub(super) struct SignInFilter {
     /// The `X-Request-Id` of the token endpoint's answer.
     #[arg(long, value_name = "ID")]
     request_id: Option<String>,
+    /// The client that asked.
     #[arg(long, value_name = "ID")]
     client_id: Option<String>,
     /// An email or a subject.
@@ -78,6 +80,7 @@ pub(super) struct SignInFilter {
     /// The id of an identity provider.
     #[arg(long, value_name = "ID")]
     identity_provider: Option<String>,
+    /// The issuer of the assertion.
     #[arg(long, value_name = "URL")]
     issuer: Option<String>,
     /// The first day, or the time from which on.

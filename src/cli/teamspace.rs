@@ -38,12 +38,16 @@ pub(super) enum TeamspaceCommand {
     List(ListOptions),
     /// Show a teamspace.
     #[command(after_help = "Example: countersign teamspace show acme")]
-    Show { slug: String },
+    Show {
+        /// The teamspace's slug.
+        slug: String,
+    },
     /// Change a teamspace: what is not given stays as it is.
     #[command(after_help = "Examples:\n  countersign teamspace update acme --member-limit 200\n  \
         countersign teamspace update acme --email-domains acme.com --email-domains acme.org\n  \
         countersign teamspace update acme --slug acme-inc")]
     Update {
+        /// The teamspace's slug.
         slug: String,
         /// The new slug.
         #[arg(long = "slug", value_name = "SLUG")]
@@ -59,6 +63,7 @@ pub(super) enum TeamspaceCommand {
     /// Delete a teamspace with its members and identity providers. Its decision log stays.
     #[command(after_help = "Example: countersign teamspace delete acme --yes")]
     Delete {
+        /// The teamspace's slug.
         slug: String,
         #[command(flatten)]
         confirmation: Confirmation,
@@ -70,6 +75,7 @@ pub(super) struct TeamspaceFields {
     /// The name for people.
     #[arg(long)]
     name: Option<String>,
+    /// What it pays for; policies go by it.
     #[arg(long, value_parser = ["free", "pro", "enterprise"])]
     plan: Option<String>,
     /// The most members it may have, or `none`.
