@@ -18,14 +18,16 @@ struct Operator<'p> {
     token: String,
 }
 
-impl<'p> Operator<'p> {
-    fn of(app: &TestApp, process: &'p Process) -> Self {
-        let env = [("COUNTERSIGN_DATABASE_URL", app.app.config.database_url.as_str())];
-        let out = countersign(app.dir.path(), &["admin-token", "create", "--name", "generated"], &env);
-        assert!(out.status.success(), "{}", text(&out.stderr));
-        Self { process, token: text(&out.stdout).trim().to_owned() }
-    }
+/// A new admin token: an operator's, or one that options confine.
+fn token(app: &TestApp, options: &[&str]) -> String {
+    let env = [("COUNTERSIGN_DATABASE_URL", app.app.config.database_url.as_str())];
+    let args = [&["admin-token", "create", "--name", "generated"], options].concat();
+    let out = countersign(app.dir.path(), &args, &env);
+    assert!(out.status.success(), "{}", text(&out.stderr));
+    text(&out.stdout).trim().to_owned()
+}
 
+impl Operator<'_> {
     fn url(&self) -> String {
         format!("http://{}/api/v1", self.process.address())
     }
@@ -61,15 +63,15 @@ impl<'p> Operator<'p> {
         settings
     }
 
-    /// Sends requests of one sequence, always the same.
-    async fn attack(&self, settings: &str, options: &str) -> Output {
+    /// Sends requests of one sequence, always the same, with a token.
+    async fn attack(&self, token: &str, settings: &str, options: &str) -> Output {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("settings.toml");
         std::fs::write(&file, settings).unwrap();
         let description = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema/openapi.json");
         let mut command = tokio::process::Command::from(python_tool("schemathesis"));
         command.arg("--config-file").arg(&file).arg("run").arg(description).args(["--url", &self.url()]);
-        command.args(["-H", &format!("Authorization: Bearer {}", self.token)]);
+        command.args(["-H", &format!("Authorization: Bearer {token}")]);
         command.args(["--seed", "1", "--continue-on-failure", "--no-color"]);
         // A form does not say that a name is taken, or which issuers answer: what fits it may be refused.
         command.args(["--exclude-checks", "positive_data_acceptance"]).args(options.split(' '));
@@ -81,17 +83,23 @@ impl<'p> Operator<'p> {
 async fn generated_requests_get_only_answers_that_are_described() {
     let app = TestApp::start().await;
     real_time(&app);
-    let process = Process::serve(&app, "export COUNTERSIGN_ADMIN__OPERATOR_REQUESTS_PER_MINUTE=0;");
-    let operator = Operator::of(&app, &process);
+    let process = Process::serve(
+        &app,
+        "export COUNTERSIGN_ADMIN__OPERATOR_REQUESTS_PER_MINUTE=0 COUNTERSIGN_ADMIN__REQUESTS_PER_MINUTE=0 \
+         COUNTERSIGN_ADMIN__CHANGES_PER_MINUTE=0;",
+    );
+    let operator = Operator { process: &process, token: token(&app, &[]) };
+    let confined = token(&app, &["--teamspace", "acme"]);
     let settings = operator.what_is_there().await;
-    // Deletions come by themselves, since the others need what they delete.
+    // Deletions come last, since the others need what they delete.
     let rounds = [
-        (settings.as_str(), "--phases coverage,fuzzing --max-examples 5 --exclude-method DELETE"),
-        ("", "--phases fuzzing --max-examples 4"),
-        (settings.as_str(), "--phases coverage,fuzzing --max-examples 3 --include-method DELETE"),
+        (&operator.token, &*settings, "--phases coverage,fuzzing --max-examples 5 --exclude-method DELETE"),
+        (&operator.token, "", "--phases fuzzing --max-examples 3"),
+        (&confined, &*settings, "--phases fuzzing --max-examples 3 --exclude-method DELETE"),
+        (&operator.token, &*settings, "--phases coverage,fuzzing --max-examples 3 --include-method DELETE"),
     ];
-    for (settings, options) in rounds {
-        let out = operator.attack(settings, options).await;
+    for (token, settings, options) in rounds {
+        let out = operator.attack(token, settings, options).await;
         let said = text(&out.stdout) + &text(&out.stderr);
         assert!(out.status.success() && said.contains("Fuzzing"), "{options}\n{said}");
     }

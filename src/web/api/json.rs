@@ -71,6 +71,9 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<JsonBody<T>, Problem> {
     if has_nul(body) {
         return Err(Problem::invalid("body_invalid", "A text must not have the character NUL in it."));
     }
+    if has_list_for_object(body) {
+        return Err(Problem::invalid("body_invalid", "A list is where an object was expected."));
+    }
     serde_json::from_slice(body).map(JsonBody).map_err(|error| match error.classify() {
         Category::Data => Problem::invalid("body_invalid", error.to_string()),
         _ => Problem::new(StatusCode::BAD_REQUEST, "body_malformed", error.to_string()),
@@ -92,6 +95,20 @@ fn has_nul(body: &[u8]) -> bool {
     }
     body.windows(6).any(|window| window == b"\\u0000")
         && serde_json::from_slice(body).is_ok_and(|value| within(&value))
+}
+
+/// Whether a list is where only an object may be: as the whole body, or inside a list, since no body has lists of lists.
+/// Serde would take such a list for the object's members in their order.
+fn has_list_for_object(body: &[u8]) -> bool {
+    fn within(value: &Value) -> bool {
+        match value {
+            Value::Array(items) => items.iter().any(|item| item.is_array() || within(item)),
+            Value::Object(members) => members.values().any(within),
+            _ => false,
+        }
+    }
+    body.contains(&b'[')
+        && serde_json::from_slice::<Value>(body).is_ok_and(|value| value.is_array() || within(&value))
 }
 
 /// Refuses a path or query with NUL in it: nothing has such a name.
