@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::app::App;
+use crate::clock::rfc3339;
 use crate::decision_log::counter::SignInCounter;
 use crate::decision_log::stream;
 use crate::limits::gate::Gate;
@@ -163,6 +164,7 @@ impl Starting<'_> {
         }
         if let Some(tls) = tls {
             let app = Arc::clone(self.app);
+            tracing::info!(expires_at = rfc3339(tls.expires()), "loaded the certificate");
             // Nothing else sets it.
             let _ = app.tls.set(Arc::clone(&tls));
             self.spawn(optional("certificate", Stage::Background), |schedule| {

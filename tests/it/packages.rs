@@ -66,6 +66,8 @@ fn of_kind<'d>(documents: &'d [Value], kind: &str) -> &'d Value {
 fn packages_the_image_is_as_hadolint_wants_it() {
     passes(python_tool("hadolint").arg("Dockerfile"));
     let file = std::fs::read_to_string("Dockerfile").unwrap();
+    let manifest = std::fs::read_to_string("Cargo.toml").unwrap();
+    assert!(file.contains("--profile dist") && manifest.contains("[profile.dist]"));
     for line in ["USER 65532:65532", "CMD [\"countersign\", \"healthcheck\"]", "ENTRYPOINT [\"countersign\"]"]
     {
         assert!(file.contains(line), "{line}");
