@@ -95,7 +95,7 @@ fn packages_the_workflows_are_as_actionlint_and_zizmor_want_them() {
     let mut workflows: Vec<PathBuf> =
         std::fs::read_dir(".github/workflows").unwrap().map(|entry| entry.unwrap().path()).collect();
     workflows.sort();
-    assert_eq!(workflows.len(), 2);
+    assert!(workflows.len() >= 2);
     // Other linters that it would find on some machines only.
     passes(python_tool("actionlint").args(["-shellcheck=", "-pyflakes="]).args(&workflows));
     passes(python_tool("zizmor").args(["--offline", "--no-progress"]).args(&workflows));
