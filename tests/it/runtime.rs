@@ -53,7 +53,7 @@ async fn serve_and_the_demonstration_and_the_tests_run_the_same_tasks() {
 
 /// With everything that can be configured.
 fn everything(config: &mut Config, dir: &std::path::Path) {
-    config.policy.shadow_dir = config.policy_dir.clone();
+    config.policy.shadow_dir = Some("policies".into());
     config.log_stream.push(stream("archive", &format!("file://{}", dir.join("log").display())));
 }
 

@@ -123,7 +123,7 @@ async fn pruning_deletes_what_is_not_declared() {
         let dry = place.apply(way, &["-f", "acme.yaml", "--prune", "--dry-run"], 1).await;
         dry.says(&["- delete teamspace old, with its identity providers and all its members"]);
         let refused = place.apply(way, &["-f", "acme.yaml", "--prune"], 2).await;
-        refused.says(&["there is no terminal to ask for confirmation; give --yes"]);
+        refused.says(&["There is no terminal to ask; give --yes"]);
         assert_eq!(place.exported().await["teamspaces"].as_array().unwrap().len(), 2, "nothing was deleted");
         let pruned = place.apply(way, &["-f", "acme.yaml", "--prune", "--yes"], 0).await;
         pruned.says(&["- delete member invited@acme.com of acme", "Done: 2 of 2."]);
