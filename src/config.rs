@@ -2,6 +2,7 @@
 
 mod console;
 mod database_url;
+mod defaults;
 mod dns_server;
 mod keys;
 mod log_stream;
@@ -259,129 +260,6 @@ pub struct Tls {
     pub key_file: Option<PathBuf>,
 }
 
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            issuer: "http://127.0.0.1:8080".into(),
-            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
-            management_listen: SocketAddr::from(([127, 0, 0, 1], 8081)),
-            database_url: "sqlite://countersign.db".into(),
-            database_url_file: None,
-            database: Database::default(),
-            policy_dir: None,
-            schema_file: None,
-            client_ip_source: ClientIpSource::ConnectInfo,
-            stop_delay: Duration::from_secs(0),
-            access_token: AccessTokenSettings::default(),
-            admin: AdminSettings::default(),
-            assertion: AssertionSettings::default(),
-            connections: ConnectionSettings::default(),
-            console: Console::default(),
-            fetch: Fetch::default(),
-            jwks: Jwks::default(),
-            keys: Keys::default(),
-            log_stream: Vec::new(),
-            policy: Policy::default(),
-            policy_cache: PolicyCache::default(),
-            rate_limit: RateLimitSettings::default(),
-            retention: Retention::default(),
-            tls: Tls::default(),
-            secret_files: Vec::new(),
-        }
-    }
-}
-
-impl Default for ConnectionSettings {
-    fn default() -> Self {
-        Self { max: 10_000, per_address: 0 }
-    }
-}
-
-impl Default for Database {
-    fn default() -> Self {
-        let max_connection_age = Duration::from_secs(1800);
-        Self { timeout: Duration::from_secs(5), writers: 2, readers: 2, max_connection_age }
-    }
-}
-
-impl Default for AccessTokenSettings {
-    fn default() -> Self {
-        Self { lifetime: Duration::from_secs(3600), signing_alg: SigningAlg::Es256 }
-    }
-}
-
-impl Default for AdminSettings {
-    fn default() -> Self {
-        Self {
-            requests_per_minute: 600,
-            changes_per_minute: 120,
-            requests_at_once: 8,
-            operator_requests_per_minute: 12_000,
-            operator_requests_at_once: 32,
-        }
-    }
-}
-
-impl Default for AssertionSettings {
-    fn default() -> Self {
-        Self {
-            max_lifetime: Duration::from_secs(600),
-            clock_skew: Duration::from_secs(30),
-            max_size: ByteSize::kib(16),
-        }
-    }
-}
-
-impl Default for Fetch {
-    fn default() -> Self {
-        Self {
-            private_origins: Vec::new(),
-            ca_file: None,
-            dns_servers: Vec::new(),
-            timeout: Duration::from_secs(5),
-            max_size: ByteSize::kib(256),
-        }
-    }
-}
-
-impl Default for Jwks {
-    fn default() -> Self {
-        Self {
-            max_age: Duration::from_secs(600),
-            min_refresh_interval: Duration::from_secs(30),
-            max_stale: Duration::from_secs(3600),
-        }
-    }
-}
-
-impl Default for PolicyCache {
-    fn default() -> Self {
-        Self { enabled: true, recheck_one_in: 1000 }
-    }
-}
-
-impl Default for RateLimitSettings {
-    fn default() -> Self {
-        Self {
-            failed_authentications_per_minute: 60,
-            exchanges_per_subject_per_minute: 60,
-            requests_per_address_per_second: 0,
-            recorded_refusals_per_minute: 60,
-        }
-    }
-}
-
-impl Default for Retention {
-    fn default() -> Self {
-        const DAY: i64 = 24 * 3600;
-        Self {
-            sign_ins: Duration::from_secs(90 * DAY),
-            audit: Duration::from_secs(400 * DAY),
-            unsent: Duration::from_secs(7 * DAY),
-        }
-    }
-}
-
 /// Where the keys of a configuration were set.
 pub struct KeyPlaces(Sources);
 
@@ -406,7 +284,7 @@ impl Config {
         Ok(Self::load_with_places(file)?.0)
     }
 
-    /// The same, with the places where the keys were set.
+    /// Reads and validates the configuration, and tells where each key was set.
     pub fn load_with_places(file: Option<&Path>) -> Result<(Self, KeyPlaces), ConfigErrors> {
         let mut sources = Sources::read(file)?;
         let (config, errors) = sources.extract();

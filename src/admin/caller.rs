@@ -48,7 +48,7 @@ pub enum Principal {
     Token(Arc<AdminToken>),
     /// A person in the console, by the session.
     Console(Arc<ConsoleUser>),
-    /// Whoever runs a command on a machine that has the database. They are an operator.
+    /// A command that works on the database itself. It counts as an operator.
     CommandLine,
 }
 

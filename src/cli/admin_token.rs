@@ -24,7 +24,7 @@ const FIELDS: &[Field] = &[
     Field::column("expires at", |token| or(token, "expires_at", "never")),
 ];
 
-/// Whoever has the machine makes tokens; no token can make another one. These commands work on the database.
+/// Tokens are made on the machine that has the database, by these commands only: no token can make another one.
 #[derive(Debug, Args)]
 pub(super) struct AdminTokenCommand {
     /// A table for people, or JSON.

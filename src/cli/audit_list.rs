@@ -21,7 +21,7 @@ const FIELDS: &[Field] = &[
     Field::column("change", change),
 ];
 
-/// Who changed what.
+/// Entries of the audit log: who changed what.
 #[derive(Debug, Args)]
 pub(super) struct AuditList {
     #[command(flatten)]

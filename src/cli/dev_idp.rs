@@ -117,7 +117,7 @@ impl DevIdpArgs {
         Ok(())
     }
 
-    /// What somebody needs to use it.
+    /// Prints its addresses, its people, and how to use it.
     fn tell(&self, idp: &DevIdp, names: &str, resource: Option<&str>) {
         complain!("NOT FOR PRODUCTION: whoever reaches this identity provider can be anybody in it.");
         if !self.listen.ip().is_loopback() {

@@ -107,7 +107,7 @@ pub(super) struct WhichMember {
 
 #[derive(Debug, Args)]
 pub(super) struct MemberFields {
-    /// What they may do in the console.
+    /// The role, which decides what the member may do in the console.
     #[arg(long, value_parser = ["owner", "admin", "developer"])]
     role: Option<String>,
 }

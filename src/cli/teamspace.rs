@@ -75,7 +75,7 @@ pub(super) struct TeamspaceFields {
     /// The name for people.
     #[arg(long)]
     name: Option<String>,
-    /// What it pays for; policies go by it.
+    /// The plan, which policies read.
     #[arg(long, value_parser = ["free", "pro", "enterprise"])]
     plan: Option<String>,
     /// The most members it may have, or `none`.

@@ -88,7 +88,7 @@ impl DemoParts {
         Self::start_at(dir, DemoPorts::Free).await
     }
 
-    /// The same at ports of one's choice.
+    /// Starts everything at chosen ports, with database and policies in `dir`.
     pub async fn start_at(dir: &Path, ports: DemoPorts) -> Result<Self, DemoError> {
         let (mut others, mut ports) = (JoinSet::new(), PortGiver::new(ports));
         let (public, issuer) = ports.listen().await?;

@@ -63,9 +63,9 @@ pub struct DoctorLine {
     pub name: String,
     /// How it came out.
     pub status: LineStatus,
-    /// What was found.
+    /// The finding, as a sentence.
     pub message: String,
-    /// What to do; none when nothing is wrong.
+    /// The remedy; none when nothing is wrong.
     pub fix: Option<String>,
 }
 

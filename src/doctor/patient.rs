@@ -17,7 +17,7 @@ pub(super) struct Patient {
     pub fetcher: Fetcher,
     /// A client for our own URLs.
     pub own: Fetcher,
-    /// What the database holds; none if it cannot be read.
+    /// The state in the database; none if it cannot be read.
     pub stored: Option<StoredState>,
     pub readings: ClockReadings,
 }

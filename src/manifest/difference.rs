@@ -1,4 +1,4 @@
-//! What is to be done, so that a service has what files declare.
+//! Compares what a service has with what files declare, and plans the steps in between.
 
 use std::collections::{HashMap, HashSet};
 
@@ -21,7 +21,7 @@ pub struct FieldUpdate {
     pub new: Value,
 }
 
-/// What is done to an object.
+/// The change that a step makes to an object.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StepAction {
     /// It is made, with these fields.
@@ -35,15 +35,15 @@ pub enum StepAction {
 /// One object that is made, changed or deleted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlannedStep {
-    /// What it is.
+    /// The kind of object.
     pub kind: ObjectKind,
     /// The slug of the teamspace that it is in, if it is in one.
     pub teamspace: Option<String>,
     /// Its key.
     pub name: String,
-    /// What paths of the admin API name it by; empty for one that is made.
+    /// Its name in paths of the admin API; empty for one that is to be created.
     pub id: String,
-    /// What is done.
+    /// The change.
     pub action: StepAction,
     /// Where the secret is that a client gets.
     pub secret: Option<SecretSource>,

@@ -1,4 +1,4 @@
-//! What is wrong with files, each mistake with its place.
+//! Mistakes in files, each with its place.
 
 use std::fmt;
 use std::sync::Arc;

@@ -20,7 +20,7 @@ pub enum SecretSource {
 /// An object as a file declares it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeclaredObject {
-    /// What it is.
+    /// The kind of object.
     pub kind: ObjectKind,
     /// The slug of the teamspace that it is in, if it is in one.
     pub teamspace: Option<String>,
@@ -58,7 +58,7 @@ impl Manifest {
 /// An object as the service has it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FoundObject {
-    /// What it is.
+    /// The kind of object.
     pub kind: ObjectKind,
     /// The slug of the teamspace that it is in, if it is in one.
     pub teamspace: Option<String>,
@@ -78,7 +78,7 @@ impl FoundObject {
         self.text(self.kind.key())
     }
 
-    /// What paths of the admin API name it by.
+    /// Its name in paths of the admin API.
     pub fn id(&self) -> &str {
         match self.kind {
             ObjectKind::Teamspace | ObjectKind::Client => self.name(),

@@ -33,7 +33,7 @@ pub struct ManifestFile {
     pub folder: PathBuf,
     /// Its language.
     pub syntax: Syntax,
-    /// What is in it.
+    /// The whole content.
     pub text: String,
 }
 

@@ -1,4 +1,4 @@
-//! What `countersign doctor` asks a database: whether it can be written, and whether its writes survive. Nothing is
+//! Questions of `countersign doctor` to a database: whether it can be written, and whether its writes survive. Nothing is
 //! changed: every transaction here is rolled back.
 
 use diesel::prelude::*;

@@ -30,9 +30,9 @@ struct InForce {
 
 /// The contents of both files, as they were at the last polls.
 struct ContentsWatch {
-    /// What was tried last, whether it could be used or not.
+    /// The contents that were tried last, whether they could be used or not.
     tried: Contents,
-    /// What differed at the last poll, and may still be changing.
+    /// Contents that differed at the last poll, and may still be changing.
     unsettled: Option<Contents>,
 }
 
@@ -76,7 +76,7 @@ impl ServerTls {
         }))
     }
 
-    /// What a new connection uses.
+    /// The settings for a new connection.
     pub fn config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.current.load().config)
     }

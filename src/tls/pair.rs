@@ -54,7 +54,7 @@ pub enum TlsError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Contents(Result<Vec<u8>, ErrorKind>);
 
-/// What connections need, and when its certificate expires.
+/// The settings for connections, and when their certificate expires.
 type Usable = (Arc<ServerConfig>, UnixSeconds);
 
 /// Where the certificate and its key are.

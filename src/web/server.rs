@@ -41,7 +41,7 @@ pub async fn serve(listener: TcpListener, router: Router, gate: Arc<Gate>, stop:
     serve_with(None, listener, router, gate, stop).await;
 }
 
-/// The same over TLS, if there is a certificate.
+/// Serves as [`serve`] does, over TLS if there is a certificate.
 pub async fn serve_with(
     tls: Option<Arc<ServerTls>>,
     listener: TcpListener,

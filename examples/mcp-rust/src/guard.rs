@@ -11,7 +11,7 @@ use jsonwebtoken::jwk::{Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use tokio::sync::{Mutex, RwLock};
 
-/// What a verified token says. `iss` and `aud` are one string each, or the token is refused.
+/// The claims of a verified token. `iss` and `aud` are one string each, or the token is refused.
 #[derive(Clone, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
 pub struct Claims {
     iss: String,

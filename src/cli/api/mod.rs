@@ -34,7 +34,7 @@ enum Way {
     Database(DatabaseApi),
 }
 
-/// What the API answered, as far as commands look at it.
+/// The parts of an answer of the API that commands read.
 struct ApiAnswer {
     status: StatusCode,
     body: Bytes,

@@ -1,4 +1,4 @@
-//! What the service has.
+//! Reads the objects that the service has.
 
 use futures_util::{StreamExt as _, stream};
 

@@ -140,7 +140,7 @@ fn step_json(step: &PlannedStep, performed: Option<&Performed<'_>>) -> Value {
     Value::Object(shown)
 }
 
-/// What came of a step.
+/// Tells how a step ended, as members of the JSON.
 fn outcome(step: &PlannedStep, performed: Option<&Performed<'_>>) -> Vec<(String, Value)> {
     let only = |outcome: &str| vec![("outcome".to_owned(), outcome.into())];
     let Some(performed) = performed else { return only("planned") };

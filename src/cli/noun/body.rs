@@ -65,7 +65,7 @@ impl ApiBody {
         self.with_each(name, items, |item| item.into())
     }
 
-    /// The same with items that are written in short.
+    /// Adds a list of objects, each read from its short form. Empty texts are as in [`Self::with_list`].
     pub(in crate::cli) fn with_each(self, name: &str, items: &[String], of: impl Fn(&str) -> Value) -> Self {
         let written = items.iter().filter(|item| !item.is_empty());
         let list: Vec<Value> = written.map(|item| of(item)).collect();

@@ -1,4 +1,4 @@
-//! What outlives a restart: the signing key, and the certificate for TLS.
+//! The files that outlive a restart: the signing key, and the certificate for TLS.
 
 use std::io::{self, ErrorKind, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -39,9 +39,9 @@ pub enum KeptError {
     /// A file has other content than expected.
     #[error("{why}. Delete {} to have it made anew; whoever trusts it must do so again", path.display())]
     Spoilt {
-        /// What is made anew.
+        /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The fault in its content.
         why: String,
     },
     /// The signing key cannot be made.

@@ -32,7 +32,7 @@ use take::{IdJagForm, TakeError};
 /// Forms and token requests are small.
 const MAX_BODY: usize = 64 * 1024;
 
-/// What the identity provider is told.
+/// The settings of the development identity provider.
 #[derive(Debug)]
 pub struct DevIdpOptions<'a> {
     /// Where it listens.
@@ -43,9 +43,9 @@ pub struct DevIdpOptions<'a> {
     pub audience: String,
     /// The product that its assertions look like.
     pub likeness: Likeness,
-    /// Who is in it.
+    /// Its people, groups, clients and resources.
     pub people: People,
-    /// What it keeps.
+    /// The directory where its key and certificate are kept.
     pub dir: &'a Path,
 }
 
@@ -124,7 +124,7 @@ impl DevIdpParts {
         self.people.clients.first().map(|client| client.id_at_audience.clone()).unwrap_or_default()
     }
 
-    /// What came, with the first client where none was named.
+    /// The form that was sent, with the first client if it names none.
     fn form(&self, form: Result<Form<IdJagForm>, FormRejection>) -> Result<IdJagForm, TakeError> {
         let Form(mut form) = form.map_err(|error| TakeError::NoForm(error.body_text()))?;
         if form.client.is_empty() {

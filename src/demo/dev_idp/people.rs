@@ -1,4 +1,4 @@
-//! Who is in the identity provider: the file of `--people`, or a default set.
+//! The people of the identity provider: the file of `--people`, or a default set.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};

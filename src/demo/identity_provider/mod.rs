@@ -67,7 +67,7 @@ impl DemoIdp {
         Ok(Self::of(issuer, Likeness::Okta, IdpSigningKey::generate()?))
     }
 
-    /// The same with a key that was made before ([`Self::make_key`]), and looking like a product.
+    /// An identity provider with nobody in it and a key from [`Self::make_key`], whose assertions look like a product's.
     pub fn with_key(origin: String, likeness: Likeness, pkcs8: &[u8]) -> Result<Self, Error> {
         Ok(Self::of(origin, likeness, IdpSigningKey::from_pkcs8(pkcs8)?))
     }

@@ -58,8 +58,8 @@ pub fn router(app: Arc<App>) -> Router {
     Router::new().route("/openapi.json", get(show)).fallback_service(authenticated)
 }
 
-/// The same for commands on this machine: no token is asked for, and the caller is the command line. No listener may
-/// serve it.
+/// The admin API for commands in this process: it asks for no token, and the caller is the command line. No listener
+/// may serve it.
 pub(crate) fn command_line_router(app: Arc<App>) -> Router {
     checked_routes().layer(Extension(Principal::CommandLine)).with_state(app)
 }
