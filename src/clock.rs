@@ -9,6 +9,8 @@ use jiff::tz::TimeZone;
 /// Seconds since 1970-01-01T00:00:00Z, the `NumericDate` of RFC 7519 §2 without fraction.
 pub type UnixSeconds = i64;
 
+/// A day, in seconds.
+pub const DAY: i64 = 24 * 3600;
 /// The largest difference between two clocks that still counts as the same time, in seconds.
 pub const MAX_DIFFERENCE: i64 = 60;
 

@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 
 use super::caller::{Admin, InTeamspace, Operator};
 use super::error::AdminError;
-use crate::clock::UnixSeconds;
+use crate::clock::{DAY, UnixSeconds};
 use crate::oauth::reason::Reason;
 use crate::policy::ConsoleAction;
 use crate::store::sign_in_counts::{self, DayCount, EVERYWHERE, LastAssertion};
 
 /// The number of days shown, today included.
 pub const DAYS: i64 = 28;
-const DAY: i64 = 24 * 3600;
 
 /// The numbers of some weeks.
 #[derive(Debug, Default)]

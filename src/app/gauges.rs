@@ -33,6 +33,17 @@ fn state(app: &App) -> Registry {
     ] {
         registry.register(name, help, ConstGauge::new(i64::try_from(number).unwrap_or(i64::MAX)));
     }
+    add_counters(&mut registry, app);
+    if let Some(shadow) = &app.shadow {
+        add_shadow(&mut registry, shadow);
+    }
+    if let Some(tls) = app.tls.get() {
+        add_certificate(&mut registry, tls);
+    }
+    registry
+}
+
+fn add_counters(registry: &mut Registry, app: &App) {
     let counts = app.store.counts();
     for (name, help, count) in [
         (
@@ -58,13 +69,6 @@ fn state(app: &App) -> Registry {
     ] {
         registry.register(name, help, ConstCounter::new(count));
     }
-    if let Some(shadow) = &app.shadow {
-        add_shadow(&mut registry, shadow);
-    }
-    if let Some(tls) = app.tls.get() {
-        add_certificate(&mut registry, tls);
-    }
-    registry
 }
 
 fn add_certificate(registry: &mut Registry, tls: &ServerTls) {

@@ -12,6 +12,7 @@ use crate::store::Store;
 use crate::store::admin_tokens::{self, AdminToken};
 use crate::store::snapshot::Snapshot;
 use crate::terminal::out::{self, complain};
+use crate::terminal::{escaped, for_json};
 
 const FIELDS: &[Field] = &[
     Field::column("id", |token| cell(token, "id")),
@@ -97,7 +98,7 @@ async fn create(store: &Store, new: NewToken, format: OutputFormat) -> CommandRe
         OutputFormat::Json => {
             let mut shown = view(&row, &snapshot);
             shown.as_object_mut().map(|members| members.insert("token".to_owned(), token.into()));
-            format!("{shown:#}")
+            escaped(&format!("{shown:#}"), for_json)
         }
     };
     out::whole(&text).map_err(|error| {

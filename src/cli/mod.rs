@@ -29,6 +29,7 @@ mod policy_set;
 mod provider;
 mod reason;
 mod resource;
+mod secret_file;
 mod serve;
 mod setup_link;
 mod sign_ins;

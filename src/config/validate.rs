@@ -106,6 +106,10 @@ impl Config {
                 (Some(_), None) => {}
             }
         }
+        self.read_headers(found);
+    }
+
+    fn read_headers(&mut self, found: &mut Problems<'_>) {
         for stream in &mut self.log_stream {
             for (header, path) in std::mem::take(&mut stream.header_files) {
                 if let Some(value) = found.note(read_secret("log_stream.header_files", &path)) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::reader::LogReader;
 use crate::app::App;
-use crate::clock::{UnixSeconds, month_of};
+use crate::clock::{DAY, UnixSeconds, month_of};
 use crate::policy::PolicyAnswer;
 use crate::store::StoreError;
 use crate::store::log_streams;
@@ -145,7 +145,7 @@ impl Tally {
 
     fn add(&mut self, line: &CountedRow, answers: &[CountedAnswer]) {
         let number = 1 + line.repeated;
-        let day = line.at - line.at.rem_euclid(24 * 3600);
+        let day = line.at - line.at.rem_euclid(DAY);
         let teamspace = line.teamspace_id.clone().unwrap_or_default();
         for teamspace in [teamspace, EVERYWHERE.to_owned()] {
             *self.days.entry((teamspace, day, line.reason.clone())).or_default() += number;

@@ -12,9 +12,9 @@ use crate::clock::{Clock, UnixSeconds, rfc3339};
 use crate::config::Config;
 use crate::store::connection::{self, AnyConnection, DatabaseKind};
 use crate::store::inspection::{self, DatabaseSettings, PostgresSettings, SqliteSettings};
-use crate::store::signing_keys;
 use crate::store::snapshot::Snapshot;
 use crate::store::{StoreError, connection::shown};
+use crate::store::{replicas, signing_keys};
 
 const MIGRATE: &str =
     "Run `countersign migrate`. `serve` does so by itself on SQLite, unless it has `--no-migrate`.";
@@ -64,7 +64,7 @@ fn read(
     Ok(StoredState {
         snapshot: Snapshot::load(connection)?,
         keys: signing_keys::all(connection)?,
-        replicas: inspection::running(connection, now)?,
+        replicas: replicas::running(connection, now)?,
     })
 }
 

@@ -49,7 +49,7 @@ fn exposed(file: &Path, unwanted: u32) -> Option<ExposedFile> {
     (mode & unwanted != 0).then(|| ExposedFile {
         path: file.to_owned(),
         mode: format!("{mode:04o}"),
-        command: format!("chmod 600 {}", quoted(file)),
+        command: format!("chmod {:03o} {}", mode & !unwanted & 0o666, quoted(file)),
     })
 }
 

@@ -7,15 +7,11 @@ use serde_json::Value;
 use super::http::{self, HttpReply};
 use super::line::Lines;
 use super::patient::Patient;
-use crate::clock::rfc3339;
+use crate::clock::{DAY, rfc3339};
 use crate::idp::fetch::FetchError;
 use crate::model::signing_key::split_retired;
 use crate::oauth::difference::Difference;
 use crate::tls::expiry;
-
-const DAY: i64 = 24 * 3600;
-/// The days before its end at which a certificate should have been renewed.
-const SOON: i64 = 14;
 
 /// The names of the checks, in the order of the report.
 pub(super) const ORDER: [&str; 7] =
@@ -118,13 +114,12 @@ fn wrong_status(url: &str, reply: &HttpReply, expected: u16) -> Option<(String, 
 
 fn certificate(patient: &Patient, reply: &HttpReply, lines: &Lines) {
     let Some(until) = reply.certificate.as_ref().and_then(|shown| expiry::of(&shown.0)) else { return };
-    let days = (until - patient.clock.now()) / DAY;
+    let left = until - patient.clock.now();
+    let days = left / DAY;
     let message = format!("The certificate is valid until {} ({days} days).", rfc3339(until));
-    match days {
-        days if days < SOON => {
-            lines.warn("certificate", message, "Renew it, and look why that did not happen by itself.");
-        }
-        _ => lines.ok("certificate", message),
+    match left < expiry::EXPIRES_SOON {
+        true => lines.warn("certificate", message, "Renew it, and look why that did not happen by itself."),
+        false => lines.ok("certificate", message),
     }
 }
 

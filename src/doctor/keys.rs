@@ -3,13 +3,12 @@
 use super::exposed::{self, ExposedFile};
 use super::line::Lines;
 use super::patient::Patient;
-use crate::clock::rfc3339;
+use crate::clock::{DAY, rfc3339};
 use crate::config::Config;
 use crate::model::signing_key::{Turn, split_retired, turns};
 use crate::signing::Signer;
 use crate::store::signing_keys::StoredKey;
 
-const DAY: i64 = 24 * 3600;
 /// The age at which a signing key should be replaced, in days.
 const OLD: i64 = 365;
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::healthcheck::failing;
+use super::healthcheck::{failing, management_url};
 use super::http::{self, HttpReply};
 use super::line::Lines;
 use super::patient::Patient;
@@ -48,7 +48,7 @@ async fn connect(name: &str, address: Option<SocketAddr>, lines: &Lines) {
 
 async fn management(patient: &Patient, lines: &Lines) {
     let name = "management_listen";
-    let url = format!("{}/readyz", http::url_of(patient.config.management_listen));
+    let url = format!("{}/readyz", management_url(&patient.config));
     let reply = match http::get(&patient.own, &url).await {
         Ok(reply) => reply,
         Err(error) => return lines.warn(name, format!("{url} {error}."), START),

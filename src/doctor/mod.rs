@@ -105,6 +105,6 @@ fn in_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> on
 
 /// The URLs that the operator's configuration gives to this service.
 fn own_urls(config: &Config) -> Vec<String> {
-    let management = http::url_of(config.management_listen);
+    let management = healthcheck::management_url(config);
     [Some(config.issuer.clone()), config.console_url(), Some(management)].into_iter().flatten().collect()
 }

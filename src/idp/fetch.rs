@@ -344,9 +344,9 @@ fn why(error: &reqwest::Error) -> FetchError {
     }
 }
 
-/// Whether an error or one of its causes has a word in its text.
+/// Whether a cause of an error has a word in its text. The error's own text has the URL in it, which may be anything.
 fn chain_says(error: &reqwest::Error, word: &str) -> bool {
-    let first: Option<&dyn std::error::Error> = Some(error);
+    let first = std::error::Error::source(error);
     std::iter::successors(first, |error| error.source()).any(|error| error.to_string().contains(word))
 }
 

@@ -120,7 +120,8 @@ impl<'f> Matches<'f> {
     fn take(&mut self, declared: &DeclaredObject) -> Option<&'f FoundObject> {
         let name = comparable(declared.kind, &declared.name);
         let key = (declared.kind, declared.teamspace.clone(), name);
-        let at = self.by_name.get(&key).copied().or_else(|| self.renamed(declared))?;
+        let named = self.by_name.get(&key).copied().filter(|at| !self.taken.contains(at));
+        let at = named.or_else(|| self.renamed(declared))?;
         self.taken.insert(at);
         self.found.get(at)
     }
@@ -149,7 +150,8 @@ impl<'f> Matches<'f> {
 }
 
 /// A name in the form in which two of them are compared.
-fn comparable(kind: ObjectKind, name: &str) -> String {
+/// A name as names are compared: a resource's identifier in its normal form, any other as it is.
+pub(super) fn comparable(kind: ObjectKind, name: &str) -> String {
     let normal = (kind == ObjectKind::Resource).then(|| normalize(name)).flatten();
     normal.unwrap_or_else(|| name.to_owned())
 }

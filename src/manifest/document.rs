@@ -67,16 +67,12 @@ fn fields(object: &FoundObject) -> impl Iterator<Item = (&'static str, &Value)> 
     object.kind.fields().iter().filter_map(value)
 }
 
-/// The lists inside an object.
-fn nested(kind: ObjectKind) -> impl Iterator<Item = ObjectKind> {
-    ObjectKind::ALL.into_iter().filter(move |inner| kind == ObjectKind::Teamspace && inner.is_in_teamspace())
-}
-
 fn json_list(found: &[FoundObject], kind: ObjectKind, teamspace: Option<&str>) -> Vec<Value> {
     let object = |object: &FoundObject| {
         let mut members: Map<String, Value> =
             fields(object).map(|(name, value)| (name.to_owned(), value.clone())).collect();
-        let lists = nested(kind)
+        let lists = kind
+            .nested()
             .map(|inner| (inner.list().to_owned(), json!(json_list(found, inner, Some(object.name())))));
         members.extend(lists);
         Value::Object(members)
@@ -138,7 +134,7 @@ fn yaml_list(
             }
         }
         comments(found, object).iter().for_each(|comment| line(text, indent + 2, comment));
-        nested(kind).for_each(|inner| yaml_list(text, found, (inner, Some(object.name())), indent + 2));
+        kind.nested().for_each(|inner| yaml_list(text, found, (inner, Some(object.name())), indent + 2));
     }
 }
 
@@ -171,7 +167,7 @@ fn toml_list(
             line(text, 0, &comment.replace("_file: ", "_file = "));
         }
         let (full, empty): (Vec<_>, Vec<_>) =
-            nested(kind).partition(|inner| of(found, *inner, Some(object.name())).next().is_some());
+            kind.nested().partition(|inner| of(found, *inner, Some(object.name())).next().is_some());
         empty.iter().for_each(|inner| line(text, 0, &format!("{} = []", inner.list())));
         for inner in full {
             toml_list(text, found, (inner, Some(object.name())), &format!("{path}.{}", inner.list()));

@@ -57,6 +57,11 @@ impl ObjectKind {
         matches!(self, Self::Provider | Self::Member)
     }
 
+    /// The lists inside an object of this kind.
+    pub fn nested(self) -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(move |inner| self == Self::Teamspace && inner.is_in_teamspace())
+    }
+
     /// The fields of its objects, in the order in which they are written.
     pub const fn fields(self) -> &'static [FieldRule] {
         match self {

@@ -70,7 +70,8 @@ impl Node {
     }
 }
 
-fn cut(text: &str) -> String {
+/// Cuts a text to a readable length.
+pub(super) fn cut(text: &str) -> String {
     const LONGEST: usize = 60;
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),

@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::difference::comparable;
 use super::field::FieldRule;
 use super::kind::ObjectKind;
 use super::mistake::{FilePlace, Mistakes};
-use super::node::{Node, NodeKey};
+use super::node::{Node, NodeKey, NodeValue, cut};
 use super::object::{DeclaredObject, Manifest, SecretSource};
 use super::{toml_text, yaml_text};
 use crate::model::identity_provider::Provider;
-use crate::oauth::resource::normalize;
 
 /// The language of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,7 +108,7 @@ impl ManifestReading {
         let mut lines = HashMap::new();
         for (key, _) in members {
             if let Some(first) = lines.insert(&key.name, key.line) {
-                let text = format!("`{}` is here twice; it is in line {first} too", key.name);
+                let text = format!("`{}` is here twice; it is in line {first} too", cut(&key.name));
                 self.mistakes.add(file.place(key.line), text);
             }
         }
@@ -142,12 +142,7 @@ impl ManifestReading {
     fn object(&mut self, list: ObjectList<'_>, node: &Node) {
         let (file, kind) = (list.file, list.kind);
         let (mut fields, mut secrets, mut inner) = (Map::new(), Vec::new(), Vec::new());
-        let nested: Vec<ObjectKind> = match kind {
-            ObjectKind::Teamspace => {
-                ObjectKind::ALL.into_iter().filter(|kind| kind.is_in_teamspace()).collect()
-            }
-            _ => Vec::new(),
-        };
+        let nested: Vec<ObjectKind> = kind.nested().collect();
         for (key, value) in self.members(file, node, &format!("an entry of `{}`", kind.list())) {
             let rule = kind.fields().iter().find(|rule| rule.name == key.name);
             let secret = secret_of(list, key, value);
@@ -176,10 +171,9 @@ impl ManifestReading {
             Ok(formed) => Some(formed),
             Err(line) => {
                 let text = format!("`{}` must be {}; found {}", rule.name, rule.expected, node.shown());
-                let hint = match (rule.expected.contains("text"), &node.value) {
-                    (true, super::node::NodeValue::Whole(_) | super::node::NodeValue::Flag(_)) => {
-                        "; put it in quotes"
-                    }
+                let takes_text = rule.expected.contains("text") && !rule.expected.starts_with("a list");
+                let hint = match (takes_text, &node.value) {
+                    (true, NodeValue::Whole(_) | NodeValue::Flag(_)) => "; put it in quotes",
                     _ => "",
                 };
                 self.mistakes.add(file.place(line), format!("{text}{hint}"));
@@ -227,10 +221,7 @@ impl ManifestReading {
         }
         let Some(name) = fields.get(kind.key()).and_then(Value::as_str).map(str::to_owned) else { return };
         let teamspace = list.teamspace.map(str::to_owned);
-        let same = match kind {
-            ObjectKind::Resource => normalize(&name).unwrap_or_else(|| name.clone()),
-            _ => name.clone(),
-        };
+        let same = comparable(kind, &name);
         if let Some(first) = self.known.insert((kind, teamspace.clone(), same), place.clone()) {
             let text = format!("the {} `{name}` is declared twice; it is in {first} too", kind.words());
             self.mistakes.add(place.clone(), text);

@@ -10,11 +10,11 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval, interval_at, 
 
 use super::schedule::{Pace, Schedule};
 use crate::app::{App, SEAL_INTERVAL};
-use crate::clock::rfc3339;
+use crate::clock::{DAY, rfc3339};
 use crate::decision_log::counter::SignInCounter;
 use crate::policy::reload::ReloadTrigger;
 use crate::service_manager;
-use crate::tls::ServerTls;
+use crate::tls::{ServerTls, expiry};
 
 /// How often the database is asked for other processes' changes, if there is no notification.
 const POLL: Duration = Duration::from_millis(500);
@@ -32,9 +32,6 @@ const COUNT_REFUSALS: Duration = Duration::from_secs(60);
 const COUNT: Duration = Duration::from_secs(3);
 /// How long counting may take when the service stops; the next process continues it.
 const LAST_COUNT: Duration = Duration::from_secs(3);
-const DAY: i64 = 24 * 3600;
-/// How long before its end a certificate should have been renewed, in seconds.
-const EXPIRES_SOON: i64 = 14 * DAY;
 /// How often expired rows are deleted.
 const PRUNE: Duration = Duration::from_secs(60);
 
@@ -82,11 +79,12 @@ pub(super) async fn follow_policies(app: Arc<App>, mut hangup: Option<Signal>, s
         let reload = async {
             app.follow_policies(trigger).await;
             app.keep_sets().await;
+            // A stop may cut this short, and must not be told as ready.
+            if is_asked {
+                service_manager::ready();
+            }
         };
         schedule.cut_short(reload).await;
-        if is_asked {
-            service_manager::ready();
-        }
     }
 }
 
@@ -119,7 +117,7 @@ pub(super) async fn follow_certificate(app: Arc<App>, tls: Arc<ServerTls>, sched
         };
         schedule.cut_short(look).await;
         let (now, expires) = (app.clock.now(), tls.expires());
-        if now >= warn_at && expires - now < EXPIRES_SOON {
+        if now >= warn_at && expires - now < expiry::EXPIRES_SOON {
             warn_at = now + DAY;
             tracing::warn!(
                 expires_at = rfc3339(expires),

@@ -4,7 +4,6 @@
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Text};
 
-use super::replicas::{self, Replica};
 use super::schema::admin_events;
 use super::{AnyConnection, StoreError, ledger};
 use crate::clock::UnixSeconds;
@@ -130,9 +129,4 @@ pub fn without_rights(connection: &mut AnyConnection) -> QueryResult<Vec<String>
 pub fn last_backup(connection: &mut AnyConnection) -> QueryResult<Option<UnixSeconds>> {
     let backups = admin_events::table.filter(admin_events::action.eq("database.backup"));
     backups.select(admin_events::at).order(admin_events::id.desc()).first(connection).optional()
-}
-
-/// The processes that serve this database.
-pub fn running(connection: &mut AnyConnection, now: UnixSeconds) -> QueryResult<Vec<Replica>> {
-    replicas::running(connection, now)
 }

@@ -58,7 +58,7 @@ pub fn heartbeat(connection: &mut AnyConnection, own: &Replica) -> Result<Heartb
 }
 
 /// The processes that serve this database, by their announcements.
-pub(super) fn running(connection: &mut AnyConnection, now: UnixSeconds) -> QueryResult<Vec<Replica>> {
+pub(crate) fn running(connection: &mut AnyConnection, now: UnixSeconds) -> QueryResult<Vec<Replica>> {
     let now = connection.time()?.unwrap_or(now);
     let alive = replicas::table.filter(replicas::seen_at.gt(now - ALIVE)).order(replicas::name.asc());
     alive.select(Replica::as_select()).load(connection)

@@ -13,7 +13,7 @@ use super::schema::{
 };
 use super::statement::{ConstSql, Statement};
 use super::{AnyConnection, StoreError};
-use crate::clock::UnixSeconds;
+use crate::clock::{DAY, UnixSeconds};
 
 /// The counter's name among the readers of the log. It has spaces, so no log stream can have it.
 pub const READER: &str = "sign-in counts";
@@ -21,7 +21,6 @@ pub const READER: &str = "sign-in counts";
 pub const EVERYWHERE: &str = "*";
 /// Most rows that one step of pruning deletes.
 const STEP: i64 = 250;
-const DAY: i64 = 24 * 3600;
 
 /// The part of a decision log row that is counted.
 #[derive(Debug, Clone, Queryable, Selectable)]

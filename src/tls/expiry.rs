@@ -3,7 +3,10 @@
 use der::asn1::{AnyRef, GeneralizedTime, UtcTime};
 use der::{Decode as _, SliceReader, Tag, Tagged as _};
 
-use crate::clock::UnixSeconds;
+use crate::clock::{DAY, UnixSeconds};
+
+/// How long before its end a certificate should have been renewed, in seconds.
+pub(crate) const EXPIRES_SOON: UnixSeconds = 14 * DAY;
 
 /// The end of a certificate's validity, in seconds since 1970; none for what is not a certificate.
 pub(crate) fn of(certificate: &[u8]) -> Option<UnixSeconds> {

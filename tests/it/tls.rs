@@ -179,7 +179,7 @@ async fn a_handshake_that_does_not_end_holds_no_place() {
     let files = Files::with(&Pair::until(2090));
     std::fs::set_permissions(files.live().join("tls.key"), PermissionsExt::from_mode(0o644)).unwrap();
     let process = Process::serve(&app, &files.prefix());
-    process.wait_for_log(&format!("chmod 600 {}/tls.key", files.live().display()));
+    process.wait_for_log(&format!("chmod 640 {}/tls.key", files.live().display()));
     let connect = async |sent: &[u8]| {
         let mut stream = TcpStream::connect(process.address()).await.unwrap();
         stream.write_all(sent).await.unwrap();

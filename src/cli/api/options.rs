@@ -6,6 +6,7 @@ use clap::Args;
 use url::Url;
 
 use super::problem::ApiProblem;
+use crate::cli::secret_file;
 use crate::config::{Secret, is_loopback};
 
 /// Where a command works, and with which token.
@@ -56,7 +57,7 @@ impl ApiOptions {
     /// The token, from the file or from the option or variable.
     pub(super) fn token(&self) -> Result<Secret, ApiProblem> {
         let text = match (&self.token_file, &self.token) {
-            (Some(path), _) => std::fs::read_to_string(path)
+            (Some(path), _) => secret_file::read(path)
                 .map_err(|source| ApiProblem::TokenFile { path: path.clone(), source })?,
             (None, Some(token)) => token.expose().to_owned(),
             (None, None) => String::new(),

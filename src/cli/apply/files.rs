@@ -22,9 +22,12 @@ pub(super) fn read(named: &[PathBuf]) -> Result<Vec<ManifestFile>, Mistakes> {
             true => in_directory(named),
             false => Ok(vec![named.clone()]),
         };
-        let texts =
-            paths.map(|paths| paths.into_iter().map(|path| (text_of(&path), path)).collect::<Vec<_>>());
-        for (text, path) in texts.unwrap_or_else(|error| vec![(Err(error), named.clone())]) {
+        let paths = paths.unwrap_or_else(|error| {
+            mistakes.add(place(named), error);
+            Vec::new()
+        });
+        for path in paths {
+            let text = text_of(&path);
             together += text.as_ref().map_or(0, String::len);
             match text {
                 Ok(_) if together > LONGEST_TOGETHER => {

@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::{StreamExt as _, stream};
 use serde_json::{Map, Value, json};
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::AT_ONCE;
 use super::found::list_path;
 use super::secrets::Secrets;
 use crate::cli::api::{Api, ApiProblem, api_path};
+use crate::cli::serve::StopSignals;
 use crate::manifest::{ChangePlan, FieldUpdate, PlannedStep, StepAction};
 use crate::terminal::out::ProgressLine;
 
@@ -64,15 +64,8 @@ impl Interrupted {
         let is_set = Arc::new(AtomicBool::new(false));
         let set = Arc::clone(&is_set);
         let listener = tokio::spawn(async move {
-            let (Ok(mut interrupt), Ok(mut terminate)) =
-                (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-            else {
-                return;
-            };
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
+            let Ok(mut signals) = StopSignals::listen() else { return };
+            signals.recv().await;
             set.store(true, Ordering::Relaxed);
         });
         Self { is_set, listener }

@@ -2,21 +2,16 @@
 //! tells one.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::File;
-use std::io::Read as _;
-use std::path::Path;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::{Value, json};
 
 use super::AT_ONCE;
 use crate::cli::api::{Api, ApiProblem, api_path};
+use crate::cli::secret_file;
 use crate::config::Secret;
 use crate::manifest::{FoundObject, Manifest, Mistakes, ObjectKind, SecretSource};
 use crate::model::client::is_client_secret;
-
-/// Longest file with a secret, in bytes.
-const LONGEST: u64 = 4096;
 
 /// The secrets that files name, by client.
 pub(super) struct Secrets(HashMap<String, Secret>);
@@ -69,7 +64,7 @@ pub(super) fn shown(source: &SecretSource) -> String {
 
 fn read(source: &SecretSource) -> Result<Secret, String> {
     let text = match source {
-        SecretSource::File(path) => text_of(path),
+        SecretSource::File(path) => secret_file::read(path).map_err(|error| error.to_string()),
         SecretSource::Variable(name) => std::env::var(name).map_err(|_| "which is not set".to_owned()),
     };
     let text = text.map_err(|error| format!("{}: {error}", shown(source)))?;
@@ -77,10 +72,4 @@ fn read(source: &SecretSource) -> Result<Secret, String> {
         secret if is_client_secret(secret) => Ok(Secret::from(secret.to_owned())),
         _ => Err(format!("{}: expected 16 to 256 printable ASCII characters without spaces", shown(source))),
     }
-}
-
-fn text_of(path: &Path) -> Result<String, String> {
-    let mut text = String::new();
-    let read = File::open(path).and_then(|file| file.take(LONGEST).read_to_string(&mut text));
-    read.map(|_| text).map_err(|error| error.to_string())
 }

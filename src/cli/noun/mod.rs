@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::api::{Api, ApiOptions, api_path};
 use super::{CommandError, CommandResult, End};
 use crate::terminal::out::{self, complain, inline};
+use crate::terminal::{escaped, for_json, for_people};
 
 pub(super) use body::{ApiBody, FromFile, OrNone, read_input};
 pub(super) use confirmation::Confirmation;
@@ -140,7 +141,10 @@ impl Session {
     pub(super) fn secret(&self, answer: &Value, name: &str, (done, redo): (&str, &str)) -> CommandResult {
         self.tell(done);
         let secret = answer.get(name).and_then(Value::as_str).unwrap_or_default();
-        let text = if self.is_json() { format!("{answer:#}") } else { secret.to_owned() };
+        let text = match self.is_json() {
+            true => escaped(&format!("{answer:#}"), for_json),
+            false => escaped(secret, for_people),
+        };
         out::whole(&text).map_err(|error| format!("the secret could not be printed ({error}); {redo}"))?;
         complain!("The secret is shown this once; keep it safe.");
         Ok(End::Fine)

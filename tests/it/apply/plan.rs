@@ -134,6 +134,18 @@ teamspaces: [{slug: acme, name: acme, plan: pro,
     assert_eq!(shown(&planned(&manifest(text), &there, true)), ["~https://a.example", "~Europe"]);
 }
 
+/// The new name takes the provider with its issuer, so the old name with another issuer is a new provider.
+#[test]
+fn two_providers_do_not_become_the_same_one() {
+    let okta =
+        json!({ "id": "p", "name": "Okta", "issuer": "https://x", "tenant": null, "provider": "okta" });
+    let there = [teamspace("acme", &[]), found(ObjectKind::Provider, Some("acme"), okta)];
+    let text = "
+teamspaces: [{slug: acme, name: acme, plan: pro, identity_providers: [
+  {name: New, provider: okta, issuer: 'https://x'}, {name: Okta, provider: okta, issuer: 'https://y'}]}]";
+    assert_eq!(shown(&planned(&manifest(text), &there, true)), ["~New", "+Okta"]);
+}
+
 #[test]
 fn a_new_client_needs_a_secret() {
     let clients = manifest("clients: [{client_id: c}]");

@@ -211,7 +211,7 @@ fn the_fields_are_those_of_the_admin_api() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
-    /// Whatever a file holds, it is read or refused, and each mistake has a line of the file.
+    /// Whatever a file holds, it is read or refused, and the refusal names the file.
     #[test]
     fn any_text_is_read_or_refused(text in r"([ \n\-:{}\[\]&*!|>'#,a-z0-9=\\]|clients|client_id|enabled){0,60}") {
         for name in ["a.yaml", "a.toml"] {

@@ -45,7 +45,7 @@ async fn files_that_others_can_read_are_found() {
     exposed.secret_files = vec![file.clone()];
     let examined = examine_with(&app, exposed.clone()).await;
     let line = examined.failed(DoctorGroup::Keys, "secret_files", &["key", "0644"]);
-    assert_eq!(line.fix.as_deref(), Some(&*format!("Run `chmod 600 {}`.", file.display())));
+    assert_eq!(line.fix.as_deref(), Some(&*format!("Run `chmod 640 {}`.", file.display())));
     open(0o640);
     examine_with(&app, exposed).await.line(DoctorGroup::Keys, "secret_files", LineStatus::Ok);
 }
