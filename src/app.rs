@@ -29,16 +29,19 @@ use crate::limits::turns::Turns;
 use crate::limits::{Limits, UnreadableAddresses};
 use crate::metrics::Metrics;
 use crate::model::log::Log;
+use crate::model::revocation::Revocation;
 use crate::openid::OpenIdProvider;
 use crate::policy::reload::{PolicyFiles, Watch};
 use crate::policy::reload::{PolicyReloader, ReloadTrigger};
 use crate::policy::{CacheControl, LoadError, Policies, PolicyPlace};
 use crate::random::NoEntropy;
 use crate::resolver::Resolver;
+use crate::revocation::{KnownTokens, RevokedTokens};
 use crate::shadow::Shadow;
 use crate::signing::{self, Signer, SigningError};
 use crate::store::changes::{self, Changed, ConfigDelta};
 use crate::store::member_cache::MemberCache;
+use crate::store::revocations as store_revocations;
 use crate::store::snapshot::{Snapshot, TeamspaceConfig};
 use crate::store::{AnyConnection, Store, StoreError};
 use crate::tls::ServerTls;
@@ -100,6 +103,10 @@ pub struct App {
     pub member_cache: MemberCache,
     /// Lets one request of a subject into the database after the other.
     pub turns: Turns,
+    /// The recent revocations of access tokens.
+    pub revoked: RevokedTokens,
+    /// The access tokens that were verified.
+    pub known_tokens: KnownTokens,
     /// The numbers at `/metrics`.
     pub metrics: Metrics,
     /// How remembered decisions are used.
@@ -166,6 +173,7 @@ impl App {
         (resolver, fetcher): (Resolver, Fetcher),
     ) -> Result<Arc<Self>, StartError> {
         let snapshot = store.read(Snapshot::load).await?;
+        let revoked = RevokedTokens::load(&store, &*clock).await?;
         Ok(Arc::new(Self {
             issuer_keys: IssuerKeys::new(fetcher.clone(), Arc::clone(&clock), config.jwks.clone()),
             openid: OpenIdProvider::of(&config, &fetcher, &clock),
@@ -174,6 +182,8 @@ impl App {
             refusals: Refusals::new(config.rate_limit.recorded_refusals_per_minute),
             member_cache: MemberCache::default(),
             turns: Turns::default(),
+            revoked,
+            known_tokens: KnownTokens::default(),
             metrics: Metrics::default(),
             policy_cache: CacheControl::new(config.policy_cache.clone()),
             gate: Arc::new(Gate::new(&config)),
@@ -236,10 +246,21 @@ impl App {
                 self.tell_unknown_names();
             }
         }
+        self.revoked.follow(&self.store, &*self.clock).await?;
         if self.keys_stale.load(Ordering::Relaxed) {
             self.reload_keys().await;
         }
         Ok(())
+    }
+
+    /// Records revocations that leave the configuration as it is, and returns once they are in force in this process.
+    pub async fn revoke(&self, revocations: Vec<Revocation>) -> Result<(), StartError> {
+        let write = move |c: &mut AnyConnection| -> Result<(), StoreError> {
+            revocations.iter().try_for_each(|revocation| store_revocations::add(c, revocation))
+        };
+        self.store.write(write).await?;
+        let _one_at_a_time = self.reloading.lock().await;
+        Ok(self.revoked.follow(&self.store, &*self.clock).await?)
     }
 
     /// Reloads the signing keys. If they cannot be read now, the next poll tries again.
@@ -296,6 +317,7 @@ impl App {
         // This comes first: it must happen even while the database cannot be written.
         self.limits.forget_idle();
         self.admin_budgets.forget_idle();
+        self.revoked.forget_old(self.clock.now());
         self.clock_watch.look(&*self.clock, None);
         let now = self.clock.now();
         let before = retention::deletable_before(&self.store, &self.config, now).await?;

@@ -89,6 +89,8 @@ pub struct Config {
     pub rate_limit: RateLimitSettings,
     /// How long the rows of the logs are kept.
     pub retention: Retention,
+    /// How fresh the knowledge about revoked tokens must be.
+    pub revocation: RevocationSettings,
     /// TLS at `listen` and `console.listen`; without it they speak plain HTTP, for a TLS proxy in front.
     pub tls: Tls,
     /// The files that secrets were read from.
@@ -248,6 +250,15 @@ pub struct Retention {
     pub audit: Duration,
     /// How much longer rows are kept that a configured log stream has not sent yet.
     pub unsent: Duration,
+}
+
+/// What introspection and forward-auth answer while the database cannot be asked.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RevocationSettings {
+    /// After how long without an answer of the database nobody can tell any more which tokens are revoked: from then on,
+    /// introspection and forward-auth answer 503 instead of vouching for a token.
+    pub max_staleness: Duration,
 }
 
 /// The certificate of our own listeners. Both files are read again when they change.

@@ -5,7 +5,8 @@
 //!
 //! From the top: [`web`] turns bytes into types. [`exchange`] is the flow from an assertion to a token, and [`admin`]
 //! the work of administrators. [`idp`] fetches the issuer's keys, [`policy`] decides, [`store`] writes, `token` makes
-//! the access token and [`signing`] signs it. [`shadow`] asks what other policies would have decided, [`decision_log`]
+//! the access token and [`signing`] signs it. [`revocation`] knows which tokens were revoked, and [`active_token`] says
+//! whether one is active. [`shadow`] asks what other policies would have decided, [`decision_log`]
 //! shows what was decided, and [`disclosure`] limits what a teamspace may learn about policies. [`limits`] bounds
 //! everything that callers can make grow. [`resolver`] looks up host names, `openid` signs people in to the console, and [`tls`] has
 //! the certificate of our listeners. [`app`] holds the parts, [`runtime`] runs them, [`config`] is the operator's configuration,
@@ -41,7 +42,9 @@ pub mod signing;
 pub mod tls;
 
 mod openid;
-mod token;
+pub mod token;
+
+pub mod revocation;
 
 pub mod disclosure;
 pub mod metrics;
@@ -49,6 +52,7 @@ pub mod shadow;
 
 pub mod app;
 
+pub mod active_token;
 pub mod decision_log;
 pub mod exchange;
 

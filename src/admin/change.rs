@@ -9,9 +9,10 @@ use super::difference;
 use super::error::AdminError;
 use super::permission::Permission;
 use crate::clock::UnixSeconds;
+use crate::model::revocation::Revocation;
 use crate::store::admin_events::{self, NewAdminEvent};
 use crate::store::changes::{self, Changed};
-use crate::store::{AnyConnection, StoreError};
+use crate::store::{AnyConnection, StoreError, revocations};
 
 /// A change, as the audit log records it. The values are the API's own JSON, which holds no secret.
 pub(super) struct Change {
@@ -22,6 +23,8 @@ pub(super) struct Change {
     object: String,
     old: Option<Value>,
     new: Option<Value>,
+    /// The tokens that are no longer active by the change.
+    revocations: Vec<Revocation>,
 }
 
 impl Change {
@@ -53,7 +56,8 @@ impl Change {
         (old, new): (Option<Value>, Option<Value>),
     ) -> Self {
         let teamspace_id = changed.teamspace_id().map(str::to_owned);
-        Self { changed: Some(changed), teamspace_id, action, object: object.into(), old, new }
+        let (object, revocations) = (object.into(), Vec::new());
+        Self { changed: Some(changed), teamspace_id, action, object, old, new, revocations }
     }
 
     /// Adds the value before, where there may have been one.
@@ -68,9 +72,16 @@ impl Change {
         self
     }
 
+    /// Revokes tokens in the same transaction.
+    pub fn revoking(mut self, revocations: impl IntoIterator<Item = Revocation>) -> Self {
+        self.revocations.extend(revocations);
+        self
+    }
+
     /// Records an event that no process has to reload for.
     pub fn noted(action: &'static str, object: impl Into<String>, teamspace_id: Option<String>) -> Self {
-        Self { changed: None, teamspace_id, action, object: object.into(), old: None, new: None }
+        let (object, revocations) = (object.into(), Vec::new());
+        Self { changed: None, teamspace_id, action, object, old: None, new: None, revocations }
     }
 
     /// Records a change that somebody made on the command line.
@@ -90,6 +101,9 @@ impl Change {
         by: ChangeAuthor,
         at: UnixSeconds,
     ) -> Result<(), StoreError> {
+        for revocation in self.revocations {
+            revocations::add(connection, &revocation.by_request(&by.origin.request_id))?;
+        }
         if let Some((old, new)) = difference::of(self.old, self.new) {
             let event = NewAdminEvent {
                 at,

@@ -15,6 +15,7 @@ use super::patch::present;
 use super::view::as_json;
 use crate::clock::{UnixSeconds, rfc3339};
 use crate::model::client::{AuthMethod, ClientSecret, RegisteredClient, is_client_secret};
+use crate::model::revocation::{Revocation, RevocationCause};
 use crate::oauth::request::JWT_BEARER;
 use crate::policy::ConsoleAction;
 use crate::random;
@@ -133,11 +134,13 @@ pub async fn change_if(
 
 /// Removes a client and its secrets.
 pub async fn remove(operator: &Operator, id: String) -> Result<(), AdminError> {
+    let now = operator.app.clock.now();
     operator
         .change(operator.may_everywhere(ConsoleAction::ChangeClients)?, move |c| {
             let old = find(c, &id)?;
             clients::delete(c, &id)?;
-            Ok(((), Change::removed(changed(&id), "client.delete", &id, view(&old))))
+            let revoked = Revocation::of_client(&id, RevocationCause::ClientRemoved, now);
+            Ok(((), Change::removed(changed(&id), "client.delete", &id, view(&old)).revoking([revoked])))
         })
         .await
 }
@@ -201,13 +204,17 @@ async fn update(
     id: String,
     write: impl FnOnce(&mut AnyConnection, &RegisteredClient) -> Result<(), AdminError> + Send + 'static,
 ) -> Result<RegisteredClient, AdminError> {
+    let now = operator.app.clock.now();
     operator
         .change(operator.may_everywhere(ConsoleAction::ChangeClients)?, move |c| {
             let old = find(c, &id)?;
             write(c, &old)?;
             let new = find(c, &id)?;
+            let is_switched_off = old.enabled && !new.enabled;
+            let revoked =
+                is_switched_off.then(|| Revocation::of_client(&id, RevocationCause::ClientDisabled, now));
             let change = Change::updated(changed(&id), action, id, view(&old), view(&new));
-            Ok((new, change))
+            Ok((new, change.revoking(revoked)))
         })
         .await
 }

@@ -13,6 +13,7 @@ use super::teamspaces::find_named;
 use super::validation::{ValidatedProvider, Validation, issuer_taken, unknown_scope};
 use crate::clock::UnixSeconds;
 use crate::model::identity_provider::{IdentityProvider, Provider};
+use crate::model::revocation::{Revocation, RevocationCause};
 use crate::model::teamspace::Teamspace;
 use crate::policy::ConsoleAction;
 use crate::store::changes::{self, Changed};
@@ -114,14 +115,16 @@ pub async fn change_seen(
 /// Removes an identity provider: nobody signs in with it any more.
 pub async fn remove(at: &InTeamspace, which: Which) -> Result<(), AdminError> {
     let permission = at.may(ConsoleAction::ChangeEnterprise)?;
-    let teamspace_config = Arc::clone(at.teamspace_config());
+    let (teamspace_config, now) = (Arc::clone(at.teamspace_config()), at.app.clock.now());
     at.change(permission, move |c| {
         let Teamspace { id, slug, .. } = find_named(c, &teamspace_config.teamspace)?;
         let all = identity_providers::of_teamspaces(c, &[&id])?;
         let old = which.find(&all)?.ok_or(AdminError::NotFound)?;
         identity_providers::delete(c, &old.id)?;
         let (changed, object) = (Changed::Teamspace(id), which.object(&slug));
-        Ok(((), Change::removed(changed, "identity_provider.delete", object, view(old))))
+        let revoked = Revocation::of_provider(old, RevocationCause::ProviderRemoved, now);
+        let change = Change::removed(changed, "identity_provider.delete", object, view(old));
+        Ok(((), change.revoking([revoked])))
     })
     .await
 }
@@ -220,9 +223,11 @@ impl Edit {
         }
         let changed = Changed::Teamspace(new.teamspace_id.clone());
         let object = self.which.object(&teamspace.slug);
+        let cause = old.and_then(|old| why_revoked(old, &new));
+        let revoked = cause.map(|cause| Revocation::of_provider(&new, cause, self.now));
         let change =
             Change::added(changed, "identity_provider.put", object, view(&new)).replacing(old.map(view));
-        Ok((new, change))
+        Ok((new, change.revoking(revoked)))
     }
 
     /// The provider as it is to be.
@@ -299,6 +304,15 @@ impl Edit {
             "a teamspace tried to save another teamspace's issuer"
         );
         Err(AdminError::IssuerUnavailable)
+    }
+}
+
+/// Why a change ends the tokens of the people who signed in with the provider, if it does.
+fn why_revoked(old: &IdentityProvider, new: &IdentityProvider) -> Option<RevocationCause> {
+    match old.enabled && !new.enabled {
+        true => Some(RevocationCause::ProviderDisabled),
+        false => ((&old.issuer, &old.tenant) != (&new.issuer, &new.tenant))
+            .then_some(RevocationCause::ProviderChanged),
     }
 }
 

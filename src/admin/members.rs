@@ -17,6 +17,7 @@ use super::view::as_json;
 use crate::clock::{month_of, rfc3339};
 use crate::email::plain_address;
 use crate::model::member::{Member, Role, Status};
+use crate::model::revocation::{Revocation, RevocationCause};
 use crate::model::seats::is_seat_free;
 use crate::model::teamspace::Teamspace;
 use crate::policy::ConsoleAction;
@@ -162,18 +163,31 @@ async fn update(
     id: String,
     change: impl FnOnce(&mut AnyConnection, Member) -> Result<Member, AdminError> + Send + 'static,
 ) -> Result<Bound, AdminError> {
-    let teamspace_id = at.teamspace_config().teamspace.id.clone();
+    let (teamspace_id, now) = (at.teamspace_config().teamspace.id.clone(), at.app.clock.now());
     at.change(at.may(ConsoleAction::ChangeMembers)?, move |c| {
         let found = members::find(c, &teamspace_id, &id)?;
         let old = found.filter(|member| member.status != Status::Removed).ok_or(AdminError::NotFound)?;
-        let before = shown(c, &old)?;
+        let before = with_identities(c, old.clone())?;
         let new = change(c, old)?;
         members::update(c, &new)?;
         let bound = with_identities(c, new)?;
-        let change = Change::updated(changed(&bound.0), action, id, before, view(&bound));
-        Ok((bound, change))
+        let revoked = why_revoked(&before, &bound).map(|cause| Revocation::of_member(&bound.0, cause, now));
+        let change = Change::updated(changed(&bound.0), action, id, view(&before), view(&bound));
+        Ok((bound, change.revoking(revoked)))
     })
     .await
+}
+
+/// Why a change ends the member's tokens, if it does.
+fn why_revoked((old, identities): &Bound, (new, bound): &Bound) -> Option<RevocationCause> {
+    match new.status {
+        _ if new.sessions_ended_at != old.sessions_ended_at => Some(RevocationCause::SessionsEnded),
+        Status::Suspended if old.status != new.status => Some(RevocationCause::MemberSuspended),
+        Status::Removed if old.status != new.status => Some(RevocationCause::MemberRemoved),
+        // The subject that held them may have been somebody else.
+        _ if bound.len() < identities.len() => Some(RevocationCause::SessionsEnded),
+        _ => None,
+    }
 }
 
 fn add(connection: &mut AnyConnection, member: Member) -> Result<(Bound, Change), AdminError> {

@@ -15,9 +15,10 @@ use super::check;
 use super::error::{AdminError, IdentifierFault};
 use super::patch::{nullable, present};
 use super::view::as_json;
-use crate::clock::rfc3339;
+use crate::clock::{UnixSeconds, rfc3339};
 use crate::config::is_loopback;
 use crate::model::resource::{Resource, ResourceScope};
+use crate::model::revocation::{Revocation, RevocationCause};
 use crate::oauth::resource::normalize;
 use crate::policy::ConsoleAction;
 use crate::store::changes::Changed;
@@ -92,6 +93,10 @@ pub async fn create(operator: &Operator, new: NewResource) -> Result<Resource, A
         scopes: new.scopes,
         default_scopes: new.default_scopes,
         teamspaces: new.teamspaces,
+        required_scopes: Vec::new(),
+        forward_auth_credentials: false,
+        tool_policies: false,
+        credentials: Vec::new(),
         created_at: operator.app.clock.now(),
     };
     let resource = checked(resource, &operator.app.config.issuer)?;
@@ -118,7 +123,7 @@ pub async fn change_if(
     patch: ResourcePatch,
     is_as_seen: impl FnOnce(&Resource) -> bool + Send + 'static,
 ) -> Result<Resource, AdminError> {
-    let own = operator.app.config.issuer.clone();
+    let (own, now) = (operator.app.config.issuer.clone(), operator.app.clock.now());
     operator
         .change(operator.may_everywhere(ConsoleAction::ChangeResources)?, move |c| {
             let old = find(c, &id)?;
@@ -131,21 +136,48 @@ pub async fn change_if(
                 check_teamspaces(c, &new)?;
             }
             resources::update(c, &new).map_err(|e| AdminError::ResourceTaken.if_duplicate(e))?;
+            let revoked = withdrawn(c, &old, &new, now)?;
             let change = Change::updated(changed(&id), "resource.update", &id, view(&old), view(&new));
-            Ok((new, change))
+            Ok((new, change.revoking(revoked)))
         })
         .await
 }
 
 /// Removes a resource: no more tokens are issued for it.
 pub async fn remove(operator: &Operator, id: String) -> Result<(), AdminError> {
+    let now = operator.app.clock.now();
     operator
         .change(operator.may_everywhere(ConsoleAction::ChangeResources)?, move |c| {
             let old = find(c, &id)?;
             resources::delete(c, &id)?;
-            Ok(((), Change::removed(changed(&id), "resource.delete", &id, view(&old))))
+            let revoked = Revocation::of_resource(&old, RevocationCause::ResourceRemoved, now);
+            Ok(((), Change::removed(changed(&id), "resource.delete", &id, view(&old)).revoking([revoked])))
         })
         .await
+}
+
+/// The tokens that a change of a resource ends: those of teamspaces that it is no longer offered to. Where it was offered
+/// to all, or is called otherwise now, all of them end; whoever may still use it gets a new one.
+fn withdrawn(
+    connection: &mut AnyConnection,
+    old: &Resource,
+    new: &Resource,
+    now: UnixSeconds,
+) -> Result<Vec<Revocation>, AdminError> {
+    let Some(before) = old.teamspaces.as_ref().filter(|_| old.identifier == new.identifier) else {
+        let is_same = old.identifier == new.identifier && new.teamspaces.is_none();
+        let all = || Revocation::of_resource(old, RevocationCause::ResourceUnpublished, now);
+        return Ok((!is_same).then(all).into_iter().collect());
+    };
+    let mut revoked = Vec::new();
+    for slug in before.iter().filter(|slug| !new.is_published_to(slug)) {
+        if let Some(id) = teamspaces::holder_of_slug(connection, slug)? {
+            let publication = (id.as_str(), slug.as_str());
+            let cause = RevocationCause::ResourceUnpublished;
+            revoked.push(Revocation::of_publication(old, publication, cause, now));
+        }
+    }
+    Ok(revoked)
 }
 
 fn find(connection: &mut AnyConnection, id: &str) -> Result<Resource, AdminError> {

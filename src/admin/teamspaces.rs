@@ -15,6 +15,7 @@ use super::patch::{nullable, present};
 use super::view::as_json;
 use crate::clock::rfc3339;
 use crate::email::is_domain;
+use crate::model::revocation::{Revocation, RevocationCause};
 use crate::model::teamspace::{Plan, Teamspace, UTC, is_slug, known_time_zone};
 use crate::policy::ConsoleAction;
 use crate::policy::engine::references::Kind;
@@ -130,14 +131,16 @@ pub async fn change_if(
 /// Removes a teamspace with its members and identity provider; its decision log stays.
 pub async fn remove(at: &InTeamspace) -> Result<(), AdminError> {
     let permission = at.may_everywhere(ConsoleAction::ManageTeamspaces)?;
-    let teamspace_config = Arc::clone(at.teamspace_config());
+    let (teamspace_config, now) = (Arc::clone(at.teamspace_config()), at.app.clock.now());
     at.change(permission, move |c| {
         let old = find_named(c, &teamspace_config.teamspace)?;
         teamspaces::delete(c, &old.id)?;
         // A later teamspace with the same slug must not inherit the resources offered to this one.
         replace_teamspace(c, &old.slug, None)?;
         let changed = Changed::Teamspace(old.id.clone());
-        Ok(((), Change::removed(changed, "teamspace.delete", &old.slug, view(&old))))
+        let revoked = Revocation::of_teamspace(&old, RevocationCause::TeamspaceRemoved, now);
+        let change = Change::removed(changed, "teamspace.delete", &old.slug, view(&old));
+        Ok(((), change.revoking([revoked])))
     })
     .await
 }

@@ -3,11 +3,12 @@
 use super::App;
 use crate::clock::{Clock, rfc3339};
 use crate::config::Config;
+use crate::model::revocation::{Revocation, RevocationCause};
 use crate::store::state::{self, State};
-use crate::store::{Store, StoreError};
+use crate::store::{AnyConnection, Store, StoreError, revocations};
 
 /// Begins to serve a database. A restored one does not know which assertions were used after its backup, so assertions
-/// issued before now are refused from here on.
+/// issued before now are refused from here on. Nor does it know what was revoked since, so every token ends.
 pub(super) async fn begin_to_serve(
     store: &Store,
     config: &Config,
@@ -18,7 +19,15 @@ pub(super) async fn begin_to_serve(
     }
     // An issuer's clock may be ahead by as much.
     let from = clock.now() + config.assertion.clock_skew.as_secs() + 1;
-    if store.configure(move |c| Ok::<_, StoreError>(state::serve_from(c, from)?)).await? {
+    let ended = Revocation::of_everything(RevocationCause::DatabaseRestored, clock.now());
+    let serve = move |c: &mut AnyConnection| -> Result<bool, StoreError> {
+        let is_first = state::serve_from(c, from)?;
+        if is_first {
+            revocations::add(c, &ended)?;
+        }
+        Ok(is_first)
+    };
+    if store.configure(serve).await? {
         let from = rfc3339(from);
         tracing::warn!(from, "the database was restored: assertions issued before this time are refused");
     }

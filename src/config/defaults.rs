@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::{
     AccessTokenSettings, AdminSettings, AssertionSettings, ByteSize, ClientIpSource, Config,
     ConnectionSettings, Console, Database, Duration, Fetch, Jwks, Keys, Policy, PolicyCache,
-    RateLimitSettings, Retention, SigningAlg, Tls,
+    RateLimitSettings, Retention, RevocationSettings, SigningAlg, Tls,
 };
 
 impl Default for Config {
@@ -34,6 +34,7 @@ impl Default for Config {
             policy_cache: PolicyCache::default(),
             rate_limit: RateLimitSettings::default(),
             retention: Retention::default(),
+            revocation: RevocationSettings::default(),
             tls: Tls::default(),
             secret_files: Vec::new(),
         }
@@ -128,5 +129,11 @@ impl Default for Retention {
             audit: Duration::from_secs(400 * DAY),
             unsent: Duration::from_secs(7 * DAY),
         }
+    }
+}
+
+impl Default for RevocationSettings {
+    fn default() -> Self {
+        Self { max_staleness: Duration::from_secs(5) }
     }
 }

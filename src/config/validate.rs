@@ -236,7 +236,7 @@ fn check_console_sign_in(config: &Config) -> Vec<ConfigError> {
 
 fn check_durations(config: &Config) -> Vec<ConfigError> {
     const DAY: i64 = 86_400;
-    let rules: [(&'static str, Duration, i64, i64, &'static str); 14] = [
+    let rules: [(&'static str, Duration, i64, i64, &'static str); 15] = [
         ("stop_delay", config.stop_delay, 0, 300, "must be 5m at the most"),
         ("database.timeout", config.database.timeout, 1, 25, "must be between 1s and 25s"),
         (
@@ -262,6 +262,7 @@ fn check_durations(config: &Config) -> Vec<ConfigError> {
         ("jwks.min_refresh_interval", config.jwks.min_refresh_interval, 1, 3600, "must be between 1s and 1h"),
         ("jwks.max_stale", config.jwks.max_stale, 0, 86_400, "must be 24h at the most"),
         ("retention.sign_ins", config.retention.sign_ins, DAY, 36_500 * DAY, "must be 1d or more"),
+        ("revocation.max_staleness", config.revocation.max_staleness, 2, 300, "must be between 2s and 5m"),
         ("retention.unsent", config.retention.unsent, 0, 36_500 * DAY, "must be 36500d at the most"),
     ];
     let wrong =

@@ -250,6 +250,7 @@ impl VerifiedRequest<'_> {
             member_id,
             teamspace: self.teamspace().slug.clone(),
             teamspace_id: self.teamspace().id.clone(),
+            identity_provider_id: self.provider().id.clone(),
             client_id: self.client.client_id.clone(),
             resource: self.target.resource.identifier.clone(),
             scopes: permitted.scopes().to_vec(),

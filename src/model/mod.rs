@@ -8,6 +8,7 @@ pub mod identity_provider;
 pub mod log;
 pub mod member;
 pub mod resource;
+pub mod revocation;
 pub(crate) mod scope;
 pub mod seats;
 pub mod signing_key;

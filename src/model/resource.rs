@@ -30,7 +30,28 @@ pub struct Resource {
     pub default_scopes: Vec<String>,
     /// Slugs of the teamspaces that may use it; none means every teamspace.
     pub teamspaces: Option<Vec<String>>,
+    /// Scopes that forward-auth demands of every request.
+    pub required_scopes: Vec<String>,
+    /// Whether forward-auth wants the server's credentials beside the caller's token.
+    pub forward_auth_credentials: bool,
+    /// Whether forward-auth asks the policies about each tool.
+    pub tool_policies: bool,
+    /// The credentials with which the server asks about tokens.
+    pub credentials: Vec<ResourceCredential>,
     /// The time of its registration.
+    pub created_at: UnixSeconds,
+}
+
+/// Credentials of a resource. They are not a client's: no tokens are issued to them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResourceCredential {
+    /// A random identifier, unique in the deployment; also not the id of a client.
+    pub client_id: String,
+    /// The resource that they belong to.
+    pub resource_id: String,
+    /// SHA-256 of the secret, which is shown once and never kept.
+    pub secret_digest: String,
+    /// The time at which they were made.
     pub created_at: UnixSeconds,
 }
 

@@ -7,7 +7,9 @@ use crate::clock::UnixSeconds;
 /// How long a new key is published before it signs: longer than verifiers keep a key set without asking.
 pub const PUBLISH_AHEAD: i64 = 600;
 /// How long a replaced key stays published: the longest token lifetime, and some clock difference.
-pub const PUBLISH_AFTER: i64 = 3600 + 120;
+pub const PUBLISH_AFTER: i64 = MAX_TOKEN_LIFETIME + 120;
+/// The longest lifetime of an access token, in seconds.
+pub const MAX_TOKEN_LIFETIME: i64 = 3600;
 
 /// A key with the time from which on it signs. Lists of them stand latest first.
 pub trait Scheduled {

@@ -11,9 +11,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use jsonwebtoken::Algorithm;
+
 use super::SigningError;
 use crate::clock::UnixSeconds;
 use crate::config::SigningAlg;
+use crate::idp::key::{VerificationKey, allowed_algorithm};
 use crate::model::signing_key::Scheduled;
 
 enum Pair {
@@ -30,6 +33,9 @@ pub struct SigningKey {
     /// The encoded header `{"typ":"at+jwt",…}`, the same for every token, with its dot.
     header: String,
     public_jwk: Value,
+    /// The public key, for tokens that come back.
+    verification_key: VerificationKey,
+    algorithm: Algorithm,
     random: SystemRandom,
 }
 
@@ -74,7 +80,11 @@ impl SigningKey {
         // RFC 9068 §2.1
         let header = json!({ "alg": alg.as_str(), "kid": kid, "typ": "at+jwt" }).to_string();
         let header = format!("{}.", URL_SAFE_NO_PAD.encode(header));
-        Ok(Self { kid, signs_from, pair, header, public_jwk, random: SystemRandom::new() })
+        let damaged = || SigningError::Damaged(kid.clone());
+        let algorithm = allowed_algorithm(alg.as_str()).ok_or_else(damaged)?;
+        let verification_key = VerificationKey::from_jwk(&public_jwk).map_err(|_| damaged())?;
+        let random = SystemRandom::new();
+        Ok(Self { kid, signs_from, pair, header, public_jwk, verification_key, algorithm, random })
     }
 
     /// Its id.
@@ -85,6 +95,25 @@ impl SigningKey {
     /// The published part of it.
     pub fn public_jwk(&self) -> &Value {
         &self.public_jwk
+    }
+
+    /// The name of its algorithm in headers (RFC 7518 §3.1).
+    pub fn algorithm(&self) -> &'static str {
+        match self.pair {
+            Pair::Es256(_) => SigningAlg::Es256.as_str(),
+            Pair::EdDsa(_) => SigningAlg::EdDsa.as_str(),
+            Pair::Rs256(_) => SigningAlg::Rs256.as_str(),
+        }
+    }
+
+    /// Whether this is the encoded header of its access tokens.
+    pub fn writes_header(&self, header: &str) -> bool {
+        self.header.strip_suffix('.') == Some(header)
+    }
+
+    /// Whether this key made the signature over the message.
+    pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        self.verification_key.verifies(self.algorithm, message, signature)
     }
 
     /// The claims as a JWS in compact serialization (RFC 7515 §7.1), with `typ: at+jwt`.

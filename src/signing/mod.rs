@@ -63,6 +63,16 @@ impl Signer {
         signing_key::active(&self.keys, now).or(self.keys.last())
     }
 
+    /// The published key with an id.
+    pub fn key(&self, kid: &str) -> Option<&SigningKey> {
+        self.keys.iter().find(|key| key.kid() == kid)
+    }
+
+    /// The published key that writes exactly this encoded header into its access tokens.
+    pub fn key_with_header(&self, header: &str) -> Option<&SigningKey> {
+        self.keys.iter().find(|key| key.writes_header(header))
+    }
+
     /// The published key set, as it is served.
     pub fn jwks(&self) -> &str {
         &self.jwks

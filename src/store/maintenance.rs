@@ -4,7 +4,9 @@ use diesel::prelude::*;
 
 use super::decision_body::KnownBodies;
 use super::schema::used_assertions;
-use super::{AnyConnection, StoreError, changes, decision_body, policy_sets, replicas, shadow, state};
+use super::{
+    AnyConnection, StoreError, changes, decision_body, policy_sets, replicas, revocations, shadow, state,
+};
 use crate::clock::UnixSeconds;
 
 /// How long a used assertion is kept after it has expired, in seconds. Its age is checked when a request begins; the
@@ -59,5 +61,6 @@ pub(super) fn tidy(
     shadow::prune(connection, sign_ins_before)?;
     changes::prune(connection, now - CHANGES)?;
     replicas::prune(connection, now)?;
+    revocations::prune(connection, sign_ins_before)?;
     Ok(())
 }

@@ -34,6 +34,7 @@ pub mod policy_sets;
 pub mod provider_checks;
 pub mod replicas;
 pub mod resources;
+pub mod revocations;
 mod row;
 mod schema;
 pub(crate) mod setup_links;

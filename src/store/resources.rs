@@ -1,11 +1,14 @@
 //! The MCP servers that tokens are issued for (`resource`, RFC 8707).
 
+use std::collections::HashMap;
+
 use diesel::prelude::*;
 
-use super::schema::resources;
+use super::row::row;
+use super::schema::{resource_credentials, resources};
 use super::{AnyConnection, StoreError, from_json, to_json};
 use crate::clock::UnixSeconds;
-use crate::model::resource::Resource;
+use crate::model::resource::{Resource, ResourceCredential};
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = resources)]
@@ -19,6 +22,20 @@ struct ResourceRow {
     default_scopes: String,
     teamspaces: Option<String>,
     created_at: UnixSeconds,
+    required_scopes: String,
+    forward_auth_credentials: bool,
+    tool_policies: bool,
+}
+
+row! {
+    #[derive(Queryable, Selectable, Insertable)]
+    #[diesel(table_name = resource_credentials)]
+    CredentialRow: ResourceCredential {
+        client_id: String,
+        resource_id: String,
+        secret_digest: String,
+        created_at: UnixSeconds,
+    }
 }
 
 impl TryFrom<&Resource> for ResourceRow {
@@ -34,6 +51,9 @@ impl TryFrom<&Resource> for ResourceRow {
             default_scopes: to_json(&r.default_scopes),
             teamspaces: r.teamspaces.as_deref().map(to_json),
             created_at: r.created_at,
+            required_scopes: to_json(&r.required_scopes),
+            forward_auth_credentials: r.forward_auth_credentials,
+            tool_policies: r.tool_policies,
         })
     }
 }
@@ -50,6 +70,10 @@ impl TryFrom<ResourceRow> for Resource {
             identifier: row.identifier,
             normalized: row.normalized,
             name: row.name,
+            required_scopes: from_json(&row.required_scopes)?,
+            forward_auth_credentials: row.forward_auth_credentials,
+            tool_policies: row.tool_policies,
+            credentials: Vec::new(),
             created_at: row.created_at,
         })
     }
@@ -61,7 +85,51 @@ pub fn all(connection: &mut AnyConnection) -> Result<Vec<Resource>, StoreError> 
         .select(ResourceRow::as_select())
         .order(resources::identifier.asc())
         .load(connection)?;
-    rows.into_iter().map(Resource::try_from).collect()
+    let credentials: Vec<CredentialRow> = resource_credentials::table
+        .select(CredentialRow::as_select())
+        .order((resource_credentials::created_at.asc(), resource_credentials::client_id.asc()))
+        .load(connection)?;
+    let mut of_resources: HashMap<String, Vec<ResourceCredential>> = HashMap::new();
+    for credential in credentials.into_iter().map(ResourceCredential::from) {
+        of_resources.entry(credential.resource_id.clone()).or_default().push(credential);
+    }
+    let with_credentials = |row: ResourceRow| {
+        let credentials = of_resources.remove(&row.id).unwrap_or_default();
+        Ok(Resource { credentials, ..Resource::try_from(row)? })
+    };
+    rows.into_iter().map(with_credentials).collect()
+}
+
+/// The credentials of a resource, oldest first.
+pub fn credentials_of(
+    connection: &mut AnyConnection,
+    resource_id: &str,
+) -> Result<Vec<ResourceCredential>, StoreError> {
+    let rows: Vec<CredentialRow> = resource_credentials::table
+        .filter(resource_credentials::resource_id.eq(resource_id))
+        .select(CredentialRow::as_select())
+        .order((resource_credentials::created_at.asc(), resource_credentials::client_id.asc()))
+        .load(connection)?;
+    Ok(rows.into_iter().map(ResourceCredential::from).collect())
+}
+
+/// Adds credentials to a resource.
+pub fn add_credential(connection: &mut AnyConnection, credential: &ResourceCredential) -> QueryResult<usize> {
+    diesel::insert_into(resource_credentials::table)
+        .values(CredentialRow::from(credential))
+        .execute(connection)
+}
+
+/// Deletes credentials of a resource; zero if it has none with this id.
+pub fn delete_credential(
+    connection: &mut AnyConnection,
+    resource_id: &str,
+    client_id: &str,
+) -> QueryResult<usize> {
+    let own = resource_credentials::table
+        .filter(resource_credentials::resource_id.eq(resource_id))
+        .filter(resource_credentials::client_id.eq(client_id));
+    diesel::delete(own).execute(connection)
 }
 
 /// Adds a resource. A taken identifier is a unique violation.
@@ -78,7 +146,7 @@ pub fn update(connection: &mut AnyConnection, resource: &Resource) -> Result<(),
     Ok(())
 }
 
-/// Removes a resource; tokens issued for it remain valid until they expire.
+/// Removes a resource with its credentials.
 pub fn delete(connection: &mut AnyConnection, id: &str) -> QueryResult<usize> {
     diesel::delete(resources::table.filter(resources::id.eq(id))).execute(connection)
 }
@@ -104,5 +172,7 @@ pub fn replace_teamspace(
 pub fn find(connection: &mut AnyConnection, id: &str) -> Result<Option<Resource>, StoreError> {
     let row: Option<ResourceRow> =
         resources::table.find(id).select(ResourceRow::as_select()).first(connection).optional()?;
-    row.map(Resource::try_from).transpose()
+    let Some(resource) = row.map(Resource::try_from).transpose()? else { return Ok(None) };
+    let credentials = credentials_of(connection, id)?;
+    Ok(Some(Resource { credentials, ..resource }))
 }

@@ -35,6 +35,7 @@ diesel::table! {
         enabled -> Bool,
         created_at -> BigInt,
         updated_at -> BigInt,
+        logout_client_id -> Nullable<Text>,
     }
 }
 
@@ -48,6 +49,9 @@ diesel::table! {
         default_scopes -> Text,
         teamspaces -> Nullable<Text>,
         created_at -> BigInt,
+        required_scopes -> Text,
+        forward_auth_credentials -> Bool,
+        tool_policies -> Bool,
     }
 }
 
@@ -367,6 +371,77 @@ diesel::table! {
         used_at -> Nullable<BigInt>,
         used_from -> Text,
         revoked_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    revocations (position) {
+        position -> BigInt,
+        tag -> BigInt,
+        kind -> Text,
+        object -> Text,
+        name -> Text,
+        teamspace_id -> Nullable<Text>,
+        resource_id -> Nullable<Text>,
+        issued_until -> BigInt,
+        at -> BigInt,
+        cause -> Text,
+        request_id -> Text,
+    }
+}
+
+diesel::table! {
+    token_uses (token_id) {
+        token_id -> Text,
+        introspections -> BigInt,
+        forward_auths -> BigInt,
+        first_used_at -> BigInt,
+        last_used_at -> BigInt,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    resource_credentials (client_id) {
+        client_id -> Text,
+        resource_id -> Text,
+        secret_digest -> Text,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    kill_switches (id) {
+        id -> Text,
+        scope -> Text,
+        object -> Text,
+        reason -> Text,
+        created_by -> Text,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    scim_tokens (id) {
+        id -> Text,
+        teamspace_id -> Text,
+        name -> Text,
+        token_digest -> Text,
+        created_at -> BigInt,
+        expires_at -> Nullable<BigInt>,
+        last_used_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    scim_users (member_id) {
+        member_id -> Text,
+        teamspace_id -> Text,
+        user_name -> Text,
+        external_id -> Nullable<Text>,
+        profile -> Text,
+        created_at -> BigInt,
+        updated_at -> BigInt,
     }
 }
 

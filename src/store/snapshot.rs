@@ -92,6 +92,7 @@ keys! {
     Issuer: IssuerProviders => |providers| providers.issuer();
     ClientId: RegisteredClient => |client| &client.client_id;
     Identifier: Resource => |resource| &resource.identifier;
+    ResourceId: Resource => |resource| &resource.id;
     Normalized: Resource => |resource| &resource.normalized;
 }
 
@@ -105,6 +106,8 @@ pub struct Snapshot {
     by_issuer: OrdSet<By<Issuer, IssuerProviders>>,
     clients: OrdSet<By<ClientId, RegisteredClient>>,
     resources: OrdSet<By<Identifier, Resource>>,
+    resources_by_id: OrdSet<By<ResourceId, Resource>>,
+    resources_by_credential: Arc<HashMap<String, Arc<Resource>>>,
     by_normalized: OrdSet<By<Normalized, Resource>>,
 }
 
@@ -208,6 +211,12 @@ impl Snapshot {
         let resources: Vec<_> = resources::all(connection)?.into_iter().map(Arc::new).collect();
         self.resources = resources.iter().map(By::new).collect();
         self.by_normalized = resources.iter().map(By::new).collect();
+        self.resources_by_id = resources.iter().map(By::new).collect();
+        let with_credentials = |resource: &Arc<Resource>| {
+            let ids = resource.credentials.iter().map(|credential| credential.client_id.clone());
+            ids.map(|id| (id, Arc::clone(resource))).collect::<Vec<_>>()
+        };
+        self.resources_by_credential = Arc::new(resources.iter().flat_map(with_credentials).collect());
         Ok(())
     }
 
@@ -255,6 +264,16 @@ impl Snapshot {
     /// Every resource, by identifier.
     pub fn resources(&self) -> impl Iterator<Item = &Arc<Resource>> {
         self.resources.iter().map(|By(resource, _)| resource)
+    }
+
+    /// A resource by its id.
+    pub fn resource_by_id(&self, id: &str) -> Option<&Arc<Resource>> {
+        self.resources_by_id.get(id).map(|By(resource, _)| resource)
+    }
+
+    /// The resource that has credentials with this id.
+    pub fn resource_by_credential(&self, client_id: &str) -> Option<&Arc<Resource>> {
+        self.resources_by_credential.get(client_id)
     }
 
     /// A resource by its identifier, byte for byte.

@@ -22,6 +22,7 @@ struct AccessTokenClaims<'a> {
     scope: Option<&'a str>,
     teamspace: &'a str,
     teamspace_id: &'a str,
+    identity_provider_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     auth_time: Option<UnixSeconds>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,11 +37,15 @@ struct AccessTokenClaims<'a> {
 /// new assertion renews (draft §4.4.3).
 #[derive(Debug, Serialize)]
 pub struct TokenResponse {
+    /// The signed token.
     pub access_token: String,
+    /// How it is presented (RFC 6750).
     pub token_type: &'static str,
     /// Seconds.
     pub expires_in: i64,
+    /// The granted scopes, with spaces between them.
     pub scope: String,
+    /// The resource that it is for.
     pub resource: String,
 }
 
@@ -57,6 +62,7 @@ impl<'a> AccessTokenClaims<'a> {
             scope: (!scope.is_empty()).then_some(scope),
             teamspace: &grant.teamspace,
             teamspace_id: &grant.teamspace_id,
+            identity_provider_id: &grant.identity_provider_id,
             auth_time: grant.auth_time,
             acr: grant.acr.as_deref(),
             amr: (!grant.amr.is_empty()).then_some(grant.amr.as_slice()),

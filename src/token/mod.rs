@@ -1,7 +1,11 @@
-//! Our access tokens: from a grant to a signed token.
+//! Our access tokens: from a grant to a signed token, and from a token back to its claims.
 
+mod access_token;
 mod grant;
 mod mint;
+mod verify;
 
+pub use access_token::{AccessToken, RevocationKey, TokenMarks};
 pub use grant::Grant;
 pub use mint::{TokenResponse, mint, preview};
+pub use verify::{MAX_TOKEN, verify};

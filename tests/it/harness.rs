@@ -495,6 +495,10 @@ pub fn resource(identifier: &str, scopes: &[&str]) -> Resource {
         scopes: scopes.iter().map(scope).collect(),
         default_scopes: vec![],
         teamspaces: None,
+        required_scopes: Vec::new(),
+        forward_auth_credentials: false,
+        tool_policies: false,
+        credentials: Vec::new(),
         created_at: START,
     }
 }

@@ -16,6 +16,7 @@ mod harness;
 mod idp;
 mod process;
 
+mod active_token;
 mod address;
 mod admin;
 mod apply;

@@ -51,7 +51,19 @@ async fn the_token_is_an_rfc_9068_jwt_for_one_resource() {
     assert_eq!((&header["typ"], &header["alg"]), (&json!("at+jwt"), &json!("ES256")));
     assert_eq!(
         names(&claims),
-        ["aud", "client_id", "exp", "iat", "iss", "jti", "scope", "sub", "teamspace", "teamspace_id"]
+        [
+            "aud",
+            "client_id",
+            "exp",
+            "iat",
+            "identity_provider_id",
+            "iss",
+            "jti",
+            "scope",
+            "sub",
+            "teamspace",
+            "teamspace_id"
+        ]
     );
     assert_eq!(claims["iss"], json!(app.issuer()));
     assert_eq!((&claims["aud"], &claims["client_id"]), (&json!(RESOURCE), &json!(CLIENT)));

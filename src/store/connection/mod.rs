@@ -262,6 +262,16 @@ impl AnyConnection {
         }
     }
 
+    /// Lets no other transaction add revocations until this one ends.
+    pub fn lock_revocations(&mut self) -> QueryResult<()> {
+        match self {
+            // It has one writer anyway.
+            Self::Sqlite(_) => Ok(()),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(connection) => connection.batch_execute(postgres::LOCK_REVOCATIONS),
+        }
+    }
+
     /// Tells the other processes that there is something new.
     pub fn announce(&mut self) -> QueryResult<()> {
         match self {

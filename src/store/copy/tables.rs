@@ -50,16 +50,22 @@ const fn of_documents(name: &'static str, key: usize, columns: &'static str) -> 
 pub(super) const DECISION_LOG: &str = "sign_ins";
 
 /// `replicas` is left out: it lists processes that serve the other database.
-pub const TABLES: [Table; 29] = [
+pub const TABLES: [Table; 35] = [
     table("teamspaces", 1, "id slug name plan member_limit# created_at# seats_used# time_zone"),
     table("email_domains", 1, "domain teamspace_id"),
     table(
         "identity_providers",
         1,
         "id teamspace_id name kind issuer tenant jwks_uri scope groups_claim custom_claims enabled? created_at# \
-         updated_at#",
+         updated_at# logout_client_id",
     ),
-    table("resources", 1, "id identifier normalized name scopes default_scopes teamspaces created_at#"),
+    table(
+        "resources",
+        1,
+        "id identifier normalized name scopes default_scopes teamspaces created_at# required_scopes \
+         forward_auth_credentials? tool_policies?",
+    ),
+    table("resource_credentials", 1, "client_id resource_id secret_digest created_at#"),
     table(
         "clients",
         1,
@@ -120,6 +126,19 @@ pub const TABLES: [Table; 29] = [
     ),
     table("console_finished_sign_ins", 1, "digest expires_at#"),
     table("console_setup_tokens", 1, "digest created_at# expires_at# used_at#"),
+    table(
+        "revocations",
+        1,
+        "position# tag# kind object name teamspace_id resource_id issued_until# at# cause request_id",
+    ),
+    table(
+        "token_uses",
+        1,
+        "token_id introspections# forward_auths# first_used_at# last_used_at# expires_at#",
+    ),
+    table("kill_switches", 1, "id scope object reason created_by created_at#"),
+    table("scim_tokens", 1, "id teamspace_id name token_digest created_at# expires_at# last_used_at#"),
+    table("scim_users", 1, "member_id teamspace_id user_name external_id profile created_at# updated_at#"),
 ];
 
 /// Each database's one row made by its migrations. It is replaced when all others are there.

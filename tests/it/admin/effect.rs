@@ -10,7 +10,8 @@ use crate::harness::{Answer, CLIENT, START, TestApp};
 
 const TOKEN: &str = "an-operators-token-0123456789";
 
-async fn start() -> TestApp {
+/// An app with an operator's token.
+pub async fn start() -> TestApp {
     let app = TestApp::start().await;
     let token = AdminToken {
         id: "ops".into(),
@@ -27,7 +28,8 @@ async fn start() -> TestApp {
     app
 }
 
-async fn change(app: &TestApp, method: Method, path: &str, body: Value) -> Answer {
+/// Changes something as the operator.
+pub async fn change(app: &TestApp, method: Method, path: &str, body: Value) -> Answer {
     let url = format!("{}/api/v1{path}", app.issuer());
     let request = app.http.request(method, url).bearer_auth(TOKEN).json(&body);
     let answer = Answer::of(request.send().await.unwrap()).await;

@@ -5,7 +5,7 @@ pub mod audit;
 mod budget;
 mod clients;
 mod commands;
-mod effect;
+pub mod effect;
 mod errors;
 pub mod harness;
 mod identity_provider;

@@ -37,6 +37,10 @@ pub fn seed(url: &str, idp: &str) -> Outcome<()> {
         scopes: SCOPES.map(scope).to_vec(),
         default_scopes: vec![],
         teamspaces: None,
+        required_scopes: Vec::new(),
+        forward_auth_credentials: false,
+        tool_policies: false,
+        credentials: Vec::new(),
         created_at: 0,
     };
     resources::insert(c, &resource)?;

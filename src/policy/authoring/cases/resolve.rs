@@ -325,6 +325,10 @@ fn resource_of(identifier: &str, server: &Server) -> Resource {
         scopes: server.scopes.iter().flatten().map(scope).collect(),
         default_scopes: server.default_scopes.clone().unwrap_or_default(),
         teamspaces: None,
+        required_scopes: Vec::new(),
+        forward_auth_credentials: false,
+        tool_policies: false,
+        credentials: Vec::new(),
         created_at: 0,
     }
 }

@@ -1,0 +1,83 @@
+//! Whether an access token is active at a resource now: the one answer behind introspection and forward-auth.
+
+use std::sync::Arc;
+
+use crate::app::App;
+use crate::model::resource::Resource;
+use crate::revocation::KnownToken;
+use crate::store::snapshot::Snapshot;
+use crate::token::{AccessToken, TokenMarks, verify};
+
+/// Why a token is not active. Callers tell all but [`Self::NotKnowable`] alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Inactive {
+    /// It is no access token that one of our keys signed.
+    #[error("not one of our access tokens")]
+    NotOurs,
+    /// It is for another resource.
+    #[error("for another resource")]
+    OtherResource,
+    /// It is past its `exp`.
+    #[error("expired")]
+    Expired,
+    /// It was revoked.
+    #[error("revoked")]
+    Revoked,
+    /// Its teamspace, identity provider or client is gone or disabled, or the resource is not offered to the teamspace.
+    #[error("issued under a configuration that is gone")]
+    Withdrawn,
+    /// The database cannot be asked, so nobody knows whether it was revoked.
+    #[error("the revocations cannot be read")]
+    NotKnowable,
+}
+
+/// Finds out whether a token is active at a resource.
+pub fn active_token(app: &App, token: &str, resource: &Resource) -> Result<Arc<KnownToken>, Inactive> {
+    let signer = app.signer();
+    let verified = || {
+        let token = verify(token, &signer, &app.config.issuer)?;
+        let marks = TokenMarks::of(&token, &resource.id);
+        (token.audience == resource.identifier).then(|| KnownToken {
+            token,
+            resource_id: resource.id.clone(),
+            marks,
+        })
+    };
+    let Some(known) = app.known_tokens.find_or(token, verified) else {
+        return Err(Inactive::NotOurs);
+    };
+    let claims = &known.token;
+    if known.resource_id != resource.id || claims.audience != resource.identifier {
+        return Err(Inactive::OtherResource);
+    }
+    if claims.expires_at <= app.clock.now() {
+        return Err(Inactive::Expired);
+    }
+    // A key that was withdrawn before its time no longer signs for anything.
+    if signer.key(&claims.kid).is_none() {
+        return Err(Inactive::NotOurs);
+    }
+    if !app.revoked.is_current(&*app.clock, app.config.revocation.max_staleness.as_secs()) {
+        return Err(Inactive::NotKnowable);
+    }
+    if app.revoked.is_revoked(&known.marks, claims.issued_at) {
+        return Err(Inactive::Revoked);
+    }
+    match is_still_configured(&app.snapshot(), claims, resource) {
+        true => Ok(known),
+        false => Err(Inactive::Withdrawn),
+    }
+}
+
+/// Whether the teamspace, the identity provider and the client still exist and are enabled, and the resource is offered
+/// to the teamspace.
+fn is_still_configured(snapshot: &Snapshot, token: &AccessToken, resource: &Resource) -> bool {
+    let Some(config) = snapshot.teamspace_config_by_id(&token.teamspace_id) else { return false };
+    let is_provider_on = match &token.identity_provider_id {
+        Some(id) => config.identity_provider(id).is_some_and(|provider| provider.enabled),
+        // Issued by an older version: any of them may have led to it.
+        None => config.identity_providers.iter().all(|provider| provider.enabled),
+    };
+    let is_client_on = snapshot.client(&token.client_id).is_some_and(|client| client.enabled);
+    is_provider_on && is_client_on && resource.is_published_to(&config.teamspace.slug)
+}

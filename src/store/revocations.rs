@@ -1,0 +1,150 @@
+//! Revocations, in the order of their commits. Processes keep the recent ones in memory and follow the table by
+//! position.
+
+use diesel::dsl::max;
+use diesel::prelude::*;
+
+use super::row::row;
+use super::schema::revocations;
+use super::{AnyConnection, StoreError};
+use crate::clock::UnixSeconds;
+use crate::model::revocation::{Revocation, RevocationCause, RevocationKind};
+use crate::random::number;
+
+/// Rows that are read at a time.
+const PORTION: i64 = 10_000;
+
+row! {
+    #[derive(Queryable, Selectable, Insertable)]
+    #[diesel(table_name = revocations)]
+    RevocationRow: Revocation {
+        kind: RevocationKind,
+        object: String,
+        name: String,
+        teamspace_id: Option<String>,
+        resource_id: Option<String>,
+        issued_until: UnixSeconds,
+        at: UnixSeconds,
+        cause: RevocationCause,
+        request_id: String,
+    }
+}
+
+/// A position in the table.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RevocationCursor {
+    /// The position of the last row that was read; 0 before the first.
+    pub position: i64,
+    /// The tag of that row, which no other row at this position has.
+    pub tag: i64,
+}
+
+/// Rows after a cursor.
+#[derive(Debug)]
+pub struct NewRevocations {
+    /// The rows, in the order of their commits.
+    pub items: Vec<Revocation>,
+    /// The position after the last of them.
+    pub cursor: RevocationCursor,
+    /// Whether the cursor was not one of this database: then these are all recent rows.
+    pub is_reset: bool,
+}
+
+/// Adds a revocation. From here on, no other transaction adds one until this one has ended, so positions follow the
+/// order of commits.
+pub fn add(connection: &mut AnyConnection, revocation: &Revocation) -> Result<(), StoreError> {
+    connection.lock_revocations()?;
+    let last: Option<i64> = revocations::table.select(max(revocations::position)).first(connection)?;
+    let place = (revocations::position.eq(last.unwrap_or_default() + 1), revocations::tag.eq(number()?));
+    diesel::insert_into(revocations::table)
+        .values((place, RevocationRow::from(revocation)))
+        .execute(connection)?;
+    connection.announce()?;
+    Ok(())
+}
+
+/// All rows that were recorded at or after a time.
+pub fn recent(connection: &mut AnyConnection, since: UnixSeconds) -> Result<NewRevocations, StoreError> {
+    let first: Option<i64> = revocations::table
+        .filter(revocations::at.ge(since))
+        .select(revocations::position)
+        .order(revocations::position.asc())
+        .first(connection)
+        .optional()?;
+    // Without recent rows, the last one still says where the table ends.
+    let last: Option<i64> = revocations::table.select(max(revocations::position)).first(connection)?;
+    let mut read = NewRevocations { items: Vec::new(), cursor: RevocationCursor::default(), is_reset: true };
+    match first.or(last) {
+        Some(first) => read_from(connection, first, &mut read)?,
+        None => {}
+    }
+    Ok(read)
+}
+
+/// The rows after a cursor; all rows since a time if this database does not know the cursor.
+pub fn after(
+    connection: &mut AnyConnection,
+    cursor: RevocationCursor,
+    since: UnixSeconds,
+) -> Result<NewRevocations, StoreError> {
+    if cursor != RevocationCursor::default() && !is_known(connection, cursor)? {
+        return recent(connection, since);
+    }
+    let mut read = NewRevocations { items: Vec::new(), cursor, is_reset: false };
+    read_from(connection, cursor.position + 1, &mut read)?;
+    Ok(read)
+}
+
+fn is_known(connection: &mut AnyConnection, cursor: RevocationCursor) -> Result<bool, StoreError> {
+    let tag: Option<i64> =
+        revocations::table.find(cursor.position).select(revocations::tag).first(connection).optional()?;
+    Ok(tag == Some(cursor.tag))
+}
+
+fn read_from(
+    connection: &mut AnyConnection,
+    first: i64,
+    read: &mut NewRevocations,
+) -> Result<(), StoreError> {
+    let mut next = first;
+    loop {
+        let rows: Vec<(i64, i64, RevocationRow)> = revocations::table
+            .filter(revocations::position.ge(next))
+            .order(revocations::position.asc())
+            .limit(PORTION)
+            .select((revocations::position, revocations::tag, RevocationRow::as_select()))
+            .load(connection)?;
+        let Some((position, tag, _)) = rows.last() else { return Ok(()) };
+        read.cursor = RevocationCursor { position: *position, tag: *tag };
+        next = *position + 1;
+        read.items.extend(rows.into_iter().map(|(_, _, row)| Revocation::from(row)));
+    }
+}
+
+/// The revocations of any of some objects, in the order of their commits.
+pub fn of_objects(
+    connection: &mut AnyConnection,
+    objects: &[(RevocationKind, String)],
+) -> Result<Vec<Revocation>, StoreError> {
+    let mut found = Vec::new();
+    for (kind, object) in objects {
+        let rows: Vec<(i64, RevocationRow)> = revocations::table
+            .filter(revocations::kind.eq(kind))
+            .filter(revocations::object.eq(object))
+            .order(revocations::position.asc())
+            .select((revocations::position, RevocationRow::as_select()))
+            .load(connection)?;
+        found.extend(rows);
+    }
+    found.sort_by_key(|(position, _)| *position);
+    Ok(found.into_iter().map(|(_, row)| Revocation::from(row)).collect())
+}
+
+/// Deletes rows that are older than a time, but never the last one: it says where the table ends.
+pub(super) fn prune(connection: &mut AnyConnection, before: UnixSeconds) -> QueryResult<usize> {
+    let last: Option<i64> = revocations::table.select(max(revocations::position)).first(connection)?;
+    let old = revocations::table
+        .filter(revocations::at.lt(before))
+        .filter(revocations::position.lt(last.unwrap_or_default()));
+    diesel::delete(old).execute(connection)
+}
