@@ -37,6 +37,7 @@ pub mod policy;
 pub mod store;
 
 pub mod idp;
+
 pub mod limits;
 pub mod signing;
 pub mod tls;

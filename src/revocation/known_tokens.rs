@@ -26,11 +26,11 @@ pub struct KnownToken {
 
 /// The tokens that were verified. Nobody without a valid token can add one.
 #[derive(Default)]
-pub struct KnownTokens(RwLock<Generations>);
+pub struct KnownTokens(RwLock<TokenGenerations>);
 
 /// When the young generation is full, it becomes the old one, and tokens that were not used since are dropped.
 #[derive(Default)]
-struct Generations {
+struct TokenGenerations {
     young: HashMap<TokenDigest, Arc<KnownToken>, RandomState>,
     old: HashMap<TokenDigest, Arc<KnownToken>, RandomState>,
 }

@@ -15,7 +15,7 @@ use crate::signing::{Signer, SigningKey};
 pub const MAX_TOKEN: usize = 32 * 1024;
 
 #[derive(Deserialize)]
-struct Claims {
+struct SignedClaims {
     iss: String,
     aud: String,
     sub: String,
@@ -48,7 +48,7 @@ pub fn verify(token: &str, signer: &Signer, issuer: &str) -> Option<AccessToken>
     if !key.verifies(signed.as_bytes(), &signature) {
         return None;
     }
-    let claims: Claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
+    let claims: SignedClaims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
     (claims.iss == issuer).then(|| read(claims, key.kid()))
 }
 
@@ -66,7 +66,7 @@ fn key_of<'s>(header: &str, signer: &'s Signer) -> Option<&'s SigningKey> {
         .then_some(key)
 }
 
-fn read(claims: Claims, kid: &str) -> AccessToken {
+fn read(claims: SignedClaims, kid: &str) -> AccessToken {
     AccessToken {
         token_id: claims.jti,
         member_id: claims.sub,

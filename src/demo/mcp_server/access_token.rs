@@ -44,7 +44,7 @@ pub(super) enum AccessTokenError {
 /// and a claim of the wrong type.
 #[derive(Debug, Clone, Deserialize)]
 #[non_exhaustive]
-pub struct AccessToken {
+pub struct CallerToken {
     /// The issuer; a string, never an array.
     pub iss: String,
     aud: Audience,
@@ -92,7 +92,7 @@ pub(super) async fn verify(
     token: &str,
     keys: &IssuerKeySet,
     expected: &ExpectedToken<'_>,
-) -> Result<AccessToken, AccessTokenError> {
+) -> Result<CallerToken, AccessTokenError> {
     // `alg: none` is no algorithm that jsonwebtoken can parse, so it ends here.
     let header = jsonwebtoken::decode_header(token).map_err(|_| AccessTokenError::Malformed)?;
     let kid = check_header(&header)?;
@@ -117,7 +117,7 @@ fn check_header(header: &Header) -> Result<&str, AccessTokenError> {
 }
 
 /// The key, not the token, says which algorithm applies (RFC 8725 section 3.1).
-fn check_signature(token: &str, header: &Header, key: &IssuerKey) -> Result<AccessToken, AccessTokenError> {
+fn check_signature(token: &str, header: &Header, key: &IssuerKey) -> Result<CallerToken, AccessTokenError> {
     if header.alg != key.algorithm {
         return Err(AccessTokenError::Algorithm);
     }
@@ -127,12 +127,12 @@ fn check_signature(token: &str, header: &Header, key: &IssuerKey) -> Result<Acce
     validation.required_spec_claims.clear();
     validation.validate_exp = false;
     validation.validate_aud = false;
-    jsonwebtoken::decode::<AccessToken>(token, &key.decoding, &validation)
+    jsonwebtoken::decode::<CallerToken>(token, &key.decoding, &validation)
         .map(|data| data.claims)
         .map_err(|_| AccessTokenError::Signature)
 }
 
-fn check_claims(claims: &AccessToken, expected: &ExpectedToken<'_>) -> Result<(), AccessTokenError> {
+fn check_claims(claims: &CallerToken, expected: &ExpectedToken<'_>) -> Result<(), AccessTokenError> {
     if claims.iss != expected.issuer {
         return Err(AccessTokenError::Issuer);
     }

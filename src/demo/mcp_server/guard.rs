@@ -117,7 +117,7 @@ pub(super) async fn require_access_token(
     }
 }
 
-async fn verify(guard: &Guard, token: &str) -> Result<access_token::AccessToken, GuardRefusal> {
+async fn verify(guard: &Guard, token: &str) -> Result<access_token::CallerToken, GuardRefusal> {
     let expected =
         ExpectedToken { issuer: &guard.config.issuer, resource: &guard.config.resource, now: guard.now() };
     Ok(access_token::verify(token, &guard.keys, &expected).await?)

@@ -19,7 +19,7 @@ use axum::routing::get;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 
-pub use access_token::AccessToken;
+pub use access_token::CallerToken;
 use guard::Guard;
 use tools::Tools;
 

@@ -6,7 +6,7 @@ use rmcp::handler::server::wrapper::{Json, Parameters};
 use rmcp::{ErrorData, ServerHandler, schemars, tool, tool_handler, tool_router};
 use serde::{Deserialize, Serialize};
 
-use super::AccessToken;
+use super::CallerToken;
 
 /// The MCP server itself; it has no state, the token says everything.
 #[derive(Clone, Copy)]
@@ -40,7 +40,7 @@ impl Tools {
         // The guard put it there; without it the tool must not guess.
         let token = parts
             .extensions
-            .get::<AccessToken>()
+            .get::<CallerToken>()
             .ok_or_else(|| ErrorData::internal_error("the request was not authenticated", None))?;
         Ok(Json(ToolCaller {
             sub: token.sub.clone(),
