@@ -6,66 +6,11 @@ use serde_json::{Map, Value};
 
 use super::field::FieldRule;
 use super::kind::ObjectKind;
-use super::mistake::{FilePlace, Mistakes};
-use super::object::{DeclaredObject, FoundObject, Manifest, SecretSource};
+use super::mistake::Mistakes;
+use super::object::{DeclaredObject, FoundObject, Manifest};
+use super::order::{Draft, grouped};
+use super::step::{ChangePlan, FieldUpdate, PlannedStep, StepAction};
 use crate::oauth::resource::normalize;
-
-/// A field that gets another value.
-#[derive(Debug, Clone, PartialEq)]
-pub struct FieldUpdate {
-    /// The field.
-    pub field: &'static str,
-    /// The value that the service has.
-    pub old: Value,
-    /// The value in the file.
-    pub new: Value,
-}
-
-/// The change that a step makes to an object.
-#[derive(Debug, Clone, PartialEq)]
-pub enum StepAction {
-    /// It is made, with these fields.
-    Create(Map<String, Value>),
-    /// These fields change; none when only the secret does.
-    Change(Vec<FieldUpdate>),
-    /// It goes.
-    Delete,
-}
-
-/// One object that is made, changed or deleted.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PlannedStep {
-    /// The kind of object.
-    pub kind: ObjectKind,
-    /// The slug of the teamspace that it is in, if it is in one.
-    pub teamspace: Option<String>,
-    /// Its key.
-    pub name: String,
-    /// Its name in paths of the admin API; empty for one that is to be created.
-    pub id: String,
-    /// The change.
-    pub action: StepAction,
-    /// Where the secret is that a client gets.
-    pub secret: Option<SecretSource>,
-    /// Where the file declares it.
-    pub place: Option<FilePlace>,
-}
-
-/// Everything to be done.
-#[derive(Debug, Default, PartialEq)]
-pub struct ChangePlan {
-    /// The steps in their order. Those of one group can be done at once.
-    pub groups: Vec<Vec<PlannedStep>>,
-    /// How many objects are as declared already.
-    pub same: usize,
-}
-
-impl ChangePlan {
-    /// The steps of all groups.
-    pub fn steps(&self) -> impl Iterator<Item = &PlannedStep> {
-        self.groups.iter().flatten()
-    }
-}
 
 /// The plan. `has_secret` says whether a client has the declared secret already. With `prune`, objects go that the
 /// files do not declare, of the kinds that they have lists of.
@@ -76,7 +21,7 @@ pub fn plan(
     prune: bool,
 ) -> Result<ChangePlan, Mistakes> {
     let mut matches = Matches::of(found);
-    let (mut steps, mut mistakes, mut same) = (Vec::new(), Mistakes::default(), 0);
+    let (mut drafts, mut mistakes, mut same) = (Vec::new(), Mistakes::default(), 0);
     for declared in &manifest.objects {
         let match_found = matches.take(declared);
         if match_found.is_none() && declared.kind == ObjectKind::Client && declared.secret.is_none() {
@@ -88,7 +33,7 @@ pub fn plan(
             mistakes.add(declared.place.clone(), text);
         }
         match step(declared, match_found, has_secret) {
-            Some(step) => steps.push(step),
+            Some(step) => drafts.push(Draft::made(step, declared, match_found)),
             None => same += 1,
         }
     }
@@ -96,9 +41,10 @@ pub fn plan(
         let is_pruned = |object: &&FoundObject| {
             object.is_for_files() && manifest.has_list(object.kind, object.teamspace.as_deref())
         };
-        steps.extend(matches.left().filter(is_pruned).map(deletion));
+        let deletions = matches.left().filter(is_pruned);
+        drafts.extend(deletions.map(|object| Draft::deleted(deletion(object), object, found)));
     }
-    mistakes.or(ChangePlan { groups: grouped(steps), same })
+    mistakes.or(ChangePlan { groups: grouped(drafts), same })
 }
 
 /// The objects of the service that no file has named yet.
@@ -149,7 +95,6 @@ impl<'f> Matches<'f> {
     }
 }
 
-/// A name in the form in which two of them are compared.
 /// A name as names are compared: a resource's identifier in its normal form, any other as it is.
 pub(super) fn comparable(kind: ObjectKind, name: &str) -> String {
     let normal = (kind == ObjectKind::Resource).then(|| normalize(name)).flatten();
@@ -203,40 +148,4 @@ fn deletion(found: &FoundObject) -> PlannedStep {
         secret: None,
         place: None,
     }
-}
-
-/// The steps in groups that can be done at once.
-fn grouped(mut steps: Vec<PlannedStep>) -> Vec<Vec<PlannedStep>> {
-    steps.sort_by_key(turn);
-    let mut groups: Vec<Vec<PlannedStep>> = Vec::new();
-    for step in steps {
-        match groups.last_mut() {
-            Some(group) if group.first().is_some_and(|first| turn(first) == turn(&step)) => group.push(step),
-            _ => groups.push(vec![step]),
-        }
-    }
-    groups
-}
-
-/// When a step has its turn: what others use is made first and goes last. A teamspace gives up a domain before another
-/// one takes it, and a member leaves before another takes the seat.
-fn turn(step: &PlannedStep) -> (u8, i8, u8) {
-    let order = step.kind as i8;
-    match (&step.action, step.kind) {
-        (StepAction::Delete, ObjectKind::Member) => (0, order, 0),
-        (StepAction::Delete, _) => (1, -order, 0),
-        (StepAction::Change(updates), ObjectKind::Teamspace) => {
-            (0, order, u8::from(!gives_up_domain(updates)) + 1)
-        }
-        (StepAction::Change(_), _) => (0, order, 2),
-        (StepAction::Create(_), _) => (0, order, 3),
-    }
-}
-
-fn gives_up_domain(updates: &[FieldUpdate]) -> bool {
-    let is_lost = |update: &FieldUpdate| {
-        let (Value::Array(old), Value::Array(new)) = (&update.old, &update.new) else { return false };
-        old.iter().any(|domain| !new.contains(domain))
-    };
-    updates.iter().any(|update| update.field == "email_domains" && is_lost(update))
 }

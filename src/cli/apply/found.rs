@@ -7,8 +7,13 @@ use crate::cli::api::{Api, ApiProblem, api_path};
 use crate::manifest::{FoundObject, Manifest, ObjectKind};
 use crate::terminal::out::ProgressLine;
 
-/// The objects that files may change: those of the kinds that they have lists of.
-pub(super) async fn declared(api: &Api, manifest: &Manifest) -> Result<Vec<FoundObject>, ApiProblem> {
+/// The objects that files may change: those of the kinds that they have lists of. With `prune` also the identity
+/// providers of teamspaces that go, since others may take their issuers.
+pub(super) async fn declared(
+    api: &Api,
+    manifest: &Manifest,
+    prune: bool,
+) -> Result<Vec<FoundObject>, ApiProblem> {
     let mut found = Vec::new();
     for kind in ObjectKind::ALL.into_iter().filter(|kind| manifest.has_list(*kind, None)) {
         found.extend(all(api, kind).await?);
@@ -23,7 +28,15 @@ pub(super) async fn declared(api: &Api, manifest: &Manifest) -> Result<Vec<Found
             .map(move |slug| (kind, slug.to_owned()))
             .collect::<Vec<_>>()
     });
-    let lists: Vec<_> = lists.collect();
+    let mut lists: Vec<_> = lists.collect();
+    if prune && manifest.objects.iter().any(|object| object.kind == ObjectKind::Provider) {
+        let is_declared = |slug: &str| {
+            manifest.objects.iter().any(|object| object.kind == ObjectKind::Teamspace && object.name == slug)
+        };
+        let going = found.iter().filter(|object| object.kind == ObjectKind::Teamspace);
+        let going = going.map(FoundObject::name).filter(|slug| !is_declared(slug));
+        lists.extend(going.map(|slug| (ObjectKind::Provider, slug.to_owned())));
+    }
     found.extend(in_teamspaces(api, lists).await?);
     Ok(found)
 }

@@ -53,7 +53,7 @@ impl ApplyArgs {
     }
 
     async fn apply(&self, api: &Api, manifest: &Manifest, secrets: &Secrets) -> CommandResult {
-        let found = found::declared(api, manifest).await?;
+        let found = found::declared(api, manifest, self.prune).await?;
         let current = secrets.current(api, &found).await?;
         let plan = manifest::plan(manifest, &found, &current, self.prune)?;
         if self.format == OutputFormat::Table {

@@ -4,6 +4,7 @@ mod big;
 mod export;
 mod failures;
 mod harness;
+mod moves;
 mod plan;
 mod process;
 mod reading;

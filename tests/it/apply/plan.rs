@@ -76,6 +76,33 @@ teamspaces:
     assert!(!shown(&planned(&manifest(text), &there, false)).iter().any(|step| step.starts_with('-')));
 }
 
+/// Whatever only one can have is given up before another takes it, through a chain of three as well.
+#[test]
+fn domains_and_issuers_are_given_up_before_they_are_taken() {
+    let provider = |slug: &str, name: &str| {
+        let fields = json!({ "id": name, "name": name, "provider": "oidc", "issuer": format!("https://{name}"), "tenant": null });
+        found(ObjectKind::Provider, Some(slug), fields)
+    };
+    let there = [
+        teamspace("a", &["one.example"]),
+        teamspace("b", &["two.example"]),
+        teamspace("gone", &["three.example"]),
+        provider("a", "first"),
+        provider("gone", "second"),
+        provider("b", "unused"),
+    ];
+    let text = "
+teamspaces:
+- {slug: a, name: a, plan: pro, email_domains: [two.example], identity_providers: []}
+- {slug: b, name: b, plan: pro, email_domains: [three.example],
+   identity_providers: [{name: moved, provider: oidc, issuer: 'https://first'}, {name: kept, provider: oidc, issuer: 'https://second'}]}
+";
+    assert_eq!(
+        shown(&planned(&manifest(text), &there, true)),
+        ["-gone", "~b", "~a", "-first", "+moved", "+kept", "-unused"]
+    );
+}
+
 /// Pruning touches only lists that the files have, and never people who came by a sign-in or are suspended.
 #[test]
 fn pruning_is_confined_to_the_lists_of_the_files() {
