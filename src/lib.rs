@@ -16,6 +16,7 @@
 pub mod clock;
 pub mod email;
 pub mod random;
+mod serde_words;
 mod service_manager;
 pub mod shipped;
 pub mod telemetry;

@@ -12,6 +12,7 @@ use toml::de::{DeTable, DeValue};
 use super::keys::{self, Written};
 use super::problem::{ConfigError, ConfigErrors, KeyPlace, invalid};
 use super::{Config, DEFAULT_FILE};
+use crate::serde_words::expected_words;
 
 const PREFIX: &str = "COUNTERSIGN_";
 /// Variables with this prefix that are for commands: they set options, not keys.
@@ -165,8 +166,10 @@ impl Sources {
             Kind::UnknownVariant(_, known) => {
                 invalid(&name, value, format!("must be one of {}", known.join(", ")))
             }
-            // Our own text or the library's, which may quote the value.
-            other if is_secret => invalid(&name, value, redacted(other)),
+            Kind::MissingField(field) => invalid(&name, value, format!("lacks `{field}`")),
+            // Our own texts never quote the value; the library's may.
+            Kind::Message(text) => invalid(&name, value, text),
+            _ if is_secret => invalid(&name, value, "cannot be read"),
             other => invalid(&name, value, other),
         }
     }
@@ -319,21 +322,12 @@ fn expectation(key: &str, expected: &str) -> String {
         section if section.starts_with("struct ") => {
             format!("is a section; write [{key}] with its keys below, or set {variable}")
         }
-        "u8" | "u16" | "u32" | "u64" | "usize" => "must be a whole number, 0 or more".to_owned(),
         "a sequence" => {
             "must be a list, such as [\"a\", \"b\"]; variables for its entries are numbered from 0".to_owned()
         }
-        "a boolean" => "must be true or false".to_owned(),
+        "a map" => "must be a table, such as { name = \"value\" }".to_owned(),
+        "a map" => "must be a table, such as { name = \"value\" }".to_owned(),
         "path string" => "must be a path, in quotes".to_owned(),
-        other => format!("must be {other}"),
-    }
-}
-
-/// The problem with a value that must not be quoted. Our own texts never quote it.
-fn redacted(kind: &Kind) -> String {
-    match kind {
-        Kind::Message(text) => text.clone(),
-        Kind::MissingField(name) => format!("lacks `{name}`"),
-        _ => "cannot be read".to_owned(),
+        other => format!("must be {}", expected_words(other)),
     }
 }

@@ -6,11 +6,11 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
-use serde_json::error::Category;
 
 use super::problem::Problem;
+use crate::serde_words::SerdeError;
 
 /// Longest body. The router sets it as its limit.
 pub const MAX_BODY: usize = 64 * 1024;
@@ -50,9 +50,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let Query(params) = Query::try_from_uri(&parts.uri)
-            .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "query_invalid", error.body_text()))?;
-        Ok(Self(params))
+        match Query::try_from_uri(&parts.uri) {
+            Ok(Query(params)) => Ok(Self(params)),
+            Err(error) => {
+                let detail = query_fault(&error.body_text());
+                Err(Problem::new(StatusCode::BAD_REQUEST, "query_invalid", detail))
+            }
+        }
     }
 }
 
@@ -74,10 +78,45 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<JsonBody<T>, Problem> {
     if has_list_for_object(body) {
         return Err(Problem::invalid("body_invalid", "A list is where an object was expected."));
     }
-    serde_json::from_slice(body).map(JsonBody).map_err(|error| match error.classify() {
-        Category::Data => Problem::invalid("body_invalid", error.to_string()),
-        _ => Problem::new(StatusCode::BAD_REQUEST, "body_malformed", error.to_string()),
-    })
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let read = serde_path_to_error::deserialize(&mut json).map_err(|error| fault(body, &error))?;
+    json.end().map_err(|error| malformed(&error))?;
+    Ok(JsonBody(read))
+}
+
+/// The mistake in a body: JSON that does not fit, or no JSON.
+fn fault(body: &[u8], error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
+    // A value of the wrong type in the place of an enumeration counts as no JSON for the library.
+    if let Err(error) = serde_json::from_slice::<IgnoredAny>(body) {
+        return malformed(&error);
+    }
+    let (path, text) = (error.path().to_string(), error.inner().to_string());
+    Problem::invalid("body_invalid", sentence(SerdeError { path: &path, text: &text, whole: "the body" }))
+}
+
+fn malformed(error: &serde_json::Error) -> Problem {
+    let detail = format!("The body is not JSON: {error}.");
+    Problem::new(StatusCode::BAD_REQUEST, "body_malformed", detail)
+}
+
+/// The mistake in a query. The library puts the parameter's name before its error.
+fn query_fault(text: &str) -> String {
+    let text = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(text);
+    let is_name = |name: &str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let (path, text) = text.split_once(": ").filter(|(name, _)| is_name(name)).unwrap_or((".", text));
+    sentence(SerdeError { path, text, whole: "the query" })
+}
+
+/// An error with a capital at its beginning and a full stop at its end.
+fn sentence(error: SerdeError<'_>) -> String {
+    let mut plain = error.plain();
+    if let Some(first) = plain.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    if !plain.ends_with('?') {
+        plain.push('.');
+    }
+    plain
 }
 
 /// Whether a text or name in the body contains NUL, which PostgreSQL cannot store. An escape's digits have only one
