@@ -27,7 +27,10 @@ pub enum AdminError {
     #[error("{0}")]
     NotPermitted(String),
     /// The admin API's budget is spent; with the time to wait.
-    #[error("This token, or its teamspace, has used up its budget, or has too many requests under way.")]
+    #[error(
+        "This token, or its teamspace, has used up its budget, or has too many requests under way. Wait as long as \
+         Retry-After says; an operator can raise the limits in the section `admin` of the configuration."
+    )]
     Limited(Limited),
     /// A name that is to be saved is empty, too long, or holds control characters.
     #[error("A name has 1 to 200 characters without control characters.")]
@@ -143,13 +146,13 @@ pub enum AdminError {
     #[error("Write a plain email address such as dana@example.com, without comments or quotes.")]
     EmailInvalid,
     /// Only addresses of the teamspace's own domains are members.
-    #[error("The email's domain is not one of the teamspace's.")]
+    #[error("The email's domain is not one of the teamspace's; an operator can add it to `email_domains`.")]
     EmailDomainNotAllowed,
     /// The address is a member's, of whatever status but removed.
     #[error("The teamspace already has a member with this email.")]
     MemberExists,
     /// Every seat is taken.
-    #[error("The teamspace is at its member limit.")]
+    #[error("The teamspace is at its member limit; an operator can raise `member_limit`.")]
     MemberLimitReached,
     /// An administrator cannot change the status in this way.
     #[error("{0}")]
@@ -263,6 +266,21 @@ pub struct NotAcceptable {
 }
 
 impl AdminError {
+    /// Whether somebody else's change, perhaps of a moment ago, stands in the way.
+    pub(super) fn is_conflict(&self) -> bool {
+        matches!(
+            self,
+            Self::ChangedMeanwhile
+                | Self::ResourceTaken
+                | Self::ClientIdTaken
+                | Self::SlugTaken
+                | Self::DomainTaken(_)
+                | Self::TakenMeanwhile
+                | Self::IssuerTwice
+                | Self::ProviderNameTaken
+        )
+    }
+
     /// Turns a unique violation into this error; every other error stays as it is.
     pub(super) fn if_duplicate(self, error: impl Into<StoreError>) -> Self {
         match error.into() {

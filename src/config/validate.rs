@@ -224,6 +224,11 @@ fn check_console_sign_in(config: &Config) -> Vec<ConfigError> {
         let why = "must be the provider's issuer, a URL such as https://login.example.com";
         errors.push(invalid("console.oidc.issuer", &oidc.issuer, why));
     }
+    if oidc.issuer.starts_with("http://") && !is_exempt(config, &oidc.issuer) {
+        let why =
+            "must be https; one in your own network can be http if `fetch.private_origins` lists its origin";
+        errors.push(invalid("console.oidc.issuer", &oidc.issuer, why));
+    }
     if oidc.client_id.trim().is_empty() {
         errors.push(invalid("console.oidc.client_id", &oidc.client_id, "must not be empty"));
     }
@@ -232,6 +237,14 @@ fn check_console_sign_in(config: &Config) -> Vec<ConfigError> {
         errors.push(invalid("console.oidc.scopes", scope, "must be one scope without spaces"));
     }
     errors
+}
+
+/// Whether the service may ask a URL for the console, although it is not https.
+fn is_exempt(config: &Config, url: &str) -> bool {
+    let origin = Url::parse(url).map(|url| url.origin().ascii_serialization());
+    let for_all = |excused: &PrivateOrigin| matches!(excused, PrivateOrigin::ForAll(_));
+    let mut listed = config.fetch.private_origins.iter().filter(|excused| for_all(excused));
+    origin.is_ok_and(|origin| listed.any(|excused| excused.origin() == origin))
 }
 
 fn check_durations(config: &Config) -> Vec<ConfigError> {

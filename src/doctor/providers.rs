@@ -10,7 +10,7 @@ use super::line::Lines;
 use super::many::each;
 use super::patient::Patient;
 use crate::idp::checks::{IssuerCheck, Outcome};
-use crate::idp::discovery::discover;
+use crate::idp::discovery::{DiscoveryError, discover};
 use crate::idp::issuer::{Inspection, Proposed, inspect};
 use crate::model::identity_provider::IdentityProvider;
 use crate::store::snapshot::Snapshot;
@@ -111,10 +111,7 @@ fn fix(code: &str) -> &'static str {
         "issuer_url" => {
             "Correct the issuer. A provider in your own network needs its exact origin in `fetch.private_origins`."
         }
-        "metadata" => {
-            "Look at its /.well-known/openid-configuration from this machine with `curl -v`. If the service may not ask \
-             it, because it is in your own network, add its exact origin to `fetch.private_origins`."
-        }
+        "metadata" => "Look at its /.well-known/openid-configuration from this machine with `curl -v`.",
         "jwks" => {
             "Look at its `jwks_uri`: it must hold public keys for RS256, PS256, ES256, ES384 or EdDSA, and be reachable \
              from this machine."
@@ -140,8 +137,12 @@ async fn console(patient: &Patient, lines: &Lines) {
             lines.ok("console.oidc", format!("{} has metadata that names exactly this issuer.", oidc.issuer));
         }
         Err(error) => {
+            let remedy = match &error {
+                DiscoveryError::Fetch(error) => error.remedy(&oidc.issuer),
+                _ => None,
+            };
             let message = format!("{}: {error}. Nobody can sign in to the console by it.", oidc.issuer);
-            lines.fail("console.oidc", message, fix("metadata"));
+            lines.fail("console.oidc", message, remedy.unwrap_or_else(|| fix("metadata").to_owned()));
         }
     }
 }

@@ -25,6 +25,9 @@ use crate::resolver::{LookupError, Resolver};
 /// so that names which DNS does not answer leave the other half to sign-ins.
 const FOR_ADMINISTRATORS: usize = 16;
 
+/// The words for a certificate that is not trusted.
+const UNTRUSTED: &str = "its certificate has expired, is for another name, or has an unknown root";
+
 /// Why a fetch failed. The text never repeats what the other side answered.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
@@ -76,6 +79,31 @@ impl FetchError {
             Self::PrivateAddress | Self::Lookup(_) | Self::Unreachable(_) | Self::Timeout => Self::NotReached,
             other => other,
         }
+    }
+
+    /// The setting that may allow what a URL needs, in a sentence; none where no setting does.
+    pub fn remedy(&self, url: &str) -> Option<String> {
+        let url = Url::parse(url).ok()?;
+        let is_exempt_if_listed = match self {
+            Self::Port | Self::PrivateAddress | Self::NotReached => true,
+            Self::NotHttps => url.scheme() == "http" && is_local(&url),
+            _ => false,
+        };
+        if is_exempt_if_listed {
+            let origin = url.origin().ascii_serialization();
+            return Some(format!(
+                "If it is in your own network, an operator must list {origin} in the setting `fetch.private_origins`."
+            ));
+        }
+        let text = match self {
+            Self::Unreachable(why) if *why == UNTRUSTED => {
+                "If its certificate is of your own authority, an operator must name the root in the setting `fetch.ca_file`."
+            }
+            Self::Timeout => "The setting `fetch.timeout` can give it more time.",
+            Self::TooLarge(_) => "The setting `fetch.max_size` can allow more.",
+            _ => return None,
+        };
+        Some(text.to_owned())
     }
 
     /// Whether there was an answer, but not a usable document.
@@ -284,6 +312,20 @@ impl Fetcher {
     }
 }
 
+/// Whether a host is plainly not on the internet: a private address, or a name that no public DNS has.
+fn is_local(url: &Url) -> bool {
+    const LOCAL: [&str; 5] = ["localhost", "local", "internal", "lan", "arpa"];
+    match url.host() {
+        Some(Host::Ipv4(ip)) => !is_public(IpAddr::V4(ip)),
+        Some(Host::Ipv6(ip)) => !is_public(IpAddr::V6(ip)),
+        Some(Host::Domain(name)) => match name.trim_end_matches('.').rsplit_once('.') {
+            Some((_, last)) => LOCAL.contains(&last),
+            None => true,
+        },
+        None => false,
+    }
+}
+
 fn guarded(config: &Fetch) -> Result<ClientBuilder, FetcherError> {
     let mut builder = Client::builder()
         .no_proxy()
@@ -336,7 +378,7 @@ fn why(error: &reqwest::Error) -> FetchError {
     } else if error.is_timeout() {
         FetchError::Timeout
     } else if error.is_connect() && chain_says(error, "certificate") {
-        FetchError::Unreachable("its certificate has expired, is for another name, or has an unknown root")
+        FetchError::Unreachable(UNTRUSTED)
     } else if error.is_connect() {
         FetchError::Unreachable("no connection (name, network or certificate)")
     } else {

@@ -75,10 +75,12 @@ fn check_url(fetcher: &Fetcher, issuer: &str) -> Result<IssuerCheck, IssuerCheck
     let fail = |step, why: &str| Finding::failed(step, format!("The issuer {why}."));
     let failed = |finding| IssuerCheck::of("issuer_url", finding);
     let url = fetcher.check_url(issuer).map_err(|error| {
-        failed(match error {
-            FetchError::PrivateAddress => fail("public_host", &error.to_string()),
-            FetchError::NotHttps => with_https(issuer, fail("https", &error.to_string())),
-            _ => fail("https", &error.to_string()),
+        let remedy = error.remedy(issuer);
+        let step = if matches!(error, FetchError::PrivateAddress) { "public_host" } else { "https" };
+        let found = Finding::failed(step, with_remedy(format!("The issuer {error}."), remedy.as_deref()));
+        failed(match (error, remedy) {
+            (FetchError::NotHttps, None) => with_https(issuer, found),
+            _ => found,
         })
     })?;
     if url.query().is_some() || url.fragment().is_some() || issuer.contains(['?', '#']) {
@@ -88,6 +90,10 @@ fn check_url(fetcher: &Fetcher, issuer: &str) -> Result<IssuerCheck, IssuerCheck
         return Err(failed(fail("https", "must be at most 512 characters without white space")));
     }
     Ok(IssuerCheck::passed("issuer_url", "The issuer is an https URL."))
+}
+
+fn with_remedy(text: String, remedy: Option<&str>) -> String {
+    remedy.map_or_else(|| text.clone(), |remedy| format!("{text} {remedy}"))
 }
 
 /// Suggests the address with https, if only http is wrong.
@@ -151,7 +157,7 @@ fn no_metadata(proposed: Proposed<'_>, error: DiscoveryError) -> Finding {
         DiscoveryError::Fetch(error) => {
             let error = proposed.told(error);
             let step = if error.is_answer() { "metadata_document" } else { "answers" };
-            Finding::failed(step, told(&error))
+            Finding::failed(step, with_remedy(told(&error), error.remedy(proposed.issuer).as_deref()))
         }
         DiscoveryError::Malformed => Finding::failed("metadata_document", told(&error)),
         DiscoveryError::IssuerDiffers { ref expected, ref found } => {
@@ -167,7 +173,13 @@ async fn fetch_keys(
 ) -> Result<(String, KeySet), Finding> {
     let fail = |why: String| Finding::failed("key_set", why);
     let uri = metadata.jwks_uri.clone().ok_or_else(|| fail("The metadata has no jwks_uri.".into()))?;
-    let unfetched = |e: FetchError| fail(format!("The issuer's jwks_uri {}.", proposed.told(e)));
+    // What the metadata says is not repeated to everybody.
+    let is_named =
+        !proposed.confined && Url::parse(proposed.issuer).is_ok_and(|url| fetcher.is_private_origin(&url));
+    let unfetched = |e: FetchError| {
+        let remedy = e.remedy(&uri).filter(|_| is_named);
+        fail(with_remedy(format!("The issuer's jwks_uri {}.", proposed.told(e)), remedy.as_deref()))
+    };
     check_jwks_uri(fetcher, &metadata.issuer, &uri).map_err(unfetched)?;
     let fetched = fetcher.get(&uri).await.map_err(unfetched)?;
     let keys = KeySet::parse(&fetched.json);

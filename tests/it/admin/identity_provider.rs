@@ -175,6 +175,27 @@ async fn only_public_https_addresses_are_asked() {
     refuses(&h, &acme, "https://auth.example.com", "issuer_not_self").await;
 }
 
+/// Where a setting could allow the issuer, the answer names the setting and what to enter there.
+#[tokio::test]
+async fn the_setting_that_could_allow_an_issuer_is_named() {
+    let h = Harness::start().await;
+    let acme = h.teamspace("acme").await;
+    for (issuer, origin) in [
+        ("http://127.0.0.1:9", "http://127.0.0.1:9"),
+        ("http://keycloak:8080/realms/acme", "http://keycloak:8080"),
+        ("http://idp.internal", "http://idp.internal"),
+        ("https://10.0.0.1/x", "https://10.0.0.1"),
+        ("https://idp.example.com:8443", "https://idp.example.com:8443"),
+    ] {
+        let problem = refuses(&h, &acme, issuer, "issuer_url").await;
+        let detail = problem["detail"].as_str().unwrap();
+        let named = format!("an operator must list {origin} in the setting `fetch.private_origins`.");
+        assert!(detail.ends_with(&named), "{issuer}: {detail}");
+    }
+    let public = refuses(&h, &acme, "http://acme.example.com", "issuer_url").await;
+    assert_eq!(public["detail"], "The issuer must be https.");
+}
+
 /// A teamspace does not learn which names there are behind the firewall: private, unknown and silent are one answer.
 #[tokio::test]
 async fn a_teamspace_cannot_ask_which_names_there_are() {
@@ -182,7 +203,11 @@ async fn a_teamspace_cannot_ask_which_names_there_are() {
     let acme = h.teamspace("acme").await;
     for issuer in ["https://localhost", "https://no-such-name.invalid", &h.idp.dripping] {
         let problem = refuses(&h, &acme, issuer, "metadata").await;
-        let expected = "The issuer's metadata: cannot be reached at a public address.";
+        let origin = url::Url::parse(issuer).unwrap().origin().ascii_serialization();
+        let expected = format!(
+            "The issuer's metadata: cannot be reached at a public address. If it is in your own network, an operator \
+             must list {origin} in the setting `fetch.private_origins`."
+        );
         assert_eq!(problem["detail"], expected, "{issuer}");
     }
     let problem = refuses(&h, &acme, &h.idp.issuer("internal-jwks"), "jwks").await;

@@ -71,6 +71,7 @@ async fn each_wrong_issuer_is_explained_where_it_was_typed() {
         ),
         ("okta", "https://acme.okta.com/x", ["has no path", "https://acme.okta.com<mark>/x"]),
         ("okta", "http://acme.okta.com", ["must be https", "s://acme.okta.com"]),
+        ("oidc", "http://127.0.0.1:9", ["must be https", "must list http://127.0.0.1:9 in the setting"]),
         (
             "entra",
             "https://login.microsoftonline.com/common/v2.0",
