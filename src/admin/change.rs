@@ -144,7 +144,7 @@ impl Admin {
             let written = app.store.configure(write).await;
             // Reporting success here would be a lie: a provider that was switched off would still be trusted. And
             // whoever hears that somebody else changed something must be able to see what.
-            if matches!(written, Ok(_) | Err(AdminError::ChangedMeanwhile)) {
+            if written.as_ref().err().is_none_or(AdminError::is_conflict) {
                 app.reload().await.map_err(|error| AdminError::NotInForce(Box::new(error)))?;
             }
             written

@@ -73,6 +73,11 @@ pub struct GivenSecret {
     client_secret: String,
 }
 
+/// A new id for a client that has no chosen one.
+pub fn new_id() -> Result<String, AdminError> {
+    Ok(format!("client-{}", random::token::<16>()?))
+}
+
 /// Lists at most `limit` clients by id, from the one after a given id, and tells whether there are more.
 pub fn page(
     operator: &Operator,
@@ -311,7 +316,7 @@ impl NewClient {
         let method = auth_method(method)?;
         let client_id = match self.client_id {
             Some(given) => checked_id(given)?,
-            None => format!("client-{}", random::token::<16>()?),
+            None => new_id()?,
         };
         let (row, secret) = secret_of(&client_id, self.client_secret, now)?;
         let client = RegisteredClient {

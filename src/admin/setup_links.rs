@@ -57,6 +57,15 @@ pub struct MadeLink {
 
 /// Makes a link to the caller's teamspace.
 pub async fn create(at: &InTeamspace, new: NewSetupLink) -> Result<MadeLink, AdminError> {
+    create_if(at, new, |_| true).await
+}
+
+/// Makes a link to the caller's teamspace if its newest link, or none, still is the one that somebody saw.
+pub async fn create_if(
+    at: &InTeamspace,
+    new: NewSetupLink,
+    is_as_seen: impl FnOnce(Option<&str>) -> bool + Send + 'static,
+) -> Result<MadeLink, AdminError> {
     let permission = at.may(ConsoleAction::ManageSetupLinks)?;
     let teamspace_config = Arc::clone(at.teamspace_config());
     let teamspace_id = teamspace_config.teamspace.id.clone();
@@ -65,6 +74,9 @@ pub async fn create(at: &InTeamspace, new: NewSetupLink) -> Result<MadeLink, Adm
     let link = made.link.clone();
     at.change(permission, move |c| {
         find_named(c, &teamspace_config.teamspace)?;
+        if !is_as_seen(setup_links::newest(c, &link.teamspace_id)?.as_deref()) {
+            return Err(AdminError::ChangedMeanwhile);
+        }
         Ok(((), add(c, &link)?))
     })
     .await?;

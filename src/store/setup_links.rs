@@ -105,6 +105,16 @@ pub fn of_teamspace(
         .load(connection)?)
 }
 
+/// The id of a teamspace's newest link.
+pub fn newest(connection: &mut AnyConnection, teamspace_id: &str) -> Result<Option<String>, StoreError> {
+    Ok(setup_links::table
+        .filter(setup_links::teamspace_id.eq(teamspace_id))
+        .order(setup_links::id.desc())
+        .select(setup_links::id)
+        .first(connection)
+        .optional()?)
+}
+
 /// Finds one of a teamspace.
 pub fn find(
     connection: &mut AnyConnection,

@@ -158,18 +158,31 @@ fn encoded(text: &str) -> String {
 
 /// `GET /clients/new`
 async fn show_new(at: OperatorPage) -> Result<Response, PageError> {
-    page(&form_page(&at, ClientForm::default(), Faults::default(), None))
+    page(&form_page(&at, ClientForm::blank()?, Faults::default(), None))
 }
 
 /// `POST /clients`: answers with the secret, which no later page shows.
 async fn create(at: OperatorPage, Typed(form): Typed<ClientForm>) -> Result<Response, PageError> {
     match clients::create(&at, form.new_client()).await {
         Ok((client, secret)) => page(&secret_page(&at, client.client_id, secret, true)),
+        Err(AdminError::ClientIdTaken) if twin(&at, &form).is_some() => {
+            let path = twin(&at, &form).map(|twin| path(&twin.client_id)).unwrap_or_default();
+            Ok(at.done(&path, SENT_TWICE))
+        }
         Err(error) => {
             let faults = Faults::from_refusal(error, field_of)?;
             form_again(&form_page(&at, form, faults, None))
         }
     }
+}
+
+/// The notice for a form that registers a client and was sent twice.
+const SENT_TWICE: &str = "The client is registered already: the form was sent twice. Its secret was in the first answer. \
+    If you did not see it, add another one below.";
+
+/// A registered client with exactly these values: the form was sent twice.
+fn twin(at: &OperatorPage, form: &ClientForm) -> Option<Arc<RegisteredClient>> {
+    at.app.snapshot().client(&form.id()?).filter(|client| form.is_registered_as(client)).cloned()
 }
 
 /// `GET /clients/{id}`

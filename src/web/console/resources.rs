@@ -152,11 +152,20 @@ async fn show_new(at: OperatorPage) -> Result<Response, PageError> {
 async fn create(at: OperatorPage, Typed(form): Typed<ResourceForm>) -> Result<Response, PageError> {
     match resources::create(&at, form.new_resource()).await {
         Ok(resource) => Ok(at.done(&path(&resource.id), format!("{} was registered.", resource.name))),
+        Err(AdminError::ResourceTaken) if twin(&at, &form).is_some() => {
+            let id = twin(&at, &form).map(|twin| twin.id.clone()).unwrap_or_default();
+            Ok(at.done(&path(&id), format!("{} is registered already.", form.name.trim())))
+        }
         Err(error) => {
             let faults = Faults::from_refusal(error, field_of)?;
             form_again(&form_page(&at, form, faults, None))
         }
     }
+}
+
+/// A registered resource with exactly these values: the form was sent twice.
+fn twin(at: &OperatorPage, form: &ResourceForm) -> Option<Arc<Resource>> {
+    at.app.snapshot().resources().find(|resource| form.is_registered_as(resource)).cloned()
 }
 
 /// `GET /resources/{id}`

@@ -32,6 +32,8 @@ struct SetupLinksPage {
     lifetimes: [(&'static str, &'static str); 4],
     valid_for: String,
     faults: Faults,
+    /// The id of the newest link; empty where there is none.
+    newest: String,
     rows: Vec<ListedSetupLink>,
 }
 
@@ -61,6 +63,8 @@ struct MadePage {
 struct NewForm {
     #[serde(default)]
     valid_for: String,
+    /// The newest link that the page showed; empty when there was none. Only a page brings it.
+    newest: Option<String>,
 }
 
 /// The routes.
@@ -82,9 +86,9 @@ async fn links_page(
 ) -> Result<SetupLinksPage, PageError> {
     let links = setup_links::list(at).await?;
     let (frame, now) = (at.frame(Place::Enterprise), at.app.clock.now());
-    let here = here(at, &frame);
+    let (here, newest) = (here(at, &frame), links.last().map(|link| link.id.clone()).unwrap_or_default());
     let rows = links.into_iter().rev().map(|link| row(link, now)).collect();
-    Ok(SetupLinksPage { frame, here, lifetimes: LIFETIMES, valid_for, faults, rows })
+    Ok(SetupLinksPage { frame, here, lifetimes: LIFETIMES, valid_for, faults, newest, rows })
 }
 
 fn here(at: &InTeamspacePage, frame: &Frame) -> String {
@@ -114,10 +118,14 @@ fn row(link: SetupLink, now: UnixSeconds) -> ListedSetupLink {
     }
 }
 
-/// `POST /t/{slug}/setup-links`: answers with the link, which no later page shows.
+/// `POST /t/{slug}/setup-links`: answers with the link, which no later page shows. The same form sent twice makes one.
 async fn create(at: InTeamspacePage, Typed(form): Typed<NewForm>) -> Result<Response, PageError> {
     let made = match form.valid_for.parse() {
-        Ok(valid_for) => setup_links::create(&at, NewSetupLink { valid_for: Some(valid_for) }).await,
+        Ok(valid_for) => {
+            let newest = form.newest;
+            let as_seen = move |now: Option<&str>| newest.is_none_or(|seen| seen == now.unwrap_or_default());
+            setup_links::create_if(&at, NewSetupLink { valid_for: Some(valid_for) }, as_seen).await
+        }
         Err(_) => Err(AdminError::LinkLifetimeInvalid),
     };
     match made {
@@ -125,6 +133,11 @@ async fn create(at: InTeamspacePage, Typed(form): Typed<NewForm>) -> Result<Resp
             let frame = at.frame(Place::Enterprise);
             let until = date_and_time(made.link.expires_at);
             page(&MadePage { here: here(&at, &frame), frame, url: made.url, until })
+        }
+        Err(AdminError::ChangedMeanwhile) => {
+            let why = "Somebody has just made a link, or the form was sent twice: look at the list. A link is shown once, \
+                in the first answer. If you did not see yours, revoke it and make another.";
+            form_again(&links_page(&at, form.valid_for, Faults::of("valid_for", why)).await?)
         }
         Err(error) => {
             let faults = Faults::from_refusal(error, field_of)?;

@@ -137,12 +137,23 @@ async fn create(at: OperatorPage, Typed(form): Typed<TeamspaceForm>) -> Result<R
     };
     match created {
         Ok(teamspace) => Ok(at.done("/teamspaces", format!("{} was added.", teamspace.name))),
+        Err(AdminError::SlugTaken | AdminError::DomainTaken(_) | AdminError::TakenMeanwhile)
+            if is_added(&at, &form) =>
+        {
+            Ok(at.done("/teamspaces", format!("{} is added already.", form.name.trim())))
+        }
         Err(error) => {
             let faults = faults_of(error)?;
             let frame = at.frame(Place::Teamspaces);
             form_again(&TeamspacePage { frame, form, faults, exists: false })
         }
     }
+}
+
+/// Whether a teamspace has exactly these values: then the form was sent twice.
+fn is_added(at: &OperatorPage, form: &TeamspaceForm) -> bool {
+    let snapshot = at.app.snapshot();
+    snapshot.teamspace_config(form.slug.trim()).is_some_and(|there| form.is_added_as(&there.teamspace))
 }
 
 /// `GET /t/{slug}/settings`

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::admin::AdminError;
-use crate::admin::clients::{ClientPatch, NewClient};
+use crate::admin::clients::{self, ClientPatch, NewClient};
 use crate::model::client::{AuthMethod, RegisteredClient};
 use crate::web::console::form::{Faults, lines_of};
 use crate::web::console::seen::{changes, settings};
@@ -13,6 +13,9 @@ use crate::web::console::seen::{changes, settings};
 pub struct ClientForm {
     #[serde(default)]
     pub client_id: String,
+    /// The id if none is typed. It is made with the form, so that a form that is sent twice registers one client.
+    #[serde(default)]
+    pub made_id: String,
     #[serde(default)]
     pub client_name: String,
     #[serde(default)]
@@ -29,12 +32,32 @@ impl ClientForm {
     pub fn of(client: &RegisteredClient) -> Self {
         let fields = Self {
             client_id: client.client_id.clone(),
+            made_id: String::new(),
             client_name: client.client_name.clone(),
             token_endpoint_auth_method: client.token_endpoint_auth_method.as_str().to_owned(),
             groups: client.groups.join("\n"),
             seen: String::new(),
         };
         Self { seen: fields.settings(), ..fields }
+    }
+
+    /// The form of a client to be registered.
+    pub fn blank() -> Result<Self, AdminError> {
+        Ok(Self { made_id: clients::new_id()?, ..Self::default() })
+    }
+
+    /// The id that the client gets; none where the form brings none.
+    pub fn id(&self) -> Option<String> {
+        filled(&self.client_id).or_else(|| filled(&self.made_id))
+    }
+
+    /// Whether a client is what this form registers: then the form was sent twice.
+    pub fn is_registered_as(&self, client: &RegisteredClient) -> bool {
+        let method = self.token_endpoint_auth_method.parse().unwrap_or(AuthMethod::Basic);
+        self.id().as_ref() == Some(&client.client_id)
+            && filled(&self.client_name).as_ref().unwrap_or(&client.client_id) == &client.client_name
+            && method == client.token_endpoint_auth_method
+            && lines_of(&self.groups) == client.groups
     }
 
     fn settings(&self) -> String {
@@ -52,7 +75,7 @@ impl ClientForm {
     /// The client to be registered.
     pub fn new_client(&self) -> NewClient {
         NewClient {
-            client_id: filled(&self.client_id),
+            client_id: self.id(),
             client_name: filled(&self.client_name),
             token_endpoint_auth_method: filled(&self.token_endpoint_auth_method),
             groups: lines_of(&self.groups),

@@ -47,6 +47,16 @@ impl ResourceForm {
         Self { seen: fields.settings(), ..fields }
     }
 
+    /// Whether a resource is what this form registers: then the form was sent twice.
+    pub fn is_registered_as(&self, resource: &Resource) -> bool {
+        let new = self.new_resource();
+        new.identifier == resource.identifier
+            && new.name.trim() == resource.name
+            && new.scopes == resource.scopes
+            && new.default_scopes == resource.default_scopes
+            && new.teamspaces == resource.teamspaces
+    }
+
     fn settings(&self) -> String {
         settings([
             ("Identifier", &self.identifier),

@@ -61,6 +61,21 @@ impl TeamspaceForm {
         Self { seen: fields.settings(), ..fields }
     }
 
+    /// Whether a teamspace is what this form adds: then the form was sent twice.
+    pub fn is_added_as(&self, teamspace: &Teamspace) -> bool {
+        let lower = |domains: &[String]| {
+            let mut domains: Vec<String> = domains.iter().map(|domain| domain.to_lowercase()).collect();
+            domains.sort();
+            domains
+        };
+        self.slug.trim() == teamspace.slug
+            && self.name.trim() == teamspace.name
+            && self.plan == teamspace.plan
+            && self.limit().is_ok_and(|limit| limit == teamspace.member_limit)
+            && lower(&self.domains()) == lower(&teamspace.email_domains)
+            && self.time_zone.trim().eq_ignore_ascii_case(&teamspace.time_zone)
+    }
+
     fn settings(&self) -> String {
         settings([
             ("Slug", &self.slug),
