@@ -1,16 +1,30 @@
 //! Sessions of the console: who is signed in, and ending it.
 
+use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::caller::{Admin, Operator, Principal};
 use super::change::Change;
 use super::error::AdminError;
 use super::permission::Permission;
+use super::view::as_json;
 use crate::clock::rfc3339;
 use crate::model::console_user::{ConsoleUser, UserKind};
 use crate::policy::ConsoleAction;
-use crate::store::console_sessions::{self, ConsoleSession, Live};
+use crate::store::console_sessions::{self, ConsoleSession, Live, SessionKind};
 use crate::store::{AnyConnection, Page};
+
+/// Whose sessions are ended together.
+#[derive(Debug, Clone)]
+pub enum SessionsOf {
+    /// The person whose session has this id.
+    PersonOf(String),
+    /// Whoever signed in with this address.
+    Email(String),
+    /// Everybody, the caller included.
+    Everybody,
+}
 
 /// A page of the sessions of everybody, the newest first.
 pub async fn list(
@@ -41,6 +55,29 @@ pub async fn end_own(admin: &Admin, id: String) -> Result<(), AdminError> {
         Ok(console_sessions::end_of_same_person(c, &own, &id)?)
     })
     .await
+}
+
+/// Ends all sessions of a person or of everybody, and tells how many there were.
+pub async fn end_all(operator: &Operator, whose: SessionsOf) -> Result<usize, AdminError> {
+    let permission = operator.may_everywhere(ConsoleAction::ChangeSystem)?;
+    operator
+        .change(permission, move |c| {
+            let (object, ended) = match whose {
+                SessionsOf::PersonOf(id) => {
+                    let ended = console_sessions::end_all_of(c, &id)?;
+                    (id, if ended == 0 { Err(AdminError::NotFound) } else { Ok(ended) }?)
+                }
+                SessionsOf::Email(email) => {
+                    let email = email.trim().to_lowercase();
+                    let ended = console_sessions::end_all_of_email(c, &email)?;
+                    (email, ended)
+                }
+                SessionsOf::Everybody => ("everybody".to_owned(), console_sessions::end_all(c)?),
+            };
+            let change = Change::noted("console.end_all_sessions", object, None);
+            Ok((ended, change.replacing(Some(json!({ "sessions": ended })))))
+        })
+        .await
 }
 
 async fn end_one(
@@ -94,5 +131,46 @@ fn view(session: &ConsoleSession) -> Value {
         "address": session.address,
         "browser": session.browser,
         "created_at": rfc3339(session.created_at),
+    })
+}
+
+/// A session as the API shows it: without its secret, which nobody has but the browser.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ConsoleSession)]
+pub struct SessionView<'s> {
+    id: &'s str,
+    kind: SessionKind,
+    /// The address; empty for whoever came with a set-up token or a set-up link.
+    email: &'s str,
+    name: &'s str,
+    /// The slug of the only teamspace that it is for, of a set-up link.
+    #[schema(required)]
+    teamspace: Option<String>,
+    /// The address that it was begun from.
+    address: &'s str,
+    browser: &'s str,
+    #[schema(format = DateTime)]
+    created_at: String,
+    /// When it was last used, to the minute.
+    #[schema(format = DateTime)]
+    seen_at: String,
+    /// When it ends at the latest.
+    #[schema(format = DateTime)]
+    expires_at: String,
+}
+
+/// A session as JSON; `teamspace` is a slug.
+pub fn session_view(session: &ConsoleSession, teamspace: Option<String>) -> Value {
+    as_json(SessionView {
+        id: &session.id,
+        kind: session.kind,
+        email: &session.email,
+        name: &session.name,
+        teamspace,
+        address: &session.address,
+        browser: &session.browser,
+        created_at: rfc3339(session.created_at),
+        seen_at: rfc3339(session.seen_at),
+        expires_at: rfc3339(session.expires_at),
     })
 }

@@ -8,6 +8,7 @@ mod audit_list;
 mod client;
 mod config;
 mod console;
+mod console_session;
 mod db;
 #[cfg(feature = "demo")]
 mod demo;
@@ -113,6 +114,8 @@ enum Command {
     Member(Noun<member::MemberCommand>),
     /// Links that let a customer's administrator in to a teamspace.
     SetupLink(Noun<setup_link::SetupLinkCommand>),
+    /// Sessions of the console: who is signed in, and ending it.
+    ConsoleSession(Noun<console_session::ConsoleSessionCommand>),
     /// The decision log: who asked for a token, and what was decided.
     SignIns(Noun<sign_ins::SignInsCommand>),
     /// Explain what the token endpoint would answer to an assertion, check by check. Ends with 1 if it would refuse.
@@ -222,6 +225,7 @@ impl Cli {
             Command::Provider(noun) => block_on(noun.run(file)),
             Command::Member(noun) => block_on(noun.run(file)),
             Command::SetupLink(noun) => block_on(noun.run(file)),
+            Command::ConsoleSession(noun) => block_on(noun.run(file)),
             Command::SignIns(noun) => block_on(noun.run(file)),
             Command::Explain(command) => block_on(command.run(file)),
             Command::PolicySet(noun) => block_on(noun.run(file)),

@@ -326,7 +326,6 @@ fn expectation(key: &str, expected: &str) -> String {
             "must be a list, such as [\"a\", \"b\"]; variables for its entries are numbered from 0".to_owned()
         }
         "a map" => "must be a table, such as { name = \"value\" }".to_owned(),
-        "a map" => "must be a table, such as { name = \"value\" }".to_owned(),
         "path string" => "must be a path, in quotes".to_owned(),
         other => format!("must be {}", expected_words(other)),
     }

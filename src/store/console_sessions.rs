@@ -129,6 +129,11 @@ pub fn list(
     Ok(Page::of(rows, limit, |session| format!("{}.{}", session.created_at, session.id)))
 }
 
+/// Whether a text is a cursor of this list.
+pub fn is_cursor(cursor: &str) -> bool {
+    place(cursor).is_some()
+}
+
 /// The time and the id of the session that a page comes after.
 fn place(cursor: &str) -> Option<(UnixSeconds, &str)> {
     let (at, id) = cursor.split_once('.')?;
@@ -179,6 +184,17 @@ pub fn end_all_of(connection: &mut AnyConnection, id: &str) -> Result<usize, Sto
         .filter(console_sessions::kind.eq(person.kind))
         .filter(console_sessions::link_id.eq(person.link_id));
     Ok(diesel::delete(theirs).execute(connection)?)
+}
+
+/// Ends all sessions of an address.
+pub fn end_all_of_email(connection: &mut AnyConnection, email: &str) -> Result<usize, StoreError> {
+    let theirs = console_sessions::table.filter(console_sessions::email.eq(email));
+    Ok(diesel::delete(theirs).execute(connection)?)
+}
+
+/// Ends the sessions of everybody.
+pub fn end_all(connection: &mut AnyConnection) -> Result<usize, StoreError> {
+    Ok(diesel::delete(console_sessions::table).execute(connection)?)
 }
 
 /// The values that all sessions of one person share.

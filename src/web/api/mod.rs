@@ -3,6 +3,7 @@
 mod audit;
 pub(super) mod auth;
 mod clients;
+mod console_sessions;
 mod describe;
 mod explain;
 mod identity_provider;
@@ -99,6 +100,9 @@ fn deployment_routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(policies::show_set))
         .routes(routes!(policies::show_shadow))
         .routes(routes!(audit::list))
+        .routes(routes!(console_sessions::list))
+        .routes(routes!(console_sessions::remove))
+        .routes(routes!(console_sessions::end))
         .routes(routes!(reasons::list))
 }
 

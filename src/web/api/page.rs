@@ -70,6 +70,7 @@ fn decode(cursor: &str) -> Option<String> {
     String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()
 }
 
-fn cursor_invalid() -> Problem {
+/// The refusal of a cursor that was not answered here.
+pub fn cursor_invalid() -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "cursor_invalid", "cursor is none that was answered here.")
 }

@@ -12,7 +12,8 @@ use serde::Deserialize;
 use super::answer::{PageError, go_with_notice, page};
 use super::page::{Frame, OperatorPage, Place, Viewer};
 use super::words::ago;
-use crate::admin::{AdminError, sessions};
+use crate::admin::AdminError;
+use crate::admin::sessions::{self, SessionsOf};
 use crate::app::App;
 use crate::clock::UnixSeconds;
 use crate::store::console_sessions::{ConsoleSession, SessionKind};
@@ -58,7 +59,9 @@ pub fn routes() -> Router<Arc<App>> {
         .route("/sessions", get(show_own))
         .route("/sessions/{id}/end", post(end_own))
         .route("/system/sessions", get(show_all))
+        .route("/system/sessions/end-all", post(end_everybodys))
         .route("/system/sessions/{id}/end", post(end))
+        .route("/system/sessions/{id}/end-all", post(end_all_of_person))
 }
 
 /// `GET /sessions`
@@ -112,6 +115,24 @@ async fn end(at: OperatorPage, Path(id): Path<String>) -> Result<Response, PageE
         Ok(()) | Err(AdminError::NotFound) => Ok(at.done("/system/sessions", "The session is ended.")),
         Err(error) => Err(error.into()),
     }
+}
+
+/// `POST /system/sessions/{id}/end-all`: all of the person whose session has the id. If it is one's own, the way back
+/// leads to the sign-in.
+async fn end_all_of_person(at: OperatorPage, Path(id): Path<String>) -> Result<Response, PageError> {
+    match sessions::end_all(&at, SessionsOf::PersonOf(id)).await {
+        Ok(_) | Err(AdminError::NotFound) => {
+            Ok(at.done("/system/sessions", "All sessions of this person are ended."))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// `POST /system/sessions/end-all`: one's own as well.
+async fn end_everybodys(at: OperatorPage) -> Result<Response, PageError> {
+    let sign_in = format!("{}/sign-in", at.context().site.base);
+    sessions::end_all(&at, SessionsOf::Everybody).await?;
+    Ok(go_with_notice(&sign_in, "Everybody is signed out, and so are you."))
 }
 
 /// The values that descriptions of sessions need.

@@ -5,6 +5,7 @@ pub mod audit;
 mod budget;
 mod clients;
 mod commands;
+mod console_sessions;
 pub mod effect;
 mod errors;
 pub mod harness;

@@ -94,6 +94,9 @@ fn operators_routes() -> Vec<(Method, &'static str, Option<Value>)> {
         (Method::POST, "/resources", resource()),
         (Method::PATCH, "/resources/x", Some(json!({ "name": "Docs" }))),
         (Method::DELETE, "/resources/x", None),
+        get("/console-sessions"),
+        (Method::DELETE, "/console-sessions/x", None),
+        (Method::POST, "/console-sessions/end", Some(json!({ "everybody": true }))),
     ]
 }
 

@@ -7,6 +7,7 @@ use countersign::web::api::description;
 use serde_json::{Value, json};
 
 use super::desk::{Desk, Way};
+use crate::console::visitor::Visitor;
 use crate::harness::CLIENT;
 use crate::process::real_time;
 
@@ -37,6 +38,7 @@ async fn everything(way: Way) -> Desk {
     providers(&desk, way).await;
     members(&desk, way).await;
     setup_links(&desk, way).await;
+    console_sessions(&desk, way).await;
     logs(&desk, way).await;
     policies(&desk, way).await;
     deleted(&desk, way).await;
@@ -226,6 +228,24 @@ async fn setup_links(desk: &Desk, way: Way) {
     let id = member(&listed["items"][0], "id");
     desk.done(way, &["setup-link", "delete", "-t", "g", id, "--yes"]).await;
     assert!(desk.done(way, &["setup-link", "list", "-t", "g"]).await.out.contains("revoked"));
+}
+
+async fn console_sessions(desk: &Desk, way: Way) {
+    let visitors = [
+        Visitor::operator_named(&desk.app.app, "olive@example.com").await,
+        Visitor::operator_named(&desk.app.app, "olive@example.com").await,
+        Visitor::operator(&desk.app.app).await,
+    ];
+    let listed = desk.done(way, &["console-session", "list"]).await;
+    assert!(visitors.iter().all(|visitor| listed.out.contains(visitor.session_id())), "{listed:?}");
+    desk.done(way, &["console-session", "delete", visitors[0].session_id(), "--yes"]).await;
+    let ended =
+        desk.done(way, &["console-session", "end-all", "--email", "olive@example.com", "--yes"]).await;
+    assert!(ended.err.contains("Ended all console sessions of olive@example.com (1)"), "{ended:?}");
+    let ended = desk.json(way, &["console-session", "end-all", "--everybody", "--yes"]).await;
+    assert_eq!(ended["ended"], 1);
+    let refused = desk.run(way, &["console-session", "end-all", "--yes"]).await;
+    assert_eq!(refused.code, Some(2), "{refused:?}");
 }
 
 async fn logs(desk: &Desk, way: Way) {

@@ -81,6 +81,28 @@ async fn an_operator_sees_who_is_signed_in_and_ends_it() {
     assert_eq!(events(&app).await, [format!("console.end_session {id}")], "told once");
 }
 
+/// All of one person end together, and then those of everybody, the operator's own as well.
+#[tokio::test]
+async fn all_sessions_of_a_person_or_of_everybody_end_together() {
+    let app = TestApp::start().await;
+    let operator = Browser::operator(&app).await;
+    sessions(&app, 3, "ops@corp.example").await;
+    sessions(&app, 1, "other@corp.example").await;
+    has(&operator.page("/system/sessions").await, &["Sign everybody out", "End all of theirs"]);
+    for _ in 0..2 {
+        let ended = operator.post("/system/sessions/ops@corp.example-001/end-all", &[]).await;
+        assert_eq!(location(&ended), "/console/system/sessions");
+    }
+    let page = operator.page("/system/sessions").await;
+    has(&page, &["All sessions of this person are ended.", "other@corp.example"]);
+    assert!(!page.contains("ops@corp.example"), "{page}");
+    assert_eq!(location(&operator.post("/system/sessions/end-all", &[]).await), "/console/sign-in");
+    assert_eq!(app.count("console_sessions").await, 0);
+    assert!(location(&operator.get("/system/sessions").await).contains("/sign-in"));
+    let ended = "console.end_all_sessions";
+    assert_eq!(events(&app).await, [format!("{ended} ops@corp.example-001"), format!("{ended} everybody")]);
+}
+
 #[tokio::test]
 async fn the_list_has_pages() {
     let app = TestApp::start().await;

@@ -10,6 +10,7 @@ use countersign::web::api::{CODES, description};
 use serde_json::{Value, json};
 
 use super::harness::{Answer, Harness};
+use crate::console::visitor::Visitor;
 use crate::docs::assert_generated;
 use schema::Document;
 
@@ -197,6 +198,11 @@ async fn drive_what_is_the_deployments(driver: &mut Driver) {
     let secret = ["mcp", added["id"].as_str().unwrap()];
     driver.call(("DELETE", "/clients/{id}/secrets/{secret_id}"), &secret, None).await;
     driver.call(("DELETE", "/clients/{id}"), &["mcp"], None).await;
+
+    let visitor = Visitor::operator(&driver.h.app).await;
+    driver.get("/console-sessions", &[]).await;
+    driver.call(("DELETE", "/console-sessions/{id}"), &[visitor.session_id()], None).await;
+    driver.call(("POST", "/console-sessions/end"), &[], Some(json!({ "everybody": true }))).await;
 }
 
 async fn drive_what_is_a_teamspaces(driver: &mut Driver) {
