@@ -37,7 +37,7 @@ impl SerdeError<'_> {
         match text {
             "invalid digit found in string" => about("must be a whole number"),
             "provided string was not `true` or `false`" => about("must be true or false"),
-            "expected value" => about("has a value of the wrong type"),
+            "expected value" | "trailing characters" => about("has a value of the wrong type"),
             _ if text.starts_with("data did not match any variant") => {
                 about("has none of the expected forms")
             }

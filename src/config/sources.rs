@@ -126,6 +126,18 @@ impl Sources {
             || self.file.as_ref().is_some_and(|file| lookup(&file.table, &key).is_some())
     }
 
+    /// The file, if there is one.
+    pub(super) fn file(&self) -> Option<&Path> {
+        self.file.as_ref().map(|file| &*file.path)
+    }
+
+    /// Whether the value that is in force for a key stands in the file.
+    pub(super) fn is_in_file(&self, key: &str) -> bool {
+        let key: Vec<String> = key.split('.').map(str::to_owned).collect();
+        self.variable(&key).is_none()
+            && self.file.as_ref().is_some_and(|file| lookup(&file.table, &key).is_some())
+    }
+
     /// The place where a key was set; none where the default is in force.
     pub(super) fn place(&self, key: &[String]) -> Option<KeyPlace> {
         if let Some(variable) = self.variable(key) {

@@ -71,7 +71,24 @@ impl Config {
         errors
     }
 
+    /// Whether a secret stands in the configuration file itself.
+    fn has_secret_in(&self, sources: &Sources) -> bool {
+        let has_password =
+            |url: &Url| url.password().is_some() || url.query_pairs().any(|(name, _)| name == "password");
+        let oidc = self.console.oidc.as_ref().and_then(|oidc| oidc.client_secret.as_ref());
+        [
+            ("keys.encryption_key", self.keys.encryption_key.is_some()),
+            ("console.oidc.client_secret", oidc.is_some()),
+            ("log_stream", self.log_stream.iter().any(|stream| !stream.headers.is_empty())),
+            ("database_url", Url::parse(&self.database_url).is_ok_and(|url| has_password(&url))),
+        ]
+        .into_iter()
+        .any(|(key, is_secret)| is_secret && sources.is_in_file(key))
+    }
+
     fn read_secrets(&mut self, found: &mut Problems<'_>) {
+        let own = found.sources.file().filter(|_| self.has_secret_in(found.sources));
+        self.secret_files.extend(own.map(Path::to_owned));
         self.secret_files.extend(self.tls.key_file.clone());
         if let Some(path) = self.database_url_file.take() {
             match found.sources.sets("database_url") {
@@ -121,11 +138,17 @@ impl Config {
     }
 }
 
-/// AES-256 takes 32 bytes.
+/// Whether a text is a key for AES-256: 32 bytes in base64url.
+pub fn is_encryption_key(key: &Secret) -> bool {
+    URL_SAFE_NO_PAD.decode(key.expose()).is_ok_and(|bytes| bytes.len() == 32)
+}
+
 fn check_encryption_key(key: &Secret) -> Result<(), ConfigError> {
-    match URL_SAFE_NO_PAD.decode(key.expose()) {
-        Ok(bytes) if bytes.len() == 32 => Ok(()),
-        _ => Err(invalid("keys.encryption_key", "[redacted]", "must be 32 bytes, base64url without padding")),
+    match is_encryption_key(key) {
+        true => Ok(()),
+        false => {
+            Err(invalid("keys.encryption_key", "[redacted]", "must be 32 bytes, base64url without padding"))
+        }
     }
 }
 

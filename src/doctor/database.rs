@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::exposed::{self, ExposedFile};
 use super::in_thread;
-use super::line::Lines;
+use super::line::{DoctorGroup, DoctorLine, Lines};
 use super::patient::{ClockReadings, StoredState};
 use super::volume::Volume;
 use crate::clock::{Clock, UnixSeconds, rfc3339};
@@ -154,6 +154,13 @@ fn writing(connection: &mut AnyConnection, now: UnixSeconds, lines: &Lines) -> R
         ),
     }
     Ok(())
+}
+
+/// The lines about the settings of a database.
+pub fn lines_about(settings: DatabaseSettings) -> Vec<DoctorLine> {
+    let lines = Lines::new(DoctorGroup::Database);
+    durability(settings, &lines);
+    lines.take()
 }
 
 fn durability(settings: DatabaseSettings, lines: &Lines) {

@@ -31,9 +31,12 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::idp::fetch::FetcherError;
 use crate::policy::with_stack;
+pub use crate::store::inspection::{DatabaseSettings, PostgresSettings, SqliteSettings};
+pub use database::lines_about;
 use line::Lines;
 pub use line::{DoctorGroup, DoctorLine, LineStatus};
 use patient::{ClockReadings, Patient};
+pub use volume::{Volume, network_file_system};
 
 /// How long the database may take.
 const FOR_DATABASE: Duration = Duration::from_secs(6);

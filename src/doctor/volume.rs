@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rustix::fs::statvfs;
 
-use super::line::Lines;
+use super::line::{DoctorGroup, DoctorLine, Lines};
 
 /// Below this much room writes are about to fail, in bytes.
 const TOO_LITTLE: u64 = 100 << 20;
@@ -12,7 +12,6 @@ const TOO_LITTLE: u64 = 100 << 20;
 const LITTLE: u64 = 1 << 30;
 
 /// File systems that are on another machine, by the number that Linux gives them.
-#[cfg(target_os = "linux")]
 const NETWORK: [(u64, &str); 6] = [
     (0x6969, "NFS"),
     (0x517b, "SMB"),
@@ -23,21 +22,30 @@ const NETWORK: [(u64, &str); 6] = [
 ];
 
 /// A volume's room and kind.
-pub(super) struct Volume {
-    free: u64,
+#[derive(Debug, Clone)]
+pub struct Volume {
+    /// The bytes that may still be written.
+    pub free: u64,
     /// The name of a file system that is on another machine.
-    network: Option<&'static str>,
+    pub network: Option<&'static str>,
 }
 
 impl Volume {
     /// The volume of a directory.
-    pub fn of(directory: &Path) -> std::io::Result<Self> {
+    pub(super) fn of(directory: &Path) -> std::io::Result<Self> {
         let room = statvfs(directory)?;
         Ok(Self { free: room.f_bavail.saturating_mul(room.f_frsize), network: network(directory) })
     }
 
+    /// The lines about it.
+    pub fn lines(&self) -> Vec<DoctorLine> {
+        let lines = Lines::new(DoctorGroup::Database);
+        self.examine(&lines);
+        lines.take()
+    }
+
     /// Tells about both.
-    pub fn examine(&self, lines: &Lines) {
+    pub(super) fn examine(&self, lines: &Lines) {
         let message = format!("{} are free on the database's volume.", size(self.free));
         let fix = "Make room, or move the database to a larger volume while the service is stopped.";
         match self.free {
@@ -54,11 +62,15 @@ impl Volume {
     }
 }
 
+/// The name of a file system that is on another machine, by its number; none for any other.
+pub fn network_file_system(number: u64) -> Option<&'static str> {
+    NETWORK.into_iter().find(|(known, _)| *known == number).map(|(_, name)| name)
+}
+
 #[cfg(target_os = "linux")]
 fn network(directory: &Path) -> Option<&'static str> {
     // The number has 32 bits, whatever the type that holds it.
-    let kind = rustix::fs::statfs(directory).ok()?.f_type as u64 & 0xffff_ffff;
-    NETWORK.into_iter().find(|(number, _)| *number == kind).map(|(_, name)| name)
+    network_file_system(rustix::fs::statfs(directory).ok()?.f_type as u64 & 0xffff_ffff)
 }
 
 #[cfg(not(target_os = "linux"))]

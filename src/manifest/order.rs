@@ -72,7 +72,7 @@ fn unique(kind: ObjectKind, fields: &Map<String, Value>) -> HashSet<Unique> {
 pub(super) fn grouped(drafts: Vec<Draft>) -> Vec<Vec<PlannedStep>> {
     let ranks = ranks(&drafts);
     let taken: HashSet<Unique> = drafts.iter().flat_map(|draft| draft.takes.iter().cloned()).collect();
-    let mut steps: Vec<(Turn, PlannedStep)> = drafts
+    let mut steps: Vec<(StepTurn, PlannedStep)> = drafts
         .into_iter()
         .zip(ranks)
         .map(|(draft, rank)| (turn(&draft.step, rank, !draft.gives_up.is_disjoint(&taken)), draft.step))
@@ -81,7 +81,7 @@ pub(super) fn grouped(drafts: Vec<Draft>) -> Vec<Vec<PlannedStep>> {
     steps.chunk_by(|(one, _), (other, _)| one == other).map(steps_of).collect()
 }
 
-fn steps_of(group: &[(Turn, PlannedStep)]) -> Vec<PlannedStep> {
+fn steps_of(group: &[(StepTurn, PlannedStep)]) -> Vec<PlannedStep> {
     group.iter().map(|(_, step)| step.clone()).collect()
 }
 
@@ -109,10 +109,10 @@ fn ranks(drafts: &[Draft]) -> Vec<usize> {
 }
 
 /// When a step has its turn; the smallest comes first.
-type Turn = (u8, i8, usize, u8);
+type StepTurn = (u8, i8, usize, u8);
 
 /// When a step has its turn. A member leaves before another takes the seat.
-fn turn(step: &PlannedStep, rank: usize, is_needed: bool) -> Turn {
+fn turn(step: &PlannedStep, rank: usize, is_needed: bool) -> StepTurn {
     let order = step.kind as i8;
     match &step.action {
         StepAction::Delete if is_needed || step.kind == ObjectKind::Member => (0, order, rank, 0),

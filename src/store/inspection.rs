@@ -11,6 +11,7 @@ use crate::clock::UnixSeconds;
 /// The settings of a database file.
 #[derive(Debug)]
 pub struct SqliteSettings {
+    /// SQLite's version.
     pub version: String,
     /// `wal`, unless another program has changed it.
     pub journal_mode: String,
@@ -19,13 +20,16 @@ pub struct SqliteSettings {
 /// The settings of a server.
 #[derive(Debug, QueryableByName)]
 pub struct PostgresSettings {
+    /// The server's version.
     #[diesel(sql_type = Text)]
     pub version: String,
     /// The server's own value; each of our sessions raises it to `on`.
     #[diesel(sql_type = Text)]
     pub synchronous_commit: String,
+    /// `on` or `off`: whether a commit waits for the disk.
     #[diesel(sql_type = Text)]
     pub fsync: String,
+    /// `on` or `off`: whether a page that was half written can be mended.
     #[diesel(sql_type = Text)]
     pub full_page_writes: String,
     /// `synchronous_standby_names`; empty where a commit waits for no standby.
@@ -40,6 +44,7 @@ pub struct PostgresSettings {
     /// The server's address; empty for a socket on this machine.
     #[diesel(sql_type = Text)]
     pub address: String,
+    /// The size of the database, in words.
     #[diesel(sql_type = Text)]
     pub size: String,
 }
@@ -47,7 +52,9 @@ pub struct PostgresSettings {
 /// The settings of either kind.
 #[derive(Debug)]
 pub enum DatabaseSettings {
+    /// A database file.
     Sqlite(SqliteSettings),
+    /// A server.
     Postgres(PostgresSettings),
 }
 

@@ -122,5 +122,5 @@ async fn an_unlinked_member_is_bound_to_the_next_subject() {
     app.refused(json!({}), "invalid_grant", "subject_conflict").await;
     let url = format!("{}/api/v1{path}", app.issuer());
     let request = app.http.patch(url).bearer_auth(TOKEN).json(&json!({ "identities": [{ "subject": "x" }] }));
-    assert_eq!(Answer::of(request.send().await.unwrap()).await.status, 400);
+    assert_eq!(Answer::of(request.send().await.unwrap()).await.status, 422);
 }

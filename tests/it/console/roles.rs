@@ -34,7 +34,7 @@ enum For {
 }
 use For::*;
 
-const ROUTES: [(&str, &str, For); 78] = [
+const ROUTES: [(&str, &str, For); 80] = [
     ("GET", "/", SignedIn),
     ("GET", "/sign-in", Everybody),
     ("POST", "/sign-in", Everybody),

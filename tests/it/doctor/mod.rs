@@ -4,6 +4,7 @@ mod database;
 mod healthcheck;
 mod issuer;
 mod keys;
+mod observed;
 mod policies;
 mod process;
 mod providers;

@@ -1,5 +1,7 @@
 //! The command itself: its output, its exit codes, and that it ends whatever hangs.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
@@ -9,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::resources::mcp_server;
 use super::{ENCRYPTION_KEY, config, service, silent};
-use crate::commands::text;
+use crate::commands::{countersign, text};
 use crate::harness::TestApp;
 
 /// Runs the command with a configuration file in the test's directory.
@@ -21,7 +23,9 @@ async fn doctor(app: &TestApp, config: &Config, args: &[&str]) -> Output {
     if config.keys.encryption_key.is_some() {
         table["keys"]["encryption_key"] = ENCRYPTION_KEY.into();
     }
-    std::fs::write(app.dir.path().join("countersign.toml"), table.to_string()).unwrap();
+    let file = app.dir.path().join("countersign.toml");
+    std::fs::write(&file, table.to_string()).unwrap();
+    std::fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
     run(app.dir.path(), args).await
 }
 
@@ -152,7 +156,7 @@ async fn every_file_with_a_secret_is_looked_at() {
     }
     let written = "database_url_file = \"url\"\nlisten = \"127.0.0.1:1\"\nmanagement_listen = \"127.0.0.1:2\"\n\
         issuer = \"http://127.0.0.1:1\"\n[keys]\nencryption_key_file = \"key\"\n\
-        [console.oidc]\nissuer = \"http://127.0.0.1:1\"\nclient_id = \"c\"\nclient_secret_file = \"client\"\n\
+        [console.oidc]\nissuer = \"https://127.0.0.1:1\"\nclient_id = \"c\"\nclient_secret_file = \"client\"\n\
         [[log_stream]]\nname = \"x\"\nto = \"otlp+http://127.0.0.1:1/\"\nheader_files = { a = \"header\" }\n";
     std::fs::write(at("countersign.toml"), written).unwrap();
     let out = run(dir.path(), &["--format", "json"]).await;
@@ -164,4 +168,26 @@ async fn every_file_with_a_secret_is_looked_at() {
         assert!(name == "url" || !text(&out.stdout).contains(secret), "{name}: {out:?}");
     }
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 5, "nothing is made");
+}
+
+/// A secret in the configuration file itself counts like one in a file of its own; a file without secrets may be read.
+#[test]
+fn a_configuration_file_with_a_secret_that_others_can_read_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("countersign.toml");
+    let exposed = |content: &str, env: &[(&str, &str)], mode: u32| {
+        std::fs::write(&file, content).unwrap();
+        std::fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
+        let out = countersign(dir.path(), &["doctor"], env);
+        let said = text(&out.stdout);
+        said.contains("countersign.toml holds a secret and has mode 0644")
+    };
+    let key = format!("[keys]\nencryption_key = \"{ENCRYPTION_KEY}\"\n");
+    assert!(exposed(&key, &[], 0o644));
+    assert!(!exposed(&key, &[], 0o600));
+    assert!(!exposed(
+        "[access_token]\nlifetime = \"30m\"\n",
+        &[("COUNTERSIGN_KEYS__ENCRYPTION_KEY", ENCRYPTION_KEY)],
+        0o644
+    ));
 }
