@@ -1,8 +1,11 @@
-//! `docs/guides/first-five-minutes.md`: every command of it, in order, in an empty directory, with real processes.
+//! `docs/guides/first-five-minutes.md` and the quick start of the README: every command, in order, in an empty
+//! directory, with real processes.
 
+use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 
 use crate::browser::root;
 use crate::commands::text;
@@ -98,4 +101,29 @@ async fn every_command_of_the_first_five_minutes_works() {
     {
         assert!(said.contains(expected), "{expected}: {said}");
     }
+}
+
+/// The script is the README's own, but for the directory and the ports; and `cargo`, which has built the program.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_quick_start_of_the_readme_works() {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let (_, part) = readme.split_once("\n## The first five minutes\n").unwrap();
+    let (dir, ports) = (tempfile::tempdir().unwrap(), Ports::new());
+    let own = |name: &str| dir.path().join(name);
+    std::fs::create_dir_all(own("target/release")).unwrap();
+    symlink(env!("CARGO_BIN_EXE_countersign"), own("target/release/countersign")).unwrap();
+    symlink("/bin/true", own("cargo")).unwrap();
+    let script = ports.blocks(part).remove(0).replace("/tmp/try", &own("try").display().to_string());
+    assert!(script.starts_with("cargo build --release && export PATH="), "{script}");
+    let log = std::fs::File::create(own("log")).unwrap();
+    let mut command = shell(dir.path(), &ports, &script);
+    let path = format!("{}:{}", dir.path().display(), std::env::var("PATH").unwrap());
+    command.env("PATH", path).process_group(0).stdout(log.try_clone().unwrap()).stderr(log);
+    // What it starts in the background ends with it.
+    let terminal = Mutex::new(Terminal(command.spawn().unwrap()));
+    let ended = async || terminal.lock().unwrap().0.try_wait().unwrap().is_some();
+    until("the quick start has ended", ended).await;
+    let status = terminal.lock().unwrap().0.wait().unwrap();
+    let said = std::fs::read_to_string(own("log")).unwrap();
+    assert!(status.success() && said.contains("\"access_token\":\"ey"), "{said}");
 }
