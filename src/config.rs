@@ -28,6 +28,7 @@ pub use private_origin::{ConfinedOrigin, PrivateOrigin};
 pub use problem::{ConfigError, ConfigErrors};
 pub(crate) use types::is_loopback;
 pub use types::{ByteSize, ClientIpSource, Duration, Secret, SigningAlg};
+pub(crate) use validate::is_encryption_key;
 
 /// Everything the service can be told. Unknown keys are errors.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -104,7 +105,7 @@ pub struct Config {
 pub struct AccessTokenSettings {
     /// At most one hour; clients such as Claude Code renew within the last five minutes.
     pub lifetime: Duration,
-    /// Algorithm of new signing keys. A key that exists keeps its own: `keys rotate` makes one of this algorithm.
+    /// Algorithm of new signing keys. A key that exists keeps its own: `key rotate` makes one of this algorithm.
     pub signing_alg: SigningAlg,
 }
 

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use super::change::Change;
 use super::error::AdminError;
 use crate::clock::{UnixSeconds, rfc3339};
-use crate::config::Config;
+use crate::config::{Config, Secret};
 use crate::model::signing_key::{PUBLISH_AHEAD, active};
-use crate::signing::{Signer, generate};
+use crate::signing::{self, Signer, generate};
 use crate::store::Store;
 use crate::store::signing_keys::{self, StoredKey};
 
@@ -44,6 +44,30 @@ pub(super) async fn next(
 /// The change that a new key is.
 pub(super) fn rotated(key: &StoredKey) -> Change {
     Change::noted("signing_key.rotate", &key.kid, None).with(view(key))
+}
+
+/// Encrypts all stored keys with the configured encryption key, and tells how many were not before. `old` is the key
+/// that they may be encrypted with.
+pub async fn reencrypt(
+    store: &Store,
+    config: &Config,
+    old: Option<Secret>,
+    now: UnixSeconds,
+) -> Result<usize, AdminError> {
+    let config = config.clone();
+    store
+        .configure(move |c| {
+            let keys = signing_keys::all(c)?;
+            let anew = keys.iter().map(|key| signing::reencrypt(key, &config, old.as_ref()));
+            let anew: Vec<StoredKey> = anew.filter_map(Result::transpose).collect::<Result<_, _>>()?;
+            anew.iter().try_for_each(|key| signing_keys::replace_private_part(c, key))?;
+            if !anew.is_empty() {
+                let change = Change::noted("signing_key.reencrypt", "", None);
+                change.with(json!({ "keys": anew.len() })).record_of_command(c, now)?;
+            }
+            Ok(anew.len())
+        })
+        .await
 }
 
 /// Withdraws a key that is not signing now. Its tokens stop working once verifiers have fetched the key set again.

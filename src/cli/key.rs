@@ -1,13 +1,15 @@
 //! `countersign key`.
 
+use std::path::{Path, PathBuf};
+
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::noun::{Confirmation, Field, OutputFormat, cell, record, table};
+use super::noun::{Confirmation, Field, OutputFormat, cell, read_input, record, table};
 use super::{CommandResult, End, now};
 use crate::admin::keys;
 use crate::clock::rfc3339;
-use crate::config::Config;
+use crate::config::{Config, Secret, is_encryption_key};
 use crate::model::signing_key::{Turn, turns};
 use crate::store::signing_keys::StoredKey;
 use crate::store::{Store, signing_keys};
@@ -49,6 +51,18 @@ enum KeyVerb {
         #[arg(long)]
         now: bool,
     },
+    /// Encrypt the stored keys with `keys.encryption_key` of the configuration: those that another key encrypts, and
+    /// plain ones.
+    #[command(
+        after_help = "Examples:\n  countersign key reencrypt --old-key-file /etc/countersign/encryption-key.old\n  \
+        countersign key reencrypt   the keys are in plain text\n\
+        Running services go on with the keys that they have in memory. Restart them with the new encryption key."
+    )]
+    Reencrypt {
+        /// A file that holds the encryption key of before.
+        #[arg(long, value_name = "FILE")]
+        old_key_file: Option<PathBuf>,
+    },
     /// Withdraw a key that has leaked, after `rotate --now`. Its tokens stop working once verifiers have fetched the
     /// key set again.
     #[command(visible_alias = "remove", after_help = "Example: countersign key delete 3Jx7w0kq --yes")]
@@ -67,6 +81,7 @@ impl KeyCommand {
         let done = match self.verb {
             KeyVerb::List => list(&store, self.format).await,
             KeyVerb::Rotate { now: at_once } => rotate(&store, &config, (at_once, self.format)).await,
+            KeyVerb::Reencrypt { old_key_file } => reencrypt(&store, &config, old_key_file.as_deref()).await,
             KeyVerb::Delete { kid, confirmation } => delete(&store, kid, &confirmation).await,
         };
         store.close().await;
@@ -106,6 +121,26 @@ async fn rotate(store: &Store, config: &Config, (at_once, format): (bool, Output
     match format {
         OutputFormat::Json => out::json(key)?,
         OutputFormat::Table => out::text(record(&key, FIELDS)),
+    }
+    Ok(End::Fine)
+}
+
+async fn reencrypt(store: &Store, config: &Config, old_key_file: Option<&Path>) -> CommandResult {
+    let old = match old_key_file {
+        Some(path) => {
+            let text = read_input(path)?;
+            let key = Secret::from(text.trim_end().to_owned());
+            if !is_encryption_key(&key) {
+                let form = "expected 32 bytes, base64url without padding";
+                return Err(format!("--old-key-file {}: {form}", path.display()).into());
+            }
+            Some(key)
+        }
+        None => None,
+    };
+    match keys::reencrypt(store, config, old, now()).await? {
+        0 => complain!("Nothing to do: every stored key is encrypted with the configured key."),
+        count => complain!("Encrypted {count} keys anew. Restart the services with the new encryption key."),
     }
     Ok(End::Fine)
 }

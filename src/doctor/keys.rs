@@ -67,12 +67,12 @@ fn at_rest(keys: &[StoredKey], config: &Config, now: i64, lines: &Lines) {
         (true, plain) => lines.warn(
             "encryption",
             format!("{plain} of the signing keys are older than `keys.encryption_key`, and stored in plain text."),
-            "Run `countersign key rotate`. The plain keys are deleted when their last token has expired.",
+            "Run `countersign key reencrypt`. Older backups still have them in plain text: `countersign key rotate` replaces them.",
         ),
         (false, _) => lines.warn(
             "encryption",
             "The signing keys are stored in plain text: whoever reads the database or a backup can make tokens.",
-            "Set `keys.encryption_key_file` (32 bytes, base64url), then run `countersign key rotate`.",
+            "Set `keys.encryption_key_file` (32 bytes, base64url), then run `countersign key reencrypt`.",
         ),
     }
 }

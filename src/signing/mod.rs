@@ -29,6 +29,14 @@ pub enum SigningError {
     /// The encryption key that is configured has another length or form.
     #[error("keys.encryption_key must be 32 bytes, base64url without padding")]
     BadEncryptionKey,
+    /// The stored key with this `kid` was encrypted with neither of the two keys.
+    #[error(
+        "signing key {0} is encrypted with another key; give the one that it was encrypted with: --old-key-file FILE"
+    )]
+    OtherKey(String),
+    /// There is no key to encrypt with.
+    #[error("there is no key to encrypt with; set `keys.encryption_key_file` to the new key first")]
+    NoEncryptionKey,
     /// The cryptographic library made no key.
     #[error("a key cannot be generated")]
     Generation,
@@ -113,6 +121,25 @@ pub fn generate(
     })
 }
 
+/// Encrypts a stored key with the configured encryption key. `old` is the one that it may be encrypted with. Returns
+/// nothing if it is encrypted with the configured one already.
+pub fn reencrypt(
+    stored: &StoredKey,
+    config: &Config,
+    old: Option<&Secret>,
+) -> Result<Option<StoredKey>, SigningError> {
+    let new = config.keys.encryption_key.as_ref().ok_or(SigningError::NoEncryptionKey)?;
+    if stored.encrypted && open(stored, Some(new)).is_ok() {
+        return Ok(None);
+    }
+    let pkcs8 = open(stored, old).map_err(|error| match error {
+        SigningError::Sealed(kid) => SigningError::OtherKey(kid),
+        other => other,
+    })?;
+    let (private_key, encrypted) = seal(&stored.kid, &pkcs8, Some(new))?;
+    Ok(Some(StoredKey { private_key, encrypted, ..stored.clone() }))
+}
+
 /// Whether the key that signs now has this algorithm.
 fn signs_with(latest_first: &[StoredKey], alg: &str, now: UnixSeconds) -> bool {
     signing_key::active(latest_first, now).is_some_and(|key| key.alg == alg)
@@ -128,7 +155,7 @@ fn warn_of_plain(stored: &[StoredKey], config: &Config) {
         tracing::warn!(
             kid = key.kid,
             "this signing key is stored in plain text, though keys.encryption_key is set; run `countersign key \
-             rotate`: the plain one is deleted when its last token has expired"
+             reencrypt`, or `countersign key rotate` if older backups may be known"
         );
     }
 }

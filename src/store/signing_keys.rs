@@ -60,6 +60,14 @@ pub fn add(connection: &mut AnyConnection, key: &StoredKey) -> Result<(), StoreE
     Ok(())
 }
 
+/// Stores a key's private part as it is encrypted now. Processes that run have it in memory, and need not hear of it.
+pub fn replace_private_part(connection: &mut AnyConnection, key: &StoredKey) -> Result<(), StoreError> {
+    diesel::update(signing_keys::table.find(&key.kid))
+        .set((signing_keys::private_key.eq(&key.private_key), signing_keys::encrypted.eq(key.encrypted)))
+        .execute(connection)?;
+    Ok(())
+}
+
 /// Withdraws a key, for every process on this database.
 pub fn remove(connection: &mut AnyConnection, kid: &str, now: UnixSeconds) -> Result<usize, StoreError> {
     let deleted =

@@ -3,6 +3,7 @@
 mod bad_input;
 mod desk;
 mod journey;
+mod reencrypt;
 
 use std::io::Write as _;
 use std::path::Path;
