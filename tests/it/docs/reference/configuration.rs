@@ -159,7 +159,8 @@ directory, or the one that `--config FILE` names. An unknown key is an error; so
 
 - A **duration** is written `30s`, `10m`, `1h` or `30d`; a **size** `16KiB`, `1MiB` or a number of bytes.
 - A **secret** is never shown or logged.
-- A **list** or **table** in a variable is written as in TOML: `COUNTERSIGN_CONSOLE__OPERATORS='[\"olive@example.com\"]'`.
+- A **list** of texts in a variable is written with commas, `a@example.com,b@example.com`, or as in TOML, `[\"a@example.com\"]`; a
+  **table** as in TOML, `{name=\"value\"}`.
 - Relative paths are relative to the directory in which the command runs.
 
 ";
