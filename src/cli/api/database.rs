@@ -60,6 +60,9 @@ impl DatabaseApi {
     }
 
     pub(super) async fn close(self) {
-        self.app.store.clone().close().await;
+        let store = self.app.store.clone();
+        // Whoever else holds the store keeps its connections open, and closing it would wait in vain.
+        drop(self);
+        store.close().await;
     }
 }

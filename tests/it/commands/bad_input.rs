@@ -1,6 +1,7 @@
 //! Whatever is wrong: one clear sentence, exit 2, and nothing is half done.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect};
@@ -9,6 +10,7 @@ use axum::{Json, Router};
 use serde_json::json;
 
 use super::desk::{Desk, Ended, WAYS, Way, command, run, serve};
+use crate::commands::countersign;
 
 /// The sentence of a command that must fail.
 fn sentence(ended: &Ended, args: &[&str]) -> String {
@@ -188,4 +190,18 @@ async fn the_server_wins_over_the_configuration() {
     let help = desk.done(Way::Server, &["teamspace", "list", "--help"]).await;
     assert!(help.out.contains("It wins over a configuration file"), "{help:?}");
     assert!(!help.out.contains(&desk.token), "{help:?}");
+}
+
+/// Whatever still holds the store when it is closed is waited for, up to two seconds.
+#[test]
+fn a_command_on_the_database_does_not_wait_at_its_end() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(countersign(dir.path(), &["migrate"], &[]).status.success());
+    let took = || {
+        let began = Instant::now();
+        assert!(countersign(dir.path(), &["teamspace", "list"], &[]).status.success());
+        began.elapsed()
+    };
+    let fastest = std::iter::repeat_with(took).take(4).min().unwrap();
+    assert!(fastest < Duration::from_millis(1900), "{fastest:?}");
 }
