@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::error::AdminError;
 use crate::app::App;
-use crate::limits::admin::RequestPlace;
+use crate::limits::places::RequestPlace;
 use crate::model::actor_kind::ActorKind;
 use crate::model::console_user::{ConsoleUser, UserKind};
 use crate::store::admin_tokens::AdminToken;

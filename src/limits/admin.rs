@@ -10,14 +10,13 @@ use std::time::Instant;
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
+use super::places::{Places, RequestPlace};
 use super::{Limited, wait};
 use crate::config;
 
 /// The most checks and explanations of one teamspace, or of one operator, under way at once.
 const HEAVY_AT_ONCE: usize = 2;
 const HEAVY_AT_ONCE_OF_OPERATOR: usize = 16;
-/// When a caller with too many requests under way may try again, in seconds.
-const SOON: u64 = 1;
 
 type Rate = DefaultKeyedRateLimiter<String>;
 
@@ -48,17 +47,6 @@ pub struct Budgets {
     /// looked up.
     blocked: Mutex<HashMap<String, Instant>>,
     clock: DefaultClock,
-}
-
-/// The number of requests under way for each holder.
-#[derive(Debug, Default)]
-struct Places(Mutex<HashMap<String, usize>>);
-
-/// A slot for one request; it is released when dropped.
-#[derive(Debug)]
-pub struct RequestPlace {
-    places: Arc<Places>,
-    whose: String,
 }
 
 impl Allowance {
@@ -133,29 +121,5 @@ impl Budgets {
         self.teamspace.rates().chain(self.operator.rates()).for_each(Rate::retain_recent);
         let now = Instant::now();
         self.blocked.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, until| *until > now);
-    }
-}
-
-impl Places {
-    fn take(self: &Arc<Self>, whose: &str, most: usize) -> Result<RequestPlace, Limited> {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(whose.to_owned()).or_default();
-        if *count >= most {
-            return Err(Limited { retry_after: SOON });
-        }
-        *count += 1;
-        Ok(RequestPlace { places: Arc::clone(self), whose: whose.to_owned() })
-    }
-}
-
-impl Drop for RequestPlace {
-    fn drop(&mut self) {
-        let mut counts = self.places.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&self.whose) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.whose);
-            }
-        }
     }
 }

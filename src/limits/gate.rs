@@ -1,7 +1,7 @@
 //! Limits the requests under way. Beyond the limit a request is refused at once, which costs little.
 //!
-//! Each kind of caller has its own slots: exchanges, operators, teamspaces' tokens, strangers at the admin API, and
-//! the console. Documents need none, since they take no time.
+//! Each kind of caller has its own slots: exchanges, the endpoints about issued tokens, operators, teamspaces' tokens,
+//! strangers at the admin API, and the console. Documents need none, since they take no time.
 //!
 //! When many slots are taken, a request that gets one first lets all other waiting requests get as far (see
 //! [`crate::web::server`]). That is how the limit also counts requests that wait for the processor.
@@ -16,7 +16,7 @@ use axum::extract::Request;
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, PRAGMA, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
 use super::connections::Connections;
@@ -33,6 +33,12 @@ const ADMINISTRATORS: usize = 128;
 const STRANGERS: usize = 64;
 /// Requests at once to the console.
 const CONSOLE: usize = 64;
+/// Requests at once that wait for revocations, unless a quarter of the connections is fewer.
+const WAITING_FOR_REVOCATIONS: usize = 2048;
+/// The other endpoints about issued tokens, relative to the issuer, and their requests at once. A path that ends with `/`
+/// stands for all paths below it.
+const ENDPOINTS: [(&str, usize); 4] =
+    [("/oauth2/introspect", 256), ("/forward-auth/", 256), ("/oauth2/revoke", 64), ("/t/", 64)];
 /// Bodies being read at once, of at most 64 KiB each.
 const BODIES: usize = 4096;
 /// Connections at once to the private listener.
@@ -61,6 +67,22 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
 #[derive(Debug)]
 pub struct Full;
 
+/// An endpoint with slots of its own.
+struct Endpoint {
+    path: String,
+    places: Arc<Semaphore>,
+}
+
+impl Endpoint {
+    fn new(issuer_path: &str, path: &str, places: usize) -> Self {
+        Self { path: format!("{issuer_path}{path}"), places: Arc::new(Semaphore::new(places)) }
+    }
+
+    fn serves(&self, path: &str) -> bool {
+        path == self.path || (self.path.ends_with('/') && path.starts_with(&self.path))
+    }
+}
+
 /// In front of a listener.
 pub struct Gate {
     pub connections: Arc<Connections>,
@@ -68,6 +90,7 @@ pub struct Gate {
     admin_path: String,
     console_path: String,
     exchanges: Arc<Semaphore>,
+    endpoints: Vec<Endpoint>,
     operators: Arc<Semaphore>,
     teamspaces: Arc<Semaphore>,
     strangers: Arc<Semaphore>,
@@ -79,6 +102,8 @@ pub struct Gate {
     few_left: usize,
     refused: AtomicU64,
     stopping: AtomicBool,
+    /// Wakes those who wait for a stop.
+    stop_told: Notify,
 }
 
 impl Default for Gate {
@@ -109,7 +134,10 @@ impl Gate {
     fn with(connections: Connections, issuer_path: &str) -> Self {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let places = |places| Arc::new(Semaphore::new(places));
+        let waiting = WAITING_FOR_REVOCATIONS.min(connections.most().div_ceil(4));
+        let endpoints = ENDPOINTS.into_iter().chain([("/oauth2/revocations", waiting)]);
         Self {
+            endpoints: endpoints.map(|(path, places)| Endpoint::new(issuer_path, path, places)).collect(),
             connections: Arc::new(connections),
             token_path: format!("{issuer_path}/oauth2/token"),
             admin_path: format!("{issuer_path}/api/v1/"),
@@ -124,6 +152,7 @@ impl Gate {
             few_left: (EXCHANGES_PER_CORE - MANY_PER_CORE) * cores,
             refused: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
+            stop_told: Notify::new(),
         }
     }
 
@@ -132,6 +161,9 @@ impl Gate {
         let path = request.uri().path();
         if path == self.token_path {
             return self.take(&self.exchanges).map(Some);
+        }
+        if let Some(endpoint) = self.endpoints.iter().find(|endpoint| endpoint.serves(path)) {
+            return self.take(&endpoint.places).map(Some);
         }
         if path.starts_with(&self.console_path) {
             return self.take(&self.console).map(Some);
@@ -190,12 +222,22 @@ impl Gate {
 
     /// From now on, makes answers close their connection and the service report that it is not ready.
     pub fn stop(&self) {
-        self.stopping.store(true, Ordering::Relaxed);
+        self.stopping.store(true, Ordering::SeqCst);
+        self.stop_told.notify_waiters();
     }
 
     /// Whether the service is about to end.
     pub fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed)
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// Waits until the service is about to end.
+    pub async fn stopped(&self) {
+        // It hears of a stop from here on, so that none is missed after the look.
+        let told = self.stop_told.notified();
+        if !self.is_stopping() {
+            told.await;
+        }
     }
 
     /// The answer to a request that found no slot. There is no log line: it would be most of the work.

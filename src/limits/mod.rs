@@ -4,6 +4,7 @@ pub(crate) mod admin;
 pub(crate) mod connections;
 mod exchanges;
 pub(crate) mod gate;
+pub(crate) mod places;
 pub mod refusals;
 pub(crate) mod turns;
 mod unreadable;
