@@ -12,6 +12,7 @@ mod pending_grant;
 mod progress;
 pub(crate) mod reached;
 pub(crate) mod resource;
+pub mod revoke;
 mod verified;
 mod verify;
 pub(crate) mod what_if;
@@ -20,12 +21,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::app::App;
-use crate::oauth::error::{ErrorCode, Reason, TokenError};
-use crate::oauth::request::{FormCredentials, TokenRequest};
+use crate::oauth::credentials::Credentials;
+use crate::oauth::error::{Reason, TokenError};
+use crate::oauth::request::TokenRequest;
 use crate::store::sign_ins::NewSignIn;
-use crate::store::snapshot::Snapshot;
 use crate::token::TokenResponse;
-use client::{Client, Credentials, authenticate};
+use client::{Unauthenticated, authenticate};
 use pending_grant::{Granted, PendingGrant, Stale};
 use progress::{Progress, Refused};
 use verify::{resolve_target, verify};
@@ -92,8 +93,11 @@ async fn perform(app: &App, call: &TokenCall<'_>) -> Result<Granted, Box<Refused
 async fn verify_call<'a>(app: &App, call: &TokenCall<'a>) -> Result<PendingGrant<'a>, Box<Refused>> {
     let (snapshot, progress) = (app.snapshot(), Progress::begin(app.clock.now(), call.request_id));
     let mut request = TokenRequest::parse(call.body).map_err(|error| progress.refuse(error))?;
-    let credentials = std::mem::take(&mut request.credentials);
-    let client = authenticate_limited(app, &snapshot, call, credentials, progress)?;
+    let credentials = Credentials::from_request(call.authorization, std::mem::take(&mut request.credentials));
+    let client = authenticate(credentials, &snapshot, &app.limits, call.address).map_err(|failed| {
+        let Unauthenticated { claimed, error } = *failed;
+        Progress { client_id: &claimed, ..progress }.refuse(error)
+    })?;
     let client_id = client.registered().client_id.as_str();
     let progress = Progress { client_id, has_authenticated: true, ..progress };
 
@@ -106,27 +110,6 @@ async fn verify_call<'a>(app: &App, call: &TokenCall<'a>) -> Result<PendingGrant
 
     let target = resolve_target(&snapshot, &assertion, &asked.resource, progress)?;
     Ok(PendingGrant::new(&client, call, asked.scope, assertion, target))
-}
-
-fn authenticate_limited(
-    app: &App,
-    snapshot: &Snapshot,
-    call: &TokenCall<'_>,
-    form: FormCredentials,
-    progress: Progress<'_>,
-) -> Result<Client, Box<Refused>> {
-    let credentials = Credentials::from_request(call.authorization, form);
-    // Credentials that cannot be read name nobody, and are counted together.
-    let claimed = credentials.as_ref().map(|c| c.claimed_id(snapshot)).unwrap_or_default();
-    let progress = Progress { client_id: &claimed, ..progress };
-    let admitted = app.limits.check_authentication(&claimed, call.address);
-    admitted.map_err(|limited| progress.refuse(limited))?;
-    credentials.and_then(|c| authenticate(&c, snapshot)).map_err(|error| {
-        if error.code == ErrorCode::InvalidClient {
-            app.limits.note_failed_authentication(&claimed, call.address);
-        }
-        progress.refuse(error)
-    })
 }
 
 /// Answers a refusal, and writes it if it is due; further ones of its kind are counted. If it cannot be written, the

@@ -1,10 +1,13 @@
-//! The protocol's words, without input and output: error codes and reasons, the token request, scopes, the names of
+//! The protocol's words, without input and output: error codes and reasons, forms and credentials, the token request, scopes, the names of
 //! resources, strict JSON.
 
 pub mod code;
+pub(crate) mod credentials;
 pub(crate) mod difference;
 pub mod error;
+pub mod form;
 pub mod json;
+pub(crate) mod presented_token;
 pub mod reason;
 pub mod request;
 pub mod resource;

@@ -4,7 +4,8 @@ use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use countersign::model::member::Status;
-use countersign::oauth::request::{JWT_BEARER, TokenRequest, form_decode, parse_scope};
+use countersign::oauth::form::form_decode;
+use countersign::oauth::request::{JWT_BEARER, TokenRequest, parse_scope};
 use countersign::oauth::resource::normalize;
 use countersign::oauth::scope::is_scope_token;
 use proptest::prelude::*;
