@@ -20,7 +20,7 @@ use crate::oauth::request::JWT_BEARER;
 use crate::policy::ConsoleAction;
 use crate::random;
 use crate::store::changes::Changed;
-use crate::store::{AnyConnection, clients};
+use crate::store::{AnyConnection, clients, resources};
 
 /// A client to be registered; everything can be left out.
 #[derive(Default, Deserialize, ToSchema)]
@@ -104,6 +104,10 @@ pub async fn create(operator: &Operator, new: NewClient) -> Result<(RegisteredCl
     let permission = operator.may_everywhere(ConsoleAction::ChangeClients)?;
     let (client, secret) = new.register(operator.app.clock.now())?;
     let added = operator.change(permission, move |c| {
+        // A resource's credentials are not a client's.
+        if resources::has_credential(c, &client.client_id)? {
+            return Err(AdminError::ClientIdTaken);
+        }
         clients::insert(c, &client).map_err(|e| AdminError::ClientIdTaken.if_duplicate(e))?;
         let id = &client.client_id;
         let change = Change::added(changed(id), "client.create", id, view(&client));

@@ -54,6 +54,9 @@ pub enum AdminError {
     /// Another resource has this identifier, or one that is the same after normalization.
     #[error("A resource with this identifier is already registered.")]
     ResourceTaken,
+    /// One more pair of credentials would exceed the limit.
+    #[error("A resource has at most 4 credentials. Delete those that no server uses.")]
+    TooManyCredentials,
 
     /// The client is to be registered with keys, which we do not use.
     #[error("Clients authenticate by secret only: jwks and jwks_uri must be null.")]

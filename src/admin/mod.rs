@@ -21,6 +21,7 @@ mod permission;
 pub(crate) mod policies;
 mod provider_form;
 pub(crate) mod provider_status;
+pub(crate) mod resource_credentials;
 pub(crate) mod resources;
 pub(crate) mod sessions;
 pub(crate) mod setup_links;

@@ -25,6 +25,11 @@ const FIELDS: &[Field] = &[
     Field::detail("created at", |r| cell(r, "created_at")),
 ];
 
+const CREDENTIAL_FIELDS: &[Field] = &[
+    Field::column("client id", |c| cell(c, "client_id")),
+    Field::column("created at", |c| cell(c, "created_at")),
+];
+
 #[derive(Debug, Subcommand)]
 pub(super) enum ResourceCommand {
     /// Register a resource: an MCP server that tokens are issued for.
@@ -71,6 +76,39 @@ pub(super) enum ResourceCommand {
     Delete {
         /// Its id or its identifier.
         resource: String,
+        #[command(flatten)]
+        confirmation: Confirmation,
+    },
+    /// The credentials with which the MCP server asks about tokens: introspection, the list of revocations, forward-auth.
+    #[command(subcommand)]
+    Credential(CredentialCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum CredentialCommand {
+    /// Make credentials, and print the secret. The id stands beside it, on standard error; `--format json` prints both. A
+    /// resource has four at the most.
+    #[command(after_help = "Example: countersign resource credential create https://mcp.example.com/mcp")]
+    Create {
+        /// The resource's id or its identifier.
+        resource: String,
+    },
+    /// List the credentials of a resource, oldest first, without their secrets.
+    #[command(after_help = "Example: countersign resource credential list https://mcp.example.com/mcp")]
+    List {
+        /// The resource's id or its identifier.
+        resource: String,
+    },
+    /// Delete credentials: a server that still uses them gets no more answers.
+    #[command(
+        after_help = "Example: countersign resource credential delete https://mcp.example.com/mcp \\\n    \
+        resource-3q2xTPi0ZxkV0yYbJwq0Dw --yes"
+    )]
+    Delete {
+        /// The resource's id or its identifier.
+        resource: String,
+        /// The id of the credentials, as `list` shows it.
+        client_id: String,
         #[command(flatten)]
         confirmation: Confirmation,
     },
@@ -146,6 +184,30 @@ impl Verbs for ResourceCommand {
             Self::Delete { resource, confirmation } => {
                 let id = id_of(session, resource.clone()).await?;
                 session.delete(&["resources", &id], &format!("resource {resource}"), &confirmation).await
+            }
+            Self::Credential(command) => command.run(session).await,
+        }
+    }
+}
+
+impl Verbs for CredentialCommand {
+    async fn run(self, session: &Session) -> CommandResult {
+        match self {
+            Self::Create { resource } => {
+                let path = api_path(&["resources", &id_of(session, resource.clone()).await?, "credentials"])?;
+                let made = session.api.post(&path, None).await?;
+                let id = made.get("client_id").and_then(Value::as_str).unwrap_or_default();
+                let done = format!("Made credentials {id} for {resource}");
+                session.secret(&made, "client_secret", (&done, "delete them and make others"))
+            }
+            Self::List { resource } => {
+                let path = api_path(&["resources", &id_of(session, resource).await?, "credentials"])?;
+                session.show_list(&session.api.get(&path).await?, "credentials", CREDENTIAL_FIELDS)
+            }
+            Self::Delete { resource, client_id, confirmation } => {
+                let id = id_of(session, resource.clone()).await?;
+                let what = format!("credentials {client_id} of {resource}");
+                session.delete(&["resources", &id, "credentials", &client_id], &what, &confirmation).await
             }
         }
     }

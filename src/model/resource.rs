@@ -1,6 +1,9 @@
 //! The MCP servers that tokens are issued for (`resource`, RFC 8707).
 
+use subtle::ConstantTimeEq as _;
+
 use crate::clock::UnixSeconds;
+use crate::random::digest;
 
 /// A scope of a resource.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
@@ -42,6 +45,9 @@ pub struct Resource {
     pub created_at: UnixSeconds,
 }
 
+/// The most credentials of a resource: two servers, each with new ones beside the old ones.
+pub const MAX_CREDENTIALS: usize = 4;
+
 /// Credentials of a resource. They are not a client's: no tokens are issued to them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResourceCredential {
@@ -56,6 +62,13 @@ pub struct ResourceCredential {
 }
 
 impl Resource {
+    /// Whether credentials of this resource have this id and secret. The time does not show how much was right.
+    pub fn has_credential(&self, client_id: &str, secret: &str) -> bool {
+        let presented = digest(secret);
+        let named = self.credentials.iter().find(|credential| credential.client_id == client_id);
+        named.is_some_and(|named| named.secret_digest.as_bytes().ct_eq(presented.as_bytes()).into())
+    }
+
     /// Whether this server is offered to a teamspace.
     pub fn is_published_to(&self, slug: &str) -> bool {
         self.teamspaces.as_ref().is_none_or(|slugs| slugs.iter().any(|s| s == slug))

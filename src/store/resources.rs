@@ -113,6 +113,12 @@ pub fn credentials_of(
     Ok(rows.into_iter().map(ResourceCredential::from).collect())
 }
 
+/// Whether credentials of any resource have this id.
+pub fn has_credential(connection: &mut AnyConnection, client_id: &str) -> QueryResult<bool> {
+    let row = resource_credentials::table.find(client_id);
+    diesel::select(diesel::dsl::exists(row)).get_result(connection)
+}
+
 /// Adds credentials to a resource.
 pub fn add_credential(connection: &mut AnyConnection, credential: &ResourceCredential) -> QueryResult<usize> {
     diesel::insert_into(resource_credentials::table)

@@ -48,7 +48,12 @@ impl Operator<'_> {
         let resources = self.call(Method::GET, "/resources", Value::Null).await;
         let providers = self.call(Method::GET, "/teamspaces/acme/identity-providers", Value::Null).await;
         let policies = self.call(Method::GET, "/policies", Value::Null).await;
-        let mut settings = format!("[parameters]\nslug = \"acme\"\nsecret_id = {}\n", secret["id"]);
+        let of_resource = format!("/resources/{}/credentials", resources["items"][0]["id"].as_str().unwrap());
+        let credentials = self.call(Method::POST, &of_resource, Value::Null).await;
+        let mut settings = format!(
+            "[parameters]\nslug = \"acme\"\nsecret_id = {}\n\"path.client_id\" = {}\n",
+            secret["id"], credentials["client_id"]
+        );
         for (paths, id) in [
             ("^/clients/", &json!(CLIENT)),
             ("^/resources/", &resources["items"][0]["id"]),

@@ -27,6 +27,9 @@ pub struct ItemId(pub String);
 /// The `{secret_id}` of the path.
 pub struct SecretId(pub String);
 
+/// The `{client_id}` of the path.
+pub struct CredentialId(pub String);
+
 /// Admits a request with a valid token and budget left, and notes whose it is.
 pub async fn authenticate(
     State(app): State<Arc<App>>,
@@ -103,6 +106,14 @@ impl FromRequestParts<Arc<App>> for SecretId {
 
     async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, Problem> {
         parameter(parts, "secret_id").await.map(Self)
+    }
+}
+
+impl FromRequestParts<Arc<App>> for CredentialId {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, Problem> {
+        parameter(parts, "client_id").await.map(Self)
     }
 }
 

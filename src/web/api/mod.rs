@@ -14,6 +14,7 @@ mod page;
 mod policies;
 pub(super) mod problem;
 mod reasons;
+mod resource_credentials;
 mod resources;
 mod setup_links;
 pub(crate) mod sign_ins;
@@ -86,9 +87,12 @@ fn routes() -> OpenApiRouter<Arc<App>> {
 
 /// The operations that belong to no teamspace.
 fn deployment_routes() -> OpenApiRouter<Arc<App>> {
+    use resource_credentials as credentials;
     OpenApiRouter::default()
         .routes(routes!(resources::list, resources::create))
         .routes(routes!(resources::show, resources::change, resources::remove))
+        .routes(routes!(credentials::list_credentials, credentials::create_credentials))
+        .routes(routes!(credentials::remove_credentials))
         .routes(routes!(clients::list, clients::create))
         .routes(routes!(clients::show, clients::change, clients::remove))
         .routes(routes!(clients::add_secret))

@@ -121,6 +121,7 @@ table! {
     E::IdentifierInvalid(_) => UNPROCESSABLE_ENTITY "identifier_invalid",
     E::TeamspaceUnknown(_) => UNPROCESSABLE_ENTITY "teamspace_unknown",
     E::ResourceTaken => CONFLICT "resource_taken",
+    E::TooManyCredentials => CONFLICT "too_many_credentials",
 
     E::JwksUnsupported => UNPROCESSABLE_ENTITY "jwks_unsupported",
     E::AuthMethodUnsupported => UNPROCESSABLE_ENTITY "auth_method_unsupported",

@@ -9,7 +9,7 @@ use askama::Template;
 use axum::Router;
 use axum::extract::{Path, Query};
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{get, post};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
@@ -18,10 +18,10 @@ use super::form::{Faults, Typed};
 use super::page::{Frame, OperatorPage, Place};
 use super::remove::{Confirmed, RemovePage};
 use super::seen::is_as_seen;
-use super::words::date;
-use crate::admin::{AdminError, resources};
+use super::words::{ago, date};
+use crate::admin::{AdminError, resource_credentials, resources};
 use crate::app::App;
-use crate::model::resource::Resource;
+use crate::model::resource::{MAX_CREDENTIALS, Resource};
 use fields::{ResourceForm, field_of};
 
 /// Resources on one page.
@@ -66,12 +66,39 @@ struct ResourceDetail {
     own_address: String,
     /// Where this service serves it.
     our_address: String,
+    credentials: Vec<ListedCredential>,
+    /// Whether there can be no more credentials.
+    is_full: bool,
+}
+
+/// Credentials as they are shown: without the secret.
+struct ListedCredential {
+    client_id: String,
+    created: String,
+    age: String,
+}
+
+#[derive(Template)]
+#[template(path = "resource_credential.html")]
+struct CredentialPage {
+    frame: Frame,
+    path: String,
+    client_id: String,
+    secret: String,
+    introspection_endpoint: String,
 }
 
 impl ResourceDetail {
     fn of(at: &OperatorPage, resource: &Resource) -> Self {
-        let issuer = &at.app.config.issuer;
+        let (issuer, now) = (&at.app.config.issuer, at.app.clock.now());
+        let credentials = resource.credentials.iter().map(|credential| ListedCredential {
+            client_id: credential.client_id.clone(),
+            created: date(credential.created_at),
+            age: ago(credential.created_at, now),
+        });
         Self {
+            credentials: credentials.collect(),
+            is_full: resource.credentials.len() >= MAX_CREDENTIALS,
             path: path(&resource.id),
             name: resource.name.clone(),
             metadata: format!("{:#}", resource.metadata(issuer)),
@@ -95,6 +122,8 @@ pub fn routes() -> Router<Arc<App>> {
         .route("/resources/new", get(show_new))
         .route("/resources/{id}", get(show).post(change))
         .route("/resources/{id}/remove", get(show_remove).post(remove))
+        .route("/resources/{id}/credentials", post(add_credential))
+        .route("/resources/{id}/credentials/{client_id}/remove", post(remove_credential))
 }
 
 /// `GET /resources`
@@ -229,6 +258,35 @@ fn remove_page(at: &OperatorPage, resource: &Resource, typed: String) -> RemoveP
         faults: Faults::default(),
         frame: at.frame(Place::Resources),
     }
+}
+
+/// `POST /resources/{id}/credentials`: answers with the secret, which no later page shows.
+async fn add_credential(at: OperatorPage, Path(id): Path<String>) -> Result<Response, PageError> {
+    match resource_credentials::create(&at, id.clone()).await {
+        Ok((made, secret)) => page(&CredentialPage {
+            frame: at.frame(Place::Resources),
+            path: path(&id),
+            client_id: made.client_id,
+            secret,
+            introspection_endpoint: format!("{}/oauth2/introspect", at.app.config.issuer),
+        }),
+        Err(error @ AdminError::TooManyCredentials) => {
+            let resource = resources::show(&at, &id)?;
+            let faults = Faults::of("credentials", error.to_string());
+            form_again(&form_page(&at, ResourceForm::of(&resource), faults, Some(&resource)))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// `POST /resources/{id}/credentials/{client_id}/remove`
+async fn remove_credential(
+    at: OperatorPage,
+    Path((id, client_id)): Path<(String, String)>,
+) -> Result<Response, PageError> {
+    let back = path(&id);
+    resource_credentials::remove(&at, id, client_id).await?;
+    Ok(at.done(&back, "The credentials were removed. A server that still uses them gets no more answers."))
 }
 
 fn form_page(

@@ -16,6 +16,7 @@ mod long_lists;
 mod members;
 mod openapi;
 mod permissions;
+mod resource_credentials;
 mod resources;
 mod setup_links;
 mod sign_in_search;

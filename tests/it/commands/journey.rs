@@ -123,11 +123,26 @@ async fn resources(desk: &Desk, way: Way) {
     let by_id = desk.json(way, &["resource", "show", member(&shown, "id")]).await;
     assert_eq!(by_id, changed);
     assert!(desk.done(way, &["resource", "list"]).await.out.contains(URL));
+    credentials(desk, way).await;
     let ended = desk.run(way, &["resource", "show", "https://nowhere.example/mcp"]).await;
     assert_eq!(
         (ended.code, ended.err.as_str()),
         (Some(2), "error: there is no resource https://nowhere.example/mcp\n")
     );
+}
+
+async fn credentials(desk: &Desk, way: Way) {
+    let made = desk.done(way, &["resource", "credential", "create", URL]).await;
+    assert!(made.out.lines().count() == 1 && made.out.trim().len() >= 43, "{made:?}");
+    assert!(made.err.contains("Made credentials resource-") && made.err.contains("this once"), "{made:?}");
+    let both = desk.json(way, &["resource", "credential", "create", URL]).await;
+    assert!(member(&both, "client_secret").len() >= 43);
+    let id = member(&both, "client_id");
+    let listed = desk.done(way, &["resource", "credential", "list", URL]).await.out;
+    assert!(listed.starts_with("CLIENT ID") && listed.contains(id), "{listed}");
+    desk.done(way, &["resource", "credential", "delete", URL, id, "--yes"]).await;
+    let left = desk.json(way, &["resource", "credential", "list", URL]).await;
+    assert_eq!(left["items"].as_array().unwrap().len(), 1);
 }
 
 async fn clients(desk: &Desk, way: Way) {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use countersign::model::resource::Resource;
+use countersign::random::digest;
 
 use super::visitor::{Visitor, has};
 use crate::admin::harness::Harness;
@@ -100,4 +101,38 @@ async fn mistakes_come_back_with_what_was_typed() {
         has(&page, &["Nothing was saved.", &link, &error, value]);
     }
     assert!(h.app.snapshot().resources().next().is_none());
+}
+
+/// Credentials are shown once, live beside each other while a server changes over, and go one by one.
+#[tokio::test]
+async fn credentials_are_added_and_removed() {
+    let (h, operator) = start().await;
+    let fields = [("identifier", IDENTIFIER), ("name", "Docs"), ("offered", "all")];
+    operator.post("/resources", &fields).await;
+    let path = format!("/resources/{}", only(&h).id);
+    has(&operator.get(&path).await.page(200), &["Credentials", "There are none.", "Add credentials"]);
+    let shown = operator.post(&format!("{path}/credentials"), &[]).await.page(200);
+    has(&shown, &["Copy the secret now.", "/oauth2/introspect"]);
+    let known = only(&h).credentials[0].clone();
+    let after = shown.split("Client secret</dt>").nth(1).unwrap();
+    let secret = after.split("data-copy=\"").nth(1).unwrap().split('"').next().unwrap();
+    assert_eq!(known.secret_digest, digest(secret));
+    has(&shown, &[&known.client_id]);
+    let page = operator.get(&path).await.page(200);
+    has(&page, &[&known.client_id]);
+    assert!(!page.contains(secret) && !page.contains(&known.secret_digest), "a secret is shown once");
+
+    for _ in 0..3 {
+        operator.post(&format!("{path}/credentials"), &[]).await.page(200);
+    }
+    has(&operator.get(&path).await.page(200), &["Remove one before you add another."]);
+    let full = operator.post(&format!("{path}/credentials"), &[]).await.page(422);
+    has(&full, &["A resource has at most 4 credentials.", "href=\"#credentials\""]);
+    let remove = format!("{path}/credentials/{}/remove", known.client_id);
+    operator
+        .post(&remove, &[])
+        .await
+        .leads_to(&path, "The credentials were removed. A server that still uses them gets no more answers.");
+    assert!(only(&h).credentials.iter().all(|left| left.client_id != known.client_id));
+    operator.post(&remove, &[]).await.page(404);
 }

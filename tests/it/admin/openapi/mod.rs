@@ -184,6 +184,10 @@ async fn drive_what_is_the_deployments(driver: &mut Driver) {
     driver.get("/resources", &[]).await;
     driver.get("/resources/{id}", &[id]).await;
     driver.call(("PATCH", "/resources/{id}"), &[id], Some(json!({ "name": "Documents" }))).await;
+    let made = driver.call(("POST", "/resources/{id}/credentials"), &[id], None).await;
+    driver.get("/resources/{id}/credentials", &[id]).await;
+    let credentials = [id, made["client_id"].as_str().unwrap()];
+    driver.call(("DELETE", "/resources/{id}/credentials/{client_id}"), &credentials, None).await;
     driver.call(("DELETE", "/resources/{id}"), &[id], None).await;
 
     driver.call(("POST", "/clients"), &[], Some(json!({ "client_id": "mcp" }))).await;

@@ -1,0 +1,51 @@
+//! The credentials of resources.
+
+use axum::Json;
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use super::auth::{CredentialId, ItemId, Operator};
+use super::describe::{List, OperatorOnly};
+use super::problem::Problem;
+use crate::admin::resource_credentials::{self as credentials, CredentialView, NewCredentialView, view};
+
+/// Lists the credentials of a resource, oldest first, without their secrets.
+#[utoipa::path(
+    get, path = "/resources/{id}/credentials",
+    responses((status = 200, body = List<CredentialView>), OperatorOnly)
+)]
+pub async fn list_credentials(operator: Operator, ItemId(id): ItemId) -> Result<Json<Value>, Problem> {
+    let items: Vec<Value> = credentials::list(&operator, &id)?.iter().map(view).collect();
+    Ok(Json(json!({ "items": items, "next_cursor": null })))
+}
+
+/// Makes credentials for a resource, and returns them with their secret. A resource has four at the most.
+#[utoipa::path(
+    post, path = "/resources/{id}/credentials",
+    responses(
+        (status = 201, body = NewCredentialView),
+        OperatorOnly,
+        (status = 409, description = "too_many_credentials"),
+    )
+)]
+pub async fn create_credentials(
+    operator: Operator,
+    ItemId(id): ItemId,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let (made, secret) = credentials::create(&operator, id).await?;
+    Ok((StatusCode::CREATED, Json(credentials::new_view(&made, &secret))))
+}
+
+/// Deletes credentials of a resource: a server that still uses them gets no more answers.
+#[utoipa::path(
+    delete, path = "/resources/{id}/credentials/{client_id}",
+    responses((status = 204), OperatorOnly)
+)]
+pub async fn remove_credentials(
+    operator: Operator,
+    ItemId(id): ItemId,
+    CredentialId(client_id): CredentialId,
+) -> Result<StatusCode, Problem> {
+    credentials::remove(&operator, id, client_id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
