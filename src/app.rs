@@ -36,7 +36,7 @@ use crate::policy::reload::{PolicyReloader, ReloadTrigger};
 use crate::policy::{CacheControl, LoadError, Policies, PolicyPlace};
 use crate::random::NoEntropy;
 use crate::resolver::Resolver;
-use crate::revocation::{KnownTokens, RevokedTokens};
+use crate::revocation::{KnownTokens, RevocationPages, RevokedTokens};
 use crate::shadow::Shadow;
 use crate::signing::{self, Signer, SigningError};
 use crate::store::changes::{self, Changed, ConfigDelta};
@@ -105,6 +105,8 @@ pub struct App {
     pub turns: Turns,
     /// The recent revocations of access tokens.
     pub revoked: RevokedTokens,
+    /// Revocations for those who follow them.
+    pub revocation_pages: RevocationPages,
     /// The access tokens that were verified.
     pub known_tokens: KnownTokens,
     /// The numbers at `/metrics`.
@@ -183,6 +185,7 @@ impl App {
             member_cache: MemberCache::default(),
             turns: Turns::default(),
             revoked,
+            revocation_pages: RevocationPages::default(),
             known_tokens: KnownTokens::default(),
             metrics: Metrics::default(),
             policy_cache: CacheControl::new(config.policy_cache.clone()),

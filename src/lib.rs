@@ -3,15 +3,16 @@
 //! The modules below are listed in layers, bottom up. A module uses only modules of lower layers, and within a folder
 //! no two files use each other; a test checks both.
 //!
-//! From the top: [`web`] turns bytes into types. [`exchange`] is the flow from an assertion to a token, and [`admin`]
-//! the work of administrators. [`idp`] fetches the issuer's keys, [`policy`] decides, [`store`] writes, `token` makes
-//! the access token and [`signing`] signs it. [`revocation`] knows which tokens were revoked, and [`active_token`] says
-//! whether one is active. [`shadow`] asks what other policies would have decided, [`decision_log`]
-//! shows what was decided, and [`disclosure`] limits what a teamspace may learn about policies. [`limits`] bounds
-//! everything that callers can make grow. [`resolver`] looks up host names, `openid` signs people in to the console, and [`tls`] has
-//! the certificate of our listeners. [`app`] holds the parts, [`runtime`] runs them, [`config`] is the operator's configuration,
-//! [`manifest`] reads files that declare what a service is to have, [`doctor`] examines a live deployment, [`cli`] has the
-//! commands, and `demo` everything on loopback.
+//! From the top: [`web`] turns bytes into types. [`exchange`] is the flow from an assertion to a token, and
+//! [`admin`] the work of administrators. [`idp`] fetches the issuer's keys, [`policy`] decides, [`store`] writes,
+//! `token` makes the access token and [`signing`] signs it. [`revocation`] knows which tokens were revoked, and
+//! [`active_token`] says whether one is active; `resource_server` is what MCP servers ask about them. [`shadow`]
+//! asks what other policies would have decided, [`decision_log`] shows what was decided, and [`disclosure`] limits
+//! what a teamspace may learn about policies. [`limits`] bounds everything that callers can make grow. [`resolver`]
+//! looks up host names, `openid` signs people in to the console, and [`tls`] has the certificate of our listeners.
+//! [`app`] holds the parts, [`runtime`] runs them, [`config`] is the operator's configuration, [`manifest`] reads
+//! files that declare what a service is to have, [`doctor`] examines a live deployment, [`cli`] has the commands,
+//! and `demo` everything on loopback.
 
 pub mod clock;
 pub mod email;
@@ -57,6 +58,8 @@ pub mod app;
 pub mod active_token;
 pub mod decision_log;
 pub mod exchange;
+
+mod resource_server;
 
 pub mod admin;
 

@@ -17,6 +17,7 @@ use crate::limits::connections::raise_descriptor_limit;
 use crate::policy::PolicyPlace;
 use crate::runtime::{self, Listeners, Options, Pace, Service};
 use crate::service_manager;
+use crate::signing::JwtType;
 use crate::store::{Store, connection};
 use crate::telemetry;
 
@@ -142,7 +143,7 @@ async fn start(config: Config, migrates: bool) -> Result<Arc<App>, CommandError>
 fn warm_up(app: &App) -> Result<(), CommandError> {
     let signer = app.signer();
     let key = signer.active(app.clock.now()).ok_or("there is no signing key")?;
-    key.sign(&serde_json::json!({}))?;
+    key.sign(JwtType::AccessToken, &serde_json::json!({}))?;
     Ok(())
 }
 

@@ -30,7 +30,7 @@ pub struct RevokedTokens {
 impl RevokedTokens {
     /// Reads every revocation that still matters.
     pub async fn load(store: &Store, clock: &dyn Clock) -> Result<Self, StoreError> {
-        let (asked_at, since) = (Moment::now(clock), oldest(clock.now()));
+        let (asked_at, since) = (Moment::now(clock), oldest_that_matters(clock.now()));
         let revoked = Self {
             issued_until: RwLock::default(),
             known_to: watch::Sender::default(),
@@ -42,7 +42,8 @@ impl RevokedTokens {
 
     /// Takes over what was revoked since the last time. Calls must not overlap.
     pub async fn follow(&self, store: &Store, clock: &dyn Clock) -> Result<(), StoreError> {
-        let (asked_at, since, cursor) = (Moment::now(clock), oldest(clock.now()), *self.known_to.borrow());
+        let (asked_at, since, cursor) =
+            (Moment::now(clock), oldest_that_matters(clock.now()), *self.known_to.borrow());
         let new = store.read(move |c: &mut AnyConnection| after(c, cursor, since)).await?;
         if new.is_reset {
             tracing::warn!("the database was replaced; its revocations are added to those already known");
@@ -91,15 +92,15 @@ impl RevokedTokens {
     /// Forgets revocations that concern only expired tokens.
     pub fn forget_old(&self, now: UnixSeconds) {
         let mut issued_until = self.issued_until.write().unwrap_or_else(PoisonError::into_inner);
-        issued_until.retain(|_, until| *until >= oldest(now));
+        issued_until.retain(|_, until| *until >= oldest_that_matters(now));
         if issued_until.len() < issued_until.capacity() / 4 {
             issued_until.shrink_to_fit();
         }
     }
 }
 
-/// Tokens that were issued before have expired.
-fn oldest(now: UnixSeconds) -> UnixSeconds {
+/// The time before which revocations concern only tokens that have expired.
+pub fn oldest_that_matters(now: UnixSeconds) -> UnixSeconds {
     now - MAX_TOKEN_LIFETIME - MARGIN
 }
 

@@ -25,13 +25,38 @@ enum Pair {
     Rs256(RsaKeyPair),
 }
 
-/// A key that signs access tokens.
+/// The type of a JWT that we sign, in its header: one must not pass for the other (RFC 8725 §3.11).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JwtType {
+    /// An access token (RFC 9068 §2.1).
+    AccessToken,
+    /// An answer of introspection (RFC 9701 §5).
+    TokenIntrospection,
+}
+
+impl JwtType {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::AccessToken => "at+jwt",
+            Self::TokenIntrospection => "token-introspection+jwt",
+        }
+    }
+
+    /// The encoded header with its dot.
+    fn header(self, alg: SigningAlg, kid: &str) -> String {
+        let header = json!({ "alg": alg.as_str(), "kid": kid, "typ": self.as_str() }).to_string();
+        format!("{}.", URL_SAFE_NO_PAD.encode(header))
+    }
+}
+
+/// A key that signs access tokens, and answers about them.
 pub struct SigningKey {
     kid: String,
     signs_from: UnixSeconds,
     pair: Pair,
     /// The encoded header `{"typ":"at+jwt",…}`, the same for every token, with its dot.
     header: String,
+    introspection_header: String,
     public_jwk: Value,
     /// The public key, for tokens that come back.
     verification_key: VerificationKey,
@@ -77,14 +102,23 @@ impl SigningKey {
             jwk.insert("alg".into(), alg.as_str().into());
             jwk.insert("use".into(), "sig".into());
         }
-        // RFC 9068 §2.1
-        let header = json!({ "alg": alg.as_str(), "kid": kid, "typ": "at+jwt" }).to_string();
-        let header = format!("{}.", URL_SAFE_NO_PAD.encode(header));
+        let header = JwtType::AccessToken.header(alg, &kid);
+        let introspection_header = JwtType::TokenIntrospection.header(alg, &kid);
         let damaged = || SigningError::Damaged(kid.clone());
         let algorithm = allowed_algorithm(alg.as_str()).ok_or_else(damaged)?;
         let verification_key = VerificationKey::from_jwk(&public_jwk).map_err(|_| damaged())?;
         let random = SystemRandom::new();
-        Ok(Self { kid, signs_from, pair, header, public_jwk, verification_key, algorithm, random })
+        Ok(Self {
+            kid,
+            signs_from,
+            pair,
+            header,
+            introspection_header,
+            public_jwk,
+            verification_key,
+            algorithm,
+            random,
+        })
     }
 
     /// Its id.
@@ -116,10 +150,13 @@ impl SigningKey {
         self.verification_key.verifies(self.algorithm, message, signature)
     }
 
-    /// The claims as a JWS in compact serialization (RFC 7515 §7.1), with `typ: at+jwt`.
-    pub fn sign(&self, claims: &impl Serialize) -> Result<String, SigningError> {
+    /// The claims as a JWS in compact serialization (RFC 7515 §7.1).
+    pub fn sign(&self, jwt_type: JwtType, claims: &impl Serialize) -> Result<String, SigningError> {
         let claims = serde_json::to_vec(claims).map_err(|_| SigningError::Sign)?;
-        let mut token = self.header.clone();
+        let mut token = match jwt_type {
+            JwtType::AccessToken => self.header.clone(),
+            JwtType::TokenIntrospection => self.introspection_header.clone(),
+        };
         URL_SAFE_NO_PAD.encode_string(claims, &mut token);
         let signature = self.pair.sign(&self.random, token.as_bytes()).ok_or(SigningError::Sign)?;
         token.push('.');

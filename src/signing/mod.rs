@@ -11,7 +11,7 @@ use crate::model::signing_key::{self, split_retired};
 use crate::random::{NoEntropy, token};
 use crate::store::signing_keys::{self, StoredKey};
 use crate::store::{Store, StoreError};
-pub use key::SigningKey;
+pub use key::{JwtType, SigningKey};
 use seal::{open, seal};
 
 /// Why there is no signing key.

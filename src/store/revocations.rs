@@ -65,20 +65,7 @@ pub fn add(connection: &mut AnyConnection, revocation: &Revocation) -> Result<()
 
 /// All rows that were recorded at or after a time.
 pub fn recent(connection: &mut AnyConnection, since: UnixSeconds) -> Result<NewRevocations, StoreError> {
-    let first: Option<i64> = revocations::table
-        .filter(revocations::at.ge(since))
-        .select(revocations::position)
-        .order(revocations::position.asc())
-        .first(connection)
-        .optional()?;
-    // Without recent rows, the last one still says where the table ends.
-    let last: Option<i64> = revocations::table.select(max(revocations::position)).first(connection)?;
-    let mut read = NewRevocations { items: Vec::new(), cursor: RevocationCursor::default(), is_reset: true };
-    match first.or(last) {
-        Some(first) => read_from(connection, first, &mut read)?,
-        None => {}
-    }
-    Ok(read)
+    page(connection, None, since, usize::MAX)
 }
 
 /// The rows after a cursor; all rows since a time if this database does not know the cursor.
@@ -87,15 +74,51 @@ pub fn after(
     cursor: RevocationCursor,
     since: UnixSeconds,
 ) -> Result<NewRevocations, StoreError> {
-    if cursor != RevocationCursor::default() && !is_known(connection, cursor)? {
-        return recent(connection, since);
+    page(connection, Some(cursor), since, usize::MAX)
+}
+
+/// At most so many rows after a cursor. If there is none, or this database does not know it, they begin with the first
+/// that was recorded at or after a time.
+pub fn page(
+    connection: &mut AnyConnection,
+    cursor: Option<RevocationCursor>,
+    since: UnixSeconds,
+    most: usize,
+) -> Result<NewRevocations, StoreError> {
+    let mut read = NewRevocations { items: Vec::new(), cursor: RevocationCursor::default(), is_reset: true };
+    let first = match cursor {
+        Some(cursor) if is_known(connection, cursor)? => {
+            read = NewRevocations { cursor, is_reset: false, ..read };
+            Some(cursor.position + 1)
+        }
+        _ => first_since(connection, since)?,
+    };
+    if let Some(first) = first {
+        read_from(connection, first, most, &mut read)?;
     }
-    let mut read = NewRevocations { items: Vec::new(), cursor, is_reset: false };
-    read_from(connection, cursor.position + 1, &mut read)?;
     Ok(read)
 }
 
+/// The first position that was recorded at or after a time. Without recent rows, it is the last position: that still
+/// says where the table ends.
+fn first_since(connection: &mut AnyConnection, since: UnixSeconds) -> Result<Option<i64>, StoreError> {
+    let first: Option<i64> = revocations::table
+        .filter(revocations::at.ge(since))
+        .select(revocations::position)
+        .order(revocations::position.asc())
+        .first(connection)
+        .optional()?;
+    match first {
+        Some(first) => Ok(Some(first)),
+        None => Ok(revocations::table.select(max(revocations::position)).first(connection)?),
+    }
+}
+
+/// Whether the cursor is one of this database; the one before the first row is one of every database.
 fn is_known(connection: &mut AnyConnection, cursor: RevocationCursor) -> Result<bool, StoreError> {
+    if cursor == RevocationCursor::default() {
+        return Ok(true);
+    }
     let tag: Option<i64> =
         revocations::table.find(cursor.position).select(revocations::tag).first(connection).optional()?;
     Ok(tag == Some(cursor.tag))
@@ -104,14 +127,15 @@ fn is_known(connection: &mut AnyConnection, cursor: RevocationCursor) -> Result<
 fn read_from(
     connection: &mut AnyConnection,
     first: i64,
+    most: usize,
     read: &mut NewRevocations,
 ) -> Result<(), StoreError> {
     let mut next = first;
-    loop {
+    while read.items.len() < most {
         let rows: Vec<(i64, i64, RevocationRow)> = revocations::table
             .filter(revocations::position.ge(next))
             .order(revocations::position.asc())
-            .limit(PORTION)
+            .limit(i64::try_from(most - read.items.len()).map_or(PORTION, |left| left.min(PORTION)))
             .select((revocations::position, revocations::tag, RevocationRow::as_select()))
             .load(connection)?;
         let Some((position, tag, _)) = rows.last() else { return Ok(()) };
@@ -119,6 +143,7 @@ fn read_from(
         next = *position + 1;
         read.items.extend(rows.into_iter().map(|(_, _, row)| Revocation::from(row)));
     }
+    Ok(())
 }
 
 /// The revocations of any of some objects, in the order of their commits.

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::grant::Grant;
 use crate::clock::UnixSeconds;
-use crate::signing::{SigningError, SigningKey};
+use crate::signing::{JwtType, SigningError, SigningKey};
 use crate::store::Committed;
 
 /// The claims of an access token. They contain no email: resources learn only our member id.
@@ -85,7 +85,7 @@ impl SealedToken {
 pub fn mint(grant: &Grant, issuer: &str, key: &SigningKey) -> Result<SealedToken, SigningError> {
     let scope = grant.scopes.join(" ");
     Ok(SealedToken(TokenResponse {
-        access_token: key.sign(&AccessTokenClaims::of(grant, &scope, issuer))?,
+        access_token: key.sign(JwtType::AccessToken, &AccessTokenClaims::of(grant, &scope, issuer))?,
         token_type: "Bearer",
         expires_in: grant.expires_at - grant.issued_at,
         scope,

@@ -46,6 +46,7 @@ mod generated_requests;
 mod grant;
 mod health;
 mod interop;
+mod introspection;
 mod issuer_keys;
 mod json;
 mod landing;

@@ -40,6 +40,10 @@ async fn the_metadata_is_what_clients_need_and_no_more() {
         "grant_types_supported": ["urn:ietf:params:oauth:grant-type:jwt-bearer"],
         "authorization_grant_profiles_supported": ["urn:ietf:params:oauth:grant-profile:id-jag"],
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "introspection_endpoint": format!("{issuer}/oauth2/introspect"),
+        "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "revocation_endpoint": format!("{issuer}/oauth2/revoke"),
+        "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
         "scopes_supported": ["docs.read", "docs.write"],
     });
     assert_eq!(answer.json, expected);
@@ -209,7 +213,6 @@ async fn there_is_no_openid_configuration() {
         "/.well-known/openid-configuration",
         "/.well-known/oauth-authorization-server/x",
         "/.well-known/oauth-protected-resource",
-        "/oauth2/introspect",
         "/oauth2/register",
         "/userinfo",
     ] {

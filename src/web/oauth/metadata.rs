@@ -4,25 +4,28 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use serde_json::json;
 
+use super::etag;
 use crate::app::App;
 use crate::oauth::request::JWT_BEARER;
-use crate::random::digest;
 use crate::web::error::{forbid_caching, not_found};
 
 /// Metadata and PRM change rarely, and a new signing key must be seen well before it signs.
 const MAX_AGE: &str = "public, max-age=300";
 
+/// The ways to send a secret, the same at each endpoint.
+const SECRET_METHODS: [&str; 2] = ["client_secret_basic", "client_secret_post"];
+
 /// A document with an ETag over its content.
 fn document(headers: &HeaderMap, body: String) -> Response {
-    let etag = format!("\"{}\"", digest(&body));
-    let known = headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    let common = [(CACHE_CONTROL, MAX_AGE.to_owned()), (ETAG, etag.clone())];
-    if known.is_some_and(|known| known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag)) {
+    let etag = etag::of(&body);
+    let is_known = etag::is_known(headers, &etag);
+    let common = [(CACHE_CONTROL, MAX_AGE.to_owned()), (ETAG, etag)];
+    if is_known {
         return (StatusCode::NOT_MODIFIED, common).into_response();
     }
     (common, [(CONTENT_TYPE, "application/json")], body).into_response()
@@ -44,7 +47,11 @@ pub async fn authorization_server(State(app): State<Arc<App>>, headers: HeaderMa
         "jwks_uri": format!("{issuer}/oauth2/jwks"),
         "grant_types_supported": [JWT_BEARER],
         "authorization_grant_profiles_supported": ["urn:ietf:params:oauth:grant-profile:id-jag"],
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "token_endpoint_auth_methods_supported": SECRET_METHODS,
+        "introspection_endpoint": format!("{issuer}/oauth2/introspect"),
+        "introspection_endpoint_auth_methods_supported": SECRET_METHODS,
+        "revocation_endpoint": format!("{issuer}/oauth2/revoke"),
+        "revocation_endpoint_auth_methods_supported": SECRET_METHODS,
     });
     if let (false, Some(members)) = (scopes.is_empty(), metadata.as_object_mut()) {
         members.insert("scopes_supported".into(), json!(scopes));

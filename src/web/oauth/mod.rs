@@ -1,6 +1,11 @@
 //! The OAuth endpoints and their metadata documents.
 
+mod etag;
+mod form;
+mod introspect;
 mod metadata;
+mod revocations;
+mod revoke;
 mod token;
 
 use std::sync::Arc;
@@ -23,6 +28,9 @@ pub(super) fn routes(path: &str) -> Router<Arc<App>> {
         // Public documents, readable by pages of any origin (META-12).
         .layer(CorsLayer::permissive());
     documents
-        .route(&format!("{path}/oauth2/token"), post(token::token).fallback(token::method_not_allowed))
+        .route(&format!("{path}/oauth2/token"), post(token::token).fallback(form::post_only))
+        .route(&format!("{path}/oauth2/introspect"), post(introspect::introspect).fallback(form::post_only))
+        .route(&format!("{path}/oauth2/revoke"), post(revoke::revoke).fallback(form::post_only))
+        .route(&format!("{path}/oauth2/revocations"), get(revocations::list).fallback(form::get_only))
         .route(&format!("{path}/oauth2/authorize"), get(metadata::authorize).post(metadata::authorize))
 }

@@ -1,22 +1,18 @@
-//! `POST /oauth2/token`: checks the request's transport before its meaning (RFC 6749 §3.2).
+//! `POST /oauth2/token` (RFC 6749 §3.2).
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::Json;
-use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::header::{ALLOW, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
-use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::HeaderValue;
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
 
+use super::form::read_form;
 use crate::app::App;
 use crate::exchange::{TokenCall, exchange, refuse_early};
-use crate::oauth::error::{ErrorCode, Reason, TokenError};
+use crate::oauth::error::{Reason, TokenError};
 use crate::token::TokenResponse;
-use crate::web::MAX_BODY;
 use crate::web::error::forbid_caching;
 use crate::web::middleware::{CallerAddress, RequestId};
 
@@ -54,43 +50,6 @@ fn granted(token: &TokenResponse) -> Response {
         return TokenError::unavailable(Reason::INTERNAL, error).into_response();
     }
     let mut response = ([(CONTENT_TYPE, "application/json")], body).into_response();
-    forbid_caching(&mut response);
-    response
-}
-
-async fn read_form(parts: &Parts, body: Body) -> Result<axum::body::Bytes, TokenError> {
-    // RFC 6749 §2.3.1: credentials and assertions in a URL end up in logs and histories.
-    if parts.uri.query().is_some_and(|query| !query.is_empty()) {
-        return Err(TokenError::invalid_request("Parameters must be in the body, not in the URL."));
-    }
-    if parts.headers.contains_key(CONTENT_ENCODING) {
-        return Err(TokenError::invalid_request("The body must not be compressed."));
-    }
-    if parts.headers.get_all(AUTHORIZATION).iter().count() > 1 {
-        return Err(TokenError::invalid_request("There is more than one Authorization header."));
-    }
-    if !is_form(parts) {
-        return Err(TokenError::invalid_request("The body must be application/x-www-form-urlencoded."));
-    }
-    to_bytes(body, MAX_BODY).await.map_err(|_| {
-        let mut error = TokenError::invalid_request("The body is too large.");
-        error.code = ErrorCode::BodyTooLarge;
-        error
-    })
-}
-
-fn is_form(parts: &Parts) -> bool {
-    let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let essence = content_type.and_then(|value| value.split(';').next()).unwrap_or_default();
-    essence.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded")
-}
-
-/// RFC 6749 §3.2: POST only.
-pub async fn method_not_allowed() -> Response {
-    let body =
-        json!({ "error": "invalid_request", "error_description": "The token endpoint takes POST only." });
-    let mut response = (StatusCode::METHOD_NOT_ALLOWED, Json(body)).into_response();
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
     forbid_caching(&mut response);
     response
 }
