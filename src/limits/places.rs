@@ -30,6 +30,11 @@ impl Places {
         *count += 1;
         Ok(RequestPlace { places: Arc::clone(self), whose: whose.to_owned() })
     }
+
+    /// How many requests of all callers are under way.
+    pub fn taken(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
+    }
 }
 
 impl Drop for RequestPlace {

@@ -39,6 +39,33 @@ pub enum Reload {
     Failed,
 }
 
+/// The answer of introspection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum IntrospectionOutcome {
+    /// The token is active.
+    Active,
+    /// It is not.
+    Inactive,
+    /// The request was not answered: it was malformed, nobody's, or the database could not be asked.
+    Refused,
+}
+
+impl EncodeLabelValue for IntrospectionOutcome {
+    fn encode(&self, encoder: &mut prometheus_client::encoding::LabelValueEncoder<'_>) -> fmt::Result {
+        let text = match self {
+            Self::Active => "active",
+            Self::Inactive => "inactive",
+            Self::Refused => REFUSED,
+        };
+        text.encode(encoder)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct IntrospectionLabels {
+    outcome: IntrospectionOutcome,
+}
+
 impl EncodeLabelValue for Reload {
     fn encode(&self, encoder: &mut prometheus_client::encoding::LabelValueEncoder<'_>) -> fmt::Result {
         let text = match self {
@@ -82,6 +109,7 @@ pub struct Metrics {
     registry: Registry,
     exchanges: Family<ExchangeLabels, Counter>,
     durations: Histogram,
+    introspections: Family<IntrospectionLabels, Counter>,
     reloads: Family<ReloadLabels, Counter>,
     rows_sent: Family<StreamLabels, Counter>,
     sends_failed: Family<StreamLabels, Counter>,
@@ -92,12 +120,18 @@ impl Default for Metrics {
     fn default() -> Self {
         let exchanges = Family::<ExchangeLabels, Counter>::default();
         let durations = Histogram::new(DURATIONS);
+        let introspections = Family::<IntrospectionLabels, Counter>::default();
         let reloads = Family::<ReloadLabels, Counter>::default();
         // Every count starts at zero: one that appears with its first event does not look like an increase.
         drop(exchanges.get_or_create(&ExchangeLabels { outcome: GRANTED, reason: String::new() }));
         for reason in Reason::ALL {
             let reason = (*reason).to_owned();
             drop(exchanges.get_or_create(&ExchangeLabels { outcome: REFUSED, reason }));
+        }
+        for outcome in
+            [IntrospectionOutcome::Active, IntrospectionOutcome::Inactive, IntrospectionOutcome::Refused]
+        {
+            drop(introspections.get_or_create(&IntrospectionLabels { outcome }));
         }
         for result in [Reload::Loaded, Reload::Unchanged, Reload::Failed] {
             drop(reloads.get_or_create(&ReloadLabels { result }));
@@ -106,6 +140,7 @@ impl Default for Metrics {
         registry.register("exchanges", "Requests at the token endpoint", exchanges.clone());
         let help = "Time to answer a request at the token endpoint";
         registry.register_with_unit("exchange_duration", help, Unit::Seconds, durations.clone());
+        registry.register("introspections", "Requests at the introspection endpoint", introspections.clone());
         registry.register("policy_reloads", "Readings of changed policies", reloads.clone());
         let (rows_sent, sends_failed, streams_behind) =
             <(Family<_, _>, Family<_, _>, Family<_, _>)>::default();
@@ -120,7 +155,16 @@ impl Default for Metrics {
         registry.register_with_unit("log_stream_behind", help, Unit::Seconds, streams_behind.clone());
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The version that runs", version);
-        Self { registry, exchanges, durations, reloads, rows_sent, sends_failed, streams_behind }
+        Self {
+            registry,
+            exchanges,
+            durations,
+            introspections,
+            reloads,
+            rows_sent,
+            sends_failed,
+            streams_behind,
+        }
     }
 }
 
@@ -141,6 +185,11 @@ impl Metrics {
             "other".clone_into(&mut labels.reason);
         }
         self.exchanges.get_or_create(&labels).inc();
+    }
+
+    /// Counts an answer of introspection.
+    pub fn count_introspection(&self, outcome: IntrospectionOutcome) {
+        self.introspections.get_or_create(&IntrospectionLabels { outcome }).inc();
     }
 
     /// Counts a reading of the policies.

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::active_token::{Inactive, active_token};
@@ -12,22 +13,25 @@ use crate::model::resource::Resource;
 use crate::oauth::error::{Reason, TokenError};
 use crate::revocation::KnownToken;
 
-/// What a resource server learns about a token.
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-pub enum TokenDescription<'t> {
-    /// The token is active.
-    Active(ActiveToken<'t>),
-    /// It is not, whatever the reason (RFC 7662 §2.2).
-    Inactive {
-        /// False.
-        active: bool,
-    },
+/// What a resource server learns about a token: its claims; nothing of one that is not active, whatever the reason (RFC
+/// 7662 §2.2).
+#[derive(Debug)]
+pub struct TokenDescription<'t>(Option<ActiveToken<'t>>);
+
+impl Serialize for TokenDescription<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if let Some(token) = &self.0 {
+            return token.serialize(serializer);
+        }
+        let mut nothing = serializer.serialize_map(Some(1))?;
+        nothing.serialize_entry("active", &false)?;
+        nothing.end()
+    }
 }
 
 /// The claims of an active token (RFC 7662 §2.2, RFC 9470 §6.2). They contain no email.
 #[derive(Debug, Serialize)]
-pub struct ActiveToken<'t> {
+struct ActiveToken<'t> {
     active: bool,
     iss: &'t str,
     aud: &'t str,
@@ -63,8 +67,7 @@ pub struct SignedDescription<'t> {
 impl<'t> TokenDescription<'t> {
     /// Describes a token; none is one that is not active. `issuer` is ours.
     pub fn of(token: Option<&'t KnownToken>, issuer: &'t str) -> Self {
-        let Some(KnownToken { token, .. }) = token else { return Self::Inactive { active: false } };
-        Self::Active(ActiveToken {
+        Self(token.map(|KnownToken { token, .. }| ActiveToken {
             active: true,
             iss: issuer,
             aud: &token.audience,
@@ -81,11 +84,16 @@ impl<'t> TokenDescription<'t> {
             acr: token.acr.as_deref(),
             amr: &token.amr,
             act: token.act.as_ref(),
-        })
+        }))
+    }
+
+    /// Whether the token is active.
+    pub fn is_active(&self) -> bool {
+        self.0.is_some()
     }
 
     /// The claims of a signed answer to a resource.
-    pub fn to_be_signed(
+    pub fn into_claims(
         self,
         resource: &'t Resource,
         issuer: &'t str,

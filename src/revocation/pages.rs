@@ -66,4 +66,9 @@ impl RevocationPages {
     pub fn wait(&self, resource_id: &str) -> Result<RequestPlace, Limited> {
         self.waiting.take(resource_id, WAITING_OF_RESOURCE)
     }
+
+    /// How many requests wait.
+    pub fn waiting(&self) -> usize {
+        self.waiting.taken()
+    }
 }

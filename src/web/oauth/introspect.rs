@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::form::read_form;
 use crate::app::App;
+use crate::metrics::IntrospectionOutcome;
 use crate::model::resource::Resource;
 use crate::oauth::error::{Reason, TokenError};
 use crate::oauth::presented_token::PresentedToken;
@@ -22,12 +23,16 @@ const SIGNED: &str = "application/token-introspection+jwt";
 
 /// Tells a resource server whether a token is active, and what it says.
 pub async fn introspect(State(app): State<Arc<App>>, request: Request) -> Response {
-    let mut response = answer(&app, request).await.unwrap_or_else(IntoResponse::into_response);
+    let (outcome, mut response) = match answer(&app, request).await {
+        Ok(answered) => answered,
+        Err(error) => (IntrospectionOutcome::Refused, error.into_response()),
+    };
+    app.metrics.count_introspection(outcome);
     forbid_caching(&mut response);
     response
 }
 
-async fn answer(app: &App, request: Request) -> Result<Response, TokenError> {
+async fn answer(app: &App, request: Request) -> Result<(IntrospectionOutcome, Response), TokenError> {
     let (parts, body) = request.into_parts();
     let CallerAddress(address) = CallerAddress::of(&parts.extensions);
     let body = read_form(&parts, body).await?;
@@ -37,12 +42,16 @@ async fn answer(app: &App, request: Request) -> Result<Response, TokenError> {
     let server = authenticate(authorization, credentials, &app.snapshot(), &app.limits, address)?;
     let token = describe(app, &presented.token()?, server.resource())?;
     let description = TokenDescription::of(token.as_deref(), &app.config.issuer);
+    let outcome = match description.is_active() {
+        true => IntrospectionOutcome::Active,
+        false => IntrospectionOutcome::Inactive,
+    };
     let (content_type, body) = match wants_signed(&parts.headers) {
         true => (SIGNED, signed(app, description, server.resource()).map(String::into_bytes)),
         false => ("application/json", plain(&description)),
     };
     let body = body.map_err(|error| TokenError::unavailable(Reason::INTERNAL, error))?;
-    Ok(([(CONTENT_TYPE, content_type)], body).into_response())
+    Ok((outcome, ([(CONTENT_TYPE, content_type)], body).into_response()))
 }
 
 fn plain(description: &TokenDescription<'_>) -> Result<Vec<u8>, SigningError> {
@@ -55,7 +64,7 @@ fn signed(app: &App, description: TokenDescription<'_>, resource: &Resource) -> 
     let now = app.clock.now();
     let signer = app.signer();
     let key = signer.active(now).ok_or(SigningError::Sign)?;
-    key.sign(JwtType::TokenIntrospection, &description.to_be_signed(resource, &app.config.issuer, now))
+    key.sign(JwtType::TokenIntrospection, &description.into_claims(resource, &app.config.issuer, now))
 }
 
 /// Whether the caller lists the type of signed answers, and not with the weight 0.

@@ -314,3 +314,19 @@ async fn deleted_credentials_are_refused() {
     .await;
     assert_unauthorized(&introspect(&app, &token).await);
 }
+
+/// Each answer is counted by what it says.
+#[tokio::test]
+async fn answers_are_counted() {
+    let app = start().await;
+    let token = token(&app).await;
+    for token in [token.as_str(), &token, "a.b.c"] {
+        introspect(&app, token).await;
+    }
+    send(app.http.post(url(&app, "introspect")).form(&[("token", &token)])).await;
+    let metrics = send(app.http.get(format!("{}/metrics", app.management))).await.body;
+    for (outcome, number) in [("active", 2), ("inactive", 1), ("refused", 1)] {
+        let line = format!("countersign_introspections_total{{outcome=\"{outcome}\"}} {number}\n");
+        assert!(metrics.contains(&line), "{metrics}");
+    }
+}

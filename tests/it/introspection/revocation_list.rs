@@ -279,6 +279,8 @@ async fn waiting_requests_have_a_bound() {
     let id = id_of(&app, RESOURCE);
     let taken: Vec<_> = std::iter::from_fn(|| app.app.revocation_pages.wait(&id).ok()).take(1000).collect();
     assert!(taken.len() < 1000, "there is a bound");
+    let metrics = send(app.http.get(format!("{}/metrics", app.management))).await.body;
+    assert!(metrics.contains(&format!("countersign_revocation_followers {}\n", taken.len())), "{metrics}");
     let refused = list(&app, "wait=1&since=0.0").await;
     assert_eq!((refused.status, refused.json["error"].as_str()), (429, Some("temporarily_unavailable")));
     assert!(!refused.header("retry-after").is_empty());
