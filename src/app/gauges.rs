@@ -30,7 +30,7 @@ fn state(app: &App) -> Registry {
     for (name, help, number) in [
         ("connections", "Open connections to the public listener", app.gate.connections.open()),
         ("connections_max", "How many of them there may be", app.gate.connections.most()),
-        ("revocation_followers", "Requests that wait for revocations", app.revocation_pages.waiting()),
+        ("revocation_followers", "Requests that follow the revocations", app.revocation_pages.followers()),
     ] {
         registry.register(name, help, ConstGauge::new(i64::try_from(number).unwrap_or(i64::MAX)));
     }

@@ -91,8 +91,7 @@ pub async fn list(
     server: ResourceServer,
     query: RevocationQuery,
 ) -> Result<RevocationList, TokenError> {
-    let waiting =
-        if query.wait.is_zero() { None } else { Some(app.revocation_pages.wait(&server.resource().id)?) };
+    let _place = app.revocation_pages.enter(&server.resource().id)?;
     let patience = if app.gate.is_stopping() { query.wait.min(LAST) } else { query.wait };
     let until = Instant::now() + patience;
     let (mut server, mut after) = (server, query.since);
@@ -119,7 +118,6 @@ pub async fn list(
             break;
         }
     }
-    drop(waiting);
     check_current(app)?;
     Ok(RevocationList { cursor: text(after.unwrap_or_default()), reset: false, items: Vec::new() })
 }

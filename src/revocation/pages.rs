@@ -12,8 +12,8 @@ use crate::store::{Store, StoreError};
 
 /// The most rows in a page.
 const PAGE: usize = 2000;
-/// The most requests of one resource that wait for revocations.
-const WAITING_OF_RESOURCE: usize = 64;
+/// The most requests of one resource at once: pages are read one after the other, and nobody may hold up the others.
+const AT_ONCE_OF_RESOURCE: usize = 64;
 
 /// Some revocations after a cursor.
 #[derive(Debug)]
@@ -24,12 +24,12 @@ pub struct RevocationPage {
     pub read: NewRevocations,
 }
 
-/// Reads pages, and counts who waits for more.
+/// Reads pages, and counts who asks for them.
 #[derive(Debug, Default)]
 pub struct RevocationPages {
     /// The last page. Most followers ask for what comes after the same cursor, and at the same moment.
     last: Mutex<Option<Arc<RevocationPage>>>,
-    waiting: Arc<Places>,
+    followers: Arc<Places>,
 }
 
 impl RevocationPage {
@@ -62,13 +62,13 @@ impl RevocationPages {
         Ok(page)
     }
 
-    /// Takes a place to wait in for a resource.
-    pub fn wait(&self, resource_id: &str) -> Result<RequestPlace, Limited> {
-        self.waiting.take(resource_id, WAITING_OF_RESOURCE)
+    /// Takes a place for a request of a resource.
+    pub fn enter(&self, resource_id: &str) -> Result<RequestPlace, Limited> {
+        self.followers.take(resource_id, AT_ONCE_OF_RESOURCE)
     }
 
-    /// How many requests wait.
-    pub fn waiting(&self) -> usize {
-        self.waiting.taken()
+    /// How many requests are under way; most of them wait for a revocation.
+    pub fn followers(&self) -> usize {
+        self.followers.taken()
     }
 }

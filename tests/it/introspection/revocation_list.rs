@@ -270,21 +270,22 @@ async fn a_waiting_request_learns_nothing_after_its_credentials_are_deleted() {
     assert_unauthorized(&answer);
 }
 
-/// One resource's waiting requests have a bound, and keep nobody else out.
+/// One resource's requests have a bound, and keep nobody else out.
 #[tokio::test(flavor = "multi_thread")]
-async fn waiting_requests_have_a_bound() {
+async fn the_requests_of_a_resource_have_a_bound() {
     let app = start().await;
     app.put_resource(resource("https://other.example.com/mcp", &[])).await;
     put_credentials(&app, "https://other.example.com/mcp", "resource-other").await;
     let id = id_of(&app, RESOURCE);
-    let taken: Vec<_> = std::iter::from_fn(|| app.app.revocation_pages.wait(&id).ok()).take(1000).collect();
+    let taken: Vec<_> = std::iter::from_fn(|| app.app.revocation_pages.enter(&id).ok()).take(1000).collect();
     assert!(taken.len() < 1000, "there is a bound");
     let metrics = send(app.http.get(format!("{}/metrics", app.management))).await.body;
     assert!(metrics.contains(&format!("countersign_revocation_followers {}\n", taken.len())), "{metrics}");
-    let refused = list(&app, "wait=1&since=0.0").await;
-    assert_eq!((refused.status, refused.json["error"].as_str()), (429, Some("temporarily_unavailable")));
-    assert!(!refused.header("retry-after").is_empty());
-    assert_eq!(list(&app, "since=0.0").await.status, 200, "whoever does not wait takes no place");
+    for query in ["wait=1&since=0.0", "since=0.0", ""] {
+        let refused = list(&app, query).await;
+        assert_eq!((refused.status, refused.json["error"].as_str()), (429, Some("temporarily_unavailable")));
+        assert!(!refused.header("retry-after").is_empty());
+    }
     let other = app.http.get(url(&app, "revocations?wait=1&since=0.0"));
     assert_eq!(send(other.basic_auth("resource-other", Some(SERVER_SECRET))).await.status, 200);
     drop(taken);
@@ -342,4 +343,21 @@ async fn other_processes_are_heard_within_a_second_and_a_stop_ends_the_wait() {
     assert_eq!((answer.status, &answer.json["items"]), (200, &json!([])), "{answer:?}");
     assert!(process.ended().await.success(), "{}", process.log());
     assert!(started.elapsed() < Duration::from_secs(20), "the stop waited for the request");
+}
+
+/// Everybody who waits hears of the same revocation at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_who_wait_all_hear() {
+    let app = start().await;
+    let waiting = crate::subject::futures_all((0..60).map(|_| list(&app, "wait=30&since=0.0")));
+    let revoking = async {
+        let all_wait = async || app.app.revocation_pages.followers() == 60;
+        crate::process::until("everybody waits", all_wait).await;
+        revoke_client(&app, "c").await;
+    };
+    let (answers, ()) = tokio::join!(waiting, revoking);
+    let first = &answers[0].json;
+    assert_eq!(first["items"][0]["client_id"], "c");
+    assert!(answers.iter().all(|answer| answer.status == 200 && answer.json == *first));
+    assert_eq!(app.app.revocation_pages.followers(), 0);
 }
