@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use crate::app::App;
+use crate::model::identity_provider::IdentityProvider;
+use crate::model::kill_switch::KillTargets;
 use crate::model::resource::Resource;
 use crate::revocation::KnownToken;
 use crate::store::snapshot::Snapshot;
@@ -23,7 +25,8 @@ pub enum Inactive {
     /// It was revoked.
     #[error("revoked")]
     Revoked,
-    /// Its teamspace, identity provider or client is gone or disabled, or the resource is not offered to the teamspace.
+    /// Its teamspace, identity provider or client is gone or disabled, the resource is not offered to the teamspace, or
+    /// a kill switch is on for one of them.
     #[error("issued under a configuration that is gone")]
     Withdrawn,
     /// The database cannot be asked, so nobody knows whether it was revoked.
@@ -69,15 +72,27 @@ pub fn active_token(app: &App, token: &str, resource: &Resource) -> Result<Arc<K
     }
 }
 
-/// Whether the teamspace, the identity provider and the client still exist and are enabled, and the resource is offered
-/// to the teamspace.
+/// Whether the teamspace, the identity provider and the client still exist and are enabled, the resource is offered to
+/// the teamspace, and no kill switch is on for any of them.
 fn is_still_configured(snapshot: &Snapshot, token: &AccessToken, resource: &Resource) -> bool {
     let Some(config) = snapshot.teamspace_config_by_id(&token.teamspace_id) else { return false };
-    let is_provider_on = match &token.identity_provider_id {
-        Some(id) => config.identity_provider(id).is_some_and(|provider| provider.enabled),
-        // Issued by an older version: any of them may have led to it.
-        None => config.identity_providers.iter().all(|provider| provider.enabled),
+    let has_led_to_it = |provider: &&Arc<IdentityProvider>| {
+        // Without an id it was issued by an older version: any of them may have led to it.
+        token.identity_provider_id.as_ref().is_none_or(|id| *id == provider.id)
     };
+    let mut providers = config.identity_providers.iter().filter(has_led_to_it).peekable();
+    let is_on = |provider: &Arc<IdentityProvider>| {
+        let targets = KillTargets {
+            teamspace_id: &token.teamspace_id,
+            issuer: &provider.issuer,
+            client_id: &token.client_id,
+            resource_id: &resource.id,
+        };
+        provider.enabled && snapshot.kill_switches().stopping(targets).is_none()
+    };
+    let is_provider_on = providers.peek().is_some() && providers.all(is_on);
     let is_client_on = snapshot.client(&token.client_id).is_some_and(|client| client.enabled);
-    is_provider_on && is_client_on && resource.is_published_to(&config.teamspace.slug)
+    // An identifier that was given away and registered again is another resource, for which the token never was.
+    let is_for_this = resource.created_at <= token.issued_at;
+    is_provider_on && is_client_on && is_for_this && resource.is_published_to(&config.teamspace.slug)
 }

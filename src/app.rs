@@ -296,7 +296,7 @@ impl App {
                 Changed::Members(teamspace_id) => {
                     self.member_cache.forget_teamspace(teamspace_id, new.generation.number);
                 }
-                Changed::Client(_) | Changed::Resource(_) | Changed::SigningKeys => {}
+                Changed::Client(_) | Changed::Resource(_) | Changed::SigningKeys | Changed::KillSwitches => {}
             }
         }
     }

@@ -8,6 +8,7 @@ use tokio::task::JoinError;
 use crate::app::StartError;
 use crate::idp::checks::IssuerCheck;
 use crate::limits::Limited;
+use crate::model::kill_switch::KillScope;
 use crate::model::member::StatusFault;
 use crate::random::NoEntropy;
 use crate::signing::SigningError;
@@ -181,6 +182,13 @@ pub enum AdminError {
     #[error("The console is switched off (`console.enabled`), and a set-up link would lead nowhere.")]
     ConsoleOff,
 
+    /// A kill switch is to stop something that does not exist, or does not say what.
+    #[error("{0}")]
+    KillTargetInvalid(#[from] KillTargetFault),
+    /// A kill switch comes without a reason, or with one that is too long or holds control characters.
+    #[error("A kill switch needs a reason of 1 to 200 characters without control characters.")]
+    KillReasonInvalid,
+
     /// A command names this slug, and no teamspace has it.
     #[error("there is no teamspace {0}")]
     NoSuchTeamspace(String),
@@ -209,6 +217,39 @@ pub enum AdminError {
     /// The task that made the change panicked; whether it is saved is not known.
     #[error("the change was interrupted: {0}")]
     BrokenOff(#[from] JoinError),
+}
+
+/// Why a kill switch stops nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KillTargetFault {
+    /// The scope is one object, and it is not said which.
+    #[error("Say which {}: {}.", scope.as_str(), form_of_id(*scope))]
+    Missing {
+        /// The scope.
+        scope: KillScope,
+    },
+    /// An object is named although the scope is everything.
+    #[error("The scope all stops everything; it takes no id.")]
+    Unneeded,
+    /// Nothing has this name.
+    #[error("There is no {} {id:?}: {}.", scope.as_str(), form_of_id(*scope))]
+    Unknown {
+        /// The scope.
+        scope: KillScope,
+        /// The name, shortened.
+        id: String,
+    },
+}
+
+/// How an object of a scope is named.
+fn form_of_id(scope: KillScope) -> &'static str {
+    match scope {
+        KillScope::All => "everything has no id",
+        KillScope::Teamspace => "give the slug of a teamspace",
+        KillScope::Issuer => "give the issuer of an identity provider as it was saved",
+        KillScope::Client => "give the id of a client",
+        KillScope::Resource => "give the id or the identifier of a resource",
+    }
 }
 
 /// Why a list is refused.

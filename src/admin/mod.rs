@@ -15,6 +15,7 @@ mod error;
 pub(crate) mod export;
 pub(crate) mod identity_provider;
 pub mod keys;
+pub(crate) mod kill_switch;
 pub(crate) mod members;
 mod patch;
 mod permission;
@@ -40,7 +41,7 @@ mod view;
 pub(crate) mod what_if;
 
 pub use caller::{Admin, InTeamspace, Operator, Origin, Principal};
-pub use error::{AdminError, IdentifierFault, ListFault, NotAcceptable};
+pub use error::{AdminError, IdentifierFault, KillTargetFault, ListFault, NotAcceptable};
 pub use permission::{Permission, allowed, may};
 pub use validation::Validation;
 pub use view::as_json;

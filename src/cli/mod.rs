@@ -21,6 +21,7 @@ mod export;
 mod healthcheck;
 mod init;
 mod key;
+mod kill_switch;
 mod member;
 mod migrate;
 mod noun;
@@ -116,6 +117,8 @@ enum Command {
     SetupLink(Noun<setup_link::SetupLinkCommand>),
     /// Sessions of the console: who is signed in, and ending it.
     ConsoleSession(Noun<console_session::ConsoleSessionCommand>),
+    /// Kill switches: stop sign-ins and tokens at once, everywhere.
+    KillSwitch(Noun<kill_switch::KillSwitchCommand>),
     /// The decision log: who asked for a token, and what was decided.
     SignIns(Noun<sign_ins::SignInsCommand>),
     /// Explain what the token endpoint would answer to an assertion, check by check. Ends with 1 if it would refuse.
@@ -226,6 +229,7 @@ impl Cli {
             Command::Member(noun) => block_on(noun.run(file)),
             Command::SetupLink(noun) => block_on(noun.run(file)),
             Command::ConsoleSession(noun) => block_on(noun.run(file)),
+            Command::KillSwitch(noun) => block_on(noun.run(file)),
             Command::SignIns(noun) => block_on(noun.run(file)),
             Command::Explain(command) => block_on(command.run(file)),
             Command::PolicySet(noun) => block_on(noun.run(file)),

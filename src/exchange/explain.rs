@@ -11,7 +11,7 @@ use super::decide::{Decided, decide, look_up_member};
 use super::pending_grant::not_redeemed;
 use super::progress::{Progress, Refused};
 use super::verified::VerifiedRequest;
-use super::verify::{resolve_target, verify};
+use super::verify::{check_kill_switches, resolve_target, verify};
 use crate::app::App;
 use crate::model::client::RegisteredClient;
 use crate::oauth::error::{ErrorCode, Reason, TokenError};
@@ -167,7 +167,9 @@ impl ExplainWalk<'_> {
         let assertion = verify(app, &snapshot, asked.assertion, asked.teamspace_id, begun).await?;
         self.identity_provider = Some(assertion.trusted.provider.id.clone());
         let client = client?;
-        let target = resolve_target(&snapshot, &assertion, asked.resource, assertion.progress(begun))?;
+        let progress = assertion.progress(begun);
+        let target = resolve_target(&snapshot, &assertion, asked.resource, progress)?;
+        check_kill_switches(&snapshot, &assertion, &target.resource, progress)?;
         let (method, scope) = (client.token_endpoint_auth_method, asked.scope.map(<[String]>::to_vec));
         let request =
             VerifiedRequest { request_id: "", client, method, scope, address: None, assertion, target };

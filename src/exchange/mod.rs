@@ -29,7 +29,7 @@ use crate::token::TokenResponse;
 use client::{Unauthenticated, authenticate};
 use pending_grant::{Granted, PendingGrant, Stale};
 use progress::{Progress, Refused};
-use verify::{resolve_target, verify};
+use verify::{check_kill_switches, resolve_target, verify};
 
 /// A request at the token endpoint, as it came.
 pub struct TokenCall<'a> {
@@ -109,6 +109,7 @@ async fn verify_call<'a>(app: &App, call: &TokenCall<'a>) -> Result<PendingGrant
     app.limits.check_subject(client_id, person).map_err(|limited| progress.refuse(limited))?;
 
     let target = resolve_target(&snapshot, &assertion, &asked.resource, progress)?;
+    check_kill_switches(&snapshot, &assertion, &target.resource, progress)?;
     Ok(PendingGrant::new(&client, call, asked.scope, assertion, target))
 }
 

@@ -10,9 +10,10 @@ use super::resource::ResourceRequest;
 use crate::app::App;
 use crate::clock::UnixSeconds;
 use crate::idp::jwks::KeyError;
+use crate::model::kill_switch::KillTargets;
 use crate::model::resource::Resource;
 use crate::model::scope::ScopeRequest;
-use crate::oauth::error::{Reason, TokenError};
+use crate::oauth::error::{ErrorCode, Reason, TokenError};
 use crate::oauth::reason::Check;
 use crate::oauth::scope::Candidates;
 use crate::store::snapshot::{IssuerProviders, Snapshot, TrustedProvider};
@@ -103,6 +104,27 @@ pub(super) fn resolve_target(
     let candidates = ScopeRequest { claimed, requested, setting, resource: &resource }.candidates();
     let candidates = candidates.map_err(|error| progress.refuse(error))?;
     Ok(Target { resource, candidates })
+}
+
+/// Refuses what a kill switch stops. The caller has proved by now that the request is about it.
+pub(super) fn check_kill_switches(
+    snapshot: &Snapshot,
+    verified: &VerifiedAssertion,
+    resource: &Resource,
+    progress: Progress<'_>,
+) -> Result<(), Box<Refused>> {
+    let provider = &verified.trusted.provider;
+    let targets = KillTargets {
+        teamspace_id: &provider.teamspace_id,
+        issuer: &provider.issuer,
+        client_id: progress.client_id,
+        resource_id: &resource.id,
+    };
+    let Some(switch) = snapshot.kill_switches().stopping(targets) else { return Ok(()) };
+    let text = "Sign-ins are stopped for now by the operator of this server.";
+    let error = TokenError::new(ErrorCode::AccessDenied, Reason::KILL_SWITCH, text)
+        .detail(format!("a kill switch is on, of scope {}", switch.scope.as_str()));
+    Err(Progress { resource: &resource.identifier, ..progress.before(Check::KillSwitch) }.refuse(error))
 }
 
 fn expectations(app: &App, client_id: &str, now: UnixSeconds) -> Expectations {

@@ -5,6 +5,7 @@ pub mod client;
 pub mod console_user;
 pub mod decision_body;
 pub mod identity_provider;
+pub mod kill_switch;
 pub mod log;
 pub mod member;
 pub mod resource;

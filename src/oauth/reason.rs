@@ -40,6 +40,8 @@ text_enum! {
         Resource = "resource",
         /// The MCP server has the scopes.
         Scopes = "scopes",
+        /// No kill switch stops the teamspace, the issuer, the client or the MCP server.
+        KillSwitch = "kill_switch",
         /// Subject and email lead to one member.
         Member = "member",
         /// The member's sessions were not ended since.
@@ -55,7 +57,7 @@ text_enum! {
 
 impl Check {
     /// Every check, in order.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Client,
         Self::Format,
         Self::Issuer,
@@ -68,6 +70,7 @@ impl Check {
         Self::Tenant,
         Self::Resource,
         Self::Scopes,
+        Self::KillSwitch,
         Self::Member,
         Self::Session,
         Self::Policies,
@@ -239,6 +242,9 @@ reasons! {
         SCOPE_NOT_IN_SETTING = ("scope_not_in_setting" [Policies] [InvalidScope] [TeamspaceAdministrator]
             "the scope setting leaves the scope out"
             "Add it to `scope` of the identity provider.");
+        KILL_SWITCH = ("kill_switch" [KillSwitch] [AccessDenied] [Operator]
+            "an operator threw a kill switch: for everything, the teamspace, the issuer, the client or the MCP server"
+            "Find out why with `countersign kill-switch list`; when the cause is gone, lift it with `countersign kill-switch off`.");
         EMAIL_MISSING = ("email_missing" [Policies] [InvalidGrant] [IdentityProviderAdministrator ClientDeveloper]
             "a first sign-in without an email"
             "Release `email` at the identity provider, and have the client request it at sign-in.");

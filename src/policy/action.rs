@@ -99,7 +99,7 @@ console_actions! {
     ChangeResources = "console:ChangeResources" on Deployment;
     /// See the health of the service, its replicas and keys, and who is signed in to the console.
     ViewSystem = "console:ViewSystem" on Deployment;
-    /// Rotate the signing keys, and end other people's console sessions.
+    /// Rotate the signing keys, throw and lift kill switches, and end other people's console sessions.
     ChangeSystem = "console:ChangeSystem" on Deployment;
 }
 

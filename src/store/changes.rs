@@ -20,6 +20,8 @@ pub enum Changed {
     Members(String),
     /// The keys that sign access tokens.
     SigningKeys,
+    /// The kill switches.
+    KillSwitches,
 }
 
 /// The most changes that are reloaded one by one; beyond that, everything is read again.
@@ -44,6 +46,7 @@ impl Changed {
             Self::Resource(id) => ("resource", id),
             Self::Members(teamspace_id) => ("member", teamspace_id),
             Self::SigningKeys => ("signing_key", ""),
+            Self::KillSwitches => ("kill_switch", ""),
         }
     }
 
@@ -51,7 +54,7 @@ impl Changed {
     pub fn teamspace_id(&self) -> Option<&str> {
         match self {
             Self::Teamspace(id) | Self::Members(id) => Some(id),
-            Self::Client(_) | Self::Resource(_) | Self::SigningKeys => None,
+            Self::Client(_) | Self::Resource(_) | Self::SigningKeys | Self::KillSwitches => None,
         }
     }
 
@@ -62,6 +65,7 @@ impl Changed {
             "resource" => Some(Self::Resource(object)),
             "member" => Some(Self::Members(object)),
             "signing_key" => Some(Self::SigningKeys),
+            "kill_switch" => Some(Self::KillSwitches),
             _ => None,
         }
     }

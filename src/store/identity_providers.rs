@@ -82,6 +82,18 @@ pub fn of_teamspaces(
     rows.into_iter().map(IdentityProvider::try_from).collect()
 }
 
+/// Those with an issuer.
+pub fn with_issuer(
+    connection: &mut AnyConnection,
+    issuer: &str,
+) -> Result<Vec<IdentityProvider>, StoreError> {
+    let rows: Vec<IdentityProviderRow> = identity_providers::table
+        .filter(identity_providers::issuer.eq(issuer))
+        .select(IdentityProviderRow::as_select())
+        .load(connection)?;
+    rows.into_iter().map(IdentityProvider::try_from).collect()
+}
+
 /// Adds an identity provider, or replaces the one with its id. If another one has the issuer for the same tenant, that
 /// is a unique violation.
 pub fn put(connection: &mut AnyConnection, provider: &IdentityProvider) -> QueryResult<()> {

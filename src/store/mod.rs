@@ -20,6 +20,7 @@ mod home;
 pub mod identity_providers;
 pub(crate) mod inspection;
 mod job;
+pub mod kill_switches;
 pub(crate) mod ledger;
 mod link;
 #[cfg(feature = "postgres")]

@@ -15,9 +15,10 @@ use imbl::OrdSet;
 use super::changes::{self, Changed};
 use super::state::Generation;
 pub use super::teamspace_config::{IssuerProviders, TeamspaceConfig, TrustedProvider};
-use super::{AnyConnection, StoreError, clients, identity_providers, resources, teamspaces};
+use super::{AnyConnection, StoreError, clients, identity_providers, kill_switches, resources, teamspaces};
 use crate::model::client::RegisteredClient;
 use crate::model::identity_provider::IdentityProvider;
+use crate::model::kill_switch::KillSwitches;
 use crate::model::resource::Resource;
 use crate::model::teamspace::Teamspace;
 
@@ -109,6 +110,7 @@ pub struct Snapshot {
     resources_by_id: OrdSet<By<ResourceId, Resource>>,
     resources_by_credential: Arc<HashMap<String, Arc<Resource>>>,
     by_normalized: OrdSet<By<Normalized, Resource>>,
+    kill_switches: KillSwitches,
 }
 
 impl Snapshot {
@@ -120,6 +122,7 @@ impl Snapshot {
             snapshot.clients.insert(By::new(&Arc::new(client)));
         }
         snapshot.load_resources(connection)?;
+        snapshot.kill_switches = kill_switches::all(connection)?;
         Ok(snapshot)
     }
 
@@ -140,6 +143,7 @@ impl Snapshot {
                         .extend(clients::find(connection, id)?.map(|client| By::new(&Arc::new(client))));
                 }
                 Changed::Resource(_) => new.load_resources(connection)?,
+                Changed::KillSwitches => new.kill_switches = kill_switches::all(connection)?,
                 Changed::Members(_) | Changed::SigningKeys => {}
             }
         }
@@ -259,6 +263,11 @@ impl Snapshot {
     /// Every client, by id.
     pub fn clients(&self) -> impl Iterator<Item = &Arc<RegisteredClient>> {
         self.clients.iter().map(|By(client, _)| client)
+    }
+
+    /// The kill switches that are on.
+    pub fn kill_switches(&self) -> &KillSwitches {
+        &self.kill_switches
     }
 
     /// Every resource, by identifier.

@@ -8,6 +8,7 @@ mod describe;
 mod explain;
 mod identity_provider;
 mod json;
+mod kill_switch;
 mod members;
 mod openapi;
 mod page;
@@ -98,6 +99,8 @@ fn deployment_routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(clients::add_secret))
         .routes(routes!(clients::check_secret))
         .routes(routes!(clients::remove_secret))
+        .routes(routes!(kill_switch::list, kill_switch::create))
+        .routes(routes!(kill_switch::remove))
         .routes(routes!(sign_ins::list_all))
         .routes(routes!(policies::show))
         .routes(routes!(policies::list_sets))

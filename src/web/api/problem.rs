@@ -165,6 +165,8 @@ table! {
     E::LinkLifetimeInvalid => UNPROCESSABLE_ENTITY "valid_for_invalid",
     E::TooManySetupLinks => CONFLICT "too_many_setup_links",
     E::ConsoleOff => CONFLICT "console_off",
+    E::KillTargetInvalid(_) => UNPROCESSABLE_ENTITY "kill_target_invalid",
+    E::KillReasonInvalid => UNPROCESSABLE_ENTITY "reason_invalid",
     E::NoSuchTeamspace(_) | E::NoSuchToken | E::NoSuchKey => NOT_FOUND "not_found",
     E::KeySigns => CONFLICT "key_signs",
 

@@ -97,6 +97,7 @@ fn check_words(check: Check) -> &'static str {
         Check::Tenant => "It is for this teamspace",
         Check::Resource => "The MCP server is offered to the teamspace",
         Check::Scopes => "The MCP server has the scopes",
+        Check::KillSwitch => "No kill switch is on for it",
         Check::Member => "Subject and email lead to one member",
         Check::Session => "The member's sessions were not ended since",
         Check::Policies => "The policies permit it",

@@ -35,6 +35,7 @@ mod enterprise;
 mod explain;
 mod form;
 mod keep;
+mod kill_switch;
 mod layers;
 mod members;
 mod navigation;

@@ -13,6 +13,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tower_sessions::Session;
 
 use super::answer::{PageError, go_with_notice};
+use super::kill_switch::banner;
 pub use super::navigation::Place;
 use super::navigation::{Link, Offered};
 use super::notice::Notice;
@@ -45,6 +46,8 @@ pub struct Frame {
     pub teamspace: Option<Heading>,
     /// The notice of what happened before.
     pub notice: Option<String>,
+    /// What kill switches stop; empty while none is on that the person may know of.
+    pub stopped: Vec<String>,
     /// The actions that the person may take.
     pub offered: Offered,
 }
@@ -76,6 +79,7 @@ impl Frame {
             person: None,
             teamspace: None,
             notice: None,
+            stopped: Vec::new(),
             offered: Offered::default(),
         }
     }
@@ -115,6 +119,11 @@ impl Frame {
         self.offered.has_everywhere(ConsoleAction::ManageTeamspaces)
     }
 
+    /// Whether the page System may be seen.
+    pub fn may_see_system(&self) -> bool {
+        self.offered.has_everywhere(ConsoleAction::ViewSystem)
+    }
+
     /// Whether the sign-ins of everybody may be seen.
     pub fn may_see_all_activity(&self) -> bool {
         self.offered.has_everywhere(ConsoleAction::ViewActivity)
@@ -140,12 +149,15 @@ impl Context {
         };
         let heading =
             |t: &Teamspace| Heading { slug: t.slug.clone(), name: t.name.clone(), plan: words::plan(t.plan) };
+        let offered = Offered::to(admin, at);
+        let sees_system = offered.has_everywhere(ConsoleAction::ViewSystem);
         Frame {
             place,
             person: Some(person),
             teamspace: at.map(|at| heading(&at.teamspace)),
             notice: self.notice.clone(),
-            offered: Offered::to(admin, at),
+            stopped: banner(admin, sees_system),
+            offered,
             ..Frame::outside(&self.site)
         }
     }

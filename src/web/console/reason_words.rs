@@ -28,7 +28,7 @@ const fn words(
 }
 
 /// Every reason that the service and the shipped policies give.
-const TABLE: [ReasonWords; 43] = [
+const TABLE: [ReasonWords; 44] = [
     words(
         "request_malformed",
         "The request was not one that a client should send.",
@@ -209,6 +209,12 @@ const TABLE: [ReasonWords; 43] = [
         "The assertion is for another teamspace or tenant.",
         "Compare the teamspace's slug and the saved tenant with what the assertion says.",
         ENTERPRISE,
+    ),
+    words(
+        "kill_switch",
+        "An operator has stopped these sign-ins with a kill switch.",
+        "An operator finds the switch under System, with its reason, and lifts it when the cause is gone.",
+        None,
     ),
     words(
         "session_revoked",

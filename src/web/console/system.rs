@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Router;
+use axum::extract::Path;
 use axum::response::Response;
 use axum::routing::{get, post};
 use serde::Deserialize;
 
-use super::answer::{PageError, page};
-use super::form::Typed;
+use super::answer::{PageError, form_again, page};
+use super::form::{Faults, Typed};
+use super::kill_switch::{KillForm, KillSection, field_of, words};
 use super::page::{Frame, OperatorPage, Place};
 use super::words::{ago, date};
+use crate::admin::kill_switch::{lift, throw};
 use crate::admin::system::{self, KeyInTurn, LogStreamState, Process};
 use crate::app::App;
 use crate::clock::UnixSeconds;
@@ -32,6 +35,7 @@ struct SystemPage {
     /// Whether all processes decide by the same policies.
     are_alike: bool,
     keys: Vec<KeyRow>,
+    kill: KillSection,
     streams: Vec<StreamRow>,
 }
 
@@ -70,30 +74,40 @@ struct RotateForm {
 
 /// The routes.
 pub fn routes() -> Router<Arc<App>> {
-    Router::new().route("/system", get(show)).route("/system/keys", post(rotate))
+    Router::new()
+        .route("/system", get(show))
+        .route("/system/keys", post(rotate))
+        .route("/system/kill-switches", post(throw_switch))
+        .route("/system/kill-switches/{id}/lift", post(lift_switch))
 }
 
 /// `GET /system`
 async fn show(at: OperatorPage) -> Result<Response, PageError> {
+    page(&system_page(&at, KillForm::default(), Faults::default()).await?)
+}
+
+async fn system_page(at: &OperatorPage, form: KillForm, faults: Faults) -> Result<SystemPage, PageError> {
     at.may_everywhere(ConsoleAction::ViewSystem)?;
     let (app, now) = (&at.app, at.app.clock.now());
-    let checks: Vec<CheckView> = system::checks(&at)
+    let checks: Vec<CheckView> = system::checks(at)
         .into_iter()
         .map(|check| CheckView { title: title(check.name), problem: check.problem })
         .collect();
-    let processes = system::processes(&at);
-    let keys = system::keys(&at).await?;
-    let streams = system::streams(&at).await?;
-    page(&SystemPage {
+    let processes = system::processes(at);
+    let keys = system::keys(at).await?;
+    let streams = system::streams(at).await?;
+    let kill = KillSection::of(at, form, faults)?;
+    Ok(SystemPage {
         frame: at.frame(Place::System),
         version: env!("CARGO_PKG_VERSION"),
         issuer: app.config.issuer.clone(),
-        database: system::database(&at),
+        database: system::database(at),
         is_ready: checks.iter().all(|check| check.problem.is_none()),
         checks,
         are_alike: processes.iter().all(|process| process.has_same_policies),
         processes: processes.into_iter().map(|process| process_row(process, now)).collect(),
         keys: keys.into_iter().map(|key| key_row(key, now)).collect(),
+        kill,
         streams: streams.into_iter().map(|stream| stream_row(stream, now)).collect(),
     })
 }
@@ -138,4 +152,27 @@ async fn rotate(at: OperatorPage, Typed(form): Typed<RotateForm>) -> Result<Resp
     let when =
         if is_at_once { "It signs from now on." } else { "It signs in 10 minutes, when verifiers know it." };
     Ok(at.done("/system", format!("The signing key {kid} was made. {when}")))
+}
+
+/// `POST /system/kill-switches`
+async fn throw_switch(at: OperatorPage, Typed(form): Typed<KillForm>) -> Result<Response, PageError> {
+    let new = form.new_switch().ok_or_else(|| PageError::Form("it stops no kind of thing".to_owned()))?;
+    match throw(&at, new).await {
+        Ok((switch, true)) => {
+            let stopped = words(&switch, &at.app.snapshot());
+            Ok(at.done("/system", format!("{stopped} is stopped.")))
+        }
+        Ok((_, false)) => Ok(at.done("/system", "This kill switch is on already. Nothing was changed.")),
+        Err(error) => {
+            let faults = Faults::from_refusal(error, field_of)?;
+            form_again(&system_page(&at, form, faults).await?)
+        }
+    }
+}
+
+/// `POST /system/kill-switches/{id}/lift`
+async fn lift_switch(at: OperatorPage, Path(id): Path<String>) -> Result<Response, PageError> {
+    let switch = lift(&at, id).await?;
+    let lifted = words(&switch, &at.app.snapshot());
+    Ok(at.done("/system", format!("{lifted} is no longer stopped. Tokens issued before stay inactive.")))
 }

@@ -39,6 +39,7 @@ async fn everything(way: Way) -> Desk {
     members(&desk, way).await;
     setup_links(&desk, way).await;
     console_sessions(&desk, way).await;
+    kill_switches(&desk, way).await;
     logs(&desk, way).await;
     policies(&desk, way).await;
     deleted(&desk, way).await;
@@ -261,6 +262,18 @@ async fn console_sessions(desk: &Desk, way: Way) {
     assert_eq!(ended["ended"], 1);
     let refused = desk.run(way, &["console-session", "end-all", "--yes"]).await;
     assert_eq!(refused.code, Some(2), "{refused:?}");
+}
+
+async fn kill_switches(desk: &Desk, way: Way) {
+    let on = ["kill-switch", "on", "teamspace", "g", "--reason", "a policy error", "--yes"];
+    let thrown = desk.done(way, &on).await;
+    assert!(thrown.err.starts_with("The kill switch is on for teamspace g"), "{thrown:?}");
+    assert!(desk.done(way, &["kill-switch", "list"]).await.out.contains("a policy error"));
+    let unknown = desk.run(way, &["kill-switch", "on", "client", "absent", "--reason", "x", "--yes"]).await;
+    assert!(unknown.code == Some(2) && unknown.err.contains("There is no client"), "{unknown:?}");
+    desk.done(way, &["kill-switch", "off", "teamspace", "g", "--yes"]).await;
+    let again = desk.run(way, &["kill-switch", "off", "teamspace", "g", "--yes"]).await;
+    assert!(again.code == Some(2) && again.err.contains("no kill switch is on"), "{again:?}");
 }
 
 async fn logs(desk: &Desk, way: Way) {

@@ -2,10 +2,13 @@
 
 use std::collections::HashSet;
 
+use countersign::model::kill_switch::{KillScope, KillSwitch};
 use countersign::model::member::Status;
 use countersign::model::teamspace::Plan;
 use countersign::oauth::reason::{About, Check, Fixer, Reason};
 use countersign::oauth::request::JWT_BEARER;
+use countersign::store::changes::Changed;
+use countersign::store::kill_switches;
 use serde_json::{Value, json};
 
 use super::activity::{record, row};
@@ -19,7 +22,7 @@ const WRITTEN: [&str; 4] =
     ["rate_limited", "internal", "issuer_not_configured", "custom_authorization_server"];
 
 /// Reasons that are given under settings of their own.
-const SETTINGS: [&str; 10] = [
+const SETTINGS: [&str; 11] = [
     "client_blocked",
     "grant_unsupported",
     "issuer_disabled",
@@ -30,6 +33,7 @@ const SETTINGS: [&str; 10] = [
     "plan_not_enterprise",
     "member_inactive",
     "session_revoked",
+    "kill_switch",
 ];
 
 /// Refuses one person with nothing but that it does, and cannot be evaluated for another.
@@ -120,12 +124,22 @@ async fn change_settings(app: &TestApp, reason: &str) {
         "member_inactive" => {
             app.put_member("dana@acme.com", Status::Suspended).await;
         }
+        "kill_switch" => {
+            let client = (KillScope::Client, CLIENT.to_owned());
+            let switches = Changed::KillSwitches;
+            app.configure(switches, |c| Ok(kill_switches::insert(c, &switch(client)).map(drop)?)).await;
+        }
         "session_revoked" => {
             app.granted(json!({})).await;
             app.change_member("dana@acme.com", |member| member.sessions_ended_at = Some(START)).await;
         }
         _ => panic!("say in tests/it/console/refusals.rs how {reason} is provoked"),
     }
+}
+
+fn switch((scope, object): (KillScope, String)) -> KillSwitch {
+    let (id, reason, created_by) = ("switch".to_owned(), "leaked".to_owned(), "ops".to_owned());
+    KillSwitch { id, scope, object, reason, created_by, created_at: START }
 }
 
 /// A request that is refused for the reason, or a row of one: the request's id.

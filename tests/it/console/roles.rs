@@ -34,7 +34,7 @@ enum For {
 }
 use For::*;
 
-const ROUTES: [(&str, &str, For); 80] = [
+const ROUTES: [(&str, &str, For); 84] = [
     ("GET", "/", SignedIn),
     ("GET", "/sign-in", Everybody),
     ("POST", "/sign-in", Everybody),
@@ -60,6 +60,8 @@ const ROUTES: [(&str, &str, For); 80] = [
     ("GET", "/policies", Operators),
     ("GET", "/system", Operators),
     ("POST", "/system/keys", Operators),
+    ("POST", "/system/kill-switches", Operators),
+    ("POST", "/system/kill-switches/{id}/lift", Operators),
     ("GET", "/system/sessions", Operators),
     ("POST", "/system/sessions/end-all", Operators),
     ("POST", "/system/sessions/{id}/end", Operators),
@@ -82,6 +84,8 @@ const ROUTES: [(&str, &str, For); 80] = [
     ("POST", "/resources/{id}", Operators),
     ("GET", "/resources/{id}/remove", Operators),
     ("POST", "/resources/{id}/remove", Operators),
+    ("POST", "/resources/{id}/credentials", Operators),
+    ("POST", "/resources/{id}/credentials/{client_id}/remove", Operators),
     ("GET", "/t/{slug}", Readers),
     ("GET", "/t/{slug}/settings", OperatorsHere),
     ("POST", "/t/{slug}/settings", OperatorsHere),
@@ -232,7 +236,7 @@ fn filled(path: &str) -> String {
     let link = format!("csl_{}", "A".repeat(43));
     let pairs = [("{slug}", "acme"), ("{kind}", "okta"), ("{token}", &*link)];
     let path = pairs.iter().fold(path.to_owned(), |path, (name, value)| path.replace(name, value));
-    ["{id}", "{secret}", "{request_id}", "{name}", "{version}"]
+    ["{id}", "{secret}", "{client_id}", "{request_id}", "{name}", "{version}"]
         .iter()
         .fold(path, |path, name| path.replace(name, "absent"))
 }

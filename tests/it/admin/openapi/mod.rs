@@ -201,6 +201,11 @@ async fn drive_what_is_the_deployments(driver: &mut Driver) {
     driver.call(("POST", "/clients/{id}/secrets/check"), &["mcp"], Some(given)).await;
     let secret = ["mcp", added["id"].as_str().unwrap()];
     driver.call(("DELETE", "/clients/{id}/secrets/{secret_id}"), &secret, None).await;
+
+    let thrown = json!({ "scope": "client", "id": "mcp", "reason": "its secret leaked" });
+    let switch = driver.call(("POST", "/kill-switch"), &[], Some(thrown)).await;
+    driver.get("/kill-switch", &[]).await;
+    driver.call(("DELETE", "/kill-switch/{id}"), &[switch["id"].as_str().unwrap()], None).await;
     driver.call(("DELETE", "/clients/{id}"), &["mcp"], None).await;
 
     let visitor = Visitor::operator(&driver.h.app).await;
