@@ -10,12 +10,15 @@ use tokio::sync::watch;
 use crate::clock::{Clock, Moment, UnixSeconds};
 use crate::model::revocation::Revocation;
 use crate::model::signing_key::MAX_TOKEN_LIFETIME;
-use crate::store::revocations::{NewRevocations, RevocationCursor, after, recent};
+use crate::store::revocations::{NewRevocations, RevocationCursor, page};
 use crate::store::{AnyConnection, Store, StoreError};
 use crate::token::{RevocationKey, TokenMarks};
 
 /// How much longer than any token lives a revocation is kept, in seconds: the clocks of processes differ.
 const MARGIN: i64 = 300;
+
+/// Rows that are read at a time.
+const PORTION: usize = 2_000;
 
 /// The revocations that can concern a token that has not expired.
 pub struct RevokedTokens {
@@ -30,27 +33,46 @@ pub struct RevokedTokens {
 impl RevokedTokens {
     /// Reads every revocation that still matters.
     pub async fn load(store: &Store, clock: &dyn Clock) -> Result<Self, StoreError> {
-        let (asked_at, since) = (Moment::now(clock), oldest_that_matters(clock.now()));
         let revoked = Self {
             issued_until: RwLock::default(),
             known_to: watch::Sender::default(),
-            asked_at: Mutex::new(asked_at),
+            asked_at: Mutex::new(Moment::now(clock)),
         };
-        revoked.take(store.read(move |c| recent(c, since)).await?);
+        revoked.read_from(store, clock, None).await?;
+        // The last row is read however old it is: it says where the table ends.
+        revoked.forget_old(clock.now());
         Ok(revoked)
     }
 
     /// Takes over what was revoked since the last time. Calls must not overlap.
     pub async fn follow(&self, store: &Store, clock: &dyn Clock) -> Result<(), StoreError> {
-        let (asked_at, since, cursor) =
-            (Moment::now(clock), oldest_that_matters(clock.now()), *self.known_to.borrow());
-        let new = store.read(move |c: &mut AnyConnection| after(c, cursor, since)).await?;
-        if new.is_reset {
-            tracing::warn!("the database was replaced; its revocations are added to those already known");
-        }
-        self.take(new);
+        let (asked_at, known_to) = (Moment::now(clock), *self.known_to.borrow());
+        store.check_home()?;
+        self.read_from(store, clock, Some(known_to)).await?;
         *self.asked_at.lock().unwrap_or_else(PoisonError::into_inner) = asked_at;
         Ok(())
+    }
+
+    /// Reads to the end of the table, a portion at a time: all rows at once would take more memory than is kept of them.
+    async fn read_from(
+        &self,
+        store: &Store,
+        clock: &dyn Clock,
+        mut cursor: Option<RevocationCursor>,
+    ) -> Result<(), StoreError> {
+        let since = oldest_that_matters(clock.now());
+        loop {
+            let new = store.read(move |c: &mut AnyConnection| page(c, cursor, since, PORTION)).await?;
+            if new.is_reset && cursor.is_some() {
+                tracing::warn!("the database was replaced; its revocations are added to those already known");
+            }
+            let is_last = new.items.len() < PORTION;
+            cursor = Some(new.cursor);
+            self.take(new);
+            if is_last {
+                return Ok(());
+            }
+        }
     }
 
     fn take(&self, new: NewRevocations) {

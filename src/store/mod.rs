@@ -153,6 +153,12 @@ impl Store {
         Self::in_time(url, &config, opened)?.migrate()
     }
 
+    /// Whether the database is still in its place. Reads go on in an SQLite file that was deleted or replaced, and do not
+    /// show what others write.
+    pub fn check_home(&self) -> Result<(), StoreError> {
+        self.workers.check_home()
+    }
+
     /// Reads on a reader's connection; all reads of `job` see one state of the database.
     pub async fn read<T, F>(&self, job: F) -> Result<T, StoreError>
     where

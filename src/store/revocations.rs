@@ -63,20 +63,6 @@ pub fn add(connection: &mut AnyConnection, revocation: &Revocation) -> Result<()
     Ok(())
 }
 
-/// All rows that were recorded at or after a time.
-pub fn recent(connection: &mut AnyConnection, since: UnixSeconds) -> Result<NewRevocations, StoreError> {
-    page(connection, None, since, usize::MAX)
-}
-
-/// The rows after a cursor; all rows since a time if this database does not know the cursor.
-pub fn after(
-    connection: &mut AnyConnection,
-    cursor: RevocationCursor,
-    since: UnixSeconds,
-) -> Result<NewRevocations, StoreError> {
-    page(connection, Some(cursor), since, usize::MAX)
-}
-
 /// At most so many rows after a cursor. If there is none, or this database does not know it, they begin with the first
 /// that was recorded at or after a time.
 pub fn page(

@@ -53,6 +53,7 @@ pub struct Workers {
     counts: Arc<CommitCounts>,
     /// The bodies that sign-ins need not write again.
     pub(super) bodies: Arc<KnownBodies>,
+    home: Home,
     watchdog: Weak<Watchdog>,
 }
 
@@ -103,6 +104,7 @@ impl Workers {
             lists: context().queue("store-lister", 1, patience, WorkerContext::read_until_closed)?,
             counts,
             bodies,
+            home,
             watchdog: Arc::downgrade(&watchdog),
         };
         // The first request must not wait for a connection.
@@ -110,6 +112,11 @@ impl Workers {
             true => Ok(this),
             false => Err(StoreError::Timeout),
         }
+    }
+
+    /// Whether the database is still in its place.
+    pub fn check_home(&self) -> Result<(), StoreError> {
+        self.home.check()
     }
 
     /// Moves everything from SQLite's log into the database file; false if another process is in the way.
