@@ -37,6 +37,7 @@ mod docs;
 mod doctor;
 mod documents;
 mod email;
+mod ending;
 mod examples;
 mod explain;
 mod exposed;

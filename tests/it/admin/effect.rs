@@ -12,7 +12,11 @@ const TOKEN: &str = "an-operators-token-0123456789";
 
 /// An app with an operator's token.
 pub async fn start() -> TestApp {
-    let app = TestApp::start().await;
+    with_operator(TestApp::start().await).await
+}
+
+/// The same app with an operator's token.
+pub async fn with_operator(app: TestApp) -> TestApp {
     let token = AdminToken {
         id: "ops".into(),
         name: "ops".into(),
