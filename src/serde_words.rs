@@ -41,7 +41,15 @@ impl SerdeError<'_> {
             _ if text.starts_with("data did not match any variant") => {
                 about("has none of the expected forms")
             }
-            _ => self.of_type(text).unwrap_or_else(|| format!("{}: {text}", self.subject(self.path))),
+            _ => self.of_type(text).unwrap_or_else(|| self.as_it_is(text)),
+        }
+    }
+
+    /// A text that says what is wrong by itself, after the field if that is known.
+    fn as_it_is(self, text: &str) -> String {
+        match self.path {
+            "" | "." => text.to_owned(),
+            path => format!("{}: {text}", self.subject(path)),
         }
     }
 

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::super::identity_provider::{Connection, DemoIdp, DemoPerson, Likeness};
 use crate::oauth::resource::is_resource_identifier;
+use crate::serde_words::SerdeError;
 
 /// The most people, clients or resources in a file.
 const MOST: usize = 1000;
@@ -59,8 +60,8 @@ pub struct PeopleError {
 enum PeopleProblem {
     #[error("cannot be read: {0}")]
     Unreadable(#[from] std::io::Error),
-    #[error("{0}")]
-    Syntax(#[from] toml::de::Error),
+    #[error("line {line}: {why}")]
+    Malformed { line: usize, why: String },
     #[error("nobody is in it: expected at least one [[people]] with a name")]
     Nobody,
     #[error("{0} has more than {MOST} entries")]
@@ -141,7 +142,12 @@ impl People {
     }
 
     fn parse(text: &str) -> Result<Self, PeopleProblem> {
-        let this: Self = toml::from_str(text)?;
+        let this: Self = toml::from_str(text).map_err(|error| {
+            let start = error.span().map_or(0, |span| span.start);
+            let line = text.bytes().take(start).filter(|byte| *byte == b'\n').count() + 1;
+            let why = SerdeError { path: "", text: error.message(), whole: "this" }.plain();
+            PeopleProblem::Malformed { line, why }
+        })?;
         if this.people.is_empty() {
             return Err(PeopleProblem::Nobody);
         }

@@ -42,8 +42,8 @@ fn a_wrong_file_of_people_is_explained() {
     for (content, expected) in [
         ("", "at least one [[people]]"),
         ("people = 1", "line 1"),
-        ("[[people]]\nname = 'dana'\nmail = 'x'", "unknown field `mail`"),
-        ("[[people]]\nemail = 'x'", "missing field `name`"),
+        ("[[people]]\nname = 'dana'\nmail = 'x'", "line 3: `mail` is unknown; did you mean `email`?"),
+        ("[[people]]\nemail = 'x'", "line 1: `name` is missing"),
         ("[[people]]\nname = ''", "people.name"),
         ("[[people]]\nname = \"a\\u0007\"", "people.name"),
         ("[[people]]\nname = 'dana'\n[[people]]\nname = 'dana'", "twice"),

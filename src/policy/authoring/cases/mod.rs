@@ -22,6 +22,7 @@ pub use written::{Age, OneOrMore};
 use crate::policy::facts::{ConfigurationFacts, Facts};
 use crate::policy::source::{built_in_files, built_in_text, is_listed};
 use crate::policy::{Denial, PolicyEngine, PolicyPlace};
+use crate::serde_words::SerdeError;
 use console::ConsoleQuestions;
 use file::CaseFile;
 use resolve::CaseResolver;
@@ -224,7 +225,8 @@ fn parse(place: &PolicyPlace) -> Result<(String, CaseFile), CaseError> {
     };
     let parsed = toml::from_str(&text).map_err(|error| {
         let offset = error.span().map_or(0, |span| span.start);
-        CaseError::at(&place.shown(), &text, offset, error.message())
+        let plain = SerdeError { path: "", text: error.message(), whole: "this" }.plain();
+        CaseError::at(&place.shown(), &text, offset, plain)
     })?;
     Ok((text, parsed))
 }
