@@ -28,6 +28,15 @@ pub async fn create(
     operator: &Operator,
     resource_id: String,
 ) -> Result<(ResourceCredential, String), AdminError> {
+    create_if(operator, resource_id, |_| true).await
+}
+
+/// Makes credentials for a resource whose credentials still are as somebody saw them.
+pub async fn create_if(
+    operator: &Operator,
+    resource_id: String,
+    is_as_seen: impl FnOnce(&[ResourceCredential]) -> bool + Send + 'static,
+) -> Result<(ResourceCredential, String), AdminError> {
     let secret = random::secret()?;
     let made = ResourceCredential {
         client_id: format!("resource-{}", random::token::<16>()?),
@@ -37,6 +46,9 @@ pub async fn create(
     };
     let added = made.clone();
     update(operator, "resource.credentials.create", resource_id, move |c, resource| {
+        if !is_as_seen(&resource.credentials) {
+            return Err(AdminError::ChangedMeanwhile);
+        }
         if resource.credentials.len() >= MAX_CREDENTIALS {
             return Err(AdminError::TooManyCredentials);
         }

@@ -21,7 +21,7 @@ use super::seen::is_as_seen;
 use super::words::{ago, date};
 use crate::admin::{AdminError, resource_credentials, resources};
 use crate::app::App;
-use crate::model::resource::{MAX_CREDENTIALS, Resource};
+use crate::model::resource::{MAX_CREDENTIALS, Resource, ResourceCredential};
 use fields::{ResourceForm, field_of};
 
 /// Resources on one page.
@@ -67,8 +67,17 @@ struct ResourceDetail {
     /// Where this service serves it.
     our_address: String,
     credentials: Vec<ListedCredential>,
+    /// Their ids, which the button for more brings along.
+    seen: String,
     /// Whether there can be no more credentials.
     is_full: bool,
+}
+
+/// Goes with the button for more credentials.
+#[derive(Deserialize)]
+struct CredentialForm {
+    /// The ids of the credentials that the page showed. Only a page brings them.
+    seen: Option<String>,
 }
 
 /// Credentials as they are shown: without the secret.
@@ -98,6 +107,7 @@ impl ResourceDetail {
         });
         Self {
             credentials: credentials.collect(),
+            seen: ids_of(&resource.credentials),
             is_full: resource.credentials.len() >= MAX_CREDENTIALS,
             path: path(&resource.id),
             name: resource.name.clone(),
@@ -106,6 +116,10 @@ impl ResourceDetail {
             our_address: format!("{issuer}/resources/{}/protected-resource-metadata", resource.id),
         }
     }
+}
+
+fn ids_of(credentials: &[ResourceCredential]) -> String {
+    credentials.iter().map(|credential| credential.client_id.as_str()).collect::<Vec<_>>().join(" ")
 }
 
 /// Which part of the list is asked for.
@@ -260,9 +274,15 @@ fn remove_page(at: &OperatorPage, resource: &Resource, typed: String) -> RemoveP
     }
 }
 
-/// `POST /resources/{id}/credentials`: answers with the secret, which no later page shows.
-async fn add_credential(at: OperatorPage, Path(id): Path<String>) -> Result<Response, PageError> {
-    match resource_credentials::create(&at, id.clone()).await {
+/// `POST /resources/{id}/credentials`: answers with the secret, which no later page shows. The same form sent twice
+/// adds one only.
+async fn add_credential(
+    at: OperatorPage,
+    Path(id): Path<String>,
+    Typed(form): Typed<CredentialForm>,
+) -> Result<Response, PageError> {
+    let as_seen = move |now: &[ResourceCredential]| form.seen.is_none_or(|seen| seen == ids_of(now));
+    match resource_credentials::create_if(&at, id.clone(), as_seen).await {
         Ok((made, secret)) => page(&CredentialPage {
             frame: at.frame(Place::Resources),
             path: path(&id),
@@ -270,14 +290,22 @@ async fn add_credential(at: OperatorPage, Path(id): Path<String>) -> Result<Resp
             secret,
             introspection_endpoint: format!("{}/oauth2/introspect", at.app.config.issuer),
         }),
-        Err(error @ AdminError::TooManyCredentials) => {
+        Err(error @ (AdminError::TooManyCredentials | AdminError::ChangedMeanwhile)) => {
             let resource = resources::show(&at, &id)?;
-            let faults = Faults::of("credentials", error.to_string());
+            let why = match error {
+                AdminError::ChangedMeanwhile => SENT_TWICE.to_owned(),
+                full => full.to_string(),
+            };
+            let faults = Faults::of("credentials", why);
             form_again(&form_page(&at, ResourceForm::of(&resource), faults, Some(&resource)))
         }
         Err(error) => Err(error.into()),
     }
 }
+
+/// The fault of a form for more credentials that is older than what there is.
+const SENT_TWICE: &str = "The resource has other credentials by now: somebody added or removed some, or the form was \
+    sent twice. A secret is shown once, in the first answer. If you did not see yours, remove those and add others.";
 
 /// `POST /resources/{id}/credentials/{client_id}/remove`
 async fn remove_credential(

@@ -112,6 +112,16 @@ async fn a_form_without_a_name_makes_one_row_too() {
         .page(200);
     assert_eq!(app.count("clients").await, before + 2);
 
+    let resource = format!("/resources/{}", app.app.snapshot().resource(RESOURCE).unwrap().id);
+    for count in [1, 2] {
+        let page = operator.get(&resource).await.page(200);
+        let seen = hidden(page.split("/credentials\">").nth(1).unwrap(), "seen");
+        let (path, form) = (format!("{resource}/credentials"), [("seen", seen.as_str())]);
+        has(&operator.post(&path, &form).await.page(200), &["data-copy"]);
+        has(&operator.post(&path, &form).await.page(422), &["the form was sent twice"]);
+        assert_eq!(app.count("resource_credentials").await, count);
+    }
+
     let links = "/t/acme/setup-links";
     for count in [1, 2] {
         let newest = hidden(&operator.get(links).await.page(200), "newest");
