@@ -13,6 +13,7 @@ use countersign::clock::{Clock as _, SystemClock};
 use countersign::oauth::request::JWT_BEARER;
 use countersign::random::{digest, token};
 
+use crate::driver::Prepared;
 use crate::seed::{CLIENT, RESOURCE, SCOPES, SECRET};
 use crate::{Outcome, machine};
 
@@ -104,9 +105,10 @@ impl Requests {
     pub fn len(&self) -> usize {
         self.assertions.len() / self.width
     }
+}
 
-    /// Writes one of them over what `buffer` holds; false when there are no more.
-    pub fn write(&self, index: usize, buffer: &mut Vec<u8>) -> bool {
+impl Prepared for Requests {
+    fn write(&self, index: usize, buffer: &mut Vec<u8>) -> bool {
         let start = index * self.width;
         let Some(assertion) = self.assertions.get(start..start + self.width) else { return false };
         buffer.clear();

@@ -11,10 +11,15 @@ use tokio::sync::Semaphore;
 use tokio::task::{JoinSet, LocalSet};
 
 use crate::Outcome;
-use crate::assertions::Requests;
 
 /// Most connections of an open loop; who comes when all are busy waits, and the wait counts.
 const MOST_CONNECTIONS: usize = 1_000;
+
+/// Requests that were made beforehand.
+pub trait Prepared {
+    /// Writes one of them over what `buffer` holds; false when there are no more.
+    fn write(&self, index: usize, buffer: &mut Vec<u8>) -> bool;
+}
 
 /// The result of a phase.
 #[derive(Default)]
@@ -38,8 +43,8 @@ pub struct Span {
 }
 
 /// As fast as the connections allow, spread over the servers' ports. Every answer must be a token.
-pub async fn saturate(
-    requests: &Rc<Requests>,
+pub async fn saturate<R: Prepared + 'static>(
+    requests: &Rc<R>,
     span: Span,
     connections: usize,
     ports: &[u16],
@@ -67,8 +72,8 @@ async fn join<T: 'static>(mut tasks: JoinSet<Outcome<T>>) -> Outcome<Vec<T>> {
     Ok(all)
 }
 
-async fn drive(
-    requests: Rc<Requests>,
+async fn drive<R: Prepared>(
+    requests: Rc<R>,
     next: Rc<Cell<usize>>,
     end: usize,
     port: u16,
@@ -82,11 +87,24 @@ async fn drive(
         }
         next.set(index + 1);
         let began = Instant::now();
-        match connection.send(&requests, index).await? {
+        match connection.send(&*requests, index).await? {
             Answer { status: 200, .. } => latencies.push(began.elapsed()),
             Answer { status, .. } => return Err(connection.refusal(status)),
         }
     }
+}
+
+/// The answers to requests that are sent one after the other; each is a text with its head.
+pub async fn answers(requests: &impl Prepared, span: Span, port: u16) -> Outcome<Vec<String>> {
+    let mut connection = Connection::open(port).await?;
+    let mut answers = Vec::new();
+    for index in span.first..span.end {
+        match connection.send(requests, index).await? {
+            Answer { status: 200, .. } => answers.push(connection.text()),
+            Answer { status, .. } => return Err(connection.refusal(status)),
+        }
+    }
+    Ok(answers)
 }
 
 /// The outcome of one arrival.
@@ -99,7 +117,12 @@ enum End {
 
 /// At a fixed rate, each request at its own time whether those before are answered or not. Latencies count from
 /// that time on.
-pub async fn open_loop(requests: &Rc<Requests>, span: Span, per_second: f64, port: u16) -> Outcome<Phase> {
+pub async fn open_loop<R: Prepared + 'static>(
+    requests: &Rc<R>,
+    span: Span,
+    per_second: f64,
+    port: u16,
+) -> Outcome<Phase> {
     let crowd = Rc::new(Crowd {
         requests: Rc::clone(requests),
         port,
@@ -123,7 +146,11 @@ pub async fn open_loop(requests: &Rc<Requests>, span: Span, per_second: f64, por
     Ok(phase)
 }
 
-async fn arrive(crowd: Rc<Crowd>, span: Span, per_second: f64) -> Outcome<Vec<End>> {
+async fn arrive<R: Prepared + 'static>(
+    crowd: Rc<Crowd<R>>,
+    span: Span,
+    per_second: f64,
+) -> Outcome<Vec<End>> {
     let mut tasks = JoinSet::new();
     let began = Instant::now();
     let mut index = span.first;
@@ -142,15 +169,15 @@ async fn arrive(crowd: Rc<Crowd>, span: Span, per_second: f64) -> Outcome<Vec<En
 }
 
 /// Those who arrive in an open loop, and the connections that they share.
-struct Crowd {
-    requests: Rc<Requests>,
+struct Crowd<R> {
+    requests: Rc<R>,
     port: u16,
     idle: Mutex<Vec<Connection>>,
     permits: Semaphore,
     over: Cell<bool>,
 }
 
-impl Crowd {
+impl<R: Prepared> Crowd<R> {
     async fn serve(self: Rc<Self>, index: usize, arrived: Instant) -> Outcome<End> {
         let _permit = self.permits.acquire().await?;
         if self.over.get() {
@@ -164,7 +191,7 @@ impl Crowd {
                 Err(_) => return Ok(End::Broken),
             },
         };
-        let Ok(answer) = connection.send(&self.requests, index).await else { return Ok(End::Broken) };
+        let Ok(answer) = connection.send(&*self.requests, index).await else { return Ok(End::Broken) };
         let end = match answer.status {
             200 => End::Granted(arrived.elapsed()),
             503 => End::Shed,
@@ -197,7 +224,7 @@ impl Connection {
         Ok(Self { stream, sent: Vec::new(), received: vec![0; 8 * 1024], filled: 0 })
     }
 
-    async fn send(&mut self, requests: &Requests, index: usize) -> Outcome<Answer> {
+    async fn send(&mut self, requests: &impl Prepared, index: usize) -> Outcome<Answer> {
         if !requests.write(index, &mut self.sent) {
             return Err("too few requests were prepared".into());
         }
@@ -217,8 +244,12 @@ impl Connection {
 
     /// Why a phase ends here.
     fn refusal(&self, status: u16) -> Box<dyn std::error::Error + Send + Sync> {
-        let text = String::from_utf8_lossy(self.received.get(..self.filled).unwrap_or_default());
-        format!("answered {status}, not 200: {text}").into()
+        format!("answered {status}, not 200: {}", self.text()).into()
+    }
+
+    /// The last answer.
+    fn text(&self) -> String {
+        String::from_utf8_lossy(self.received.get(..self.filled).unwrap_or_default()).into_owned()
     }
 }
 

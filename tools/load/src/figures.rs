@@ -130,6 +130,13 @@ pub fn optional(value: Option<f64>, digits: usize) -> String {
     value.map_or_else(|| "n/a".to_owned(), |value| format!("{value:.digits$}"))
 }
 
+/// Quantiles in milliseconds.
+pub fn quantiles<const N: usize>(latencies: &[Duration], of: [f64; N]) -> [f64; N] {
+    let mut sorted = latencies.to_vec();
+    sorted.sort_unstable();
+    of.map(|q| quantile(&sorted, q))
+}
+
 /// Milliseconds.
 fn quantile(sorted: &[Duration], q: f64) -> f64 {
     let index = ((sorted.len() as f64 * q) as usize).min(sorted.len().saturating_sub(1));

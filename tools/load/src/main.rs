@@ -13,6 +13,7 @@
 
 mod assertions;
 mod chart;
+mod checks;
 mod driver;
 mod figures;
 mod fill;

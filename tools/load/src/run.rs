@@ -16,7 +16,7 @@ use crate::figures::{Figures, Usage};
 use crate::floor::Floor;
 use crate::scenario::{Load, Place, Plan, Scenario};
 use crate::server::{Counts, Server, Setup};
-use crate::{Measure, Outcome, ROOT, idp, machine, number, seed, server};
+use crate::{Measure, Outcome, ROOT, checks, idp, machine, number, seed, server};
 
 /// Exchanges before each measurement: keys are fetched, members known, connections warm.
 const WARM_UP: usize = 1_000;
@@ -50,6 +50,8 @@ pub struct Running {
     pub servers: Vec<Server>,
     pub requests: Rc<Requests>,
     pub used: usize,
+    /// Of the database.
+    pub url: String,
     place: Option<TempDir>,
 }
 
@@ -123,6 +125,7 @@ impl Run {
         let name = scenario.name();
         match plan.load {
             Load::Overload => self.overload(&mut running, &name).await,
+            Load::Checks(endpoint) => checks::measure(self, &mut running, &name, endpoint).await,
             Load::Paced { per_second } => {
                 let (requests, port) = (Rc::clone(&running.requests), running.port());
                 let span = running.take(plan.exchanges)?;
@@ -239,7 +242,7 @@ impl Run {
             let setup = Setup { database_url: url, log: &log, policies, idp, replica };
             servers.push(Server::start(&setup).await?);
         }
-        let mut running = Running { servers, requests, used: 0, place: None };
+        let mut running = Running { servers, requests, used: 0, url: url.to_owned(), place: None };
         // One after another first: of people who are no members yet, several sign-ins at once are tried again.
         let alone = if plan.who != Who::Everybody { assertions::REGULARS as usize } else { 1 };
         running.saturate(alone, 1).await?;

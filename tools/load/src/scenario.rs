@@ -3,6 +3,7 @@
 use clap::ValueEnum;
 
 use crate::assertions::Who;
+use crate::checks::Endpoint;
 use crate::number;
 
 /// The scenarios that can be measured, by name.
@@ -26,6 +27,10 @@ pub enum Scenario {
     Overload,
     /// One million exchanges: what stays in memory.
     Million,
+    /// Introspection of access tokens, and the memory of a million revocations.
+    Introspection,
+    /// Forward-auth of access tokens.
+    ForwardAuth,
     /// PostgreSQL on the driver's core.
     Postgres,
     /// Two servers of one PostgreSQL database, both on one core.
@@ -43,9 +48,15 @@ pub enum Place {
 /// How requests come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Load {
-    Saturated { connections: usize },
-    Paced { per_second: u32 },
+    Saturated {
+        connections: usize,
+    },
+    Paced {
+        per_second: u32,
+    },
     Overload,
+    /// Checks of access tokens in place of exchanges.
+    Checks(Endpoint),
 }
 
 /// A scenario in full.
@@ -80,6 +91,8 @@ impl Scenario {
             Self::NotRemembered => Plan { who: Who::Apart, ..usual },
             Self::Overload => Plan { load: Load::Overload, ..usual },
             Self::Million => Plan { exchanges: 1_000_000, ..usual },
+            Self::Introspection => Plan { load: Load::Checks(Endpoint::Introspection), ..usual },
+            Self::ForwardAuth => Plan { load: Load::Checks(Endpoint::ForwardAuth), ..usual },
             Self::Postgres => Plan { place: Place::Postgres, ..usual },
             Self::PostgresReplicas => Plan { place: Place::Postgres, replicas: 2, ..usual },
         }

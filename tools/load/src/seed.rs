@@ -3,7 +3,7 @@
 use countersign::config::Database;
 use countersign::model::client::{AuthMethod, ClientSecret, RegisteredClient};
 use countersign::model::identity_provider::{IdentityProvider, Provider};
-use countersign::model::resource::{Resource, ResourceScope};
+use countersign::model::resource::{Resource, ResourceCredential, ResourceScope};
 use countersign::model::teamspace::{Plan, Teamspace};
 use countersign::oauth::request::JWT_BEARER;
 use countersign::random::digest;
@@ -19,6 +19,10 @@ pub const CLIENT: &str = "bench-client";
 pub const SECRET: &str = "bench-secret-0123456789abcdef";
 pub const RESOURCE: &str = "https://mcp.example.com/mcp";
 pub const SCOPES: [&str; 3] = ["docs.read", "docs.search", "docs.write"];
+/// Its id.
+pub const RESOURCE_ID: &str = "bench";
+/// The id by which the MCP server asks about tokens; its secret is the client's.
+pub const CREDENTIAL: &str = "bench-mcp-server";
 /// The teamspace whose people sign in.
 pub const TEAMSPACE: &str = "bench";
 
@@ -30,7 +34,7 @@ pub fn seed(url: &str, idp: &str) -> Outcome<()> {
     identity_providers::put(c, &provider(idp))?;
     let scope = |name: &str| ResourceScope { name: name.to_owned(), description: String::new() };
     let resource = Resource {
-        id: "bench".into(),
+        id: RESOURCE_ID.into(),
         identifier: RESOURCE.into(),
         normalized: RESOURCE.into(),
         name: "bench".into(),
@@ -44,6 +48,7 @@ pub fn seed(url: &str, idp: &str) -> Outcome<()> {
         created_at: 0,
     };
     resources::insert(c, &resource)?;
+    insert_credential(c)?;
     insert_client(c)?;
     Ok(())
 }
@@ -77,6 +82,17 @@ fn provider(idp: &str) -> IdentityProvider {
         created_at: 0,
         updated_at: 0,
     }
+}
+
+fn insert_credential(c: &mut AnyConnection) -> Outcome<()> {
+    let credential = ResourceCredential {
+        client_id: CREDENTIAL.into(),
+        resource_id: RESOURCE_ID.into(),
+        secret_digest: digest(SECRET),
+        created_at: 0,
+    };
+    resources::add_credential(c, &credential)?;
+    Ok(())
 }
 
 fn insert_client(c: &mut AnyConnection) -> Outcome<()> {
