@@ -175,7 +175,10 @@ fn mistakes_are_told_with_file_and_line() {
         ),
         (&expecting("{ error = \"invalid_client\" }"), "`invalid_client` is not invalid_grant"),
         (&expecting("{ saved = true }"), "add `configure"),
-        (&expecting("{ reason = 7 }"), "cases.toml:15:21: this must be a string or an array of strings; found the number 7"),
+        (
+            &expecting("{ reason = 7 }"),
+            "cases.toml:15:21: this must be a string or an array of strings; found the number 7",
+        ),
         (
             &format!("{test}membr = \"active\"\n"),
             "cases.toml:15:1: `membr` is unknown; did you mean `member`?",
