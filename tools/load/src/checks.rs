@@ -1,5 +1,6 @@
 //! Checks of access tokens: by introspection, as MCP servers ask, and by forward-auth, as proxies ask.
 
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -13,7 +14,8 @@ use crate::Outcome;
 use crate::driver::{Phase, Prepared, Span, answers, open_loop, saturate};
 use crate::figures::{Figures, quantiles};
 use crate::idp;
-use crate::run::{Run, Running};
+use crate::running::Running;
+use crate::scenario::Endpoint;
 use crate::seed::{CREDENTIAL, RESOURCE_ID, SECRET};
 use crate::server::{Server, Setup, issuer};
 
@@ -26,11 +28,14 @@ const PER_SECOND: f64 = 5_000.0;
 /// Revocations that the server keeps in memory.
 const MARKS: u64 = 1_000_000;
 
-/// The endpoint that is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Endpoint {
-    Introspection,
-    ForwardAuth,
+/// The checks to be measured.
+pub struct CheckTask<'a> {
+    pub name: &'a str,
+    pub endpoint: Endpoint,
+    pub exchanges: usize,
+    pub quick: bool,
+    /// Where the log of one more server goes.
+    pub log: &'a Path,
 }
 
 /// Requests about access tokens, one for each token. After the last the first comes again.
@@ -76,8 +81,9 @@ impl Endpoint {
 }
 
 /// Measures checks of tokens that the server sees for the first time, of known ones, and of known ones at a fixed rate.
-pub async fn measure(run: &Run, running: &mut Running, name: &str, endpoint: Endpoint) -> Outcome<Figures> {
-    let all = tokens(running, (run.exchanges / 5).max(KNOWN)).await?;
+pub async fn measure(running: &mut Running, task: &CheckTask<'_>) -> Outcome<Figures> {
+    let CheckTask { name, endpoint, exchanges, quick, log } = *task;
+    let all = tokens(running, (exchanges / 5).max(KNOWN)).await?;
     let requests =
         |tokens: &[String]| Rc::new(Checks(tokens.iter().map(|token| endpoint.request(token)).collect()));
     let (new, known) = (requests(&all), requests(&all[..KNOWN]));
@@ -87,8 +93,8 @@ pub async fn measure(run: &Run, running: &mut Running, name: &str, endpoint: End
     }
     let cold = running.measured(busy(&new, all.len(), running.port())).await?;
     busy(&known, KNOWN, running.port()).await?;
-    let warm = running.measured(busy(&known, run.exchanges, running.port())).await?;
-    let seconds = if run.options.quick { 2.0 } else { 10.0 };
+    let warm = running.measured(busy(&known, exchanges, running.port())).await?;
+    let seconds = if quick { 2.0 } else { 10.0 };
     let span = Span { first: 0, end: (PER_SECOND * seconds) as usize };
     let paced = open_loop(&known, span, PER_SECOND, running.port()).await?;
     let [p50, p99] = quantiles(&paced.latencies, [0.5, 0.99]);
@@ -99,7 +105,7 @@ pub async fn measure(run: &Run, running: &mut Running, name: &str, endpoint: End
         .with("p99 ms at 5,000/s", p99)
         .with("503 and broken at 5,000/s", (paced.shed + paced.broken) as f64);
     if endpoint == Endpoint::Introspection {
-        figures = figures.with("MiB for 1,000,000 revocations", memory_of_marks(run, running).await?);
+        figures = figures.with("MiB for 1,000,000 revocations", memory_of_marks(running, log).await?);
     }
     Ok(figures)
 }
@@ -120,7 +126,7 @@ async fn tokens(running: &mut Running, count: usize) -> Outcome<Vec<String>> {
 }
 
 /// The memory of a server that starts with so many revocations of tokens, beyond what the other one had at its start.
-async fn memory_of_marks(run: &Run, running: &Running) -> Outcome<f64> {
+async fn memory_of_marks(running: &Running, log: &Path) -> Outcome<f64> {
     let insert = format!(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {MARKS}) \
          INSERT INTO revocations (position, tag, kind, object, name, issued_until, at, cause, request_id) \
@@ -130,9 +136,9 @@ async fn memory_of_marks(run: &Run, running: &Running) -> Outcome<f64> {
     connection::open(&running.url, &Database::default())?.batch_execute(&insert)?;
     // The running server takes them over meanwhile, and is not asked any more.
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let (log, idp) = (run.work.path().join("log-marks"), idp::issuer());
-    let policies = std::path::Path::new(crate::ROOT).join("policies");
-    let setup = Setup { database_url: &running.url, log: &log, policies: &policies, idp: &idp, replica: 1 };
+    let idp = idp::issuer();
+    let policies = Path::new(crate::ROOT).join("policies");
+    let setup = Setup { database_url: &running.url, log, policies: &policies, idp: &idp, replica: 1 };
     let server = Server::start(&setup).await?;
     Ok(server.memory_at_start - running.memory_at_start())
 }

@@ -28,6 +28,7 @@ mod profile;
 mod report;
 mod rows;
 mod run;
+mod running;
 mod scenario;
 mod seed;
 mod server;

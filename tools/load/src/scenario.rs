@@ -3,7 +3,6 @@
 use clap::ValueEnum;
 
 use crate::assertions::Who;
-use crate::checks::Endpoint;
 use crate::number;
 
 /// The scenarios that can be measured, by name.
@@ -43,6 +42,13 @@ pub enum Place {
     Disk,
     Memory,
     Postgres,
+}
+
+/// The endpoint that is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Endpoint {
+    Introspection,
+    ForwardAuth,
 }
 
 /// How requests come.
