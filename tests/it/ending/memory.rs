@@ -4,8 +4,8 @@ use crate::harness::TestApp;
 use crate::process::{Process, real_time};
 
 const REVOCATIONS: u64 = 200_000;
-/// The limit for a million is 100 MiB.
-const MOST: u64 = REVOCATIONS * 100 * 1024 * 1024 / 1_000_000;
+/// A million may take 100 MiB. What the database keeps of the pages that it reads comes on top.
+const MOST: u64 = REVOCATIONS * 100 * 1024 * 1024 / 1_000_000 + 10 * 1024 * 1024;
 
 /// The most memory that a process ever had, in bytes.
 fn peak(process: &Process) -> u64 {
@@ -23,7 +23,7 @@ fn ended_sessions(now: i64) -> String {
     )
 }
 
-/// Revocations take at most 100 bytes each, also while they are read at the start.
+/// Revocations take at most 105 bytes each, also while they are read at the start.
 #[tokio::test(flavor = "multi_thread")]
 async fn revocations_take_little_memory() {
     use countersign::clock::Clock as _;

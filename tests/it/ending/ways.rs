@@ -33,7 +33,7 @@ enum Undo {
     /// Only signing in again at the identity provider helps.
     SignInAgain,
     PutClient,
-    PutProvider(IdentityProvider),
+    PutProvider(Box<IdentityProvider>),
     PutTeamspace,
 }
 
@@ -56,7 +56,7 @@ impl Way {
             }
             Undo::SignInAgain => app.clock.advance(30),
             Undo::PutClient => app.put_client(client(CLIENT, &[SECRET])).await,
-            Undo::PutProvider(provider) => app.save_provider(provider).await,
+            Undo::PutProvider(provider) => app.save_provider(*provider).await,
             Undo::PutTeamspace => {
                 app.put_teamspace("acme").await;
                 app.put_provider("acme", &app.idp).await;
@@ -158,12 +158,12 @@ async fn providers_and_clients() {
     let moved = Way {
         request: (Method::PUT, PROVIDER.to_owned(), json!({ "provider": "oidc", "issuer": second.issuer })),
         refused: (400, "invalid_grant", "issuer_unknown"),
-        undo: Undo::PutProvider(pair.app.provider("acme")),
+        undo: Undo::PutProvider(Box::new(pair.app.provider("acme"))),
     };
     take(&pair, moved).await;
     let ways: [MakeWay; 3] = [
         |pair, _| {
-            let undo = Undo::PutProvider(pair.app.provider("acme"));
+            let undo = Undo::PutProvider(Box::new(pair.app.provider("acme")));
             delete(PROVIDER, (400, "invalid_grant", "issuer_unknown"), undo)
         },
         |_, _| {
