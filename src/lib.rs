@@ -12,7 +12,7 @@
 //! looks up host names, `openid` signs people in to the console, and [`tls`] has the certificate of our listeners.
 //! [`app`] holds the parts, [`runtime`] runs them, [`config`] is the operator's configuration, [`manifest`] reads
 //! files that declare what a service is to have, [`doctor`] examines a live deployment, [`cli`] has the commands,
-//! and `demo` everything on loopback.
+//! and `demo` everything on loopback. [`scim`] reads what identity providers send about people.
 
 pub mod clock;
 pub mod email;
@@ -31,6 +31,8 @@ pub mod oauth;
 pub mod resolver;
 
 pub mod model;
+
+pub mod scim;
 
 pub mod manifest;
 

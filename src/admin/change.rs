@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use diesel::result::Error as DieselError;
 use serde_json::Value;
+use tokio::task::JoinError;
 
 use super::caller::{Admin, ChangeAuthor};
 use super::difference;
 use super::error::AdminError;
 use super::permission::Permission;
+use crate::app::App;
 use crate::clock::UnixSeconds;
 use crate::model::revocation::Revocation;
 use crate::store::admin_events::{self, NewAdminEvent};
@@ -132,23 +135,41 @@ impl Admin {
         F: FnOnce(&mut AnyConnection) -> Result<(T, Change), AdminError> + Send + 'static,
         T: Send + 'static,
     {
-        let app = Arc::clone(&self.app);
-        let (at, actor) = (app.clock.now(), self.actor());
-        let write = move |connection: &mut AnyConnection| -> Result<T, AdminError> {
-            let (value, change) = job(connection)?;
-            change.record(connection, actor, at)?;
-            Ok(value)
-        };
-        // Runs as a separate task: a caller who hangs up must not leave a change that is saved but not in force.
-        let done = tokio::spawn(async move {
-            let written = app.store.configure(write).await;
-            // Reporting success here would be a lie: a provider that was switched off would still be trusted. And
-            // whoever hears that somebody else changed something must be able to see what.
-            if written.as_ref().err().is_none_or(AdminError::is_conflict) {
-                app.reload().await.map_err(|error| AdminError::NotInForce(Box::new(error)))?;
-            }
-            written
-        });
-        done.await?
+        let job = move |c: &mut AnyConnection| job(c).map(|(value, change)| (value, Some(change)));
+        carry_out(Arc::clone(&self.app), self.actor(), AdminError::is_conflict, job).await
     }
+}
+
+/// Runs `job` and records the change that it returns, if there is one, in one transaction. Returns once the change is in
+/// force in this process. So is what others changed if `hears_of_another_change` says that the error tells of it.
+pub(super) async fn carry_out<T, E, F>(
+    app: Arc<App>,
+    author: ChangeAuthor,
+    hears_of_another_change: fn(&E) -> bool,
+    job: F,
+) -> Result<T, E>
+where
+    F: FnOnce(&mut AnyConnection) -> Result<(T, Option<Change>), E> + Send + 'static,
+    T: Send + 'static,
+    E: From<AdminError> + From<StoreError> + From<DieselError> + From<JoinError> + Send + 'static,
+{
+    let at = app.clock.now();
+    let write = move |connection: &mut AnyConnection| -> Result<T, E> {
+        let (value, change) = job(connection)?;
+        if let Some(change) = change {
+            change.record(connection, author, at)?;
+        }
+        Ok(value)
+    };
+    // Runs as a separate task: a caller who hangs up must not leave a change that is saved but not in force.
+    let done = tokio::spawn(async move {
+        let written = app.store.configure(write).await;
+        // Reporting success here would be a lie: a provider that was switched off would still be trusted. And whoever
+        // hears that somebody else changed something must be able to see what.
+        if written.as_ref().err().is_none_or(hears_of_another_change) {
+            app.reload().await.map_err(|error| AdminError::NotInForce(Box::new(error)))?;
+        }
+        written
+    });
+    done.await?
 }

@@ -178,6 +178,15 @@ pub enum AdminError {
     /// One more set-up link would exceed the limit.
     #[error("A teamspace has at most 20 open set-up links. Revoke one that nobody needs.")]
     TooManySetupLinks,
+    /// The lifetime of a SCIM token is out of its range.
+    #[error("A SCIM token is accepted for 1 hour to 1830 days, or without an end: write for example 365d.")]
+    TokenLifetimeInvalid,
+    /// The name is another SCIM token's, and the audit log tells them apart by it.
+    #[error("Another SCIM token of this teamspace has this name.")]
+    ScimTokenNameTaken,
+    /// One more SCIM token would exceed the limit.
+    #[error("A teamspace has at most 5 SCIM tokens. Delete one that nobody needs.")]
+    TooManyScimTokens,
     /// A set-up link was asked for while there is no console to open with it.
     #[error("The console is switched off (`console.enabled`), and a set-up link would lead nowhere.")]
     ConsoleOff,

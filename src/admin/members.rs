@@ -14,7 +14,7 @@ use super::error::AdminError;
 use super::patch::present;
 use super::teamspaces::{find as find_teamspace, find_named};
 use super::view::as_json;
-use crate::clock::{month_of, rfc3339};
+use crate::clock::{UnixSeconds, month_of, rfc3339};
 use crate::email::plain_address;
 use crate::model::member::{Member, Role, Status};
 use crate::model::revocation::{Revocation, RevocationCause};
@@ -104,38 +104,79 @@ pub async fn exchanges_this_month(
 pub async fn invite(at: &InTeamspace, new: NewMember) -> Result<Bound, AdminError> {
     let permission = at.may(ConsoleAction::ChangeMembers)?;
     let email = plain_address(&new.email).ok_or(AdminError::EmailInvalid)?;
-    let role = new.role.unwrap_or(Role::Developer);
+    let invitation = Invitation { email, role: new.role.unwrap_or(Role::Developer), status: Status::Invited };
     let (teamspace_config, now) = (Arc::clone(at.teamspace_config()), at.app.clock.now());
     at.change(permission, move |c| {
         let teamspace = find_named(c, &teamspace_config.teamspace)?;
-        if !teamspace.admits_email(&email) {
-            return Err(AdminError::EmailDomainNotAllowed);
-        }
-        let known = members::find_by_email(c, &teamspace.id, &email)?;
-        if known.as_ref().is_some_and(|member| member.status != Status::Removed) {
-            return Err(AdminError::MemberExists);
-        }
-        check_seat(c, &teamspace)?;
-        match known {
-            None => add(c, Member::invited(Uuid::now_v7().to_string(), teamspace.id, email, role, now)),
-            Some(removed) => revive(c, removed, role),
-        }
+        let (removed, bound) = admit(c, &teamspace, invitation, now)?;
+        let change = Change::added(changed(&bound.0), "member.invite", &bound.0.id, view(&bound));
+        let change = change.replacing(removed.as_ref().map(view));
+        Ok((bound, change))
     })
     .await
+}
+
+/// Somebody to be let in.
+pub(super) struct Invitation {
+    /// In lower case.
+    pub email: String,
+    pub role: Role,
+    /// The status to begin with.
+    pub status: Status,
+}
+
+/// Adds a member inside a transaction, or lets a removed one back. Returns the removed one as well.
+pub(super) fn admit(
+    connection: &mut AnyConnection,
+    teamspace: &Teamspace,
+    invitation: Invitation,
+    now: UnixSeconds,
+) -> Result<(Option<Bound>, Bound), AdminError> {
+    let Invitation { email, role, status } = invitation;
+    check_email(teamspace, &email)?;
+    let known = members::find_by_email(connection, &teamspace.id, &email)?;
+    if known.as_ref().is_some_and(|member| member.status != Status::Removed) {
+        return Err(AdminError::MemberExists);
+    }
+    if status.holds_seat() {
+        check_seat(connection, teamspace)?;
+    }
+    match known {
+        None => {
+            let id = Uuid::now_v7().to_string();
+            let member = Member { status, ..Member::invited(id, teamspace.id.clone(), email, role, now) };
+            members::insert(connection, &member).map_err(|e| AdminError::MemberExists.if_duplicate(e))?;
+            Ok((None, (member, Vec::new())))
+        }
+        Some(removed) => {
+            let before = with_identities(connection, removed.clone())?;
+            // The next sign-in with this email takes over the membership, possibly under a new subject.
+            members::unbind_all(connection, &removed.id)?;
+            let member = Member { status, ..removed.invited_again(role) };
+            members::update(connection, &member)?;
+            Ok((Some(before), (member, Vec::new())))
+        }
+    }
+}
+
+/// Refuses an address whose domain is not one of the teamspace's.
+pub(super) fn check_email(teamspace: &Teamspace, email: &str) -> Result<(), AdminError> {
+    if teamspace.admits_email(email) { Ok(()) } else { Err(AdminError::EmailDomainNotAllowed) }
 }
 
 /// Changes a member's role or status, or unlinks the subjects that are bound to them.
 pub async fn change(at: &InTeamspace, id: String, patch: MemberPatch) -> Result<Bound, AdminError> {
     update(at, "member.update", id, move |c, old| {
         let status = patch.status.map_or(Ok(old.status), |wanted| old.status.set_to(wanted))?;
-        if status.holds_seat() && !old.status.holds_seat() {
-            let teamspace = find_teamspace(c, &old.teamspace_id)?;
-            check_seat(c, &teamspace)?;
-        }
+        let new = match (old.status, status) {
+            (Status::Suspended, Status::Active) => old.clone().reinstated(is_bound(c, &old)?),
+            _ => Member { status, ..old.clone() },
+        };
+        check_new_seat(c, &old, new.status)?;
         if patch.identities.is_some() {
             members::unbind_all(c, &old.id)?;
         }
-        Ok(Member { status, role: patch.role.unwrap_or(old.role), ..old })
+        Ok(Member { role: patch.role.unwrap_or(old.role), ..new })
     })
     .await
 }
@@ -190,39 +231,31 @@ fn why_revoked((old, identities): &Bound, (new, bound): &Bound) -> Option<Revoca
     }
 }
 
-fn add(connection: &mut AnyConnection, member: Member) -> Result<(Bound, Change), AdminError> {
-    members::insert(connection, &member).map_err(|e| AdminError::MemberExists.if_duplicate(e))?;
-    let bound = (member, Vec::new());
-    let change = Change::added(changed(&bound.0), "member.invite", &bound.0.id, view(&bound));
-    Ok((bound, change))
-}
-
-/// Invites a removed member again. The next sign-in with this email takes over the membership, possibly under a new
-/// subject.
-fn revive(
-    connection: &mut AnyConnection,
-    removed: Member,
-    role: Role,
-) -> Result<(Bound, Change), AdminError> {
-    let before = shown(connection, &removed)?;
-    members::unbind_all(connection, &removed.id)?;
-    let bound = (removed.invited_again(role), Vec::new());
-    members::update(connection, &bound.0)?;
-    let change = Change::updated(changed(&bound.0), "member.invite", &bound.0.id, before, view(&bound));
-    Ok((bound, change))
-}
-
-fn with_identities(connection: &mut AnyConnection, member: Member) -> Result<Bound, AdminError> {
+pub(super) fn with_identities(connection: &mut AnyConnection, member: Member) -> Result<Bound, AdminError> {
     let identities = members::identities_of(connection, std::slice::from_ref(&member.id))?;
     Ok((member, identities))
 }
 
-fn shown(connection: &mut AnyConnection, member: &Member) -> Result<Value, AdminError> {
-    Ok(view(&with_identities(connection, member.clone())?))
+/// Whether any subject is bound to a member.
+pub(super) fn is_bound(connection: &mut AnyConnection, member: &Member) -> Result<bool, AdminError> {
+    Ok(!members::identities_of(connection, std::slice::from_ref(&member.id))?.is_empty())
 }
 
-fn changed(member: &Member) -> Changed {
+pub(super) fn changed(member: &Member) -> Changed {
     Changed::Members(member.teamspace_id.clone())
+}
+
+/// Refuses a new status of a member if it takes a seat and none is free.
+pub(super) fn check_new_seat(
+    connection: &mut AnyConnection,
+    old: &Member,
+    status: Status,
+) -> Result<(), AdminError> {
+    if !status.holds_seat() || old.status.holds_seat() {
+        return Ok(());
+    }
+    let teamspace = find_teamspace(connection, &old.teamspace_id)?;
+    check_seat(connection, &teamspace)
 }
 
 /// Runs inside the transaction that takes the seat, since writes come one after another.

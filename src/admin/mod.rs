@@ -24,6 +24,8 @@ mod provider_form;
 pub(crate) mod provider_status;
 pub(crate) mod resource_credentials;
 pub(crate) mod resources;
+pub(crate) mod scim;
+pub(crate) mod scim_tokens;
 pub(crate) mod sessions;
 pub(crate) mod setup_links;
 pub(crate) mod shadow;

@@ -31,6 +31,7 @@ mod policy_set;
 mod provider;
 mod reason;
 mod resource;
+mod scim_token;
 mod secret_file;
 mod serve;
 mod setup_link;
@@ -119,6 +120,8 @@ enum Command {
     ConsoleSession(Noun<console_session::ConsoleSessionCommand>),
     /// Kill switches: stop sign-ins and tokens at once, everywhere.
     KillSwitch(Noun<kill_switch::KillSwitchCommand>),
+    /// Tokens by which a teamspace's identity provider changes its members with SCIM.
+    ScimToken(Noun<scim_token::ScimTokenCommand>),
     /// The decision log: who asked for a token, and what was decided.
     SignIns(Noun<sign_ins::SignInsCommand>),
     /// Explain what the token endpoint would answer to an assertion, check by check. Ends with 1 if it would refuse.
@@ -230,6 +233,7 @@ impl Cli {
             Command::SetupLink(noun) => block_on(noun.run(file)),
             Command::ConsoleSession(noun) => block_on(noun.run(file)),
             Command::KillSwitch(noun) => block_on(noun.run(file)),
+            Command::ScimToken(noun) => block_on(noun.run(file)),
             Command::SignIns(noun) => block_on(noun.run(file)),
             Command::Explain(command) => block_on(command.run(file)),
             Command::PolicySet(noun) => block_on(noun.run(file)),

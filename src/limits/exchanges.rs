@@ -18,6 +18,9 @@ use crate::config::RateLimitSettings;
 /// limit does not show which ids exist. It is a hash with a secret seed, since callers choose the names.
 type AuthenticationKey = u64;
 
+/// Requests by SCIM of one teamspace in a minute. Each changes one person at the most.
+const SCIM_REQUESTS: u32 = 1200;
+
 /// The limits in force; a limit of 0 is absent.
 pub struct Limits {
     failures: Option<DefaultKeyedRateLimiter<AuthenticationKey, StateInformationMiddleware>>,
@@ -27,6 +30,8 @@ pub struct Limits {
     /// Exchanges by client, issuer, tenant and subject.
     subjects: Option<DefaultKeyedRateLimiter<[String; 4]>>,
     addresses: Option<DefaultKeyedRateLimiter<IpAddr>>,
+    /// Requests of identity providers by SCIM, by teamspace.
+    scim: Option<DefaultKeyedRateLimiter<String>>,
     clock: DefaultClock,
 }
 
@@ -42,8 +47,16 @@ impl Limits {
             subjects: per_minute(config.exchanges_per_subject_per_minute).map(RateLimiter::keyed),
             addresses: NonZeroU32::new(config.requests_per_address_per_second)
                 .map(|n| RateLimiter::keyed(Quota::per_second(n))),
+            scim: per_minute(SCIM_REQUESTS).map(RateLimiter::keyed),
             clock: DefaultClock::default(),
         }
+    }
+
+    /// Counts a request by SCIM of a teamspace's identity provider.
+    pub fn check_scim(&self, teamspace_id: &str) -> Result<(), Limited> {
+        let Some(scim) = &self.scim else { return Ok(()) };
+        let key = teamspace_id.to_owned();
+        scim.check_key(&key).map_err(|not_until| wait(not_until.wait_time_from(self.clock.now())))
     }
 
     /// Checks whether a caller who names this client may try to authenticate from this address.
@@ -101,6 +114,9 @@ impl Limits {
             limiter.retain_recent();
         }
         if let Some(limiter) = &self.addresses {
+            limiter.retain_recent();
+        }
+        if let Some(limiter) = &self.scim {
             limiter.retain_recent();
         }
         let now = Instant::now();

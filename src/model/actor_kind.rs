@@ -15,5 +15,7 @@ text_enum! {
         SetupLink = "setup_link",
         /// A command on a machine that has the database.
         Command = "command",
+        /// An identity provider of the teamspace, with a token for SCIM.
+        ScimToken = "scim_token",
     }
 }

@@ -117,6 +117,11 @@ impl Member {
         Self { role, status: Status::Invited, provisioned_by: "invitation".to_owned(), ..self }
     }
 
+    /// A suspended member who comes back. Whoever has no subject bound to them has yet to show who they are.
+    pub fn reinstated(self, is_bound: bool) -> Self {
+        Self { status: if is_bound { Status::Active } else { Status::Invited }, ..self }
+    }
+
     /// The member, who stays out until invited again.
     pub fn removed(self) -> Self {
         Self { status: Status::Removed, ..self }

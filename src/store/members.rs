@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable};
 
 use super::row::row;
-use super::schema::{identities, members};
+use super::schema::{identities, members, scim_users};
 use super::statement::{ConstSql, Statement};
 use super::{AnyConnection, Page, StoreError, WINDOW, teamspaces};
 use crate::clock::UnixSeconds;
@@ -161,6 +161,17 @@ pub fn find_by_email(
     Ok(found.map(Member::from))
 }
 
+/// Those of some members of a teamspace, by their ids.
+pub fn by_ids(
+    connection: &mut AnyConnection,
+    teamspace_id: &str,
+    ids: &[&str],
+) -> Result<HashMap<String, Member>, StoreError> {
+    let own = members::table.filter(members::teamspace_id.eq(teamspace_id)).filter(members::id.eq_any(ids));
+    let rows: Vec<MemberRow> = own.select(MemberRow::as_select()).load(connection)?;
+    Ok(rows.into_iter().map(Member::from).map(|member| (member.id.clone(), member)).collect())
+}
+
 /// Finds the memberships of a person by their address in lower case: one for each teamspace where they are an active
 /// member, up to a limit.
 pub fn places_of(
@@ -305,7 +316,7 @@ fn bind_unbound(connection: &mut AnyConnection, identity: &Identity) -> QueryRes
     Ok(Statement::<BindUnbound, 5>::new(values).run(connection)? == 1)
 }
 
-/// Replaces a member's properties; the id stays, and the seat is taken or freed.
+/// Replaces a member's properties; the id stays, and the seat is taken or freed. A removed member is unknown to SCIM.
 pub fn update(connection: &mut AnyConnection, member: &Member) -> Result<(), StoreError> {
     // This comes first, so that the row is locked when its old status is read.
     connection.lock_configuration()?;
@@ -315,6 +326,9 @@ pub fn update(connection: &mut AnyConnection, member: &Member) -> Result<(), Sto
     diesel::update(members::table.filter(members::id.eq(&member.id)))
         .set(MemberRow::from(member))
         .execute(connection)?;
+    if member.status == Status::Removed && before.status != Status::Removed {
+        diesel::delete(scim_users::table.filter(scim_users::member_id.eq(&member.id))).execute(connection)?;
+    }
     Ok(())
 }
 

@@ -38,6 +38,8 @@ pub mod resources;
 pub mod revocations;
 mod row;
 mod schema;
+pub mod scim_tokens;
+pub mod scim_users;
 pub(crate) mod setup_links;
 pub(crate) mod setup_tokens;
 pub mod shadow;

@@ -442,6 +442,7 @@ diesel::table! {
         profile -> Text,
         created_at -> BigInt,
         updated_at -> BigInt,
+        deactivated -> Bool,
     }
 }
 

@@ -11,6 +11,7 @@ mod landing;
 mod metrics;
 pub mod middleware;
 mod oauth;
+mod scim;
 pub(crate) mod server;
 mod stream;
 
@@ -41,6 +42,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(oauth::routes(&path))
         .merge(landing::routes(&path))
         .nest_service(&format!("{path}/api/v1"), api::router(Arc::clone(&app)))
+        .nest_service(&format!("{path}/t/{{slug}}/scim/v2"), scim::router(Arc::clone(&app)))
         .fallback(error::not_found);
     let routes = match Site::of(&app.config).filter(|_| app.config.console.listen.is_none()) {
         Some(site) => {

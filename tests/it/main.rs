@@ -94,6 +94,7 @@ mod request;
 mod requirements;
 mod resolver;
 mod runtime;
+mod scim;
 mod seals;
 mod seats;
 mod shadow;

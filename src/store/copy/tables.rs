@@ -138,7 +138,11 @@ pub const TABLES: [Table; 35] = [
     ),
     table("kill_switches", 1, "id scope object reason created_by created_at#"),
     table("scim_tokens", 1, "id teamspace_id name token_digest created_at# expires_at# last_used_at#"),
-    table("scim_users", 1, "member_id teamspace_id user_name external_id profile created_at# updated_at#"),
+    table(
+        "scim_users",
+        1,
+        "member_id teamspace_id user_name external_id profile created_at# updated_at# deactivated?",
+    ),
 ];
 
 /// Each database's one row made by its migrations. It is replaced when all others are there.

@@ -17,6 +17,7 @@ pub(super) mod problem;
 mod reasons;
 mod resource_credentials;
 mod resources;
+mod scim_tokens;
 mod setup_links;
 pub(crate) mod sign_ins;
 mod teamspaces;
@@ -125,6 +126,8 @@ fn teamspace_routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(members::unlink))
         .routes(routes!(setup_links::list, setup_links::create))
         .routes(routes!(setup_links::revoke))
+        .routes(routes!(scim_tokens::list, scim_tokens::create))
+        .routes(routes!(scim_tokens::remove))
         .routes(routes!(sign_ins::list))
         .routes(routes!(explain::post))
 }

@@ -48,6 +48,7 @@ mod policies;
 mod reason_words;
 mod remove;
 mod resources;
+mod scim_tokens;
 mod seen;
 mod session;
 mod sessions;
@@ -119,6 +120,7 @@ fn pages() -> Router<Arc<App>> {
         .merge(overview::routes())
         .merge(enterprise::routes())
         .merge(setup_links::routes())
+        .merge(scim_tokens::routes())
         .merge(members::routes())
         .merge(api::routes())
         .merge(policies::routes())

@@ -40,6 +40,7 @@ async fn everything(way: Way) -> Desk {
     setup_links(&desk, way).await;
     console_sessions(&desk, way).await;
     kill_switches(&desk, way).await;
+    scim_tokens(&desk, way).await;
     logs(&desk, way).await;
     policies(&desk, way).await;
     deleted(&desk, way).await;
@@ -229,7 +230,8 @@ async fn members(desk: &Desk, way: Way) {
     assert_eq!(by_id, shown);
     desk.done(way, &[&["member", "restore"], &dana[..]].concat()).await;
     let changed = desk.json(way, &[&["member", "update", "--role", "owner"], &dana[..]].concat()).await;
-    assert_eq!((member(&changed, "role"), member(&changed, "status")), ("owner", "active"));
+    // Nobody has signed in as Dana, so she is let in as somebody who was invited.
+    assert_eq!((member(&changed, "role"), member(&changed, "status")), ("owner", "invited"));
     desk.done(way, &[&["member", "end-sessions"], &dana[..]].concat()).await;
     desk.done(way, &[&["member", "unlink"], &dana[..]].concat()).await;
     desk.done(way, &[&["member", "delete", "--yes"], &eli[..]].concat()).await;
@@ -274,6 +276,17 @@ async fn kill_switches(desk: &Desk, way: Way) {
     desk.done(way, &["kill-switch", "off", "teamspace", "g", "--yes"]).await;
     let again = desk.run(way, &["kill-switch", "off", "teamspace", "g", "--yes"]).await;
     assert!(again.code == Some(2) && again.err.contains("no kill switch is on"), "{again:?}");
+}
+
+async fn scim_tokens(desk: &Desk, way: Way) {
+    let made = desk.done(way, &["scim-token", "create", "-t", "g", "--name", "Okta"]).await;
+    assert!(made.out.starts_with("csi_") && made.out.lines().count() == 1, "{made:?}");
+    assert!(made.err.contains("/t/g/scim/v2"), "{made:?}");
+    let listed = desk.json(way, &["scim-token", "list", "-t", "g"]).await;
+    let id = member(&listed["items"][0], "id");
+    assert!(desk.done(way, &["scim-token", "list", "-t", "g"]).await.out.contains("Okta"));
+    desk.done(way, &["scim-token", "delete", "-t", "g", id, "--yes"]).await;
+    assert_eq!(desk.json(way, &["scim-token", "list", "-t", "g"]).await["items"], json!([]));
 }
 
 async fn logs(desk: &Desk, way: Way) {

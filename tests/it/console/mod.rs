@@ -16,6 +16,7 @@ mod policies;
 mod refusals;
 mod resources;
 mod roles;
+mod scim_tokens;
 mod session_list;
 mod sessions;
 mod setup_links;

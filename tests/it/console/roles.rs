@@ -34,7 +34,7 @@ enum For {
 }
 use For::*;
 
-const ROUTES: [(&str, &str, For); 84] = [
+const ROUTES: [(&str, &str, For); 87] = [
     ("GET", "/", SignedIn),
     ("GET", "/sign-in", Everybody),
     ("POST", "/sign-in", Everybody),
@@ -103,6 +103,9 @@ const ROUTES: [(&str, &str, For); 84] = [
     ("GET", "/t/{slug}/setup-links", Changers),
     ("POST", "/t/{slug}/setup-links", Changers),
     ("POST", "/t/{slug}/setup-links/{id}/revoke", Changers),
+    ("GET", "/t/{slug}/scim-tokens", Lookers),
+    ("POST", "/t/{slug}/scim-tokens", Setters),
+    ("POST", "/t/{slug}/scim-tokens/{id}/delete", Setters),
     ("GET", "/t/{slug}/members", Readers),
     ("POST", "/t/{slug}/members", Changers),
     ("GET", "/t/{slug}/members/{id}", Readers),
@@ -270,6 +273,7 @@ async fn written(app: &TestApp) -> Vec<String> {
         "resources",
         "signing_keys",
         "setup_links",
+        "scim_tokens",
         "admin_events",
     ];
     let count = |table: &&str| format!("SELECT '{table} ' || COUNT(*) FROM {table}");

@@ -44,6 +44,12 @@ const MORE: &str = "
     INSERT INTO console_sessions VALUES ('s1', 'digest', 'operator', 'ops@corp.example', 'Ops', NULL, '', '127.0.0.1', 1, 1, 2, '[]', 'Firefox on Linux');
     INSERT INTO console_finished_sign_ins VALUES ('digest', 2);
     INSERT INTO setup_links VALUES ('l', 'digest', 'id-of-acme', 'ops', 1, 2, NULL, '', NULL);
+    INSERT INTO revocations VALUES (1, 2, 'member', 'm', 'm', 'id-of-acme', NULL, 3, 4, 'scim', '');
+    INSERT INTO token_uses VALUES ('jti', 1, 2, 3, 4, 5);
+    INSERT INTO resource_credentials SELECT 'rs', MIN(id), 'digest', 1 FROM resources;
+    INSERT INTO kill_switches VALUES ('k', 'client', 'c', 'leaked', 'ops', 1);
+    INSERT INTO scim_tokens VALUES ('st', 'id-of-acme', 'Okta', 'digest', 1, NULL, NULL);
+    INSERT INTO scim_users VALUES ('m', 'id-of-acme', 'dana', NULL, '{}', 1, 2, FALSE);
     INSERT INTO console_setup_tokens VALUES ('digest', 1, 2, NULL);
     INSERT INTO log_seals VALUES ('admin', 1, 1, 1, 1, 1, 2, 'digest', '', '', NULL);
     INSERT INTO replicas VALUES ('gone', 'gone', '0', 'p', 1, 2);";

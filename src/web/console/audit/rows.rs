@@ -57,6 +57,7 @@ fn kind(kind: ActorKind) -> &'static str {
         ActorKind::SetupToken => "Set-up token",
         ActorKind::SetupLink => "Set-up link",
         ActorKind::Command => "Command",
+        ActorKind::ScimToken => "SCIM token",
     }
 }
 

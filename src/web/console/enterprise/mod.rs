@@ -63,6 +63,8 @@ struct EnterprisePage {
     values: Values,
     /// The path of the page of set-up links.
     links: String,
+    /// The path of the page of SCIM tokens.
+    scim: String,
 }
 
 /// A kind of provider, with the state of the existing ones.
@@ -339,6 +341,7 @@ impl EnterprisePage {
             editor,
             values: Values::of(at),
             links: at.path("/setup-links"),
+            scim: at.path("/scim-tokens"),
         }
     }
 }

@@ -239,6 +239,13 @@ async fn drive_what_is_a_teamspaces(driver: &mut Driver) {
     let link = ["acme", made["id"].as_str().unwrap()];
     driver.call(("DELETE", "/teamspaces/{slug}/setup-links/{id}"), &link, None).await;
 
+    let tokens = "/teamspaces/{slug}/scim-tokens";
+    let body = json!({ "name": "Okta", "valid_for": "365d" });
+    let made = driver.call(("POST", tokens), &["acme"], Some(body)).await;
+    driver.get(tokens, &["acme"]).await;
+    let token = ["acme", made["id"].as_str().unwrap()];
+    driver.call(("DELETE", "/teamspaces/{slug}/scim-tokens/{id}"), &token, None).await;
+
     driver.get("/teamspaces/{slug}/sign-ins", &["acme"]).await;
     let body = json!({ "assertion": "a.b.c", "client_id": "mcp", "all": true });
     driver.call(("POST", "/teamspaces/{slug}/explain"), &["acme"], Some(body)).await;
