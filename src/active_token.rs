@@ -6,7 +6,7 @@ use crate::app::App;
 use crate::model::identity_provider::IdentityProvider;
 use crate::model::kill_switch::KillTargets;
 use crate::model::resource::Resource;
-use crate::revocation::KnownToken;
+use crate::revocation::{KnownToken, UseCounter};
 use crate::store::snapshot::Snapshot;
 use crate::token::{AccessToken, TokenMarks, verify};
 
@@ -44,6 +44,7 @@ pub fn active_token(app: &App, token: &str, resource: &Resource) -> Result<Arc<K
             token,
             resource_id: resource.id.clone(),
             marks,
+            uses: UseCounter::default(),
         })
     };
     let Some(known) = app.known_tokens.find_or(token, verified) else {

@@ -36,7 +36,7 @@ use crate::policy::reload::{PolicyReloader, ReloadTrigger};
 use crate::policy::{CacheControl, LoadError, Policies, PolicyPlace};
 use crate::random::NoEntropy;
 use crate::resolver::Resolver;
-use crate::revocation::{KnownTokens, RevocationPages, RevokedTokens};
+use crate::revocation::{KnownTokens, RevocationPages, RevokedTokens, TokenUses};
 use crate::shadow::Shadow;
 use crate::signing::{self, Signer, SigningError};
 use crate::store::changes::{self, Changed, ConfigDelta};
@@ -109,6 +109,8 @@ pub struct App {
     pub revocation_pages: RevocationPages,
     /// The access tokens that were verified.
     pub known_tokens: KnownTokens,
+    /// How often access tokens were looked at since that was last written.
+    pub token_uses: TokenUses,
     /// The numbers at `/metrics`.
     pub metrics: Metrics,
     /// How remembered decisions are used.
@@ -187,6 +189,7 @@ impl App {
             revoked,
             revocation_pages: RevocationPages::default(),
             known_tokens: KnownTokens::default(),
+            token_uses: TokenUses::default(),
             metrics: Metrics::default(),
             policy_cache: CacheControl::new(config.policy_cache.clone()),
             gate: Arc::new(Gate::new(&config)),

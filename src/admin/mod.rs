@@ -37,6 +37,7 @@ pub(crate) mod sign_ins;
 pub(crate) mod system;
 pub(crate) mod teamspace_list;
 pub(crate) mod teamspaces;
+pub(crate) mod token_life;
 pub mod tokens;
 mod validation;
 mod view;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::caller::{Admin, InTeamspace, Operator};
 use super::error::AdminError;
 use super::sign_ins::{confine, known_of};
+use super::token_life::{self, TokenLife};
 use crate::disclosure::Disclosure;
 use crate::exchange::explain::ExplainedCheck;
 use crate::exchange::reached;
@@ -29,6 +30,8 @@ pub struct SignInDetail {
     pub is_set_known: bool,
     /// None where the row has no facts to decide on.
     pub today: Option<Today>,
+    /// None where no token was granted.
+    pub token: Option<TokenLife>,
 }
 
 /// The answer of the policies now in force to the recorded facts.
@@ -44,16 +47,26 @@ pub struct Today {
 
 /// A sign-in of a teamspace.
 pub async fn of_teamspace(at: &InTeamspace, request_id: &str) -> Result<SignInDetail, AdminError> {
+    tell(at, row_of_teamspace(at, request_id).await?).await
+}
+
+/// The row of a request of a teamspace, with all that it holds.
+pub(super) async fn row_of_teamspace(at: &InTeamspace, request_id: &str) -> Result<SignIn, AdminError> {
     at.may(ConsoleAction::ViewActivity)?;
     let filter =
         Filter { teamspace_id: Some(at.teamspace_config().teamspace.id.clone()), ..Filter::default() };
-    tell(at, find(at, filter, request_id).await?).await
+    find(at, filter, request_id).await
+}
+
+/// The row of any request.
+pub(super) async fn row_of_all(operator: &Operator, request_id: &str) -> Result<SignIn, AdminError> {
+    operator.may_everywhere(ConsoleAction::ViewActivity)?;
+    find(operator, Filter::default(), request_id).await
 }
 
 /// Finds any sign-in, including those that led to no teamspace.
 pub async fn of_all(operator: &Operator, request_id: &str) -> Result<SignInDetail, AdminError> {
-    operator.may_everywhere(ConsoleAction::ViewActivity)?;
-    tell(operator, find(operator, Filter::default(), request_id).await?).await
+    tell(operator, row_of_all(operator, request_id).await?).await
 }
 
 async fn find(admin: &Admin, mut filter: Filter, request_id: &str) -> Result<SignIn, AdminError> {
@@ -78,10 +91,11 @@ async fn tell(admin: &Admin, mut row: SignIn) -> Result<SignInDetail, AdminError
     let teller = Teller { admin, snapshot: &snapshot, row: row.clone() };
     let (decisions, is_set_known) = teller.then().await?;
     let today = teller.today();
+    let token = token_life::of_row(&admin.app, &row).await?;
     if !admin.is_operator() {
         confine(admin, &snapshot, &mut row).await?;
     }
-    Ok(SignInDetail { checks: reached::checks(&row), row, decisions, is_set_known, today })
+    Ok(SignInDetail { checks: reached::checks(&row), row, decisions, is_set_known, today, token })
 }
 
 /// Tells of a row what who asks may learn.

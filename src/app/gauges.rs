@@ -58,6 +58,11 @@ fn add_counters(registry: &mut Registry, app: &App) {
             app.unreadable_addresses.count(),
         ),
         (
+            "uncounted_token_uses",
+            "Looks at access tokens that were not counted, since too many tokens were used at once",
+            app.token_uses.uncounted(),
+        ),
+        (
             "policy_cache_differences",
             "Remembered decisions that came out otherwise when they were made again",
             app.policy_cache.differences(),

@@ -55,7 +55,29 @@ pub(super) enum SignInsCommand {
         #[arg(long, short, value_name = "SLUG")]
         teamspace: Option<String>,
     },
+    /// Show the life of the token that a request got: issued, looked at, ended.
+    #[command(after_help = "Example: countersign sign-ins token 01936f4e-7f6b-7cc0-9d0f-1c5d3bb0b6a1")]
+    Token {
+        /// The `X-Request-Id` of the token endpoint's answer; `list` shows it too.
+        request_id: String,
+        /// The teamspace's slug, for a token that sees only this one.
+        #[arg(long, short, value_name = "SLUG")]
+        teamspace: Option<String>,
+    },
 }
+
+const TOKEN_FIELDS: &[Field] = &[
+    Field::detail("token", |t| cell(t, "token_id")),
+    Field::detail("active", |t| cell(t, "active")),
+    Field::detail("issued", |t| cell(t, "issued_at")),
+    Field::detail("expires by", |t| cell(t, "expires_by")),
+    Field::detail("introspections", |t| cell(t, "introspections")),
+    Field::detail("forward-auths", |t| cell(t, "forward_auths")),
+    Field::detail("first used", |t| or(t, "first_used_at", "never")),
+    Field::detail("last used", |t| or(t, "last_used_at", "never")),
+    Field::detail("ended", |t| or(t, "ended_at", "never")),
+    Field::detail("ended by", |t| or(t, "ended_by", "")),
+];
 
 #[derive(Debug, Args)]
 pub(super) struct SignInFilter {
@@ -131,6 +153,13 @@ impl Verbs for SignInsCommand {
                     Some(sign_in) => session.show(sign_in, FIELDS),
                     None => Err(format!("the decision log has no request {request_id}").into()),
                 }
+            }
+            Self::Token { request_id, teamspace } => {
+                let path = match &teamspace {
+                    Some(slug) => api_path(&["teamspaces", slug, "sign-ins", &request_id, "token"])?,
+                    None => api_path(&["sign-ins", &request_id, "token"])?,
+                };
+                session.show(&session.api.get(&path).await?, TOKEN_FIELDS)
             }
         }
     }

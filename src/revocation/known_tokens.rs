@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use aws_lc_rs::digest;
 use foldhash::quality::RandomState;
 
+use super::UseCounter;
 use crate::token::{AccessToken, TokenMarks};
 
 /// The most tokens in each of the two generations, about a kilobyte each.
@@ -22,6 +23,8 @@ pub struct KnownToken {
     pub resource_id: String,
     /// What can revoke it.
     pub marks: TokenMarks,
+    /// How often it was looked at.
+    pub uses: UseCounter,
 }
 
 /// The tokens that were verified. Nobody without a valid token can add one.

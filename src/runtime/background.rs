@@ -28,6 +28,8 @@ const PROBE_AGAIN: Duration = Duration::from_secs(1);
 const FLUSH_SHADOW: Duration = Duration::from_secs(2);
 /// The minute that `rate_limit.recorded_refusals_per_minute` refers to.
 const COUNT_REFUSALS: Duration = Duration::from_secs(60);
+/// How often it is written how often tokens were looked at.
+const COUNT_TOKEN_USES: Duration = Duration::from_secs(30);
 /// How often new sign-ins are counted; pages show numbers that are at most this much older.
 const COUNT: Duration = Duration::from_secs(3);
 /// How long counting may take when the service stops; the next process continues it.
@@ -169,6 +171,21 @@ pub(super) async fn record_refusals(app: Arc<App>, schedule: Schedule) {
 async fn flush_refusals(app: &App) {
     if let Err(error) = app.flush_refusals().await {
         tracing::warn!(%error, "cannot write the number of refused requests");
+    }
+}
+
+/// Writes how often tokens were looked at, including the last times when the service stops.
+pub(super) async fn record_token_uses(app: Arc<App>, schedule: Schedule) {
+    let mut timer = every(COUNT_TOKEN_USES);
+    while schedule.next(timer.tick()).await.is_some() {
+        flush_token_uses(&app).await;
+    }
+    flush_token_uses(&app).await;
+}
+
+async fn flush_token_uses(app: &App) {
+    if let Err(error) = app.token_uses.flush(&app.store).await {
+        tracing::warn!(%error, "cannot write how often tokens were looked at");
     }
 }
 

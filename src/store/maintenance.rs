@@ -6,6 +6,7 @@ use super::decision_body::KnownBodies;
 use super::schema::used_assertions;
 use super::{
     AnyConnection, StoreError, changes, decision_body, policy_sets, replicas, revocations, shadow, state,
+    token_uses,
 };
 use crate::clock::UnixSeconds;
 
@@ -62,5 +63,6 @@ pub(super) fn tidy(
     changes::prune(connection, now - CHANGES)?;
     replicas::prune(connection, now)?;
     revocations::prune(connection, sign_ins_before)?;
+    token_uses::prune(connection, sign_ins_before)?;
     Ok(())
 }

@@ -51,6 +51,7 @@ pub mod state;
 mod statement;
 mod teamspace_config;
 pub mod teamspaces;
+pub mod token_uses;
 mod watchdog;
 mod work_queue;
 mod worker;

@@ -132,23 +132,28 @@ fn read_from(
     Ok(())
 }
 
-/// The revocations of any of some objects, in the order of their commits.
-pub fn of_objects(
+/// The first revocation of any of some objects that covers a token issued at a time.
+pub fn first_of(
     connection: &mut AnyConnection,
     objects: &[(RevocationKind, String)],
-) -> Result<Vec<Revocation>, StoreError> {
-    let mut found = Vec::new();
+    issued_at: UnixSeconds,
+) -> Result<Option<Revocation>, StoreError> {
+    let mut first: Option<(i64, RevocationRow)> = None;
     for (kind, object) in objects {
-        let rows: Vec<(i64, RevocationRow)> = revocations::table
+        let found: Option<(i64, RevocationRow)> = revocations::table
             .filter(revocations::kind.eq(kind))
             .filter(revocations::object.eq(object))
+            .filter(revocations::issued_until.ge(issued_at))
             .order(revocations::position.asc())
             .select((revocations::position, RevocationRow::as_select()))
-            .load(connection)?;
-        found.extend(rows);
+            .first(connection)
+            .optional()?;
+        let is_earlier = |(position, _): &(i64, RevocationRow)| {
+            first.as_ref().is_none_or(|(earliest, _)| position < earliest)
+        };
+        first = found.filter(is_earlier).or(first);
     }
-    found.sort_by_key(|(position, _)| *position);
-    Ok(found.into_iter().map(|(_, row)| Revocation::from(row)).collect())
+    Ok(first.map(|(_, row)| Revocation::from(row)))
 }
 
 /// Deletes rows that are older than a time, but never the last one: it says where the table ends.

@@ -104,5 +104,6 @@ mod subject;
 mod test_on_reload;
 mod tls;
 mod token;
+mod token_life;
 mod upgrade;
 mod verification_key;

@@ -19,7 +19,7 @@ use crate::logging::Log;
 use crate::process::{Process, until};
 
 /// Whatever the configuration.
-const ALWAYS: [&str; 9] = [
+const ALWAYS: [&str; 10] = [
     "configuration",
     "counted_refusals",
     "heartbeat",
@@ -29,6 +29,7 @@ const ALWAYS: [&str; 9] = [
     "public_listener",
     "retention",
     "sign_in_counts",
+    "token_uses",
 ];
 /// More than any stop should take on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -103,6 +103,7 @@ fn deployment_routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(kill_switch::list, kill_switch::create))
         .routes(routes!(kill_switch::remove))
         .routes(routes!(sign_ins::list_all))
+        .routes(routes!(sign_ins::show_any_token))
         .routes(routes!(policies::show))
         .routes(routes!(policies::list_sets))
         .routes(routes!(policies::show_set))
@@ -129,6 +130,7 @@ fn teamspace_routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(scim_tokens::list, scim_tokens::create))
         .routes(routes!(scim_tokens::remove))
         .routes(routes!(sign_ins::list))
+        .routes(routes!(sign_ins::show_token))
         .routes(routes!(explain::post))
 }
 

@@ -6,13 +6,14 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::IntoParams;
 
-use super::auth::{Admin, InTeamspace, Operator};
+use super::auth::{Admin, InTeamspace, ItemId, Operator};
 use super::describe::{List, OperatorOnly};
 use super::json::Params;
 use super::page::{self, PageQuery};
 use super::problem::Problem;
 use crate::admin::sign_in_search::{SearchFault, SignInSearch};
 use crate::admin::sign_ins;
+use crate::admin::token_life::{self, TokenLifeView};
 use crate::decision_log::{SignInView, view};
 use crate::store::Page;
 use crate::store::sign_ins::{Filter, SignIn};
@@ -64,6 +65,27 @@ pub async fn list_all(
 ) -> Result<Json<Value>, Problem> {
     let (filter, limit) = query.filter()?;
     Ok(answer(&operator, sign_ins::of_all(&operator, filter, limit).await?))
+}
+
+/// Shows the life of the token that a request of a teamspace got: when it was issued, how often somebody asked about it, and what ended it.
+#[utoipa::path(
+    get, path = "/teamspaces/{slug}/sign-ins/{id}/token",
+    responses((status = 200, body = TokenLifeView))
+)]
+pub async fn show_token(at: InTeamspace, ItemId(request_id): ItemId) -> Result<Json<TokenLifeView>, Problem> {
+    Ok(Json(token_life::of_teamspace(&at, &request_id).await?.view()))
+}
+
+/// Shows the life of the token that any request got: when it was issued, how often somebody asked about it, and what ended it.
+#[utoipa::path(
+    get, path = "/sign-ins/{id}/token",
+    responses((status = 200, body = TokenLifeView), OperatorOnly)
+)]
+pub async fn show_any_token(
+    operator: Operator,
+    ItemId(request_id): ItemId,
+) -> Result<Json<TokenLifeView>, Problem> {
+    Ok(Json(token_life::of_all(&operator, &request_id).await?.view()))
 }
 
 impl SignInQuery {

@@ -59,6 +59,7 @@ mod sign_in_detail;
 mod site;
 mod system;
 mod teamspaces;
+mod token_lines;
 mod words;
 
 use std::sync::Arc;

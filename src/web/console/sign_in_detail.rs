@@ -12,6 +12,7 @@ use super::answer::{PageError, page};
 use super::check_list::{CheckLine, DecisionLine, check_lines, decision_lines};
 use super::page::{Frame, InTeamspacePage, OperatorPage, Place};
 use super::reason_words::{ReasonWords, reason_words, who};
+use super::token_lines::TokenLines;
 use super::words::date_and_time;
 use crate::admin::sign_in_detail::{self, SignInDetail, Today};
 use crate::app::App;
@@ -36,6 +37,8 @@ struct DetailPage {
     decisions: Vec<DecisionLine>,
     is_set_known: bool,
     today: Option<TodayView>,
+    /// None where no token was granted.
+    token: Option<TokenLines>,
     provider: String,
     /// The teamspace's slug; empty when it led to none.
     slug: String,
@@ -97,7 +100,7 @@ async fn show_any(
 
 impl DetailPage {
     fn of(detail: SignInDetail, app: &App, list: String, frame: Frame) -> Self {
-        let SignInDetail { row, checks, decisions, is_set_known, today } = detail;
+        let SignInDetail { row, checks, decisions, is_set_known, today, token } = detail;
         let snapshot = app.snapshot();
         let config = row.teamspace_id.as_deref().and_then(|id| snapshot.teamspace_config_by_id(id));
         let provider = config.and_then(|config| config.identity_provider(&row.identity_provider_id));
@@ -115,6 +118,7 @@ impl DetailPage {
             decisions: decision_lines(decisions),
             is_set_known,
             today: today.map(|today| TodayView::of(today, &row)),
+            token: token.map(|token| TokenLines::of(&token)),
             provider: provider.map(|provider| provider.name.clone()).unwrap_or_default(),
             slug: config.map(|config| config.teamspace.slug.clone()).unwrap_or_default(),
             row,

@@ -6,14 +6,16 @@ use serde_json::json;
 use super::harness::{Harness, NOW};
 use crate::decision_bodies::body;
 
-async fn record(h: &Harness, slug: Option<&str>, row: NewSignIn) {
+/// Writes a row to the decision log.
+pub async fn record(h: &Harness, slug: Option<&str>, row: NewSignIn) {
     let snapshot = h.app.snapshot();
     let teamspace_id = slug.map(|slug| snapshot.teamspace_config(slug).unwrap().teamspace.id.clone());
     let row = NewSignIn { at: NOW, teamspace_id, ..row };
     h.app.store.record(row.into()).await.unwrap();
 }
 
-fn granted() -> NewSignIn {
+/// A sign-in that was granted.
+pub fn granted() -> NewSignIn {
     let decisions = json!([
         { "action": "TrustIssuer", "resource": "acme", "allowed": true, "policies": ["issuer.own"] },
         { "action": "AdmitMember", "resource": "acme", "allowed": true, "policies": ["member.admit"] },
@@ -23,6 +25,7 @@ fn granted() -> NewSignIn {
     NewSignIn {
         outcome: "granted".into(),
         request_id: "r-granted".into(),
+        token_id: "t-granted".into(),
         scopes_asked: "a b".into(),
         scopes_granted: "a b".into(),
         body: body(&decisions),

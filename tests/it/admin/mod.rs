@@ -11,7 +11,7 @@ mod errors;
 pub mod harness;
 mod identity_provider;
 mod identity_providers;
-mod logs;
+pub mod logs;
 mod long_lists;
 mod members;
 mod openapi;

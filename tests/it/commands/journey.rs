@@ -299,6 +299,9 @@ async fn logs(desk: &Desk, way: Way) {
     assert_eq!(desk.json(way, &["sign-ins", "list"]).await["items"].as_array().unwrap().len(), 1);
     let shown = desk.done(way, &["sign-ins", "show", request]).await.out;
     assert!(shown.contains("policy set") && shown.contains("docs.read"), "{shown}");
+    let token = desk.done(way, &["sign-ins", "token", request]).await.out;
+    assert!(token.contains("active") && token.contains("introspections"), "{token}");
+    desk.done(way, &["sign-ins", "token", request, "-t", "acme"]).await;
     let explain = ["explain", "-t", "acme", "--client-id", CLIENT];
     let assertion = desk.app.assertion(finn);
     let explained = desk.fed(way, &explain, &assertion).await;

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::harness::{Answer, Harness};
 use crate::console::visitor::Visitor;
+use super::logs::{granted, record};
 use crate::docs::assert_generated;
 use schema::Document;
 
@@ -247,6 +248,9 @@ async fn drive_what_is_a_teamspaces(driver: &mut Driver) {
     driver.call(("DELETE", "/teamspaces/{slug}/scim-tokens/{id}"), &token, None).await;
 
     driver.get("/teamspaces/{slug}/sign-ins", &["acme"]).await;
+    record(&driver.h, Some("acme"), granted()).await;
+    driver.get("/teamspaces/{slug}/sign-ins/{id}/token", &["acme", "r-granted"]).await;
+    driver.get("/sign-ins/{id}/token", &["r-granted"]).await;
     let body = json!({ "assertion": "a.b.c", "client_id": "mcp", "all": true });
     driver.call(("POST", "/teamspaces/{slug}/explain"), &["acme"], Some(body)).await;
     driver.call(("DELETE", "/teamspaces/{slug}"), &["acme"], None).await;
