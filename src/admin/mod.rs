@@ -32,6 +32,7 @@ pub(crate) mod shadow;
 pub(crate) mod sign_in_detail;
 pub(crate) mod sign_in_export;
 pub(crate) mod sign_in_numbers;
+mod sign_in_row;
 pub(crate) mod sign_in_search;
 pub(crate) mod sign_ins;
 pub(crate) mod system;

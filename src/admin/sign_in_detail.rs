@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::caller::{Admin, InTeamspace, Operator};
 use super::error::AdminError;
+use super::sign_in_row;
 use super::sign_ins::{confine, known_of};
 use super::token_life::{self, TokenLife};
 use crate::disclosure::Disclosure;
@@ -12,12 +13,9 @@ use crate::exchange::explain::ExplainedCheck;
 use crate::exchange::reached;
 use crate::oauth::reason::Reason;
 use crate::policy::engine::compare::{AnswerDifference, differences};
-use crate::policy::{self, AnnotatedSet, ConsoleAction, Denial, Explained, PolicyAnswer, RecordedFacts};
-use crate::store::sign_ins::{self, Filter, SignIn};
+use crate::policy::{self, AnnotatedSet, Denial, Explained, PolicyAnswer, RecordedFacts};
+use crate::store::sign_ins::SignIn;
 use crate::store::snapshot::Snapshot;
-
-/// The most pages of the log that are searched for a request whose id does not show its time.
-const PAGES: usize = 10;
 
 /// A past sign-in, as who asks may read it.
 #[derive(Debug)]
@@ -47,43 +45,12 @@ pub struct Today {
 
 /// A sign-in of a teamspace.
 pub async fn of_teamspace(at: &InTeamspace, request_id: &str) -> Result<SignInDetail, AdminError> {
-    tell(at, row_of_teamspace(at, request_id).await?).await
-}
-
-/// The row of a request of a teamspace, with all that it holds.
-pub(super) async fn row_of_teamspace(at: &InTeamspace, request_id: &str) -> Result<SignIn, AdminError> {
-    at.may(ConsoleAction::ViewActivity)?;
-    let filter =
-        Filter { teamspace_id: Some(at.teamspace_config().teamspace.id.clone()), ..Filter::default() };
-    find(at, filter, request_id).await
-}
-
-/// The row of any request.
-pub(super) async fn row_of_all(operator: &Operator, request_id: &str) -> Result<SignIn, AdminError> {
-    operator.may_everywhere(ConsoleAction::ViewActivity)?;
-    find(operator, Filter::default(), request_id).await
+    tell(at, sign_in_row::of_teamspace(at, request_id).await?).await
 }
 
 /// Finds any sign-in, including those that led to no teamspace.
 pub async fn of_all(operator: &Operator, request_id: &str) -> Result<SignInDetail, AdminError> {
-    tell(operator, row_of_all(operator, request_id).await?).await
-}
-
-async fn find(admin: &Admin, mut filter: Filter, request_id: &str) -> Result<SignIn, AdminError> {
-    if !crate::request_id::is_possible(request_id) {
-        return Err(AdminError::NotFound);
-    }
-    filter.request_id = Some(request_id.to_owned());
-    for _ in 0..PAGES {
-        let wanted = filter.clone();
-        let mut page = admin.app.store.list(move |c| sign_ins::list(c, &wanted, 1)).await?;
-        if let Some(row) = page.items.pop() {
-            return Ok(row);
-        }
-        let Some(cursor) = page.next_cursor.and_then(|cursor| cursor.parse().ok()) else { break };
-        filter.cursor = Some(cursor);
-    }
-    Err(AdminError::NotFound)
+    tell(operator, sign_in_row::of_all(operator, request_id).await?).await
 }
 
 async fn tell(admin: &Admin, mut row: SignIn) -> Result<SignInDetail, AdminError> {

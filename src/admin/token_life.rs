@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::caller::{InTeamspace, Operator};
 use super::error::AdminError;
-use super::sign_in_detail;
+use super::sign_in_row;
 use crate::app::App;
 use crate::clock::{UnixSeconds, rfc3339};
 use crate::model::revocation::{Revocation, RevocationCause, RevocationKind, publication_id};
@@ -61,13 +61,13 @@ pub struct TokenLifeView {
 
 /// The life of the token that a request of a teamspace got.
 pub async fn of_teamspace(at: &InTeamspace, request_id: &str) -> Result<TokenLife, AdminError> {
-    let row = sign_in_detail::row_of_teamspace(at, request_id).await?;
+    let row = sign_in_row::of_teamspace(at, request_id).await?;
     of_row(&at.app, &row).await?.ok_or(AdminError::NotFound)
 }
 
 /// The life of the token that any request got.
 pub async fn of_all(operator: &Operator, request_id: &str) -> Result<TokenLife, AdminError> {
-    let row = sign_in_detail::row_of_all(operator, request_id).await?;
+    let row = sign_in_row::of_all(operator, request_id).await?;
     of_row(&operator.app, &row).await?.ok_or(AdminError::NotFound)
 }
 
