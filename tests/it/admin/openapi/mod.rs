@@ -10,8 +10,8 @@ use countersign::web::api::{CODES, description};
 use serde_json::{Value, json};
 
 use super::harness::{Answer, Harness};
-use crate::console::visitor::Visitor;
 use super::logs::{granted, record};
+use crate::console::visitor::Visitor;
 use crate::docs::assert_generated;
 use schema::Document;
 
