@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::model::resource::Resource;
 use crate::oauth::error::{ErrorCode, Reason};
+use crate::oauth::step_up::StepUp;
 use crate::policy::{
     AnnotatedSet, CompiledPolicies, Denial, Explained, Name, Names, Policies, PolicyAnswer, PolicySource,
 };
@@ -56,6 +57,8 @@ pub struct PublicRefusal<'a> {
     pub reason: Reason,
     /// The text of the policy, or a neutral one.
     pub message: &'a str,
+    /// The sign-in that would lift the refusal.
+    pub step_up: Option<&'a StepUp>,
 }
 
 impl Disclosure<'_> {
@@ -64,16 +67,19 @@ impl Disclosure<'_> {
         let told = denial.policies.iter().filter(|id| self.tells(id));
         let said = told.filter_map(|id| self.policies.get(id)).next();
         match said {
-            Some(said) => {
-                PublicRefusal { error: said.error, reason: said.reason.clone(), message: said.text() }
-            }
+            Some(said) => PublicRefusal {
+                error: said.error,
+                reason: said.reason.clone(),
+                message: said.text(),
+                step_up: said.step_up.as_ref(),
+            },
             None if denial.policies.is_empty() => {
                 let reason = denial.reasons.first().cloned().unwrap_or(Reason::POLICY_DENIED);
-                PublicRefusal { error: denial.error, reason, message: &denial.message }
+                PublicRefusal { error: denial.error, reason, message: &denial.message, step_up: None }
             }
             None => {
                 let (error, message) = denial.neutral;
-                PublicRefusal { error, reason: Reason::POLICY_DENIED, message }
+                PublicRefusal { error, reason: Reason::POLICY_DENIED, message, step_up: None }
             }
         }
     }

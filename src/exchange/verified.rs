@@ -220,7 +220,8 @@ impl VerifiedRequest<'_> {
             true => faults.to_owned(),
             false => denial.reasons.iter().map(Reason::as_str).collect::<Vec<_>>().join(", "),
         };
-        TokenError::new(told.error, reason, told.message.to_owned()).detail(detail)
+        let error = TokenError::new(told.error, reason, told.message.to_owned()).detail(detail);
+        TokenError { step_up: told.step_up.cloned(), ..error }
     }
 
     /// The grant that the policies permit, unless it would have expired already.

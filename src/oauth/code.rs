@@ -23,6 +23,8 @@ pub enum ErrorCode {
     InvalidTarget,
     /// A valid assertion of somebody who is not entitled: asking again with a new one does not help.
     AccessDenied,
+    /// The person has to sign in again at the identity provider, by another method or more recently (RFC 9470 §3).
+    InsufficientUserAuthentication,
     /// 429, with `Retry-After`.
     TooManyRequests,
     /// 503, with `Retry-After`.
@@ -45,6 +47,7 @@ impl ErrorCode {
             Self::InvalidScope => ("invalid_scope", 400),
             Self::InvalidTarget => ("invalid_target", 400),
             Self::AccessDenied => ("access_denied", 400),
+            Self::InsufficientUserAuthentication => ("insufficient_user_authentication", 400),
             Self::TooManyRequests => ("temporarily_unavailable", 429),
             Self::TemporarilyUnavailable => ("temporarily_unavailable", 503),
             Self::ServerError => ("server_error", 500),
@@ -52,7 +55,8 @@ impl ErrorCode {
     }
 
     /// The codes that a policy's `@error` may name, for people.
-    pub const OF_POLICIES: &str = "invalid_grant, invalid_scope, invalid_target or access_denied";
+    pub const OF_POLICIES: &str =
+        "invalid_grant, invalid_scope, invalid_target, access_denied or insufficient_user_authentication";
 
     /// A code that a policy's `@error` may name.
     pub fn from_policy(text: &str) -> Option<Self> {
@@ -61,6 +65,7 @@ impl ErrorCode {
             "invalid_scope" => Some(Self::InvalidScope),
             "invalid_target" => Some(Self::InvalidTarget),
             "access_denied" => Some(Self::AccessDenied),
+            "insufficient_user_authentication" => Some(Self::InsufficientUserAuthentication),
             _ => None,
         }
     }

@@ -6,6 +6,7 @@ use std::error::Error as StdError;
 
 pub use super::code::ErrorCode;
 pub use super::reason::Reason;
+use super::step_up::StepUp;
 
 /// A refused token request.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +22,8 @@ pub struct TokenError {
     pub detail: String,
     /// Seconds, for 429 and 503.
     pub retry_after: Option<u64>,
+    /// What the person has to do, where a policy says so.
+    pub step_up: Option<StepUp>,
     /// For the log.
     #[source]
     pub cause: Option<Box<dyn StdError + Send + Sync>>,
@@ -41,6 +44,7 @@ impl TokenError {
             description: description.into(),
             detail: String::new(),
             retry_after: None,
+            step_up: None,
             cause: None,
         }
     }

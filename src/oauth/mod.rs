@@ -12,3 +12,4 @@ pub mod reason;
 pub mod request;
 pub mod resource;
 pub mod scope;
+pub mod step_up;

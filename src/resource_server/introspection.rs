@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::clock::UnixSeconds;
 use crate::model::resource::Resource;
 use crate::oauth::error::{Reason, TokenError};
-use crate::revocation::KnownToken;
+use crate::revocation::{KnownToken, LookedAtBy};
 
 /// What a resource server learns about a token: its claims; nothing of one that is not active, whatever the reason (RFC
 /// 7662 §2.2).
@@ -110,7 +110,10 @@ pub fn introspect(
     resource: &Resource,
 ) -> Result<Option<Arc<KnownToken>>, TokenError> {
     match active_token(app, token, resource) {
-        Ok(known) => Ok(Some(known)),
+        Ok(known) => {
+            app.token_uses.count(&known, LookedAtBy::Introspection, app.clock.now());
+            Ok(Some(known))
+        }
         Err(unknown @ Inactive::NotKnowable) => Err(TokenError::unavailable(Reason::INTERNAL, unknown)),
         Err(
             Inactive::NotOurs

@@ -19,7 +19,12 @@ impl IntoResponse for TokenError {
     fn into_response(self) -> Response {
         let (error, status) = self.code.wire();
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let body = json!({ "error": error, "error_description": printable(&self.description) });
+        let mut body = json!({ "error": error, "error_description": printable(&self.description) });
+        // STP-01: the members of draft §9.2.
+        if let (Some(step_up), Some(members)) = (&self.step_up, body.as_object_mut()) {
+            members.extend(step_up.acr_values.as_deref().map(|values| ("acr_values".into(), json!(values))));
+            members.extend(step_up.max_age.map(|seconds| ("max_age".into(), json!(seconds))));
+        }
         let mut response = (status, Json(body)).into_response();
         forbid_caching(&mut response);
         if let Some(seconds) = self.retry_after {

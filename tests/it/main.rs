@@ -99,6 +99,7 @@ mod seals;
 mod seats;
 mod shadow;
 mod sign_in_counts;
+mod step_up;
 mod stop;
 mod subject;
 mod test_on_reload;

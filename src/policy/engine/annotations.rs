@@ -7,6 +7,7 @@ use cedar_policy::{Effect, Policy, PolicyId};
 use super::names::Names;
 use crate::config::Duration;
 use crate::oauth::error::{ErrorCode, Reason};
+use crate::oauth::step_up::StepUp;
 
 /// The annotations of a policy.
 #[derive(Debug, Clone)]
@@ -23,6 +24,8 @@ pub struct Annotations {
     pub message: Option<String>,
     /// The longest life of a token that rests on the permit, in seconds.
     pub lifetime: Option<i64>,
+    /// The sign-in that would lift the refusal: `@acr_values` and `@max_age` of a forbid.
+    pub step_up: Option<StepUp>,
     /// The teamspaces, people and servers that the policy names, so that others learn nothing of it.
     pub names: Names,
 }
@@ -42,6 +45,27 @@ pub(in crate::policy) fn lifetime(text: &str) -> Option<i64> {
     (1..=LONGEST_LIFETIME).contains(&seconds).then_some(seconds)
 }
 
+/// The annotations that ask for another sign-in.
+pub(in crate::policy) const ACR_VALUES: &str = "acr_values";
+pub(in crate::policy) const MAX_AGE: &str = "max_age";
+/// The longest `@max_age`, in seconds: a year.
+const LONGEST_AGE: i64 = 365 * 86_400;
+
+/// Whether a text is a list of authentication context class references: printable, with single spaces, and without what
+/// a header would have to escape.
+pub(in crate::policy) fn are_acr_values(text: &str) -> bool {
+    let is_value = |value: &str| {
+        !value.is_empty() && value.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\')
+    };
+    text.len() <= 500 && text.split(' ').all(is_value)
+}
+
+/// Reads the seconds of a `@max_age`; none if the text is no duration or out of range.
+pub(in crate::policy) fn max_age(text: &str) -> Option<i64> {
+    let seconds = text.parse::<Duration>().ok()?.as_secs();
+    (1..=LONGEST_AGE).contains(&seconds).then_some(seconds)
+}
+
 /// The message for a policy without a `@message`.
 const NO_MESSAGE: &str = "A policy does not permit this.";
 
@@ -56,6 +80,10 @@ impl Annotations {
             error: error.unwrap_or(ErrorCode::AccessDenied),
             message: policy.annotation("message").map(str::to_owned),
             lifetime: policy.annotation(LIFETIME).and_then(lifetime),
+            step_up: StepUp::of(
+                policy.annotation(ACR_VALUES).filter(|text| are_acr_values(text)).map(str::to_owned),
+                policy.annotation(MAX_AGE).and_then(max_age),
+            ),
             names: Names::of(policy),
         }
     }

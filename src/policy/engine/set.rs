@@ -321,10 +321,13 @@ impl PolicyEngine {
         about.map(|permit| permit.id().clone()).collect()
     }
 
-    /// Unmet permits come first, then the forbids that applied.
+    /// Unmet permits come first, then the forbids that applied; last those that another sign-in lifts, since it helps only
+    /// if nothing else is in the way.
     fn denied(&self, mut unmet: Vec<PolicyId>, mut forbids: Vec<PolicyId>) -> EngineAnswer {
+        let can_be_lifted =
+            |id: &PolicyId| self.annotations.of_id(id).is_some_and(|said| said.step_up.is_some());
         unmet.sort();
-        forbids.sort();
+        forbids.sort_by_cached_key(|id| (can_be_lifted(id), id.clone()));
         let against: Vec<PolicyId> = unmet.into_iter().chain(forbids).collect();
         let said: Vec<&Annotations> = against.iter().filter_map(|id| self.annotations.of_id(id)).collect();
         let mut reasons: Vec<Reason> = Vec::new();

@@ -7,6 +7,7 @@ mod ids;
 mod impossible;
 mod lifetime;
 mod read;
+mod step_up;
 mod text;
 
 use std::collections::HashMap;
@@ -15,7 +16,7 @@ use cedar_policy::Effect;
 
 use super::vocabulary::Vocabulary;
 use crate::oauth::error::ErrorCode;
-use crate::policy::engine::annotations::LIFETIME;
+use crate::policy::engine::annotations::{ACR_VALUES, LIFETIME, MAX_AGE};
 use crate::policy::engine::constraints::resource_key;
 use crate::policy::source::parse::Placed;
 use crate::policy::source::problem::{PolicyProblem, Rule};
@@ -30,7 +31,7 @@ const KNOWN: [&str; 5] = ["id", "reason", "otherwise", "error", "message"];
 /// The annotation that names the parts of a policy that need no test.
 pub(in crate::policy) const ALLOW_UNTESTED: &str = "allow_untested";
 /// The annotations that policies may have.
-const OPTIONAL: [&str; 3] = [ALLOW_ABSENT, ALLOW_UNTESTED, LIFETIME];
+const OPTIONAL: [&str; 5] = [ALLOW_ABSENT, ALLOW_UNTESTED, LIFETIME, ACR_VALUES, MAX_AGE];
 /// Policies without a resource in their head are evaluated in every request; more than this many cause a warning.
 const MAX_UNSCOPED: usize = 100;
 
@@ -60,6 +61,7 @@ pub(in crate::policy) fn lint_words(policies: &[Placed<'_>], vocabulary: &Vocabu
     problems.extend(read.iter().flat_map(absence::allowed_in_vain));
     problems.extend(absence::escapes(&read));
     problems.extend(read.iter().filter_map(lifetime::misused));
+    problems.extend(read.iter().filter_map(step_up::misused));
     problems
 }
 

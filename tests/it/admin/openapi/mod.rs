@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axum::body::Body;
 use axum::http::{Method, Request, header};
+use countersign::store::sign_ins::NewSignIn;
 use countersign::web::api::{CODES, description};
 use serde_json::{Value, json};
 
@@ -248,9 +249,10 @@ async fn drive_what_is_a_teamspaces(driver: &mut Driver) {
     driver.call(("DELETE", "/teamspaces/{slug}/scim-tokens/{id}"), &token, None).await;
 
     driver.get("/teamspaces/{slug}/sign-ins", &["acme"]).await;
-    record(&driver.h, Some("acme"), granted()).await;
-    driver.get("/teamspaces/{slug}/sign-ins/{id}/token", &["acme", "r-granted"]).await;
-    driver.get("/sign-ins/{id}/token", &["r-granted"]).await;
+    let id = "0123456789abcdef";
+    record(&driver.h, Some("acme"), NewSignIn { request_id: id.into(), ..granted() }).await;
+    driver.get("/teamspaces/{slug}/sign-ins/{id}/token", &["acme", id]).await;
+    driver.get("/sign-ins/{id}/token", &[id]).await;
     let body = json!({ "assertion": "a.b.c", "client_id": "mcp", "all": true });
     driver.call(("POST", "/teamspaces/{slug}/explain"), &["acme"], Some(body)).await;
     driver.call(("DELETE", "/teamspaces/{slug}"), &["acme"], None).await;
