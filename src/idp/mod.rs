@@ -8,6 +8,7 @@ pub(crate) mod discovery;
 pub mod fetch;
 pub(crate) mod issuer;
 pub(crate) mod jwks;
+pub(crate) mod jws;
 pub mod key;
 pub mod key_set;
 
