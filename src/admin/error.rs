@@ -139,6 +139,9 @@ pub enum AdminError {
     /// The tenant that the provider is to be pinned to cannot be one.
     #[error("A tenant has 1 to 255 bytes without control characters; null pins none.")]
     TenantInvalid,
+    /// The client id of logout tokens cannot be one.
+    #[error("A `logout_client_id` is null, or 1 to 255 bytes without control characters.")]
+    LogoutClientIdInvalid,
     /// A custom claim's name or type is not allowed, or there are too many.
     #[error("custom_claims are at most 20, each named once with 1 to 255 bytes without control characters.")]
     CustomClaimsInvalid,

@@ -83,7 +83,8 @@ pub async fn add(
 }
 
 /// Replaces an identity provider once it has passed the checks. On the singular path it may not exist yet, and
-/// settings that the path does not cover are kept: name, tenant and custom claims.
+/// settings that the path does not cover are kept: name, tenant, custom claims and the
+/// client id of logout tokens.
 pub async fn put(
     at: &InTeamspace,
     which: Which,
@@ -268,6 +269,7 @@ impl Edit {
             scope: String::new(),
             groups_claim: String::new(),
             custom_claims: Vec::new(),
+            logout_client_id: None,
             enabled: true,
             created_at: self.now,
             updated_at: self.now,

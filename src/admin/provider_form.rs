@@ -11,7 +11,7 @@ use super::view::as_json;
 use crate::clock::rfc3339;
 use crate::model::identity_provider::{CustomClaim, IdentityProvider, Provider};
 
-/// Longest tenant and longest name of a claim, in bytes; what an assertion may have.
+/// Longest tenant, client id and name of a claim, in bytes; what an assertion may have.
 const MAX_TENANT: usize = 255;
 /// Most custom claims of a provider.
 const MAX_CUSTOM_CLAIMS: usize = 20;
@@ -29,6 +29,8 @@ pub struct NewProvider {
     pub scope: String,
     pub groups_claim: Option<String>,
     pub custom_claims: Option<Vec<CustomClaim>>,
+    #[serde(default, deserialize_with = "nullable")]
+    pub logout_client_id: Option<Option<String>>,
     pub enabled: Option<bool>,
 }
 
@@ -56,6 +58,8 @@ pub struct ProviderPatch {
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
     pub custom_claims: Option<Vec<CustomClaim>>,
+    #[serde(default, deserialize_with = "nullable")]
+    pub logout_client_id: Option<Option<String>>,
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
     pub enabled: Option<bool>,
@@ -71,6 +75,7 @@ pub struct SeenProvider {
     pub scope: String,
     pub groups_claim: String,
     pub custom_claims: Vec<CustomClaim>,
+    pub logout_client_id: Option<String>,
     pub enabled: bool,
 }
 
@@ -83,6 +88,7 @@ impl From<&IdentityProvider> for SeenProvider {
             scope: provider.scope.clone(),
             groups_claim: provider.groups_claim.clone(),
             custom_claims: provider.custom_claims.clone(),
+            logout_client_id: provider.logout_client_id.clone(),
             enabled: provider.enabled,
         }
     }
@@ -98,6 +104,7 @@ impl From<NewProvider> for ProviderPatch {
             scope: Some(new.scope),
             groups_claim: Some(new.groups_claim.unwrap_or_else(|| "groups".to_owned())),
             custom_claims: new.custom_claims,
+            logout_client_id: new.logout_client_id,
             enabled: Some(new.enabled.unwrap_or(true)),
         }
     }
@@ -123,6 +130,10 @@ impl ProviderPatch {
         if tenant.as_deref().is_some_and(|tenant| !is_claim_text(tenant)) {
             return Err(AdminError::TenantInvalid);
         }
+        let logout_client_id = self.logout_client_id.clone().unwrap_or_else(|| old.logout_client_id.clone());
+        if logout_client_id.as_deref().is_some_and(|id| !is_claim_text(id)) {
+            return Err(AdminError::LogoutClientIdInvalid);
+        }
         let custom_claims = self.custom_claims.clone().unwrap_or_else(|| old.custom_claims.clone());
         check_custom_claims(&custom_claims)?;
         Ok(IdentityProvider {
@@ -133,6 +144,7 @@ impl ProviderPatch {
             scope: scope.unwrap_or_else(|| old.scope.clone()),
             groups_claim: groups_claim.unwrap_or_else(|| old.groups_claim.clone()),
             custom_claims,
+            logout_client_id,
             enabled: self.enabled.unwrap_or(old.enabled),
             ..old.clone()
         })
@@ -167,6 +179,9 @@ pub struct ProviderView<'p> {
     #[schema(required)]
     tenant: Option<&'p str>,
     custom_claims: &'p [CustomClaim],
+    /// The audience of the provider's logout tokens (OpenID Connect Back-Channel Logout); null: none are taken.
+    #[schema(required)]
+    logout_client_id: Option<&'p str>,
     #[serde(flatten)]
     only: OnlyProviderView<'p>,
 }
@@ -193,6 +208,7 @@ pub fn view(provider: &IdentityProvider) -> Value {
         name: &provider.name,
         tenant: provider.tenant.as_deref(),
         custom_claims: &provider.custom_claims,
+        logout_client_id: provider.logout_client_id.as_deref(),
         only: OnlyProviderView::of(provider),
     })
 }

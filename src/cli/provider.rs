@@ -22,6 +22,7 @@ const FIELDS: &[Field] = &[
     Field::detail("scope", |p| or(p, "scope", "as the identity provider authorizes")),
     Field::detail("groups claim", |p| cell(p, "groups_claim")),
     Field::detail("custom claims", |p| lines(p, "custom_claims", shown_claim)),
+    Field::detail("logout client id", |p| or(p, "logout_client_id", "none")),
     Field::detail("jwks uri", |p| cell(p, "jwks_uri")),
     Field::column("id", |p| cell(p, "id")),
     Field::detail("created at", |p| cell(p, "created_at")),
@@ -131,6 +132,9 @@ pub(super) struct ProviderFields {
     /// A further claim for policies; repeat it for several. Types: text (the default), long, boolean, texts.
     #[arg(long, value_name = "NAME[=TYPE]")]
     custom_claims: Vec<String>,
+    /// The client id that the provider's logout tokens are for (OpenID Connect Back-Channel Logout), or `none`.
+    #[arg(long, value_name = "ID|none")]
+    logout_client_id: Option<OrNone<String>>,
     /// Whether people can sign in with it.
     #[arg(long, value_name = "BOOL")]
     enabled: Option<bool>,
@@ -141,6 +145,7 @@ impl ProviderFields {
         let body = from.body()?.with("name", self.name).with("provider", self.provider);
         let body = body.with("issuer", self.issuer).with("tenant", self.tenant).with("scope", self.scope);
         let body = body.with("groups_claim", self.groups_claim).with("enabled", self.enabled);
+        let body = body.with("logout_client_id", self.logout_client_id);
         Ok(body.with_each("custom_claims", &self.custom_claims, claim))
     }
 }

@@ -109,6 +109,7 @@ pub const PROVIDER: &[FieldRule] = &[
         "a list of names, or of objects with a name and a type: text, long, boolean or texts",
         form::custom_claims,
     ),
+    FieldRule::optional("logout_client_id", "a text, or null for none", form::text_or_null),
     FieldRule::optional("enabled", A_FLAG, form::flag),
 ];
 

@@ -129,6 +129,9 @@ pub struct IdentityProvider {
     pub groups_claim: String,
     /// The claims that policies may read as `claims.custom`.
     pub custom_claims: Vec<CustomClaim>,
+    /// The client id under which the provider knows this service, the audience of its logout tokens (OpenID Connect
+    /// Back-Channel Logout). None are taken without one.
+    pub logout_client_id: Option<String>,
     /// Whether its assertions are accepted.
     pub enabled: bool,
     /// The time at which it was added.

@@ -23,6 +23,7 @@ struct IdentityProviderRow {
     enabled: bool,
     created_at: i64,
     updated_at: i64,
+    logout_client_id: Option<String>,
 }
 
 impl TryFrom<&IdentityProvider> for IdentityProviderRow {
@@ -43,6 +44,7 @@ impl TryFrom<&IdentityProvider> for IdentityProviderRow {
             enabled: p.enabled,
             created_at: p.created_at,
             updated_at: p.updated_at,
+            logout_client_id: p.logout_client_id.clone(),
         })
     }
 }
@@ -65,6 +67,7 @@ impl TryFrom<IdentityProviderRow> for IdentityProvider {
             enabled: row.enabled,
             created_at: row.created_at,
             updated_at: row.updated_at,
+            logout_client_id: row.logout_client_id,
         })
     }
 }

@@ -246,6 +246,7 @@ impl TestApp {
             jwks_uri: idp.jwks_uri(),
             scope: String::new(),
             groups_claim: "groups".to_owned(),
+            logout_client_id: None,
             enabled: true,
             created_at: START,
             updated_at: START,

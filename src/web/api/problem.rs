@@ -148,6 +148,7 @@ table! {
     E::IssuerUnavailable => CONFLICT "issuer_unavailable",
     E::IssuerTwice => CONFLICT "issuer_taken",
     E::TenantInvalid => UNPROCESSABLE_ENTITY "tenant_invalid",
+    E::LogoutClientIdInvalid => UNPROCESSABLE_ENTITY "logout_client_id_invalid",
     E::CustomClaimsInvalid => UNPROCESSABLE_ENTITY "custom_claims_invalid",
     E::TooManyIdentityProviders => CONFLICT "too_many_identity_providers",
     E::ProviderNameTaken => CONFLICT "name_taken",

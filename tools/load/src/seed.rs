@@ -73,6 +73,7 @@ fn provider(idp: &str) -> IdentityProvider {
         name: "bench".into(),
         tenant: None,
         custom_claims: vec![],
+        logout_client_id: None,
         provider: Provider::Oidc,
         issuer: idp.to_owned(),
         jwks_uri: format!("{idp}/keys"),

@@ -21,6 +21,7 @@ pub struct ProviderForm {
     pub groups_claim: String,
     /// One per line: a name, or a name, a colon and a type.
     pub custom_claims: String,
+    pub logout_client_id: String,
     /// The settings as they were when the form was shown, in JSON; empty for a new one.
     pub seen: String,
 }
@@ -34,6 +35,7 @@ pub fn field_of(error: &AdminError) -> Option<&'static str> {
         AdminError::TenantInvalid => "tenant",
         AdminError::GroupsClaimInvalid => "groups_claim",
         AdminError::CustomClaimsInvalid => "custom_claims",
+        AdminError::LogoutClientIdInvalid => "logout_client_id",
         AdminError::NotAcceptable(_)
         | AdminError::IssuerTaken
         | AdminError::IssuerUnavailable
@@ -60,6 +62,7 @@ impl ProviderForm {
             tenant: provider.tenant.clone().unwrap_or_default(),
             groups_claim: provider.groups_claim.clone(),
             custom_claims: written(&provider.custom_claims),
+            logout_client_id: provider.logout_client_id.clone().unwrap_or_default(),
             seen: serde_json::to_string(&seen).unwrap_or_default(),
         }
     }
@@ -79,6 +82,7 @@ impl ProviderForm {
             scope: self.scope.clone(),
             groups_claim: text(&self.groups_claim),
             custom_claims: Some(self.claims()?),
+            logout_client_id: Some(text(&self.logout_client_id)),
             enabled: None,
         })
     }
@@ -92,6 +96,7 @@ impl ProviderForm {
             scope: Some(self.scope.clone()),
             groups_claim: Some(text(&self.groups_claim).unwrap_or_else(|| "groups".to_owned())),
             custom_claims: Some(self.claims()?),
+            logout_client_id: Some(text(&self.logout_client_id)),
             ..ProviderPatch::default()
         })
     }
@@ -154,6 +159,7 @@ fn claim(line: &str) -> Result<CustomClaim, Faults> {
 pub fn changes_since(seen: &SeenProvider, now: &SeenProvider) -> Vec<String> {
     let shown = |text: &str| if text.is_empty() { "blank".to_owned() } else { format!("“{text}”") };
     let tenant = |provider: &SeenProvider| provider.tenant.clone().unwrap_or_default();
+    let client_id = |provider: &SeenProvider| provider.logout_client_id.clone().unwrap_or_default();
     let switch = |on| if on { "on" } else { "off" }.to_owned();
     let compared = [
         ("Name", seen.name.clone(), now.name.clone()),
@@ -162,6 +168,7 @@ pub fn changes_since(seen: &SeenProvider, now: &SeenProvider) -> Vec<String> {
         ("Tenant", tenant(seen), tenant(now)),
         ("Groups claim", seen.groups_claim.clone(), now.groups_claim.clone()),
         ("Custom claims", written(&seen.custom_claims), written(&now.custom_claims)),
+        ("Client ID of logout tokens", client_id(seen), client_id(now)),
         ("The provider", switch(seen.enabled), switch(now.enabled)),
     ];
     let differing = compared.into_iter().filter(|(_, was, is)| was != is);
