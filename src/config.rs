@@ -239,6 +239,9 @@ pub struct RateLimitSettings {
     /// have not authenticated (ten times as many for all addresses together). Further refusals are counted in one more
     /// row a minute.
     pub recorded_refusals_per_minute: u32,
+    /// Signed events of a teamspace's identity providers that end people's sessions. Unsigned ones do not count: nobody
+    /// else can use up the number.
+    pub signals_per_teamspace_per_minute: u32,
 }
 
 /// How long records are kept.

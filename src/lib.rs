@@ -65,6 +65,8 @@ mod resource_server;
 
 pub mod admin;
 
+pub mod signals;
+
 pub mod web;
 
 pub mod runtime;

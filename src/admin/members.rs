@@ -17,13 +17,13 @@ use super::view::as_json;
 use crate::clock::{UnixSeconds, month_of, rfc3339};
 use crate::email::plain_address;
 use crate::model::member::{Member, Role, Status};
-use crate::model::revocation::{Revocation, RevocationCause};
+use crate::model::revocation::{Revocation, RevocationCause, RevocationKind};
 use crate::model::seats::is_seat_free;
 use crate::model::teamspace::Teamspace;
 use crate::policy::ConsoleAction;
 use crate::store::changes::Changed;
 use crate::store::members::{self, Identity};
-use crate::store::{AnyConnection, Page, sign_in_counts, teamspaces};
+use crate::store::{AnyConnection, Page, revocations, sign_in_counts, teamspaces};
 
 /// A member with the subjects that are bound to them.
 pub type Bound = (Member, Vec<Identity>);
@@ -76,6 +76,15 @@ pub async fn find(at: &InTeamspace, id: String) -> Result<Bound, AdminError> {
         Ok((member.status != Status::Removed).then_some((member, identities)))
     };
     at.app.store.list(found).await?.ok_or(AdminError::NotFound)
+}
+
+/// The revocations of a member's tokens that are still kept, newest first.
+pub async fn revocations(at: &InTeamspace, id: &str) -> Result<Vec<Revocation>, AdminError> {
+    at.may(ConsoleAction::ViewMembers)?;
+    let objects = [(RevocationKind::Member, id.to_owned())];
+    let mut found = at.app.store.list(move |c| revocations::of_objects(c, &objects)).await?;
+    found.reverse();
+    Ok(found)
 }
 
 /// How many seats the members take.

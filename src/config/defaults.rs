@@ -117,6 +117,7 @@ impl Default for RateLimitSettings {
             exchanges_per_subject_per_minute: 60,
             requests_per_address_per_second: 0,
             recorded_refusals_per_minute: 60,
+            signals_per_teamspace_per_minute: 600,
         }
     }
 }

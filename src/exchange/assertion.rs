@@ -62,8 +62,7 @@ impl<'a> UnverifiedAssertion<'a> {
 
     /// Checks the signature, and the types of the claims.
     pub fn authenticate(self, keys: &[Arc<VerificationKey>]) -> Result<AuthenticAssertion, TokenError> {
-        let payload =
-            self.0.verified(keys).ok_or_else(|| TokenError::unverified(Reason::SIGNATURE_BAD))?;
+        let payload = self.0.verified(keys).ok_or_else(|| TokenError::unverified(Reason::SIGNATURE_BAD))?;
         let claims = Claims::read(payload)?;
         let id = digest(&format!("{}\0{}", claims.iss, claims.jti));
         Ok(AuthenticAssertion { claims, id })

@@ -1,4 +1,4 @@
-//! Rate limits of the token endpoint (EMA §7.5.1).
+//! Rate limits of the token endpoint (EMA §7.5.1), and of identity providers' signals.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -32,6 +32,8 @@ pub struct Limits {
     addresses: Option<DefaultKeyedRateLimiter<IpAddr>>,
     /// Requests of identity providers by SCIM, by teamspace.
     scim: Option<DefaultKeyedRateLimiter<String>>,
+    /// Signed events of identity providers, by teamspace.
+    signals: Option<DefaultKeyedRateLimiter<String>>,
     clock: DefaultClock,
 }
 
@@ -48,6 +50,7 @@ impl Limits {
             addresses: NonZeroU32::new(config.requests_per_address_per_second)
                 .map(|n| RateLimiter::keyed(Quota::per_second(n))),
             scim: per_minute(SCIM_REQUESTS).map(RateLimiter::keyed),
+            signals: per_minute(config.signals_per_teamspace_per_minute).map(RateLimiter::keyed),
             clock: DefaultClock::default(),
         }
     }
@@ -105,6 +108,13 @@ impl Limits {
             .map_err(|not_until| wait(not_until.wait_time_from(self.clock.now())))
     }
 
+    /// Counts a signed event of a teamspace's identity provider.
+    pub fn check_signal(&self, teamspace_id: &str) -> Result<(), Limited> {
+        let Some(signals) = &self.signals else { return Ok(()) };
+        let key = teamspace_id.to_owned();
+        signals.check_key(&key).map_err(|not_until| wait(not_until.wait_time_from(self.clock.now())))
+    }
+
     /// Forgets keys whose budget is whole again.
     pub fn forget_idle(&self) {
         if let Some(limiter) = &self.failures {
@@ -117,6 +127,9 @@ impl Limits {
             limiter.retain_recent();
         }
         if let Some(limiter) = &self.scim {
+            limiter.retain_recent();
+        }
+        if let Some(limiter) = &self.signals {
             limiter.retain_recent();
         }
         let now = Instant::now();

@@ -17,5 +17,7 @@ text_enum! {
         Command = "command",
         /// An identity provider of the teamspace, with a token for SCIM.
         ScimToken = "scim_token",
+        /// An identity provider of the teamspace, by a signed event.
+        IdentityProvider = "identity_provider",
     }
 }

@@ -136,6 +136,17 @@ fn look_up_subject(
     }
 }
 
+/// The member of a teamspace to whom a subject is bound.
+pub fn find_bound(
+    connection: &mut AnyConnection,
+    teamspace_id: &str,
+    [issuer, tenant, subject]: [&str; 3],
+) -> Result<Option<Member>, StoreError> {
+    let key = [teamspace_id, issuer, tenant, subject].map(Into::into);
+    let found: Option<MemberRow> = Statement::<FindBound, 4>::new(key).find(connection)?;
+    Ok(found.map(Member::from))
+}
+
 /// One member of a teamspace, by id.
 pub fn find(
     connection: &mut AnyConnection,

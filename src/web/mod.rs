@@ -13,6 +13,7 @@ pub mod middleware;
 mod oauth;
 mod scim;
 pub(crate) mod server;
+mod signals;
 mod stream;
 
 use std::sync::Arc;
@@ -40,6 +41,7 @@ pub fn router(app: Arc<App>) -> Router {
     let path = app.config.issuer_path();
     let routes = Router::new()
         .merge(oauth::routes(&path))
+        .merge(signals::routes(&path))
         .merge(landing::routes(&path))
         .nest_service(&format!("{path}/api/v1"), api::router(Arc::clone(&app)))
         .nest_service(&format!("{path}/t/{{slug}}/scim/v2"), scim::router(Arc::clone(&app)))

@@ -99,6 +99,7 @@ mod seals;
 mod seats;
 mod shadow;
 mod sign_in_counts;
+mod signals;
 mod step_up;
 mod stop;
 mod subject;

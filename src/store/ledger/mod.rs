@@ -57,6 +57,21 @@ pub fn use_conflict(
     Ok(untold.or(is_used.then_some(Conflict::Replayed)))
 }
 
+/// Records the use of something that is used once, under the digest of its name. Returns false if it was used before.
+pub fn consume(
+    connection: &mut AnyConnection,
+    digest: &str,
+    expires_at: UnixSeconds,
+) -> Result<bool, StoreError> {
+    let rows = [(short_digest(digest), expires_at)];
+    let consumed = match connection {
+        AnyConnection::Sqlite(connection) => sqlite::consume(connection, &rows)?,
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(connection) => postgres::consume(connection, &rows)?,
+    };
+    Ok(consumed == [true])
+}
+
 /// Writes a batch inside a transaction of [`AnyConnection::begin_with_config_lock`]. Every process uses the same order
 /// (assertions, then each teamspace with its members, then decision bodies, by key), so that two of them seldom
 /// deadlock on PostgreSQL, which would end one of them. After an error the transaction must be rolled back.

@@ -49,6 +49,7 @@ mod reason_words;
 mod remove;
 mod resources;
 mod scim_tokens;
+mod revocation_words;
 mod seen;
 mod session;
 mod sessions;

@@ -58,6 +58,7 @@ fn kind(kind: ActorKind) -> &'static str {
         ActorKind::SetupLink => "Set-up link",
         ActorKind::Command => "Command",
         ActorKind::ScimToken => "SCIM token",
+        ActorKind::IdentityProvider => "Identity provider",
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::admin::InTeamspace;
 use crate::model::resource::Resource;
+use crate::signals::Endpoint;
 
 /// Most MCP servers and clients that are listed.
 const MOST: usize = 20;
@@ -11,6 +12,10 @@ pub struct Values {
     pub issuer: String,
     pub token_endpoint: String,
     pub slug: String,
+    /// The URLs for signals that end people's sessions.
+    pub revocation_url: String,
+    pub security_events_url: String,
+    pub logout_url: String,
     pub resources: Vec<McpServer>,
     /// Registered clients; only operators see them, since they are shared by all teamspaces.
     pub client_ids: Vec<String>,
@@ -51,6 +56,9 @@ impl Values {
         };
         Self {
             issuer: app.config.issuer.clone(),
+            revocation_url: Endpoint::GlobalTokenRevocation.url(&app.config.issuer, &slug),
+            security_events_url: Endpoint::SecurityEvents.url(&app.config.issuer, &slug),
+            logout_url: Endpoint::BackChannelLogout.url(&app.config.issuer, &slug),
             token_endpoint: format!("{}/oauth2/token", app.config.issuer),
             slug,
             resources,

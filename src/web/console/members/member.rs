@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::super::answer::{PageError, form_again, page};
 use super::super::form::{Faults, Typed};
 use super::super::page::{Frame, InTeamspacePage, Place};
+use super::super::revocation_words::why_ended;
 use super::super::words;
 use super::{Meter, badge, first_sign_in, invited_when, role_word};
 use crate::admin::AdminError;
@@ -21,6 +22,9 @@ use crate::model::identity_provider::Provider;
 use crate::model::member::{Member, Role, Status};
 use crate::policy::ConsoleAction;
 use crate::store::members::Identity;
+
+/// Most ends of sessions that are listed.
+const MOST_ENDS: usize = 10;
 
 /// The slug and the member's id.
 type Named = Path<(String, String)>;
@@ -50,6 +54,8 @@ struct MemberPage {
     first_sign_in: String,
     last_sign_in: String,
     sessions_ended: Option<String>,
+    /// When and why tokens were ended, the latest first.
+    ends: Vec<(String, &'static str)>,
     meter: Meter,
     is_metered: bool,
     faults: Faults,
@@ -58,6 +64,7 @@ struct MemberPage {
 impl MemberPage {
     async fn load(at: &InTeamspacePage, id: String, faults: Faults) -> Result<Self, PageError> {
         let (member, identities): Bound = members::find(at, id).await?;
+        let revocations = members::revocations(at, &member.id).await?;
         let exchanges = members::exchanges_this_month(at, vec![member.id.clone()]).await?;
         let (frame, now) = (at.frame(Place::Members), at.app.clock.now());
         let list = format!("{}{}", frame.base, at.path("/members"));
@@ -69,6 +76,11 @@ impl MemberPage {
             invited: invited_when(&member, now),
             first_sign_in: first_sign_in(&member, now),
             last_sign_in: member.last_sign_in_at.map_or_else(|| "never".to_owned(), |at| words::ago(at, now)),
+            ends: revocations
+                .iter()
+                .take(MOST_ENDS)
+                .map(|r| (words::ago(r.at, now), why_ended(r.cause)))
+                .collect(),
             sessions_ended: member.sessions_ended_at.map(|at| words::ago(at, now)),
             meter: Meter { used: exchanges.get(&member.id).copied().unwrap_or_default() },
             is_metered: at.teamspace_config().identity_providers.iter().any(|p| p.provider == Provider::Okta),

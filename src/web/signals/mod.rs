@@ -1,0 +1,34 @@
+//! What identity providers send: one file for each protocol, and here what they have in common. The meaning is in
+//! [`crate::signals`].
+
+mod answer;
+mod backchannel_logout;
+mod global_token_revocation;
+mod read;
+mod security_events;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::post;
+
+use crate::app::App;
+use crate::signals::Endpoint;
+
+/// The routes of an issuer with this path.
+pub(super) fn routes(path: &str) -> Router<Arc<App>> {
+    let at = |endpoint: Endpoint| format!("{path}/t/{{slug}}/{}", endpoint.name());
+    Router::new()
+        .route(
+            &at(Endpoint::GlobalTokenRevocation),
+            post(global_token_revocation::revoke).fallback(answer::method_not_allowed),
+        )
+        .route(
+            &at(Endpoint::SecurityEvents),
+            post(security_events::receive).fallback(security_events::method_not_allowed),
+        )
+        .route(
+            &at(Endpoint::BackChannelLogout),
+            post(backchannel_logout::log_out).fallback(answer::method_not_allowed),
+        )
+}
