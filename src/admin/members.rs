@@ -78,12 +78,17 @@ pub async fn find(at: &InTeamspace, id: String) -> Result<Bound, AdminError> {
     at.app.store.list(found).await?.ok_or(AdminError::NotFound)
 }
 
-/// The revocations of a member's tokens that are still kept, newest first.
+/// The most revocations that a member's page shows.
+const SHOWN_REVOCATIONS: i64 = 20;
+
+/// The latest revocations of a member's tokens, newest first.
 pub async fn revocations(at: &InTeamspace, id: &str) -> Result<Vec<Revocation>, AdminError> {
     at.may(ConsoleAction::ViewMembers)?;
-    let objects = [(RevocationKind::Member, id.to_owned())];
-    let mut found = at.app.store.list(move |c| revocations::of_objects(c, &objects)).await?;
-    found.reverse();
+    let (kind, member_id) = (RevocationKind::Member, id.to_owned());
+    let found = move |c: &mut AnyConnection| revocations::latest_of(c, kind, &member_id, SHOWN_REVOCATIONS);
+    let mut found = at.app.store.list(found).await?;
+    let own = Some(at.teamspace_config().teamspace.id.as_str());
+    found.retain(|revocation| revocation.teamspace_id.as_deref() == own);
     Ok(found)
 }
 

@@ -156,6 +156,23 @@ pub fn first_of(
     Ok(first.map(|(_, row)| Revocation::from(row)))
 }
 
+/// The latest revocations of an object, newest first, at most `limit`.
+pub fn latest_of(
+    connection: &mut AnyConnection,
+    kind: RevocationKind,
+    object: &str,
+    limit: i64,
+) -> Result<Vec<Revocation>, StoreError> {
+    let rows: Vec<RevocationRow> = revocations::table
+        .filter(revocations::kind.eq(kind))
+        .filter(revocations::object.eq(object))
+        .order(revocations::position.desc())
+        .limit(limit)
+        .select(RevocationRow::as_select())
+        .load(connection)?;
+    Ok(rows.into_iter().map(Revocation::from).collect())
+}
+
 /// Deletes rows that are older than a time, but never the last one: it says where the table ends.
 pub(super) fn prune(connection: &mut AnyConnection, before: UnixSeconds) -> QueryResult<usize> {
     let last: Option<i64> = revocations::table.select(max(revocations::position)).first(connection)?;

@@ -6,8 +6,8 @@ use crate::model::revocation::RevocationCause;
 pub fn why_ended(cause: RevocationCause) -> &'static str {
     match cause {
         RevocationCause::RevokedByClient => "the client gave the token back",
-        RevocationCause::MemberSuspended => "suspended",
-        RevocationCause::MemberRemoved => "removed",
+        RevocationCause::MemberSuspended => "the member was suspended",
+        RevocationCause::MemberRemoved => "the member was removed",
         RevocationCause::SessionsEnded => "an administrator ended the sessions",
         RevocationCause::TeamspaceRemoved => "the teamspace was removed",
         RevocationCause::ProviderDisabled => "the identity provider was disabled",

@@ -1,8 +1,8 @@
 //! The life of a token, in words.
 
+use super::revocation_words::why_ended;
 use super::words::date_and_time;
 use crate::admin::token_life::TokenLife;
-use crate::model::revocation::RevocationCause;
 
 /// The life of a token, line by line.
 pub(super) struct TokenLines {
@@ -37,7 +37,7 @@ impl TokenLines {
             issued: date_and_time(token.issued_at),
             used,
             when_used,
-            ended: token.revoked.map(|(at, cause)| (in_words(cause), date_and_time(at))),
+            ended: token.revoked.map(|(at, cause)| (why_ended(cause), date_and_time(at))),
             expires: date_and_time(token.expires_by),
         }
     }
@@ -47,28 +47,5 @@ fn times(number: i64) -> String {
     match number {
         1 => "once".to_owned(),
         number => format!("{number} times"),
-    }
-}
-
-fn in_words(cause: RevocationCause) -> &'static str {
-    match cause {
-        RevocationCause::RevokedByClient => "The client revoked it",
-        RevocationCause::MemberSuspended => "The member was suspended",
-        RevocationCause::MemberRemoved => "The member was removed",
-        RevocationCause::SessionsEnded => "The member's sessions were ended",
-        RevocationCause::TeamspaceRemoved => "The teamspace was removed",
-        RevocationCause::ProviderDisabled => "The identity provider was disabled",
-        RevocationCause::ProviderChanged => "The identity provider was replaced",
-        RevocationCause::ProviderRemoved => "The identity provider was removed",
-        RevocationCause::ClientDisabled => "The client was disabled",
-        RevocationCause::ClientRemoved => "The client was removed",
-        RevocationCause::ResourceRemoved => "The MCP server was removed",
-        RevocationCause::ResourceUnpublished => "The MCP server is no longer offered",
-        RevocationCause::KillSwitch => "An operator stopped it",
-        RevocationCause::GlobalTokenRevocation => "The identity provider revoked the person's tokens",
-        RevocationCause::SecurityEvent => "The identity provider told of a security event",
-        RevocationCause::BackChannelLogout => "The person signed out at the identity provider",
-        RevocationCause::Scim => "The identity provider deactivated the person",
-        RevocationCause::DatabaseRestored => "The database was restored from a backup",
     }
 }

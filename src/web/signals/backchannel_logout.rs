@@ -10,7 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 
 use super::{answer, read};
 use crate::app::App;
-use crate::oauth::request::Form;
+use crate::oauth::form::Form;
 use crate::signals::{self, SignalRefusal};
 use crate::web::error::forbid_caching;
 use crate::web::middleware::origin;
