@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::OnceCell;
+
 use crate::app::App;
 use crate::model::identity_provider::IdentityProvider;
 use crate::model::kill_switch::KillTargets;
@@ -45,6 +47,7 @@ pub fn active_token(app: &App, token: &str, resource: &Resource) -> Result<Arc<K
             resource_id: resource.id.clone(),
             marks,
             uses: UseCounter::default(),
+            email: OnceCell::new(),
         })
     };
     let Some(known) = app.known_tokens.find_or(token, verified) else {

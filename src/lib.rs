@@ -60,6 +60,7 @@ pub mod app;
 pub mod active_token;
 pub mod decision_log;
 pub mod exchange;
+pub mod forward_auth;
 
 mod resource_server;
 

@@ -46,6 +46,9 @@ pub enum AdminError {
     /// The resource lists scopes, and this default scope is not among them.
     #[error("The default scope {0} is not one of the resource's scopes.")]
     DefaultScopeUnknown(String),
+    /// The resource lists scopes, and this required scope is not among them.
+    #[error("The required scope {0} is not one of the resource's scopes.")]
+    RequiredScopeUnknown(String),
     /// The resource's identifier is no URL that tokens can be issued for.
     #[error("{0}")]
     IdentifierInvalid(IdentifierFault),

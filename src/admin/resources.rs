@@ -37,6 +37,10 @@ pub struct NewResource {
     pub default_scopes: Vec<String>,
     #[serde(default)]
     pub teamspaces: Option<Vec<String>>,
+    #[serde(default)]
+    pub required_scopes: Vec<String>,
+    #[serde(default)]
+    pub forward_auth_credentials: bool,
 }
 
 /// The members that can be changed.
@@ -57,6 +61,12 @@ pub struct ResourcePatch {
     pub default_scopes: Option<Vec<String>>,
     #[serde(default, deserialize_with = "nullable")]
     pub teamspaces: Option<Option<Vec<String>>>,
+    #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
+    pub required_scopes: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
+    pub forward_auth_credentials: Option<bool>,
 }
 
 /// Lists at most `limit` resources by identifier, from the one after a given identifier, and tells whether there are
@@ -93,8 +103,8 @@ pub async fn create(operator: &Operator, new: NewResource) -> Result<Resource, A
         scopes: new.scopes,
         default_scopes: new.default_scopes,
         teamspaces: new.teamspaces,
-        required_scopes: Vec::new(),
-        forward_auth_credentials: false,
+        required_scopes: new.required_scopes,
+        forward_auth_credentials: new.forward_auth_credentials,
         tool_policies: false,
         credentials: Vec::new(),
         created_at: operator.app.clock.now(),
@@ -198,6 +208,10 @@ pub struct ResourceView<'r> {
     /// Slugs of the teamspaces that it is offered to; null: all of them.
     #[schema(required)]
     teamspaces: Option<&'r [String]>,
+    /// Scopes that forward-auth demands of every request.
+    required_scopes: &'r [String],
+    /// Whether forward-auth wants the resource's credentials of the proxy.
+    forward_auth_credentials: bool,
     #[schema(format = DateTime)]
     created_at: String,
 }
@@ -211,6 +225,8 @@ fn view(resource: &Resource) -> Value {
         scopes: &resource.scopes,
         default_scopes: &resource.default_scopes,
         teamspaces: resource.teamspaces.as_deref(),
+        required_scopes: &resource.required_scopes,
+        forward_auth_credentials: resource.forward_auth_credentials,
         created_at: rfc3339(resource.created_at),
     })
 }
@@ -260,6 +276,8 @@ impl ResourcePatch {
             scopes: self.scopes.unwrap_or(old.scopes),
             default_scopes: self.default_scopes.unwrap_or(old.default_scopes),
             teamspaces: self.teamspaces.unwrap_or(old.teamspaces),
+            required_scopes: self.required_scopes.unwrap_or(old.required_scopes),
+            forward_auth_credentials: self.forward_auth_credentials.unwrap_or(old.forward_auth_credentials),
             ..old
         }
     }
@@ -274,6 +292,10 @@ fn checked(mut resource: Resource, own: &str) -> Result<Resource, AdminError> {
     check::scopes(&resource.default_scopes)?;
     if let Some(unknown) = resource.default_scopes.iter().find(|scope| !resource.has_scope(scope)) {
         return Err(AdminError::DefaultScopeUnknown(unknown.clone()));
+    }
+    check::scopes(&resource.required_scopes)?;
+    if let Some(unknown) = resource.required_scopes.iter().find(|scope| !resource.has_scope(scope)) {
+        return Err(AdminError::RequiredScopeUnknown(unknown.clone()));
     }
     if resource.scopes.iter().any(|scope| scope.description.chars().count() > 1000) {
         return Err(AdminError::ScopeDescriptionTooLong);

@@ -21,6 +21,8 @@ const FIELDS: &[Field] = &[
     }),
     Field::detail("default scopes", |r| cell(r, "default_scopes")),
     Field::column("teamspaces", |r| or(r, "teamspaces", "all")),
+    Field::detail("required scopes", |r| cell(r, "required_scopes")),
+    Field::detail("forward-auth credentials", |r| cell(r, "forward_auth_credentials")),
     Field::column("id", |r| cell(r, "id")),
     Field::detail("created at", |r| cell(r, "created_at")),
 ];
@@ -128,6 +130,12 @@ pub(super) struct ResourceFields {
     /// The slug of a teamspace that it is offered to; repeat it for several. `all` offers it to every teamspace.
     #[arg(long, value_name = "SLUG|all")]
     teamspaces: Vec<String>,
+    /// A scope that forward-auth demands of every request; repeat it for several. `""` means none.
+    #[arg(long, value_name = "NAME")]
+    required_scopes: Vec<String>,
+    /// Whether forward-auth answers only a proxy that sends the resource's credentials.
+    #[arg(long, value_name = "BOOL")]
+    forward_auth_credentials: Option<bool>,
 }
 
 impl ResourceFields {
@@ -135,6 +143,8 @@ impl ResourceFields {
         let body = from.body()?.with("identifier", identifier).with("name", self.name);
         let body = body.with_each("scopes", &self.scopes, scope);
         let body = body.with_list("default_scopes", &self.default_scopes);
+        let body = body.with_list("required_scopes", &self.required_scopes);
+        let body = body.with("forward_auth_credentials", self.forward_auth_credentials);
         Ok(match self.teamspaces.as_slice() {
             [all] if all == "all" => body.with("teamspaces", Some(Value::Null)),
             slugs => body.with_list("teamspaces", slugs),

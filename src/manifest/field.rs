@@ -80,6 +80,8 @@ pub const RESOURCE: &[FieldRule] = &[
         "a list of slugs, each once, or null for every teamspace",
         form::texts_or_null,
     ),
+    FieldRule::set("required_scopes", A_LIST, form::texts),
+    FieldRule::optional("forward_auth_credentials", A_FLAG, form::flag),
 ];
 
 /// Of a client, besides its secret.

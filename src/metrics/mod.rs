@@ -82,6 +82,53 @@ struct ReloadLabels {
     result: Reload,
 }
 
+/// What a proxy was told about a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ForwardAuthResult {
+    /// It may pass.
+    Passed,
+    /// It has no token.
+    NoToken,
+    /// It is malformed.
+    InvalidRequest,
+    /// Its token is not active.
+    InvalidToken,
+    /// Its token lacks a scope.
+    InsufficientScope,
+    /// Nobody can tell whether its token was revoked.
+    Unavailable,
+}
+
+impl ForwardAuthResult {
+    const ALL: [Self; 6] = [
+        Self::Passed,
+        Self::NoToken,
+        Self::InvalidRequest,
+        Self::InvalidToken,
+        Self::InsufficientScope,
+        Self::Unavailable,
+    ];
+}
+
+impl EncodeLabelValue for ForwardAuthResult {
+    fn encode(&self, encoder: &mut prometheus_client::encoding::LabelValueEncoder<'_>) -> fmt::Result {
+        let text = match self {
+            Self::Passed => "passed",
+            Self::NoToken => "no_token",
+            Self::InvalidRequest => "invalid_request",
+            Self::InvalidToken => "invalid_token",
+            Self::InsufficientScope => "insufficient_scope",
+            Self::Unavailable => "unavailable",
+        };
+        text.encode(encoder)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ForwardAuthLabels {
+    result: ForwardAuthResult,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ExchangeLabels {
     outcome: &'static str,
@@ -111,6 +158,7 @@ pub struct Metrics {
     durations: Histogram,
     introspections: Family<IntrospectionLabels, Counter>,
     reloads: Family<ReloadLabels, Counter>,
+    forward_auths: Family<ForwardAuthLabels, Counter>,
     rows_sent: Family<StreamLabels, Counter>,
     sends_failed: Family<StreamLabels, Counter>,
     streams_behind: Family<StreamLabels, Gauge>,
@@ -136,12 +184,17 @@ impl Default for Metrics {
         for result in [Reload::Loaded, Reload::Unchanged, Reload::Failed] {
             drop(reloads.get_or_create(&ReloadLabels { result }));
         }
+        let forward_auths = Family::<ForwardAuthLabels, Counter>::default();
+        for result in ForwardAuthResult::ALL {
+            drop(forward_auths.get_or_create(&ForwardAuthLabels { result }));
+        }
         let mut registry = Registry::with_prefix("countersign");
         registry.register("exchanges", "Requests at the token endpoint", exchanges.clone());
         let help = "Time to answer a request at the token endpoint";
         registry.register_with_unit("exchange_duration", help, Unit::Seconds, durations.clone());
         registry.register("introspections", "Requests at the introspection endpoint", introspections.clone());
         registry.register("policy_reloads", "Readings of changed policies", reloads.clone());
+        registry.register("forward_auths", "Requests at forward-auth", forward_auths.clone());
         let (rows_sent, sends_failed, streams_behind) =
             <(Family<_, _>, Family<_, _>, Family<_, _>)>::default();
         registry.register(
@@ -161,6 +214,7 @@ impl Default for Metrics {
             durations,
             introspections,
             reloads,
+            forward_auths,
             rows_sent,
             sends_failed,
             streams_behind,
@@ -190,6 +244,11 @@ impl Metrics {
     /// Counts an answer of introspection.
     pub fn count_introspection(&self, outcome: IntrospectionOutcome) {
         self.introspections.get_or_create(&IntrospectionLabels { outcome }).inc();
+    }
+
+    /// Counts an answer of forward-auth.
+    pub fn count_forward_auth(&self, result: ForwardAuthResult) {
+        self.forward_auths.get_or_create(&ForwardAuthLabels { result }).inc();
     }
 
     /// Counts a reading of the policies.

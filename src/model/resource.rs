@@ -1,9 +1,13 @@
 //! The MCP servers that tokens are issued for (`resource`, RFC 8707).
 
 use subtle::ConstantTimeEq as _;
+use url::Url;
 
 use crate::clock::UnixSeconds;
 use crate::random::digest;
+
+/// Where the metadata of a host's resources begins (RFC 9728 §3).
+pub const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
 /// A scope of a resource.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
@@ -87,6 +91,13 @@ impl Resource {
             members.insert("scopes_supported".into(), serde_json::json!(scopes));
         }
         metadata
+    }
+
+    /// The address at which clients look for that metadata (RFC 9728 §3.1): the path follows the well-known one.
+    pub fn metadata_url(&self) -> String {
+        let Ok(mut url) = Url::parse(&self.identifier) else { return WELL_KNOWN.to_owned() };
+        url.set_path(&format!("{WELL_KNOWN}{}", url.path().trim_end_matches('/')));
+        url.into()
     }
 
     /// Whether a scope is one of this server's.

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use aws_lc_rs::digest;
 use foldhash::quality::RandomState;
+use tokio::sync::OnceCell;
 
 use super::UseCounter;
 use crate::token::{AccessToken, TokenMarks};
@@ -25,6 +26,8 @@ pub struct KnownToken {
     pub marks: TokenMarks,
     /// How often it was looked at.
     pub uses: UseCounter,
+    /// The email of its member, once somebody needed it; empty if there is none.
+    pub email: OnceCell<String>,
 }
 
 /// The tokens that were verified. Nobody without a valid token can add one.

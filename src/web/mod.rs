@@ -6,6 +6,7 @@ mod body;
 mod console;
 pub mod documents;
 mod error;
+mod forward_auth;
 mod health;
 mod landing;
 mod metrics;
@@ -42,6 +43,7 @@ pub fn router(app: Arc<App>) -> Router {
     let routes = Router::new()
         .merge(oauth::routes(&path))
         .merge(signals::routes(&path))
+        .merge(forward_auth::routes(&path))
         .merge(landing::routes(&path))
         .nest_service(&format!("{path}/api/v1"), api::router(Arc::clone(&app)))
         .nest_service(&format!("{path}/t/{{slug}}/scim/v2"), scim::router(Arc::clone(&app)))

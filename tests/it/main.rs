@@ -42,6 +42,7 @@ mod examples;
 mod explain;
 mod exposed;
 mod facts;
+mod forward_auth;
 mod fuzz;
 mod generated_requests;
 mod grant;
@@ -80,6 +81,7 @@ mod policy_schema;
 mod policy_source;
 mod policy_test;
 mod progress;
+mod protected_resource;
 mod protected_server;
 #[cfg(feature = "prove")]
 mod prove;

@@ -118,6 +118,7 @@ table! {
 
     E::ScopeDescriptionTooLong => UNPROCESSABLE_ENTITY "scope_invalid",
     E::DefaultScopeUnknown(_) => UNPROCESSABLE_ENTITY "default_scope_unknown",
+    E::RequiredScopeUnknown(_) => UNPROCESSABLE_ENTITY "required_scope_unknown",
     E::IdentifierInvalid(_) => UNPROCESSABLE_ENTITY "identifier_invalid",
     E::TeamspaceUnknown(_) => UNPROCESSABLE_ENTITY "teamspace_unknown",
     E::ResourceTaken => CONFLICT "resource_taken",

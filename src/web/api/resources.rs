@@ -40,8 +40,8 @@ pub async fn show(admin: Admin, ItemId(id): ItemId) -> Result<Json<Value>, Probl
         (status = 201, body = ResourceView),
         OperatorOnly,
         (status = 409, description = "resource_taken"),
-        (status = 422, description = "name_invalid, scope_invalid, default_scope_unknown, identifier_invalid, \
-            teamspace_unknown"),
+        (status = 422, description = "name_invalid, scope_invalid, default_scope_unknown, \
+            required_scope_unknown, identifier_invalid, teamspace_unknown"),
     )
 )]
 pub async fn create(
@@ -59,8 +59,8 @@ pub async fn create(
         (status = 200, body = ResourceView),
         OperatorOnly,
         (status = 409, description = "resource_taken"),
-        (status = 422, description = "name_invalid, scope_invalid, default_scope_unknown, identifier_invalid, \
-            teamspace_unknown"),
+        (status = 422, description = "name_invalid, scope_invalid, default_scope_unknown, \
+            required_scope_unknown, identifier_invalid, teamspace_unknown"),
     )
 )]
 pub async fn change(

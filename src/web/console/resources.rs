@@ -112,7 +112,7 @@ impl ResourceDetail {
             path: path(&resource.id),
             name: resource.name.clone(),
             metadata: format!("{:#}", resource.metadata(issuer)),
-            own_address: own_address(&resource.identifier),
+            own_address: resource.metadata_url(),
             our_address: format!("{issuer}/resources/{}/protected-resource-metadata", resource.id),
         }
     }
@@ -174,16 +174,6 @@ fn row(resource: &Resource) -> ListedResource {
 
 fn path(id: &str) -> String {
     format!("/resources/{id}")
-}
-
-/// The address at which clients look for a server's metadata (RFC 9728 §3.1): the path follows the well-known one.
-fn own_address(identifier: &str) -> String {
-    let well_known = "/.well-known/oauth-protected-resource";
-    let Ok(mut url) = url::Url::parse(identifier) else { return well_known.to_owned() };
-    let path = format!("{well_known}{}", url.path().trim_end_matches('/'));
-    url.set_path(&path);
-    url.set_fragment(None);
-    url.to_string()
 }
 
 /// `GET /resources/new`

@@ -21,7 +21,7 @@ const MAX_AGE: &str = "public, max-age=300";
 const SECRET_METHODS: [&str; 2] = ["client_secret_basic", "client_secret_post"];
 
 /// A document with an ETag over its content.
-fn document(headers: &HeaderMap, body: String) -> Response {
+pub(super) fn document(headers: &HeaderMap, body: String) -> Response {
     let etag = etag::of(&body);
     let is_known = etag::is_known(headers, &etag);
     let common = [(CACHE_CONTROL, MAX_AGE.to_owned()), (ETAG, etag)];

@@ -6,6 +6,7 @@ mod introspect;
 mod metadata;
 mod revocations;
 mod revoke;
+mod protected_resource;
 mod token;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use axum::routing::{get, post};
 use tower_http::cors::CorsLayer;
 
 use crate::app::App;
+use crate::model::resource::WELL_KNOWN;
 
 /// The routes of an issuer with this path. The well-known document comes before the path (RFC 8414 §3.1).
 pub(super) fn routes(path: &str) -> Router<Arc<App>> {
@@ -25,6 +27,8 @@ pub(super) fn routes(path: &str) -> Router<Arc<App>> {
             &format!("{path}/resources/{{resource_id}}/protected-resource-metadata"),
             get(metadata::protected_resource),
         )
+        .route(WELL_KNOWN, get(protected_resource::at_its_address))
+        .route(&format!("{WELL_KNOWN}/{{*path}}"), get(protected_resource::at_its_address))
         // Public documents, readable by pages of any origin (META-12).
         .layer(CorsLayer::permissive());
     documents

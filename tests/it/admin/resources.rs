@@ -23,6 +23,17 @@ async fn a_resource_from_beginning_to_end() {
     let changed = h.operator.patch(&path, json!({ "teamspaces": null })).await.expect(200);
     assert_eq!(changed["teamspaces"], json!(null));
     assert_eq!(changed["default_scopes"], json!(["any.thing"]));
+    assert_eq!(
+        (&changed["required_scopes"], &changed["forward_auth_credentials"]),
+        (&json!([]), &json!(false))
+    );
+    let patch = json!({ "required_scopes": ["any.thing"], "forward_auth_credentials": true });
+    h.operator.patch(&path, patch).await.expect(200);
+    let shown = h.operator.get(&path).await.expect(200);
+    assert_eq!(
+        (&shown["required_scopes"], &shown["forward_auth_credentials"]),
+        (&json!(["any.thing"]), &json!(true))
+    );
     h.operator.delete(&path).await.expect(204);
     h.operator.delete(&path).await.problem(404, "not_found");
 }
@@ -50,6 +61,8 @@ async fn unacceptable_values_are_refused() {
         ("scopes", json!([{ "name": "a" }, { "name": "a" }]), (422, "scope_invalid")),
         ("scopes", json!([{ "name": "a", "surprise": 1 }]), (422, "body_invalid")),
         ("default_scopes", json!(["offline_access"]), (422, "scope_invalid")),
+        ("required_scopes", json!(["offline_access"]), (422, "scope_invalid")),
+        ("forward_auth_credentials", json!("yes"), (422, "body_invalid")),
         ("teamspaces", json!(["absent"]), (422, "teamspace_unknown")),
     ] {
         let mut body = good.clone();
@@ -60,6 +73,9 @@ async fn unacceptable_values_are_refused() {
     body["scopes"] = scope("docs.read");
     body["default_scopes"] = json!(["docs.write"]);
     let refusal = (422, "default_scope_unknown");
+    h.refuses(&h.operator, (Method::POST, "/resources"), Some(body.clone()), refusal).await;
+    (body["default_scopes"], body["required_scopes"]) = (json!([]), json!(["docs.write"]));
+    let refusal = (422, "required_scope_unknown");
     h.refuses(&h.operator, (Method::POST, "/resources"), Some(body), refusal).await;
     let loopback = json!({ "identifier": "http://127.0.0.1:9000/mcp", "name": "Local" });
     let id = h.operator.post("/resources", loopback).await.expect(201)["id"].as_str().unwrap().to_owned();

@@ -12,6 +12,8 @@ resources:
   scopes: [{name: files.read, description: Read files}]
   default_scopes: [files.read]
   teamspaces: [globex]
+  required_scopes: [files.read]
+  forward_auth_credentials: true
 clients:
 - client_id: agent
   client_name: Agent

@@ -30,6 +30,8 @@ async fn a_resource_from_beginning_to_end() {
         ("name", "Docs <i>"),
         ("scopes", "docs.read Read documents\r\n\r\ndocs.write"),
         ("default_scopes", "docs.read"),
+        ("required_scopes", "docs.read docs.write"),
+        ("forward_auth_credentials", "true"),
         ("offered", "all"),
         ("teamspaces", ""),
     ];
@@ -39,6 +41,7 @@ async fn a_resource_from_beginning_to_end() {
     added.leads_to(&path, "Docs <i> was registered.");
     assert_eq!(resource.scopes[0].description, "Read documents");
     assert_eq!((resource.scopes.len(), &resource.teamspaces), (2, &None));
+    assert_eq!((resource.required_scopes.len(), resource.forward_auth_credentials), (2, true));
 
     let list = operator.get("/resources").await.page(200);
     has(&list, &["Docs &#60;i&#62;", IDENTIFIER, "docs.read docs.write", "Every teamspace", &path]);
@@ -47,6 +50,8 @@ async fn a_resource_from_beginning_to_end() {
         &page,
         &[
             "docs.read Read documents\ndocs.write",
+            "value=\"docs.read docs.write\"",
+            "value=\"true\" checked",
             "resource_metadata=\"https://mcp.example.com/.well-known/oauth-protected-resource/mcp\"",
             "&#34;authorization_servers&#34;",
             &format!("{path}/protected-resource-metadata"),
@@ -65,7 +70,8 @@ async fn a_resource_from_beginning_to_end() {
         (changed.name.as_str(), changed.teamspaces.as_deref()),
         ("Docs", Some(&["acme".to_owned()][..]))
     );
-    assert!(changed.scopes.is_empty());
+    assert!(changed.scopes.is_empty() && changed.required_scopes.is_empty());
+    assert!(!changed.forward_auth_credentials);
 
     let refused = operator.post(&format!("{path}/remove"), &[("confirm", "Docs")]).await.page(422);
     has(&refused, &["to confirm"]);
@@ -84,6 +90,7 @@ async fn mistakes_come_back_with_what_was_typed() {
         ("name", ""),
         ("scopes", "openid Sign in"),
         ("default_scopes", "other"),
+        ("required_scopes", "other"),
         ("teamspaces", "nobody"),
     ] {
         let mut fields = vec![

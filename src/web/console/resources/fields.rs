@@ -25,6 +25,11 @@ pub struct ResourceForm {
     pub offered: String,
     #[serde(default)]
     pub teamspaces: String,
+    #[serde(default)]
+    pub required_scopes: String,
+    /// `true` where the box is ticked.
+    #[serde(default)]
+    pub forward_auth_credentials: String,
     /// The settings when the page was made; empty for one that is added.
     #[serde(default)]
     pub seen: String,
@@ -42,6 +47,8 @@ impl ResourceForm {
             default_scopes: resource.default_scopes.join(" "),
             offered: if resource.teamspaces.is_some() { "some" } else { "all" }.to_owned(),
             teamspaces: resource.teamspaces.iter().flatten().cloned().collect::<Vec<_>>().join("\n"),
+            required_scopes: resource.required_scopes.join(" "),
+            forward_auth_credentials: resource.forward_auth_credentials.to_string(),
             seen: String::new(),
         };
         Self { seen: fields.settings(), ..fields }
@@ -57,6 +64,11 @@ impl ResourceForm {
             && new.teamspaces == resource.teamspaces
     }
 
+    /// Whether forward-auth wants the resource's credentials.
+    pub fn needs_credentials(&self) -> bool {
+        self.forward_auth_credentials == "true"
+    }
+
     fn settings(&self) -> String {
         settings([
             ("Identifier", &self.identifier),
@@ -64,6 +76,8 @@ impl ResourceForm {
             ("Scopes", &self.scopes),
             ("Default scopes", &self.default_scopes),
             ("Offered to", if self.offered == "some" { &self.teamspaces } else { "every teamspace" }),
+            ("Required scopes", &self.required_scopes),
+            ("Credentials of the proxy", if self.needs_credentials() { "required" } else { "not required" }),
         ])
     }
 
@@ -82,18 +96,22 @@ impl ResourceForm {
             scopes: lines_of(&self.scopes).iter().map(|line| scope(line)).collect(),
             default_scopes: words_of(&self.default_scopes),
             teamspaces: (self.offered == "some").then(|| words_of(&self.teamspaces)),
+            required_scopes: words_of(&self.required_scopes),
+            forward_auth_credentials: self.needs_credentials(),
         }
     }
 
     /// The change to an existing resource.
     pub fn patch(&self) -> ResourcePatch {
-        let NewResource { identifier, name, scopes, default_scopes, teamspaces } = self.new_resource();
+        let new = self.new_resource();
         ResourcePatch {
-            identifier: Some(identifier),
-            name: Some(name),
-            scopes: Some(scopes),
-            default_scopes: Some(default_scopes),
-            teamspaces: Some(teamspaces),
+            identifier: Some(new.identifier),
+            name: Some(new.name),
+            scopes: Some(new.scopes),
+            default_scopes: Some(new.default_scopes),
+            teamspaces: Some(new.teamspaces),
+            required_scopes: Some(new.required_scopes),
+            forward_auth_credentials: Some(new.forward_auth_credentials),
         }
     }
 }
@@ -110,6 +128,7 @@ pub fn field_of(error: &AdminError) -> Option<&'static str> {
         AdminError::NameInvalid => Some("name"),
         AdminError::ScopeInvalid(_) | AdminError::ScopeDescriptionTooLong => Some("scopes"),
         AdminError::DefaultScopeUnknown(_) => Some("default_scopes"),
+        AdminError::RequiredScopeUnknown(_) => Some("required_scopes"),
         AdminError::TeamspaceUnknown(_) => Some("teamspaces"),
         _ => None,
     }

@@ -1,0 +1,100 @@
+//! Whether a proxy may let a request through to the MCP server behind it: the decision of forward-auth.
+
+use std::sync::Arc;
+
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+
+use crate::active_token::{Inactive, active_token};
+use crate::app::App;
+use crate::model::resource::Resource;
+use crate::revocation::KnownToken;
+use crate::store::{StoreError, members};
+
+/// The caller of a request that may pass, as the server behind the proxy is told.
+pub struct ForwardedCaller {
+    /// The token, which is active.
+    pub token: Arc<KnownToken>,
+    /// The member's email; empty when it cannot be read.
+    pub email: String,
+    /// The slug that the token's teamspace has now.
+    pub teamspace: String,
+}
+
+/// Why a request may not pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ForwardRefusal {
+    /// It has no bearer token.
+    #[error("no access token")]
+    NoToken,
+    /// It has several `Authorization` headers, or one that is no bearer token.
+    #[error("not one well-formed bearer token")]
+    Malformed,
+    /// The token does not count.
+    #[error("the token is not active: {0}")]
+    NotActive(Inactive),
+    /// The token lacks one of the scopes that every request needs.
+    #[error("the token lacks a scope that the resource requires")]
+    InsufficientScope,
+    /// Nobody can tell at present.
+    #[error("{0}")]
+    NotKnowable(Inactive),
+}
+
+/// Decides about one request by its headers. The body and the query are never read.
+pub async fn decide(
+    app: &App,
+    resource: &Resource,
+    headers: &HeaderMap,
+) -> Result<ForwardedCaller, ForwardRefusal> {
+    let token = active_token(app, presented(headers)?, resource).map_err(|inactive| match inactive {
+        Inactive::NotKnowable => ForwardRefusal::NotKnowable(inactive),
+        _ => ForwardRefusal::NotActive(inactive),
+    })?;
+    if !resource.required_scopes.iter().all(|scope| token.token.scopes.contains(scope)) {
+        return Err(ForwardRefusal::InsufficientScope);
+    }
+    // Not the slug in the token: another teamspace may have taken it since.
+    let teamspace = app.snapshot().slug_of(&token.token.teamspace_id).unwrap_or_default();
+    let email = email_of(app, &token).await;
+    Ok(ForwardedCaller { token, email, teamspace })
+}
+
+/// The token of the only `Authorization` header (RFC 6750 §2.1). Another scheme counts as no token (§3.1).
+fn presented(headers: &HeaderMap) -> Result<&str, ForwardRefusal> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let Some(value) = values.next() else { return Err(ForwardRefusal::NoToken) };
+    if values.next().is_some() {
+        return Err(ForwardRefusal::Malformed);
+    }
+    let value = value.to_str().map_err(|_| ForwardRefusal::Malformed)?;
+    let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(ForwardRefusal::NoToken);
+    }
+    let token = token.trim_matches(' ');
+    if is_token68(token) { Ok(token) } else { Err(ForwardRefusal::Malformed) }
+}
+
+/// RFC 9110 §11.2
+fn is_token68(text: &str) -> bool {
+    let unpadded = text.trim_end_matches('=');
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
+    !unpadded.is_empty() && unpadded.bytes().all(is_allowed)
+}
+
+/// The email of the token's member. The token does not have it, so it is read once for each token.
+async fn email_of(app: &App, known: &KnownToken) -> String {
+    let (teamspace_id, member_id) = (known.token.teamspace_id.clone(), known.token.member_id.clone());
+    let read = || async move {
+        let found = app.store.read(move |c| members::find(c, &teamspace_id, &member_id)).await?;
+        Ok::<_, StoreError>(found.map(|member| member.email).unwrap_or_default())
+    };
+    match known.email.get_or_try_init(read).await {
+        Ok(email) => email.clone(),
+        Err(error) => {
+            tracing::warn!(%error, "cannot read a member's email for forward-auth; the header stays empty");
+            String::new()
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! `/forward-auth/{resource_id}`: a proxy asks whether it may let a request through to an MCP server.
+//!
+//! Proxies differ in what they ask with: any method, and with or without the path and query of the request behind the
+//! id. So the answer depends on the resource's id and the headers alone.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::Response;
+use axum::routing::any;
+
+use super::error::{Cause, forbid_caching, not_found};
+use crate::app::App;
+use crate::forward_auth::{ForwardRefusal, ForwardedCaller, decide};
+use crate::metrics::ForwardAuthResult;
+use crate::model::resource::Resource;
+
+/// What the server behind the proxy is told. All of them are in each answer with 200, also when they are empty:
+/// otherwise a proxy would leave one that the caller has invented.
+const IDENTITY: [HeaderName; 6] = [
+    HeaderName::from_static("x-auth-subject"),
+    HeaderName::from_static("x-auth-email"),
+    HeaderName::from_static("x-auth-client-id"),
+    HeaderName::from_static("x-auth-teamspace"),
+    HeaderName::from_static("x-auth-scope"),
+    HeaderName::from_static("x-auth-token-id"),
+];
+
+/// The routes of an issuer with this path.
+pub(super) fn routes(path: &str) -> Router<Arc<App>> {
+    Router::new().route(&format!("{path}/forward-auth/{{*rest}}"), any(answer))
+}
+
+async fn answer(State(app): State<Arc<App>>, request: Request) -> Response {
+    let snapshot = app.snapshot();
+    let id = resource_id(request.uri().path(), &app.config.issuer_path());
+    let Some(resource) = snapshot.resource_by_id(id) else { return not_found().await };
+    let decided = app.store.for_one_request(decide(&app, resource, request.headers())).await;
+    let (mut response, result) = match decided {
+        Ok(caller) => (passed(&caller), ForwardAuthResult::Passed),
+        Err(refusal) => refused(refusal, resource),
+    };
+    app.metrics.count_forward_auth(result);
+    forbid_caching(&mut response);
+    response
+}
+
+/// The segment after `/forward-auth/`. What follows it may be any text, which no extractor could read.
+fn resource_id<'p>(path: &'p str, issuer_path: &str) -> &'p str {
+    let rest = path.strip_prefix(issuer_path).and_then(|path| path.strip_prefix("/forward-auth/"));
+    rest.and_then(|rest| rest.split('/').next()).unwrap_or_default()
+}
+
+fn passed(caller: &ForwardedCaller) -> Response {
+    let token = &caller.token.token;
+    let values = [
+        &token.member_id,
+        &caller.email,
+        &token.client_id,
+        &caller.teamspace,
+        &token.scopes.join(" "),
+        &token.token_id,
+    ];
+    let mut response = Response::new(Body::empty());
+    for (name, value) in IDENTITY.into_iter().zip(values) {
+        let value = HeaderValue::from_str(value).unwrap_or(HeaderValue::from_static(""));
+        response.headers_mut().insert(name, value);
+    }
+    response
+}
+
+fn refused(refusal: ForwardRefusal, resource: &Resource) -> (Response, ForwardAuthResult) {
+    use ForwardAuthResult as R;
+    let (status, result, text) = match refusal {
+        ForwardRefusal::NoToken => (StatusCode::UNAUTHORIZED, R::NoToken, "An access token is needed."),
+        ForwardRefusal::Malformed => {
+            let text = "One Authorization header with a bearer token is expected.";
+            (StatusCode::BAD_REQUEST, R::InvalidRequest, text)
+        }
+        ForwardRefusal::NotActive(_) => {
+            (StatusCode::UNAUTHORIZED, R::InvalidToken, "The access token is not active.")
+        }
+        ForwardRefusal::InsufficientScope => {
+            (StatusCode::FORBIDDEN, R::InsufficientScope, "The access token lacks a scope.")
+        }
+        ForwardRefusal::NotKnowable(_) => {
+            (StatusCode::SERVICE_UNAVAILABLE, R::Unavailable, "Temporarily unavailable; try again later.")
+        }
+    };
+    let mut response = Response::new(Body::from(format!("{text}\n")));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    if let Some(challenge) = challenge(refusal, resource) {
+        headers.insert(WWW_AUTHENTICATE, challenge);
+    } else {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response.extensions_mut().insert(Cause(format!("{refusal}")));
+    (response, result)
+}
+
+/// The challenge of a refusal (RFC 6750 §3, RFC 9728 §5.1); none when the caller is not to blame. None of its values has
+/// a quote or a backslash: a scope cannot, and a URL has them encoded.
+fn challenge(refusal: ForwardRefusal, resource: &Resource) -> Option<HeaderValue> {
+    let error = match refusal {
+        ForwardRefusal::NoToken => None,
+        ForwardRefusal::Malformed => Some("invalid_request"),
+        ForwardRefusal::NotActive(_) => Some("invalid_token"),
+        ForwardRefusal::InsufficientScope => Some("insufficient_scope"),
+        ForwardRefusal::NotKnowable(_) => return None,
+    };
+    let mut challenge = format!("Bearer resource_metadata=\"{}\"", resource.metadata_url());
+    if let Some(error) = error {
+        challenge.push_str(&format!(", error=\"{error}\""));
+    }
+    if !resource.required_scopes.is_empty() {
+        challenge.push_str(&format!(", scope=\"{}\"", resource.required_scopes.join(" ")));
+    }
+    HeaderValue::try_from(challenge).ok()
+}
