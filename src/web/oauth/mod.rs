@@ -4,9 +4,9 @@ mod etag;
 mod form;
 mod introspect;
 mod metadata;
+mod protected_resource;
 mod revocations;
 mod revoke;
-mod protected_resource;
 mod token;
 
 use std::sync::Arc;

@@ -10,7 +10,7 @@ mod subject;
 
 use countersign::active_token::Inactive;
 use countersign::store::admin_events::{self, AdminEvent, AuditFilter};
-use countersign::store::revocations::{self, RevocationCursor};
+use countersign::store::revocations;
 use serde_json::{Value, json};
 
 use crate::active_token::look;
@@ -107,7 +107,7 @@ impl Signals {
     }
 
     pub async fn footprint(&self) -> Footprint {
-        let after = |c: &mut _| revocations::after(c, RevocationCursor::default(), 0);
+        let after = |c: &mut _| revocations::page(c, None, 0, 1000);
         self.app.app.reload().await.unwrap();
         Footprint {
             rows: self.app.written().await,
@@ -131,7 +131,7 @@ impl Signals {
         assert_eq!((row.actor_id.as_str(), row.teamspace_id.as_deref()), ("id-of-acme", Some("id-of-acme")));
         assert_eq!(row.request_id, answer.header("x-request-id"));
         assert!(row.new_value.unwrap().contains(&format!("\"cause\":\"{cause}\"")));
-        let after = |c: &mut _| revocations::after(c, RevocationCursor::default(), 0);
+        let after = |c: &mut _| revocations::page(c, None, 0, 1000);
         let revocation = self.app.app.store.read(after).await.unwrap().items.pop().unwrap();
         assert_eq!((revocation.cause.as_str(), &revocation.object), (cause, &member.id));
         assert_eq!(revocation.request_id, answer.header("x-request-id"));
