@@ -8,7 +8,7 @@ use axum::http::header::AUTHORIZATION;
 use crate::active_token::{Inactive, active_token};
 use crate::app::App;
 use crate::model::resource::Resource;
-use crate::revocation::KnownToken;
+use crate::revocation::{KnownToken, LookedAtBy};
 use crate::store::{StoreError, members};
 
 /// The caller of a request that may pass, as the server behind the proxy is told.
@@ -54,6 +54,7 @@ pub async fn decide(
     if !resource.required_scopes.iter().all(|scope| token.token.scopes.contains(scope)) {
         return Err(ForwardRefusal::InsufficientScope);
     }
+    app.token_uses.count(&token, LookedAtBy::ForwardAuth, app.clock.now());
     // Not the slug in the token: another teamspace may have taken it since.
     let teamspace = app.snapshot().slug_of(&token.token.teamspace_id).unwrap_or_default();
     let email = email_of(app, &token).await;
