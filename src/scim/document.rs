@@ -46,7 +46,7 @@ pub(super) fn key_in(object: &Map<String, Value>, name: &str) -> String {
         return (*known).to_owned();
     }
     let existing = object.keys().find(|key| key.eq_ignore_ascii_case(name)).map(String::as_str);
-    existing.or(KNOWN.iter().copied().find(|known| same(&known))).unwrap_or(name).to_owned()
+    existing.or(KNOWN.iter().copied().find(same)).unwrap_or(name).to_owned()
 }
 
 /// Whether a value means true or false. Some identity providers write a text, or wrap the value.

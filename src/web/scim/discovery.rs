@@ -77,25 +77,25 @@ pub async fn schema(ScimHolder(at): ScimHolder, UserId(id): UserId) -> Result<Sc
 
 /// The attributes that have a meaning here. Others are kept as they are sent.
 fn user_schema(base: &str) -> Value {
-    let mut external_id = attribute("externalId", "string", "The id at the identity provider.");
-    external_id["caseExact"] = true.into();
-    let mut user_name =
+    let user_name =
         attribute("userName", "string", "The name by which the identity provider knows the user.");
-    user_name["required"] = true.into();
-    user_name["uniqueness"] = "server".into();
-    let mut emails = attribute("emails", "complex", "The primary one is the member's address.");
-    emails["multiValued"] = true.into();
-    emails["subAttributes"] = json!([
+    let user_name = with(user_name, json!({ "required": true, "uniqueness": "server" }));
+    let external_id = attribute("externalId", "string", "The id at the identity provider.");
+    let external_id = with(external_id, json!({ "caseExact": true }));
+    let emails = attribute("emails", "complex", "The primary one is the member's address.");
+    let parts = [
         attribute("value", "string", "The address."),
         attribute("type", "string", "work, home or other."),
         attribute("primary", "boolean", "Whether it is the primary one."),
-    ]);
-    let mut name = attribute("name", "complex", "The parts of the user's name.");
-    name["subAttributes"] = json!([
+    ];
+    let emails = with(emails, json!({ "multiValued": true, "subAttributes": parts }));
+    let parts = [
         attribute("formatted", "string", "The whole name."),
         attribute("givenName", "string", "The given name."),
         attribute("familyName", "string", "The family name."),
-    ]);
+    ];
+    let name = attribute("name", "complex", "The parts of the user's name.");
+    let name = with(name, json!({ "subAttributes": parts }));
     json!({
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Schema"],
         "id": USER_SCHEMA,
@@ -111,6 +111,14 @@ fn user_schema(base: &str) -> Value {
         ],
         "meta": { "resourceType": "Schema", "location": format!("{base}/Schemas/{USER_SCHEMA}") },
     })
+}
+
+/// The description of an attribute with some members replaced.
+fn with(mut attribute: Value, members: Value) -> Value {
+    if let (Some(attribute), Value::Object(members)) = (attribute.as_object_mut(), members) {
+        attribute.extend(members);
+    }
+    attribute
 }
 
 fn attribute(name: &str, kind: &str, description: &str) -> Value {
