@@ -97,16 +97,19 @@ pub enum ForwardAuthResult {
     InsufficientScope,
     /// Nobody can tell whether its token was revoked.
     Unavailable,
+    /// The proxy lacks the resource's credentials.
+    UnknownProxy,
 }
 
 impl ForwardAuthResult {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Passed,
         Self::NoToken,
         Self::InvalidRequest,
         Self::InvalidToken,
         Self::InsufficientScope,
         Self::Unavailable,
+        Self::UnknownProxy,
     ];
 }
 
@@ -119,6 +122,7 @@ impl EncodeLabelValue for ForwardAuthResult {
             Self::InvalidToken => "invalid_token",
             Self::InsufficientScope => "insufficient_scope",
             Self::Unavailable => "unavailable",
+            Self::UnknownProxy => "unknown_proxy",
         };
         text.encode(encoder)
     }

@@ -10,7 +10,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 
 use super::error::{Cause, forbid_caching, not_found};
@@ -18,6 +18,12 @@ use crate::app::App;
 use crate::forward_auth::{ForwardRefusal, ForwardedCaller, decide};
 use crate::metrics::ForwardAuthResult;
 use crate::model::resource::Resource;
+use crate::oauth::credentials::refused as refused_credentials;
+use crate::oauth::error::{Reason, TokenError};
+use crate::oauth::form::FormCredentials;
+use crate::resource_server::authenticate;
+use crate::store::snapshot::Snapshot;
+use crate::web::middleware::CallerAddress;
 
 /// What the server behind the proxy is told. All of them are in each answer with 200, also when they are empty:
 /// otherwise a proxy would leave one that the caller has invented.
@@ -30,6 +36,9 @@ const IDENTITY: [HeaderName; 6] = [
     HeaderName::from_static("x-auth-token-id"),
 ];
 
+/// The header with the resource's credentials, as in HTTP Basic.
+const PROXY_CREDENTIALS: HeaderName = HeaderName::from_static("x-resource-authorization");
+
 /// The routes of an issuer with this path.
 pub(super) fn routes(path: &str) -> Router<Arc<App>> {
     Router::new().route(&format!("{path}/forward-auth/{{*rest}}"), any(answer))
@@ -39,6 +48,12 @@ async fn answer(State(app): State<Arc<App>>, request: Request) -> Response {
     let snapshot = app.snapshot();
     let id = resource_id(request.uri().path(), &app.config.issuer_path());
     let Some(resource) = snapshot.resource_by_id(id) else { return not_found().await };
+    if resource.forward_auth_credentials
+        && let Err(error) = check_proxy(&app, &snapshot, resource, &request)
+    {
+        app.metrics.count_forward_auth(ForwardAuthResult::UnknownProxy);
+        return error.into_response();
+    }
     let decided = app.store.for_one_request(decide(&app, resource, request.headers())).await;
     let (mut response, result) = match decided {
         Ok(caller) => (passed(&caller), ForwardAuthResult::Passed),
@@ -47,6 +62,24 @@ async fn answer(State(app): State<Arc<App>>, request: Request) -> Response {
     app.metrics.count_forward_auth(result);
     forbid_caching(&mut response);
     response
+}
+
+/// Whether the proxy has the resource's credentials, where it must have them. The caller's token is in `Authorization`, so
+/// they are in a header of their own.
+fn check_proxy(
+    app: &App,
+    snapshot: &Snapshot,
+    resource: &Resource,
+    request: &Request,
+) -> Result<(), TokenError> {
+    let CallerAddress(address) = CallerAddress::of(request.extensions());
+    let mut values = request.headers().get_all(PROXY_CREDENTIALS).iter();
+    let presented = values.next().filter(|_| values.next().is_none()).map(|value| value.as_bytes());
+    let proxy = authenticate(presented, FormCredentials::default(), snapshot, &app.limits, address)?;
+    match proxy.resource().id == resource.id {
+        true => Ok(()),
+        false => Err(refused_credentials(Reason::CLIENT_AUTH_FAILED)),
+    }
 }
 
 /// The segment after `/forward-auth/`. What follows it may be any text, which no extractor could read.

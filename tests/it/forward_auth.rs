@@ -1,11 +1,17 @@
-//! `/forward-auth/{resource_id}`: what a proxy is told. `examples::proxies` has the proxies themselves.
+//! `/forward-auth/{resource_id}`: what a proxy is told.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use countersign::model::resource::ResourceCredential;
 use countersign::model::revocation::{Revocation, RevocationCause};
+use countersign::random::digest;
+use countersign::store::changes::Changed;
+use countersign::store::resources;
 use reqwest::Method;
 use serde_json::json;
 
 use crate::active_token::look;
-use crate::harness::{Answer, CLIENT, RESOURCE, START, TestApp, resource};
+use crate::harness::{Answer, CLIENT, RESOURCE, SECRET, START, TestApp, resource};
 use crate::metrics::sample;
 use crate::reload::private;
 
@@ -266,4 +272,51 @@ async fn answers_are_counted_by_what_they_say() {
     let results =
         ["passed", "no_token", "invalid_token", "invalid_request", "insufficient_scope", "unavailable"];
     assert_eq!(results.map(count), [2, 1, 1, 0, 0, 0]);
+}
+
+/// Where the resource says so, the proxy needs the resource's own credentials; no others will do.
+#[tokio::test]
+async fn a_proxy_without_the_resources_credentials_is_refused() {
+    let app = TestApp::start().await;
+    let token = token(&app).await;
+    app.change_resource(|resource| resource.forward_auth_credentials = true).await;
+    let (id, secret) = credential(&app, RESOURCE).await;
+    app.put_resource(resource("https://other.example.com/mcp", &["docs.read"])).await;
+    let (other_id, other_secret) = credential(&app, "https://other.example.com/mcp").await;
+    let basic = |id: &str, secret: &str| format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")));
+    let ask = async |credentials: &[String]| {
+        let mut request = app.http.get(url(&app)).bearer_auth(&token);
+        for value in credentials {
+            request = request.header("x-resource-authorization", value);
+        }
+        Answer::of(request.send().await.unwrap()).await
+    };
+    assert_eq!(ask(&[basic(&id, &secret)]).await.status, 200);
+    let wrong = [
+        vec![],
+        vec![basic(&id, "wrong-secret-0123456789")],
+        vec![basic(&other_id, &other_secret)],
+        vec![basic(CLIENT, SECRET)],
+        vec![basic(&id, &secret), basic(&id, &secret)],
+    ];
+    for credentials in wrong {
+        let answer = ask(&credentials).await;
+        assert_eq!(answer.status, 401, "{credentials:?}: {answer:?}");
+        assert!(IDENTITY.iter().all(|name| !answer.headers.contains_key(*name)), "{answer:?}");
+    }
+}
+
+/// Makes credentials of a resource, as the store keeps them.
+async fn credential(app: &TestApp, identifier: &str) -> (String, String) {
+    let resource_id = app.app.snapshot().resource_named(identifier).unwrap().id.clone();
+    let (client_id, secret) = (format!("resource-{resource_id}"), "a-secret-of-a-resource-0123".to_owned());
+    let row = ResourceCredential {
+        client_id: client_id.clone(),
+        resource_id: resource_id.clone(),
+        secret_digest: digest(&secret),
+        created_at: START,
+    };
+    app.configure(Changed::Resource(resource_id), move |c| Ok(drop(resources::add_credential(c, &row)?)))
+        .await;
+    (client_id, secret)
 }
