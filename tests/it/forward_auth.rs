@@ -6,7 +6,7 @@ use countersign::model::resource::ResourceCredential;
 use countersign::model::revocation::{Revocation, RevocationCause};
 use countersign::random::digest;
 use countersign::store::changes::Changed;
-use countersign::store::resources;
+use countersign::store::{AnyConnection, StoreError, resources};
 use reqwest::Method;
 use serde_json::json;
 
@@ -316,7 +316,10 @@ async fn credential(app: &TestApp, identifier: &str) -> (String, String) {
         secret_digest: digest(&secret),
         created_at: START,
     };
-    app.configure(Changed::Resource(resource_id), move |c| Ok(drop(resources::add_credential(c, &row)?)))
-        .await;
+    let add = move |c: &mut AnyConnection| -> Result<(), StoreError> {
+        resources::add_credential(c, &row)?;
+        Ok(())
+    };
+    app.configure(Changed::Resource(resource_id), add).await;
     (client_id, secret)
 }
