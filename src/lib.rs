@@ -60,8 +60,8 @@ pub mod app;
 pub mod active_token;
 pub mod decision_log;
 pub mod exchange;
-pub mod forward_auth;
 
+pub mod forward_auth;
 mod resource_server;
 
 pub mod admin;

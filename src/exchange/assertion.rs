@@ -36,7 +36,7 @@ pub struct Unfit {
     /// The assertion, whose claims the decision log may show.
     pub assertion: Box<AuthenticAssertion>,
     /// The answer to the request.
-    pub error: TokenError,
+    pub error: Box<TokenError>,
 }
 
 impl<'a> UnverifiedAssertion<'a> {
@@ -84,7 +84,7 @@ impl AuthenticAssertion {
     pub fn check(self, expected: &Expectations) -> Result<IdJag, Unfit> {
         match self.claims.check(expected) {
             Ok(()) => Ok(IdJag(self)),
-            Err(error) => Err(Unfit { assertion: Box::new(self), error }),
+            Err(error) => Err(Unfit { assertion: Box::new(self), error: Box::new(error) }),
         }
     }
 }

@@ -221,7 +221,7 @@ impl VerifiedRequest<'_> {
             false => denial.reasons.iter().map(Reason::as_str).collect::<Vec<_>>().join(", "),
         };
         let error = TokenError::new(told.error, reason, told.message.to_owned()).detail(detail);
-        TokenError { step_up: told.step_up.cloned(), ..error }
+        TokenError { step_up: told.step_up.cloned().map(Box::new), ..error }
     }
 
     /// The grant that the policies permit, unless it would have expired already.

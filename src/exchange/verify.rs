@@ -75,7 +75,7 @@ pub(super) async fn verify(
     let progress = Progress { teamspace_id, provider_id, ..progress.before(Check::Audience) };
     let id_jag = authentic
         .check(&expectations(app, progress.client_id, now))
-        .map_err(|unfit| Progress { assertion: Some(&unfit.assertion), ..progress }.refuse(unfit.error))?;
+        .map_err(|unfit| Progress { assertion: Some(&unfit.assertion), ..progress }.refuse(*unfit.error))?;
     let progress = Progress { assertion: Some(id_jag.assertion()), ..progress.before(Check::Tenant) };
     let trusted = found.map_err(|error| progress.refuse(error))?.clone();
     Ok(VerifiedAssertion { id_jag, trusted, generation: snapshot.generation, now })

@@ -23,7 +23,7 @@ pub struct TokenError {
     /// Seconds, for 429 and 503.
     pub retry_after: Option<u64>,
     /// What the person has to do, where a policy says so.
-    pub step_up: Option<StepUp>,
+    pub step_up: Option<Box<StepUp>>,
     /// For the log.
     #[source]
     pub cause: Option<Box<dyn StdError + Send + Sync>>,

@@ -283,9 +283,6 @@ reasons! {
             "Try again; if it stays, look for the cause in the log line.");
     }
     policies {
-        ("step_up_required" [Policies] [InsufficientUserAuthentication] [Person IdentityProviderAdministrator]
-            "a policy asks for a more recent sign-in at the identity provider, or for another method (`acr_values`, `max_age`)"
-            "Sign in again at the identity provider, as the answer's `acr_values` and `max_age` say.");
         ("email_unverified" [Policies] [InvalidGrant] [IdentityProviderAdministrator]
             "`email_verified` is false, at a first sign-in"
             "Have the person's email verified.");

@@ -22,7 +22,7 @@ pub(super) struct EventClock {
 
 /// The life of a token that is valid now.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct TokenLife {
+pub(super) struct EventLife {
     pub issued_at: UnixSeconds,
     /// The time from which the token is refused for its age alone.
     pub dead_at: UnixSeconds,
@@ -72,7 +72,7 @@ impl EventClaims {
     }
 
     /// The life of the token, bounded by `iat`, `nbf` and `exp`; one without `exp` lives as long as a token may.
-    pub fn life(&self, clock: EventClock) -> Result<TokenLife, EventFault> {
+    pub fn life(&self, clock: EventClock) -> Result<EventLife, EventFault> {
         let issued_at = self.issued_at(clock, MAX_LIFETIME)?;
         if self.time("nbf")?.is_some_and(|nbf| nbf > clock.now + clock.skew) {
             return Err(EventFault("The token is not valid yet; compare the clocks."));
@@ -84,7 +84,7 @@ impl EventClaims {
         if expires_at <= issued_at || expires_at - issued_at > MAX_LIFETIME {
             return Err(EventFault("The token lives too long."));
         }
-        Ok(TokenLife { issued_at, dead_at: expires_at + clock.skew + 1 })
+        Ok(EventLife { issued_at, dead_at: expires_at + clock.skew + 1 })
     }
 
     /// A NumericDate (RFC 7519 §2), in whole seconds; none where there is no such claim.

@@ -2,7 +2,7 @@
 
 /// An endpoint of a teamspace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Endpoint {
+pub enum SignalEndpoint {
     /// Global Token Revocation, such as Okta's Universal Logout.
     GlobalTokenRevocation,
     /// Security event tokens of the Shared Signals Framework.
@@ -11,7 +11,7 @@ pub enum Endpoint {
     BackChannelLogout,
 }
 
-impl Endpoint {
+impl SignalEndpoint {
     /// The last part of its path.
     pub const fn name(self) -> &'static str {
         match self {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::authenticate::{SignedEvent, authenticate};
 use super::end_sessions::Ending;
-use super::endpoints::Endpoint;
+use super::endpoints::SignalEndpoint;
 use super::refusal::SignalRefusal;
 use super::subject::Subject;
 use crate::admin::Origin;
@@ -25,7 +25,7 @@ impl GlobalRevocation {
     /// nobody.
     pub async fn authenticate(app: &App, slug: &str, token: &str) -> Result<Self, SignalRefusal> {
         let event = authenticate(app, slug, token, |typ| typ == "global-token-revocation+jwt").await?;
-        if !event.claims.is_for(&[&Endpoint::GlobalTokenRevocation.url(&app.config.issuer, slug)]) {
+        if !event.claims.is_for(&[&SignalEndpoint::GlobalTokenRevocation.url(&app.config.issuer, slug)]) {
             return Err(SignalRefusal::Audience);
         }
         event.claims.id().map_err(SignalRefusal::unauthenticated)?;

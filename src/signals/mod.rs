@@ -15,7 +15,7 @@ mod security_event;
 pub mod subject;
 
 pub(crate) use back_channel_logout::log_out;
-pub(crate) use endpoints::Endpoint;
+pub(crate) use endpoints::SignalEndpoint;
 pub(crate) use global_revocation::GlobalRevocation;
 pub(crate) use refusal::SignalRefusal;
 pub(crate) use security_event::{Received, receive};

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::authenticate::{SignedEvent, authenticate};
 use super::claims::{EventFault, seconds};
 use super::end_sessions::Ending;
-use super::endpoints::Endpoint;
+use super::endpoints::SignalEndpoint;
 use super::refusal::SignalRefusal;
 use super::subject::{Subject, SubjectFault};
 use crate::admin::Origin;
@@ -45,7 +45,7 @@ pub async fn receive(
     origin: &Origin,
 ) -> Result<Received, SignalRefusal> {
     let signed = authenticate(app, slug, token, |typ| typ == "secevent+jwt").await?;
-    let own = Endpoint::SecurityEvents.url(&app.config.issuer, slug);
+    let own = SignalEndpoint::SecurityEvents.url(&app.config.issuer, slug);
     if !signed.claims.is_for(&[&own, &app.config.issuer]) {
         return Err(SignalRefusal::Audience);
     }

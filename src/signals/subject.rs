@@ -42,7 +42,7 @@ impl Subject {
         let members = value.as_object().ok_or(SubjectFault::Malformed)?;
         let format = members.get("format").and_then(Value::as_str).ok_or(SubjectFault::Malformed)?;
         let subject = match format {
-            "email" => only(members, 2).and_then(|all| email(all)),
+            "email" => only(members, 2).and_then(email),
             "iss_sub" => only(members, 3).and_then(|all| {
                 Some(Self::IssuerSubject {
                     iss: text(all, "iss", MAX_ISSUER)?,

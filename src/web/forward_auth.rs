@@ -100,7 +100,10 @@ fn passed(caller: &ForwardedCaller) -> Response {
     ];
     let mut response = Response::new(Body::empty());
     for (name, value) in IDENTITY.into_iter().zip(values) {
-        let value = HeaderValue::from_str(value).unwrap_or(HeaderValue::from_static(""));
+        // Text in another character set would reach servers as something else.
+        let readable = Some(value).filter(|value| value.is_ascii());
+        let value = readable.and_then(|value| HeaderValue::from_str(value).ok());
+        let value = value.unwrap_or(HeaderValue::from_static(""));
         response.headers_mut().insert(name, value);
     }
     response

@@ -28,7 +28,7 @@ const fn words(
 }
 
 /// Every reason that the service and the shipped policies give.
-const TABLE: [ReasonWords; 45] = [
+const TABLE: [ReasonWords; 44] = [
     words(
         "request_malformed",
         "The request was not one that a client should send.",
@@ -256,12 +256,6 @@ const TABLE: [ReasonWords; 45] = [
         "internal",
         "The service could not finish the request.",
         "Try again. If it stays, look for the request id in the service's log.",
-        None,
-    ),
-    words(
-        "step_up_required",
-        "A policy asks for a more recent sign-in at the identity provider, or for another method.",
-        "Have the person sign in again at the identity provider, as the policy's message says.",
         None,
     ),
     words(

@@ -13,22 +13,22 @@ use axum::Router;
 use axum::routing::post;
 
 use crate::app::App;
-use crate::signals::Endpoint;
+use crate::signals::SignalEndpoint;
 
 /// The routes of an issuer with this path.
 pub(super) fn routes(path: &str) -> Router<Arc<App>> {
-    let at = |endpoint: Endpoint| format!("{path}/t/{{slug}}/{}", endpoint.name());
+    let at = |endpoint: SignalEndpoint| format!("{path}/t/{{slug}}/{}", endpoint.name());
     Router::new()
         .route(
-            &at(Endpoint::GlobalTokenRevocation),
+            &at(SignalEndpoint::GlobalTokenRevocation),
             post(global_token_revocation::revoke).fallback(answer::method_not_allowed),
         )
         .route(
-            &at(Endpoint::SecurityEvents),
+            &at(SignalEndpoint::SecurityEvents),
             post(security_events::receive).fallback(security_events::method_not_allowed),
         )
         .route(
-            &at(Endpoint::BackChannelLogout),
+            &at(SignalEndpoint::BackChannelLogout),
             post(backchannel_logout::log_out).fallback(answer::method_not_allowed),
         )
 }

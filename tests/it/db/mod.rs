@@ -51,12 +51,6 @@ const MORE: &str = "
     INSERT INTO scim_tokens VALUES ('st', 'id-of-acme', 'Okta', 'digest', 1, NULL, NULL);
     INSERT INTO scim_users VALUES ('m', 'id-of-acme', 'dana', NULL, '{}', 1, 2, FALSE);
     INSERT INTO console_setup_tokens VALUES ('digest', 1, 2, NULL);
-    INSERT INTO resource_credentials SELECT 'credential', id, 'digest', 1 FROM resources LIMIT 1;
-    INSERT INTO revocations VALUES (1, 7, 'everything', '', '', NULL, NULL, 1, 1, 'database_restored', 'r');
-    INSERT INTO token_uses VALUES ('token', 1, 2, 3, 4, 5);
-    INSERT INTO kill_switches VALUES ('k', 'client', 'nobody', 'a test', 'ops', 1);
-    INSERT INTO scim_tokens SELECT 's', id, 'okta', 'digest', 1, NULL, 2 FROM teamspaces LIMIT 1;
-    INSERT INTO scim_users SELECT 'member', id, 'dana', 'x', '{}', 1, 2 FROM teamspaces LIMIT 1;
     INSERT INTO log_seals VALUES ('admin', 1, 1, 1, 1, 1, 2, 'digest', '', '', NULL);
     INSERT INTO replicas VALUES ('gone', 'gone', '0', 'p', 1, 2);";
 

@@ -2,7 +2,7 @@
 
 use crate::admin::InTeamspace;
 use crate::model::resource::Resource;
-use crate::signals::Endpoint;
+use crate::signals::SignalEndpoint;
 
 /// Most MCP servers and clients that are listed.
 const MOST: usize = 20;
@@ -56,9 +56,9 @@ impl Values {
         };
         Self {
             issuer: app.config.issuer.clone(),
-            revocation_url: Endpoint::GlobalTokenRevocation.url(&app.config.issuer, &slug),
-            security_events_url: Endpoint::SecurityEvents.url(&app.config.issuer, &slug),
-            logout_url: Endpoint::BackChannelLogout.url(&app.config.issuer, &slug),
+            revocation_url: SignalEndpoint::GlobalTokenRevocation.url(&app.config.issuer, &slug),
+            security_events_url: SignalEndpoint::SecurityEvents.url(&app.config.issuer, &slug),
+            logout_url: SignalEndpoint::BackChannelLogout.url(&app.config.issuer, &slug),
             token_endpoint: format!("{}/oauth2/token", app.config.issuer),
             slug,
             resources,
