@@ -204,7 +204,7 @@ fn mistakes_are_told_with_file_and_line() {
         ),
         (
             "[[test]]\nname = \"n\"\nteamspace = { extends = \"acme\", plan = \"enterprize\" }\n",
-            "cases.toml:13:40: unknown variant `enterprize`",
+            "cases.toml:13:40: this must be free, pro or enterprise; found \"enterprize\"",
         ),
         (
             &expecting("{ granted = [] }\nclient = \"partner\""),

@@ -28,6 +28,8 @@ pub(super) fn routes(path: &str) -> Router<Arc<App>> {
             get(metadata::protected_resource),
         )
         .route(WELL_KNOWN, get(protected_resource::at_its_address))
+        // A wildcard does not match nothing.
+        .route(&format!("{WELL_KNOWN}/"), get(protected_resource::at_its_address))
         .route(&format!("{WELL_KNOWN}/{{*path}}"), get(protected_resource::at_its_address))
         // Public documents, readable by pages of any origin (META-12).
         .layer(CorsLayer::permissive());

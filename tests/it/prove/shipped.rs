@@ -72,7 +72,7 @@ fn the_invariants_hold_with_the_examples_added() {
         .filter(|path| path.extension().is_some_and(|extension| extension == "cedar"))
         .map(|path| std::fs::read_to_string(path).unwrap())
         .collect();
-    assert_eq!(texts.len(), 11);
+    assert_eq!(texts.len(), 12);
     let added = PolicySet::from_str(&texts.concat()).unwrap();
     assert!(added.policies().all(|policy| policy.effect() == Effect::Forbid));
     let dir = changed(&[], &texts.concat());
