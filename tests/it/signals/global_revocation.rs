@@ -18,6 +18,7 @@ async fn oktas_universal_logout_ends_the_sessions_of_a_member() {
     assert_eq!(answer.header("cache-control"), "no-store");
     s.assert_ended(&before, &answer, ("global_token_revocation", ended)).await;
     s.app.clock.advance(120);
+    s.app.app.reload().await.unwrap();
     s.app.refused(json!({ "auth_time": ended }), "invalid_grant", "session_revoked").await;
     let new = s.app.granted(json!({ "auth_time": ended + 60 })).await.access_token().to_owned();
     assert!(crate::active_token::look(&s.app, &new).is_ok());
