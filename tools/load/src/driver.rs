@@ -35,7 +35,7 @@ pub struct Phase {
     pub unsent: usize,
 }
 
-/// Which requests a phase sends: `first..end` of [`Requests`].
+/// Which requests a phase sends: `first..end` of the requests.
 #[derive(Clone, Copy)]
 pub struct Span {
     pub first: usize,
