@@ -256,7 +256,7 @@ pub struct Retention {
     pub unsent: Duration,
 }
 
-/// What introspection and forward-auth answer while the database cannot be asked.
+/// The limit on how old the knowledge about revoked tokens may be.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RevocationSettings {

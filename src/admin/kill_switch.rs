@@ -40,8 +40,8 @@ pub struct NewKillSwitch {
 pub struct KillSwitchView<'s> {
     id: &'s str,
     scope: KillScope,
-    /// What it stops, as it was named: a teamspace's slug, an issuer, a client's id, or a resource's identifier. Empty
-    /// for everything.
+    /// The object that it stops: a teamspace's slug, an issuer, a client's id, or a resource's identifier. Empty for
+    /// everything.
     object: String,
     reason: &'s str,
     created_by: &'s str,
@@ -180,7 +180,7 @@ fn revocations(
     Ok(found.into_iter().collect())
 }
 
-/// What a switch stops, as people name it. An object that is gone has its id.
+/// Names the object of a switch for people; by its id if it is gone.
 pub fn object_name(switch: &KillSwitch, snapshot: &Snapshot) -> String {
     let named = match switch.scope {
         KillScope::Teamspace => snapshot.slug_of(&switch.object),

@@ -105,7 +105,6 @@ pub async fn create(operator: &Operator, new: NewResource) -> Result<Resource, A
         teamspaces: new.teamspaces,
         required_scopes: new.required_scopes,
         forward_auth_credentials: new.forward_auth_credentials,
-        tool_policies: false,
         credentials: Vec::new(),
         created_at: operator.app.clock.now(),
     };

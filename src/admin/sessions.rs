@@ -20,7 +20,7 @@ use crate::store::{AnyConnection, Page};
 pub enum SessionsOf {
     /// The person whose session has this id.
     PersonOf(String),
-    /// Whoever signed in with this address.
+    /// The person who signed in with this address.
     Email(String),
     /// Everybody, the caller included.
     Everybody,

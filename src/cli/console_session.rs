@@ -58,7 +58,7 @@ pub(super) enum ConsoleSessionCommand {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub(super) struct WhoseSessions {
-    /// Whoever signed in with this address.
+    /// The person who signed in with this address.
     #[arg(long, value_name = "EMAIL")]
     email: Option<String>,
     /// The person whose session has this id.

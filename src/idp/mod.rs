@@ -6,6 +6,7 @@ pub(crate) mod answer_date;
 pub(crate) mod checks;
 pub(crate) mod discovery;
 pub mod fetch;
+mod fetch_error;
 pub(crate) mod issuer;
 pub(crate) mod jwks;
 pub(crate) mod jws;

@@ -50,7 +50,7 @@ impl Draft {
     }
 }
 
-/// What an object with these fields has alone.
+/// The values of these fields that no other object may have.
 fn unique(kind: ObjectKind, fields: &Map<String, Value>) -> HashSet<Unique> {
     let text = |name: &str| fields.get(name).and_then(Value::as_str).map(str::to_owned);
     match kind {

@@ -82,7 +82,7 @@ struct ReloadLabels {
     result: Reload,
 }
 
-/// What a proxy was told about a request.
+/// The answer to a proxy about a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ForwardAuthResult {
     /// It may pass.

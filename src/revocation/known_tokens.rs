@@ -80,12 +80,4 @@ impl KnownTokens {
         generations.young.insert(digest, Arc::clone(&token));
         token
     }
-
-    /// Forgets a token.
-    pub fn forget(&self, token: &str) {
-        let digest = digest_of(token);
-        let mut generations = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        generations.young.remove(&digest);
-        generations.old.remove(&digest);
-    }
 }

@@ -131,15 +131,6 @@ impl SigningKey {
         &self.public_jwk
     }
 
-    /// The name of its algorithm in headers (RFC 7518 §3.1).
-    pub fn algorithm(&self) -> &'static str {
-        match self.pair {
-            Pair::Es256(_) => SigningAlg::Es256.as_str(),
-            Pair::EdDsa(_) => SigningAlg::EdDsa.as_str(),
-            Pair::Rs256(_) => SigningAlg::Rs256.as_str(),
-        }
-    }
-
     /// Whether this is the encoded header of its access tokens.
     pub fn writes_header(&self, header: &str) -> bool {
         self.header.strip_suffix('.') == Some(header)

@@ -51,7 +51,6 @@ diesel::table! {
         created_at -> BigInt,
         required_scopes -> Text,
         forward_auth_credentials -> Bool,
-        tool_policies -> Bool,
     }
 }
 

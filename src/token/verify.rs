@@ -7,12 +7,11 @@ use serde_json::Value;
 
 use super::access_token::AccessToken;
 use crate::clock::UnixSeconds;
-use crate::oauth::json::parse_object;
-use crate::signing::{Signer, SigningKey};
+use crate::signing::Signer;
 
 /// The longest token that is looked at, in bytes. Ours are shorter: of the claims, only `act` and the scopes can be long,
 /// and those come from an assertion of limited size.
-pub const MAX_TOKEN: usize = 32 * 1024;
+const MAX_TOKEN: usize = 32 * 1024;
 
 #[derive(Deserialize)]
 struct SignedClaims {
@@ -43,27 +42,14 @@ pub fn verify(token: &str, signer: &Signer, issuer: &str) -> Option<AccessToken>
     }
     let (signed, signature) = token.rsplit_once('.')?;
     let (header, claims) = signed.split_once('.')?;
-    let key = key_of(header, signer)?;
+    // Its type, its algorithm and nothing else (RFC 8725 §3.1, §3.11): exactly what the key itself writes.
+    let key = signer.key_with_header(header)?;
     let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
     if !key.verifies(signed.as_bytes(), &signature) {
         return None;
     }
     let claims: SignedClaims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
     (claims.iss == issuer).then(|| read(claims, key.kid()))
-}
-
-/// The key that a header names. The header must be one that the key itself writes: its type, its algorithm, nothing
-/// else (RFC 8725 §3.1, §3.11).
-fn key_of<'s>(header: &str, signer: &'s Signer) -> Option<&'s SigningKey> {
-    if let Some(key) = signer.key_with_header(header) {
-        return Some(key);
-    }
-    // The members in another order: tokens of an older version.
-    let header = parse_object(&URL_SAFE_NO_PAD.decode(header).ok()?)?;
-    let text = |name: &str| header.get(name).and_then(Value::as_str);
-    let key = signer.key(text("kid")?)?;
-    (header.len() == 3 && text("typ") == Some("at+jwt") && text("alg") == Some(key.algorithm()))
-        .then_some(key)
 }
 
 fn read(claims: SignedClaims, kid: &str) -> AccessToken {

@@ -44,8 +44,6 @@ CREATE INDEX resource_credentials_by_resource ON resource_credentials (resource_
 ALTER TABLE resources ADD COLUMN required_scopes TEXT NOT NULL DEFAULT '[]';
 -- Whether forward-auth wants the resource's credentials.
 ALTER TABLE resources ADD COLUMN forward_auth_credentials BOOLEAN NOT NULL DEFAULT FALSE;
--- Whether forward-auth asks the policies about each tool.
-ALTER TABLE resources ADD COLUMN tool_policies BOOLEAN NOT NULL DEFAULT FALSE;
 
 -- Kill switches that are on.
 CREATE TABLE kill_switches (

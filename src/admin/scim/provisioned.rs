@@ -11,7 +11,7 @@ use crate::store::scim_users::ScimUser;
 /// A user: the member, and what the identity provider says about them.
 #[derive(Debug, Clone)]
 pub struct Provisioned {
-    /// What the identity provider says.
+    /// The identity provider's record of the person.
     pub user: ScimUser,
     /// The member whom the user is.
     pub member: Member,
@@ -37,7 +37,7 @@ impl Provisioned {
         header.split(',').map(bare).any(|tag| tag == "*" || tag == version)
     }
 
-    /// What the identity provider said last.
+    /// The latest document from the identity provider.
     pub(super) fn document(&self) -> UserDocument {
         UserDocument::kept(&self.user.profile, self.user.external_id.as_deref())
     }

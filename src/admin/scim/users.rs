@@ -19,7 +19,7 @@ use crate::scim::{ScimFault, UserDocument, UserPatch};
 use crate::store::scim_users::{self, ScimUser, ScimUserQuery};
 use crate::store::{AnyConnection, members};
 
-/// What the identity provider wants of a user.
+/// The state that the identity provider asks for.
 struct WantedUser {
     user_name: String,
     external_id: Option<String>,

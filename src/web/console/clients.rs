@@ -254,8 +254,8 @@ async fn remove(
 fn remove_page(at: &OperatorPage, client: &RegisteredClient, typed: String) -> RemovePage {
     RemovePage {
         title: format!("Remove {}", client.client_name),
-        text: "The client gets no more tokens, and its secrets are gone. Tokens that it has live until they expire. \
-            The decision log stays. This cannot be taken back; to stop it for a while, disable it.",
+        text: "The client gets no more tokens, and its secrets are gone. Tokens that it has are \
+            no longer active; an MCP server that only verifies tokens accepts them until they expire. The decision log stays. This cannot be taken back; to stop it for a while, disable it.",
         label: "Client ID",
         expected: client.client_id.clone(),
         typed,

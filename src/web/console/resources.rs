@@ -253,8 +253,8 @@ async fn remove(
 fn remove_page(at: &OperatorPage, resource: &Resource, typed: String) -> RemovePage {
     RemovePage {
         title: format!("Remove {}", resource.name),
-        text: "No more tokens are issued for this MCP server. Those that were issued live until they expire. \
-            This cannot be taken back.",
+        text: "No more tokens are issued for this MCP server. Those that were issued are no longer \
+            active; if the server only verifies tokens, it accepts them until they expire. This cannot be taken back.",
         label: "Identifier",
         expected: resource.identifier.clone(),
         typed,
