@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::docs::assert_generated;
 
-/// The list in `requirements.toml`.
+/// The list in `src/conformance/requirements.toml`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct List {
@@ -45,7 +45,7 @@ fn parse(text: &str) -> List {
 }
 
 fn list() -> List {
-    parse(include_str!("requirements.toml"))
+    parse(include_str!("../../src/conformance/requirements.toml"))
 }
 
 fn chapter(id: &str) -> &str {
@@ -159,7 +159,7 @@ fn document(list: &List, cited: &Citations) -> String {
          The requirements of the standards in our own words, and the tests (in `tests/it`) that prove them: {tested} are\n\
          tested, {elsewhere} is met elsewhere, {not_built} are not built. Level is the source's word; OWN is our choice \
          where the\nsources are silent or differ.\n\n\
-         Generated from `tests/it/requirements.toml` and the tests' doc comments. Do not edit: a test compares it.\n\n\
+         Generated from `src/conformance/requirements.toml` and the tests' doc comments. Do not edit: a test compares it.\n\n\
          | Source | |\n| --- | --- |\n"
     );
     for (name, title) in &list.sources {
@@ -182,7 +182,7 @@ fn document(list: &List, cited: &Citations) -> String {
 #[test]
 fn list_and_tests_agree() {
     let problems = problems(&list(), &all_citations());
-    assert!(problems.is_empty(), "tests/it/requirements.toml:\n{}", problems.join("\n"));
+    assert!(problems.is_empty(), "src/conformance/requirements.toml:\n{}", problems.join("\n"));
 }
 
 #[test]
