@@ -52,7 +52,7 @@ async fn answer(State(app): State<Arc<App>>, request: Request) -> Response {
         && let Err(error) = check_proxy(&app, &snapshot, resource, &request)
     {
         app.metrics.count_forward_auth(ForwardAuthResult::UnknownProxy);
-        return error.into_response();
+        return unknown_proxy(&error);
     }
     let decided = app.store.for_one_request(decide(&app, resource, request.headers())).await;
     let (mut response, result) = match decided {
@@ -80,6 +80,18 @@ fn check_proxy(
         true => Ok(()),
         false => Err(refused_credentials(Reason::CLIENT_AUTH_FAILED)),
     }
+}
+
+/// The answer to a proxy without the resource's credentials. Proxies pass 401 and its challenge on to the MCP client, which
+/// would take them for a word about its own token: so it is 503 without one, and the log says what is wrong.
+fn unknown_proxy(error: &TokenError) -> Response {
+    let text = "The proxy in front of this server is not set up.\n";
+    let mut response = (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
+    forbid_caching(&mut response);
+    let reason = &error.reason;
+    let cause = format!("the proxy must send the resource's credentials in {PROXY_CREDENTIALS}: {reason}");
+    response.extensions_mut().insert(Cause(cause));
+    response
 }
 
 /// The segment after `/forward-auth/`. What follows it may be any text, which no extractor could read.
