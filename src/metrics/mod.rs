@@ -14,6 +14,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::model::signal_endpoint::SignalEndpoint;
 use crate::oauth::error::{Reason, TokenError};
 use crate::policy::Policies;
 
@@ -133,6 +134,41 @@ struct ForwardAuthLabels {
     result: ForwardAuthResult,
 }
 
+/// What became of a signal of an identity provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SignalResult {
+    /// It ended somebody's sessions, or there was nothing to do.
+    Accepted,
+    /// It was acted on before.
+    Repeated,
+    /// It is not known to come from the identity provider, breaks a rule, or is about nobody here.
+    Refused,
+    /// There were too many, or the service could not act on it now; the sender tries again.
+    Unavailable,
+}
+
+impl SignalResult {
+    const ALL: [Self; 4] = [Self::Accepted, Self::Repeated, Self::Refused, Self::Unavailable];
+}
+
+impl EncodeLabelValue for SignalResult {
+    fn encode(&self, encoder: &mut prometheus_client::encoding::LabelValueEncoder<'_>) -> fmt::Result {
+        let text = match self {
+            Self::Accepted => "accepted",
+            Self::Repeated => "repeated",
+            Self::Refused => "refused",
+            Self::Unavailable => "unavailable",
+        };
+        text.encode(encoder)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SignalLabels {
+    endpoint: &'static str,
+    result: SignalResult,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ExchangeLabels {
     outcome: &'static str,
@@ -163,6 +199,7 @@ pub struct Metrics {
     introspections: Family<IntrospectionLabels, Counter>,
     reloads: Family<ReloadLabels, Counter>,
     forward_auths: Family<ForwardAuthLabels, Counter>,
+    signals: Family<SignalLabels, Counter>,
     rows_sent: Family<StreamLabels, Counter>,
     sends_failed: Family<StreamLabels, Counter>,
     streams_behind: Family<StreamLabels, Gauge>,
@@ -192,6 +229,12 @@ impl Default for Metrics {
         for result in ForwardAuthResult::ALL {
             drop(forward_auths.get_or_create(&ForwardAuthLabels { result }));
         }
+        let signals = Family::<SignalLabels, Counter>::default();
+        for endpoint in SignalEndpoint::ALL.map(SignalEndpoint::name) {
+            for result in SignalResult::ALL {
+                drop(signals.get_or_create(&SignalLabels { endpoint, result }));
+            }
+        }
         let mut registry = Registry::with_prefix("countersign");
         registry.register("exchanges", "Requests at the token endpoint", exchanges.clone());
         let help = "Time to answer a request at the token endpoint";
@@ -199,6 +242,7 @@ impl Default for Metrics {
         registry.register("introspections", "Requests at the introspection endpoint", introspections.clone());
         registry.register("policy_reloads", "Readings of changed policies", reloads.clone());
         registry.register("forward_auths", "Requests at forward-auth", forward_auths.clone());
+        registry.register("signals", "Signals of identity providers that end sessions", signals.clone());
         let (rows_sent, sends_failed, streams_behind) =
             <(Family<_, _>, Family<_, _>, Family<_, _>)>::default();
         registry.register(
@@ -219,6 +263,7 @@ impl Default for Metrics {
             introspections,
             reloads,
             forward_auths,
+            signals,
             rows_sent,
             sends_failed,
             streams_behind,
@@ -253,6 +298,11 @@ impl Metrics {
     /// Counts an answer of forward-auth.
     pub fn count_forward_auth(&self, result: ForwardAuthResult) {
         self.forward_auths.get_or_create(&ForwardAuthLabels { result }).inc();
+    }
+
+    /// Counts a signal of an identity provider.
+    pub fn count_signal(&self, endpoint: SignalEndpoint, result: SignalResult) {
+        self.signals.get_or_create(&SignalLabels { endpoint: endpoint.name(), result }).inc();
     }
 
     /// Counts a reading of the policies.

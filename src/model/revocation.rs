@@ -127,8 +127,7 @@ impl Revocation {
         Self { teamspace_id, resource_id, issued_until: issued_at, ..token }
     }
 
-    /// Revokes a member's tokens. The write of a token notes the member's last sign-in, so the latest token is covered
-    /// even if the clock of the process that issued it is ahead.
+    /// Revokes a member's tokens, also if the clock of the process that issued the latest one is ahead.
     pub fn of_member(member: &Member, cause: RevocationCause, at: UnixSeconds) -> Self {
         Self {
             teamspace_id: Some(member.teamspace_id.clone()),

@@ -364,6 +364,8 @@ pub(super) fn accept(
 ) -> QueryResult<bool> {
     let now_if_first = case_when(members::first_sign_in_at.is_null(), now.into_sql::<Nullable<BigInt>>())
         .otherwise(members::first_sign_in_at);
+    let is_latest = members::last_sign_in_at.is_null().or(members::last_sign_in_at.lt(now));
+    let latest = case_when(is_latest, now.into_sql::<Nullable<BigInt>>()).otherwise(members::last_sign_in_at);
     let updated = diesel::update(
         members::table
             .filter(members::id.eq(member_id))
@@ -372,7 +374,7 @@ pub(super) fn accept(
     )
     .set((
         members::status.eq(Status::Active),
-        members::last_sign_in_at.eq(now),
+        members::last_sign_in_at.eq(latest),
         members::first_sign_in_at.eq(now_if_first),
     ))
     .execute(connection)?;

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 
 use super::row::row;
 use super::schema::revocations;
-use super::{AnyConnection, StoreError};
+use super::{AnyConnection, StoreError, sign_ins};
 use crate::clock::UnixSeconds;
 use crate::model::revocation::{Revocation, RevocationCause, RevocationKind};
 use crate::random::number;
@@ -61,6 +61,19 @@ pub fn add(connection: &mut AnyConnection, revocation: &Revocation) -> Result<()
         .execute(connection)?;
     connection.announce()?;
     Ok(())
+}
+
+/// Adds a revocation of every token of the object that is recorded already. `now` was read in this transaction, which
+/// holds the configuration lock, so that no exchange is written meanwhile. The time of the request would be too early:
+/// exchanges may have been written while it waited for the lock, and by a process whose clock is ahead.
+pub fn add_of_all_issued(
+    connection: &mut AnyConnection,
+    revocation: Revocation,
+    now: UnixSeconds,
+) -> Result<(), StoreError> {
+    let latest = sign_ins::latest_time(connection)?.unwrap_or_default();
+    let issued_until = revocation.issued_until.max(now).max(latest);
+    add(connection, &Revocation { issued_until, ..revocation })
 }
 
 /// At most so many rows after a cursor. If there is none, or this database does not know it, they begin with the first

@@ -11,6 +11,8 @@ use crate::clock::UnixSeconds;
 use crate::model::decision_body::DecisionBody;
 use crate::request_id;
 
+/// The newest rows, one of which is of the process whose clock is most ahead.
+const NEWEST: i64 = 1_000;
 /// The rows that one page reads in search of a request's id.
 const SEARCHED: i64 = 100_000;
 /// How much earlier than its request a nearby row may say that it began, in seconds: a request takes at most 30 s, and
@@ -296,6 +298,14 @@ fn first_since(connection: &mut AnyConnection, at: UnixSeconds) -> Result<i64, S
         }
     }
     Ok(low)
+}
+
+/// The latest time of the newest rows; none if there are no rows. Times rise with ids only nearly, see [`first_since`],
+/// and the clocks of processes differ.
+pub(super) fn latest_time(connection: &mut AnyConnection) -> Result<Option<UnixSeconds>, StoreError> {
+    let newest = sign_ins::table.order(sign_ins::id.desc()).limit(NEWEST).select(sign_ins::at);
+    let times: Vec<UnixSeconds> = newest.load(connection)?;
+    Ok(times.into_iter().max())
 }
 
 /// The first row from an id on, and its time.

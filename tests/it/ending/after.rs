@@ -7,10 +7,10 @@ use countersign::app::App;
 use reqwest::Method;
 use serde_json::json;
 
-use super::pair::is_active;
+use super::pair::{Pair, is_active};
 use crate::admin::effect::{change, start};
 use crate::commands::{countersign, text};
-use crate::harness::{RESOURCE, START, TestApp};
+use crate::harness::{CLIENT, RESOURCE, START, TestApp, TestClock};
 
 async fn another(app: &TestApp) -> Arc<App> {
     App::start(app.app.config.clone(), Arc::new(app.clock.clone())).await.unwrap()
@@ -92,4 +92,35 @@ async fn sqlite_without_a_database_nobody_knows() {
     std::fs::rename(&away, path).unwrap();
     app.app.reload().await.unwrap();
     assert!(look().is_ok());
+}
+
+/// Clocks differ, and a change may wait for the writes of exchanges that began after it: the tokens that are recorded when
+/// it is written end with it, whatever their time of issue.
+#[tokio::test]
+async fn tokens_of_a_process_whose_clock_is_ahead_end_too() {
+    let ahead = TestClock::at(START + 20);
+    let pair = Pair::with_clock(start().await, ahead.clone()).await;
+    let app = &pair.app;
+    let early = pair.exchange_at_other().await;
+    let id = early.claims()["sub"].as_str().unwrap().to_owned();
+    app.granted(json!({})).await;
+    let last = app.member("dana@acme.com").await.unwrap().last_sign_in_at;
+    assert_eq!(last, Some(START + 20), "an earlier time does not replace a later one");
+    let member = format!("/teamspaces/acme/members/{id}");
+    let client = format!("/clients/{CLIENT}");
+    let ways = [
+        (&member, json!({ "status": "suspended" }), json!({ "status": "active" })),
+        (&client, json!({ "enabled": false }), json!({ "enabled": true })),
+    ];
+    for (path, out, back) in ways {
+        let token = pair.exchange_at_other().await.access_token().to_owned();
+        app.app.reload().await.unwrap();
+        assert!(is_active(&app.app, &token), "{path}");
+        change(app, Method::PATCH, path, out).await;
+        assert!(!is_active(&app.app, &token), "{path}");
+        change(app, Method::PATCH, path, back).await;
+        assert!(!is_active(&app.app, &token), "{path}");
+        app.clock.advance(30);
+        ahead.advance(30);
+    }
 }

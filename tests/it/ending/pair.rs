@@ -10,7 +10,7 @@ use countersign::runtime::{self, Options, Service};
 use serde_json::json;
 
 use crate::admin::effect::with_operator;
-use crate::harness::{self, Answer, CLIENT, RESOURCE, SECRET, TestApp};
+use crate::harness::{self, Answer, CLIENT, RESOURCE, SECRET, TestApp, TestClock};
 use crate::introspection::{SERVER, SERVER_SECRET, put_credentials};
 use crate::process::until;
 
@@ -40,8 +40,14 @@ impl Pair {
 
     /// Starts the other process.
     pub async fn beside(app: TestApp) -> Self {
+        let clock = app.clock.clone();
+        Self::with_clock(app, clock).await
+    }
+
+    /// Starts the other process, which has a clock of its own.
+    pub async fn with_clock(app: TestApp, clock: TestClock) -> Self {
         put_credentials(&app, RESOURCE, SERVER).await;
-        let other = App::start(app.app.config.clone(), Arc::new(app.clock.clone())).await.unwrap();
+        let other = App::start(app.app.config.clone(), Arc::new(clock)).await.unwrap();
         let (listeners, [url, _]) = harness::listeners().await;
         let _service = runtime::start(&other, listeners, Options::default()).unwrap();
         Self { app, other, url, _service }
