@@ -1,6 +1,6 @@
 //! Follows Countersign's list of revocations, so that tokens end within about a second: copy this file beside guard.rs.
 
-use std::{collections::HashMap, env, error::Error, sync::Arc, time::Duration};
+use std::{collections::HashMap, env, error::Error, io::Write as _, sync::Arc, time::Duration};
 
 use reqwest::{Client, Request};
 use serde_json::Value;
@@ -10,11 +10,13 @@ use crate::guard::Claims;
 
 const KEPT: Duration = Duration::from_secs(65 * 60); // after which every token that an item concerns has expired
 
+/// By claim and value, both empty for all tokens: those issued before a time are over, and when we heard of it.
+type Ended = HashMap<(&'static str, String), (i64, Instant)>;
+
 /// Which tokens are over.
 #[derive(Default)]
 pub struct Revocations {
-    /// By claim and value, both empty for all tokens: those issued before a time are over, and when we heard of it.
-    ended: RwLock<HashMap<(&'static str, String), (i64, Instant)>>,
+    ended: RwLock<Ended>,
     current: RwLock<Option<Instant>>, // when all of the list was known; never, at the start
     patience: Duration,
 }
@@ -42,7 +44,8 @@ impl Revocations {
                     query.clear().append_pair("wait", wait).append_pair("since", &since);
                 }
                 Err(error) => {
-                    eprintln!("the revocations cannot be read: {error}");
+                    // Not a macro that panics when nobody reads: this task must go on.
+                    let _ = writeln!(std::io::stderr(), "the revocations cannot be read: {error}");
                     tokio::time::sleep(Duration::from_secs(1)).await;
                 }
             }

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use countersign::clock::{Clock as _, SystemClock};
-use countersign::model::revocation::{Revocation, RevocationCause};
+use countersign::model::revocation::{Revocation, RevocationCause, RevocationKind};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -196,7 +196,16 @@ async fn a_suspended_member_is_refused_soon(stage: &Stage) {
     assert!(best.iter().all(|time| *time < Duration::from_secs(2)), "{best:?}");
 }
 
-/// Tokens that were issued at or after `not_before` are not over, and an item with an earlier time takes nothing back.
+/// The same for an object that no token names. All tokens have everything in common.
+fn of_another(kind: &Revocation) -> Option<Revocation> {
+    let other = || "other".to_owned();
+    let revocation =
+        Revocation { object: other(), name: other(), teamspace_id: Some(other()), ..kind.clone() };
+    (kind.kind != RevocationKind::Everything).then_some(revocation)
+}
+
+/// Tokens that were issued at or after `not_before` are not over, nor are those that name another object. An item with an
+/// earlier time takes nothing back.
 async fn each_kind_of_item_ends_what_was_issued_before(stage: &Stage) {
     let member = stage.app.member("dana@acme.com").await.unwrap();
     let acme = stage.app.app.snapshot().teamspace_config("acme").unwrap().teamspace.clone();
@@ -211,8 +220,9 @@ async fn each_kind_of_item_ends_what_was_issued_before(stage: &Stage) {
         let up_to = |issued_until: i64| Revocation { issued_until, ..kind.clone() };
         let (tokens, single) = (stage.tokens_of("dana").await, stage.tokens_of("dana").await);
         let (first, last) = tokens.issued();
-        // When the single ones are over, the item before theirs is known.
-        stage.revoke([vec![up_to(first - 1)], single.revocations()].concat()).await;
+        // When the single ones are over, the items before theirs are known.
+        let of_others = of_another(&up_to(last)).into_iter().collect();
+        stage.revoke([of_others, vec![up_to(first - 1)], single.revocations()].concat()).await;
         stage.refused_after(&single, Instant::now()).await;
         stage.assert_taken(&tokens).await;
         stage.revoke(vec![up_to(last), up_to(last - 100)]).await;
