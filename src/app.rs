@@ -4,6 +4,7 @@ mod clock_watch;
 mod gauges;
 mod policies;
 mod readiness;
+mod recheck;
 mod references;
 mod refusals;
 mod replaced;
@@ -22,6 +23,7 @@ use crate::config::Config;
 use crate::disclosure::PastSets;
 use crate::idp::fetch::{Fetcher, FetcherError};
 use crate::idp::jwks::IssuerKeys;
+use crate::idp::trust::TrustRecord;
 use crate::limits::admin::Budgets;
 use crate::limits::gate::Gate;
 use crate::limits::refusals::Refusals;
@@ -152,7 +154,9 @@ impl App {
         let store = Store::open(&config.database_url, &config.database)?;
         replaced::begin_to_serve(&store, &config, &*clock).await?;
         let signer = signing::load(&store, &config, clock.now()).await?;
-        let app = Self::assemble(config, clock, policies, (store, signer), outbound.await??).await?;
+        let record = Some(TrustRecord::new(store.clone()));
+        let outbound = (outbound.await??, record);
+        let app = Self::assemble(config, clock, policies, (store, signer), outbound).await?;
         // A shadow set that cannot be read stops nothing.
         app.follow_shadow(ReloadTrigger::Now).await;
         app.tell_replaced_set().await?;
@@ -166,7 +170,8 @@ impl App {
         let outbound = prepare_outbound(&config);
         let policies = Watch::begin(policy_place(&config), clock.now())?;
         let store = Store::open(&config.database_url, &config.database)?;
-        Self::assemble(config, clock, policies, (store, Signer::default()), outbound.await??).await
+        let outbound = (outbound.await??, None);
+        Self::assemble(config, clock, policies, (store, Signer::default()), outbound).await
     }
 
     async fn assemble(
@@ -174,12 +179,12 @@ impl App {
         clock: Arc<dyn Clock>,
         (watch, policies): (Watch, Policies),
         (store, signer): (Store, Signer),
-        (resolver, fetcher): (Resolver, Fetcher),
+        ((resolver, fetcher), record): ((Resolver, Fetcher), Option<TrustRecord>),
     ) -> Result<Arc<Self>, StartError> {
         let snapshot = store.read(Snapshot::load).await?;
         let revoked = RevokedTokens::load(&store, &*clock).await?;
         Ok(Arc::new(Self {
-            issuer_keys: IssuerKeys::new(fetcher.clone(), Arc::clone(&clock), config.jwks.clone()),
+            issuer_keys: IssuerKeys::new(fetcher.clone(), Arc::clone(&clock), config.jwks.clone(), record),
             openid: OpenIdProvider::of(&config, &fetcher, &clock),
             limits: Limits::new(&config.rate_limit),
             admin_budgets: Budgets::new(&config.admin),

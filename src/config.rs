@@ -188,7 +188,7 @@ pub struct Jwks {
     pub max_age: Duration,
     /// One refresh for an unknown kid per issuer and interval, whatever its result.
     pub min_refresh_interval: Duration,
-    /// How much longer the last keys are used while the issuer cannot be reached.
+    /// How much longer the last keys are used while the issuer cannot be reached, also after a restart.
     pub max_stale: Duration,
 }
 

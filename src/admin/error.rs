@@ -62,6 +62,12 @@ pub enum AdminError {
     #[error("A resource has at most 4 credentials. Delete those that no server uses.")]
     TooManyCredentials,
 
+    /// The metadata of an identity provider name another address of the keys than the administrator confirmed.
+    #[error(
+        "The issuer's metadata name another jwks_uri than the one that was confirmed. Look at them again."
+    )]
+    JwksUriDiffers,
+
     /// The client is to be registered with keys, which we do not use.
     #[error("Clients authenticate by secret only: jwks and jwks_uri must be null.")]
     JwksUnsupported,
@@ -330,6 +336,7 @@ impl AdminError {
         matches!(
             self,
             Self::ChangedMeanwhile
+                | Self::JwksUriDiffers
                 | Self::ResourceTaken
                 | Self::ClientIdTaken
                 | Self::SlugTaken

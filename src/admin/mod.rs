@@ -40,6 +40,8 @@ pub(crate) mod teamspace_list;
 pub(crate) mod teamspaces;
 pub(crate) mod token_life;
 pub mod tokens;
+pub(crate) mod trust_history;
+mod trust_notes;
 mod validation;
 mod view;
 pub(crate) mod what_if;

@@ -3,6 +3,7 @@
 
 pub mod address;
 pub(crate) mod answer_date;
+mod ask_issuer;
 pub(crate) mod checks;
 pub(crate) mod discovery;
 pub mod fetch;
@@ -12,6 +13,7 @@ pub(crate) mod jwks;
 pub(crate) mod jws;
 pub mod key;
 pub mod key_set;
+pub(crate) mod trust;
 
 /// A foreign text for a message: short, and in one line of printable ASCII.
 fn shown(text: &str) -> String {

@@ -15,3 +15,4 @@ pub mod seats;
 pub mod signal_endpoint;
 pub mod signing_key;
 pub mod teamspace;
+pub mod trust;

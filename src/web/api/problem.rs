@@ -155,6 +155,7 @@ table! {
     E::ProviderNameTaken => CONFLICT "name_taken",
     E::SeveralIdentityProviders => CONFLICT "several_identity_providers",
     E::ChangedMeanwhile => CONFLICT "changed_meanwhile",
+    E::JwksUriDiffers => CONFLICT "jwks_uri_differs",
 
     E::EmailInvalid => UNPROCESSABLE_ENTITY "email_invalid",
     E::EmailDomainNotAllowed => UNPROCESSABLE_ENTITY "email_domain_not_allowed",
