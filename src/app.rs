@@ -186,7 +186,7 @@ impl App {
         Ok(Arc::new(Self {
             issuer_keys: IssuerKeys::new(fetcher.clone(), Arc::clone(&clock), config.jwks.clone(), record),
             openid: OpenIdProvider::of(&config, &fetcher, &clock),
-            limits: Limits::new(&config.rate_limit),
+            limits: Limits::new(&config.rate_limit, &config.issuer_lookup),
             admin_budgets: Budgets::new(&config.admin),
             refusals: Refusals::new(config.rate_limit.recorded_refusals_per_minute),
             member_cache: MemberCache::default(),

@@ -76,6 +76,8 @@ pub struct Config {
     pub console: Console,
     /// The service's own requests to identity providers.
     pub fetch: Fetch,
+    /// Whether clients may ask which issuers are trusted for them.
+    pub issuer_lookup: IssuerLookupSettings,
     /// The key sets of identity providers: how long they are kept, and how often they are fetched.
     pub jwks: Jwks,
     /// The encryption of the keys that sign access tokens.
@@ -178,6 +180,16 @@ pub struct Fetch {
     pub timeout: Duration,
     /// Longest accepted body.
     pub max_size: ByteSize,
+}
+
+/// The question of a client whether an assertion of an issuer would be accepted from it.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct IssuerLookupSettings {
+    /// Whether the endpoint is there. A client that may ask can find out which companies you serve, name by name.
+    pub enabled: bool,
+    /// The questions of a client in a minute.
+    pub requests_per_client_per_minute: u32,
 }
 
 /// How long an issuer's keys are used.

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use super::{
     AccessTokenSettings, AdminSettings, AssertionSettings, ByteSize, ClientIpSource, Config,
-    ConnectionSettings, Console, Database, Duration, Fetch, Jwks, Keys, Policy, PolicyCache,
-    RateLimitSettings, Retention, RevocationSettings, SigningAlg, Tls,
+    ConnectionSettings, Console, Database, Duration, Fetch, IssuerLookupSettings, Jwks, Keys, Policy,
+    PolicyCache, RateLimitSettings, Retention, RevocationSettings, SigningAlg, Tls,
 };
 
 impl Default for Config {
@@ -27,6 +27,7 @@ impl Default for Config {
             connections: ConnectionSettings::default(),
             console: Console::default(),
             fetch: Fetch::default(),
+            issuer_lookup: IssuerLookupSettings::default(),
             jwks: Jwks::default(),
             keys: Keys::default(),
             log_stream: Vec::new(),
@@ -101,6 +102,12 @@ impl Default for Jwks {
             min_refresh_interval: Duration::from_secs(30),
             max_stale: Duration::from_secs(3600),
         }
+    }
+}
+
+impl Default for IssuerLookupSettings {
+    fn default() -> Self {
+        Self { enabled: false, requests_per_client_per_minute: 60 }
     }
 }
 

@@ -334,6 +334,11 @@ fn check_sizes(config: &Config) -> Vec<ConfigError> {
         let why = "must be between 1 and 100000";
         errors.push(invalid("rate_limit.recorded_refusals_per_minute", recorded, why));
     }
+    let lookups = config.issuer_lookup.requests_per_client_per_minute;
+    if !(1..=6000).contains(&lookups) {
+        let why = "must be between 1 and 6000";
+        errors.push(invalid("issuer_lookup.requests_per_client_per_minute", lookups, why));
+    }
     let most = config.connections.max;
     if !(1..=1_000_000).contains(&most) {
         errors.push(invalid("connections.max", most, "must be between 1 and 1000000"));

@@ -8,6 +8,7 @@ pub(crate) mod client;
 mod decide;
 pub mod explain;
 mod issuer;
+pub mod issuer_lookup;
 mod pending_grant;
 mod progress;
 pub(crate) mod reached;

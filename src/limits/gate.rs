@@ -39,10 +39,11 @@ const WAITING_FOR_REVOCATIONS: usize = 2048;
 /// stands for all paths below it, and `*` for a teamspace. Below `/t/` are identity providers: those that call SCIM, and
 /// those that end sessions. The latter are fewer than the requests that may wait for an issuer's keys, so that exchanges
 /// always find room there.
-const ENDPOINTS: [(&str, usize); 5] = [
+const ENDPOINTS: [(&str, usize); 6] = [
     ("/oauth2/introspect", 256),
     ("/forward-auth/", 256),
     ("/oauth2/revoke", 64),
+    ("/oauth2/issuer-lookup", 32),
     ("/t/*/scim/", 32),
     ("/t/", 32),
 ];

@@ -50,6 +50,7 @@ mod health;
 mod interop;
 mod introspection;
 mod issuer_keys;
+mod issuer_lookup;
 mod issuer_trust;
 mod json;
 mod landing;

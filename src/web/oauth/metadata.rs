@@ -56,6 +56,11 @@ pub async fn authorization_server(State(app): State<Arc<App>>, headers: HeaderMa
     if let (false, Some(members)) = (scopes.is_empty(), metadata.as_object_mut()) {
         members.insert("scopes_supported".into(), json!(scopes));
     }
+    if let (true, Some(members)) = (app.config.issuer_lookup.enabled, metadata.as_object_mut()) {
+        // Not a registered name (RFC 8414 §7.1): clients that do not know it ignore it.
+        let endpoint = format!("{issuer}/oauth2/issuer-lookup");
+        members.insert("issuer_lookup_endpoint".into(), json!(endpoint));
+    }
     document(&headers, metadata.to_string())
 }
 

@@ -3,6 +3,7 @@
 mod etag;
 mod form;
 mod introspect;
+mod issuer_lookup;
 mod metadata;
 mod protected_resource;
 mod revocations;
@@ -37,6 +38,10 @@ pub(super) fn routes(path: &str) -> Router<Arc<App>> {
         .route(&format!("{path}/oauth2/token"), post(token::token).fallback(form::post_only))
         .route(&format!("{path}/oauth2/introspect"), post(introspect::introspect).fallback(form::post_only))
         .route(&format!("{path}/oauth2/revoke"), post(revoke::revoke).fallback(form::post_only))
+        .route(
+            &format!("{path}/oauth2/issuer-lookup"),
+            post(issuer_lookup::look_up).fallback(issuer_lookup::other_method),
+        )
         .route(&format!("{path}/oauth2/revocations"), get(revocations::list).fallback(form::get_only))
         .route(&format!("{path}/oauth2/authorize"), get(metadata::authorize).post(metadata::authorize))
 }
