@@ -27,6 +27,7 @@ mod client;
 mod clocks;
 mod commands;
 mod configuration;
+mod conformance;
 mod connections;
 mod console;
 mod db;

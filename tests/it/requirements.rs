@@ -53,7 +53,7 @@ fn chapter(id: &str) -> &str {
 }
 
 /// Something like `JAG-07`.
-fn is_id(word: &str) -> bool {
+pub fn is_id(word: &str) -> bool {
     word.split_once('-').is_some_and(|(chapter, number)| {
         (2..=4).contains(&chapter.len())
             && chapter.bytes().all(|b| b.is_ascii_uppercase())
@@ -91,7 +91,7 @@ fn citations(source: &str) -> BTreeSet<(String, String)> {
 }
 
 /// The Rust files in a folder and in the folders within it.
-fn rust_files(folder: &Path) -> Vec<PathBuf> {
+pub fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let files = |path: PathBuf| if path.is_dir() { rust_files(&path) } else { vec![path] };
     entries.flat_map(files).filter(|path| path.extension().is_some_and(|e| e == "rs")).collect()
