@@ -109,10 +109,14 @@ pub fn newest_of_metadata(
     connection: &mut AnyConnection,
     provider_ids: &[String],
 ) -> Result<HashMap<String, TrustChange>, StoreError> {
+    // Without any, the database would look at every row.
+    if provider_ids.is_empty() {
+        return Ok(HashMap::new());
+    }
     let rows: Vec<TrustChangeRow> = trust_changes::table
         .filter(trust_changes::provider_id.eq_any(provider_ids))
         .filter(trust_changes::kind.eq_any(ABOUT_METADATA))
-        .order(trust_changes::number.asc())
+        .order((trust_changes::provider_id.asc(), trust_changes::number.asc()))
         .select(TrustChangeRow::as_select())
         .load(connection)?;
     let mut newest = HashMap::new();

@@ -205,7 +205,8 @@ async fn test(at: InTeamspacePage, Path((_, id)): Path<(String, String)>) -> Res
 }
 
 /// The address of the keys that a visitor has seen.
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
+#[serde(default)]
 struct ConfirmForm {
     jwks_uri: String,
 }
