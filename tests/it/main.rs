@@ -89,6 +89,7 @@ mod protected_server;
 #[cfg(feature = "prove")]
 mod prove;
 mod providers;
+mod proxies;
 mod reasons;
 mod refusals;
 mod reload;

@@ -1,7 +1,7 @@
 //! The example MCP servers, started as their readers start them, with the packages that they name. `scripts/test`
 //! installs those.
 
-mod clients;
+pub mod clients;
 mod following;
 mod refusals;
 
@@ -46,7 +46,7 @@ impl Example {
 }
 
 /// The interpreter that has the Python packages of the tests.
-fn python() -> PathBuf {
+pub fn python() -> PathBuf {
     let set = std::env::var_os("TEST_PYTHON").map(PathBuf::from);
     let path = set.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/python/bin/python"));
     assert!(path.exists(), "run ./scripts/test: it installs the Python packages");
