@@ -113,5 +113,6 @@ mod test_on_reload;
 mod tls;
 mod token;
 mod token_life;
+mod tool_policies;
 mod upgrade;
 mod verification_key;

@@ -69,7 +69,7 @@ const NO_SCOPE: (ErrorCode, &str) = (ErrorCode::InvalidScope, "None of the reque
 /// an email or a seat, and a request for scopes that gets none is refused.
 pub fn decide(policies: &PolicyEngine, facts: &Facts) -> Decision {
     let (mut answers, mut refused) = (Vec::new(), Vec::new());
-    if let Err(denial) = check_known(policies, facts) {
+    if let Err(denial) = check_known(policies, facts, || policies.reads_about(facts)) {
         return Decision { answers, outcome: Err(denial) };
     }
     let outcome = match Evaluation::assemble(policies, facts) {
