@@ -82,6 +82,7 @@ pub const RESOURCE: &[FieldRule] = &[
     ),
     FieldRule::set("required_scopes", A_LIST, form::texts),
     FieldRule::optional("forward_auth_credentials", A_FLAG, form::flag),
+    FieldRule::optional("tool_policies", A_FLAG, form::flag),
 ];
 
 /// Of a client, besides its secret.

@@ -51,6 +51,7 @@ diesel::table! {
         created_at -> BigInt,
         required_scopes -> Text,
         forward_auth_credentials -> Bool,
+        tool_policies -> Bool,
     }
 }
 

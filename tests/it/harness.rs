@@ -498,6 +498,7 @@ pub fn resource(identifier: &str, scopes: &[&str]) -> Resource {
         teamspaces: None,
         required_scopes: Vec::new(),
         forward_auth_credentials: false,
+        tool_policies: false,
         credentials: Vec::new(),
         created_at: START,
     }

@@ -63,7 +63,7 @@ pub const TABLES: [Table; 37] = [
         "resources",
         1,
         "id identifier normalized name scopes default_scopes teamspaces created_at# required_scopes \
-         forward_auth_credentials?",
+         forward_auth_credentials? tool_policies?",
     ),
     table("resource_credentials", 1, "client_id resource_id secret_digest created_at#"),
     table(

@@ -122,10 +122,12 @@ async fn resources(desk: &Desk, way: Way) {
     assert_eq!((&shown["default_scopes"], &shown["teamspaces"]), (&json!(["docs.read"]), &json!(["g"])));
     let changed = desk.json(way, &["resource", "update", URL, "--teamspaces", "all"]).await;
     assert_eq!(changed["teamspaces"], Value::Null);
-    let forward_auth = ["--required-scopes", "docs.read", "--forward-auth-credentials", "true"];
+    let forward_auth =
+        ["--required-scopes", "docs.read", "--forward-auth-credentials", "true", "--tool-policies", "true"];
     let changed = desk.json(way, &[&["resource", "update", URL][..], &forward_auth].concat()).await;
-    let told = (&changed["required_scopes"], &changed["forward_auth_credentials"]);
-    assert_eq!(told, (&json!(["docs.read"]), &Value::Bool(true)));
+    let told = (&changed["required_scopes"], &changed["forward_auth_credentials"], &changed["tool_policies"]);
+    assert_eq!(told, (&json!(["docs.read"]), &Value::Bool(true), &Value::Bool(true)));
+    assert!(desk.done(way, &["resource", "show", URL]).await.out.contains("tool policies"));
     let by_id = desk.json(way, &["resource", "show", member(&shown, "id")]).await;
     assert_eq!(by_id, changed);
     assert!(desk.done(way, &["resource", "list"]).await.out.contains(URL));

@@ -43,6 +43,7 @@ pub fn seed(url: &str, idp: &str) -> Outcome<()> {
         teamspaces: None,
         required_scopes: Vec::new(),
         forward_auth_credentials: false,
+        tool_policies: false,
         credentials: Vec::new(),
         created_at: 0,
     };

@@ -340,6 +340,7 @@ fn resource_of(identifier: &str, server: &Server) -> Resource {
         teamspaces: None,
         required_scopes: Vec::new(),
         forward_auth_credentials: false,
+        tool_policies: false,
         credentials: Vec::new(),
         created_at: 0,
     }
