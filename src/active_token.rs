@@ -48,6 +48,7 @@ pub fn active_token(app: &App, token: &str, resource: &Resource) -> Result<Arc<K
             marks,
             uses: UseCounter::default(),
             email: OnceCell::new(),
+            facts: OnceCell::new(),
         })
     };
     let Some(known) = app.known_tokens.find_or(token, verified) else {

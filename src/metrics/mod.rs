@@ -96,19 +96,31 @@ pub enum ForwardAuthResult {
     InvalidToken,
     /// Its token lacks a scope.
     InsufficientScope,
-    /// Nobody can tell whether its token was revoked.
+    /// Its headers do not say which tool it calls.
+    McpHeaders,
+    /// The policies deny it the tool.
+    ToolDenied,
+    /// The policies ask for another sign-in first.
+    StepUp,
+    /// The decision log does not have the facts of its token's sign-in, or they have the former name of the teamspace.
+    SignInUnknown,
+    /// Nobody can tell whether its token was revoked, or what it may do.
     Unavailable,
     /// The proxy lacks the resource's credentials.
     UnknownProxy,
 }
 
 impl ForwardAuthResult {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 11] = [
         Self::Passed,
         Self::NoToken,
         Self::InvalidRequest,
         Self::InvalidToken,
         Self::InsufficientScope,
+        Self::McpHeaders,
+        Self::ToolDenied,
+        Self::StepUp,
+        Self::SignInUnknown,
         Self::Unavailable,
         Self::UnknownProxy,
     ];
@@ -122,6 +134,10 @@ impl EncodeLabelValue for ForwardAuthResult {
             Self::InvalidRequest => "invalid_request",
             Self::InvalidToken => "invalid_token",
             Self::InsufficientScope => "insufficient_scope",
+            Self::McpHeaders => "mcp_headers",
+            Self::ToolDenied => "tool_denied",
+            Self::StepUp => "step_up",
+            Self::SignInUnknown => "sign_in_unknown",
             Self::Unavailable => "unavailable",
             Self::UnknownProxy => "unknown_proxy",
         };
