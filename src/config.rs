@@ -3,6 +3,7 @@
 mod console;
 mod database_url;
 mod defaults;
+mod denial_error;
 mod dns_server;
 mod keys;
 mod log_stream;
@@ -22,6 +23,7 @@ use url::Url;
 
 pub use console::{Console, Oidc, OperatorEntry};
 pub(crate) use database_url::check_database_url;
+pub use denial_error::DenialError;
 pub use dns_server::{DnsServer, MAX_DNS_SERVERS};
 pub use log_stream::{Destination, LogStream};
 pub use private_origin::{ConfinedOrigin, PrivateOrigin};
@@ -61,6 +63,12 @@ pub struct Config {
     /// Where the caller's address is taken from: `ConnectInfo`, or a header that your proxy sets,
     /// such as `RightmostXForwardedFor`.
     pub client_ip_source: ClientIpSource,
+    /// The origins of pages whose scripts may send requests to the token endpoint (CORS), such as
+    /// `https://app.example.com`. Empty means none. Metadata and keys are open to every page anyway.
+    pub cors_origins: Vec<String>,
+    /// The `error` of the token endpoint for people who are not entitled: `access_denied`, or `invalid_grant` for
+    /// clients that know the codes of RFC 6749 §5.2 only.
+    pub denial_error: DenialError,
     /// How long requests are still accepted after SIGTERM while `/readyz` already answers 503, so that a load balancer
     /// notices.
     pub stop_delay: Duration,

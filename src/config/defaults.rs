@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use super::{
     AccessTokenSettings, AdminSettings, AssertionSettings, ByteSize, ClientIpSource, Config,
-    ConnectionSettings, Console, Database, Duration, Fetch, IssuerLookupSettings, Jwks, Keys, Policy,
-    PolicyCache, RateLimitSettings, Retention, RevocationSettings, SigningAlg, Tls,
+    ConnectionSettings, Console, Database, DenialError, Duration, Fetch, IssuerLookupSettings, Jwks, Keys,
+    Policy, PolicyCache, RateLimitSettings, Retention, RevocationSettings, SigningAlg, Tls,
 };
 
 impl Default for Config {
@@ -20,6 +20,8 @@ impl Default for Config {
             policy_dir: None,
             schema_file: None,
             client_ip_source: ClientIpSource::ConnectInfo,
+            cors_origins: Vec::new(),
+            denial_error: DenialError::default(),
             stop_delay: Duration::from_secs(0),
             access_token: AccessTokenSettings::default(),
             admin: AdminSettings::default(),

@@ -46,6 +46,7 @@ impl Config {
         found.note_all(check_sizes(&self));
         found.note_all(check_private_origins(&self.fetch.private_origins));
         found.note(check_dns_servers(&self.fetch.dns_servers));
+        found.note_all(check_cors_origins(&self.cors_origins));
         self.read_secrets(&mut found);
         found.note(check_database_url("database_url", &self.database_url));
         found.note_all(log_stream::check(&self.log_stream));
@@ -360,6 +361,20 @@ fn check_private_origins(origins: &[PrivateOrigin]) -> Vec<ConfigError> {
 }
 
 /// As many as the resolver asks.
+/// Browsers send an origin in its normal form (RFC 6454 §6.1), and it is compared byte for byte.
+fn check_cors_origins(origins: &[String]) -> Vec<ConfigError> {
+    let is_origin = |text: &str| {
+        Url::parse(text).is_ok_and(|url| {
+            let is_secure = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url));
+            is_secure && url.origin().ascii_serialization() == text
+        })
+    };
+    let why = "must be an origin such as https://app.example.com, without a path or a slash at the end, in lower case \
+               and without a default port; http is for loopback only";
+    let wrong = origins.iter().filter(|origin| !is_origin(origin));
+    wrong.map(|origin| invalid("cors_origins", origin, why)).collect()
+}
+
 fn check_dns_servers(servers: &[DnsServer]) -> Result<(), ConfigError> {
     match servers.len() > MAX_DNS_SERVERS {
         true => Err(invalid("fetch.dns_servers", servers.len(), "must be three servers at the most")),

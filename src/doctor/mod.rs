@@ -15,6 +15,7 @@ mod keys;
 mod line;
 mod listeners;
 mod many;
+mod pages;
 mod patient;
 mod policies;
 mod providers;

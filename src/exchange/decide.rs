@@ -104,7 +104,7 @@ fn is_session_over(app: &App, request: &VerifiedRequest<'_>, member: &MemberLook
 
 /// One person must not become another.
 fn subject_conflict() -> TokenError {
-    let text = "The assertion's subject and email belong to different members.";
+    let text = "The assertion's subject and email belong to different members; an administrator here can unlink one.";
     TokenError::invalid_grant(Reason::SUBJECT_CONFLICT, text).detail(
         "the email or aud_sub names a member to whom another subject is bound; an administrator can unlink \
          the member",

@@ -13,6 +13,7 @@ use super::progress::{Progress, Refused};
 use super::verified::VerifiedRequest;
 use super::verify::{check_kill_switches, resolve_target, verify};
 use crate::app::App;
+use crate::config::DenialError;
 use crate::model::client::RegisteredClient;
 use crate::oauth::error::{ErrorCode, Reason, TokenError};
 use crate::oauth::reason::{Check, Fixer};
@@ -114,7 +115,7 @@ pub async fn explain(app: &App, asked: &ExplainRequest<'_>) -> Explanation {
     let checks = Check::ALL.into_iter().map(|check| ExplainedCheck { check, outcome: outcome_of(check) });
     let (token, error) = match outcome {
         Ok(token) => (Some(token), None),
-        Err(refused) => (None, Some(Refusal::of(&refused.error))),
+        Err(refused) => (None, Some(Refusal::of(&refused.error, app.config.denial_error))),
     };
     Explanation {
         checks: checks.collect(),
@@ -128,11 +129,11 @@ pub async fn explain(app: &App, asked: &ExplainRequest<'_>) -> Explanation {
 }
 
 impl Refusal {
-    fn of(error: &TokenError) -> Self {
+    fn of(error: &TokenError, denial: DenialError) -> Self {
         let cause = error.cause.as_ref().map(ToString::to_string).unwrap_or_default();
         let about = error.reason.about();
         Self {
-            error: error.code.wire().0,
+            error: error.code.for_clients(denial).wire().0,
             description: error.description.to_string(),
             reason: error.reason.clone(),
             detail: if error.detail.is_empty() { cause } else { error.detail.clone() },

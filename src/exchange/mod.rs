@@ -9,6 +9,7 @@ mod decide;
 pub mod explain;
 mod issuer;
 pub mod issuer_lookup;
+mod near_miss;
 mod pending_grant;
 mod progress;
 pub(crate) mod reached;
@@ -60,7 +61,10 @@ const ATTEMPTS: usize = 64;
 pub async fn exchange(app: &App, call: TokenCall<'_>) -> Exchanged {
     match perform(app, &call).await {
         Ok(Granted { response, record }) => Exchanged { result: Ok(response), record },
-        Err(refused) => record_refusal(app, *refused, call.address).await,
+        Err(mut refused) => {
+            refused.error.code = refused.error.code.for_clients(app.config.denial_error);
+            record_refusal(app, *refused, call.address).await
+        }
     }
 }
 

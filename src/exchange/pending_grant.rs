@@ -193,7 +193,10 @@ fn try_shadow(app: &App, decided: &Decided, record: &NewSignIn) {
 /// Refuses an assertion that was used, or that can no longer be shown to be unused (EMA §7.4.2: single use).
 pub(super) fn not_redeemed(conflict: Conflict) -> TokenError {
     match conflict {
-        Conflict::Replayed => TokenError::invalid_grant(Reason::REPLAYED, "The assertion was used before."),
+        Conflict::Replayed => {
+            let text = "The assertion was used before: get a new one for each access token.";
+            TokenError::invalid_grant(Reason::REPLAYED, text)
+        }
         Conflict::ExpiresTooEarly { .. } | Conflict::IssuedTooEarly { .. } | Conflict::NotServedYet => {
             TokenError::invalid_grant(Reason::EXPIRED, "The assertion is too old; ask for a new one.")
                 .detail(conflict.to_string())

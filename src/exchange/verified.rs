@@ -244,7 +244,7 @@ impl VerifiedRequest<'_> {
         if expires_at <= self.now() {
             return Err(TokenError::invalid_grant(
                 Reason::EXPIRED,
-                "The session at the provider has expired.",
+                "The session at the identity provider has expired: sign in there again.",
             ));
         }
         Ok(Grant {

@@ -35,8 +35,9 @@ impl Credentials {
     /// Reads the credentials from the `Authorization` header and the form; exactly one method is allowed (RFC 6749
     /// §2.3).
     pub fn from_request(header: Option<&[u8]>, form: FormCredentials) -> Result<Self, TokenError> {
-        let several =
-            || TokenError::invalid_request("More than one method of client authentication was used.");
+        let several = || {
+            TokenError::invalid_request("More than one method of client authentication was used: use one.")
+        };
         if form.client_assertion {
             if header.is_some() || form.client_secret.is_some() {
                 return Err(several());

@@ -27,14 +27,19 @@ impl Form {
         for pair in split(body, b'&').filter(|pair| !pair.is_empty()) {
             let mut halves = pair.splitn(2, |byte| *byte == b'=');
             let (name, value) = (halves.next().unwrap_or_default(), halves.next().unwrap_or_default());
-            let malformed = || TokenError::invalid_request("The form is not well encoded.");
+            let malformed =
+                || TokenError::invalid_request("The form is not well encoded: send UTF-8, percent-encoded.");
             let name = form_decode(name).ok_or_else(malformed)?;
             let value = form_decode(value).ok_or_else(malformed)?;
             if name != "resource" && pairs.iter().any(|(known, _)| *known == name) {
-                return Err(TokenError::invalid_request("A parameter is repeated."));
+                return Err(TokenError::invalid_request(
+                    "A parameter is repeated: send each once, but for resource.",
+                ));
             }
             if pairs.len() == MAX_PARAMETERS {
-                return Err(TokenError::invalid_request("There are too many parameters."));
+                return Err(TokenError::invalid_request(
+                    "There are too many parameters: send 64 at the most.",
+                ));
             }
             pairs.push((name, value));
         }

@@ -3,7 +3,7 @@
 
 pub mod code;
 pub(crate) mod credentials;
-pub(crate) mod difference;
+pub mod difference;
 pub mod error;
 pub mod form;
 pub(crate) mod issuer_question;

@@ -62,6 +62,7 @@ mod log_stream;
 mod log_writer;
 mod logging;
 mod mcp_request;
+mod messages;
 mod metadata;
 mod metrics;
 mod middleware;
