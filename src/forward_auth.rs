@@ -10,6 +10,7 @@ use axum::http::header::AUTHORIZATION;
 
 use crate::active_token::{Inactive, active_token};
 use crate::app::App;
+use crate::model::member::Member;
 use crate::model::resource::Resource;
 use crate::revocation::{KnownToken, LookedAtBy};
 use crate::store::{StoreError, members};
@@ -101,7 +102,8 @@ async fn email_of(app: &App, known: &KnownToken) -> String {
     let (teamspace_id, member_id) = (known.token.teamspace_id.clone(), known.token.member_id.clone());
     let read = || async move {
         let found = app.store.read(move |c| members::find(c, &teamspace_id, &member_id)).await?;
-        Ok::<_, StoreError>(found.map(|member| member.email).unwrap_or_default())
+        let address = found.as_ref().and_then(Member::address);
+        Ok::<_, StoreError>(address.unwrap_or_default().to_owned())
     };
     match known.email.get_or_try_init(read).await {
         Ok(email) => email.clone(),

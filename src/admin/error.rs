@@ -170,6 +170,11 @@ pub enum AdminError {
     /// Every seat is taken.
     #[error("The teamspace is at its member limit; an operator can raise `member_limit`.")]
     MemberLimitReached,
+    /// A member without an email cannot lose the subject that they are known by.
+    #[error(
+        "This member has no email, and is known by the subject alone; suspend them, or remove them for good."
+    )]
+    MemberWithoutEmail,
     /// An administrator cannot change the status in this way.
     #[error("{0}")]
     StatusInvalid(#[from] StatusFault),

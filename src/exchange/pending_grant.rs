@@ -164,10 +164,11 @@ impl<'a> PendingGrant<'a> {
 
     fn provisioning(&self, grant: &Grant, seats_counted: Option<i64>) -> MemberChange {
         let (request, now) = (&self.0, self.0.now());
+        let email = request.claims().email.known().cloned();
         let member = Member {
             id: grant.member_id.clone(),
             teamspace_id: request.teamspace().id.clone(),
-            email: request.claims().email.known().cloned().unwrap_or_default(),
+            email: email.unwrap_or_else(|| Member::without_email(&grant.member_id)),
             role: Role::Developer,
             status: Status::Active,
             provisioned_by: "sign-in".to_owned(),

@@ -67,6 +67,7 @@ mod metadata;
 mod metrics;
 mod middleware;
 mod model;
+mod no_email;
 mod not_applied;
 mod not_known;
 #[cfg(feature = "postgres")]

@@ -216,7 +216,7 @@ macro_rules! request_facts {
                     "the client that authenticated; `groups` of its registration";
 
                 personal member_domain => always Text in PERSON = Facts::member_domain,
-                    "what follows the `@` of the member's email as stored; at a first sign-in, of the asserted one. Empty without an email, and nobody comes in then";
+                    "what follows the `@` of the member's email as stored; at a first sign-in, of the asserted one. Empty without an email";
 
                 personal member_role => always RoleName in PERSON = Facts::member_role,
                     "the member's; at a first sign-in `developer`, which the newcomer becomes";

@@ -161,6 +161,7 @@ table! {
     E::EmailDomainNotAllowed => UNPROCESSABLE_ENTITY "email_domain_not_allowed",
     E::MemberExists => CONFLICT "member_exists",
     E::MemberLimitReached => CONFLICT "member_limit_reached",
+    E::MemberWithoutEmail => CONFLICT "member_without_email",
     E::StatusInvalid(_) => UNPROCESSABLE_ENTITY "status_invalid",
 
     E::SetupTokenInvalid => UNPROCESSABLE_ENTITY "setup_token_invalid",
