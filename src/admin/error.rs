@@ -151,6 +151,11 @@ pub enum AdminError {
     /// The client id of logout tokens cannot be one.
     #[error("A `logout_client_id` is null, or 1 to 255 bytes without control characters.")]
     LogoutClientIdInvalid,
+    /// The SAML issuer of a provider cannot be one.
+    #[error(
+        "A `saml_issuer` is null, or the provider's SAML entity ID of 1 to 255 bytes without control characters."
+    )]
+    SamlIssuerInvalid,
     /// A custom claim's name or type is not allowed, or there are too many.
     #[error("custom_claims are at most 20, each named once with 1 to 255 bytes without control characters.")]
     CustomClaimsInvalid,

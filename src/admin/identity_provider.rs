@@ -296,6 +296,7 @@ impl Edit {
             groups_claim: String::new(),
             custom_claims: Vec::new(),
             logout_client_id: None,
+            saml_issuer: None,
             enabled: true,
             created_at: self.now,
             updated_at: self.now,

@@ -23,6 +23,7 @@ const FIELDS: &[Field] = &[
     Field::detail("groups claim", |p| cell(p, "groups_claim")),
     Field::detail("custom claims", |p| lines(p, "custom_claims", shown_claim)),
     Field::detail("logout client id", |p| or(p, "logout_client_id", "none")),
+    Field::detail("saml issuer", |p| or(p, "saml_issuer", "none")),
     Field::detail("jwks uri", |p| cell(p, "jwks_uri")),
     Field::detail("metadata name instead", named_instead),
     Field::column("id", |p| cell(p, "id")),
@@ -164,6 +165,9 @@ pub(super) struct ProviderFields {
     /// The client id that the provider's logout tokens are for (OpenID Connect Back-Channel Logout), or `none`.
     #[arg(long, value_name = "ID|none")]
     logout_client_id: Option<OrNone<String>>,
+    /// The provider's SAML entity ID, whose NameIDs assertions must bring in `sub_id`, or `none`.
+    #[arg(long, value_name = "ID|none")]
+    saml_issuer: Option<OrNone<String>>,
     /// Whether people can sign in with it.
     #[arg(long, value_name = "BOOL")]
     enabled: Option<bool>,
@@ -175,6 +179,7 @@ impl ProviderFields {
         let body = body.with("issuer", self.issuer).with("tenant", self.tenant).with("scope", self.scope);
         let body = body.with("groups_claim", self.groups_claim).with("enabled", self.enabled);
         let body = body.with("logout_client_id", self.logout_client_id);
+        let body = body.with("saml_issuer", self.saml_issuer);
         Ok(body.with_each("custom_claims", &self.custom_claims, claim))
     }
 }

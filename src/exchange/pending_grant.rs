@@ -142,11 +142,11 @@ impl<'a> PendingGrant<'a> {
                 MemberChange::Known { member_id: member.id.clone() }
             }
             MemberLookup::Bound(member) => {
-                MemberChange::Accept { member: member.clone(), signed_in_at, identity: None }
+                MemberChange::Accept { member: member.clone(), signed_in_at, identities: Vec::new() }
             }
             MemberLookup::Unbound(member) => {
-                let identity = request.identity(&member.id);
-                MemberChange::Accept { member: member.clone(), signed_in_at, identity: Some(identity) }
+                let identities = request.identities(&member.id);
+                MemberChange::Accept { member: member.clone(), signed_in_at, identities }
             }
             MemberLookup::Absent { seats_used } => {
                 let counts_seats = decided.policies.compiled.reads_seats_used();
@@ -177,8 +177,8 @@ impl<'a> PendingGrant<'a> {
             sessions_ended_at: None,
             first_sign_in_at: Some(now),
         };
-        let identity = request.identity(&grant.member_id);
-        MemberChange::Provision { member, identity, seats_counted }
+        let identities = request.identities(&grant.member_id);
+        MemberChange::Provision { member, identities, seats_counted }
     }
 }
 

@@ -84,6 +84,22 @@ impl VerifiedRequest<'_> {
         }
     }
 
+    /// Everything that the person is known by from now on. A NameID that is no good was refused when the member was looked
+    /// up.
+    pub fn identities(&self, member_id: &str) -> Vec<Identity> {
+        let saml = self.saml_identity(member_id).ok().flatten();
+        std::iter::once(self.identity(member_id)).chain(saml).collect()
+    }
+
+    /// The NameID of the assertion, bound to a member; none where the identity provider names people by `sub` alone. One
+    /// that is needed and not usable is an error (draft §3.2).
+    pub fn saml_identity(&self, member_id: &str) -> Result<Option<Identity>, TokenError> {
+        let Some(issuer) = &self.provider().saml_issuer else { return Ok(None) };
+        let subject = self.claims().saml_subject(issuer)?;
+        let (issuer, tenant) = (issuer.clone(), String::new());
+        Ok(Some(Identity { issuer, tenant, subject, ..self.identity(member_id) }))
+    }
+
     /// The earliest time, by our clock, at which the person can have signed in at the identity provider.
     pub fn signed_in_at(&self, app: &App) -> UnixSeconds {
         self.claims().signed_in_at(app.config.assertion.clock_skew.as_secs())

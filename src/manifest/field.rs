@@ -113,6 +113,7 @@ pub const PROVIDER: &[FieldRule] = &[
         form::custom_claims,
     ),
     FieldRule::optional("logout_client_id", "a text, or null for none", form::text_or_null),
+    FieldRule::optional("saml_issuer", "a text, or null for none", form::text_or_null),
     FieldRule::optional("enabled", A_FLAG, form::flag),
 ];
 

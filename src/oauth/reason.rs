@@ -217,10 +217,10 @@ reasons! {
         LIFETIME_TOO_LONG = ("lifetime_too_long" [Times] [InvalidGrant] [IdentityProviderAdministrator Operator]
             "valid longer than `assertion.max_lifetime`"
             "Shorten the lifetime of ID-JAGs, or raise the setting.");
-        CLAIM_MISSING = ("claim_missing" [Claims] [InvalidGrant] [IdentityProviderAdministrator]
+        CLAIM_MISSING = ("claim_missing" [Claims Member] [InvalidGrant] [IdentityProviderAdministrator]
             "a required claim is absent; `detail` says which"
             "Have the claim added to ID-JAGs.");
-        CLAIM_MALFORMED = ("claim_malformed" [Claims Scopes Policies] [InvalidGrant] [IdentityProviderAdministrator]
+        CLAIM_MALFORMED = ("claim_malformed" [Claims Scopes Member Policies] [InvalidGrant] [IdentityProviderAdministrator]
             "a claim cannot be read and is needed, also by a policy ([which, when](policies.md#known-absent-not-known)); \
              `detail` says what was expected and what came"
             "Correct the claim at the identity provider.");
@@ -255,7 +255,7 @@ reasons! {
             "no seat is free"
             "Raise `member_limit`, or suspend or remove somebody.");
         SUBJECT_CONFLICT = ("subject_conflict" [Member] [InvalidGrant] [TeamspaceAdministrator SecurityTeam]
-            "the email, or `aud_sub`, is a member's who is bound to another subject"
+            "the email, `aud_sub` or `sub_id` is a member's who is bound to another subject"
             "If it is the same person, unlink the member with `PATCH` `{\"identities\":[]}`.");
         TENANT_MISMATCH = ("tenant_mismatch" [Tenant] [InvalidGrant] [IdentityProviderAdministrator TeamspaceAdministrator]
             "`aud_tenant` is not the teamspace's slug, or no identity provider with this issuer takes the `tenant`"

@@ -24,6 +24,7 @@ struct IdentityProviderRow {
     created_at: i64,
     updated_at: i64,
     logout_client_id: Option<String>,
+    saml_issuer: Option<String>,
 }
 
 impl TryFrom<&IdentityProvider> for IdentityProviderRow {
@@ -45,6 +46,7 @@ impl TryFrom<&IdentityProvider> for IdentityProviderRow {
             created_at: p.created_at,
             updated_at: p.updated_at,
             logout_client_id: p.logout_client_id.clone(),
+            saml_issuer: p.saml_issuer.clone(),
         })
     }
 }
@@ -68,6 +70,7 @@ impl TryFrom<IdentityProviderRow> for IdentityProvider {
             created_at: row.created_at,
             updated_at: row.updated_at,
             logout_client_id: row.logout_client_id,
+            saml_issuer: row.saml_issuer,
         })
     }
 }

@@ -36,6 +36,7 @@ diesel::table! {
         created_at -> BigInt,
         updated_at -> BigInt,
         logout_client_id -> Nullable<Text>,
+        saml_issuer -> Nullable<Text>,
     }
 }
 

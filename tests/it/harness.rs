@@ -247,6 +247,7 @@ impl TestApp {
             scope: String::new(),
             groups_claim: "groups".to_owned(),
             logout_client_id: None,
+            saml_issuer: None,
             enabled: true,
             created_at: START,
             updated_at: START,

@@ -102,7 +102,7 @@ fn newcomer(name: &str, email: &str, subject: &str) -> MemberChange {
         subject: subject.to_owned(),
         member_id: member.id.clone(),
     };
-    MemberChange::Provision { member, identity, seats_counted: None }
+    MemberChange::Provision { member, identities: vec![identity], seats_counted: None }
 }
 
 /// Of newcomers in one batch who have an email or a subject in common the first comes in; of the others nothing

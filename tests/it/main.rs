@@ -104,6 +104,7 @@ mod request;
 mod requirements;
 mod resolver;
 mod runtime;
+mod saml;
 mod scim;
 mod seals;
 mod seats;

@@ -66,7 +66,7 @@ fn newcomer(name: &str) -> MemberChange {
         subject: name.to_owned(),
         member_id: member.id.clone(),
     };
-    MemberChange::Provision { member, identity, seats_counted: None }
+    MemberChange::Provision { member, identities: vec![identity], seats_counted: None }
 }
 
 /// The database answers whether a seat is free by a condition of its own, which must say the same.

@@ -9,6 +9,7 @@ mod custom;
 mod expectations;
 mod groups;
 mod reader;
+mod saml;
 
 use serde_json::{Map, Value};
 
@@ -118,6 +119,11 @@ impl Claims {
     /// The value of a claim that the identity provider's configuration declares, with its declared type.
     pub fn custom(&self, claim: &CustomClaim) -> Said<ClaimValue> {
         custom::read(&self.rest, claim).into()
+    }
+
+    /// The NameID of `sub_id`, which must be from this SAML issuer, with its qualifiers as one text.
+    pub fn saml_subject(&self, issuer: &str) -> Result<String, TokenError> {
+        saml::read(&self.rest, issuer)
     }
 
     /// The earliest time, by our clock, at which the person can have signed in at the provider. The provider's clock

@@ -57,7 +57,7 @@ pub const TABLES: [Table; 37] = [
         "identity_providers",
         1,
         "id teamspace_id name kind issuer tenant jwks_uri scope groups_claim custom_claims enabled? created_at# \
-         updated_at# logout_client_id",
+         updated_at# logout_client_id saml_issuer",
     ),
     table(
         "resources",

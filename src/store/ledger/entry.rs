@@ -32,19 +32,19 @@ pub enum MemberChange {
     Provision {
         /// The member to be added, with a new identifier.
         member: Member,
-        /// The subject that is bound to them.
-        identity: Identity,
+        /// The subjects that are bound to them: `sub`, and a NameID if there is one.
+        identities: Vec<Identity>,
         /// The number of taken seats, if the decision is based on it.
         seats_counted: Option<i64>,
     },
-    /// An invited or unlinked member, who becomes active, and is bound to the subject unless that is done already.
+    /// An invited or unlinked member, who becomes active, and is bound to the subjects unless that is done already.
     Accept {
         /// The member as they were when it was decided.
         member: Member,
         /// The earliest time at which the sign-in can have been.
         signed_in_at: UnixSeconds,
-        /// The subject to bind; none when it is bound already.
-        identity: Option<Identity>,
+        /// The subjects to bind; empty when one is bound already.
+        identities: Vec<Identity>,
     },
     /// A member already.
     Known {
@@ -78,13 +78,17 @@ fn or_changed(result: QueryResult<()>) -> Result<(), RedeemError> {
     }
 }
 
-/// Binds a member to its one subject. If two subjects arrive at once with the member's email, the second finds the
-/// first, and must not become the same member.
-fn bind_first(connection: &mut AnyConnection, identity: &Identity) -> Result<(), RedeemError> {
-    if !members::identities_of(connection, std::slice::from_ref(&identity.member_id))?.is_empty() {
+/// Binds a member to their first subjects. If two people arrive at once with the member's email, the second finds the
+/// subject of the first, and must not become the same member.
+fn bind_first(
+    connection: &mut AnyConnection,
+    member: &Member,
+    identities: &[Identity],
+) -> Result<(), RedeemError> {
+    if !members::identities_of(connection, std::slice::from_ref(&member.id))?.is_empty() {
         return Err(Conflict::FactsChanged.into());
     }
-    or_changed(members::bind(connection, identity))
+    identities.iter().try_for_each(|identity| or_changed(members::bind(connection, identity)))
 }
 
 impl MemberChange {
@@ -102,18 +106,18 @@ impl MemberChange {
     /// Applies the change, or does nothing if the facts have changed.
     pub(super) fn apply(&self, connection: &mut AnyConnection, now: UnixSeconds) -> Result<(), RedeemError> {
         match self {
-            Self::Provision { member, identity, seats_counted } => {
-                match members::provision(connection, member, identity, *seats_counted)? {
+            Self::Provision { member, identities, seats_counted } => {
+                match members::provision(connection, member, identities, *seats_counted)? {
                     true => Ok(()),
                     false => Err(Conflict::FactsChanged.into()),
                 }
             }
-            Self::Accept { member, signed_in_at, identity } => connection.transaction(|connection| {
+            Self::Accept { member, signed_in_at, identities } => connection.transaction(|connection| {
                 // The member's row is locked from here on.
                 if !members::accept(connection, &member.id, now, *signed_in_at)? {
                     return Err(Conflict::FactsChanged.into());
                 }
-                identity.as_ref().map_or(Ok(()), |identity| bind_first(connection, identity))
+                if identities.is_empty() { Ok(()) } else { bind_first(connection, member, identities) }
             }),
             Self::Known { .. } => Ok(()),
         }

@@ -150,6 +150,7 @@ table! {
     E::IssuerTwice => CONFLICT "issuer_taken",
     E::TenantInvalid => UNPROCESSABLE_ENTITY "tenant_invalid",
     E::LogoutClientIdInvalid => UNPROCESSABLE_ENTITY "logout_client_id_invalid",
+    E::SamlIssuerInvalid => UNPROCESSABLE_ENTITY "saml_issuer_invalid",
     E::CustomClaimsInvalid => UNPROCESSABLE_ENTITY "custom_claims_invalid",
     E::TooManyIdentityProviders => CONFLICT "too_many_identity_providers",
     E::ProviderNameTaken => CONFLICT "name_taken",

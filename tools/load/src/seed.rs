@@ -74,6 +74,7 @@ fn provider(idp: &str) -> IdentityProvider {
         tenant: None,
         custom_claims: vec![],
         logout_client_id: None,
+        saml_issuer: None,
         provider: Provider::Oidc,
         issuer: idp.to_owned(),
         jwks_uri: format!("{idp}/keys"),

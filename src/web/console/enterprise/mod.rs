@@ -349,6 +349,7 @@ impl Editor {
         let has_more = !form.tenant.is_empty()
             || !form.custom_claims.is_empty()
             || !form.logout_client_id.is_empty()
+            || !form.saml_issuer.is_empty()
             || !["", "groups"].contains(&groups_claim);
         Self { id, form, faults: Faults::default(), checks: Vec::new(), changes: Vec::new(), has_more }
     }
@@ -366,7 +367,7 @@ impl Editor {
 
     /// Whether the folded fields are to be seen.
     fn is_unfolded(&self) -> bool {
-        let folded = ["name", "tenant", "groups_claim", "custom_claims", "logout_client_id"];
+        let folded = ["name", "tenant", "groups_claim", "custom_claims", "logout_client_id", "saml_issuer"];
         self.has_more || folded.iter().any(|field| self.faults.at(field).is_some())
     }
 }
