@@ -1,5 +1,6 @@
 //! Configuration: defaults < file < environment, validated once; there are no globals.
 
+mod client_document_settings;
 mod console;
 mod database_url;
 mod defaults;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use sources::Sources;
 use url::Url;
 
+pub use client_document_settings::{ClientDocumentSettings, DocumentUrlFault, check_document_url};
 pub use console::{Console, Oidc, OperatorEntry};
 pub(crate) use database_url::check_database_url;
 pub use denial_error::DenialError;
@@ -78,6 +80,8 @@ pub struct Config {
     pub admin: AdminSettings,
     /// The lifetime, clock difference and size that an assertion may have.
     pub assertion: AssertionSettings,
+    /// Clients that are described by a document at the URL that is their id, and not registered.
+    pub client_documents: ClientDocumentSettings,
     /// The number of callers' connections, in all and from one address.
     pub connections: ConnectionSettings,
     /// The web console for operators and customers' administrators.

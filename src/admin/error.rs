@@ -5,8 +5,10 @@ use std::borrow::Cow;
 use diesel::result::Error as DieselError;
 use tokio::task::JoinError;
 
+use super::client_jwks::JwksFault;
 use crate::app::StartError;
 use crate::idp::checks::IssuerCheck;
+use crate::idp::fetch::FetchError;
 use crate::limits::Limited;
 use crate::model::kill_switch::KillScope;
 use crate::model::member::StatusFault;
@@ -68,11 +70,27 @@ pub enum AdminError {
     )]
     JwksUriDiffers,
 
-    /// The client is to be registered with keys, which we do not use.
-    #[error("Clients authenticate by secret only: jwks and jwks_uri must be null.")]
+    /// The client is to have keys, but sends a secret.
+    #[error(
+        "A client that sends a secret has no keys: jwks and jwks_uri must be null, or token_endpoint_auth_method private_key_jwt."
+    )]
     JwksUnsupported,
+    /// The client is to sign assertions, but it is not known with which key.
+    #[error(
+        "A client with private_key_jwt has its public keys in jwks or at jwks_uri: give exactly one of them."
+    )]
+    ClientKeysMissing,
+    /// The client's key set cannot be used.
+    #[error("jwks: {0}")]
+    JwksInvalid(JwksFault),
+    /// The address of the client's key set cannot be fetched from.
+    #[error("jwks_uri {0}")]
+    JwksUriInvalid(FetchError),
+    /// The client is to have a secret, but signs assertions.
+    #[error("A client with private_key_jwt has no secret.")]
+    ClientSecretUnsupported,
     /// The client is to authenticate in a way that we do not support.
-    #[error("token_endpoint_auth_method must be client_secret_basic or client_secret_post.")]
+    #[error("token_endpoint_auth_method must be client_secret_basic, client_secret_post or private_key_jwt.")]
     AuthMethodUnsupported,
     /// The client id that the administrator chose cannot be one.
     #[error(

@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 
 use super::{
-    AccessTokenSettings, AdminSettings, AssertionSettings, ByteSize, ClientIpSource, Config,
-    ConnectionSettings, Console, Database, DenialError, Duration, Fetch, IssuerLookupSettings, Jwks, Keys,
-    Policy, PolicyCache, RateLimitSettings, Retention, RevocationSettings, SigningAlg, Tls,
+    AccessTokenSettings, AdminSettings, AssertionSettings, ByteSize, ClientDocumentSettings, ClientIpSource,
+    Config, ConnectionSettings, Console, Database, DenialError, Duration, Fetch, IssuerLookupSettings, Jwks,
+    Keys, Policy, PolicyCache, RateLimitSettings, Retention, RevocationSettings, SigningAlg, Tls,
 };
 
 impl Default for Config {
@@ -26,6 +26,7 @@ impl Default for Config {
             access_token: AccessTokenSettings::default(),
             admin: AdminSettings::default(),
             assertion: AssertionSettings::default(),
+            client_documents: ClientDocumentSettings::default(),
             connections: ConnectionSettings::default(),
             console: Console::default(),
             fetch: Fetch::default(),

@@ -10,7 +10,7 @@ use super::problem::{ConfigError, ConfigErrors, invalid};
 use super::sources::Sources;
 use super::{
     AdminSettings, Config, Console, DEFAULT_POLICY_DIR, Database, DnsServer, Duration, MAX_DNS_SERVERS,
-    OperatorEntry, PrivateOrigin, Secret, check_database_url, is_loopback, log_stream,
+    OperatorEntry, PrivateOrigin, Secret, check_database_url, check_document_url, is_loopback, log_stream,
 };
 
 /// The problems found so far, each with the place where its key was set.
@@ -45,6 +45,7 @@ impl Config {
         found.note_all(check_durations(&self));
         found.note_all(check_sizes(&self));
         found.note_all(check_private_origins(&self.fetch.private_origins));
+        found.note_all(check_client_documents(&self));
         found.note(check_dns_servers(&self.fetch.dns_servers));
         found.note_all(check_cors_origins(&self.cors_origins));
         self.read_secrets(&mut found);
@@ -358,6 +359,25 @@ fn check_sizes(config: &Config) -> Vec<ConfigError> {
 fn check_private_origins(origins: &[PrivateOrigin]) -> Vec<ConfigError> {
     let wrong = origins.iter().filter_map(|excused| Some((excused.origin(), excused.problem()?)));
     wrong.map(|(origin, why)| invalid("fetch.private_origins", origin, why)).collect()
+}
+
+fn check_client_documents(config: &Config) -> Vec<ConfigError> {
+    let settings = &config.client_documents;
+    let mut errors = Vec::new();
+    for url in &settings.allowed {
+        match check_document_url(url) {
+            Err(fault) => errors.push(invalid("client_documents.allowed", url, fault.to_string())),
+            Ok(checked) if checked.scheme() != "https" && !is_exempt(config, url) => {
+                let why = "must be https; one in your own network can be http if `fetch.private_origins` lists its origin";
+                errors.push(invalid("client_documents.allowed", url, why));
+            }
+            Ok(_) => {}
+        }
+    }
+    if let Some(url) = settings.public.iter().find(|url| !settings.allowed.contains(url)) {
+        errors.push(invalid("client_documents.public", url, "must be in `client_documents.allowed` as well"));
+    }
+    errors
 }
 
 /// As many as the resolver asks.

@@ -4,17 +4,19 @@
 use std::sync::Arc;
 
 use super::TokenCall;
-use super::client::{Client, authenticate};
+use super::client::{Client, assertion_replayed, authenticate};
 use crate::app::App;
+use crate::model::client::AuthMethod;
 use crate::model::kill_switch::KillTargets;
 use crate::model::member::{Role, Status};
 use crate::model::resource::Resource;
 use crate::oauth::credentials::Credentials;
-use crate::oauth::error::TokenError;
+use crate::oauth::error::{ErrorCode, Reason, TokenError};
 use crate::oauth::issuer_question::IssuerQuestion;
 use crate::oauth::scope::Candidates;
 use crate::policy::facts::{ClaimFacts, ClientFacts, Facts, MemberFacts, ResourceFacts, TeamspaceFacts};
 use crate::policy::{Action, decide};
+use crate::store::ledger::consume_client_assertion;
 use crate::store::snapshot::{Snapshot, TrustedProvider};
 
 /// A subject that no identity provider gives.
@@ -22,18 +24,31 @@ const SUBJECT: &str = "issuer-lookup";
 
 /// Whether an assertion of the issuer could be accepted from the client that asks. An issuer that nobody has and one that
 /// is not for this client are answered alike. What depends on the person is decided at the exchange.
-pub fn is_accepted(app: &App, call: &TokenCall<'_>) -> Result<bool, TokenError> {
+pub async fn is_accepted(app: &App, call: &TokenCall<'_>) -> Result<bool, TokenError> {
     let mut question = IssuerQuestion::parse(call.body)?;
     let credentials =
         Credentials::from_request(call.authorization, std::mem::take(&mut question.credentials));
     let snapshot = app.snapshot();
-    let client = authenticate(credentials, &snapshot, &app.limits, call.address);
+    let client = authenticate(app, &snapshot, credentials, call.address).await;
     let client = client.map_err(|failed| failed.error)?;
+    if client.method() == AuthMethod::None {
+        // Anybody can say its name.
+        let text = "A client without credentials may not ask.";
+        return Err(TokenError::new(ErrorCode::UnauthorizedClient, Reason::CLIENT_PUBLIC, text));
+    }
     app.limits.check_lookup(&client.registered().client_id)?;
     let (issuer, resource) = question.asked()?;
+    use_up(app, &client).await?;
     let providers = snapshot.providers_of(&issuer).into_iter().flat_map(|providers| providers.enabled());
     let asking = Asking { app, snapshot: &snapshot, client: &client, resource: resource.as_deref() };
     Ok(providers.into_iter().any(|trusted| asking.accepts(trusted)))
+}
+
+/// The assertion by which the client authenticated is good once.
+async fn use_up(app: &App, client: &Client) -> Result<(), TokenError> {
+    let Some(used) = client.assertion().cloned() else { return Ok(()) };
+    let conflict = app.store.write(move |c| consume_client_assertion(c, &used)).await?;
+    conflict.map_or(Ok(()), |conflict| Err(assertion_replayed(conflict)))
 }
 
 /// A client's question.

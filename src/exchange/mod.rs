@@ -5,6 +5,7 @@
 pub mod assertion;
 pub mod claims;
 pub(crate) mod client;
+mod client_assertion;
 mod decide;
 pub mod explain;
 mod issuer;
@@ -99,7 +100,7 @@ async fn verify_call<'a>(app: &App, call: &TokenCall<'a>) -> Result<PendingGrant
     let (snapshot, progress) = (app.snapshot(), Progress::begin(app.clock.now(), call.request_id));
     let mut request = TokenRequest::parse(call.body).map_err(|error| progress.refuse(error))?;
     let credentials = Credentials::from_request(call.authorization, std::mem::take(&mut request.credentials));
-    let client = authenticate(credentials, &snapshot, &app.limits, call.address).map_err(|failed| {
+    let client = authenticate(app, &snapshot, credentials, call.address).await.map_err(|failed| {
         let Unauthenticated { claimed, error } = *failed;
         Progress { client_id: &claimed, ..progress }.refuse(error)
     })?;

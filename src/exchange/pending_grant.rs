@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::TokenCall;
-use super::client::Client;
+use super::client::{Client, assertion_replayed};
 use super::decide::{Decided, decide, look_up_member};
 use super::progress::{Refused, SignInOutcome};
 use super::verified::VerifiedRequest;
@@ -51,9 +51,19 @@ impl<'a> PendingGrant<'a> {
         assertion: VerifiedAssertion,
         target: Target,
     ) -> Self {
-        let (client, method) = (Arc::clone(client.registered()), client.method());
         let (request_id, address) = (call.request_id, Some(call.address));
-        Self(VerifiedRequest { request_id, client, method, scope, address, assertion, target })
+        let (method, client_assertion) = (client.method(), client.assertion().cloned());
+        let client = Arc::clone(client.registered());
+        Self(VerifiedRequest {
+            request_id,
+            client,
+            method,
+            client_assertion,
+            scope,
+            address,
+            assertion,
+            target,
+        })
     }
 
     /// Ends it without a decision.
@@ -157,6 +167,7 @@ impl<'a> PendingGrant<'a> {
             assertion: request.assertion.id_jag.id().to_owned(),
             issued_at: claims.issued_at(),
             expires_at: claims.dead_at(app.config.assertion.clock_skew.as_secs()),
+            client_assertion: request.client_assertion.clone(),
             generation: request.assertion.generation,
             member,
         }
@@ -202,6 +213,7 @@ pub(super) fn not_redeemed(conflict: Conflict) -> TokenError {
             TokenError::invalid_grant(Reason::EXPIRED, "The assertion is too old; ask for a new one.")
                 .detail(conflict.to_string())
         }
+        Conflict::ClientAssertionReplayed | Conflict::ClientAssertionTooOld => assertion_replayed(conflict),
         Conflict::FactsChanged | Conflict::ConfigurationChanged => {
             TokenError::unavailable(Reason::INTERNAL, conflict)
         }

@@ -23,6 +23,7 @@ use crate::policy::facts::{
 };
 use crate::policy::{Denial, Permitted, Policies};
 use crate::random::token;
+use crate::store::ledger::ClientAssertionUse;
 use crate::store::members::{Identity, MemberLookup};
 use crate::store::snapshot::{Snapshot, TeamspaceConfig};
 use crate::token::Grant;
@@ -33,6 +34,8 @@ pub(super) struct VerifiedRequest<'a> {
     pub client: Arc<RegisteredClient>,
     /// How the client authenticates.
     pub method: AuthMethod,
+    /// The assertion by which it did; none in an explanation, and if it has a secret.
+    pub client_assertion: Option<ClientAssertionUse>,
     pub scope: Option<Vec<String>>,
     /// The caller's address; none in an explanation.
     pub address: Option<IpAddr>,
@@ -114,7 +117,7 @@ impl VerifiedRequest<'_> {
             client: ClientFacts {
                 client_id: registered.client_id.clone(),
                 groups: registered.groups.clone(),
-                public: false,
+                public: self.method == AuthMethod::None,
                 auth_method: self.method,
             },
             claims: self.claim_facts(wanted),

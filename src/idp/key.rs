@@ -28,7 +28,9 @@ pub fn allowed_algorithm(alg: &str) -> Option<Algorithm> {
     }
 }
 
-/// Their names, for people.
+/// Their names (RFC 7518 §3.1, RFC 9864).
+pub const ALGORITHM_NAMES: [&str; 6] = ["RS256", "PS256", "ES256", "ES384", "EdDSA", "Ed25519"];
+/// The same, for people.
 pub const ALLOWED_ALGORITHMS: &str = "RS256, PS256, ES256, ES384 and EdDSA (Ed25519)";
 
 /// Most characters of a key's name that are told; an issuer chooses it.

@@ -4,7 +4,11 @@
 pub mod address;
 pub(crate) mod answer_date;
 mod ask_issuer;
+mod cached_document;
 pub(crate) mod checks;
+mod client_document;
+pub(crate) mod client_documents;
+pub(crate) mod client_keys;
 pub(crate) mod discovery;
 pub mod fetch;
 mod fetch_error;

@@ -12,8 +12,10 @@ pub struct FormCredentials {
     pub client_id: Option<String>,
     /// The client's secret, for `client_secret_post`.
     pub client_secret: Option<String>,
-    /// RFC 7521 §4.2: not supported, but never ignored.
-    pub client_assertion: bool,
+    /// An assertion by which the client authenticates (RFC 7521 §4.2).
+    pub client_assertion: Option<String>,
+    /// The kind of that assertion.
+    pub client_assertion_type: Option<String>,
 }
 
 /// The parameters of a form. A repeated name is an error, but for `resource`; an empty value counts as absent and
@@ -63,8 +65,8 @@ impl Form {
         FormCredentials {
             client_id: self.take("client_id"),
             client_secret: self.take("client_secret"),
-            client_assertion: self.take("client_assertion").is_some()
-                || self.take("client_assertion_type").is_some(),
+            client_assertion: self.take("client_assertion"),
+            client_assertion_type: self.take("client_assertion_type"),
         }
     }
 }

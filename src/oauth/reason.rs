@@ -170,8 +170,21 @@ reasons! {
             "no client has this id"
             "Register the client, or correct its id.");
         CLIENT_AUTH_FAILED = ("client_auth_failed" [Client] [InvalidClient] [ClientDeveloper Operator]
-            "wrong secret, none, or another method than a secret"
-            "Use the current secret, or make a new one with `POST /clients/{id}/secrets`.");
+            "wrong secret, a client assertion that is not good (`detail` says why), neither of them, or another method than the \
+             client's"
+            "Use the current secret or key; make a new secret with `POST /clients/{id}/secrets`, or correct the client's `jwks`.");
+        CLIENT_ASSERTION_REPLAYED = ("client_assertion_replayed" [SingleUse] [InvalidClient] [ClientDeveloper SecurityTeam]
+            "the client assertion was used before, or is so old that nobody can tell (see `detail`); it is good once"
+            "Sign a new client assertion for each request; if the client does, find out who else had this one.");
+        CLIENT_KEYS_UNREACHABLE = ("client_keys_unreachable" [Client] [TemporarilyUnavailable] [ClientDeveloper Operator]
+            "the client's `jwks_uri` cannot be fetched, and none of its keys are cached"
+            "Find the cause in the log line or with `countersign doctor`; often it is the network.");
+        CLIENT_DOCUMENT_UNUSABLE = ("client_document_unusable" [Client] [InvalidClient TemporarilyUnavailable] [ClientDeveloper Operator]
+            "the client's metadata document cannot be fetched, or does not hold to the rules; `detail` says which"
+            "Correct the document, which is at the URL that is the client's id.");
+        CLIENT_PUBLIC = ("client_public" [Client] [UnauthorizedClient] [ClientDeveloper Operator]
+            "the client has no credentials, and this server does not let it do without"
+            "Have the client use `private_key_jwt`, or add its URL to `client_documents.public`.");
         CLIENT_BLOCKED = ("client_blocked" [Client] [InvalidClient] [Operator]
             "the client is disabled; a policy of yours may give it as `access_denied`"
             "Enable it with `PATCH /clients/{id}` `{\"enabled\":true}`.");

@@ -65,6 +65,8 @@ diesel::table! {
         client_groups -> Text,
         enabled -> Bool,
         created_at -> BigInt,
+        jwks -> Nullable<Text>,
+        jwks_uri -> Nullable<Text>,
     }
 }
 

@@ -46,6 +46,12 @@ fn rsa(size: KeySize) -> Vec<u8> {
 /// Making an RSA key takes long, so tests share two.
 static RSA: LazyLock<[Vec<u8>; 2]> = LazyLock::new(|| [rsa(KeySize::Rsa2048), rsa(KeySize::Rsa2048)]);
 
+/// The private key of [`Key::rsa`] as PKCS#8 in PEM.
+pub fn rsa_pem(which: usize) -> String {
+    let text = base64::engine::general_purpose::STANDARD.encode(&RSA[which]);
+    format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n")
+}
+
 impl Key {
     pub fn rsa(kid: &str, which: usize) -> Self {
         Self::of(kid, Pair::Rsa(RsaKeyPair::from_pkcs8(&RSA[which]).unwrap()))

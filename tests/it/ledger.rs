@@ -25,6 +25,7 @@ fn redemption(assertion: &str, generation: Generation, member_id: &str) -> Redem
         assertion: format!("{assertion:0<43}"),
         issued_at: START,
         expires_at: START + 300,
+        client_assertion: None,
         generation,
         member: MemberChange::Known { member_id: member_id.to_owned() },
     }

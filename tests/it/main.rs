@@ -24,6 +24,8 @@ mod assertion;
 mod benchmarks;
 mod browser;
 mod client;
+mod client_assertion;
+mod client_documents;
 mod clocks;
 mod commands;
 mod configuration;

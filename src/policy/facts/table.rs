@@ -80,11 +80,11 @@ macro_rules! client_facts {
 
                 shared public: bool => always Flag in CLIENT,
                     case public: bool, example false,
-                    "always false: a client without credentials is not supported";
+                    "whether it has no credentials: `auth_method` is `none`";
 
                 shared auth_method: AuthMethod => always AuthMethodName in CLIENT,
                     case auth_method: AuthMethod, example AuthMethod::Basic,
-                    "how it authenticated: `client_secret_basic` or `client_secret_post`";
+                    "how it authenticated: `client_secret_basic`, `client_secret_post`, `private_key_jwt` or `none`";
             }
             derived {}
         }

@@ -69,7 +69,8 @@ pub const TABLES: [Table; 37] = [
     table(
         "clients",
         1,
-        "client_id client_name token_endpoint_auth_method grant_types client_groups enabled? created_at#",
+        "client_id client_name token_endpoint_auth_method grant_types client_groups enabled? created_at# jwks \
+         jwks_uri",
     ),
     table("client_secrets", 1, "id client_id secret_digest created_at#"),
     table(

@@ -10,6 +10,17 @@ use crate::store::members::{self, Identity};
 use crate::store::state::Generation;
 use crate::store::{AnyConnection, StoreError, is_duplicate};
 
+/// The use of the assertion by which a client authenticated (RFC 7523 §2.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientAssertionUse {
+    /// SHA-256 over client and jti.
+    pub id: String,
+    /// The earliest time at which it can have been used.
+    pub issued_at: UnixSeconds,
+    /// The time from which it is refused for its age alone.
+    pub expires_at: UnixSeconds,
+}
+
 /// Consumes an assertion and keeps the member.
 #[derive(Debug, Clone)]
 pub struct Redemption {
@@ -19,6 +30,8 @@ pub struct Redemption {
     pub issued_at: UnixSeconds,
     /// The time from which the assertion is refused for its age alone (exp and skew).
     pub expires_at: UnixSeconds,
+    /// The assertion by which the client authenticated, which is used up with it; none if it has a secret.
+    pub client_assertion: Option<ClientAssertionUse>,
     /// The configuration that the decision is based on.
     pub generation: Generation,
     /// The change to the member.

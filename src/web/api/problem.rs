@@ -125,6 +125,10 @@ table! {
     E::TooManyCredentials => CONFLICT "too_many_credentials",
 
     E::JwksUnsupported => UNPROCESSABLE_ENTITY "jwks_unsupported",
+    E::ClientKeysMissing => UNPROCESSABLE_ENTITY "client_keys_missing",
+    E::JwksInvalid(_) => UNPROCESSABLE_ENTITY "jwks_invalid",
+    E::JwksUriInvalid(_) => UNPROCESSABLE_ENTITY "jwks_uri_invalid",
+    E::ClientSecretUnsupported => UNPROCESSABLE_ENTITY "client_secret_unsupported",
     E::AuthMethodUnsupported => UNPROCESSABLE_ENTITY "auth_method_unsupported",
     E::ClientIdInvalid => UNPROCESSABLE_ENTITY "client_id_invalid",
     E::ClientSecretInvalid => UNPROCESSABLE_ENTITY "client_secret_invalid",

@@ -21,7 +21,7 @@ pub async fn look_up(State(app): State<Arc<App>>, request: Request) -> Response 
     if !app.config.issuer_lookup.enabled {
         return not_found().await;
     }
-    let mut response = match read_and_answer(&app, request).await {
+    let mut response = match app.store.for_one_request(read_and_answer(&app, request)).await {
         Ok(accepted) => Json(json!({ "accepted": accepted })).into_response(),
         Err(error) => error.into_response(),
     };
@@ -40,5 +40,5 @@ async fn read_and_answer(app: &App, request: Request) -> Result<bool, TokenError
     let CallerAddress(address) = CallerAddress::of(&parts.extensions);
     let body = read_form(&parts, body).await?;
     let authorization = parts.headers.get(AUTHORIZATION).map(|value| value.as_bytes());
-    is_accepted(app, &TokenCall { authorization, body: &body, address, request_id: &request_id })
+    is_accepted(app, &TokenCall { authorization, body: &body, address, request_id: &request_id }).await
 }

@@ -112,6 +112,7 @@ fn insert_client(c: &mut AnyConnection) -> Outcome<()> {
         groups: vec![],
         enabled: true,
         created_at: 0,
+        keys: None,
         secrets: vec![secret],
     };
     Ok(clients::insert(c, &client)?)
