@@ -199,6 +199,8 @@ async fn each_claim_is_checked() {
     let app = start_with(&[&key]).await;
     let issuer = app.issuer().to_owned();
     let token_url = app.token_url();
+    let skew = app.app.config.assertion.clock_skew.as_secs();
+    let (expired, from_the_future) = (format!("expired {skew} s ago"), format!("valid in {} s", skew + 1));
     for (changes, detail) in [
         (json!({ "sub": CLIENT }), "sub: expected \"signer\", got \"mcpclient"),
         (json!({ "sub": null }), "sub must be the client id"),
@@ -215,11 +217,11 @@ async fn each_claim_is_checked() {
         (json!({ "exp": "1800000000" }), "exp must be a number"),
         (json!({ "exp": -1 }), "exp must be a number"),
         (json!({ "exp": 1e300 }), "exp must be a number"),
-        (json!({ "exp": START - 60 }), "expired 60 s ago"),
-        (json!({ "exp": START + 3661 }), "at most 3600 s"),
-        (json!({ "iat": START + 61 }), "valid in 61 s"),
+        (json!({ "exp": START - skew }), expired.as_str()),
+        (json!({ "exp": START + 3600 + skew + 1 }), "at most 3600 s"),
+        (json!({ "iat": START + skew + 1 }), from_the_future.as_str()),
         (json!({ "iat": "now" }), "iat must be a number"),
-        (json!({ "nbf": START + 61 }), "valid in 61 s"),
+        (json!({ "nbf": START + skew + 1 }), from_the_future.as_str()),
         (json!({ "nbf": true }), "nbf must be a number"),
         (json!({ "jti": null }), "jti must be a string"),
         (json!({ "jti": "" }), "jti must be a string"),
@@ -232,12 +234,12 @@ async fn each_claim_is_checked() {
     // At the limits, it is good.
     for changes in [
         json!({ "aud": [issuer] }),
-        json!({ "exp": START - 59 }),
-        json!({ "exp": START + 3660 }),
+        json!({ "exp": START - skew + 1 }),
+        json!({ "exp": START + 3600 + skew }),
         json!({ "exp": f64::from(u32::try_from(START).unwrap()) + 30.5 }),
         json!({ "iat": null }),
-        json!({ "iat": START + 60 }),
-        json!({ "nbf": START + 60 }),
+        json!({ "iat": START + skew }),
+        json!({ "nbf": START + skew }),
         json!({ "jti": "j".repeat(256) }),
         json!({ "jti": "ä\u{0}\u{1F600}" }),
     ] {
