@@ -37,13 +37,13 @@ Person
 No limit of requests for a minute or two.
 
 For Countersign, an operator's token in COUNTERSIGN_TOKEN, and {issuer} in fetch.private_origins:
-  countersign resource create {resource} --name Conformance --scopes {scopes}
+  countersign resource create {resource} --name Conformance {scopes}
   countersign client create {client} --client-secret-file FILE
   countersign teamspace create conformance --name Conformance --plan enterprise
   countersign provider create --teamspace conformance --provider oidc --issuer {issuer}
 ",
         alg = target.alg.as_str(),
         subject = target.subject,
-        scopes = scope.replace(' ', ","),
+        scopes = scope.split(' ').map(|scope| format!("--scopes {scope}")).collect::<Vec<_>>().join(" "),
     )
 }

@@ -180,6 +180,13 @@ impl Suite {
         self.judge(rule, judgement);
     }
 
+    /// Judges an answer, if the rule is to be tested.
+    pub fn expect_wanted(&mut self, rule: &CheckedRule, holds: bool, expected: &str, reply: &ProbeReply) {
+        if self.wants(rule.id) {
+            self.expect(rule, holds, expected, reply);
+        }
+    }
+
     /// Judges an answer that must be a token.
     pub fn expect_grant(&mut self, rule: &CheckedRule, reply: &ProbeReply) {
         self.expect(rule, reply.is_grant(), "200 with an access token", reply);

@@ -176,7 +176,7 @@ fn document(list: &List, cited: &Citations) -> String {
         let (level, state) = (format!("{level:?}").to_uppercase(), state(requirement, cited));
         writeln!(text, "| {id} | {level} | {rule} | {source} | {state} |").unwrap();
     }
-    text
+    text + include_str!("conformance/published.txt")
 }
 
 #[test]

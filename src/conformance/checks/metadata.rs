@@ -57,6 +57,7 @@ pub async fn discover(suite: &mut Suite) {
     choose_auth(suite);
     if is_metadata {
         examine(suite, &reply);
+        not_announced(suite, &reply);
         features(suite, &reply);
         public_documents(suite, &reply).await;
     }
@@ -81,9 +82,7 @@ fn examine(suite: &mut Suite, reply: &ProbeReply) {
     let metadata = reply.json.clone();
     let issuer = reply.text("issuer") == suite.target.issuer;
     let mut expect = |rule: CheckedRule, holds: bool, expected: &str| {
-        if suite.wants(rule.id) {
-            suite.expect(&rule, holds, expected, reply);
-        }
+        suite.expect_wanted(&rule, holds, expected, reply);
     };
     expect(CheckedRule::new("META-02", "`issuer` in the metadata"), issuer, "the issuer, byte for byte");
     let names_profile = list(&metadata, "authorization_grant_profiles_supported").contains(&ID_JAG_PROFILE)
@@ -115,6 +114,15 @@ fn examine(suite: &mut Suite, reply: &ProbeReply) {
         !methods.is_empty() && is_complete && !algorithms.contains(&"none"),
         "token_endpoint_auth_methods_supported, and with private_key_jwt its algorithms without none",
     );
+}
+
+/// What the document must not announce.
+fn not_announced(suite: &mut Suite, reply: &ProbeReply) {
+    let metadata = reply.json.clone();
+    let mut expect = |rule: CheckedRule, holds: bool, expected: &str| {
+        suite.expect_wanted(&rule, holds, expected, reply);
+    };
+    let methods = list(&metadata, "token_endpoint_auth_methods_supported");
     expect(
         CheckedRule::new("REG-07", "no dynamic registration"),
         metadata.get("registration_endpoint").is_none(),
