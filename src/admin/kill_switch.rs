@@ -12,7 +12,6 @@ use super::check;
 use super::error::{AdminError, KillTargetFault};
 use super::view::as_json;
 use crate::clock::{UnixSeconds, rfc3339};
-use crate::idp::client_documents::ClientDocuments;
 use crate::model::kill_switch::{KillScope, KillSwitch};
 use crate::model::revocation::{Revocation, RevocationCause};
 use crate::policy::ConsoleAction;
@@ -82,11 +81,10 @@ pub async fn throw(operator: &Operator, new: NewKillSwitch) -> Result<(KillSwitc
         return Err(AdminError::KillReasonInvalid);
     }
     let (app, scope) = (&operator.app, new.scope);
-    let documents = app.client_documents.clone();
     let (now, created_by, snapshot) = (app.clock.now(), operator.actor().name, app.snapshot());
     operator
         .change(permission, move |c| {
-            let (object, revocations) = find_target(c, (scope, new.id), &documents, now)?;
+            let (object, revocations) = find_target(c, scope, new.id, now)?;
             if let Some(known) = kill_switches::of_object(c, scope, &object)? {
                 let shown = view(&known, &snapshot);
                 let same = Change::noted("kill_switch.create", &known.id, None);
@@ -124,8 +122,8 @@ pub async fn lift(operator: &Operator, id: String) -> Result<KillSwitch, AdminEr
 /// The object with a name, and the revocations of its tokens.
 fn find_target(
     connection: &mut AnyConnection,
-    (scope, id): (KillScope, Option<String>),
-    documents: &ClientDocuments,
+    scope: KillScope,
+    id: Option<String>,
     now: UnixSeconds,
 ) -> Result<(String, Vec<Revocation>), AdminError> {
     let id = match (scope, id.filter(|id| !id.is_empty())) {
@@ -143,7 +141,7 @@ fn find_target(
         KillScope::All | KillScope::Issuer | KillScope::Client => Some(id.clone()),
     };
     if let Some(object) = object {
-        let revocations = revocations(connection, (scope, &object), documents, now)?;
+        let revocations = revocations(connection, scope, &object, now)?;
         if !revocations.is_empty() {
             return Ok((object, revocations));
         }
@@ -154,8 +152,8 @@ fn find_target(
 /// The revocations of an object's tokens; none where the object is gone.
 fn revocations(
     connection: &mut AnyConnection,
-    (scope, object): (KillScope, &str),
-    documents: &ClientDocuments,
+    scope: KillScope,
+    object: &str,
     at: UnixSeconds,
 ) -> Result<Vec<Revocation>, StoreError> {
     let cause = RevocationCause::KillSwitch;
@@ -165,8 +163,7 @@ fn revocations(
             teamspaces::find(connection, object)?.map(|found| Revocation::of_teamspace(&found, cause, at))
         }
         KillScope::Client => {
-            let is_known = documents.allows(object) || clients::find(connection, object)?.is_some();
-            is_known.then(|| Revocation::of_client(object, cause, at))
+            clients::find(connection, object)?.map(|found| Revocation::of_client(&found.client_id, cause, at))
         }
         KillScope::Resource => {
             resources::find(connection, object)?.map(|found| Revocation::of_resource(&found, cause, at))

@@ -3,10 +3,9 @@
 
 pub mod code;
 pub(crate) mod credentials;
-pub mod difference;
+pub(crate) mod difference;
 pub mod error;
 pub mod form;
-pub(crate) mod issuer_question;
 pub mod json;
 pub(crate) mod presented_token;
 pub mod reason;

@@ -19,11 +19,10 @@ use crate::logging::Log;
 use crate::process::{Process, until};
 
 /// Whatever the configuration.
-const ALWAYS: [&str; 11] = [
+const ALWAYS: [&str; 10] = [
     "configuration",
     "counted_refusals",
     "heartbeat",
-    "issuer_metadata",
     "log_seals",
     "management_listener",
     "policies",

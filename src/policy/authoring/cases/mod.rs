@@ -8,7 +8,6 @@ mod mutation;
 mod parts;
 mod resolve;
 mod run;
-mod token;
 mod written;
 
 use std::collections::HashSet;
@@ -27,7 +26,6 @@ use crate::serde_words::SerdeError;
 use console::ConsoleQuestions;
 use file::CaseFile;
 use resolve::CaseResolver;
-use token::TokenQuestions;
 
 /// The file with fixtures for all files of a directory.
 const SHARED: &str = "fixtures.toml";
@@ -75,7 +73,6 @@ enum Matter {
     Unfit(Denial),
     Configuration(ConfigurationFacts),
     Console(ConsoleQuestions),
-    Token(Box<TokenQuestions>),
 }
 
 impl CaseError {
@@ -103,7 +100,7 @@ impl Case {
     pub fn facts(&self) -> Option<&Facts> {
         match &self.matter {
             Matter::Exchange(facts) => Some(facts),
-            Matter::Unfit(_) | Matter::Configuration(_) | Matter::Console(_) | Matter::Token(_) => None,
+            Matter::Unfit(_) | Matter::Configuration(_) | Matter::Console(_) => None,
         }
     }
 

@@ -84,7 +84,6 @@ impl Badge {
             ProviderState::Active => "Active",
             ProviderState::Disabled => "Disabled",
             ProviderState::Failing => "Failing",
-            ProviderState::MetadataDiffers => "Metadata changed",
         }
     }
 
@@ -93,7 +92,7 @@ impl Badge {
         match self.0 {
             ProviderState::NotConfigured => "",
             ProviderState::Active => "good",
-            ProviderState::Disabled | ProviderState::MetadataDiffers => "warn",
+            ProviderState::Disabled => "warn",
             ProviderState::Failing => "bad",
         }
     }

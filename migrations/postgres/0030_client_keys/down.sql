@@ -1,2 +1,0 @@
-ALTER TABLE clients DROP COLUMN jwks_uri;
-ALTER TABLE clients DROP COLUMN jwks;

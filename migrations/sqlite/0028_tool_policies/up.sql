@@ -1,2 +1,0 @@
--- Whether forward-auth asks the policies about each tool.
-ALTER TABLE resources ADD COLUMN tool_policies BOOLEAN NOT NULL DEFAULT FALSE;

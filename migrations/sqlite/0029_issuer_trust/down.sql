@@ -1,2 +1,0 @@
-DROP TABLE trust_changes;
-DROP TABLE issuer_keys;

@@ -1,1 +1,0 @@
-ALTER TABLE identity_providers DROP COLUMN saml_issuer;
