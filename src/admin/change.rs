@@ -105,7 +105,7 @@ impl Change {
         at: UnixSeconds,
     ) -> Result<(), StoreError> {
         for revocation in self.revocations {
-            revocations::add_of_all_issued(connection, revocation.by_request(&by.origin.request_id), at)?;
+            revocations::add_of_all_issued(connection, revocation.by_request(&by.origin.request_id))?;
         }
         if let Some((old, new)) = difference::of(self.old, self.new) {
             let event = NewAdminEvent {
@@ -153,11 +153,11 @@ where
     T: Send + 'static,
     E: From<AdminError> + From<StoreError> + From<DieselError> + From<JoinError> + Send + 'static,
 {
-    let clock = Arc::clone(&app.clock);
+    let at = app.clock.now();
     let write = move |connection: &mut AnyConnection| -> Result<T, E> {
         let (value, change) = job(connection)?;
         if let Some(change) = change {
-            change.record(connection, author, clock.now())?;
+            change.record(connection, author, at)?;
         }
         Ok(value)
     };

@@ -17,14 +17,13 @@ pub(super) async fn begin_to_serve(
     if !store.read(State::read).await?.is_restored() {
         return Ok(());
     }
-    let now = clock.now();
     // An issuer's clock may be ahead by as much.
-    let from = now + config.assertion.clock_skew.as_secs() + 1;
-    let ended = Revocation::of_everything(RevocationCause::DatabaseRestored, now);
+    let from = clock.now() + config.assertion.clock_skew.as_secs() + 1;
+    let ended = Revocation::of_everything(RevocationCause::DatabaseRestored, clock.now());
     let serve = move |c: &mut AnyConnection| -> Result<bool, StoreError> {
         let is_first = state::serve_from(c, from)?;
         if is_first {
-            revocations::add_of_all_issued(c, ended, now)?;
+            revocations::add_of_all_issued(c, ended)?;
         }
         Ok(is_first)
     };

@@ -73,19 +73,13 @@ impl Ending {
         // Runs as a separate task: a caller who hangs up must not leave a change that is saved but not in force.
         let done = tokio::spawn(async move {
             let issuer = app.config.issuer.clone();
-            let clock = Arc::clone(&app.clock);
-            app.store.configure(move |c| self.write(c, &issuer, clock.now())).await?;
+            app.store.configure(move |c| self.write(c, &issuer)).await?;
             app.reload().await.map_err(SignalRefusal::unavailable)
         });
         done.await.map_err(SignalRefusal::unavailable)?
     }
 
-    fn write(
-        &self,
-        connection: &mut AnyConnection,
-        own_issuer: &str,
-        now: UnixSeconds,
-    ) -> Result<(), SignalRefusal> {
+    fn write(&self, connection: &mut AnyConnection, own_issuer: &str) -> Result<(), SignalRefusal> {
         self.check_provider(connection)?;
         let member = self.find_member(connection, own_issuer)?;
         if !ledger::consume(connection, &self.used_as, self.forgotten_at)? {
@@ -94,7 +88,7 @@ impl Ending {
         let before = member.sessions_ended_at;
         let member = member.with_sessions_ended(self.at);
         members::update(connection, &member)?;
-        revocations::add_of_all_issued(connection, self.revocation(&member), now)?;
+        revocations::add_of_all_issued(connection, self.revocation(&member))?;
         admin_events::append(connection, &self.audit_row(&member, before))?;
         changes::note(connection, &Changed::Members(member.teamspace_id), self.now)?;
         Ok(())

@@ -63,16 +63,12 @@ pub fn add(connection: &mut AnyConnection, revocation: &Revocation) -> Result<()
     Ok(())
 }
 
-/// Adds a revocation of every token of the object that is recorded already. `now` was read in this transaction, which
-/// holds the configuration lock, so that no exchange is written meanwhile. The time of the request would be too early:
-/// exchanges may have been written while it waited for the lock, and by a process whose clock is ahead.
-pub fn add_of_all_issued(
-    connection: &mut AnyConnection,
-    revocation: Revocation,
-    now: UnixSeconds,
-) -> Result<(), StoreError> {
+/// Adds a revocation of every token of the object that is recorded already. The transaction holds the configuration lock,
+/// so no exchange is written meanwhile. The time of the request alone would be too early: exchanges may have been written
+/// while it waited for the lock, and by a process whose clock is ahead.
+pub fn add_of_all_issued(connection: &mut AnyConnection, revocation: Revocation) -> Result<(), StoreError> {
     let latest = sign_ins::latest_time(connection)?.unwrap_or_default();
-    let issued_until = revocation.issued_until.max(now).max(latest);
+    let issued_until = revocation.issued_until.max(latest);
     add(connection, &Revocation { issued_until, ..revocation })
 }
 

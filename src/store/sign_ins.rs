@@ -11,7 +11,7 @@ use crate::clock::UnixSeconds;
 use crate::model::decision_body::DecisionBody;
 use crate::request_id;
 
-/// The newest rows, one of which is of the process whose clock is most ahead.
+/// The newest rows, among which each process at work has some.
 const NEWEST: i64 = 1_000;
 /// The rows that one page reads in search of a request's id.
 const SEARCHED: i64 = 100_000;

@@ -45,8 +45,8 @@ impl BatchStatement for TouchBatch {
         ", ",
         ") AS t (id, at)), known AS (SELECT m.id, seen.at FROM members m JOIN seen ON seen.id = m.id \
          WHERE m.status = 'active' ORDER BY m.id FOR NO KEY UPDATE OF m) \
-         UPDATE members SET last_sign_in_at = greatest(members.last_sign_in_at, known.at) FROM known WHERE members.id = known.id \
-         RETURNING members.id",
+         UPDATE members SET last_sign_in_at = greatest(members.last_sign_in_at, known.at) \
+         FROM known WHERE members.id = known.id RETURNING members.id",
     ];
 }
 

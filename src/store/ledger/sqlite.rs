@@ -38,7 +38,8 @@ pub(super) fn consume(
 struct TouchRow;
 
 impl ConstSql for TouchRow {
-    const TEXT: &'static str = "UPDATE members SET last_sign_in_at = max(coalesce(last_sign_in_at, 0), ?) WHERE id = ? AND status = 'active'";
+    const TEXT: &'static str = "UPDATE members SET last_sign_in_at = max(coalesce(last_sign_in_at, 0), ?) \
+        WHERE id = ? AND status = 'active'";
 }
 
 /// Notes the last sign-in of active members, and returns those that exist.
