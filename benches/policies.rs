@@ -14,9 +14,12 @@ use std::fmt::Write as _;
 use std::hint::black_box;
 use std::path::Path;
 
+use countersign::config::PolicyCache;
 use countersign::policy::authoring::cases;
 use countersign::policy::reload::{PolicyFiles, Watch};
-use countersign::policy::{Policies, PolicySource, decide};
+use countersign::policy::{
+    CacheControl, Policies, PolicySource, RecordedFacts, TokenFacts, ToolQuestion, decide, decide_tool,
+};
 use countersign::shadow::{ActualDecision, Shadow};
 use countersign::store::sign_ins::NewSignIn;
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -108,5 +111,28 @@ fn shadow(c: &mut Criterion) {
     c.bench_function("decide, shadow on", |b| b.iter(|| answer(Some(&shadow))));
 }
 
-criterion_group!(benches, decisions, case_files, reload, shadow);
+/// A question about a token: remembered, and each second anew where a policy reads the age of the sign-in.
+fn tools(c: &mut Criterion) {
+    let example = std::fs::read_to_string("policies/examples/delete-tools.cedar").unwrap();
+    let dir = directory(0);
+    std::fs::copy("policies/tools.cedar", dir.path().join("tools.cedar")).unwrap();
+    std::fs::write(dir.path().join("delete-tools.cedar"), example).unwrap();
+    let policies = load(dir.path());
+    let control = CacheControl::new(PolicyCache { recheck_one_in: 0, ..PolicyCache::default() });
+    let scopes = vec!["docs.read".to_owned()];
+    let token = TokenFacts::recorded(&RecordedFacts::whole(&facts()), &*policies.hash, scopes).unwrap();
+    let mut ask = |name: &str, asked: ToolQuestion<'_>, seconds: i64| {
+        let mut now = NOW;
+        c.bench_function(name, |b| {
+            b.iter(|| {
+                now += seconds;
+                decide_tool(&policies, black_box(&token), black_box(asked), now, &control)
+            })
+        });
+    };
+    ask("decide about a tool, remembered", ToolQuestion::List, 1);
+    ask("decide about a tool, anew", ToolQuestion::Call("delete_page"), 1);
+}
+
+criterion_group!(benches, decisions, tools, case_files, reload, shadow);
 criterion_main!(benches);

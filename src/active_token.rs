@@ -9,7 +9,6 @@ use crate::model::identity_provider::IdentityProvider;
 use crate::model::kill_switch::KillTargets;
 use crate::model::resource::Resource;
 use crate::revocation::{KnownToken, UseCounter};
-use crate::store::snapshot::Snapshot;
 use crate::token::{AccessToken, TokenMarks, verify};
 
 /// Why a token is not active. Callers tell all but [`Self::NotKnowable`] alike.
@@ -48,6 +47,7 @@ pub fn active_token(app: &App, token: &str, resource: &Resource) -> Result<Arc<K
             marks,
             uses: UseCounter::default(),
             email: OnceCell::new(),
+            facts: OnceCell::new(),
         })
     };
     let Some(known) = app.known_tokens.find_or(token, verified) else {
@@ -70,7 +70,7 @@ pub fn active_token(app: &App, token: &str, resource: &Resource) -> Result<Arc<K
     if app.revoked.is_revoked(&known.marks, claims.issued_at) {
         return Err(Inactive::Revoked);
     }
-    match is_still_configured(&app.snapshot(), claims, resource) {
+    match is_still_configured(app, claims, resource) {
         true => Ok(known),
         false => Err(Inactive::Withdrawn),
     }
@@ -78,7 +78,8 @@ pub fn active_token(app: &App, token: &str, resource: &Resource) -> Result<Arc<K
 
 /// Whether the teamspace, the identity provider and the client still exist and are enabled, the resource is offered to
 /// the teamspace, and no kill switch is on for any of them.
-fn is_still_configured(snapshot: &Snapshot, token: &AccessToken, resource: &Resource) -> bool {
+fn is_still_configured(app: &App, token: &AccessToken, resource: &Resource) -> bool {
+    let snapshot = app.snapshot();
     let Some(config) = snapshot.teamspace_config_by_id(&token.teamspace_id) else { return false };
     let has_led_to_it = |provider: &&Arc<IdentityProvider>| {
         // Without an id it was issued by an older version: any of them may have led to it.
@@ -95,7 +96,10 @@ fn is_still_configured(snapshot: &Snapshot, token: &AccessToken, resource: &Reso
         provider.enabled && snapshot.kill_switches().stopping(targets).is_none()
     };
     let is_provider_on = providers.peek().is_some() && providers.all(is_on);
-    let is_client_on = snapshot.client(&token.client_id).is_some_and(|client| client.enabled);
+    let is_client_on = match snapshot.client(&token.client_id) {
+        Some(client) => client.enabled,
+        None => app.client_documents.allows(&token.client_id),
+    };
     // An identifier that was given away and registered again is another resource, for which the token never was.
     let is_for_this = resource.created_at <= token.issued_at;
     is_provider_on && is_client_on && is_for_this && resource.is_published_to(&config.teamspace.slug)

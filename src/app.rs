@@ -4,6 +4,7 @@ mod clock_watch;
 mod gauges;
 mod policies;
 mod readiness;
+mod recheck;
 mod references;
 mod refusals;
 mod replaced;
@@ -20,8 +21,11 @@ use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::disclosure::PastSets;
+use crate::idp::client_documents::ClientDocuments;
+use crate::idp::client_keys::ClientKeys;
 use crate::idp::fetch::{Fetcher, FetcherError};
 use crate::idp::jwks::IssuerKeys;
+use crate::idp::trust::TrustRecord;
 use crate::limits::admin::Budgets;
 use crate::limits::gate::Gate;
 use crate::limits::refusals::Refusals;
@@ -40,10 +44,11 @@ use crate::revocation::{KnownTokens, RevocationPages, RevokedTokens, TokenUses};
 use crate::shadow::Shadow;
 use crate::signing::{self, Signer, SigningError};
 use crate::store::changes::{self, Changed, ConfigDelta};
+use crate::store::ledger::{self, ClientAssertionUse};
 use crate::store::member_cache::MemberCache;
 use crate::store::revocations as store_revocations;
 use crate::store::snapshot::{Snapshot, TeamspaceConfig};
-use crate::store::{AnyConnection, Store, StoreError};
+use crate::store::{AnyConnection, Conflict, Store, StoreError};
 use crate::tls::ServerTls;
 
 pub use clock_watch::ClockWatch;
@@ -91,6 +96,10 @@ pub struct App {
     pub fetcher: Fetcher,
     /// The key sets of identity providers, as they were last fetched.
     pub issuer_keys: IssuerKeys,
+    /// The keys of clients that sign their own assertions.
+    pub client_keys: ClientKeys,
+    /// The clients that documents describe.
+    pub client_documents: ClientDocuments,
     /// The OpenID provider at which people sign in to the console; none where it is not configured.
     pub openid: Option<OpenIdProvider>,
     /// The budgets of callers of the token endpoint.
@@ -152,7 +161,9 @@ impl App {
         let store = Store::open(&config.database_url, &config.database)?;
         replaced::begin_to_serve(&store, &config, &*clock).await?;
         let signer = signing::load(&store, &config, clock.now()).await?;
-        let app = Self::assemble(config, clock, policies, (store, signer), outbound.await??).await?;
+        let record = Some(TrustRecord::new(store.clone()));
+        let outbound = (outbound.await??, record);
+        let app = Self::assemble(config, clock, policies, (store, signer), outbound).await?;
         // A shadow set that cannot be read stops nothing.
         app.follow_shadow(ReloadTrigger::Now).await;
         app.tell_replaced_set().await?;
@@ -166,7 +177,8 @@ impl App {
         let outbound = prepare_outbound(&config);
         let policies = Watch::begin(policy_place(&config), clock.now())?;
         let store = Store::open(&config.database_url, &config.database)?;
-        Self::assemble(config, clock, policies, (store, Signer::default()), outbound.await??).await
+        let outbound = (outbound.await??, None);
+        Self::assemble(config, clock, policies, (store, Signer::default()), outbound).await
     }
 
     async fn assemble(
@@ -174,14 +186,16 @@ impl App {
         clock: Arc<dyn Clock>,
         (watch, policies): (Watch, Policies),
         (store, signer): (Store, Signer),
-        (resolver, fetcher): (Resolver, Fetcher),
+        ((resolver, fetcher), record): ((Resolver, Fetcher), Option<TrustRecord>),
     ) -> Result<Arc<Self>, StartError> {
         let snapshot = store.read(Snapshot::load).await?;
         let revoked = RevokedTokens::load(&store, &*clock).await?;
         Ok(Arc::new(Self {
-            issuer_keys: IssuerKeys::new(fetcher.clone(), Arc::clone(&clock), config.jwks.clone()),
+            issuer_keys: IssuerKeys::new(fetcher.clone(), Arc::clone(&clock), config.jwks.clone(), record),
+            client_keys: ClientKeys::new(&fetcher, Arc::clone(&clock), config.jwks.clone()),
+            client_documents: ClientDocuments::new(&fetcher, Arc::clone(&clock), &config),
             openid: OpenIdProvider::of(&config, &fetcher, &clock),
-            limits: Limits::new(&config.rate_limit),
+            limits: Limits::new(&config.rate_limit, &config.issuer_lookup),
             admin_budgets: Budgets::new(&config.admin),
             refusals: Refusals::new(config.rate_limit.recorded_refusals_per_minute),
             member_cache: MemberCache::default(),
@@ -261,10 +275,30 @@ impl App {
 
     /// Records revocations that leave the configuration as it is, and returns once they are in force in this process.
     pub async fn revoke(&self, revocations: Vec<Revocation>) -> Result<(), StartError> {
-        let write = move |c: &mut AnyConnection| -> Result<(), StoreError> {
-            revocations.iter().try_for_each(|revocation| store_revocations::add(c, revocation))
+        self.store.write(move |c| add_revocations(c, &revocations)).await?;
+        self.follow_revocations().await
+    }
+
+    /// The same for a client that authenticated by an assertion, which is used up in the same transaction. If it was
+    /// before, nothing is written.
+    pub async fn revoke_once(
+        &self,
+        used: ClientAssertionUse,
+        revocations: Vec<Revocation>,
+    ) -> Result<Option<Conflict>, StartError> {
+        let write = move |c: &mut AnyConnection| -> Result<Option<Conflict>, StoreError> {
+            let conflict = ledger::consume_client_assertion(c, &used)?;
+            if conflict.is_none() {
+                add_revocations(c, &revocations)?;
+            }
+            Ok(conflict)
         };
-        self.store.write(write).await?;
+        let conflict = self.store.write(write).await?;
+        self.follow_revocations().await?;
+        Ok(conflict)
+    }
+
+    async fn follow_revocations(&self) -> Result<(), StartError> {
         let _one_at_a_time = self.reloading.lock().await;
         Ok(self.revoked.follow(&self.store, &*self.clock).await?)
     }
@@ -299,7 +333,8 @@ impl App {
                 Changed::Members(teamspace_id) => {
                     self.member_cache.forget_teamspace(teamspace_id, new.generation.number);
                 }
-                Changed::Client(_) | Changed::Resource(_) | Changed::SigningKeys | Changed::KillSwitches => {}
+                Changed::Client(id) => self.client_keys.forget(id),
+                Changed::Resource(_) | Changed::SigningKeys | Changed::KillSwitches => {}
             }
         }
     }
@@ -346,6 +381,10 @@ impl App {
         }
         signing::prune(&self.store, now).await
     }
+}
+
+fn add_revocations(connection: &mut AnyConnection, revocations: &[Revocation]) -> Result<(), StoreError> {
+    revocations.iter().try_for_each(|revocation| store_revocations::add(connection, revocation))
 }
 
 /// The current configuration and what changed in it (`None` for everything); nothing when it is the same.

@@ -56,6 +56,16 @@ impl Moment {
         Self { at: clock.now(), ticks: clock.ticks() }
     }
 
+    /// A moment so many seconds ago, perhaps before this process began.
+    pub fn ago(clock: &dyn Clock, seconds: i64) -> Self {
+        Self { at: clock.now() - seconds, ticks: clock.ticks() - seconds }
+    }
+
+    /// Its time of day.
+    pub fn at(self) -> UnixSeconds {
+        self.at
+    }
+
     /// Its ticks.
     pub fn ticks(self) -> i64 {
         self.ticks

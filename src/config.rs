@@ -1,8 +1,10 @@
 //! Configuration: defaults < file < environment, validated once; there are no globals.
 
+mod client_document_settings;
 mod console;
 mod database_url;
 mod defaults;
+mod denial_error;
 mod dns_server;
 mod keys;
 mod log_stream;
@@ -20,8 +22,10 @@ use serde::{Deserialize, Serialize};
 use sources::Sources;
 use url::Url;
 
+pub use client_document_settings::{ClientDocumentSettings, DocumentUrlFault, check_document_url};
 pub use console::{Console, Oidc, OperatorEntry};
 pub(crate) use database_url::check_database_url;
+pub use denial_error::DenialError;
 pub use dns_server::{DnsServer, MAX_DNS_SERVERS};
 pub use log_stream::{Destination, LogStream};
 pub use private_origin::{ConfinedOrigin, PrivateOrigin};
@@ -61,6 +65,12 @@ pub struct Config {
     /// Where the caller's address is taken from: `ConnectInfo`, or a header that your proxy sets,
     /// such as `RightmostXForwardedFor`.
     pub client_ip_source: ClientIpSource,
+    /// The origins of pages whose scripts may send requests to the token endpoint (CORS), such as
+    /// `https://app.example.com`. Empty means none. Metadata and keys are open to every page anyway.
+    pub cors_origins: Vec<String>,
+    /// The `error` of the token endpoint for people who are not entitled: `access_denied`, or `invalid_grant` for
+    /// clients that know the codes of RFC 6749 §5.2 only.
+    pub denial_error: DenialError,
     /// How long requests are still accepted after SIGTERM while `/readyz` already answers 503, so that a load balancer
     /// notices.
     pub stop_delay: Duration,
@@ -70,12 +80,16 @@ pub struct Config {
     pub admin: AdminSettings,
     /// The lifetime, clock difference and size that an assertion may have.
     pub assertion: AssertionSettings,
+    /// Clients that are described by a document at the URL that is their id, and not registered.
+    pub client_documents: ClientDocumentSettings,
     /// The number of callers' connections, in all and from one address.
     pub connections: ConnectionSettings,
     /// The web console for operators and customers' administrators.
     pub console: Console,
     /// The service's own requests to identity providers.
     pub fetch: Fetch,
+    /// Whether clients may ask which issuers are trusted for them.
+    pub issuer_lookup: IssuerLookupSettings,
     /// The key sets of identity providers: how long they are kept, and how often they are fetched.
     pub jwks: Jwks,
     /// The encryption of the keys that sign access tokens.
@@ -180,6 +194,16 @@ pub struct Fetch {
     pub max_size: ByteSize,
 }
 
+/// The question of a client whether an assertion of an issuer would be accepted from it.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct IssuerLookupSettings {
+    /// Whether the endpoint is there. A client that may ask can find out which companies you serve, name by name.
+    pub enabled: bool,
+    /// The questions of a client in a minute.
+    pub requests_per_client_per_minute: u32,
+}
+
 /// How long an issuer's keys are used.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -188,7 +212,7 @@ pub struct Jwks {
     pub max_age: Duration,
     /// One refresh for an unknown kid per issuer and interval, whatever its result.
     pub min_refresh_interval: Duration,
-    /// How much longer the last keys are used while the issuer cannot be reached.
+    /// How much longer the last keys are used while the issuer cannot be reached, also after a restart.
     pub max_stale: Duration,
 }
 

@@ -1,5 +1,8 @@
 //! Whether a proxy may let a request through to the MCP server behind it: the decision of forward-auth.
 
+mod mcp_request;
+mod tools;
+
 use std::sync::Arc;
 
 use axum::http::HeaderMap;
@@ -7,9 +10,13 @@ use axum::http::header::AUTHORIZATION;
 
 use crate::active_token::{Inactive, active_token};
 use crate::app::App;
+use crate::model::member::Member;
 use crate::model::resource::Resource;
 use crate::revocation::{KnownToken, LookedAtBy};
 use crate::store::{StoreError, members};
+pub use mcp_request::{McpHeaderFault, McpRequest};
+use tools::check_tool;
+pub use tools::{DeniedTool, ToolRefusal};
 
 /// The caller of a request that may pass, as the server behind the proxy is told.
 pub struct ForwardedCaller {
@@ -22,7 +29,7 @@ pub struct ForwardedCaller {
 }
 
 /// Why a request may not pass.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ForwardRefusal {
     /// It has no bearer token.
     #[error("no access token")]
@@ -39,6 +46,9 @@ pub enum ForwardRefusal {
     /// Nobody can tell at present.
     #[error("{0}")]
     NotKnowable(Inactive),
+    /// The policies about tools do not let it through.
+    #[error(transparent)]
+    Tool(#[from] ToolRefusal),
 }
 
 /// Decides about one request by its headers. The body and the query are never read.
@@ -53,6 +63,9 @@ pub async fn decide(
     })?;
     if !resource.required_scopes.iter().all(|scope| token.token.scopes.contains(scope)) {
         return Err(ForwardRefusal::InsufficientScope);
+    }
+    if resource.tool_policies {
+        check_tool(app, &token, headers).await?;
     }
     app.token_uses.count(&token, LookedAtBy::ForwardAuth, app.clock.now());
     // Not the slug in the token: another teamspace may have taken it since.
@@ -89,7 +102,8 @@ async fn email_of(app: &App, known: &KnownToken) -> String {
     let (teamspace_id, member_id) = (known.token.teamspace_id.clone(), known.token.member_id.clone());
     let read = || async move {
         let found = app.store.read(move |c| members::find(c, &teamspace_id, &member_id)).await?;
-        Ok::<_, StoreError>(found.map(|member| member.email).unwrap_or_default())
+        let address = found.as_ref().and_then(Member::address);
+        Ok::<_, StoreError>(address.unwrap_or_default().to_owned())
     };
     match known.email.get_or_try_init(read).await {
         Ok(email) => email.clone(),

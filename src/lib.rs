@@ -11,8 +11,8 @@
 //! what a teamspace may learn about policies. [`limits`] bounds everything that callers can make grow. [`resolver`]
 //! looks up host names, `openid` signs people in to the console, and [`tls`] has the certificate of our listeners.
 //! [`app`] holds the parts, [`runtime`] runs them, [`config`] is the operator's configuration, [`manifest`] reads
-//! files that declare what a service is to have, [`doctor`] examines a live deployment, [`cli`] has the commands,
-//! and `demo` everything on loopback. [`scim`] reads what identity providers send about people.
+//! files that declare what a service is to have, [`doctor`] examines a live deployment and [`conformance`] any server
+//! of this kind, [`cli`] has the commands, and `demo` everything on loopback. [`scim`] reads what identity providers send about people.
 
 pub mod clock;
 pub mod email;
@@ -73,6 +73,8 @@ pub mod web;
 pub mod runtime;
 
 pub mod doctor;
+
+pub mod conformance;
 
 #[cfg(feature = "demo")]
 pub mod demo;

@@ -13,6 +13,10 @@ struct ShippedPolicies;
 pub const SCHEMA_FILE: &str = "schema/countersign.cedarschema";
 /// The schema that this version ships; facts are made for it.
 pub const SCHEMA: &str = include_str!("../schema/countersign.cedarschema");
+/// The policies that decide about the console if the set in force does not.
+pub const CONSOLE_POLICIES: &str = include_str!("../policies/console.cedar");
+/// The policies that decide about tools if the set in force does not.
+pub const TOOL_POLICIES: &str = include_str!("../policies/tools.cedar");
 /// Every key of the configuration with its default, explained.
 pub const CONFIG: &str = include_str!("../examples/config.toml");
 

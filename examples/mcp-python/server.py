@@ -12,6 +12,7 @@ from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.auth.provider import AccessToken
 from mcp.server.auth.settings import AuthSettings
 from mcp.server.transport_security import TransportSecuritySettings
+from revocations import NotKnown, Revocations
 from starlette.responses import PlainTextResponse
 
 ISSUER = os.environ.get("ISSUER", "http://127.0.0.1:8080")  # Countersign's issuer, byte for byte
@@ -39,29 +40,29 @@ class Verifier(jwt.PyJWKClient):
             return None
 
     def verify(self, token: str) -> AccessToken:
+        if jwt.get_unverified_header(token).get("typ") != "at+jwt":
+            raise jwt.InvalidTokenError("not an access token")
         key = self.get_signing_key_from_jwt(token)
         options = {"require": ["exp", "sub", "client_id"], "strict_aud": True}
-        decoded = jwt.decode_complete(token, key, [key.algorithm_name], options,
-                                      audience=RESOURCE, issuer=ISSUER, leeway=10)
-        if decoded["header"].get("typ") != "at+jwt":
-            raise jwt.InvalidTokenError("not an access token")
-        claims = decoded["payload"]
+        claims = jwt.decode(token, key, [key.algorithm_name], options, audience=RESOURCE, issuer=ISSUER, leeway=10)
+        revocations.check(claims)
         return AccessToken(token=token, client_id=claims["client_id"], scopes=claims.get("scope", "").split(),
                            expires_at=claims["exp"], resource=claims["aud"], subject=claims["sub"], claims=claims)
 
 
-def without_keys(app):
-    """Answers 503 if the keys cannot be had: that is not the token's fault, and the client keeps it."""
+def unavailable(app):
+    """Answers 503 without the keys or the revocations: that is not the token's fault, and the client keeps it."""
 
     async def answer(scope, receive, send):
         try:
             await app(scope, receive, send)
-        except jwt.PyJWKClientConnectionError:
-            await PlainTextResponse("The keys are not available.", 503)(scope, receive, send)
+        except (jwt.PyJWKClientConnectionError, NotKnown):
+            await PlainTextResponse("Temporarily unavailable; try again later.", 503)(scope, receive, send)
 
     return answer
 
 
+revocations = Revocations(ISSUER)
 auth = AuthSettings(issuer_url=ISSUER, resource_server_url=RESOURCE, required_scopes=SCOPES, validate_token_resource=True)
 server = MCPServer("docs", auth=auth, token_verifier=Verifier(f"{ISSUER}/oauth2/jwks", cooldown_duration=5, timeout=5))
 
@@ -72,8 +73,7 @@ def whoami() -> dict:
     return get_access_token().claims
 
 
-url = urlsplit(RESOURCE)
-app = server.streamable_http_app(streamable_http_path=url.path, stateless_http=True, json_response=True,
-                                 transport_security=TransportSecuritySettings(allowed_hosts=[url.netloc]))
-app.add_middleware(without_keys)
+app = server.streamable_http_app(streamable_http_path=urlsplit(RESOURCE).path, stateless_http=True, json_response=True,
+                                 transport_security=TransportSecuritySettings(allowed_hosts=[urlsplit(RESOURCE).netloc]))
+app.add_middleware(unavailable)
 uvicorn.run(app, port=int(os.environ.get("PORT", "3000")))

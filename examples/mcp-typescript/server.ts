@@ -3,11 +3,13 @@ import { createMcpExpressApp, getOAuthProtectedResourceMetadataUrl, requireBeare
 import { toNodeHandler } from '@modelcontextprotocol/node';
 import { createMcpHandler, McpServer, OAuthError, OAuthErrorCode, type AuthInfo } from '@modelcontextprotocol/server';
 import { createRemoteJWKSet, customFetch, errors, jwtVerify } from 'jose';
+import { Revocations } from './revocations.js';
 
 const issuer = process.env.ISSUER ?? 'http://127.0.0.1:8080'; // Countersign's issuer, byte for byte
 const resource = process.env.RESOURCE ?? 'http://127.0.0.1:3000/mcp'; // this server, as registered at Countersign
 const scopes = ['docs.read']; // what every call needs
 
+const revocations = Revocations.follow(issuer);
 let asked = -Infinity;
 const keys = createRemoteJWKSet(new URL(`${issuer}/oauth2/jwks`), {
     cacheMaxAge: 300_000,
@@ -31,6 +33,7 @@ async function verifyAccessToken(token: string): Promise<AuthInfo> {
         requiredClaims: ['exp', 'sub', 'client_id'],
     }).catch(refuse);
     if (payload.aud !== resource) refuse(new errors.JWTInvalid('the token is for several resources'));
+    if (revocations?.areOver(payload)) refuse(new errors.JWTInvalid('the token is over'));
     const { client_id: clientId, scope = '', exp: expiresAt } = payload;
     return { token, clientId, scopes: scope.split(' '), expiresAt, resource: new URL(resource), extra: payload };
 }
@@ -45,8 +48,7 @@ function refuse(error: unknown): never {
 function tools(claims: Record<string, unknown> = {}) {
     const server = new McpServer({ name: 'docs', version: '1.0.0' });
     const { sub, client_id, teamspace, teamspace_id, scope } = claims;
-    const description = 'Who is calling, as the access token tells it.';
-    server.registerTool('whoami', { description }, () => ({
+    server.registerTool('whoami', { description: 'Who is calling, as the access token tells it.' }, () => ({
         content: [{ type: 'text', text: JSON.stringify({ sub, client_id, teamspace, teamspace_id, scope }) }],
     }));
     return server;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -10,10 +10,12 @@ use uuid::Uuid;
 use super::caller::Operator;
 use super::change::Change;
 use super::check;
+use super::client_authentication::GivenKeys;
+pub use super::client_view::{ClientView, NewClientView, NewSecretView, new_secret_view, new_view, view};
 use super::error::AdminError;
-use super::patch::present;
-use super::view::as_json;
-use crate::clock::{UnixSeconds, rfc3339};
+use super::patch::{nullable, present};
+use crate::clock::UnixSeconds;
+use crate::idp::fetch::Fetcher;
 use crate::model::client::{AuthMethod, ClientSecret, RegisteredClient, is_client_secret};
 use crate::model::revocation::{Revocation, RevocationCause};
 use crate::oauth::request::JWT_BEARER;
@@ -31,7 +33,7 @@ pub struct NewClient {
     pub token_endpoint_auth_method: Option<String>,
     pub client_secret: Option<String>,
     pub jwks: Option<Value>,
-    pub jwks_uri: Option<Value>,
+    pub jwks_uri: Option<String>,
     pub grant_types: Option<Vec<String>>,
     #[serde(default)]
     pub groups: Vec<String>,
@@ -57,6 +59,10 @@ pub struct ClientPatch {
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
     pub token_endpoint_auth_method: Option<String>,
+    #[serde(default, deserialize_with = "nullable")]
+    pub jwks: Option<Option<Value>>,
+    #[serde(default, deserialize_with = "nullable")]
+    pub jwks_uri: Option<Option<String>>,
 }
 
 /// A secret of the operator's choice; it is generated when none is given.
@@ -99,10 +105,13 @@ pub fn show(operator: &Operator, id: &str) -> Result<Arc<RegisteredClient>, Admi
     operator.app.snapshot().client(id).cloned().ok_or(AdminError::NotFound)
 }
 
-/// Registers a client; tells its first secret.
-pub async fn create(operator: &Operator, new: NewClient) -> Result<(RegisteredClient, String), AdminError> {
+/// Registers a client; tells its first secret, if it sends one.
+pub async fn create(
+    operator: &Operator,
+    new: NewClient,
+) -> Result<(RegisteredClient, Option<String>), AdminError> {
     let permission = operator.may_everywhere(ConsoleAction::ChangeClients)?;
-    let (client, secret) = new.register(operator.app.clock.now())?;
+    let (client, secret) = new.register(operator)?;
     let added = operator.change(permission, move |c| {
         // A resource's credentials are not a client's.
         if resources::has_credential(c, &client.client_id)? {
@@ -125,18 +134,24 @@ pub async fn change(
     change_if(operator, id, patch, |_| true).await
 }
 
-/// Changes a client that still is as somebody saw it.
+/// Changes a client that still is as somebody saw it. One that signs assertions from now on loses its secrets.
 pub async fn change_if(
     operator: &Operator,
     id: String,
     patch: ClientPatch,
     is_as_seen: impl FnOnce(&RegisteredClient) -> bool + Send + 'static,
 ) -> Result<RegisteredClient, AdminError> {
+    let fetcher = operator.app.fetcher.for_operators();
     update(operator, "client.update", id, move |c, old| {
         if !is_as_seen(old) {
             return Err(AdminError::ChangedMeanwhile);
         }
-        Ok(clients::update(c, &patch.apply(old.clone())?)?)
+        let new = patch.apply(old.clone(), &fetcher)?;
+        clients::update(c, &new)?;
+        if !new.token_endpoint_auth_method.sends_secret() {
+            clients::delete_secrets(c, &new.client_id)?;
+        }
+        Ok(())
     })
     .await
 }
@@ -175,6 +190,9 @@ pub async fn add_secret_if(
     update(operator, "client.secret.create", id, move |c, old| {
         if !is_as_seen(old) {
             return Err(AdminError::ChangedMeanwhile);
+        }
+        if !old.token_endpoint_auth_method.sends_secret() {
+            return Err(AdminError::ClientSecretUnsupported);
         }
         for replaced in old.replaced_by_new_secret() {
             clients::delete_secret(c, &replaced.id)?;
@@ -232,97 +250,26 @@ fn find(connection: &mut AnyConnection, client_id: &str) -> Result<RegisteredCli
     clients::find(connection, client_id)?.ok_or(AdminError::NotFound)
 }
 
-/// A client as the API and the audit log show it.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Client)]
-pub struct ClientView<'c> {
-    client_id: &'c str,
-    client_name: &'c str,
-    token_endpoint_auth_method: AuthMethod,
-    grant_types: &'c [String],
-    groups: &'c [String],
-    enabled: bool,
-    #[schema(format = DateTime)]
-    created_at: String,
-    secrets: Vec<SecretView<'c>>,
-}
-
-/// A secret as it is shown: without itself.
-#[derive(Serialize, ToSchema)]
-#[schema(as = ClientSecret)]
-pub struct SecretView<'c> {
-    id: &'c str,
-    #[schema(format = DateTime)]
-    created_at: String,
-}
-
-impl<'c> SecretView<'c> {
-    fn of(secret: &'c ClientSecret) -> Self {
-        Self { id: &secret.id, created_at: rfc3339(secret.created_at) }
-    }
-}
-
-/// The one answer that shows a new client's secret.
-#[derive(Serialize, ToSchema)]
-#[schema(as = ClientWithSecret)]
-pub struct NewClientView<'c> {
-    #[serde(flatten)]
-    client: ClientView<'c>,
-    client_secret: &'c str,
-}
-
-/// The one answer that shows an added secret.
-#[derive(Serialize, ToSchema)]
-#[schema(as = AddedSecret)]
-pub struct NewSecretView<'c> {
-    #[serde(flatten)]
-    secret: SecretView<'c>,
-    client_secret: &'c str,
-}
-
-impl<'c> ClientView<'c> {
-    fn of(client: &'c RegisteredClient) -> Self {
-        Self {
-            client_id: &client.client_id,
-            client_name: &client.client_name,
-            token_endpoint_auth_method: client.token_endpoint_auth_method,
-            grant_types: &client.grant_types,
-            groups: &client.groups,
-            enabled: client.enabled,
-            created_at: rfc3339(client.created_at),
-            secrets: client.secrets.iter().map(SecretView::of).collect(),
-        }
-    }
-}
-
-/// A client as JSON.
-pub fn view(client: &RegisteredClient) -> Value {
-    as_json(ClientView::of(client))
-}
-
-/// A new client as JSON, with its secret.
-pub fn new_view(client: &RegisteredClient, client_secret: &str) -> Value {
-    as_json(NewClientView { client: ClientView::of(client), client_secret })
-}
-
-/// An added secret as JSON, with itself.
-pub fn new_secret_view(secret: &ClientSecret, client_secret: &str) -> Value {
-    as_json(NewSecretView { secret: SecretView::of(secret), client_secret })
-}
-
 impl NewClient {
-    /// The client with its first secret.
-    fn register(self, now: UnixSeconds) -> Result<(RegisteredClient, String), AdminError> {
-        if self.jwks.is_some() || self.jwks_uri.is_some() {
-            return Err(AdminError::JwksUnsupported);
-        }
+    /// The client, with its first secret if it sends one.
+    fn register(self, operator: &Operator) -> Result<(RegisteredClient, Option<String>), AdminError> {
+        let (now, fetcher) = (operator.app.clock.now(), operator.app.fetcher.for_operators());
         let method = self.token_endpoint_auth_method.as_deref().unwrap_or(AuthMethod::Basic.as_str());
         let method = auth_method(method)?;
+        let keys = GivenKeys { jwks: Some(self.jwks), jwks_uri: Some(self.jwks_uri) };
+        let keys = keys.resolve(method, None, &fetcher)?;
         let client_id = match self.client_id {
             Some(given) => checked_id(given)?,
             None => new_id()?,
         };
-        let (row, secret) = secret_of(&client_id, self.client_secret, now)?;
+        let (secrets, secret) = match (method.sends_secret(), self.client_secret) {
+            (true, given) => {
+                let (row, secret) = secret_of(&client_id, given, now)?;
+                (vec![row], Some(secret))
+            }
+            (false, None) => (Vec::new(), None),
+            (false, Some(_)) => return Err(AdminError::ClientSecretUnsupported),
+        };
         let client = RegisteredClient {
             client_name: self.client_name.unwrap_or_else(|| client_id.clone()),
             client_id,
@@ -331,21 +278,25 @@ impl NewClient {
             groups: self.groups,
             enabled: self.enabled.unwrap_or(true),
             created_at: now,
-            secrets: vec![row],
+            keys,
+            secrets,
         };
         Ok((checked(client)?, secret))
     }
 }
 
 impl ClientPatch {
-    fn apply(self, old: RegisteredClient) -> Result<RegisteredClient, AdminError> {
+    fn apply(self, old: RegisteredClient, fetcher: &Fetcher) -> Result<RegisteredClient, AdminError> {
         let method = self.token_endpoint_auth_method.as_deref().map(auth_method).transpose()?;
+        let method = method.unwrap_or(old.token_endpoint_auth_method);
+        let keys = GivenKeys { jwks: self.jwks, jwks_uri: self.jwks_uri };
         checked(RegisteredClient {
             client_name: self.client_name.unwrap_or(old.client_name),
-            token_endpoint_auth_method: method.unwrap_or(old.token_endpoint_auth_method),
+            token_endpoint_auth_method: method,
             grant_types: self.grant_types.unwrap_or(old.grant_types),
             groups: self.groups.unwrap_or(old.groups),
             enabled: self.enabled.unwrap_or(old.enabled),
+            keys: keys.resolve(method, old.keys, fetcher)?,
             ..old
         })
     }
@@ -361,8 +312,10 @@ fn checked(mut client: RegisteredClient) -> Result<RegisteredClient, AdminError>
     Ok(client)
 }
 
+/// A client without credentials cannot be registered.
 fn auth_method(text: &str) -> Result<AuthMethod, AdminError> {
-    text.parse().map_err(|_| AdminError::AuthMethodUnsupported)
+    let method: Option<AuthMethod> = text.parse().ok();
+    method.filter(|method| *method != AuthMethod::None).ok_or(AdminError::AuthMethodUnsupported)
 }
 
 /// A URL as an id would point at a client metadata document, which has another owner.

@@ -5,8 +5,10 @@ use std::borrow::Cow;
 use diesel::result::Error as DieselError;
 use tokio::task::JoinError;
 
+use super::client_jwks::JwksFault;
 use crate::app::StartError;
 use crate::idp::checks::IssuerCheck;
+use crate::idp::fetch::FetchError;
 use crate::limits::Limited;
 use crate::model::kill_switch::KillScope;
 use crate::model::member::StatusFault;
@@ -62,11 +64,33 @@ pub enum AdminError {
     #[error("A resource has at most 4 credentials. Delete those that no server uses.")]
     TooManyCredentials,
 
-    /// The client is to be registered with keys, which we do not use.
-    #[error("Clients authenticate by secret only: jwks and jwks_uri must be null.")]
+    /// The metadata of an identity provider name another address of the keys than the administrator confirmed.
+    #[error(
+        "The issuer's metadata name another jwks_uri than the one that was confirmed. Look at them again."
+    )]
+    JwksUriDiffers,
+
+    /// The client is to have keys, but sends a secret.
+    #[error(
+        "A client that sends a secret has no keys: jwks and jwks_uri must be null, or token_endpoint_auth_method private_key_jwt."
+    )]
     JwksUnsupported,
+    /// The client is to sign assertions, but it is not known with which key.
+    #[error(
+        "A client with private_key_jwt has its public keys in jwks or at jwks_uri: give exactly one of them."
+    )]
+    ClientKeysMissing,
+    /// The client's key set cannot be used.
+    #[error("jwks: {0}")]
+    JwksInvalid(JwksFault),
+    /// The address of the client's key set cannot be fetched from.
+    #[error("jwks_uri {0}")]
+    JwksUriInvalid(FetchError),
+    /// The client is to have a secret, but signs assertions.
+    #[error("A client with private_key_jwt has no secret.")]
+    ClientSecretUnsupported,
     /// The client is to authenticate in a way that we do not support.
-    #[error("token_endpoint_auth_method must be client_secret_basic or client_secret_post.")]
+    #[error("token_endpoint_auth_method must be client_secret_basic, client_secret_post or private_key_jwt.")]
     AuthMethodUnsupported,
     /// The client id that the administrator chose cannot be one.
     #[error(
@@ -145,6 +169,11 @@ pub enum AdminError {
     /// The client id of logout tokens cannot be one.
     #[error("A `logout_client_id` is null, or 1 to 255 bytes without control characters.")]
     LogoutClientIdInvalid,
+    /// The SAML issuer of a provider cannot be one.
+    #[error(
+        "A `saml_issuer` is null, or the provider's SAML entity ID of 1 to 255 bytes without control characters."
+    )]
+    SamlIssuerInvalid,
     /// A custom claim's name or type is not allowed, or there are too many.
     #[error("custom_claims are at most 20, each named once with 1 to 255 bytes without control characters.")]
     CustomClaimsInvalid,
@@ -164,6 +193,11 @@ pub enum AdminError {
     /// Every seat is taken.
     #[error("The teamspace is at its member limit; an operator can raise `member_limit`.")]
     MemberLimitReached,
+    /// A member without an email cannot lose the subject that they are known by.
+    #[error(
+        "This member has no email, and is known by the subject alone; suspend them, or remove them for good."
+    )]
+    MemberWithoutEmail,
     /// An administrator cannot change the status in this way.
     #[error("{0}")]
     StatusInvalid(#[from] StatusFault),
@@ -330,6 +364,7 @@ impl AdminError {
         matches!(
             self,
             Self::ChangedMeanwhile
+                | Self::JwksUriDiffers
                 | Self::ResourceTaken
                 | Self::ClientIdTaken
                 | Self::SlugTaken

@@ -3,18 +3,20 @@
 use std::borrow::Borrow;
 use std::sync::Arc;
 
-use super::caller::InTeamspace;
+use super::caller::{ChangeAuthor, InTeamspace};
 use super::change::Change;
 use super::error::AdminError;
 pub use super::provider_form::{
     NewProvider, OnlyProviderView, ProviderPatch, ProviderView, SeenProvider, view, view_of_only,
 };
 use super::teamspaces::find_named;
+use super::trust_notes;
 use super::validation::{ValidatedProvider, Validation, issuer_taken, unknown_scope};
 use crate::clock::UnixSeconds;
 use crate::model::identity_provider::{IdentityProvider, Provider};
 use crate::model::revocation::{Revocation, RevocationCause};
 use crate::model::teamspace::Teamspace;
+use crate::model::trust::TrustedKey;
 use crate::policy::ConsoleAction;
 use crate::store::changes::{self, Changed};
 use crate::store::snapshot::TeamspaceConfig;
@@ -113,6 +115,17 @@ pub async fn change_seen(
     Edit { seen: Some(seen), ..edit }.save(at).await
 }
 
+/// Takes the keys of an identity provider from the address that its metadata name now, which an administrator has seen.
+/// It is validated like a new provider.
+pub async fn confirm_jwks_uri(
+    at: &InTeamspace,
+    which: Which,
+    seen: String,
+) -> Result<(IdentityProvider, Option<Validation>), AdminError> {
+    let edit = Edit::new(at, which, Basis::Changed, ProviderPatch::default());
+    Edit { confirmed: Some(seen), ..edit }.save(at).await
+}
+
 /// Removes an identity provider: nobody signs in with it any more.
 pub async fn remove(at: &InTeamspace, which: Which) -> Result<(), AdminError> {
     let permission = at.may(ConsoleAction::ChangeEnterprise)?;
@@ -157,6 +170,8 @@ struct Edit {
     patch: ProviderPatch,
     /// The provider as the administrator saw it. If it has changed since, it is not overwritten.
     seen: Option<SeenProvider>,
+    /// The address of the keys that the administrator has confirmed.
+    confirmed: Option<String>,
     /// The id of one that is added.
     new_id: String,
     now: UnixSeconds,
@@ -164,6 +179,7 @@ struct Edit {
     may_share: bool,
     /// The error to return when another teamspace has the issuer.
     taken: AdminError,
+    author: ChangeAuthor,
 }
 
 impl Edit {
@@ -173,7 +189,8 @@ impl Edit {
             Which::Only => uuid::Uuid::now_v7().to_string(),
         };
         let (may_share, taken) = (at.is_operator(), issuer_taken(at));
-        Self { which, basis, patch, seen: None, new_id, now: at.app.clock.now(), may_share, taken }
+        let (now, author) = (at.app.clock.now(), at.actor());
+        Self { which, basis, patch, seen: None, confirmed: None, new_id, now, may_share, taken, author }
     }
 
     async fn save(self, at: &InTeamspace) -> Result<(IdentityProvider, Option<Validation>), AdminError> {
@@ -190,6 +207,7 @@ impl Edit {
         }
         let validated = validation.as_ref().map(|validation| validation.good(&proposed.id, self.now));
         let validated = validated.transpose()?;
+        self.check_confirmed(validated.as_ref())?;
         let teamspace = teamspace_config.teamspace.clone();
         let saved = at.change(permission, move |c| self.perform(c, &teamspace, &proposed, validated)).await?;
         Ok((saved, validation))
@@ -215,13 +233,12 @@ impl Edit {
         check_among(&all, &new)?;
         self.check_free(connection, old, &new)?;
         identity_providers::put(connection, &new).map_err(|e| self.taken.if_duplicate(e))?;
-        if let Some(validated) = validated {
+        if let Some(validated) = &validated {
             provider_checks::put(connection, &validated.checks)?;
         }
-        // The new key address holds for every teamspace that trusts this issuer.
-        for other in identity_providers::share_jwks_uri(connection, &new)? {
-            changes::note(connection, &Changed::Teamspace(other), self.now)?;
-        }
+        let keys = validated.map(|validated| validated.keys);
+        trust_notes::note_saved(connection, (old, &new), keys.clone(), &self.author)?;
+        share(connection, &new, keys)?;
         let changed = Changed::Teamspace(new.teamspace_id.clone());
         let object = self.which.object(&teamspace.slug);
         let cause = old.and_then(|old| why_revoked(old, &new));
@@ -229,6 +246,15 @@ impl Edit {
         let change =
             Change::added(changed, "identity_provider.put", object, view(&new)).replacing(old.map(view));
         Ok((new, change.revoking(revoked)))
+    }
+
+    /// Checks that the metadata still name the address that the administrator has seen.
+    fn check_confirmed(&self, validated: Option<&ValidatedProvider>) -> Result<(), AdminError> {
+        let found = validated.map(|validated| &validated.jwks_uri);
+        match &self.confirmed {
+            Some(confirmed) if found != Some(confirmed) => Err(AdminError::JwksUriDiffers),
+            _ => Ok(()),
+        }
     }
 
     /// The provider as it is to be.
@@ -270,6 +296,7 @@ impl Edit {
             groups_claim: String::new(),
             custom_claims: Vec::new(),
             logout_client_id: None,
+            saml_issuer: None,
             enabled: true,
             created_at: self.now,
             updated_at: self.now,
@@ -280,7 +307,7 @@ impl Edit {
         let is_other = |old: &IdentityProvider| {
             new.issuer != old.issuer || new.provider != old.provider || (new.enabled && !old.enabled)
         };
-        self.basis != Basis::Changed || old.is_none_or(is_other)
+        self.basis != Basis::Changed || self.confirmed.is_some() || old.is_none_or(is_other)
     }
 
     /// Checks that issuer and tenant lead to one teamspace only: otherwise an administrator could claim another
@@ -307,6 +334,20 @@ impl Edit {
         );
         Err(AdminError::IssuerUnavailable)
     }
+}
+
+/// The new key address holds for every teamspace that trusts this issuer.
+fn share(
+    connection: &mut AnyConnection,
+    new: &IdentityProvider,
+    keys: Option<Vec<TrustedKey>>,
+) -> Result<(), StoreError> {
+    let at = new.updated_at;
+    for other in identity_providers::share_jwks_uri(connection, new)? {
+        trust_notes::note_shared(connection, &other, (&new.jwks_uri, keys.clone()), at)?;
+        changes::note(connection, &Changed::Teamspace(other.teamspace_id), at)?;
+    }
+    Ok(())
 }
 
 /// Why a change ends the tokens of the people who signed in with the provider, if it does.

@@ -12,6 +12,7 @@ use super::check;
 use super::error::{AdminError, KillTargetFault};
 use super::view::as_json;
 use crate::clock::{UnixSeconds, rfc3339};
+use crate::idp::client_documents::ClientDocuments;
 use crate::model::kill_switch::{KillScope, KillSwitch};
 use crate::model::revocation::{Revocation, RevocationCause};
 use crate::policy::ConsoleAction;
@@ -81,10 +82,11 @@ pub async fn throw(operator: &Operator, new: NewKillSwitch) -> Result<(KillSwitc
         return Err(AdminError::KillReasonInvalid);
     }
     let (app, scope) = (&operator.app, new.scope);
+    let documents = app.client_documents.clone();
     let (now, created_by, snapshot) = (app.clock.now(), operator.actor().name, app.snapshot());
     operator
         .change(permission, move |c| {
-            let (object, revocations) = find_target(c, scope, new.id, now)?;
+            let (object, revocations) = find_target(c, (scope, new.id), &documents, now)?;
             if let Some(known) = kill_switches::of_object(c, scope, &object)? {
                 let shown = view(&known, &snapshot);
                 let same = Change::noted("kill_switch.create", &known.id, None);
@@ -122,8 +124,8 @@ pub async fn lift(operator: &Operator, id: String) -> Result<KillSwitch, AdminEr
 /// The object with a name, and the revocations of its tokens.
 fn find_target(
     connection: &mut AnyConnection,
-    scope: KillScope,
-    id: Option<String>,
+    (scope, id): (KillScope, Option<String>),
+    documents: &ClientDocuments,
     now: UnixSeconds,
 ) -> Result<(String, Vec<Revocation>), AdminError> {
     let id = match (scope, id.filter(|id| !id.is_empty())) {
@@ -141,7 +143,7 @@ fn find_target(
         KillScope::All | KillScope::Issuer | KillScope::Client => Some(id.clone()),
     };
     if let Some(object) = object {
-        let revocations = revocations(connection, scope, &object, now)?;
+        let revocations = revocations(connection, (scope, &object), documents, now)?;
         if !revocations.is_empty() {
             return Ok((object, revocations));
         }
@@ -152,8 +154,8 @@ fn find_target(
 /// The revocations of an object's tokens; none where the object is gone.
 fn revocations(
     connection: &mut AnyConnection,
-    scope: KillScope,
-    object: &str,
+    (scope, object): (KillScope, &str),
+    documents: &ClientDocuments,
     at: UnixSeconds,
 ) -> Result<Vec<Revocation>, StoreError> {
     let cause = RevocationCause::KillSwitch;
@@ -163,7 +165,8 @@ fn revocations(
             teamspaces::find(connection, object)?.map(|found| Revocation::of_teamspace(&found, cause, at))
         }
         KillScope::Client => {
-            clients::find(connection, object)?.map(|found| Revocation::of_client(&found.client_id, cause, at))
+            let is_known = documents.allows(object) || clients::find(connection, object)?.is_some();
+            is_known.then(|| Revocation::of_client(object, cause, at))
         }
         KillScope::Resource => {
             resources::find(connection, object)?.map(|found| Revocation::of_resource(&found, cause, at))

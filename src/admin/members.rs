@@ -188,6 +188,8 @@ pub async fn change(at: &InTeamspace, id: String, patch: MemberPatch) -> Result<
         };
         check_new_seat(c, &old, new.status)?;
         if patch.identities.is_some() {
+            // Nobody could be bound to them again.
+            old.address().ok_or(AdminError::MemberWithoutEmail)?;
             members::unbind_all(c, &old.id)?;
         }
         Ok(Member { role: patch.role.unwrap_or(old.role), ..new })
@@ -285,7 +287,9 @@ fn check_seat(connection: &mut AnyConnection, teamspace: &Teamspace) -> Result<(
 #[schema(as = Member)]
 pub struct MemberView<'m> {
     id: &'m str,
-    email: &'m str,
+    /// Null for somebody who is known by the subject alone.
+    #[schema(required)]
+    email: Option<&'m str>,
     role: Role,
     status: Status,
     /// `invitation`, or the issuer whose assertion brought them in.
@@ -321,7 +325,7 @@ impl<'m> IdentityView<'m> {
 pub fn view((member, identities): &Bound) -> Value {
     as_json(MemberView {
         id: &member.id,
-        email: &member.email,
+        email: member.address(),
         role: member.role,
         status: member.status,
         provisioned_by: &member.provisioned_by,

@@ -11,7 +11,7 @@ use super::view::as_json;
 use crate::clock::rfc3339;
 use crate::model::identity_provider::{CustomClaim, IdentityProvider, Provider};
 
-/// Longest tenant, client id and name of a claim, in bytes; what an assertion may have.
+/// Longest tenant, client id, SAML issuer and name of a claim, in bytes; what an assertion may have.
 const MAX_TENANT: usize = 255;
 /// Most custom claims of a provider.
 const MAX_CUSTOM_CLAIMS: usize = 20;
@@ -31,6 +31,8 @@ pub struct NewProvider {
     pub custom_claims: Option<Vec<CustomClaim>>,
     #[serde(default, deserialize_with = "nullable")]
     pub logout_client_id: Option<Option<String>>,
+    #[serde(default, deserialize_with = "nullable")]
+    pub saml_issuer: Option<Option<String>>,
     pub enabled: Option<bool>,
 }
 
@@ -60,6 +62,8 @@ pub struct ProviderPatch {
     pub custom_claims: Option<Vec<CustomClaim>>,
     #[serde(default, deserialize_with = "nullable")]
     pub logout_client_id: Option<Option<String>>,
+    #[serde(default, deserialize_with = "nullable")]
+    pub saml_issuer: Option<Option<String>>,
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
     pub enabled: Option<bool>,
@@ -76,6 +80,9 @@ pub struct SeenProvider {
     pub groups_claim: String,
     pub custom_claims: Vec<CustomClaim>,
     pub logout_client_id: Option<String>,
+    /// Absent in a form that an older version has shown.
+    #[serde(default)]
+    pub saml_issuer: Option<String>,
     pub enabled: bool,
 }
 
@@ -89,6 +96,7 @@ impl From<&IdentityProvider> for SeenProvider {
             groups_claim: provider.groups_claim.clone(),
             custom_claims: provider.custom_claims.clone(),
             logout_client_id: provider.logout_client_id.clone(),
+            saml_issuer: provider.saml_issuer.clone(),
             enabled: provider.enabled,
         }
     }
@@ -105,6 +113,7 @@ impl From<NewProvider> for ProviderPatch {
             groups_claim: Some(new.groups_claim.unwrap_or_else(|| "groups".to_owned())),
             custom_claims: new.custom_claims,
             logout_client_id: new.logout_client_id,
+            saml_issuer: new.saml_issuer,
             enabled: Some(new.enabled.unwrap_or(true)),
         }
     }
@@ -134,6 +143,10 @@ impl ProviderPatch {
         if logout_client_id.as_deref().is_some_and(|id| !is_claim_text(id)) {
             return Err(AdminError::LogoutClientIdInvalid);
         }
+        let saml_issuer = self.saml_issuer.clone().unwrap_or_else(|| old.saml_issuer.clone());
+        if saml_issuer.as_deref().is_some_and(|issuer| !is_claim_text(issuer)) {
+            return Err(AdminError::SamlIssuerInvalid);
+        }
         let custom_claims = self.custom_claims.clone().unwrap_or_else(|| old.custom_claims.clone());
         check_custom_claims(&custom_claims)?;
         Ok(IdentityProvider {
@@ -145,6 +158,7 @@ impl ProviderPatch {
             groups_claim: groups_claim.unwrap_or_else(|| old.groups_claim.clone()),
             custom_claims,
             logout_client_id,
+            saml_issuer,
             enabled: self.enabled.unwrap_or(old.enabled),
             ..old.clone()
         })
@@ -182,6 +196,9 @@ pub struct ProviderView<'p> {
     /// The audience of the provider's logout tokens (OpenID Connect Back-Channel Logout); null: none are taken.
     #[schema(required)]
     logout_client_id: Option<&'p str>,
+    /// The provider as SAML names it: assertions need a `sub_id` with a NameID from there; null: `sub_id` is ignored.
+    #[schema(required)]
+    saml_issuer: Option<&'p str>,
     #[serde(flatten)]
     only: OnlyProviderView<'p>,
 }
@@ -209,6 +226,7 @@ pub fn view(provider: &IdentityProvider) -> Value {
         tenant: provider.tenant.as_deref(),
         custom_claims: &provider.custom_claims,
         logout_client_id: provider.logout_client_id.as_deref(),
+        saml_issuer: provider.saml_issuer.as_deref(),
         only: OnlyProviderView::of(provider),
     })
 }

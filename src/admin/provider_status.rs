@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use super::caller::InTeamspace;
 use super::error::AdminError;
+use super::trust_history::differing;
 use crate::app::App;
 use crate::clock::UnixSeconds;
 use crate::idp::checks::{Outcome, Step};
 use crate::model::identity_provider::IdentityProvider;
+use crate::model::trust::MetadataDifference;
 use crate::oauth::reason::{About, Check, Reason};
 use crate::policy::ConsoleAction;
 use crate::store::members;
@@ -26,6 +28,8 @@ pub enum ProviderState {
     Active,
     /// The last assertion was refused, or the last check failed, for a reason that affects everyone.
     Failing,
+    /// Its metadata name another issuer or another address of the keys than was saved.
+    MetadataDiffers,
     Disabled,
 }
 
@@ -52,6 +56,8 @@ pub struct ProviderStatus {
     pub last_checks: Option<LastChecks>,
     /// The newest sign-in of the teamspace, if it failed at the keys of this issuer.
     pub key_failure: Option<LastSignIn>,
+    /// What its metadata name instead of what was saved.
+    pub metadata_differs: Option<MetadataDifference>,
 }
 
 impl ProviderStatus {
@@ -82,7 +88,11 @@ impl ProviderStatus {
             (false, true) => asserted_at < checked_at,
             (false, false) => false,
         };
-        if is_failing { ProviderState::Failing } else { ProviderState::Active }
+        match &self.metadata_differs {
+            _ if is_failing => ProviderState::Failing,
+            Some(_) => ProviderState::MetadataDiffers,
+            None => ProviderState::Active,
+        }
     }
 }
 
@@ -91,7 +101,7 @@ impl ProviderState {
     /// tell only where all are.
     pub fn of_all<'s>(statuses: impl IntoIterator<Item = &'s ProviderStatus>) -> Self {
         let states: Vec<Self> = statuses.into_iter().map(ProviderStatus::state).collect();
-        let worst_first = [Self::Failing, Self::Active, Self::Disabled];
+        let worst_first = [Self::Failing, Self::MetadataDiffers, Self::Active, Self::Disabled];
         worst_first.into_iter().find(|state| states.contains(state)).unwrap_or(Self::NotConfigured)
     }
 }
@@ -112,6 +122,7 @@ pub(super) struct ProviderRecords {
     usage: HashMap<String, Usage>,
     assertions: HashMap<String, LastAssertion>,
     checks: HashMap<String, LastChecks>,
+    differing: HashMap<String, MetadataDifference>,
 }
 
 impl ProviderRecords {
@@ -120,11 +131,14 @@ impl ProviderRecords {
         let ids: Vec<String> = configs.iter().map(|config| config.teamspace.id.clone()).collect();
         let providers = configs.iter().flat_map(|config| &config.identity_providers);
         let provider_ids: Vec<String> = providers.map(|provider| provider.id.clone()).collect();
+        let configs = configs.to_vec();
         let read = move |c: &mut _| {
+            let providers = configs.iter().flat_map(|config| &config.identity_providers);
+            let differing = differing(c, providers.map(|provider| &**provider))?;
             let of_providers = sign_in_counts::of_providers(c, &provider_ids)?;
-            Ok((teamspaces::usage(c, &ids)?, of_providers, provider_checks::of(c, &provider_ids)?))
+            Ok((teamspaces::usage(c, &ids)?, of_providers, provider_checks::of(c, &provider_ids)?, differing))
         };
-        let (usage, assertions, checks) = app.store.list(read).await?;
+        let (usage, assertions, checks, differing) = app.store.list(read).await?;
         let readable = |kept: ProviderChecks| Some((kept.provider_id.clone(), read_kept(kept)?));
         Ok(Self {
             usage: usage.into_iter().map(|usage| (usage.teamspace_id.clone(), usage)).collect(),
@@ -133,6 +147,7 @@ impl ProviderRecords {
                 .map(|last| (last.identity_provider_id.clone(), last))
                 .collect(),
             checks: checks.into_iter().filter_map(readable).collect(),
+            differing,
         })
     }
 
@@ -150,6 +165,7 @@ impl ProviderRecords {
             last_assertion: self.assertions.get(&provider.id).cloned(),
             last_checks: self.checks.get(&provider.id).cloned(),
             key_failure: key_failure.filter(|last| last.issuer == provider.issuer).cloned(),
+            metadata_differs: self.differing.get(&provider.id).cloned(),
         };
         config.identity_providers.iter().map(status).collect()
     }

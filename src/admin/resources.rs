@@ -41,6 +41,8 @@ pub struct NewResource {
     pub required_scopes: Vec<String>,
     #[serde(default)]
     pub forward_auth_credentials: bool,
+    #[serde(default)]
+    pub tool_policies: bool,
 }
 
 /// The members that can be changed.
@@ -67,6 +69,9 @@ pub struct ResourcePatch {
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
     pub forward_auth_credentials: Option<bool>,
+    #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
+    pub tool_policies: Option<bool>,
 }
 
 /// Lists at most `limit` resources by identifier, from the one after a given identifier, and tells whether there are
@@ -105,6 +110,7 @@ pub async fn create(operator: &Operator, new: NewResource) -> Result<Resource, A
         teamspaces: new.teamspaces,
         required_scopes: new.required_scopes,
         forward_auth_credentials: new.forward_auth_credentials,
+        tool_policies: new.tool_policies,
         credentials: Vec::new(),
         created_at: operator.app.clock.now(),
     };
@@ -211,6 +217,8 @@ pub struct ResourceView<'r> {
     required_scopes: &'r [String],
     /// Whether forward-auth wants the resource's credentials of the proxy.
     forward_auth_credentials: bool,
+    /// Whether forward-auth asks the policies about each call of a tool, and about the list of tools.
+    tool_policies: bool,
     #[schema(format = DateTime)]
     created_at: String,
 }
@@ -226,6 +234,7 @@ fn view(resource: &Resource) -> Value {
         teamspaces: resource.teamspaces.as_deref(),
         required_scopes: &resource.required_scopes,
         forward_auth_credentials: resource.forward_auth_credentials,
+        tool_policies: resource.tool_policies,
         created_at: rfc3339(resource.created_at),
     })
 }
@@ -277,6 +286,7 @@ impl ResourcePatch {
             teamspaces: self.teamspaces.unwrap_or(old.teamspaces),
             required_scopes: self.required_scopes.unwrap_or(old.required_scopes),
             forward_auth_credentials: self.forward_auth_credentials.unwrap_or(old.forward_auth_credentials),
+            tool_policies: self.tool_policies.unwrap_or(old.tool_policies),
             ..old
         }
     }

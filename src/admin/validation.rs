@@ -10,21 +10,23 @@ use crate::disclosure::{Disclosure, Known};
 use crate::idp::checks::{Finding, IssuerCheck, Outcome, Step};
 use crate::idp::issuer::{Proposed, inspect, without_path};
 use crate::model::identity_provider::{CustomClaim, IdentityProvider};
+use crate::model::trust::TrustedKey;
 use crate::oauth::error::{Reason, shown};
 use crate::policy::facts::{ConfigurationFacts, DeclaredClaims, TeamspaceFacts};
 use crate::policy::{Denial, decide_configuration};
 use crate::store::provider_checks::ProviderChecks;
 use crate::store::snapshot::{Snapshot, TeamspaceConfig};
 
-/// All checks in order, and the address of the keys if none failed.
+/// All checks in order, and the address of the keys with those there if none failed.
 pub struct Validation {
     checks: Vec<IssuerCheck>,
-    jwks_uri: Option<String>,
+    keys: Option<(String, Vec<TrustedKey>)>,
 }
 
 /// The outcome of checks that an issuer passed.
 pub(super) struct ValidatedProvider {
     pub jwks_uri: String,
+    pub keys: Vec<TrustedKey>,
     pub checks: ProviderChecks,
 }
 
@@ -34,7 +36,7 @@ impl Validation {
     pub(super) async fn run(at: &InTeamspace, proposed: &IdentityProvider) -> Result<Self, AdminError> {
         let (app, teamspace_config, snapshot) = (&at.app, at.teamspace_config(), at.app.snapshot());
         let mut checks = Vec::new();
-        let mut jwks_uri = None;
+        let mut keys = None;
         match check_locally(at, &snapshot, proposed, &mut checks) {
             Err(failed) => checks.push(failed),
             Ok(()) => {
@@ -49,13 +51,13 @@ impl Validation {
                     },
                 )
                 .await;
-                jwks_uri = inspection.jwks_uri;
+                keys = inspection.keys;
                 checks.extend(inspection.checks);
             }
         }
         let mut checks = IssuerCheck::complete(checks);
         checks.extend(unread_claims(app.policies().compiled.declared_claims(), &proposed.custom_claims));
-        Ok(Self { checks, jwks_uri })
+        Ok(Self { checks, keys })
     }
 
     /// The checks, all of them.
@@ -70,7 +72,7 @@ impl Validation {
 
     /// Whether the issuer can be believed.
     pub fn is_ok(&self) -> bool {
-        self.jwks_uri.is_some()
+        self.keys.is_some()
     }
 
     /// The steps of the checks as they are kept.
@@ -81,8 +83,8 @@ impl Validation {
 
     /// Returns the values to save for a good issuer, or else the first check that failed.
     pub(super) fn good(&self, provider_id: &str, at: UnixSeconds) -> Result<ValidatedProvider, AdminError> {
-        if let Some(jwks_uri) = self.jwks_uri.clone() {
-            return Ok(ValidatedProvider { jwks_uri, checks: self.kept(provider_id, at) });
+        if let Some((jwks_uri, keys)) = self.keys.clone() {
+            return Ok(ValidatedProvider { jwks_uri, keys, checks: self.kept(provider_id, at) });
         }
         let failed = self.checks.iter().find(|check| check.outcome == Outcome::Failed);
         let (code, message) = match failed {

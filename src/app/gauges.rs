@@ -10,6 +10,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::App;
+use crate::idp::trust::TrustRecord;
 use crate::shadow::Shadow;
 use crate::telemetry;
 use crate::tls::ServerTls;
@@ -31,6 +32,11 @@ fn state(app: &App) -> Registry {
         ("connections", "Open connections to the public listener", app.gate.connections.open()),
         ("connections_max", "How many of them there may be", app.gate.connections.most()),
         ("revocation_followers", "Requests that follow the revocations", app.revocation_pages.followers()),
+        (
+            "issuers_with_other_metadata",
+            "Issuers whose metadata named another issuer or jwks_uri than was saved when this process last asked them",
+            app.issuer_keys.differing_metadata(),
+        ),
     ] {
         registry.register(name, help, ConstGauge::new(i64::try_from(number).unwrap_or(i64::MAX)));
     }
@@ -45,8 +51,18 @@ fn state(app: &App) -> Registry {
 }
 
 fn add_counters(registry: &mut Registry, app: &App) {
-    let counts = app.store.counts();
+    let (counts, trust) = (app.store.counts(), app.issuer_keys.record());
     for (name, help, count) in [
+        (
+            "issuer_key_changes",
+            "Changes of providers' keys that this process was the first to notice",
+            trust.map_or(0, TrustRecord::key_changes),
+        ),
+        (
+            "issuer_metadata_changes",
+            "Changes of providers' metadata to another issuer or jwks_uri that this process was the first to notice",
+            trust.map_or(0, TrustRecord::metadata_changes),
+        ),
         (
             "connections_refused",
             "Connections that were closed at once since too many were open",

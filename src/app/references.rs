@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use super::App;
+use crate::config::check_document_url;
 use crate::model::identity_provider::ClaimType;
 use crate::policy::CompiledPolicies;
 use crate::policy::engine::references::{Kind, Reference};
@@ -54,7 +55,8 @@ pub fn unknown_names(policies: &CompiledPolicies, snapshot: &Snapshot) -> Vec<Re
         Kind::Teamspace => snapshot.teamspace_config(name).is_some(),
         Kind::Resource => snapshot.resource_named(name).is_some(),
         Kind::Scope => scopes.contains(name),
-        Kind::Client => snapshot.client(name).is_some(),
+        // A URL is the id of a metadata document, which the configuration allows or not.
+        Kind::Client => snapshot.client(name).is_some() || check_document_url(name).is_ok(),
         Kind::CustomClaim => {
             let claim_type = policies.declared_claims().type_of(name);
             claim_type.is_some_and(|claim_type| states_claim(snapshot, name, claim_type))

@@ -17,6 +17,11 @@ const FIELDS: &[Field] = &[
     Field::column("groups", |c| cell(c, "groups")),
     Field::column("enabled", |c| cell(c, "enabled")),
     Field::detail("auth method", |c| cell(c, "token_endpoint_auth_method")),
+    Field::detail("keys at", |c| cell(c, "jwks_uri")),
+    Field::detail("keys", |c| {
+        let keys = c.get("jwks").unwrap_or(&Value::Null);
+        lines(keys, "keys", |key| format!("{}  {}", cell(key, "kid"), cell(key, "kty")))
+    }),
     Field::detail("grant types", |c| cell(c, "grant_types")),
     Field::detail("secrets", |c| {
         lines(c, "secrets", |secret| format!("{}  made {}", cell(secret, "id"), cell(secret, "created_at")))
@@ -29,10 +34,11 @@ const SECRET_FIELDS: &[Field] =
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ClientCommand {
-    /// Register a client of the token endpoint, and print its secret.
+    /// Register a client of the token endpoint, and print its secret if it sends one.
     #[command(
         after_help = "Examples:\n  SECRET=$(countersign client create mcp-client --client-name 'MCP client')\n  \
-        countersign client create mcp-client --client-secret-file secret"
+        countersign client create mcp-client --client-secret-file secret\n  \
+        countersign client create mcp-client --token-endpoint-auth-method private_key_jwt --jwks-file public.json"
     )]
     Create {
         /// The id that it presents [default: one is made].
@@ -120,9 +126,20 @@ pub(super) struct ClientFields {
     /// The name for people.
     #[arg(long, value_name = "NAME")]
     client_name: Option<String>,
-    /// How it sends its secret; both are accepted.
-    #[arg(long, value_name = "METHOD", value_parser = ["client_secret_basic", "client_secret_post"])]
+    /// How it proves who it is. The two ways to send a secret are accepted both; with private_key_jwt it has keys and no
+    /// secret.
+    #[arg(
+        long,
+        value_name = "METHOD",
+        value_parser = ["client_secret_basic", "client_secret_post", "private_key_jwt"]
+    )]
     token_endpoint_auth_method: Option<String>,
+    /// A file with its public keys, a JWK Set, or `-` for standard input.
+    #[arg(long, value_name = "FILE", conflicts_with = "jwks_uri")]
+    jwks_file: Option<PathBuf>,
+    /// The address of its public keys instead.
+    #[arg(long, value_name = "URL")]
+    jwks_uri: Option<String>,
     /// A grant that it may use; repeat it for several.
     #[arg(long, value_name = "GRANT")]
     grant_types: Vec<String>,
@@ -138,6 +155,7 @@ impl ClientFields {
     fn body(self, from: &FromFile) -> Result<ApiBody, CommandError> {
         let body = from.body()?.with("client_name", self.client_name).with("enabled", self.enabled);
         let body = body.with("token_endpoint_auth_method", self.token_endpoint_auth_method);
+        let body = body.with("jwks", jwks_in(self.jwks_file.as_ref())?).with("jwks_uri", self.jwks_uri);
         let body = body.with_list("grant_types", &self.grant_types);
         Ok(body.with_list("groups", &self.groups))
     }
@@ -147,6 +165,13 @@ impl ClientFields {
 fn secret_in(file: Option<&PathBuf>) -> Result<Option<String>, CommandError> {
     let text = file.map(|path| read_input(path)).transpose()?;
     Ok(text.map(|text| text.trim_end_matches(['\r', '\n']).to_owned()))
+}
+
+/// A key set from a file, as it is.
+fn jwks_in(file: Option<&PathBuf>) -> Result<Option<Value>, CommandError> {
+    let Some(path) = file else { return Ok(None) };
+    let jwks = serde_json::from_str(&read_input(path)?);
+    jwks.map(Some).map_err(|error| format!("{}: expected a JWK Set: {error}", path.display()).into())
 }
 
 /// The text of a member of an answer, as it is.
@@ -184,7 +209,8 @@ async fn create(session: &Session, body: Value) -> CommandResult {
     let made = session.api.post("/clients", Some(&body)).await?;
     let id = text(&made, "client_id");
     let done = format!("Registered client {id}");
-    if is_given && !session.is_json() {
+    let has_none = made.get("client_secret").is_none();
+    if has_none || is_given && !session.is_json() {
         return session.changed(&done, &made, FIELDS);
     }
     let redo = format!("add another: countersign client secret add {id}");

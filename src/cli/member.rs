@@ -10,7 +10,7 @@ use super::noun::{
 use super::{CommandError, CommandResult, End};
 
 const FIELDS: &[Field] = &[
-    Field::column("email", |m| cell(m, "email")),
+    Field::column("email", |m| or(m, "email", "none")),
     Field::column("role", |m| cell(m, "role")),
     Field::column("status", |m| cell(m, "status")),
     Field::column("last sign-in", |m| or(m, "last_sign_in_at", "never")),

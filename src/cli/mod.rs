@@ -7,6 +7,7 @@ mod audit;
 mod audit_list;
 mod client;
 mod config;
+mod conformance;
 mod console;
 mod console_session;
 mod db;
@@ -96,6 +97,9 @@ enum Command {
     /// providers, MCP servers and listeners. Changes nothing, and ends within 15 seconds.
     #[command(after_help = doctor::HELP)]
     Doctor(doctor::DoctorArgs),
+    /// Try the rules of ID-JAG and Enterprise-Managed Authorization on any authorization server, from outside.
+    #[command(after_help = conformance::HELP)]
+    Conformance(Box<conformance::ConformanceArgs>),
     /// Ask the running service whether it is alive, for Docker and systemd. Ends with 0 or 1.
     #[command(after_help = healthcheck::HELP)]
     Healthcheck(healthcheck::HealthcheckArgs),
@@ -222,6 +226,7 @@ impl Cli {
             #[cfg(feature = "demo")]
             Command::DevIdp(args) => block_on(args.run()),
             Command::Doctor(args) => block_on(args.run(Config::load(file)?)),
+            Command::Conformance(args) => block_on(args.run()),
             Command::Healthcheck(args) => block_on(args.run(file)),
             Command::Migrate => block_on(migrate::run(Config::load(file)?)),
             Command::Db(command) => command.run(file),

@@ -23,10 +23,20 @@ const FIELDS: &[Field] = &[
     Field::detail("groups claim", |p| cell(p, "groups_claim")),
     Field::detail("custom claims", |p| lines(p, "custom_claims", shown_claim)),
     Field::detail("logout client id", |p| or(p, "logout_client_id", "none")),
+    Field::detail("saml issuer", |p| or(p, "saml_issuer", "none")),
     Field::detail("jwks uri", |p| cell(p, "jwks_uri")),
+    Field::detail("metadata name instead", named_instead),
     Field::column("id", |p| cell(p, "id")),
     Field::detail("created at", |p| cell(p, "created_at")),
     Field::detail("updated at", |p| cell(p, "updated_at")),
+];
+
+const TRUST_FIELDS: &[Field] = &[
+    Field::column("time", |change| cell(change, "time")),
+    Field::column("kind", |change| cell(change, "kind")),
+    Field::column("by", |change| or(change, "actor", "the identity provider")),
+    Field::column("before", |change| trusted(change, "old")),
+    Field::column("after", |change| trusted(change, "new")),
 ];
 
 /// The types of custom claims, besides a text.
@@ -91,6 +101,26 @@ pub(super) enum ProviderCommand {
         #[command(flatten)]
         which: WhichProvider,
     },
+    /// Take the keys from the address that the provider's metadata name now, once it has passed the checks. `show` with
+    /// the provider's id tells whether they name another one than was saved.
+    #[command(
+        after_help = "Example: countersign provider confirm-jwks-uri --teamspace acme --jwks-uri https://acme.okta.com/oauth2/v1/keys"
+    )]
+    ConfirmJwksUri {
+        #[command(flatten)]
+        which: WhichProvider,
+        /// The address, as you have seen it in the metadata.
+        #[arg(long, value_name = "URL")]
+        jwks_uri: String,
+    },
+    /// List how the trust in an identity provider changed, newest first: by whom, and with which keys.
+    #[command(after_help = "Example: countersign provider trust-history --teamspace acme")]
+    TrustHistory {
+        #[command(flatten)]
+        which: WhichProvider,
+        #[command(flatten)]
+        options: ListOptions,
+    },
     /// Delete an identity provider: nobody signs in with it any more.
     #[command(after_help = "Example: countersign provider delete --teamspace acme --yes")]
     Delete {
@@ -135,6 +165,9 @@ pub(super) struct ProviderFields {
     /// The client id that the provider's logout tokens are for (OpenID Connect Back-Channel Logout), or `none`.
     #[arg(long, value_name = "ID|none")]
     logout_client_id: Option<OrNone<String>>,
+    /// The provider's SAML entity ID, whose NameIDs assertions must bring in `sub_id`, or `none`.
+    #[arg(long, value_name = "ID|none")]
+    saml_issuer: Option<OrNone<String>>,
     /// Whether people can sign in with it.
     #[arg(long, value_name = "BOOL")]
     enabled: Option<bool>,
@@ -146,6 +179,7 @@ impl ProviderFields {
         let body = body.with("issuer", self.issuer).with("tenant", self.tenant).with("scope", self.scope);
         let body = body.with("groups_claim", self.groups_claim).with("enabled", self.enabled);
         let body = body.with("logout_client_id", self.logout_client_id);
+        let body = body.with("saml_issuer", self.saml_issuer);
         Ok(body.with_each("custom_claims", &self.custom_claims, claim))
     }
 }
@@ -165,6 +199,28 @@ fn shown_claim(claim: &Value) -> String {
         Value::Object(_) => format!("{} ({})", cell(claim, "name"), cell(claim, "type")),
         name => cell(&json!({ "name": name }), "name"),
     }
+}
+
+/// The address or issuer that a provider's metadata name instead of the saved one.
+fn named_instead(provider: &Value) -> String {
+    let Some(named) = provider.get("metadata_differs").filter(|named| named.is_object()) else {
+        return cell(provider, "metadata_differs");
+    };
+    match named.get("issuer") != provider.get("issuer") {
+        true => format!("issuer {}, since {}", cell(named, "issuer"), cell(named, "since")),
+        false => format!("jwks uri {}, since {}", or(named, "jwks_uri", "none"), cell(named, "since")),
+    }
+}
+
+/// One side of a change of trust.
+fn trusted(change: &Value, side: &str) -> String {
+    let Some(parts) = change.get(side).filter(|parts| parts.is_object()) else { return "-".to_owned() };
+    let mut said: Vec<String> =
+        ["issuer", "tenant", "jwks_uri"].into_iter().map(|name| or(parts, name, "")).collect();
+    let keys = parts.get("keys").and_then(Value::as_array).into_iter().flatten();
+    said.extend(keys.map(|key| format!("{} ({})", or(key, "kid", "no kid"), cell(key, "thumbprint"))));
+    said.retain(|text| !text.is_empty());
+    said.join(", ")
 }
 
 impl WhichProvider {
@@ -223,6 +279,16 @@ impl Verbs for ProviderCommand {
                 }
                 let is_ok = report.get("ok").and_then(Value::as_bool) == Some(true);
                 Ok(if is_ok { End::Fine } else { End::Finding })
+            }
+            Self::ConfirmJwksUri { which, jwks_uri } => {
+                let body = json!({ "jwks_uri": jwks_uri });
+                let path = which.path(Some("confirm-jwks-uri"))?;
+                let changed = session.api.post(&path, Some(&body)).await?;
+                session.changed(&format!("Confirmed the jwks uri of {}", which.named()), &changed, FIELDS)
+            }
+            Self::TrustHistory { which, options } => {
+                let path = which.path(Some("trust-history"))?;
+                session.list(&path, &options, ("changes of trust", TRUST_FIELDS)).await
             }
             Self::Delete { which, confirmation } => {
                 session.delete(&which.parts(), &which.named(), &confirmation).await

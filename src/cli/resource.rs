@@ -23,6 +23,7 @@ const FIELDS: &[Field] = &[
     Field::column("teamspaces", |r| or(r, "teamspaces", "all")),
     Field::detail("required scopes", |r| cell(r, "required_scopes")),
     Field::detail("forward-auth credentials", |r| cell(r, "forward_auth_credentials")),
+    Field::detail("tool policies", |r| cell(r, "tool_policies")),
     Field::column("id", |r| cell(r, "id")),
     Field::detail("created at", |r| cell(r, "created_at")),
 ];
@@ -136,6 +137,9 @@ pub(super) struct ResourceFields {
     /// Whether forward-auth answers only a proxy that sends the resource's credentials.
     #[arg(long, value_name = "BOOL")]
     forward_auth_credentials: Option<bool>,
+    /// Whether forward-auth asks the policies about each call of a tool, and about the list of tools.
+    #[arg(long, value_name = "BOOL")]
+    tool_policies: Option<bool>,
 }
 
 impl ResourceFields {
@@ -145,6 +149,7 @@ impl ResourceFields {
         let body = body.with_list("default_scopes", &self.default_scopes);
         let body = body.with_list("required_scopes", &self.required_scopes);
         let body = body.with("forward_auth_credentials", self.forward_auth_credentials);
+        let body = body.with("tool_policies", self.tool_policies);
         Ok(match self.teamspaces.as_slice() {
             [all] if all == "all" => body.with("teamspaces", Some(Value::Null)),
             slugs => body.with_list("teamspaces", slugs),

@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 
 use super::{
-    AccessTokenSettings, AdminSettings, AssertionSettings, ByteSize, ClientIpSource, Config,
-    ConnectionSettings, Console, Database, Duration, Fetch, Jwks, Keys, Policy, PolicyCache,
-    RateLimitSettings, Retention, RevocationSettings, SigningAlg, Tls,
+    AccessTokenSettings, AdminSettings, AssertionSettings, ByteSize, ClientDocumentSettings, ClientIpSource,
+    Config, ConnectionSettings, Console, Database, DenialError, Duration, Fetch, IssuerLookupSettings, Jwks,
+    Keys, Policy, PolicyCache, RateLimitSettings, Retention, RevocationSettings, SigningAlg, Tls,
 };
 
 impl Default for Config {
@@ -20,13 +20,17 @@ impl Default for Config {
             policy_dir: None,
             schema_file: None,
             client_ip_source: ClientIpSource::ConnectInfo,
+            cors_origins: Vec::new(),
+            denial_error: DenialError::default(),
             stop_delay: Duration::from_secs(0),
             access_token: AccessTokenSettings::default(),
             admin: AdminSettings::default(),
             assertion: AssertionSettings::default(),
+            client_documents: ClientDocumentSettings::default(),
             connections: ConnectionSettings::default(),
             console: Console::default(),
             fetch: Fetch::default(),
+            issuer_lookup: IssuerLookupSettings::default(),
             jwks: Jwks::default(),
             keys: Keys::default(),
             log_stream: Vec::new(),
@@ -101,6 +105,12 @@ impl Default for Jwks {
             min_refresh_interval: Duration::from_secs(30),
             max_stale: Duration::from_secs(3600),
         }
+    }
+}
+
+impl Default for IssuerLookupSettings {
+    fn default() -> Self {
+        Self { enabled: false, requests_per_client_per_minute: 60 }
     }
 }
 

@@ -10,7 +10,7 @@ use super::problem::{ConfigError, ConfigErrors, invalid};
 use super::sources::Sources;
 use super::{
     AdminSettings, Config, Console, DEFAULT_POLICY_DIR, Database, DnsServer, Duration, MAX_DNS_SERVERS,
-    OperatorEntry, PrivateOrigin, Secret, check_database_url, is_loopback, log_stream,
+    OperatorEntry, PrivateOrigin, Secret, check_database_url, check_document_url, is_loopback, log_stream,
 };
 
 /// The problems found so far, each with the place where its key was set.
@@ -45,7 +45,9 @@ impl Config {
         found.note_all(check_durations(&self));
         found.note_all(check_sizes(&self));
         found.note_all(check_private_origins(&self.fetch.private_origins));
+        found.note_all(check_client_documents(&self));
         found.note(check_dns_servers(&self.fetch.dns_servers));
+        found.note_all(check_cors_origins(&self.cors_origins));
         self.read_secrets(&mut found);
         found.note(check_database_url("database_url", &self.database_url));
         found.note_all(log_stream::check(&self.log_stream));
@@ -334,6 +336,11 @@ fn check_sizes(config: &Config) -> Vec<ConfigError> {
         let why = "must be between 1 and 100000";
         errors.push(invalid("rate_limit.recorded_refusals_per_minute", recorded, why));
     }
+    let lookups = config.issuer_lookup.requests_per_client_per_minute;
+    if !(1..=6000).contains(&lookups) {
+        let why = "must be between 1 and 6000";
+        errors.push(invalid("issuer_lookup.requests_per_client_per_minute", lookups, why));
+    }
     let most = config.connections.max;
     if !(1..=1_000_000).contains(&most) {
         errors.push(invalid("connections.max", most, "must be between 1 and 1000000"));
@@ -354,7 +361,40 @@ fn check_private_origins(origins: &[PrivateOrigin]) -> Vec<ConfigError> {
     wrong.map(|(origin, why)| invalid("fetch.private_origins", origin, why)).collect()
 }
 
+fn check_client_documents(config: &Config) -> Vec<ConfigError> {
+    let settings = &config.client_documents;
+    let mut errors = Vec::new();
+    for url in &settings.allowed {
+        match check_document_url(url) {
+            Err(fault) => errors.push(invalid("client_documents.allowed", url, fault.to_string())),
+            Ok(checked) if checked.scheme() != "https" && !is_exempt(config, url) => {
+                let why = "must be https; one in your own network can be http if `fetch.private_origins` lists its origin";
+                errors.push(invalid("client_documents.allowed", url, why));
+            }
+            Ok(_) => {}
+        }
+    }
+    if let Some(url) = settings.public.iter().find(|url| !settings.allowed.contains(url)) {
+        errors.push(invalid("client_documents.public", url, "must be in `client_documents.allowed` as well"));
+    }
+    errors
+}
+
 /// As many as the resolver asks.
+/// Browsers send an origin in its normal form (RFC 6454 §6.1), and it is compared byte for byte.
+fn check_cors_origins(origins: &[String]) -> Vec<ConfigError> {
+    let is_origin = |text: &str| {
+        Url::parse(text).is_ok_and(|url| {
+            let is_secure = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url));
+            is_secure && url.origin().ascii_serialization() == text
+        })
+    };
+    let why = "must be an origin such as https://app.example.com, without a path or a slash at the end, in lower case \
+               and without a default port; http is for loopback only";
+    let wrong = origins.iter().filter(|origin| !is_origin(origin));
+    wrong.map(|origin| invalid("cors_origins", origin, why)).collect()
+}
+
 fn check_dns_servers(servers: &[DnsServer]) -> Result<(), ConfigError> {
     match servers.len() > MAX_DNS_SERVERS {
         true => Err(invalid("fetch.dns_servers", servers.len(), "must be three servers at the most")),

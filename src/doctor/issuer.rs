@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::http::{self, HttpReply};
 use super::line::Lines;
+use super::pages;
 use super::patient::Patient;
 use crate::clock::{DAY, rfc3339};
 use crate::idp::fetch::FetchError;
@@ -14,8 +15,8 @@ use crate::oauth::difference::Difference;
 use crate::tls::expiry;
 
 /// The names of the checks, in the order of the report.
-pub(super) const ORDER: [&str; 7] =
-    ["metadata", "endpoints", "certificate", "key_set", "token_endpoint", "admin_api", "console"];
+pub(super) const ORDER: [&str; 8] =
+    ["metadata", "endpoints", "certificate", "key_set", "token_endpoint", "cors", "admin_api", "console"];
 
 /// Asks for everything that clients ask for.
 pub(super) async fn examine(patient: &Patient, lines: &Lines) {
@@ -23,6 +24,7 @@ pub(super) async fn examine(patient: &Patient, lines: &Lines) {
         metadata(patient, lines),
         key_set(patient, lines),
         token_endpoint(patient, lines),
+        pages::examine(patient, lines),
         admin_api(patient, lines),
         console(patient, lines),
     );

@@ -20,6 +20,8 @@ pub enum DoctorGroup {
     Keys,
     /// The issuers that teamspaces trust.
     IdentityProviders,
+    /// The clients that publish their keys.
+    Clients,
     /// The MCP servers that tokens are issued for.
     Resources,
     /// The service's own addresses on this machine.
@@ -36,6 +38,7 @@ impl DoctorGroup {
             Self::Policies => "Policies",
             Self::Keys => "Keys",
             Self::IdentityProviders => "Identity providers",
+            Self::Clients => "Clients",
             Self::Resources => "Resources",
             Self::Listeners => "Listeners",
         }

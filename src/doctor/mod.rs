@@ -5,6 +5,7 @@
 //! each group with a deadline, so that all of it is over in 15 seconds whatever hangs.
 
 pub mod challenge;
+mod client_keys;
 mod clocks;
 mod database;
 pub(crate) mod exposed;
@@ -15,6 +16,7 @@ mod keys;
 mod line;
 mod listeners;
 mod many;
+mod pages;
 mod patient;
 mod policies;
 mod providers;
@@ -55,27 +57,29 @@ pub async fn examine(config: Config, clock: Arc<dyn Clock>) -> Result<Vec<Doctor
     let stored = within(&database, Instant::now() + FOR_DATABASE, reading).await.flatten();
     let patient = Arc::new(Patient { config, clock, fetcher, own, stored, readings });
     let groups = groups(&patient, read_policies, until).await;
-    let [issuer, policies, keys, providers, resources, listeners] = groups;
+    let [issuer, policies, keys, providers, clients, resources, listeners] = groups;
     issuer.sort(&issuer::ORDER);
     listeners.sort(&listeners::ORDER);
     providers.sort(&[]);
+    clients.sort(&[]);
     resources.sort(&[]);
     let clock = Lines::new(DoctorGroup::Clock);
     clocks::examine(&patient, &clock);
-    let all = [issuer, clock, database, policies, keys, providers, resources, listeners];
+    let all = [issuer, clock, database, policies, keys, providers, clients, resources, listeners];
     Ok(all.iter().flat_map(Lines::take).collect())
 }
 
 /// Runs all groups but the database's and the clock's, each until the deadline at most.
-async fn groups(patient: &Arc<Patient>, policies: policies::Reading, until: Instant) -> [Lines; 6] {
-    use DoctorGroup::{IdentityProviders, Issuer, Keys, Listeners, Policies, Resources};
-    let lines = [Issuer, Policies, Keys, IdentityProviders, Resources, Listeners].map(Lines::new);
-    let [issuer, policy, key, provider, resource, listener] = &lines;
+async fn groups(patient: &Arc<Patient>, policies: policies::Reading, until: Instant) -> [Lines; 7] {
+    use DoctorGroup::{Clients, IdentityProviders, Issuer, Keys, Listeners, Policies, Resources};
+    let lines = [Issuer, Policies, Keys, IdentityProviders, Clients, Resources, Listeners].map(Lines::new);
+    let [issuer, policy, key, provider, client, resource, listener] = &lines;
     tokio::join!(
         within(issuer, until, issuer::examine(patient, issuer)),
         within(policy, until, policies::examine(patient, policies, policy)),
         within(key, until, async { keys::examine(patient, key) }),
         within(provider, until, providers::examine(patient, provider)),
+        within(client, until, client_keys::examine(patient, client)),
         within(resource, until, resources::examine(patient, resource)),
         within(listener, until, listeners::examine(patient, listener)),
     );

@@ -1,13 +1,18 @@
-//! Client authentication (RFC 6749 §2.3.1), before the assertion is touched.
+//! Client authentication (RFC 6749 §2.3.1, RFC 7523 §2.2), before the assertion is touched.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::limits::Limits;
+use super::client_assertion::{ClientAssertionFault, ExpectedClient, UnverifiedClientAssertion};
+use crate::app::App;
+use crate::idp::client_documents::NoClient;
+use crate::idp::client_keys::ClientKeyError;
 use crate::model::client::{AuthMethod, RegisteredClient};
 use crate::oauth::credentials::{Credentials, refused};
 use crate::oauth::error::{ErrorCode, Reason, TokenError};
 use crate::oauth::request::JWT_BEARER;
+use crate::store::Conflict;
+use crate::store::ledger::ClientAssertionUse;
 use crate::store::snapshot::Snapshot;
 
 /// A client that has proved who it is. Only [`authenticate`] makes one.
@@ -15,6 +20,7 @@ use crate::store::snapshot::Snapshot;
 pub struct Client {
     registered: Arc<RegisteredClient>,
     method: AuthMethod,
+    assertion: Option<ClientAssertionUse>,
 }
 
 impl Client {
@@ -27,6 +33,12 @@ impl Client {
     pub fn method(&self) -> AuthMethod {
         self.method
     }
+
+    /// The assertion by which it did, which is good once: whatever the request writes must use it up in the same
+    /// transaction.
+    pub fn assertion(&self) -> Option<&ClientAssertionUse> {
+        self.assertion.as_ref()
+    }
 }
 
 /// A caller who is no client, or whose turn it is not.
@@ -38,52 +50,200 @@ pub struct Unauthenticated {
     pub error: TokenError,
 }
 
-/// Finds the client, within the limit on failed attempts. Credentials that cannot be read name nobody, and are counted
-/// together.
-pub fn authenticate(
-    credentials: Result<Credentials, TokenError>,
-    snapshot: &Snapshot,
-    limits: &Limits,
-    address: IpAddr,
-) -> Result<Client, Box<Unauthenticated>> {
-    let is_registered = |id: &str| snapshot.client(id).is_some();
-    let claimed = credentials.as_ref().map(|c| c.claimed_id(&is_registered)).unwrap_or_default();
-    if let Err(limited) = limits.check_authentication(&claimed, address) {
-        return Err(Box::new(Unauthenticated { claimed, error: limited.into() }));
+impl Unauthenticated {
+    fn boxed(claimed: &str, error: TokenError) -> Box<Self> {
+        Box::new(Self { claimed: claimed.to_owned(), error })
     }
-    credentials.and_then(|credentials| check(&credentials, &claimed, snapshot)).map_err(|error| {
-        if error.code == ErrorCode::InvalidClient {
-            limits.note_failed_authentication(&claimed, address);
-        }
-        Box::new(Unauthenticated { claimed, error })
-    })
 }
 
-/// Checks the client's secret and its right to this grant.
-fn check(credentials: &Credentials, claimed: &str, snapshot: &Snapshot) -> Result<Client, TokenError> {
+/// Finds the client, within the limit on failed attempts. Credentials that cannot be read name nobody, and are counted
+/// together.
+pub async fn authenticate(
+    app: &App,
+    snapshot: &Snapshot,
+    credentials: Result<Credentials, TokenError>,
+    address: IpAddr,
+) -> Result<Client, Box<Unauthenticated>> {
+    let within_limit = |claimed: &str| {
+        let limited = app.limits.check_authentication(claimed, address);
+        limited.map_err(|limited| Unauthenticated::boxed(claimed, limited.into()))
+    };
+    let refuse = |claimed: &str, error: TokenError| {
+        if error.code == ErrorCode::InvalidClient {
+            app.limits.note_failed_authentication(claimed, address);
+        }
+        Unauthenticated::boxed(claimed, error)
+    };
+    let credentials = match credentials {
+        Ok(credentials) => credentials,
+        Err(error) => return Err(within_limit("").err().unwrap_or_else(|| refuse("", error))),
+    };
+    let presented = Presented::read(&credentials, app);
+    let claimed = presented.claimed_id(&|id| snapshot.client(id).is_some());
+    within_limit(&claimed)?;
+    let proved = match presented {
+        Presented::Secret(credentials) => by_secret(credentials, &claimed, snapshot),
+        Presented::Public(client_id) => by_name(app, snapshot, client_id).await,
+        Presented::Assertion { beside, read } => by_assertion(app, snapshot, beside, read).await,
+    };
+    proved.and_then(may_get_tokens).map_err(|error| refuse(&claimed, error))
+}
+
+/// Credentials, with what an assertion among them claims.
+enum Presented<'c> {
+    Secret(&'c Credentials),
+    Public(&'c str),
+    Assertion {
+        /// The `client_id` beside the assertion.
+        beside: Option<&'c str>,
+        read: Result<UnverifiedClientAssertion<'c>, ClientAssertionFault>,
+    },
+}
+
+impl<'c> Presented<'c> {
+    fn read(credentials: &'c Credentials, app: &App) -> Self {
+        match credentials {
+            Credentials::Assertion { client_id, assertion } => {
+                let max_size = app.config.assertion.max_size.bytes();
+                let read = UnverifiedClientAssertion::peek(assertion, max_size);
+                Self::Assertion { beside: client_id.as_deref(), read }
+            }
+            Credentials::Public { client_id } => Self::Public(client_id),
+            Credentials::Basic { .. } | Credentials::Post { .. } => Self::Secret(credentials),
+        }
+    }
+
+    fn claimed_id(&self, is_known: &dyn Fn(&str) -> bool) -> String {
+        match self {
+            Self::Secret(credentials) => credentials.claimed_id(is_known),
+            Self::Public(client_id) => (*client_id).to_owned(),
+            Self::Assertion { beside: Some(client_id), .. } => (*client_id).to_owned(),
+            Self::Assertion { beside: None, read } => {
+                read.as_ref().map(|read| read.header().issuer().to_owned()).unwrap_or_default()
+            }
+        }
+    }
+}
+
+/// Checks the client's secret.
+fn by_secret(credentials: &Credentials, claimed: &str, snapshot: &Snapshot) -> Result<Client, TokenError> {
     let readings = credentials.readings(&|id| snapshot.client(id).is_some());
     let known = readings.iter().find_map(|(id, secret)| {
         let registered = snapshot.client(id)?;
-        registered.has_secret(secret).then(|| Arc::clone(registered))
+        may_send_secret(registered, secret).then(|| Arc::clone(registered))
     });
     let Some(registered) = known else {
         let is_registered = snapshot.client(claimed).is_some();
         let reason = if is_registered { Reason::CLIENT_AUTH_FAILED } else { Reason::CLIENT_UNKNOWN };
         return Err(refused(reason));
     };
-    if !registered.enabled {
+    let method = match credentials {
+        Credentials::Basic { .. } => AuthMethod::Basic,
+        Credentials::Post { .. } | Credentials::Assertion { .. } | Credentials::Public { .. } => {
+            AuthMethod::Post
+        }
+    };
+    Ok(Client { registered, method, assertion: None })
+}
+
+/// A client that signs assertions has no other way, not even with a secret that it had before.
+fn may_send_secret(registered: &RegisteredClient, secret: &str) -> bool {
+    registered.has_secret(secret) && registered.token_endpoint_auth_method.sends_secret()
+}
+
+/// The client with an id: a registered one, or one with a document.
+pub(super) async fn find_client(
+    app: &App,
+    snapshot: &Snapshot,
+    client_id: &str,
+) -> Result<Arc<RegisteredClient>, TokenError> {
+    if let Some(registered) = snapshot.client(client_id) {
+        return Ok(Arc::clone(registered));
+    }
+    app.client_documents.find(client_id).await.map_err(|error| match error {
+        NoClient::NotAllowed => refused(Reason::CLIENT_UNKNOWN),
+        NoClient::Unusable(detail) => refused(Reason::CLIENT_DOCUMENT_UNUSABLE).detail(detail),
+        NoClient::Busy => TokenError::unavailable(Reason::CLIENT_DOCUMENT_UNUSABLE, error),
+    })
+}
+
+/// A client that only says its name. It needs a document that says so, and the operator's leave.
+async fn by_name(app: &App, snapshot: &Snapshot, client_id: &str) -> Result<Client, TokenError> {
+    let registered = find_client(app, snapshot, client_id).await?;
+    if registered.token_endpoint_auth_method != AuthMethod::None {
+        return Err(refused(Reason::CLIENT_AUTH_FAILED));
+    }
+    if !app.client_documents.may_be_public(client_id) {
+        let text = "A client without credentials may not use this grant.";
+        return Err(TokenError::new(ErrorCode::UnauthorizedClient, Reason::CLIENT_PUBLIC, text));
+    }
+    Ok(Client { registered, method: AuthMethod::None, assertion: None })
+}
+
+/// Verifies the client's assertion with the keys of its registration and no others.
+async fn by_assertion(
+    app: &App,
+    snapshot: &Snapshot,
+    beside: Option<&str>,
+    read: Result<UnverifiedClientAssertion<'_>, ClientAssertionFault>,
+) -> Result<Client, TokenError> {
+    let failed = |detail: String| refused(Reason::CLIENT_AUTH_FAILED).detail(detail);
+    let unverified = read.map_err(|fault| failed(fault.to_string()))?;
+    let client_id = unverified.header().issuer().to_owned();
+    if beside.is_some_and(|beside| beside != client_id) {
+        return Err(failed("client_id is another than iss of the client_assertion".to_owned()));
+    }
+    let registered = find_client(app, snapshot, &client_id).await?;
+    let method = AuthMethod::PrivateKeyJwt;
+    let source = registered.keys.as_ref().filter(|_| registered.token_endpoint_auth_method == method);
+    let Some(source) = source else {
+        let own = registered.token_endpoint_auth_method.as_str();
+        return Err(failed(format!("the client is registered for {own}, not for {}", method.as_str())));
+    };
+    let (kid, algorithm) = (unverified.header().kid(), unverified.header().algorithm());
+    let keys = app.client_keys.find(&client_id, source, kid, algorithm).await;
+    let keys = keys.map_err(|error| no_keys(app, error))?;
+    let expected = ExpectedClient {
+        client_id: &client_id,
+        issuer: &app.config.issuer,
+        now: app.clock.now(),
+        clock_skew: app.config.assertion.clock_skew.as_secs(),
+    };
+    let used = unverified.verify(&keys, &expected).map_err(|fault| failed(fault.to_string()))?;
+    Ok(Client { registered, method, assertion: Some(used) })
+}
+
+fn no_keys(app: &App, error: ClientKeyError) -> TokenError {
+    match error {
+        ClientKeyError::Unknown(detail) => {
+            refused(Reason::CLIENT_AUTH_FAILED).detail(format!("client_assertion: {detail}"))
+        }
+        ClientKeyError::Busy => TokenError::unavailable(Reason::CLIENT_KEYS_UNREACHABLE, error),
+        ClientKeyError::Unreachable => {
+            let mut unavailable = TokenError::unavailable(Reason::CLIENT_KEYS_UNREACHABLE, error);
+            // Nobody asks again before.
+            unavailable.retry_after = Some(app.config.jwks.min_refresh_interval.std().as_secs());
+            unavailable
+        }
+    }
+}
+
+/// Checks the client's right to this grant.
+fn may_get_tokens(client: Client) -> Result<Client, TokenError> {
+    if !client.registered.enabled {
         return Err(refused(Reason::CLIENT_BLOCKED));
     }
-    if !registered.grant_types.iter().any(|grant| grant == JWT_BEARER) {
+    if !client.registered.grant_types.iter().any(|grant| grant == JWT_BEARER) {
         return Err(TokenError::new(
             ErrorCode::UnauthorizedClient,
             Reason::GRANT_UNSUPPORTED,
             "This client is not registered for the JWT bearer grant.",
         ));
     }
-    let method = match credentials {
-        Credentials::Basic { .. } => AuthMethod::Basic,
-        Credentials::Post { .. } => AuthMethod::Post,
-    };
-    Ok(Client { registered, method })
+    Ok(client)
+}
+
+/// The refusal of a client assertion that was used, or that can no longer be shown to be unused (RFC 7523 §3, point 7).
+pub(super) fn assertion_replayed(conflict: Conflict) -> TokenError {
+    refused(Reason::CLIENT_ASSERTION_REPLAYED).detail(conflict.to_string())
 }

@@ -46,12 +46,16 @@ pub(super) async fn look_up_member(
 ) -> Result<MemberLookup, Box<Refused>> {
     let progress = Progress { policy_set: &policies.hash, ..request.progress() };
     let claims = request.claims();
+    let saml = request.saml_identity("").map_err(|error| progress.refuse(error))?;
     let asserted = SubjectClaims {
         subject: request.identity(""),
+        saml,
         email: claims.email.known().cloned(),
         account: claims.aud_sub.clone(),
     };
-    if let Some(member) = app.member_cache.find(&asserted) {
+    // The cache knows people by `sub`: whether a NameID is theirs as well is in the database.
+    let is_cached = asserted.saml.is_none();
+    if is_cached && let Some(member) = app.member_cache.find(&asserted) {
         return Ok(MemberLookup::Bound(member));
     }
     let subject = asserted.subject.clone();
@@ -60,6 +64,7 @@ pub(super) async fn look_up_member(
     let found = found.ok_or_else(|| progress.refuse(subject_conflict()))?;
     if let MemberLookup::Bound(member) = &found
         && member.status == Status::Active
+        && is_cached
     {
         app.member_cache.note(&subject, request.assertion.generation.number, member);
     }
@@ -104,9 +109,9 @@ fn is_session_over(app: &App, request: &VerifiedRequest<'_>, member: &MemberLook
 
 /// One person must not become another.
 fn subject_conflict() -> TokenError {
-    let text = "The assertion's subject and email belong to different members.";
+    let text = "The assertion's subject and email belong to different members; an administrator here can unlink one.";
     TokenError::invalid_grant(Reason::SUBJECT_CONFLICT, text).detail(
-        "the email or aud_sub names a member to whom another subject is bound; an administrator can unlink \
+        "the email, aud_sub or sub_id names a member to whom another subject is bound; an administrator can unlink \
          the member",
     )
 }

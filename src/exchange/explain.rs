@@ -7,12 +7,14 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::client::find_client;
 use super::decide::{Decided, decide, look_up_member};
 use super::pending_grant::not_redeemed;
 use super::progress::{Progress, Refused};
 use super::verified::VerifiedRequest;
 use super::verify::{check_kill_switches, resolve_target, verify};
 use crate::app::App;
+use crate::config::DenialError;
 use crate::model::client::RegisteredClient;
 use crate::oauth::error::{ErrorCode, Reason, TokenError};
 use crate::oauth::reason::{Check, Fixer};
@@ -114,7 +116,7 @@ pub async fn explain(app: &App, asked: &ExplainRequest<'_>) -> Explanation {
     let checks = Check::ALL.into_iter().map(|check| ExplainedCheck { check, outcome: outcome_of(check) });
     let (token, error) = match outcome {
         Ok(token) => (Some(token), None),
-        Err(refused) => (None, Some(Refusal::of(&refused.error))),
+        Err(refused) => (None, Some(Refusal::of(&refused.error, app.config.denial_error))),
     };
     Explanation {
         checks: checks.collect(),
@@ -128,11 +130,11 @@ pub async fn explain(app: &App, asked: &ExplainRequest<'_>) -> Explanation {
 }
 
 impl Refusal {
-    fn of(error: &TokenError) -> Self {
+    fn of(error: &TokenError, denial: DenialError) -> Self {
         let cause = error.cause.as_ref().map(ToString::to_string).unwrap_or_default();
         let about = error.reason.about();
         Self {
-            error: error.code.wire().0,
+            error: error.code.for_clients(denial).wire().0,
             description: error.description.to_string(),
             reason: error.reason.clone(),
             detail: if error.detail.is_empty() { cause } else { error.detail.clone() },
@@ -160,7 +162,7 @@ impl ExplainWalk<'_> {
             scope: asked.scope,
             ..Progress::begin(app.clock.now(), "")
         };
-        let client = find_client(&snapshot, asked.client_id).map_err(|error| begun.refuse(error));
+        let client = known_client(app, &snapshot, asked.client_id).await.map_err(|error| begun.refuse(error));
         // A teamspace may not learn which clients exist: it hears about a problem with a client only after an
         // assertion that its own identity provider has issued to that client.
         let client = if asked.confined { Ok(client) } else { client.map(Ok) }?;
@@ -171,8 +173,16 @@ impl ExplainWalk<'_> {
         let target = resolve_target(&snapshot, &assertion, asked.resource, progress)?;
         check_kill_switches(&snapshot, &assertion, &target.resource, progress)?;
         let (method, scope) = (client.token_endpoint_auth_method, asked.scope.map(<[String]>::to_vec));
-        let request =
-            VerifiedRequest { request_id: "", client, method, scope, address: None, assertion, target };
+        let request = VerifiedRequest {
+            request_id: "",
+            client,
+            method,
+            client_assertion: None,
+            scope,
+            address: None,
+            assertion,
+            target,
+        };
         let member = look_up_member(app, &request, &self.policies).await?;
         let decided = decide(app, &request, Arc::clone(&self.policies), member)?;
         let permitted = self.permitted(&request, &decided)?;
@@ -225,18 +235,25 @@ impl ExplainWalk<'_> {
     }
 }
 
-fn find_client(snapshot: &Snapshot, client_id: &str) -> Result<Arc<RegisteredClient>, TokenError> {
+async fn known_client(
+    app: &App,
+    snapshot: &Snapshot,
+    client_id: &str,
+) -> Result<Arc<RegisteredClient>, TokenError> {
     let refused = |code, reason, text| Err(TokenError::new(code, reason, text));
-    match snapshot.client(client_id) {
-        None => refused(ErrorCode::InvalidClient, Reason::CLIENT_UNKNOWN, "No client has this id."),
-        Some(client) if !client.enabled => {
+    let found = find_client(app, snapshot, client_id).await;
+    match found {
+        Err(error) if error.reason == Reason::CLIENT_UNKNOWN => {
+            refused(ErrorCode::InvalidClient, Reason::CLIENT_UNKNOWN, "No client has this id.")
+        }
+        Ok(client) if !client.enabled => {
             refused(ErrorCode::InvalidClient, Reason::CLIENT_BLOCKED, "The client is disabled.")
         }
-        Some(client) if !client.grant_types.iter().any(|grant| grant == JWT_BEARER) => refused(
+        Ok(client) if !client.grant_types.iter().any(|grant| grant == JWT_BEARER) => refused(
             ErrorCode::UnauthorizedClient,
             Reason::GRANT_UNSUPPORTED,
             "The client is not registered for the JWT bearer grant.",
         ),
-        Some(client) => Ok(Arc::clone(client)),
+        found => found,
     }
 }

@@ -2,7 +2,7 @@
 //! after that, the tenants tell its providers apart.
 
 use super::assertion::AuthenticAssertion;
-use super::claims::expectation;
+use super::near_miss::{AT_THE_PROVIDER, expectation, meant_issuer};
 use crate::oauth::error::{Reason, TokenError, shown};
 use crate::store::snapshot::{IssuerProviders, Snapshot, TrustedProvider};
 
@@ -43,20 +43,13 @@ fn only_teamspace(providers: &IssuerProviders) -> Option<&str> {
     providers.only_teamspace().map(|teamspace_config| teamspace_config.teamspace.id.as_str())
 }
 
-/// Shows an issuer that differs from a configured one by a slash to that teamspace: it is the most common mistake.
+/// Shows an issuer that is almost a configured one to that teamspace: it is the most common mistake. Where several
+/// teamspaces share the configured one, only operators see the row.
 fn unknown_issuer<'s, T>(snapshot: &'s Snapshot, issuer: &str, own: Option<&str>) -> IssuerLookup<'s, T> {
     let error = TokenError::unverified(Reason::ISSUER_UNKNOWN);
-    let other = match issuer.strip_suffix('/') {
-        Some(without) => without.to_owned(),
-        None => format!("{issuer}/"),
-    };
-    let teamspace_id = snapshot.providers_of(&other).and_then(only_teamspace);
-    match teamspace_id.filter(|id| own.is_none_or(|own| own == *id)) {
+    match meant_issuer(snapshot, issuer, own) {
         None => IssuerLookup::of_teamspace(None, Err(error)),
-        teamspace_id => {
-            let detail = format!("configured is {other}; they differ only by a trailing slash");
-            IssuerLookup::of_teamspace(teamspace_id, Err(error.detail(detail)))
-        }
+        Some((meant, detail)) => IssuerLookup::of_teamspace(only_teamspace(meant), Err(error.detail(detail))),
     }
 }
 
@@ -95,7 +88,10 @@ fn not_selected(providers: &IssuerProviders, authentic: &AuthenticAssertion) -> 
     if let (Some(own), Some(named)) = (own, aud_tenant)
         && own != named
     {
-        return mismatch("The assertion is for another teamspace.", expectation("aud_tenant", own, named));
+        return mismatch(
+            "The assertion is for another teamspace: its aud_tenant is not the one that its issuer belongs to.",
+            expectation("aud_tenant", own, named, AT_THE_PROVIDER),
+        );
     }
     let came = |claim: Option<&str>| claim.map_or("none".to_owned(), shown);
     let detail = format!(
@@ -103,5 +99,8 @@ fn not_selected(providers: &IssuerProviders, authentic: &AuthenticAssertion) -> 
         came(tenant),
         came(aud_tenant)
     );
-    mismatch("The assertion's tenant leads to no teamspace.", detail)
+    mismatch(
+        "The assertion's tenant leads to no teamspace: an administrator here has to enter it, or the provider correct it.",
+        detail,
+    )
 }

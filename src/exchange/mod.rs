@@ -5,9 +5,12 @@
 pub mod assertion;
 pub mod claims;
 pub(crate) mod client;
+mod client_assertion;
 mod decide;
 pub mod explain;
 mod issuer;
+pub mod issuer_lookup;
+mod near_miss;
 mod pending_grant;
 mod progress;
 pub(crate) mod reached;
@@ -59,7 +62,10 @@ const ATTEMPTS: usize = 64;
 pub async fn exchange(app: &App, call: TokenCall<'_>) -> Exchanged {
     match perform(app, &call).await {
         Ok(Granted { response, record }) => Exchanged { result: Ok(response), record },
-        Err(refused) => record_refusal(app, *refused, call.address).await,
+        Err(mut refused) => {
+            refused.error.code = refused.error.code.for_clients(app.config.denial_error);
+            record_refusal(app, *refused, call.address).await
+        }
     }
 }
 
@@ -94,7 +100,7 @@ async fn verify_call<'a>(app: &App, call: &TokenCall<'a>) -> Result<PendingGrant
     let (snapshot, progress) = (app.snapshot(), Progress::begin(app.clock.now(), call.request_id));
     let mut request = TokenRequest::parse(call.body).map_err(|error| progress.refuse(error))?;
     let credentials = Credentials::from_request(call.authorization, std::mem::take(&mut request.credentials));
-    let client = authenticate(credentials, &snapshot, &app.limits, call.address).map_err(|failed| {
+    let client = authenticate(app, &snapshot, credentials, call.address).await.map_err(|failed| {
         let Unauthenticated { claimed, error } = *failed;
         Progress { client_id: &claimed, ..progress }.refuse(error)
     })?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::TokenCall;
-use super::client::Client;
+use super::client::{Client, assertion_replayed};
 use super::decide::{Decided, decide, look_up_member};
 use super::progress::{Refused, SignInOutcome};
 use super::verified::VerifiedRequest;
@@ -51,9 +51,19 @@ impl<'a> PendingGrant<'a> {
         assertion: VerifiedAssertion,
         target: Target,
     ) -> Self {
-        let (client, method) = (Arc::clone(client.registered()), client.method());
         let (request_id, address) = (call.request_id, Some(call.address));
-        Self(VerifiedRequest { request_id, client, method, scope, address, assertion, target })
+        let (method, client_assertion) = (client.method(), client.assertion().cloned());
+        let client = Arc::clone(client.registered());
+        Self(VerifiedRequest {
+            request_id,
+            client,
+            method,
+            client_assertion,
+            scope,
+            address,
+            assertion,
+            target,
+        })
     }
 
     /// Ends it without a decision.
@@ -142,11 +152,11 @@ impl<'a> PendingGrant<'a> {
                 MemberChange::Known { member_id: member.id.clone() }
             }
             MemberLookup::Bound(member) => {
-                MemberChange::Accept { member: member.clone(), signed_in_at, identity: None }
+                MemberChange::Accept { member: member.clone(), signed_in_at, identities: Vec::new() }
             }
             MemberLookup::Unbound(member) => {
-                let identity = request.identity(&member.id);
-                MemberChange::Accept { member: member.clone(), signed_in_at, identity: Some(identity) }
+                let identities = request.identities(&member.id);
+                MemberChange::Accept { member: member.clone(), signed_in_at, identities }
             }
             MemberLookup::Absent { seats_used } => {
                 let counts_seats = decided.policies.compiled.reads_seats_used();
@@ -157,6 +167,7 @@ impl<'a> PendingGrant<'a> {
             assertion: request.assertion.id_jag.id().to_owned(),
             issued_at: claims.issued_at(),
             expires_at: claims.dead_at(app.config.assertion.clock_skew.as_secs()),
+            client_assertion: request.client_assertion.clone(),
             generation: request.assertion.generation,
             member,
         }
@@ -164,10 +175,11 @@ impl<'a> PendingGrant<'a> {
 
     fn provisioning(&self, grant: &Grant, seats_counted: Option<i64>) -> MemberChange {
         let (request, now) = (&self.0, self.0.now());
+        let email = request.claims().email.known().cloned();
         let member = Member {
             id: grant.member_id.clone(),
             teamspace_id: request.teamspace().id.clone(),
-            email: request.claims().email.known().cloned().unwrap_or_default(),
+            email: email.unwrap_or_else(|| Member::without_email(&grant.member_id)),
             role: Role::Developer,
             status: Status::Active,
             provisioned_by: "sign-in".to_owned(),
@@ -176,8 +188,8 @@ impl<'a> PendingGrant<'a> {
             sessions_ended_at: None,
             first_sign_in_at: Some(now),
         };
-        let identity = request.identity(&grant.member_id);
-        MemberChange::Provision { member, identity, seats_counted }
+        let identities = request.identities(&grant.member_id);
+        MemberChange::Provision { member, identities, seats_counted }
     }
 }
 
@@ -193,11 +205,15 @@ fn try_shadow(app: &App, decided: &Decided, record: &NewSignIn) {
 /// Refuses an assertion that was used, or that can no longer be shown to be unused (EMA §7.4.2: single use).
 pub(super) fn not_redeemed(conflict: Conflict) -> TokenError {
     match conflict {
-        Conflict::Replayed => TokenError::invalid_grant(Reason::REPLAYED, "The assertion was used before."),
+        Conflict::Replayed => {
+            let text = "The assertion was used before: get a new one for each access token.";
+            TokenError::invalid_grant(Reason::REPLAYED, text)
+        }
         Conflict::ExpiresTooEarly { .. } | Conflict::IssuedTooEarly { .. } | Conflict::NotServedYet => {
             TokenError::invalid_grant(Reason::EXPIRED, "The assertion is too old; ask for a new one.")
                 .detail(conflict.to_string())
         }
+        Conflict::ClientAssertionReplayed | Conflict::ClientAssertionTooOld => assertion_replayed(conflict),
         Conflict::FactsChanged | Conflict::ConfigurationChanged => {
             TokenError::unavailable(Reason::INTERNAL, conflict)
         }

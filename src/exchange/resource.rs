@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::near_miss::{AT_THE_PROVIDER, IN_THE_CLIENT, of_resource};
 use crate::model::resource::Resource;
-use crate::oauth::error::{ErrorCode, Reason, TokenError, shown};
+use crate::oauth::error::{ErrorCode, Reason, TokenError};
 use crate::oauth::resource::normalize;
 use crate::store::snapshot::Snapshot;
 
@@ -38,7 +39,7 @@ impl ResourceRequest<'_> {
             (claimed, Some(requested)) if claimed.iter().any(|r| r.id == requested.id) => Ok(requested),
             (_, Some(_)) => Err(invalid_target(
                 Reason::RESOURCE_NOT_ALLOWED,
-                "The assertion does not name the requested resource.",
+                "The assertion does not name the requested resource: ask the identity provider for one that does.",
             )),
         }
     }
@@ -55,9 +56,9 @@ impl ResourceRequest<'_> {
     fn claimed_resources(&self, snapshot: &Snapshot) -> Result<Vec<Arc<Resource>>, TokenError> {
         let find = |identifier: &String| {
             self.find(snapshot, identifier).ok_or_else(|| {
-                let text = "The assertion names a resource that is not served here.";
-                TokenError::invalid_grant(Reason::RESOURCE_NOT_ALLOWED, text)
-                    .detail(format!("resource {}", shown(identifier)))
+                let text = "The assertion names a resource that is not offered here: compare it with the server's metadata.";
+                let detail = of_resource(self.offered(snapshot), identifier, AT_THE_PROVIDER);
+                TokenError::invalid_grant(Reason::RESOURCE_NOT_ALLOWED, text).detail(detail)
             })
         };
         self.claimed.iter().map(find).collect()
@@ -68,8 +69,10 @@ impl ResourceRequest<'_> {
         let mut found: Option<Arc<Resource>> = None;
         for identifier in self.requested {
             let resource = self.find(snapshot, identifier).ok_or_else(|| {
-                invalid_target(Reason::RESOURCE_NOT_ALLOWED, "The requested resource is not served here.")
-                    .detail(format!("resource {}", shown(identifier)))
+                let text =
+                    "The requested resource is not offered here: compare it with the server's metadata.";
+                let detail = of_resource(self.offered(snapshot), identifier, IN_THE_CLIENT);
+                invalid_target(Reason::RESOURCE_NOT_ALLOWED, text).detail(detail)
             })?;
             if found.as_ref().is_some_and(|other| other.id != resource.id) {
                 return Err(invalid_target(
@@ -82,14 +85,18 @@ impl ResourceRequest<'_> {
         Ok(found)
     }
 
+    fn offered<'s>(&self, snapshot: &'s Snapshot) -> impl Iterator<Item = &'s Arc<Resource>> {
+        snapshot.resources().filter(|resource| resource.is_published_to(self.teamspace))
+    }
+
     /// Neither the assertion nor the request names a server. That is clear only if the teamspace has just one.
     fn only_one(&self, snapshot: &Snapshot) -> Result<Arc<Resource>, TokenError> {
-        let mut offered = snapshot.resources().filter(|r| r.is_published_to(self.teamspace));
+        let mut offered = self.offered(snapshot);
         match (offered.next(), offered.next()) {
             (Some(resource), None) => Ok(Arc::clone(resource)),
             _ => Err(invalid_target(
                 Reason::RESOURCE_MISSING,
-                "No resource is named, and there is not exactly one to choose.",
+                "No resource is named, and there is not exactly one to choose: send the resource parameter.",
             )),
         }
     }

@@ -8,7 +8,7 @@ use crate::oauth::presented_token::PresentedToken;
 use crate::token::{AccessToken, TokenMarks, verify};
 
 use super::TokenCall;
-use super::client::authenticate;
+use super::client::{assertion_replayed, authenticate};
 
 /// Revokes the presented token if it is the client's and still active. Anything else counts as revoked already, and is
 /// answered alike, so that a client learns nothing about the tokens of others (RFC 7009 §2.2).
@@ -16,16 +16,22 @@ pub async fn revoke(app: &App, call: TokenCall<'_>) -> Result<(), TokenError> {
     let mut presented = PresentedToken::parse(call.body)?;
     let credentials =
         Credentials::from_request(call.authorization, std::mem::take(&mut presented.credentials));
-    let client = authenticate(credentials, &app.snapshot(), &app.limits, call.address)
-        .map_err(|failed| failed.error)?;
+    let client =
+        authenticate(app, &app.snapshot(), credentials, call.address).await.map_err(|failed| failed.error)?;
     let token = verify(&presented.token()?, &app.signer(), &app.config.issuer);
     let own = token.filter(|token| token.client_id == client.registered().client_id);
-    match own.and_then(|token| to_record(app, &token)) {
-        Some(revocation) => {
-            let written = app.revoke(vec![revocation.by_request(call.request_id)]).await;
-            written.map_err(|error| TokenError::unavailable(Reason::INTERNAL, error))
-        }
-        None => Ok(()),
+    let revocation = own.and_then(|token| to_record(app, &token));
+    let revocation = revocation.map(|revocation| revocation.by_request(call.request_id));
+    let revocations: Vec<Revocation> = revocation.into_iter().collect();
+    let revoked = match client.assertion().cloned() {
+        Some(used) => app.revoke_once(used, revocations).await,
+        None if revocations.is_empty() => return Ok(()),
+        None => app.revoke(revocations).await.map(|()| None),
+    };
+    match revoked {
+        Ok(None) => Ok(()),
+        Ok(Some(conflict)) => Err(assertion_replayed(conflict)),
+        Err(error) => Err(TokenError::unavailable(Reason::INTERNAL, error)),
     }
 }
 

@@ -23,6 +23,7 @@ use crate::policy::facts::{
 };
 use crate::policy::{Denial, Permitted, Policies};
 use crate::random::token;
+use crate::store::ledger::ClientAssertionUse;
 use crate::store::members::{Identity, MemberLookup};
 use crate::store::snapshot::{Snapshot, TeamspaceConfig};
 use crate::token::Grant;
@@ -33,6 +34,8 @@ pub(super) struct VerifiedRequest<'a> {
     pub client: Arc<RegisteredClient>,
     /// How the client authenticates.
     pub method: AuthMethod,
+    /// The assertion by which it did; none in an explanation, and if it has a secret.
+    pub client_assertion: Option<ClientAssertionUse>,
     pub scope: Option<Vec<String>>,
     /// The caller's address; none in an explanation.
     pub address: Option<IpAddr>,
@@ -84,6 +87,22 @@ impl VerifiedRequest<'_> {
         }
     }
 
+    /// Everything that the person is known by from now on. A NameID that is no good was refused when the member was looked
+    /// up.
+    pub fn identities(&self, member_id: &str) -> Vec<Identity> {
+        let saml = self.saml_identity(member_id).ok().flatten();
+        std::iter::once(self.identity(member_id)).chain(saml).collect()
+    }
+
+    /// The NameID of the assertion, bound to a member; none where the identity provider names people by `sub` alone. One
+    /// that is needed and not usable is an error (draft §3.2).
+    pub fn saml_identity(&self, member_id: &str) -> Result<Option<Identity>, TokenError> {
+        let Some(issuer) = &self.provider().saml_issuer else { return Ok(None) };
+        let subject = self.claims().saml_subject(issuer)?;
+        let (issuer, tenant) = (issuer.clone(), String::new());
+        Ok(Some(Identity { issuer, tenant, subject, ..self.identity(member_id) }))
+    }
+
     /// The earliest time, by our clock, at which the person can have signed in at the identity provider.
     pub fn signed_in_at(&self, app: &App) -> UnixSeconds {
         self.claims().signed_in_at(app.config.assertion.clock_skew.as_secs())
@@ -98,7 +117,7 @@ impl VerifiedRequest<'_> {
             client: ClientFacts {
                 client_id: registered.client_id.clone(),
                 groups: registered.groups.clone(),
-                public: false,
+                public: self.method == AuthMethod::None,
                 auth_method: self.method,
             },
             claims: self.claim_facts(wanted),
@@ -244,7 +263,7 @@ impl VerifiedRequest<'_> {
         if expires_at <= self.now() {
             return Err(TokenError::invalid_grant(
                 Reason::EXPIRED,
-                "The session at the provider has expired.",
+                "The session at the identity provider has expired: sign in there again.",
             ));
         }
         Ok(Grant {

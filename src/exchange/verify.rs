@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::assertion::{AuthenticAssertion, IdJag, UnverifiedAssertion};
+use super::assertion::{AuthenticAssertion, IdJag, Unfit, UnverifiedAssertion};
 use super::claims::Expectations;
 use super::issuer::{IssuerLookup, select, trusted_issuer};
+use super::near_miss::audience_is_resource;
 use super::progress::{Progress, Refused};
 use super::resource::ResourceRequest;
 use crate::app::App;
@@ -73,9 +74,14 @@ pub(super) async fn verify(
     // A fault in it is reported in its turn.
     let IssuerLookup { teamspace_id, provider_id, found } = select(providers, &authentic, own);
     let progress = Progress { teamspace_id, provider_id, ..progress.before(Check::Audience) };
-    let id_jag = authentic
-        .check(&expectations(app, progress.client_id, now))
-        .map_err(|unfit| Progress { assertion: Some(&unfit.assertion), ..progress }.refuse(*unfit.error))?;
+    let id_jag = authentic.check(&expectations(app, progress.client_id, now)).map_err(|unfit| {
+        let Unfit { assertion, mut error } = unfit;
+        if let (Ok(trusted), true) = (&found, error.reason == Reason::AUD_MISMATCH) {
+            let teamspace = &trusted.teamspace_config.teamspace.slug;
+            error.detail.extend(audience_is_resource(snapshot, teamspace, &assertion.claims().aud));
+        }
+        Progress { assertion: Some(&assertion), ..progress }.refuse(*error)
+    })?;
     let progress = Progress { assertion: Some(id_jag.assertion()), ..progress.before(Check::Tenant) };
     let trusted = found.map_err(|error| progress.refuse(error))?.clone();
     Ok(VerifiedAssertion { id_jag, trusted, generation: snapshot.generation, now })

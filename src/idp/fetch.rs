@@ -105,6 +105,11 @@ impl Fetcher {
         Self { private_origins: Arc::new(private_origins), ..self.clone() }
     }
 
+    /// A fetcher that takes no answer over a size, in bytes.
+    pub fn limited_to(&self, max_size: usize) -> Self {
+        Self { max_size: self.max_size.min(max_size), ..self.clone() }
+    }
+
     /// A fetcher for requests of teamspaces' administrators: few run at once, and the others wait within their
     /// deadline.
     pub fn for_administrators(&self) -> Self {

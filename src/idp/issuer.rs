@@ -8,14 +8,15 @@ use super::fetch::{FetchError, Fetcher};
 use super::key_set::KeySet;
 use crate::clock::UnixSeconds;
 use crate::model::identity_provider::Provider;
+use crate::model::trust::TrustedKey;
 
 /// The checks as far as they got, and their results.
 #[derive(Debug)]
 pub struct Inspection {
     /// The checks in order. If one failed, it is the last.
     pub checks: Vec<IssuerCheck>,
-    /// The address of the keys; none when a check failed.
-    pub jwks_uri: Option<String>,
+    /// The address of the keys, and the keys there; none when a check failed.
+    pub keys: Option<(String, Vec<TrustedKey>)>,
     /// The issuer's time when it sent its metadata, if it said so.
     pub date: Option<UnixSeconds>,
 }
@@ -41,10 +42,10 @@ impl Proposed<'_> {
 
 /// Checks an issuer. The fetcher is the one for its teamspace.
 pub async fn inspect(fetcher: &Fetcher, proposed: Proposed<'_>) -> Inspection {
-    let mut inspection = Inspection { checks: Vec::new(), jwks_uri: None, date: None };
+    let mut inspection = Inspection { checks: Vec::new(), keys: None, date: None };
     if let Err(failed) = run(fetcher, proposed, &mut inspection).await {
         inspection.checks.push(failed);
-        inspection.jwks_uri = None;
+        inspection.keys = None;
     }
     inspection
 }
@@ -66,7 +67,7 @@ async fn run(
         fetch_keys(fetcher, proposed, &metadata).await.map_err(|e| IssuerCheck::of("jwks", e))?;
     checks.push(check_keys(&keys));
     checks.push(check_id_jag(&metadata));
-    inspection.jwks_uri = Some(jwks_uri);
+    inspection.keys = Some((jwks_uri, keys.trusted()));
     Ok(())
 }
 

@@ -1,14 +1,18 @@
 //! One public key of an issuer, prepared once, with the algorithms that it may verify.
 
+use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
     RSA_PSS_2048_8192_SHA256, RsaPublicKeyComponents, VerificationAlgorithm,
 };
 use base64::Engine as _;
 use base64::alphabet::URL_SAFE;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use jsonwebtoken::Algorithm;
 use serde_json::{Map, Value};
+
+use crate::model::trust::TrustedKey;
 
 /// Whether assertions may be signed with an algorithm. Only asymmetric ones: if a public key could be used as an HMAC
 /// secret, anybody could sign (RFC 8725 §3.1). `Ed25519` is the newer name of EdDSA with the only curve that we
@@ -24,8 +28,13 @@ pub fn allowed_algorithm(alg: &str) -> Option<Algorithm> {
     }
 }
 
-/// Their names, for people.
+/// Their names (RFC 7518 §3.1, RFC 9864).
+pub const ALGORITHM_NAMES: [&str; 6] = ["RS256", "PS256", "ES256", "ES384", "EdDSA", "Ed25519"];
+/// The same, for people.
 pub const ALLOWED_ALGORITHMS: &str = "RS256, PS256, ES256, ES384 and EdDSA (Ed25519)";
+
+/// Most characters of a key's name that are told; an issuer chooses it.
+const MAX_NAME: usize = 64;
 
 /// Why a key of a set is left out, as the end of a sentence that begins with "the key".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -67,6 +76,9 @@ pub enum Unusable {
     /// Coordinates that do not fulfil the curve's equation.
     #[error("is not a point on its curve")]
     OffCurve,
+    /// Any of the above; why is not known any more.
+    #[error("could not be used when the keys were last fetched")]
+    WhenFetched,
 }
 
 impl Unusable {
@@ -83,6 +95,10 @@ pub struct VerificationKey {
     /// Parsed once for each algorithm that the key's type, curve and `alg` allow, so that checking a signature parses
     /// nothing.
     prepared: Vec<(Algorithm, ParsedPublicKey)>,
+    /// The JSON text of which RFC 7638 §3 takes the hash: only the members that make the key what it is, in order.
+    required: Box<str>,
+    /// The algorithm that the key is confined to, if its set says so.
+    alg: Option<String>,
 }
 
 impl VerificationKey {
@@ -101,10 +117,26 @@ impl VerificationKey {
             let only = alg.as_str().and_then(allowed_algorithm).ok_or(Unusable::Alg)?;
             prepared.retain(|(algorithm, _)| *algorithm == only);
         }
-        match prepared.is_empty() {
-            true => Err(Unusable::Alg),
-            false => Ok(Self { kid: jwk.text("kid").map(str::to_owned), prepared }),
+        if prepared.is_empty() {
+            return Err(Unusable::Alg);
         }
+        let [kid, alg] = ["kid", "alg"].map(|name| jwk.text(name).map(str::to_owned));
+        Ok(Self { kid, prepared, required: jwk.required()?.into(), alg })
+    }
+
+    /// Its names: the one in the set, which may be cut, and its thumbprint (RFC 7638).
+    pub fn names(&self) -> TrustedKey {
+        let thumbprint = URL_SAFE_NO_PAD.encode(digest(&SHA256, self.required.as_bytes()));
+        TrustedKey { kid: self.kid.as_ref().map(|kid| kid.chars().take(MAX_NAME).collect()), thumbprint }
+    }
+
+    /// The key as a JWK, with nothing but what verifying needs.
+    pub fn to_jwk(&self) -> Value {
+        let mut jwk: Map<String, Value> = serde_json::from_str(&self.required).unwrap_or_default();
+        for (name, text) in [("kid", &self.kid), ("alg", &self.alg)] {
+            jwk.extend(text.as_ref().map(|text| (name.to_owned(), text.as_str().into())));
+        }
+        Value::Object(jwk)
     }
 
     /// Whether the key's type, curve and `alg` fit a header's algorithm.
@@ -164,6 +196,26 @@ impl<'a> Jwk<'a> {
             }
             _ => Err(Unusable::Kind),
         }
+    }
+
+    /// The members that RFC 7638 §3.2 and RFC 8037 §2 require, in the order of their names. Every value is base64url or
+    /// a name of ours, so nothing has to be escaped.
+    fn required(&self) -> Result<String, Unusable> {
+        let coordinate = |name, size| Ok(URL_SAFE_NO_PAD.encode(self.coordinate(name, size)?));
+        let number = |name| Ok(URL_SAFE_NO_PAD.encode(without_leading_zeros(&self.bytes(name)?)));
+        Ok(match (self.text("kty"), self.text("crv")) {
+            (Some("RSA"), _) => format!(r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#, number("e")?, number("n")?),
+            (Some("EC"), Some(crv @ ("P-256" | "P-384"))) => {
+                let size = if crv == "P-256" { 32 } else { 48 };
+                let (x, y) = (coordinate("x", size)?, coordinate("y", size)?);
+                format!(r#"{{"crv":"{crv}","kty":"EC","x":"{x}","y":"{y}"}}"#)
+            }
+            (Some("OKP"), Some("Ed25519")) => {
+                let x = URL_SAFE_NO_PAD.encode(self.bytes("x")?);
+                format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#)
+            }
+            _ => return Err(Unusable::Kind),
+        })
     }
 
     /// A member in base64url. RFC 7515 §2 has no padding; libraries that add it mean the same bytes.

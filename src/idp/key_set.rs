@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use jsonwebtoken::Algorithm;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::key::{ALLOWED_ALGORITHMS, Unusable, VerificationKey};
 use super::shown;
+use crate::model::trust::TrustedKey;
 
 /// The most keys that are read from one set, and that are tried for one kid: with a thousand keys, one customer could
 /// use up everybody's CPU.
@@ -54,6 +55,33 @@ impl KeySet {
             }
             false => Ok(set),
         }
+    }
+
+    /// The set as text to be stored: the usable keys without anything that verifying does not need, and the names of
+    /// the others.
+    pub fn to_stored(&self) -> String {
+        let keys: Vec<Value> = self.keys.iter().map(|key| key.to_jwk()).collect();
+        let left_out: Vec<&str> =
+            self.left_out.iter().filter_map(|left_out| left_out.kid.as_deref()).collect();
+        json!({ "keys": keys, "left_out": left_out }).to_string()
+    }
+
+    /// A stored set. Its keys are checked as those of a fetched one are.
+    pub fn of_stored(text: &str) -> Result<Self, NoUsableKey> {
+        let stored: Value = serde_json::from_str(text).map_err(|_| NoUsableKey(String::new()))?;
+        let mut set = Self::parse(&stored)?;
+        let left_out = stored.get("left_out").and_then(Value::as_array).into_iter().flatten();
+        set.left_out.extend(left_out.filter_map(|kid| {
+            Some(LeftOut { kid: Some(kid.as_str()?.to_owned()), why: Unusable::WhenFetched })
+        }));
+        Ok(set)
+    }
+
+    /// The names of the usable keys, sorted.
+    pub fn trusted(&self) -> Vec<TrustedKey> {
+        let mut names: Vec<TrustedKey> = self.keys.iter().map(|key| key.names()).collect();
+        names.sort();
+        names
     }
 
     /// How many keys can be used.

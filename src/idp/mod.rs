@@ -3,7 +3,12 @@
 
 pub mod address;
 pub(crate) mod answer_date;
+mod ask_issuer;
+mod cached_document;
 pub(crate) mod checks;
+mod client_document;
+pub(crate) mod client_documents;
+pub(crate) mod client_keys;
 pub(crate) mod discovery;
 pub mod fetch;
 mod fetch_error;
@@ -12,6 +17,7 @@ pub(crate) mod jwks;
 pub(crate) mod jws;
 pub mod key;
 pub mod key_set;
+pub(crate) mod trust;
 
 /// A foreign text for a message: short, and in one line of printable ASCII.
 fn shown(text: &str) -> String {

@@ -12,7 +12,7 @@ use governor::middleware::StateInformationMiddleware;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
 use super::{Limited, budget_of, wait};
-use crate::config::RateLimitSettings;
+use crate::config::{IssuerLookupSettings, RateLimitSettings};
 
 /// The key by which failed authentications are counted: one client id at one address, registered or not, so that the
 /// limit does not show which ids exist. It is a hash with a secret seed, since callers choose the names.
@@ -34,12 +34,14 @@ pub struct Limits {
     scim: Option<DefaultKeyedRateLimiter<String>>,
     /// Signed events of identity providers, by teamspace.
     signals: Option<DefaultKeyedRateLimiter<String>>,
+    /// Questions about issuers, by client.
+    lookups: Option<DefaultKeyedRateLimiter<String>>,
     clock: DefaultClock,
 }
 
 impl Limits {
     /// The configured limits.
-    pub fn new(config: &RateLimitSettings) -> Self {
+    pub fn new(config: &RateLimitSettings, lookups: &IssuerLookupSettings) -> Self {
         let per_minute = |n| NonZeroU32::new(n).map(Quota::per_minute);
         Self {
             failures: per_minute(config.failed_authentications_per_minute)
@@ -51,6 +53,7 @@ impl Limits {
                 .map(|n| RateLimiter::keyed(Quota::per_second(n))),
             scim: per_minute(SCIM_REQUESTS).map(RateLimiter::keyed),
             signals: per_minute(config.signals_per_teamspace_per_minute).map(RateLimiter::keyed),
+            lookups: per_minute(lookups.requests_per_client_per_minute).map(RateLimiter::keyed),
             clock: DefaultClock::default(),
         }
     }
@@ -115,6 +118,13 @@ impl Limits {
         signals.check_key(&key).map_err(|not_until| wait(not_until.wait_time_from(self.clock.now())))
     }
 
+    /// Counts a question of a client about an issuer.
+    pub fn check_lookup(&self, client_id: &str) -> Result<(), Limited> {
+        let Some(lookups) = &self.lookups else { return Ok(()) };
+        let key = client_id.to_owned();
+        lookups.check_key(&key).map_err(|not_until| wait(not_until.wait_time_from(self.clock.now())))
+    }
+
     /// Forgets keys whose budget is whole again.
     pub fn forget_idle(&self) {
         if let Some(limiter) = &self.failures {
@@ -130,6 +140,9 @@ impl Limits {
             limiter.retain_recent();
         }
         if let Some(limiter) = &self.signals {
+            limiter.retain_recent();
+        }
+        if let Some(limiter) = &self.lookups {
             limiter.retain_recent();
         }
         let now = Instant::now();

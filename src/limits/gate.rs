@@ -36,10 +36,17 @@ const CONSOLE: usize = 64;
 /// Requests at once that wait for revocations, unless a quarter of the connections is fewer.
 const WAITING_FOR_REVOCATIONS: usize = 2048;
 /// The other endpoints about issued tokens, relative to the issuer, and their requests at once. A path that ends with `/`
-/// stands for all paths below it. Below `/t/` are identity providers that end sessions; they are fewer than the requests that
-/// may wait for an issuer's keys, so that exchanges always find room there.
-const ENDPOINTS: [(&str, usize); 4] =
-    [("/oauth2/introspect", 256), ("/forward-auth/", 256), ("/oauth2/revoke", 64), ("/t/", 32)];
+/// stands for all paths below it, and `*` for a teamspace. Below `/t/` are identity providers: those that call SCIM, and
+/// those that end sessions. The latter are fewer than the requests that may wait for an issuer's keys, so that exchanges
+/// always find room there.
+const ENDPOINTS: [(&str, usize); 6] = [
+    ("/oauth2/introspect", 256),
+    ("/forward-auth/", 256),
+    ("/oauth2/revoke", 64),
+    ("/oauth2/issuer-lookup", 32),
+    ("/t/*/scim/", 32),
+    ("/t/", 32),
+];
 /// Bodies being read at once, of at most 64 KiB each.
 const BODIES: usize = 4096;
 /// Connections at once to the private listener.
@@ -80,7 +87,13 @@ impl Endpoint {
     }
 
     fn serves(&self, path: &str) -> bool {
-        path == self.path || (self.path.ends_with('/') && path.starts_with(&self.path))
+        match self.path.split_once("*/") {
+            Some((before, after)) => {
+                let rest = path.strip_prefix(before).and_then(|rest| rest.split_once('/'));
+                rest.is_some_and(|(_, rest)| rest.starts_with(after))
+            }
+            None => path == self.path || (self.path.ends_with('/') && path.starts_with(&self.path)),
+        }
     }
 }
 

@@ -10,7 +10,29 @@ use super::mistake::Mistakes;
 use super::object::{DeclaredObject, FoundObject, Manifest};
 use super::order::{Draft, grouped};
 use super::step::{ChangePlan, FieldUpdate, PlannedStep, StepAction};
+use crate::model::client::AuthMethod;
 use crate::oauth::resource::normalize;
+
+/// What is wrong about the secret of a client; none if nothing is, or it is no client.
+fn secret_mistake(declared: &DeclaredObject, is_new: bool) -> Option<String> {
+    if declared.kind != ObjectKind::Client {
+        return None;
+    }
+    let method = declared.fields.get("token_endpoint_auth_method");
+    let signs = method.is_some_and(|method| method == AuthMethod::PrivateKeyJwt.as_str());
+    match (signs, &declared.secret) {
+        (true, Some(_)) => Some(format!(
+            "the client `{}` has private_key_jwt and so no secret: remove `client_secret_file` or `client_secret_env`",
+            declared.name
+        )),
+        (false, None) if is_new => Some(format!(
+            "the service has no client `{}`, and a new one needs its secret: add `client_secret_file` or \
+             `client_secret_env`",
+            declared.name
+        )),
+        _ => None,
+    }
+}
 
 /// The plan. `has_secret` says whether a client has the declared secret already. With `prune`, objects go that the
 /// files do not declare, of the kinds that they have lists of.
@@ -24,13 +46,8 @@ pub fn plan(
     let (mut drafts, mut mistakes, mut same) = (Vec::new(), Mistakes::default(), 0);
     for declared in &manifest.objects {
         let match_found = matches.take(declared);
-        if match_found.is_none() && declared.kind == ObjectKind::Client && declared.secret.is_none() {
-            let text = format!(
-                "the service has no client `{}`, and a new one needs its secret: add `client_secret_file` or \
-                 `client_secret_env`",
-                declared.name
-            );
-            mistakes.add(declared.place.clone(), text);
+        if let Some(mistake) = secret_mistake(declared, match_found.is_none()) {
+            mistakes.add(declared.place.clone(), mistake);
         }
         match step(declared, match_found, has_secret) {
             Some(step) => drafts.push(Draft::made(step, declared, match_found)),

@@ -88,6 +88,12 @@ fn line(text: &mut String, indent: usize, line: &str) {
 /// The comments on an object, a line each.
 fn comments(found: &[FoundObject], object: &FoundObject) -> Vec<String> {
     match object.kind {
+        // One that signs assertions has none.
+        ObjectKind::Client
+            if object.fields.get("token_endpoint_auth_method") == Some(&json!("private_key_jwt")) =>
+        {
+            Vec::new()
+        }
         ObjectKind::Client => {
             let name: String =
                 object.name().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
@@ -145,7 +151,7 @@ fn yaml_value(value: &Value) -> String {
         Value::Object(members) => {
             format!(
                 "{{{}}}",
-                joined(members.iter().map(|(name, value)| format!("{name}: {}", yaml_value(value))))
+                joined(members.iter().map(|(name, value)| format!("{}: {}", yaml(name), yaml_value(value))))
             )
         }
         other => other.to_string(),
@@ -182,11 +188,21 @@ fn toml_value(value: &Value) -> String {
         Value::Object(members) => {
             format!(
                 "{{ {} }}",
-                joined(members.iter().map(|(name, value)| format!("{name} = {}", toml_value(value))))
+                joined(members.iter().map(|(name, value)| format!(
+                    "{} = {}",
+                    toml_key(name),
+                    toml_value(value)
+                )))
             )
         }
         other => other.to_string(),
     }
+}
+
+/// The name of a member, in quotes unless TOML takes it without.
+fn toml_key(name: &str) -> String {
+    let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    if !name.is_empty() && name.bytes().all(is_bare) { name.to_owned() } else { quoted(name) }
 }
 
 fn joined(parts: impl Iterator<Item = String>) -> String {

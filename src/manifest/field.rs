@@ -82,6 +82,7 @@ pub const RESOURCE: &[FieldRule] = &[
     ),
     FieldRule::set("required_scopes", A_LIST, form::texts),
     FieldRule::optional("forward_auth_credentials", A_FLAG, form::flag),
+    FieldRule::optional("tool_policies", A_FLAG, form::flag),
 ];
 
 /// Of a client, besides its secret.
@@ -90,9 +91,11 @@ pub const CLIENT: &[FieldRule] = &[
     FieldRule::optional("client_name", A_NAME, form::name),
     FieldRule::optional(
         "token_endpoint_auth_method",
-        "client_secret_basic or client_secret_post",
+        "client_secret_basic, client_secret_post or private_key_jwt",
         form::auth_method,
     ),
+    FieldRule::optional("jwks", "a JWK Set such as {keys: [{kty: EC, …}]}, or null for none", form::jwks),
+    FieldRule::optional("jwks_uri", "a text, or null for none", form::text_or_null),
     FieldRule::set("grant_types", A_LIST, form::texts),
     FieldRule::set("groups", A_LIST, form::texts),
     FieldRule::optional("enabled", A_FLAG, form::flag),
@@ -112,6 +115,7 @@ pub const PROVIDER: &[FieldRule] = &[
         form::custom_claims,
     ),
     FieldRule::optional("logout_client_id", "a text, or null for none", form::text_or_null),
+    FieldRule::optional("saml_issuer", "a text, or null for none", form::text_or_null),
     FieldRule::optional("enabled", A_FLAG, form::flag),
 ];
 

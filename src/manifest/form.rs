@@ -84,7 +84,40 @@ pub fn provider(node: &Node) -> Formed {
 }
 
 pub fn auth_method(node: &Node) -> Formed {
-    choice::<AuthMethod>(node)
+    match node.text() {
+        Some("none") => Err(node.line),
+        _ => choice::<AuthMethod>(node),
+    }
+}
+
+/// A JWK Set, or null. The service says what is wrong with a key.
+pub fn jwks(node: &Node) -> Formed {
+    match &node.value {
+        NodeValue::Null => Ok(Value::Null),
+        NodeValue::Object(_) => plain(node),
+        _ => Err(node.line),
+    }
+}
+
+/// A value as it is. Whole numbers are the only ones.
+fn plain(node: &Node) -> Formed {
+    match &node.value {
+        NodeValue::Null => Ok(Value::Null),
+        NodeValue::Flag(flag) => Ok((*flag).into()),
+        NodeValue::Whole(number) => Ok((*number).into()),
+        NodeValue::Text(text) => Ok(text.as_str().into()),
+        NodeValue::Other(_) => Err(node.line),
+        NodeValue::List(items) => items.iter().map(plain).collect::<Result<_, _>>().map(Value::Array),
+        NodeValue::Object(members) => {
+            let mut object = serde_json::Map::new();
+            for (key, value) in members {
+                if object.insert(key.name.clone(), plain(value)?).is_some() {
+                    return Err(key.line);
+                }
+            }
+            Ok(Value::Object(object))
+        }
+    }
 }
 
 /// A list of texts, none of them twice.

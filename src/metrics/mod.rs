@@ -14,6 +14,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::model::signal_endpoint::SignalEndpoint;
 use crate::oauth::error::{Reason, TokenError};
 use crate::policy::Policies;
 
@@ -95,19 +96,31 @@ pub enum ForwardAuthResult {
     InvalidToken,
     /// Its token lacks a scope.
     InsufficientScope,
-    /// Nobody can tell whether its token was revoked.
+    /// Its headers do not say which tool it calls.
+    McpHeaders,
+    /// The policies deny it the tool.
+    ToolDenied,
+    /// The policies ask for another sign-in first.
+    StepUp,
+    /// The decision log does not have the facts of its token's sign-in, or they have the former name of the teamspace.
+    SignInUnknown,
+    /// Nobody can tell whether its token was revoked, or what it may do.
     Unavailable,
     /// The proxy lacks the resource's credentials.
     UnknownProxy,
 }
 
 impl ForwardAuthResult {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 11] = [
         Self::Passed,
         Self::NoToken,
         Self::InvalidRequest,
         Self::InvalidToken,
         Self::InsufficientScope,
+        Self::McpHeaders,
+        Self::ToolDenied,
+        Self::StepUp,
+        Self::SignInUnknown,
         Self::Unavailable,
         Self::UnknownProxy,
     ];
@@ -121,6 +134,10 @@ impl EncodeLabelValue for ForwardAuthResult {
             Self::InvalidRequest => "invalid_request",
             Self::InvalidToken => "invalid_token",
             Self::InsufficientScope => "insufficient_scope",
+            Self::McpHeaders => "mcp_headers",
+            Self::ToolDenied => "tool_denied",
+            Self::StepUp => "step_up",
+            Self::SignInUnknown => "sign_in_unknown",
             Self::Unavailable => "unavailable",
             Self::UnknownProxy => "unknown_proxy",
         };
@@ -131,6 +148,41 @@ impl EncodeLabelValue for ForwardAuthResult {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ForwardAuthLabels {
     result: ForwardAuthResult,
+}
+
+/// What became of a signal of an identity provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SignalResult {
+    /// It ended somebody's sessions, or there was nothing to do.
+    Accepted,
+    /// It was acted on before.
+    Repeated,
+    /// It is not known to come from the identity provider, breaks a rule, or is about nobody here.
+    Refused,
+    /// There were too many, or the service could not act on it now; the sender tries again.
+    Unavailable,
+}
+
+impl SignalResult {
+    const ALL: [Self; 4] = [Self::Accepted, Self::Repeated, Self::Refused, Self::Unavailable];
+}
+
+impl EncodeLabelValue for SignalResult {
+    fn encode(&self, encoder: &mut prometheus_client::encoding::LabelValueEncoder<'_>) -> fmt::Result {
+        let text = match self {
+            Self::Accepted => "accepted",
+            Self::Repeated => "repeated",
+            Self::Refused => "refused",
+            Self::Unavailable => "unavailable",
+        };
+        text.encode(encoder)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SignalLabels {
+    endpoint: &'static str,
+    result: SignalResult,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -163,6 +215,7 @@ pub struct Metrics {
     introspections: Family<IntrospectionLabels, Counter>,
     reloads: Family<ReloadLabels, Counter>,
     forward_auths: Family<ForwardAuthLabels, Counter>,
+    signals: Family<SignalLabels, Counter>,
     rows_sent: Family<StreamLabels, Counter>,
     sends_failed: Family<StreamLabels, Counter>,
     streams_behind: Family<StreamLabels, Gauge>,
@@ -192,6 +245,12 @@ impl Default for Metrics {
         for result in ForwardAuthResult::ALL {
             drop(forward_auths.get_or_create(&ForwardAuthLabels { result }));
         }
+        let signals = Family::<SignalLabels, Counter>::default();
+        for endpoint in SignalEndpoint::ALL.map(SignalEndpoint::name) {
+            for result in SignalResult::ALL {
+                drop(signals.get_or_create(&SignalLabels { endpoint, result }));
+            }
+        }
         let mut registry = Registry::with_prefix("countersign");
         registry.register("exchanges", "Requests at the token endpoint", exchanges.clone());
         let help = "Time to answer a request at the token endpoint";
@@ -199,6 +258,7 @@ impl Default for Metrics {
         registry.register("introspections", "Requests at the introspection endpoint", introspections.clone());
         registry.register("policy_reloads", "Readings of changed policies", reloads.clone());
         registry.register("forward_auths", "Requests at forward-auth", forward_auths.clone());
+        registry.register("signals", "Signals of identity providers that end sessions", signals.clone());
         let (rows_sent, sends_failed, streams_behind) =
             <(Family<_, _>, Family<_, _>, Family<_, _>)>::default();
         registry.register(
@@ -219,6 +279,7 @@ impl Default for Metrics {
             introspections,
             reloads,
             forward_auths,
+            signals,
             rows_sent,
             sends_failed,
             streams_behind,
@@ -253,6 +314,11 @@ impl Metrics {
     /// Counts an answer of forward-auth.
     pub fn count_forward_auth(&self, result: ForwardAuthResult) {
         self.forward_auths.get_or_create(&ForwardAuthLabels { result }).inc();
+    }
+
+    /// Counts a signal of an identity provider.
+    pub fn count_signal(&self, endpoint: SignalEndpoint, result: SignalResult) {
+        self.signals.get_or_create(&SignalLabels { endpoint: endpoint.name(), result }).inc();
     }
 
     /// Counts a reading of the policies.

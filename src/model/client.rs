@@ -13,7 +13,30 @@ text_enum! {
         Basic = "client_secret_basic",
         /// Id and secret in the form (RFC 6749 §2.3.1).
         Post = "client_secret_post",
+        /// An assertion that it signs with a key of its own (RFC 7523 §2.2).
+        PrivateKeyJwt = "private_key_jwt",
+        /// Not at all: a public client (RFC 6749 §2.1). Only a client with a metadata document can be one.
+        None = "none",
     }
+}
+
+impl AuthMethod {
+    /// Whether the client proves itself with a secret.
+    pub fn sends_secret(self) -> bool {
+        match self {
+            Self::Basic | Self::Post => true,
+            Self::PrivateKeyJwt | Self::None => false,
+        }
+    }
+}
+
+/// Where the public keys of a client are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeySource {
+    /// Here: a JWK Set as JSON (RFC 7591 §2, `jwks`).
+    Registered(String),
+    /// At an address (`jwks_uri`).
+    Fetched(String),
 }
 
 /// A client of the token endpoint.
@@ -33,7 +56,9 @@ pub struct RegisteredClient {
     pub enabled: bool,
     /// The time of its registration.
     pub created_at: UnixSeconds,
-    /// One, or two while the older is being replaced; oldest first.
+    /// The keys that verify its assertions; none if it sends a secret.
+    pub keys: Option<KeySource>,
+    /// One, or two while the older is being replaced; oldest first. None if it signs assertions.
     pub secrets: Vec<ClientSecret>,
 }
 

@@ -132,6 +132,9 @@ pub struct IdentityProvider {
     /// The client id under which the provider knows this service, the audience of its logout tokens (OpenID Connect
     /// Back-Channel Logout). None are taken without one.
     pub logout_client_id: Option<String>,
+    /// The provider as SAML names it. With it, assertions need a `sub_id` with a NameID from there, and people are known
+    /// by it as well.
+    pub saml_issuer: Option<String>,
     /// Whether its assertions are accepted.
     pub enabled: bool,
     /// The time at which it was added.

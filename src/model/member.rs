@@ -65,7 +65,7 @@ pub struct Member {
     pub id: String,
     /// The teamspace that the membership is in. The same person in another teamspace is another member.
     pub teamspace_id: String,
-    /// Lower case.
+    /// The address in lower case; of somebody without one, [`Self::without_email`]. Members are listed by it.
     pub email: String,
     /// The member's rights in the console; policies read it as well.
     pub role: Role,
@@ -104,6 +104,17 @@ impl Member {
             sessions_ended_at: None,
             first_sign_in_at: None,
         }
+    }
+
+    /// What stands in the place of the email of a member who is known by the subject alone. It is nobody else's, no
+    /// address, and comes behind all addresses in a list.
+    pub fn without_email(id: &str) -> String {
+        format!("~{id}")
+    }
+
+    /// The address, if the member has one.
+    pub fn address(&self) -> Option<&str> {
+        self.email.contains('@').then_some(self.email.as_str())
     }
 
     /// When they signed in first, if that is known. Older versions kept it only of those who came by a sign-in.

@@ -12,5 +12,7 @@ pub mod resource;
 pub mod revocation;
 pub(crate) mod scope;
 pub mod seats;
+pub mod signal_endpoint;
 pub mod signing_key;
 pub mod teamspace;
+pub mod trust;

@@ -41,6 +41,8 @@ pub struct Resource {
     pub required_scopes: Vec<String>,
     /// Whether forward-auth wants the server's credentials beside the caller's token.
     pub forward_auth_credentials: bool,
+    /// Whether forward-auth asks the policies about each tool.
+    pub tool_policies: bool,
     /// The credentials with which the server asks about tokens.
     pub credentials: Vec<ResourceCredential>,
     /// The time of its registration.

@@ -56,7 +56,7 @@ impl ScopeRequest<'_> {
             None => Ok(()),
             Some(scope) => Err(TokenError::invalid_grant(
                 Reason::SCOPE_UNKNOWN,
-                "The assertion authorizes a scope that the resource does not have.",
+                "The assertion authorizes a scope that the resource does not have: the identity provider has to use its names.",
             )
             .detail(format!("scope {}", shown(scope)))),
         }

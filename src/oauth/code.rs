@@ -1,5 +1,7 @@
 //! The error codes of the wire.
 
+use crate::config::DenialError;
+
 /// The `error` member of an error answer (RFC 6749 §5.2 and its extensions) with its HTTP status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorCode {
@@ -51,6 +53,14 @@ impl ErrorCode {
             Self::TooManyRequests => ("temporarily_unavailable", 429),
             Self::TemporarilyUnavailable => ("temporarily_unavailable", 503),
             Self::ServerError => ("server_error", 500),
+        }
+    }
+
+    /// The code to send, where the deployment has one of its own for denials.
+    pub const fn for_clients(self, denial: DenialError) -> Self {
+        match (self, denial) {
+            (Self::AccessDenied, DenialError::InvalidGrant) => Self::InvalidGrant,
+            (other, DenialError::AccessDenied | DenialError::InvalidGrant) => other,
         }
     }
 

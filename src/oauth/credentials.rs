@@ -3,8 +3,11 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::error::{ErrorCode, Reason, TokenError};
+use super::error::{ErrorCode, Reason, TokenError, shown};
 use super::form::{FormCredentials, form_decode};
+
+/// `client_assertion_type` of RFC 7523 §2.2.
+pub const CLIENT_ASSERTION_JWT: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// The credentials that a caller presents.
 #[derive(Debug)]
@@ -23,6 +26,18 @@ pub enum Credentials {
         /// The secret.
         secret: String,
     },
+    /// Only a name.
+    Public {
+        /// The claimed id.
+        client_id: String,
+    },
+    /// A JWT that the caller signed (RFC 7523 §2.2), which nobody has verified yet.
+    Assertion {
+        /// The `client_id` beside it, which it does not need.
+        client_id: Option<String>,
+        /// The encoded JWT.
+        assertion: String,
+    },
 }
 
 /// The refusal of credentials. There is one message for an unknown id and a wrong secret, so that nobody learns which ids
@@ -35,31 +50,46 @@ impl Credentials {
     /// Reads the credentials from the `Authorization` header and the form; exactly one method is allowed (RFC 6749
     /// §2.3).
     pub fn from_request(header: Option<&[u8]>, form: FormCredentials) -> Result<Self, TokenError> {
-        let several =
-            || TokenError::invalid_request("More than one method of client authentication was used.");
-        if form.client_assertion {
-            if header.is_some() || form.client_secret.is_some() {
-                return Err(several());
-            }
-            return Err(TokenError::new(
-                ErrorCode::InvalidClient,
-                Reason::CLIENT_AUTH_FAILED,
-                "Client assertions are not supported; use client_secret_basic or client_secret_post.",
-            ));
+        let several = || {
+            TokenError::invalid_request("More than one method of client authentication was used: use one.")
+        };
+        if form.client_assertion.is_some() || form.client_assertion_type.is_some() {
+            return match header.is_some() || form.client_secret.is_some() {
+                true => Err(several()),
+                false => Self::of_assertion(form),
+            };
         }
         match (header, form.client_id, form.client_secret) {
             (Some(_), _, Some(_)) => Err(several()),
             (Some(header), client_id, None) => Ok(Self::Basic { user_pass: basic(header)?, client_id }),
             (None, Some(client_id), Some(secret)) => Ok(Self::Post { client_id, secret }),
-            (None, _, _) => Err(refused(Reason::CLIENT_AUTH_FAILED)),
+            (None, Some(client_id), None) => Ok(Self::Public { client_id }),
+            (None, None, _) => Err(refused(Reason::CLIENT_AUTH_FAILED)),
         }
     }
 
+    /// RFC 7521 §4.2: the assertion and its type come together.
+    fn of_assertion(form: FormCredentials) -> Result<Self, TokenError> {
+        let FormCredentials { client_id, client_assertion, client_assertion_type, .. } = form;
+        let failed = |detail: String| refused(Reason::CLIENT_AUTH_FAILED).detail(detail);
+        let named = client_assertion_type.unwrap_or_default();
+        if named != CLIENT_ASSERTION_JWT {
+            return Err(failed(format!(
+                "client_assertion_type is {}, expected {CLIENT_ASSERTION_JWT}",
+                shown(&named)
+            )));
+        }
+        let assertion = client_assertion.ok_or_else(|| failed("client_assertion is missing".to_owned()))?;
+        Ok(Self::Assertion { client_id, assertion })
+    }
+
     /// The id that the caller claims, as far as it can be read: for the log and the rate limit. `is_known` says which ids
-    /// are registered.
+    /// are registered. What an assertion claims is not read here.
     pub fn claimed_id(&self, is_known: &dyn Fn(&str) -> bool) -> String {
         match self {
             Self::Basic { client_id: Some(id), .. } | Self::Post { client_id: id, .. } => id.clone(),
+            Self::Public { client_id } => client_id.clone(),
+            Self::Assertion { client_id, .. } => client_id.clone().unwrap_or_default(),
             Self::Basic { user_pass, client_id: None } => {
                 let readings = self.readings(is_known).into_iter();
                 if let Some(id) = readings.map(|(id, _)| id).find(|id| is_known(id)) {
@@ -72,11 +102,12 @@ impl Credentials {
         }
     }
 
-    /// The possible readings of id and secret. Basic comes in two encodings: form-encoded as RFC 6749 §2.3.1 says, and
+    /// The possible readings of id and secret; none where there is no secret. Basic comes in two encodings: form-encoded as RFC 6749 §2.3.1 says, and
     /// raw as some SDKs send it.
     pub fn readings(&self, is_known: &dyn Fn(&str) -> bool) -> Vec<(String, String)> {
         match self {
             Self::Post { client_id, secret } => vec![(client_id.clone(), secret.clone())],
+            Self::Assertion { .. } | Self::Public { .. } => Vec::new(),
             Self::Basic { user_pass, client_id } => {
                 let mut readings = Vec::new();
                 if let Some((id, secret)) = user_pass.split_once(':') {

@@ -30,10 +30,11 @@ pub struct TokenError {
 }
 
 /// The text for a claim that cannot be taken as it is.
-pub const CLAIM_MALFORMED: &str = "A claim of the assertion is malformed.";
+pub const CLAIM_MALFORMED: &str =
+    "A claim of the assertion is malformed: the identity provider has to correct it.";
 
 /// Before the signature is verified, whoever asks learns nothing about what was wrong (ERR-03).
-pub const NOT_ACCEPTED: &str = "The assertion was not accepted.";
+pub const NOT_ACCEPTED: &str = "The assertion was not accepted. Whoever runs this server finds the reason by the X-Request-Id of this answer.";
 
 impl TokenError {
     /// An error with a public text.

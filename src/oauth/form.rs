@@ -12,8 +12,10 @@ pub struct FormCredentials {
     pub client_id: Option<String>,
     /// The client's secret, for `client_secret_post`.
     pub client_secret: Option<String>,
-    /// RFC 7521 §4.2: not supported, but never ignored.
-    pub client_assertion: bool,
+    /// An assertion by which the client authenticates (RFC 7521 §4.2).
+    pub client_assertion: Option<String>,
+    /// The kind of that assertion.
+    pub client_assertion_type: Option<String>,
 }
 
 /// The parameters of a form. A repeated name is an error, but for `resource`; an empty value counts as absent and
@@ -27,14 +29,19 @@ impl Form {
         for pair in split(body, b'&').filter(|pair| !pair.is_empty()) {
             let mut halves = pair.splitn(2, |byte| *byte == b'=');
             let (name, value) = (halves.next().unwrap_or_default(), halves.next().unwrap_or_default());
-            let malformed = || TokenError::invalid_request("The form is not well encoded.");
+            let malformed =
+                || TokenError::invalid_request("The form is not well encoded: send UTF-8, percent-encoded.");
             let name = form_decode(name).ok_or_else(malformed)?;
             let value = form_decode(value).ok_or_else(malformed)?;
             if name != "resource" && pairs.iter().any(|(known, _)| *known == name) {
-                return Err(TokenError::invalid_request("A parameter is repeated."));
+                return Err(TokenError::invalid_request(
+                    "A parameter is repeated: send each once, but for resource.",
+                ));
             }
             if pairs.len() == MAX_PARAMETERS {
-                return Err(TokenError::invalid_request("There are too many parameters."));
+                return Err(TokenError::invalid_request(
+                    "There are too many parameters: send 64 at the most.",
+                ));
             }
             pairs.push((name, value));
         }
@@ -58,8 +65,8 @@ impl Form {
         FormCredentials {
             client_id: self.take("client_id"),
             client_secret: self.take("client_secret"),
-            client_assertion: self.take("client_assertion").is_some()
-                || self.take("client_assertion_type").is_some(),
+            client_assertion: self.take("client_assertion"),
+            client_assertion_type: self.take("client_assertion_type"),
         }
     }
 }

@@ -3,9 +3,10 @@
 
 pub mod code;
 pub(crate) mod credentials;
-pub(crate) mod difference;
+pub mod difference;
 pub mod error;
 pub mod form;
+pub(crate) mod issuer_question;
 pub mod json;
 pub(crate) mod presented_token;
 pub mod reason;

@@ -170,8 +170,21 @@ reasons! {
             "no client has this id"
             "Register the client, or correct its id.");
         CLIENT_AUTH_FAILED = ("client_auth_failed" [Client] [InvalidClient] [ClientDeveloper Operator]
-            "wrong secret, none, or another method than a secret"
-            "Use the current secret, or make a new one with `POST /clients/{id}/secrets`.");
+            "wrong secret, a client assertion that is not good (`detail` says why), neither of them, or another method than the \
+             client's"
+            "Use the current secret or key; make a new secret with `POST /clients/{id}/secrets`, or correct the client's `jwks`.");
+        CLIENT_ASSERTION_REPLAYED = ("client_assertion_replayed" [SingleUse] [InvalidClient] [ClientDeveloper SecurityTeam]
+            "the client assertion was used before, or is so old that nobody can tell (see `detail`); it is good once"
+            "Sign a new client assertion for each request; if the client does, find out who else had this one.");
+        CLIENT_KEYS_UNREACHABLE = ("client_keys_unreachable" [Client] [TemporarilyUnavailable] [ClientDeveloper Operator]
+            "the client's `jwks_uri` cannot be fetched, and none of its keys are cached"
+            "Find the cause in the log line or with `countersign doctor`; often it is the network.");
+        CLIENT_DOCUMENT_UNUSABLE = ("client_document_unusable" [Client] [InvalidClient TemporarilyUnavailable] [ClientDeveloper Operator]
+            "the client's metadata document cannot be fetched, or does not hold to the rules; `detail` says which"
+            "Correct the document, which is at the URL that is the client's id.");
+        CLIENT_PUBLIC = ("client_public" [Client] [UnauthorizedClient] [ClientDeveloper Operator]
+            "the client has no credentials, and this server does not let it do without"
+            "Have the client use `private_key_jwt`, or add its URL to `client_documents.public`.");
         CLIENT_BLOCKED = ("client_blocked" [Client] [InvalidClient] [Operator]
             "the client is disabled; a policy of yours may give it as `access_denied`"
             "Enable it with `PATCH /clients/{id}` `{\"enabled\":true}`.");
@@ -217,10 +230,10 @@ reasons! {
         LIFETIME_TOO_LONG = ("lifetime_too_long" [Times] [InvalidGrant] [IdentityProviderAdministrator Operator]
             "valid longer than `assertion.max_lifetime`"
             "Shorten the lifetime of ID-JAGs, or raise the setting.");
-        CLAIM_MISSING = ("claim_missing" [Claims] [InvalidGrant] [IdentityProviderAdministrator]
+        CLAIM_MISSING = ("claim_missing" [Claims Member] [InvalidGrant] [IdentityProviderAdministrator]
             "a required claim is absent; `detail` says which"
             "Have the claim added to ID-JAGs.");
-        CLAIM_MALFORMED = ("claim_malformed" [Claims Scopes Policies] [InvalidGrant] [IdentityProviderAdministrator]
+        CLAIM_MALFORMED = ("claim_malformed" [Claims Scopes Member Policies] [InvalidGrant] [IdentityProviderAdministrator]
             "a claim cannot be read and is needed, also by a policy ([which, when](policies.md#known-absent-not-known)); \
              `detail` says what was expected and what came"
             "Correct the claim at the identity provider.");
@@ -255,7 +268,7 @@ reasons! {
             "no seat is free"
             "Raise `member_limit`, or suspend or remove somebody.");
         SUBJECT_CONFLICT = ("subject_conflict" [Member] [InvalidGrant] [TeamspaceAdministrator SecurityTeam]
-            "the email, or `aud_sub`, is a member's who is bound to another subject"
+            "the email, `aud_sub` or `sub_id` is a member's who is bound to another subject"
             "If it is the same person, unlink the member with `PATCH` `{\"identities\":[]}`.");
         TENANT_MISMATCH = ("tenant_mismatch" [Tenant] [InvalidGrant] [IdentityProviderAdministrator TeamspaceAdministrator]
             "`aud_tenant` is not the teamspace's slug, or no identity provider with this issuer takes the `tenant`"

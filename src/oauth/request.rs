@@ -41,9 +41,11 @@ impl TokenRequest {
         let mut form = Form::parse(body)?;
         let scope = form.take("scope").map(|text| parse_scope(&text)).transpose()?;
         Ok(Self {
-            grant_type: form
-                .take("grant_type")
-                .ok_or_else(|| TokenError::invalid_request("grant_type is missing."))?,
+            grant_type: form.take("grant_type").ok_or_else(|| {
+                TokenError::invalid_request(
+                    "grant_type is missing: send urn:ietf:params:oauth:grant-type:jwt-bearer.",
+                )
+            })?,
             assertion: form.take("assertion"),
             scope,
             resource: form.take_all("resource"),
@@ -58,7 +60,7 @@ impl TokenRequest {
             return Err(TokenError::new(
                 ErrorCode::UnsupportedGrantType,
                 Reason::GRANT_UNSUPPORTED,
-                "Only the JWT bearer grant is supported.",
+                "Only the JWT bearer grant is supported: urn:ietf:params:oauth:grant-type:jwt-bearer.",
             ));
         }
         // RFC 9396 §5: details that cannot be processed refuse the request.
@@ -69,7 +71,11 @@ impl TokenRequest {
                 "authorization_details are not supported.",
             ));
         }
-        let assertion = self.assertion.ok_or_else(|| TokenError::invalid_request("assertion is missing."))?;
+        let assertion = self.assertion.ok_or_else(|| {
+            TokenError::invalid_request(
+                "assertion is missing: send the ID-JAG that the identity provider issued.",
+            )
+        })?;
         Ok(BearerRequest { assertion, scope: self.scope, resource: self.resource })
     }
 }
@@ -77,8 +83,8 @@ impl TokenRequest {
 /// The scope parameter.
 pub fn parse_scope(text: &str) -> Result<Vec<String>, TokenError> {
     split_scope(text).map_err(|fault| match fault {
-        ScopeFault::TooLong => TokenError::invalid_request("scope is too long."),
-        ScopeFault::TooMany => TokenError::invalid_request("scope lists too many scopes."),
+        ScopeFault::TooLong => TokenError::invalid_request("scope is too long: at most 4096 bytes."),
+        ScopeFault::TooMany => TokenError::invalid_request("scope lists too many scopes: at most 100."),
         ScopeFault::Character => TokenError::new(
             ErrorCode::InvalidScope,
             Reason::REQUEST_MALFORMED,

@@ -17,6 +17,10 @@ pub enum Action {
     GrantResource,
     /// May the token carry this scope? Asked once for each scope.
     GrantScope,
+    /// May the token's holder call this tool of the MCP server?
+    CallTool,
+    /// May the token's holder see which tools the MCP server has?
+    ListTools,
     /// An action in the console or through the admin API.
     #[serde(untagged)]
     Console(ConsoleAction),
@@ -48,13 +52,15 @@ macro_rules! console_actions {
 
         impl Action {
             /// All of them.
-            pub const ALL: [Self; 6 + CONSOLE_ACTIONS] = [
+            pub const ALL: [Self; 8 + CONSOLE_ACTIONS] = [
                 Self::ConfigureIssuer,
                 Self::TrustIssuer,
                 Self::ProvisionMember,
                 Self::AdmitMember,
                 Self::GrantResource,
                 Self::GrantScope,
+                Self::CallTool,
+                Self::ListTools,
                 $(Self::Console(ConsoleAction::$variant),)+
             ];
         }
@@ -135,6 +141,8 @@ impl Action {
         Self::GrantResource,
         Self::GrantScope,
     ];
+    /// The questions about tools, which are asked about a token.
+    pub const TOOLS: [Self; 2] = [Self::CallTool, Self::ListTools];
 
     /// Its name in the schema.
     pub const fn name(self) -> &'static str {
@@ -145,12 +153,34 @@ impl Action {
             Self::AdmitMember => "AdmitMember",
             Self::GrantResource => "GrantResource",
             Self::GrantScope => "GrantScope",
+            Self::CallTool => "CallTool",
+            Self::ListTools => "ListTools",
             Self::Console(action) => action.name(),
         }
     }
 
-    /// Whether it is about the console rather than a sign-in.
-    pub const fn is_console(self) -> bool {
-        matches!(self, Self::Console(_))
+    /// What it is about.
+    pub const fn topic(self) -> Topic {
+        match self {
+            Self::CallTool | Self::ListTools => Topic::Tools,
+            Self::Console(_) => Topic::Console,
+            _ => Topic::SignIns,
+        }
     }
+
+    /// The action with this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.name() == name)
+    }
+}
+
+/// What questions are about. A policy set may leave the tools and the console to the shipped policies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Topic {
+    /// Sign-ins, and the identity providers that people sign in with.
+    SignIns,
+    /// The tools of MCP servers.
+    Tools,
+    /// The console and the admin API.
+    Console,
 }

@@ -18,8 +18,10 @@ pub mod authoring;
 pub mod reload;
 
 use crate::clock::UnixSeconds;
-pub use action::{Action, ConsoleAction, ConsoleScope};
-pub use cache::{CacheControl, CompiledPolicies, RecordedDecision, RecordedFacts, decide_recorded};
+pub use action::{Action, ConsoleAction, ConsoleScope, Topic};
+pub use cache::{
+    CacheControl, CompiledPolicies, RecordedDecision, RecordedFacts, TokenFacts, decide_recorded, decide_tool,
+};
 pub use engine::annotations::{AnnotatedSet, Annotations};
 pub use engine::console::{decide_console, explain_console};
 pub use engine::decision::{
@@ -32,6 +34,7 @@ pub use engine::not_applied::{
     Missed, NotApplied, not_applied, not_applied_configuration, not_applied_console,
 };
 pub use engine::set::PolicyEngine;
+pub use engine::tools::{ToolDecision, ToolQuestion};
 pub(crate) use source::depth::with_stack;
 pub(crate) use source::problem::counted;
 pub use source::problem::{LoadError, PolicyProblem, Rule, Severity};

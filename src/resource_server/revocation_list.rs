@@ -42,6 +42,9 @@ pub struct RevocationList {
     /// Whether the list begins anew: the position that was asked for is unknown.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     reset: bool,
+    /// Whether the list goes on after these items: until its end is read, nobody knows what was revoked.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    more: bool,
     items: Vec<RevokedItem>,
 }
 
@@ -101,8 +104,9 @@ pub async fn list(
         if after != Some(known_to) {
             let since = oldest_that_matters(app.clock.now());
             let page = read_page(app, after, since, known_to).await?;
-            let list = RevocationList::of(&page, since, server.resource(), &app.snapshot());
-            if list.reset || !list.items.is_empty() || page.is_full() {
+            let mut list = RevocationList::of(&page, since, server.resource(), &app.snapshot());
+            list.more = page.is_full() && page.read.cursor != known_to;
+            if list.reset || list.more || !list.items.is_empty() {
                 return Ok(list);
             }
             after = Some(page.read.cursor);
@@ -119,7 +123,8 @@ pub async fn list(
         }
     }
     check_current(app)?;
-    Ok(RevocationList { cursor: text(after.unwrap_or_default()), reset: false, items: Vec::new() })
+    let cursor = text(after.unwrap_or_default());
+    Ok(RevocationList { cursor, reset: false, more: false, items: Vec::new() })
 }
 
 async fn read_page(
@@ -146,7 +151,8 @@ impl RevocationList {
     fn of(page: &RevocationPage, since: UnixSeconds, resource: &Resource, snapshot: &Snapshot) -> Self {
         let recent = page.read.items.iter().filter(|revocation| revocation.at >= since);
         let items = recent.filter_map(|revocation| RevokedItem::of(revocation, resource, snapshot));
-        Self { cursor: text(page.read.cursor), reset: page.read.is_reset, items: items.collect() }
+        let (cursor, reset) = (text(page.read.cursor), page.read.is_reset);
+        Self { cursor, reset, more: false, items: items.collect() }
     }
 }
 

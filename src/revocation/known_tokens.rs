@@ -8,9 +8,11 @@ use foldhash::quality::RandomState;
 use tokio::sync::OnceCell;
 
 use super::UseCounter;
+use crate::policy::TokenFacts;
 use crate::token::{AccessToken, TokenMarks};
 
-/// The most tokens in each of the two generations, about a kilobyte each.
+/// The most tokens in each of the two generations: about a kilobyte each, and a few more for those whose sign-in policies
+/// about tools were asked about.
 const GENERATION_SIZE: usize = 32_768;
 
 type TokenDigest = [u8; 32];
@@ -28,6 +30,8 @@ pub struct KnownToken {
     pub uses: UseCounter,
     /// The email of its member, once somebody needed it; empty if there is none.
     pub email: OnceCell<String>,
+    /// The facts of the sign-in that led to it, once somebody needed them; none if the log does not have them.
+    pub facts: OnceCell<Option<TokenFacts>>,
 }
 
 /// The tokens that were verified. Nobody without a valid token can add one.

@@ -34,6 +34,9 @@ const COUNT_TOKEN_USES: Duration = Duration::from_secs(30);
 const COUNT: Duration = Duration::from_secs(3);
 /// How long counting may take when the service stops; the next process continues it.
 const LAST_COUNT: Duration = Duration::from_secs(3);
+/// How often issuers that nobody asked for a day are looked for, and how long after the start for the first time.
+const RECHECK: Duration = Duration::from_secs(600);
+const FIRST_RECHECK: Duration = Duration::from_secs(60);
 /// How often expired rows are deleted.
 const PRUNE: Duration = Duration::from_secs(60);
 
@@ -263,5 +266,19 @@ pub(super) async fn prune(app: Arc<App>, schedule: Schedule) {
             }
         };
         schedule.cut_short(prune).await;
+    }
+}
+
+/// Asks issuers that no sign-in needs.
+pub(super) async fn recheck_issuers(app: Arc<App>, schedule: Schedule) {
+    let mut timer = interval_at(Instant::now() + FIRST_RECHECK, RECHECK);
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while schedule.next(timer.tick()).await.is_some() {
+        let recheck = async {
+            if let Err(error) = app.recheck_issuers().await {
+                tracing::warn!(%error, "cannot look for issuers that were not asked for a day");
+            }
+        };
+        schedule.cut_short(recheck).await;
     }
 }

@@ -210,6 +210,9 @@ impl Starting<'_> {
         self.spawn(optional("log_seals", Stage::LogStreams), |schedule| {
             background::seal(Arc::clone(app), schedule)
         });
+        self.spawn(optional("issuer_metadata", Stage::Background), |schedule| {
+            background::recheck_issuers(Arc::clone(app), schedule)
+        });
         self.spawn(optional("token_uses", Stage::Background), |schedule| {
             background::record_token_uses(Arc::clone(app), schedule)
         });

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use super::authenticate::{SignedEvent, authenticate};
 use super::end_sessions::Ending;
-use super::endpoints::SignalEndpoint;
 use super::refusal::SignalRefusal;
 use super::subject::Subject;
 use crate::admin::Origin;
 use crate::app::App;
 use crate::clock::UnixSeconds;
 use crate::model::revocation::RevocationCause;
+use crate::model::signal_endpoint::SignalEndpoint;
 use crate::oauth::json::parse_object;
 
 /// A sender who may end the sessions of the people whom they speak for. The body is read only now.

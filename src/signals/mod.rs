@@ -8,14 +8,12 @@ mod authenticate;
 mod back_channel_logout;
 mod claims;
 mod end_sessions;
-mod endpoints;
 mod global_revocation;
 mod refusal;
 mod security_event;
 pub mod subject;
 
 pub(crate) use back_channel_logout::log_out;
-pub(crate) use endpoints::SignalEndpoint;
 pub(crate) use global_revocation::GlobalRevocation;
 pub(crate) use refusal::SignalRefusal;
 pub(crate) use security_event::{Received, receive};

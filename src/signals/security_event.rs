@@ -9,13 +9,13 @@ use serde_json::Value;
 use super::authenticate::{SignedEvent, authenticate};
 use super::claims::{EventFault, seconds};
 use super::end_sessions::Ending;
-use super::endpoints::SignalEndpoint;
 use super::refusal::SignalRefusal;
 use super::subject::{Subject, SubjectFault};
 use crate::admin::Origin;
 use crate::app::App;
 use crate::clock::{DAY, UnixSeconds};
 use crate::model::revocation::RevocationCause;
+use crate::model::signal_endpoint::SignalEndpoint;
 
 /// How old a token may be, in seconds: senders try again for days. Its id is remembered as long.
 const MAX_AGE: i64 = 7 * DAY;

@@ -8,10 +8,10 @@ use super::row::row;
 use super::schema::{client_secrets, clients};
 use super::{AnyConnection, StoreError, from_json, to_json};
 use crate::clock::UnixSeconds;
-use crate::model::client::{AuthMethod, ClientSecret, RegisteredClient};
+use crate::model::client::{AuthMethod, ClientSecret, KeySource, RegisteredClient};
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
-#[diesel(table_name = clients)]
+#[diesel(table_name = clients, treat_none_as_null = true)]
 struct ClientRow {
     client_id: String,
     client_name: String,
@@ -20,6 +20,8 @@ struct ClientRow {
     client_groups: String,
     enabled: bool,
     created_at: UnixSeconds,
+    jwks: Option<String>,
+    jwks_uri: Option<String>,
 }
 
 row! {
@@ -35,6 +37,11 @@ row! {
 
 impl From<&RegisteredClient> for ClientRow {
     fn from(c: &RegisteredClient) -> Self {
+        let (jwks, jwks_uri) = match c.keys.clone() {
+            None => (None, None),
+            Some(KeySource::Registered(jwks)) => (Some(jwks), None),
+            Some(KeySource::Fetched(uri)) => (None, Some(uri)),
+        };
         Self {
             client_id: c.client_id.clone(),
             client_name: c.client_name.clone(),
@@ -43,6 +50,8 @@ impl From<&RegisteredClient> for ClientRow {
             client_groups: to_json(&c.groups),
             enabled: c.enabled,
             created_at: c.created_at,
+            jwks,
+            jwks_uri,
         }
     }
 }
@@ -53,6 +62,7 @@ impl ClientRow {
             token_endpoint_auth_method: self.token_endpoint_auth_method,
             grant_types: from_json(&self.grant_types)?,
             groups: from_json(&self.client_groups)?,
+            keys: self.jwks.map(KeySource::Registered).or(self.jwks_uri.map(KeySource::Fetched)),
             secrets,
             client_id: self.client_id,
             client_name: self.client_name,
@@ -115,6 +125,12 @@ pub fn update(connection: &mut AnyConnection, client: &RegisteredClient) -> Quer
 pub fn add_secret(connection: &mut AnyConnection, secret: &ClientSecret) -> QueryResult<()> {
     diesel::insert_into(client_secrets::table).values(SecretRow::from(secret)).execute(connection)?;
     Ok(())
+}
+
+/// Removes every secret of a client.
+pub fn delete_secrets(connection: &mut AnyConnection, client_id: &str) -> QueryResult<usize> {
+    let own = client_secrets::table.filter(client_secrets::client_id.eq(client_id));
+    diesel::delete(own).execute(connection)
 }
 
 /// Removes a secret.

@@ -8,6 +8,12 @@ pub enum Conflict {
     /// RFC 7523 §3 point 7: it was redeemed before.
     #[error("the assertion was redeemed before")]
     Replayed,
+    /// RFC 7523 §3 point 7: the client authenticated with the same assertion before.
+    #[error("the client assertion was used before")]
+    ClientAssertionReplayed,
+    /// Whether the client authenticated with the same assertion before is no longer known.
+    #[error("the client assertion is so old that its use may be forgotten; compare the clocks")]
+    ClientAssertionTooOld,
     /// Used assertions that expire this early may have been deleted, by a clock that is or was ahead.
     #[error("used assertions that expire before {} may be forgotten; compare the clocks", rfc3339(*horizon))]
     ExpiresTooEarly {

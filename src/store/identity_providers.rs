@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use super::schema::identity_providers;
-use super::{AnyConnection, StoreError, from_json, sign_in_counts};
+use super::{AnyConnection, StoreError, from_json, issuer_keys, sign_in_counts};
 use crate::model::identity_provider::{IdentityProvider, Provider};
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
@@ -24,6 +24,7 @@ struct IdentityProviderRow {
     created_at: i64,
     updated_at: i64,
     logout_client_id: Option<String>,
+    saml_issuer: Option<String>,
 }
 
 impl TryFrom<&IdentityProvider> for IdentityProviderRow {
@@ -45,6 +46,7 @@ impl TryFrom<&IdentityProvider> for IdentityProviderRow {
             created_at: p.created_at,
             updated_at: p.updated_at,
             logout_client_id: p.logout_client_id.clone(),
+            saml_issuer: p.saml_issuer.clone(),
         })
     }
 }
@@ -68,6 +70,7 @@ impl TryFrom<IdentityProviderRow> for IdentityProvider {
             created_at: row.created_at,
             updated_at: row.updated_at,
             logout_client_id: row.logout_client_id,
+            saml_issuer: row.saml_issuer,
         })
     }
 }
@@ -98,33 +101,40 @@ pub fn with_issuer(
 }
 
 /// Adds an identity provider, or replaces the one with its id. If another one has the issuer for the same tenant, that
-/// is a unique violation.
+/// is a unique violation. The stored keys of the issuer are forgotten: they are fetched again.
 pub fn put(connection: &mut AnyConnection, provider: &IdentityProvider) -> QueryResult<()> {
     let row = IdentityProviderRow::try_from(provider)
         .map_err(|e| diesel::result::Error::SerializationError(e.into()))?;
+    let before = issuer_of(connection, &row.id)?;
     let replaced = diesel::update(identity_providers::table.find(&row.id)).set(&row).execute(connection)?;
     if replaced == 0 {
         diesel::insert_into(identity_providers::table).values(&row).execute(connection)?;
     }
-    Ok(())
+    if let Some(before) = before.filter(|before| *before != row.issuer) {
+        issuer_keys::forget(connection, &before)?;
+    }
+    issuer_keys::forget(connection, &row.issuer)
 }
 
-/// Gives the issuer's current key address to all other providers with that issuer, and returns their teamspaces.
+fn issuer_of(connection: &mut AnyConnection, id: &str) -> QueryResult<Option<String>> {
+    identity_providers::table.find(id).select(identity_providers::issuer).first(connection).optional()
+}
+
+/// Gives the issuer's current key address to all other providers with that issuer, and returns them as they were.
 pub fn share_jwks_uri(
     connection: &mut AnyConnection,
     provider: &IdentityProvider,
-) -> QueryResult<Vec<String>> {
-    let stale = identity_providers::issuer
-        .eq(&provider.issuer)
-        .and(identity_providers::jwks_uri.ne(&provider.jwks_uri));
-    let teamspaces = identity_providers::table.filter(stale).select(identity_providers::teamspace_id);
-    let found: Vec<String> = teamspaces.distinct().load(connection)?;
-    if !found.is_empty() {
-        diesel::update(identity_providers::table.filter(stale))
+) -> Result<Vec<IdentityProvider>, StoreError> {
+    let mut others = with_issuer(connection, &provider.issuer)?;
+    others.retain(|other| other.jwks_uri != provider.jwks_uri);
+    if !others.is_empty() {
+        diesel::update(identity_providers::table.filter(identity_providers::issuer.eq(&provider.issuer)))
             .set(identity_providers::jwks_uri.eq(&provider.jwks_uri))
             .execute(connection)?;
+        // Nobody has the old address any more.
+        issuer_keys::forget(connection, &provider.issuer)?;
     }
-    Ok(found)
+    Ok(others)
 }
 
 /// Whether another teamspace has an issuer.
@@ -145,5 +155,10 @@ pub fn is_others_issuer(
 /// Removes one.
 pub fn delete(connection: &mut AnyConnection, id: &str) -> QueryResult<usize> {
     sign_in_counts::forget_provider(connection, id)?;
-    diesel::delete(identity_providers::table.find(id)).execute(connection)
+    let issuer = issuer_of(connection, id)?;
+    let deleted = diesel::delete(identity_providers::table.find(id)).execute(connection)?;
+    if let Some(issuer) = issuer {
+        issuer_keys::forget(connection, &issuer)?;
+    }
+    Ok(deleted)
 }

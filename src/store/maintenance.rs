@@ -5,8 +5,8 @@ use diesel::prelude::*;
 use super::decision_body::KnownBodies;
 use super::schema::used_assertions;
 use super::{
-    AnyConnection, StoreError, changes, decision_body, policy_sets, replicas, revocations, shadow, state,
-    token_uses,
+    AnyConnection, StoreError, changes, decision_body, issuer_keys, policy_sets, replicas, revocations,
+    shadow, state, token_uses,
 };
 use crate::clock::UnixSeconds;
 
@@ -19,6 +19,8 @@ const MOST_SKEW: i64 = 60;
 const SWEEP: i64 = 1000;
 /// How long the changes of a generation are kept, in seconds. Processes poll every second.
 const CHANGES: i64 = 24 * 3600;
+/// How long the keys of issuers are kept, in seconds: `jwks.max_age` and `jwks.max_stale` together are no longer.
+const ISSUER_KEYS: i64 = 2 * 24 * 3600;
 
 /// Deletes expired used assertions that come after a key. Returns where it ended, or nothing at the end of the table.
 /// Neighbours by key are on the same page, so one write deletes many.
@@ -62,6 +64,7 @@ pub(super) fn tidy(
     shadow::prune(connection, sign_ins_before)?;
     changes::prune(connection, now - CHANGES)?;
     replicas::prune(connection, now)?;
+    issuer_keys::prune(connection, now - ISSUER_KEYS)?;
     revocations::prune(connection, sign_ins_before)?;
     token_uses::prune(connection, sign_ins_before)?;
     Ok(())

@@ -68,19 +68,21 @@ pub enum MemberLookup {
 pub struct SubjectClaims {
     /// The subject with its issuer and tenant; `member_id` is not known yet.
     pub subject: Identity,
+    /// The SAML NameID in the same form, where the identity provider names people by it.
+    pub saml: Option<Identity>,
     /// Lower case.
     pub email: Option<String>,
     /// The `aud_sub` claim: an account here. It never makes somebody a member, but must not name another member.
     pub account: Option<String>,
 }
 
-/// Finds the subject inside one teamspace: by (issuer, tenant, subject), and by email for a first sign-in. None if
-/// subject, email and account name different members.
+/// Finds the subject inside one teamspace: by (issuer, tenant, subject) or NameID, and by email for a first sign-in. None
+/// if subject, NameID, email and account name different members.
 pub fn look_up(
     connection: &mut AnyConnection,
     asserted: &SubjectClaims,
 ) -> Result<Option<MemberLookup>, StoreError> {
-    let found = look_up_subject(connection, &asserted.subject, asserted.email.as_deref())?;
+    let found = look_up_subject(connection, asserted)?;
     let (Some(standing), Some(account)) = (&found, &asserted.account) else { return Ok(found) };
     let own = match standing {
         MemberLookup::Bound(member) | MemberLookup::Unbound(member) => Some(&member.id),
@@ -107,14 +109,25 @@ impl ConstSql for FindByEmail {
         last_sign_in_at, sessions_ended_at, first_sign_in_at FROM members WHERE teamspace_id = ? AND email = ?";
 }
 
+fn bound_to(connection: &mut AnyConnection, identity: &Identity) -> QueryResult<Option<MemberRow>> {
+    let Identity { teamspace_id, issuer, tenant, subject, .. } = identity;
+    let key = [teamspace_id, issuer, tenant, subject].map(Into::into);
+    Statement::<FindBound, 4>::new(key).find(connection)
+}
+
 fn look_up_subject(
     connection: &mut AnyConnection,
-    subject: &Identity,
-    email: Option<&str>,
+    asserted: &SubjectClaims,
 ) -> Result<Option<MemberLookup>, StoreError> {
-    let Identity { teamspace_id, issuer, tenant, subject, .. } = subject;
-    let key = [teamspace_id, issuer, tenant, subject].map(Into::into);
-    let bound: Option<MemberRow> = Statement::<FindBound, 4>::new(key).find(connection)?;
+    let (teamspace_id, email) = (&asserted.subject.teamspace_id, asserted.email.as_deref());
+    let bound = bound_to(connection, &asserted.subject)?;
+    let named = asserted.saml.as_ref().map(|saml| bound_to(connection, saml)).transpose()?.flatten();
+    if let (Some(bound), Some(named)) = (&bound, &named)
+        && bound.id != named.id
+    {
+        return Ok(None);
+    }
+    let bound = bound.or(named);
     let by_email = match (&bound, email) {
         (Some(row), Some(email)) if row.email == email => None,
         (_, Some(email)) => find_by_email(connection, teamspace_id, email)?,
@@ -266,24 +279,29 @@ pub fn insert(connection: &mut AnyConnection, member: &Member) -> QueryResult<()
     Ok(())
 }
 
-/// Adds a member who is bound to a subject and takes a seat. False, and nothing is added, if no seat is free, if the
-/// number of taken seats is not the one counted, or if somebody already has the email or the subject.
+/// Adds a member who is bound to subjects and takes a seat. False, and nothing is added, if no seat is free, if the
+/// number of taken seats is not the one counted, or if somebody already has the email or one of the subjects.
 ///
 /// The teamspace is locked before the member, as everywhere. Statements undo what was begun, not a savepoint: SQLite
 /// copies each page that changes inside one, and undoing is rarely needed.
 pub(super) fn provision(
     connection: &mut AnyConnection,
     member: &Member,
-    identity: &Identity,
+    identities: &[Identity],
     counted: Option<i64>,
 ) -> QueryResult<bool> {
     if !teamspaces::take_seat(connection, &member.teamspace_id, counted)? {
         return Ok(false);
     }
     if add(connection, member)? {
-        if bind_unbound(connection, identity)? {
+        let mut is_bound = true;
+        for identity in identities {
+            is_bound = is_bound && bind_unbound(connection, identity)?;
+        }
+        if is_bound {
             return Ok(true);
         }
+        // With the member go the subjects that were bound to them.
         diesel::delete(members::table.filter(members::id.eq(&member.id))).execute(connection)?;
     }
     teamspaces::change_seats(connection, &member.teamspace_id, -1)?;

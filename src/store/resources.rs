@@ -24,6 +24,7 @@ struct ResourceRow {
     created_at: UnixSeconds,
     required_scopes: String,
     forward_auth_credentials: bool,
+    tool_policies: bool,
 }
 
 row! {
@@ -52,6 +53,7 @@ impl TryFrom<&Resource> for ResourceRow {
             created_at: r.created_at,
             required_scopes: to_json(&r.required_scopes),
             forward_auth_credentials: r.forward_auth_credentials,
+            tool_policies: r.tool_policies,
         })
     }
 }
@@ -70,6 +72,7 @@ impl TryFrom<ResourceRow> for Resource {
             name: row.name,
             required_scopes: from_json(&row.required_scopes)?,
             forward_auth_credentials: row.forward_auth_credentials,
+            tool_policies: row.tool_policies,
             credentials: Vec::new(),
             created_at: row.created_at,
         })

@@ -36,6 +36,7 @@ diesel::table! {
         created_at -> BigInt,
         updated_at -> BigInt,
         logout_client_id -> Nullable<Text>,
+        saml_issuer -> Nullable<Text>,
     }
 }
 
@@ -51,6 +52,7 @@ diesel::table! {
         created_at -> BigInt,
         required_scopes -> Text,
         forward_auth_credentials -> Bool,
+        tool_policies -> Bool,
     }
 }
 
@@ -63,6 +65,8 @@ diesel::table! {
         client_groups -> Text,
         enabled -> Bool,
         created_at -> BigInt,
+        jwks -> Nullable<Text>,
+        jwks_uri -> Nullable<Text>,
     }
 }
 
@@ -445,6 +449,30 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    issuer_keys (issuer) {
+        issuer -> Text,
+        jwks_uri -> Text,
+        keys -> Text,
+        fetched_at -> BigInt,
+        max_age -> BigInt,
+    }
+}
+
+diesel::table! {
+    trust_changes (provider_id, number) {
+        provider_id -> Text,
+        number -> BigInt,
+        at -> BigInt,
+        kind -> Text,
+        actor -> Text,
+        request_id -> Text,
+        old_value -> Nullable<Text>,
+        new_value -> Nullable<Text>,
+    }
+}
+
 diesel::joinable!(identities -> members (member_id));
 diesel::allow_tables_to_appear_in_same_query!(identities, members);
+diesel::allow_tables_to_appear_in_same_query!(identity_providers, issuer_keys);
 diesel::allow_tables_to_appear_in_same_query!(sign_ins, teamspaces);

@@ -314,6 +314,30 @@ fn place(connection: &mut AnyConnection, from: i64) -> Result<Option<(i64, UnixS
     Ok(rows.select((sign_ins::id, sign_ins::at)).first(connection).optional()?)
 }
 
+/// The row of the sign-in that a token was issued by; none if the log no longer has it.
+pub fn of_token(
+    connection: &mut AnyConnection,
+    teamspace_id: &str,
+    (token_id, issued_at): (&str, UnixSeconds),
+) -> Result<Option<SignIn>, StoreError> {
+    // Nearly all rows are where their time says. The others are searched among many more.
+    for (earlier, later) in [(1, 2), (EARLIER, LATER)] {
+        let first = first_since(connection, issued_at.saturating_sub(earlier))?;
+        let end = first_since(connection, issued_at.saturating_add(later))?;
+        let rows = sign_ins::table
+            .filter(sign_ins::teamspace_id.eq(teamspace_id))
+            .filter(sign_ins::id.ge(first).and(sign_ins::id.lt(end)))
+            .filter(sign_ins::token_id.eq(token_id));
+        let row = rows.select(SignIn::as_select()).first(connection);
+        let mut found: Option<SignIn> = row.optional()?;
+        if found.is_some() {
+            complete(connection, found.as_mut_slice())?;
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
 /// Finds a row by its id, or by the id of its request.
 pub fn find(connection: &mut AnyConnection, key: &str) -> Result<Option<SignIn>, StoreError> {
     if let Ok(id) = key.parse::<i64>() {

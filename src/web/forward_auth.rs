@@ -15,11 +15,11 @@ use axum::routing::any;
 
 use super::error::{Cause, forbid_caching, not_found};
 use crate::app::App;
-use crate::forward_auth::{ForwardRefusal, ForwardedCaller, decide};
+use crate::forward_auth::{ForwardRefusal, ForwardedCaller, ToolRefusal, decide};
 use crate::metrics::ForwardAuthResult;
 use crate::model::resource::Resource;
 use crate::oauth::credentials::refused as refused_credentials;
-use crate::oauth::error::{Reason, TokenError};
+use crate::oauth::error::{ErrorCode, Reason, TokenError};
 use crate::oauth::form::FormCredentials;
 use crate::resource_server::authenticate;
 use crate::store::snapshot::Snapshot;
@@ -39,6 +39,10 @@ const IDENTITY: [HeaderName; 6] = [
 /// The header with the resource's credentials, as in HTTP Basic.
 const PROXY_CREDENTIALS: HeaderName = HeaderName::from_static("x-resource-authorization");
 
+/// For clients of older revisions of MCP.
+const MCP_HEADERS: &str = "One MCP-Protocol-Version of 2026-07-28 or later, one Mcp-Method and, for a tool, one Mcp-Name \
+    are expected.";
+
 /// The routes of an issuer with this path.
 pub(super) fn routes(path: &str) -> Router<Arc<App>> {
     Router::new().route(&format!("{path}/forward-auth/{{*rest}}"), any(answer))
@@ -52,12 +56,12 @@ async fn answer(State(app): State<Arc<App>>, request: Request) -> Response {
         && let Err(error) = check_proxy(&app, &snapshot, resource, &request)
     {
         app.metrics.count_forward_auth(ForwardAuthResult::UnknownProxy);
-        return error.into_response();
+        return unknown_proxy(&error);
     }
     let decided = app.store.for_one_request(decide(&app, resource, request.headers())).await;
     let (mut response, result) = match decided {
         Ok(caller) => (passed(&caller), ForwardAuthResult::Passed),
-        Err(refusal) => refused(refusal, resource),
+        Err(refusal) => refused(&refusal, resource),
     };
     app.metrics.count_forward_auth(result);
     forbid_caching(&mut response);
@@ -80,6 +84,18 @@ fn check_proxy(
         true => Ok(()),
         false => Err(refused_credentials(Reason::CLIENT_AUTH_FAILED)),
     }
+}
+
+/// The answer to a proxy without the resource's credentials. Proxies pass 401 and its challenge on to the MCP client, which
+/// would take them for a word about its own token: so it is 503 without one, and the log says what is wrong.
+fn unknown_proxy(error: &TokenError) -> Response {
+    let text = "The proxy in front of this server is not set up.\n";
+    let mut response = (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
+    forbid_caching(&mut response);
+    let reason = &error.reason;
+    let cause = format!("the proxy must send the resource's credentials in {PROXY_CREDENTIALS}: {reason}");
+    response.extensions_mut().insert(Cause(cause));
+    response
 }
 
 /// The segment after `/forward-auth/`. What follows it may be any text, which no extractor could read.
@@ -109,9 +125,14 @@ fn passed(caller: &ForwardedCaller) -> Response {
     response
 }
 
-fn refused(refusal: ForwardRefusal, resource: &Resource) -> (Response, ForwardAuthResult) {
+/// The status of a refusal, its text for people, and how it is counted.
+///
+/// A policy's no is 403, and so are headers that do not say what a request wants: nginx knows no other status between 401
+/// and an error of its own. Neither has a challenge. No code of RFC 6750 §3.1 stands for them, and with
+/// `insufficient_scope` clients would fetch tokens in vain.
+fn told(refusal: &ForwardRefusal) -> (StatusCode, ForwardAuthResult, &str) {
     use ForwardAuthResult as R;
-    let (status, result, text) = match refusal {
+    match refusal {
         ForwardRefusal::NoToken => (StatusCode::UNAUTHORIZED, R::NoToken, "An access token is needed."),
         ForwardRefusal::Malformed => {
             let text = "One Authorization header with a bearer token is expected.";
@@ -123,39 +144,74 @@ fn refused(refusal: ForwardRefusal, resource: &Resource) -> (Response, ForwardAu
         ForwardRefusal::InsufficientScope => {
             (StatusCode::FORBIDDEN, R::InsufficientScope, "The access token lacks a scope.")
         }
-        ForwardRefusal::NotKnowable(_) => {
-            (StatusCode::SERVICE_UNAVAILABLE, R::Unavailable, "Temporarily unavailable; try again later.")
-        }
-    };
+        ForwardRefusal::NotKnowable(_) => unavailable(),
+        ForwardRefusal::Tool(refusal) => match refusal {
+            ToolRefusal::Headers(_) => (StatusCode::FORBIDDEN, R::McpHeaders, MCP_HEADERS),
+            ToolRefusal::Denied(denied) if denied.step_up.is_some() => {
+                (StatusCode::UNAUTHORIZED, R::StepUp, &denied.message)
+            }
+            ToolRefusal::Denied(denied) => (StatusCode::FORBIDDEN, R::ToolDenied, &denied.message),
+            // A new token has a new row in the log.
+            ToolRefusal::SignInUnknown | ToolRefusal::Renamed => {
+                (StatusCode::UNAUTHORIZED, R::SignInUnknown, "A new access token is needed.")
+            }
+            ToolRefusal::NotKnowable => unavailable(),
+        },
+    }
+}
+
+fn unavailable() -> (StatusCode, ForwardAuthResult, &'static str) {
+    let text = "Temporarily unavailable; try again later.";
+    (StatusCode::SERVICE_UNAVAILABLE, ForwardAuthResult::Unavailable, text)
+}
+
+fn refused(refusal: &ForwardRefusal, resource: &Resource) -> (Response, ForwardAuthResult) {
+    let (status, result, text) = told(refusal);
     let mut response = Response::new(Body::from(format!("{text}\n")));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
     if let Some(challenge) = challenge(refusal, resource) {
         headers.insert(WWW_AUTHENTICATE, challenge);
-    } else {
-        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     response.extensions_mut().insert(Cause(format!("{refusal}")));
     (response, result)
 }
 
-/// The challenge of a refusal (RFC 6750 §3, RFC 9728 §5.1); none when the caller is not to blame. None of its values has
-/// a quote or a backslash: a scope cannot, and a URL has them encoded.
-fn challenge(refusal: ForwardRefusal, resource: &Resource) -> Option<HeaderValue> {
-    let error = match refusal {
-        ForwardRefusal::NoToken => None,
-        ForwardRefusal::Malformed => Some("invalid_request"),
-        ForwardRefusal::NotActive(_) => Some("invalid_token"),
-        ForwardRefusal::InsufficientScope => Some("insufficient_scope"),
-        ForwardRefusal::NotKnowable(_) => return None,
+/// The challenge of a refusal (RFC 6750 §3, RFC 9728 §5.1); none where another token would not help. None of its values
+/// has a quote or a backslash: a scope and an authentication context cannot, and a URL has them encoded.
+fn challenge(refusal: &ForwardRefusal, resource: &Resource) -> Option<HeaderValue> {
+    let (error, step_up) = match refusal {
+        ForwardRefusal::NoToken => (None, None),
+        ForwardRefusal::Malformed => (Some("invalid_request"), None),
+        ForwardRefusal::NotActive(_)
+        | ForwardRefusal::Tool(ToolRefusal::SignInUnknown | ToolRefusal::Renamed) => {
+            (Some("invalid_token"), None)
+        }
+        ForwardRefusal::InsufficientScope => (Some("insufficient_scope"), None),
+        ForwardRefusal::Tool(ToolRefusal::Denied(denied)) => {
+            let step_up = denied.step_up.as_ref()?;
+            (Some(ErrorCode::InsufficientUserAuthentication.wire().0), Some(step_up))
+        }
+        ForwardRefusal::NotKnowable(_) | ForwardRefusal::Tool(_) => return None,
     };
     let mut challenge = format!("Bearer resource_metadata=\"{}\"", resource.metadata_url());
+    let mut add = |name: &str, value: &str| challenge.push_str(&format!(", {name}=\"{value}\""));
     if let Some(error) = error {
-        challenge.push_str(&format!(", error=\"{error}\""));
+        add("error", error);
+    }
+    // RFC 9470 §3
+    if let Some(values) = step_up.and_then(|step_up| step_up.acr_values.as_deref()) {
+        add("acr_values", values);
+    }
+    if let Some(seconds) = step_up.and_then(|step_up| step_up.max_age) {
+        add("max_age", &seconds.to_string());
     }
     if !resource.required_scopes.is_empty() {
-        challenge.push_str(&format!(", scope=\"{}\"", resource.required_scopes.join(" ")));
+        add("scope", &resource.required_scopes.join(" "));
     }
     HeaderValue::try_from(challenge).ok()
 }

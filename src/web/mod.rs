@@ -41,7 +41,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 pub fn router(app: Arc<App>) -> Router {
     let path = app.config.issuer_path();
     let routes = Router::new()
-        .merge(oauth::routes(&path))
+        .merge(oauth::routes(&path, &app.config.cors_origins))
         .merge(signals::routes(&path))
         .merge(forward_auth::routes(&path))
         .merge(landing::routes(&path))

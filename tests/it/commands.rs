@@ -122,6 +122,18 @@ fn bad_configuration_names_key_place_and_cause() {
             "[fetch]\nprivate_origins = [{ origin = \"https://idp.internal\", teamspace = \"acme\" }]",
             &["private_origins", "teamspaces"],
         ),
+        (
+            "[client_documents]\nallowed = [\"https://client.example/a/../b\"]",
+            &["client_documents.allowed", "normal form"],
+        ),
+        (
+            "[client_documents]\nallowed = [\"http://client.example/a\"]",
+            &["allowed", "https", "private_origins"],
+        ),
+        (
+            "[client_documents]\npublic = [\"https://client.example/a\"]",
+            &["client_documents.public", "allowed"],
+        ),
         ("[keys]\nencryption_key = \"x\"\nencryption_key_file = \"y\"", &["keys.encryption_key", "both"]),
         ("[keys]\nencryption_key = \"abc\"", &["keys.encryption_key", "32 bytes"]),
         ("[keys]\nencryption_key_file = \"not-there\"", &["keys.encryption_key", "not-there"]),

@@ -13,7 +13,7 @@ pub fn with(files: &[(&str, impl AsRef<[u8]>)]) -> TempDir {
 /// The shipped policies, and more of them.
 pub fn with_shipped(more: &[(&str, &str)]) -> TempDir {
     let dir = with(more);
-    for name in ["console.cedar", "issuer.cedar", "members.cedar", "grants.cedar"] {
+    for name in ["console.cedar", "issuer.cedar", "members.cedar", "grants.cedar", "tools.cedar"] {
         std::fs::copy(std::path::Path::new("policies").join(name), dir.path().join(name)).unwrap();
     }
     dir

@@ -247,6 +247,7 @@ impl TestApp {
             scope: String::new(),
             groups_claim: "groups".to_owned(),
             logout_client_id: None,
+            saml_issuer: None,
             enabled: true,
             created_at: START,
             updated_at: START,
@@ -482,6 +483,7 @@ pub fn client(id: &str, secrets: &[&str]) -> RegisteredClient {
         groups: vec![],
         enabled: true,
         created_at: START,
+        keys: None,
         secrets: secrets.iter().enumerate().map(secret).collect(),
     }
 }
@@ -498,6 +500,7 @@ pub fn resource(identifier: &str, scopes: &[&str]) -> Resource {
         teamspaces: None,
         required_scopes: Vec::new(),
         forward_auth_credentials: false,
+        tool_policies: false,
         credentials: Vec::new(),
         created_at: START,
     }

@@ -46,6 +46,12 @@ fn rsa(size: KeySize) -> Vec<u8> {
 /// Making an RSA key takes long, so tests share two.
 static RSA: LazyLock<[Vec<u8>; 2]> = LazyLock::new(|| [rsa(KeySize::Rsa2048), rsa(KeySize::Rsa2048)]);
 
+/// The private key of [`Key::rsa`] as PKCS#8 in PEM.
+pub fn rsa_pem(which: usize) -> String {
+    let text = base64::engine::general_purpose::STANDARD.encode(&RSA[which]);
+    format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n")
+}
+
 impl Key {
     pub fn rsa(kid: &str, which: usize) -> Self {
         Self::of(kid, Pair::Rsa(RsaKeyPair::from_pkcs8(&RSA[which]).unwrap()))
@@ -148,6 +154,8 @@ pub struct Behaviour {
     pub delay: Duration,
     pub jwks: Value,
     pub metadata_issuer: String,
+    /// What the metadata says where the keys are.
+    pub metadata_jwks_uri: String,
     /// Whether the metadata says that it issues ID-JAGs.
     pub announces_id_jags: bool,
     pub cache_control: &'static str,
@@ -157,7 +165,6 @@ struct Inner {
     behaviour: Mutex<Behaviour>,
     jwks_requests: AtomicUsize,
     metadata_requests: AtomicUsize,
-    issuer: String,
 }
 
 /// A running identity provider.
@@ -177,6 +184,7 @@ impl FakeIdp {
             delay: Duration::ZERO,
             jwks: json!({ "keys": [key.jwk()] }),
             metadata_issuer: issuer.clone(),
+            metadata_jwks_uri: format!("{issuer}/keys"),
             announces_id_jags: false,
             cache_control: "max-age=600",
         };
@@ -184,7 +192,6 @@ impl FakeIdp {
             behaviour: Mutex::new(behaviour),
             jwks_requests: AtomicUsize::new(0),
             metadata_requests: AtomicUsize::new(0),
-            issuer: issuer.clone(),
         });
         let router = Router::new()
             .route("/.well-known/openid-configuration", get(metadata))
@@ -242,8 +249,7 @@ async fn behave(inner: &Inner) -> Behaviour {
 async fn metadata(State(inner): State<Arc<Inner>>) -> Response {
     inner.metadata_requests.fetch_add(1, Ordering::SeqCst);
     let behaviour = behave(&inner).await;
-    let mut body =
-        json!({ "issuer": behaviour.metadata_issuer, "jwks_uri": format!("{}/keys", inner.issuer) });
+    let mut body = json!({ "issuer": behaviour.metadata_issuer, "jwks_uri": behaviour.metadata_jwks_uri });
     if behaviour.announces_id_jags {
         let announced = "identity_chaining_requested_token_types_supported";
         body[announced] = json!(["urn:ietf:params:oauth:token-type:id-jag"]);

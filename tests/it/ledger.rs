@@ -25,6 +25,7 @@ fn redemption(assertion: &str, generation: Generation, member_id: &str) -> Redem
         assertion: format!("{assertion:0<43}"),
         issued_at: START,
         expires_at: START + 300,
+        client_assertion: None,
         generation,
         member: MemberChange::Known { member_id: member_id.to_owned() },
     }
@@ -102,7 +103,7 @@ fn newcomer(name: &str, email: &str, subject: &str) -> MemberChange {
         subject: subject.to_owned(),
         member_id: member.id.clone(),
     };
-    MemberChange::Provision { member, identity, seats_counted: None }
+    MemberChange::Provision { member, identities: vec![identity], seats_counted: None }
 }
 
 /// Of newcomers in one batch who have an email or a subject in common the first comes in; of the others nothing

@@ -1,9 +1,10 @@
 //! The public documents: what they say, what they keep to themselves, and how they may be cached.
 
 use countersign::config::Config;
-use countersign::model::client::AuthMethod;
+use countersign::model::client::{AuthMethod, KeySource};
 use serde_json::{Value, json};
 
+use crate::client_assertion::{ASSERTION_TYPE, SIGNER, jwks, sign, signer};
 use crate::harness::{Answer, CLIENT, RESOURCE, SECRET, TestApp, client, decode, resource};
 use crate::idp::{FakeIdp, Key};
 
@@ -39,11 +40,16 @@ async fn the_metadata_is_what_clients_need_and_no_more() {
         "response_types_supported": [],
         "grant_types_supported": ["urn:ietf:params:oauth:grant-type:jwt-bearer"],
         "authorization_grant_profiles_supported": ["urn:ietf:params:oauth:grant-profile:id-jag"],
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt"],
+        "token_endpoint_auth_signing_alg_values_supported":
+            ["RS256", "PS256", "ES256", "ES384", "EdDSA", "Ed25519"],
         "introspection_endpoint": format!("{issuer}/oauth2/introspect"),
         "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
         "revocation_endpoint": format!("{issuer}/oauth2/revoke"),
-        "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "revocation_endpoint_auth_methods_supported":
+            ["client_secret_basic", "client_secret_post", "private_key_jwt"],
+        "revocation_endpoint_auth_signing_alg_values_supported":
+            ["RS256", "PS256", "ES256", "ES384", "EdDSA", "Ed25519"],
         "scopes_supported": ["docs.read", "docs.write"],
     });
     assert_eq!(answer.json, expected);
@@ -60,6 +66,8 @@ async fn every_announced_authentication_method_works() {
             .iter()
             .map(|method| method.parse().unwrap())
             .collect();
+    let key = Key::es256("k");
+    let (signed, of_signer) = (sign(&app, &key, json!({})), app.assertion(json!({ "client_id": SIGNER })));
     for method in methods {
         let assertion = app.assertion(json!({}));
         let mut form = vec![
@@ -71,6 +79,13 @@ async fn every_announced_authentication_method_works() {
             AuthMethod::Basic => request.basic_auth(CLIENT, Some(SECRET)),
             AuthMethod::Post => {
                 form.extend([("client_id", CLIENT), ("client_secret", SECRET)]);
+                request
+            }
+            AuthMethod::None => unreachable!("it is announced only where a client may do so"),
+            AuthMethod::PrivateKeyJwt => {
+                app.put_client(signer(KeySource::Registered(jwks(&[&key]).to_string()))).await;
+                form[1].1 = &of_signer;
+                form.extend([("client_assertion_type", ASSERTION_TYPE), ("client_assertion", &signed)]);
                 request
             }
         };

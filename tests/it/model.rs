@@ -66,7 +66,7 @@ fn newcomer(name: &str) -> MemberChange {
         subject: name.to_owned(),
         member_id: member.id.clone(),
     };
-    MemberChange::Provision { member, identity, seats_counted: None }
+    MemberChange::Provision { member, identities: vec![identity], seats_counted: None }
 }
 
 /// The database answers whether a seat is free by a condition of its own, which must say the same.
@@ -84,6 +84,7 @@ async fn the_database_gives_a_seat_exactly_when_the_rule_says_that_one_is_free()
                 assertion: format!("{name:0<43}"),
                 issued_at: START,
                 expires_at: START + 300,
+                client_assertion: None,
                 generation: app.app.snapshot().generation,
                 member: newcomer(&name),
             };
@@ -144,6 +145,7 @@ fn the_oldest_secrets_go_when_one_is_added() {
             groups: Vec::new(),
             enabled: true,
             created_at: START,
+            keys: None,
             secrets: (0..live).map(secret).collect(),
         };
         let replaced: Vec<&str> = client.replaced_by_new_secret().iter().map(|s| s.id.as_str()).collect();

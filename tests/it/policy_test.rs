@@ -94,7 +94,7 @@ fn examples() -> Vec<(String, PolicySource, CompiledPolicies, Vec<Case>)> {
         (name, source, compiled, cases)
     };
     let examples: Vec<_> = paths.filter(is_policy).map(example).collect();
-    assert_eq!(examples.len(), 12);
+    assert_eq!(examples.len(), 15);
     examples
 }
 
@@ -129,7 +129,9 @@ fn no_example_is_switched_off_by_a_claim_that_is_left_out() {
         |c| c.groups = None,
     ];
     let mut refused = 0;
-    for (name, _, compiled, cases) in examples() {
+    // That example is about nothing else: newcomers without an email.
+    let others = examples().into_iter().filter(|(name, ..)| name != "members-without-email");
+    for (name, _, compiled, cases) in others {
         for facts in cases.iter().filter_map(Case::facts) {
             let mut facts = facts.clone();
             if let MemberFacts::Present { email_domain, .. } = &mut facts.member {

@@ -64,7 +64,13 @@ impl Process {
         Self::serve_on(app, shell_prefix, two_free_ports())
     }
 
-    /// The same with another standard error, which nobody may be reading.
+    /// Serves where the `TestApp`'s issuer is, if nobody does: its configuration names an address of its own.
+    pub fn serve_issuer(app: &TestApp) -> Self {
+        let port = app.issuer().rsplit(':').next().unwrap().parse().unwrap();
+        Self::serve_on(app, "", (port, free_port()))
+    }
+
+    /// The same as `serve` with another standard error, which nobody may be reading.
     pub async fn serve_logging_to(app: &TestApp, log: impl Into<Stdio>) -> Self {
         let ports = two_free_ports();
         let child = command(app, "", ports).stderr(log).spawn().unwrap();

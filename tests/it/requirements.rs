@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::docs::assert_generated;
 
-/// The list in `requirements.toml`.
+/// The list in `src/conformance/requirements.toml`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct List {
@@ -45,7 +45,7 @@ fn parse(text: &str) -> List {
 }
 
 fn list() -> List {
-    parse(include_str!("requirements.toml"))
+    parse(include_str!("../../src/conformance/requirements.toml"))
 }
 
 fn chapter(id: &str) -> &str {
@@ -53,7 +53,7 @@ fn chapter(id: &str) -> &str {
 }
 
 /// Something like `JAG-07`.
-fn is_id(word: &str) -> bool {
+pub fn is_id(word: &str) -> bool {
     word.split_once('-').is_some_and(|(chapter, number)| {
         (2..=4).contains(&chapter.len())
             && chapter.bytes().all(|b| b.is_ascii_uppercase())
@@ -91,7 +91,7 @@ fn citations(source: &str) -> BTreeSet<(String, String)> {
 }
 
 /// The Rust files in a folder and in the folders within it.
-fn rust_files(folder: &Path) -> Vec<PathBuf> {
+pub fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let files = |path: PathBuf| if path.is_dir() { rust_files(&path) } else { vec![path] };
     entries.flat_map(files).filter(|path| path.extension().is_some_and(|e| e == "rs")).collect()
@@ -159,7 +159,7 @@ fn document(list: &List, cited: &Citations) -> String {
          The requirements of the standards in our own words, and the tests (in `tests/it`) that prove them: {tested} are\n\
          tested, {elsewhere} is met elsewhere, {not_built} are not built. Level is the source's word; OWN is our choice \
          where the\nsources are silent or differ.\n\n\
-         Generated from `tests/it/requirements.toml` and the tests' doc comments. Do not edit: a test compares it.\n\n\
+         Generated from `src/conformance/requirements.toml` and the tests' doc comments. Do not edit: a test compares it.\n\n\
          | Source | |\n| --- | --- |\n"
     );
     for (name, title) in &list.sources {
@@ -176,13 +176,13 @@ fn document(list: &List, cited: &Citations) -> String {
         let (level, state) = (format!("{level:?}").to_uppercase(), state(requirement, cited));
         writeln!(text, "| {id} | {level} | {rule} | {source} | {state} |").unwrap();
     }
-    text
+    text + include_str!("conformance/published.txt")
 }
 
 #[test]
 fn list_and_tests_agree() {
     let problems = problems(&list(), &all_citations());
-    assert!(problems.is_empty(), "tests/it/requirements.toml:\n{}", problems.join("\n"));
+    assert!(problems.is_empty(), "src/conformance/requirements.toml:\n{}", problems.join("\n"));
 }
 
 #[test]

@@ -19,10 +19,11 @@ use crate::logging::Log;
 use crate::process::{Process, until};
 
 /// Whatever the configuration.
-const ALWAYS: [&str; 10] = [
+const ALWAYS: [&str; 11] = [
     "configuration",
     "counted_refusals",
     "heartbeat",
+    "issuer_metadata",
     "log_seals",
     "management_listener",
     "policies",

@@ -51,9 +51,9 @@ async def id_jag(audience: str, resource: str) -> str:
         return answer.json()["access_token"]
 
 
-async def run() -> dict:
-    url = os.environ["MCP_URL"]
-    provider = IdentityAssertionOAuthProvider(
+def signs_in(url: str) -> IdentityAssertionOAuthProvider:
+    """What gets and sends the token of a server."""
+    return IdentityAssertionOAuthProvider(
         server_url=url,
         storage=Tokens(),
         client_id=os.environ["CLIENT_ID"],
@@ -61,19 +61,35 @@ async def run() -> dict:
         issuer=os.environ["EXPECTED_ISSUER"],
         assertion_provider=id_jag,
     )
-    async with httpx2.AsyncClient(auth=provider, timeout=30) as http:
+
+
+def value_of(answer):
+    """A tool's answer as a plain value."""
+    if answer.is_error:
+        raise RuntimeError(answer.content)
+    return answer.structured_content or json.loads(answer.content[0].text)
+
+
+async def run() -> dict:
+    url = os.environ["MCP_URL"]
+    async with httpx2.AsyncClient(auth=signs_in(url), timeout=30) as http:
         async with Client(streamable_http_client(url, http_client=http)) as client:
             tools = [tool.name for tool in (await client.list_tools()).tools]
-            answer = await client.call_tool("whoami", {})
-            if answer.is_error:
-                raise RuntimeError(answer.content)
-            whoami = answer.structured_content or json.loads(answer.content[0].text)
+            whoami = value_of(await client.call_tool("whoami", {}))
             return {"ok": True, "tools": tools, "whoami": whoami}
 
 
-try:
-    result = asyncio.run(asyncio.wait_for(run(), timeout=30))
-except Exception as problem:
-    result = {"ok": False, "error": type(problem).__name__, "message": str(problem)}
-print(json.dumps(result))
-sys.exit(0 if result["ok"] else 1)
+def finish(work):
+    """Does the work, says how it went, and exits."""
+    try:
+        result = asyncio.run(asyncio.wait_for(work, timeout=60))
+    except Exception as problem:
+        while getattr(problem, "exceptions", None):  # of a group
+            problem = problem.exceptions[0]
+        result = {"ok": False, "error": type(problem).__name__, "message": str(problem)}
+    print(json.dumps(result))
+    sys.exit(0 if result["ok"] else 1)
+
+
+if __name__ == "__main__":
+    finish(run())

@@ -11,16 +11,21 @@ use jsonwebtoken::jwk::{Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use tokio::sync::{Mutex, RwLock};
 
+use crate::follow::Revocations;
+
 /// The claims of a verified token. `iss` and `aud` are one string each, or the token is refused.
 #[derive(Clone, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
 pub struct Claims {
     iss: String,
     aud: String,
-    sub: String,
-    client_id: String,
-    teamspace: Option<String>,
-    teamspace_id: Option<String>,
-    scope: Option<String>,
+    pub iat: i64,
+    jti: String,
+    pub sub: String,
+    pub client_id: String,
+    pub teamspace: Option<String>,
+    pub teamspace_id: Option<String>,
+    identity_provider_id: Option<String>,
+    pub scope: Option<String>,
 }
 
 /// The status, and the `error` of the challenge if there is one.
@@ -28,7 +33,7 @@ type Refusal = (StatusCode, Option<&'static str>);
 const NO_TOKEN: Refusal = (StatusCode::UNAUTHORIZED, None);
 const INVALID: Refusal = (StatusCode::UNAUTHORIZED, Some("invalid_token"));
 const TOO_LITTLE: Refusal = (StatusCode::FORBIDDEN, Some("insufficient_scope"));
-const NO_KEYS: Refusal = (StatusCode::SERVICE_UNAVAILABLE, None); // not the token's fault: the client keeps it
+const UNAVAILABLE: Refusal = (StatusCode::SERVICE_UNAVAILABLE, None); // not the token's fault: the client keeps it
 
 pub struct Guard {
     pub issuer: String,
@@ -38,6 +43,7 @@ pub struct Guard {
     pub http: reqwest::Client,
     pub asked: Mutex<Option<Instant>>,
     pub keys: RwLock<Option<(Instant, JwkSet)>>,
+    pub revocations: Option<Arc<Revocations>>,
 }
 
 impl Guard {
@@ -45,7 +51,7 @@ impl Guard {
     async fn cached(&self, kid: &str) -> Result<Option<Jwk>, Refusal> {
         let keys = self.keys.read().await;
         let fresh = keys.as_ref().filter(|(at, _)| at.elapsed() < Duration::from_secs(300));
-        fresh.map(|(_, set)| set.find(kid).cloned()).ok_or(NO_KEYS)
+        fresh.map(|(_, set)| set.find(kid).cloned()).ok_or(UNAVAILABLE)
     }
 
     /// Asks Countersign for a key that is not cached, but at most every five seconds.
@@ -56,7 +62,7 @@ impl Guard {
         let mut asked = self.asked.lock().await;
         if asked.is_none_or(|at| at.elapsed() >= Duration::from_secs(5)) {
             *asked = Some(Instant::now());
-            let set = self.fetch().await.map_err(|_| NO_KEYS)?;
+            let set = self.fetch().await.map_err(|_| UNAVAILABLE)?;
             *self.keys.write().await = Some((Instant::now(), set));
         }
         self.cached(kid).await?.ok_or(INVALID)
@@ -81,6 +87,11 @@ impl Guard {
         expected.leeway = 10;
         let key = DecodingKey::from_jwk(&key).map_err(|_| INVALID)?;
         let claims = jsonwebtoken::decode::<Claims>(token, &key, &expected).map_err(|_| INVALID)?.claims;
+        if let Some(revocations) = &self.revocations
+            && revocations.are_over(&claims).await.ok_or(UNAVAILABLE)?
+        {
+            return Err(INVALID);
+        }
         let mut granted = claims.scope.as_deref().unwrap_or_default().split(' ');
         if granted.any(|scope| scope == self.scope) { Ok(claims) } else { Err(TOO_LITTLE) }
     }
@@ -98,7 +109,7 @@ pub async fn require_token(State(guard): State<Arc<Guard>>, mut request: Request
             request.extensions_mut().insert(claims);
             next.run(request).await
         }
-        Err(NO_KEYS) => NO_KEYS.0.into_response(),
+        Err(UNAVAILABLE) => UNAVAILABLE.0.into_response(),
         Err((status, error)) => {
             let error = error.map(|code| format!("error=\"{code}\", ")).unwrap_or_default();
             let (scope, metadata) = (guard.scope, &guard.metadata_url);

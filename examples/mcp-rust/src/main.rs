@@ -1,5 +1,6 @@
 //! An MCP server that takes Countersign's access tokens, and nothing else.
 
+mod follow;
 mod guard;
 
 use std::sync::Arc;
@@ -39,12 +40,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let well_known = format!("/.well-known/oauth-protected-resource{}", url.path().trim_end_matches('/'));
     let metadata = serde_json::json!({ "resource": resource, "authorization_servers": [issuer],
         "scopes_supported": [SCOPE] });
+    let http = reqwest::Client::builder().timeout(Duration::from_secs(5)).redirect(Policy::none()).build()?;
     let guard = Guard {
+        revocations: follow::Revocations::follow(&issuer, http.clone())?,
         metadata_url: format!("{}://{host}{well_known}", url.scheme_str().unwrap_or("https")),
         issuer,
         resource,
         scope: SCOPE,
-        http: reqwest::Client::builder().timeout(Duration::from_secs(5)).redirect(Policy::none()).build()?,
+        http,
         asked: Default::default(),
         keys: Default::default(),
     };

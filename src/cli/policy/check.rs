@@ -50,7 +50,7 @@ impl CheckCommand {
 }
 
 fn summarize(findings: Findings) {
-    let Findings { policy_set, files, policies, decides_console, problems } = findings;
+    let Findings { policy_set, files, policies, decides_console, decides_tools, problems } = findings;
     let of = |severity| problems.iter().filter(|problem| problem.rule.severity() == severity).count();
     let (errors, warnings) = (of(Severity::Error), of(Severity::Warning));
     tell(problems);
@@ -63,6 +63,9 @@ fn summarize(findings: Findings) {
                 "No policy names an action of the console: the console.cedar of this version decides there."
             );
         }
+        if decides_tools == Some(false) {
+            say!("No policy names an action about tools: the tools.cedar of this version decides there.");
+        }
         say!("policy set {hash}");
     }
 }
@@ -74,6 +77,7 @@ fn document(findings: &Findings) -> Value {
         "files": findings.files,
         "policies": findings.policies,
         "decides_console": findings.decides_console,
+        "decides_tools": findings.decides_tools,
         "problems": findings.problems.iter().map(entry).collect::<Vec<_>>(),
     })
 }

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::explain_text as text;
+use super::explain_token::{TokenArgs, explain_token};
 use super::revision::past_set;
 use super::{Format, PolicyArgs, render};
 use crate::app::App;
@@ -18,7 +19,7 @@ use crate::exchange::explain::{ExplainRequest, explain};
 use crate::oauth::scope::split_scope;
 use crate::policy::authoring::cases::{self, Case};
 use crate::policy::engine::compare::differences;
-use crate::policy::{self, NotApplied, Policies, PolicyAnswer, PolicyPlace, RecordedFacts};
+use crate::policy::{self, Policies, PolicyAnswer, PolicyPlace, RecordedFacts};
 use crate::request_id;
 use crate::store::Store;
 use crate::store::sign_ins::{self, SignIn};
@@ -31,8 +32,9 @@ Examples:
   countersign policy explain 4711                      a sign-in of the decision log, under today's policies
   countersign policy explain nqQ3xF0yT2mZb81R          the same, by the X-Request-Id of the answer
   countersign policy explain 4711 --set CNkNLyVK       the same, under a set that was in force once
+  countersign policy explain 4711 --tool delete_page   may its token call this tool?
   countersign policy explain --assertion id-jag.txt --client-id claude-code
-Exit: 0 it passes, or comes out as it did then; 1 it does not; 2 it could not be read";
+Exit: 0 it passes, or comes out as it did then, or the tool is allowed; 1 it does not; 2 it could not be read";
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Explain {
@@ -68,6 +70,8 @@ pub(in crate::cli) struct Explain {
     /// Case file, or directory of case files [default: tests/ in the policy directory].
     #[arg(long, value_name = "PATH")]
     tests: Option<PathBuf>,
+    #[command(flatten)]
+    token: TokenArgs,
     /// Also explain why each of the other policies did not apply, and list the person's groups.
     #[arg(long)]
     all: bool,
@@ -93,7 +97,11 @@ impl Explain {
         let policies = source.compile(0).map_err(render)?;
         let is_number = what.parse::<i64>().is_ok();
         let tests = tests.map_or_else(|| dir.join("tests"), PolicyPlace::Path);
-        if !is_number && let Some(case) = find_case(&tests, &what)? {
+        let asked = self.token.question();
+        if !is_number
+            && asked.is_none()
+            && let Some(case) = find_case(&tests, &what)?
+        {
             return explain_case(&case, &policies, all, format);
         }
         let no_case = format!("no case in {} is named so", tests.shown().display());
@@ -105,7 +113,10 @@ impl Explain {
             true => why,
             false => format!("{no_case}, and {why}"),
         })?;
-        explain_sign_in(&row, &policies, all, format)
+        match asked {
+            Some(asked) => explain_token(&row, asked, &policies, all, format),
+            None => explain_sign_in(&row, &policies, all, format),
+        }
     }
 
     async fn explain_assertion(self, mut config: Config) -> CommandResult {
@@ -169,7 +180,7 @@ fn explain_case(case: &Case, policies: &Policies, all: bool, format: Format) -> 
                 "case": case.name, "file": case.file, "line": case.line, "policy_set": policies.hash,
                 "decisions": decisions, "outcome": verdict.observed.summary(), "failures": verdict.failures,
             });
-            out::json(with_not_applied(told, not_applied.as_ref())?)?;
+            out::json(text::with_not_applied(told, not_applied.as_ref())?)?;
         }
         Format::Human => {
             say!("{} ({}:{})\n", case.name, case.file.display(), case.line);
@@ -180,14 +191,6 @@ fn explain_case(case: &Case, policies: &Policies, all: bool, format: Format) -> 
         }
     }
     Ok(if verdict.failures.is_empty() { End::Fine } else { End::Finding })
-}
-
-/// Adds to an explanation for programs the policies that did not apply, where asked for.
-fn with_not_applied(mut told: Value, not_applied: Option<&NotApplied>) -> Result<Value, serde_json::Error> {
-    if let (Some(not_applied), Some(members)) = (not_applied, told.as_object_mut()) {
-        members.insert("not_applied".to_owned(), serde_json::to_value(not_applied)?);
-    }
-    Ok(told)
 }
 
 fn explain_sign_in(row: &SignIn, policies: &Policies, all: bool, format: Format) -> CommandResult {
@@ -206,7 +209,7 @@ fn explain_sign_in(row: &SignIn, policies: &Policies, all: bool, format: Format)
                 "sign_in": text::sign_in(row), "then": then, "policy_set": policies.hash,
                 "now": decisions, "differences": changed,
             });
-            out::json(with_not_applied(told, not_applied.as_ref())?)?;
+            out::json(text::with_not_applied(told, not_applied.as_ref())?)?;
         }
         Format::Human => {
             out::text(text::sign_in_head(row));

@@ -29,7 +29,7 @@ pub(super) fn decisions(decisions: &[Explained]) -> String {
         for finding in findings {
             text.push_str(&self::finding(finding));
         }
-        if answer.policies.is_empty() && !answer.allowed {
+        if answer.action == Action::GrantScope && answer.policies.is_empty() && !answer.allowed {
             text.push_str("    outside of what can be granted: no policy was asked\n");
         }
     }
@@ -195,4 +195,15 @@ pub(super) fn explanation(explanation: &Explanation) -> String {
         let _ = writeln!(text, "\nA token would be issued:\n{token:#}");
     }
     text
+}
+
+/// Adds to an explanation for programs the policies that did not apply, where asked for.
+pub(super) fn with_not_applied(
+    mut told: Value,
+    not_applied: Option<&NotApplied>,
+) -> Result<Value, serde_json::Error> {
+    if let (Some(not_applied), Some(members)) = (not_applied, told.as_object_mut()) {
+        members.insert("not_applied".to_owned(), serde_json::to_value(not_applied)?);
+    }
+    Ok(told)
 }

@@ -6,6 +6,7 @@ mod diff_found;
 mod diff_text;
 mod explain;
 mod explain_text;
+mod explain_token;
 mod fmt;
 mod prove;
 mod revision;

@@ -9,14 +9,15 @@ mod custom;
 mod expectations;
 mod groups;
 mod reader;
+mod saml;
 
 use serde_json::{Map, Value};
 
+use super::near_miss::{AT_THE_PROVIDER, expectation, of_audience};
 use crate::clock::UnixSeconds;
 use crate::email::plain_address;
 use crate::model::identity_provider::CustomClaim;
-use crate::oauth::difference::Difference;
-use crate::oauth::error::{Reason, TokenError, shown};
+use crate::oauth::error::{Reason, TokenError};
 use crate::oauth::resource::is_resource_identifier;
 use crate::oauth::scope::split_scope;
 use crate::policy::facts::{Actor, ClaimValue};
@@ -120,6 +121,11 @@ impl Claims {
         custom::read(&self.rest, claim).into()
     }
 
+    /// The NameID of `sub_id`, which must be from this SAML issuer, with its qualifiers as one text.
+    pub fn saml_subject(&self, issuer: &str) -> Result<String, TokenError> {
+        saml::read(&self.rest, issuer)
+    }
+
     /// The earliest time, by our clock, at which the person can have signed in at the provider. The provider's clock
     /// may be ahead by the skew. An `auth_time` after `iat` says nothing.
     pub fn signed_in_at(&self, clock_skew: i64) -> UnixSeconds {
@@ -142,9 +148,9 @@ impl Claims {
         if self.client_id != expected.client_id {
             return Err(TokenError::invalid_grant(
                 Reason::CLIENT_ID_MISMATCH,
-                "The assertion was issued to another client.",
+                "The assertion was issued to another client: its client_id must be the id that this client authenticates with.",
             )
-            .detail(expectation("client_id", &expected.client_id, &self.client_id)));
+            .detail(expectation("client_id", &expected.client_id, &self.client_id, AT_THE_PROVIDER)));
         }
         self.check_times(expected)
     }
@@ -155,8 +161,11 @@ impl Claims {
         if self.aud.len() == 1 && self.aud.first().is_some_and(|aud| aud == audience) {
             return Ok(());
         }
-        Err(TokenError::invalid_grant(Reason::AUD_MISMATCH, "The assertion's audience is another one.")
-            .detail(expectation("aud", audience, &self.aud.join(" "))))
+        Err(TokenError::invalid_grant(
+            Reason::AUD_MISMATCH,
+            "The assertion is for another server: its aud must be exactly this server's issuer.",
+        )
+        .detail(of_audience(audience, &self.aud.join(" "))))
     }
 
     fn check_times(&self, expected: &Expectations) -> ClaimsResult<()> {
@@ -167,31 +176,25 @@ impl Claims {
         if now >= self.exp + skew {
             return refuse(
                 Reason::EXPIRED,
-                "The assertion has expired.",
+                "The assertion has expired: get a new one from the identity provider.",
                 format!("expired {:.0} s ago", now - self.exp),
             );
         }
         let start = self.nbf.map_or(self.iat, |nbf| nbf.max(self.iat));
         if start > now + skew {
             let detail = format!("valid in {:.0} s; compare the clocks", start - now);
-            return refuse(Reason::NOT_YET_VALID, "The assertion is not valid yet.", detail);
+            let text = "The assertion is not valid yet: the clock of the identity provider, or of this server, is wrong.";
+            return refuse(Reason::NOT_YET_VALID, text, detail);
         }
         // The lifetime also counts from now, so that an old `iat` cannot stretch it.
         if self.exp - self.iat > max_lifetime || self.exp - now > max_lifetime + skew || self.exp <= self.iat
         {
             let detail = format!("lives {:.0} s; at most {max_lifetime} s", self.exp - self.iat);
-            return refuse(Reason::LIFETIME_TOO_LONG, "The assertion lives too long.", detail);
+            let text = "The assertion lives longer than this server accepts: the identity provider has to shorten its life.";
+            return refuse(Reason::LIFETIME_TOO_LONG, text, detail);
         }
         Ok(())
     }
-}
-
-pub(super) fn expectation(claim: &str, expected: &str, found: &str) -> String {
-    let remark = match Difference::between(expected, found) {
-        Some(difference) => format!("; they differ only {difference}"),
-        None => String::new(),
-    };
-    format!("{claim}: expected {}, got {}{remark}", shown(expected), shown(found))
 }
 
 /// A bound assertion without its proof, or details that nobody processes, must not become a plain token (draft §9.8,

@@ -200,6 +200,9 @@ fn strings(value: &Value) -> Option<Vec<String>> {
 }
 
 pub(super) fn missing(name: &str) -> TokenError {
-    TokenError::invalid_grant(Reason::CLAIM_MISSING, "The assertion lacks a required claim.")
-        .detail(format!("{name} is missing"))
+    TokenError::invalid_grant(
+        Reason::CLAIM_MISSING,
+        "The assertion lacks a required claim: the identity provider has to add it.",
+    )
+    .detail(format!("{name} is missing"))
 }

@@ -1,7 +1,8 @@
 //! Everything that is wrong with a directory of policies, reported at once.
 
 use super::format;
-use crate::policy::engine::constraints::is_about_console;
+use crate::policy::Topic;
+use crate::policy::engine::constraints::is_about;
 use crate::policy::source::problem::{PolicyProblem, Severity};
 use crate::policy::source::{self, PolicyPlace};
 use crate::policy::validate::load::{Examined, examine};
@@ -17,6 +18,8 @@ pub struct Findings {
     pub policies: usize,
     /// Whether its policies decide about the console; if not, the shipped ones do. None when unknown.
     pub decides_console: Option<bool>,
+    /// Whether its policies decide about tools; if not, the shipped ones do. None when unknown.
+    pub decides_tools: Option<bool>,
     /// The problems by file and place.
     pub problems: Vec<PolicyProblem>,
 }
@@ -35,7 +38,8 @@ pub fn check(dir: impl Into<PolicyPlace>, schema: impl Into<PolicyPlace>) -> Fin
     let files = source::read_dir(&dir.into(), &mut problems);
     let Examined { policies, set, schema: valid, problems: found, .. } = examine(schema.as_ref(), &files);
     let actions = valid.and_then(|schema| schema.action_entities().ok());
-    let decides_console = actions.map(|actions| is_about_console(&set, &actions));
+    let decides = |topic| actions.as_ref().map(|actions| is_about(topic, &set, actions));
+    let (decides_console, decides_tools) = (decides(Topic::Console), decides(Topic::Tools));
     problems.extend(found);
     problems.extend(files.iter().filter_map(format::check));
     let key = |problem: &PolicyProblem| {
@@ -44,5 +48,6 @@ pub fn check(dir: impl Into<PolicyPlace>, schema: impl Into<PolicyPlace>) -> Fin
     problems.sort_by_cached_key(key);
     let usable = problems.iter().all(|problem| problem.rule.severity() == Severity::Warning);
     let policy_set = schema.filter(|_| usable).map(|schema| source::hash(&schema, &files));
-    Findings { policy_set, files: files.len(), policies: policies.len(), decides_console, problems }
+    let (files, policies) = (files.len(), policies.len());
+    Findings { policy_set, files, policies, decides_console, decides_tools, problems }
 }

@@ -79,9 +79,19 @@ pub fn question(action: Action, facts: &Facts) -> Result<Option<Example>, FactsE
             Some(name) => (facts.user(), Facts::scope(name), facts.context(action)?),
             None => return Ok(None),
         },
+        Action::CallTool => return about_tool(facts).map(Some),
+        Action::ListTools => (facts.user(), facts.server(), facts.context(action)?),
         Action::ProvisionMember | Action::AdmitMember => return Ok(None),
     };
     Example::of(action, (principal, resource), context, facts.entities()?).map(Some)
+}
+
+fn about_tool(facts: &Facts) -> Result<Example, FactsError> {
+    let name = "search_docs";
+    let mut entities = facts.entities()?;
+    entities.push(facts.tool_entity(name)?);
+    let context = facts.context(Action::CallTool)?;
+    Example::of(Action::CallTool, (facts.user(), Facts::tool(name)), context, entities)
 }
 
 fn configuration(facts: &Facts) -> Result<Example, FactsError> {

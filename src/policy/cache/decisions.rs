@@ -4,25 +4,20 @@
 use std::collections::HashMap;
 use std::hash::BuildHasher as _;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use cedar_policy::{PolicySet, Schema};
 use foldhash::quality::RandomState;
 
+use super::control::{CacheControl, MAX_DECISIONS, is_small};
 use super::key::CacheKey;
 use super::recorded::RecordedFacts;
-use crate::config::PolicyCache;
+use super::tool_memory::ToolMemory;
 use crate::model::decision_body::DecisionBody;
 use crate::oauth::error::Reason;
 use crate::policy::engine::decision::{Decision, decide};
 use crate::policy::engine::set::PolicyEngine;
 use crate::policy::facts::{DeclaredClaims, Facts};
-
-/// The most decisions that are kept, about 2 KiB each; beyond that, the cache is emptied.
-const MAX_DECISIONS: usize = 4096;
-/// The longest facts and answers that are kept, as JSON, in bytes: an assertion may carry long texts.
-const MAX_SIZE: usize = 4096;
 
 /// A decision with the part of it that the decision log shares between equal sign-ins.
 #[derive(Debug)]
@@ -40,34 +35,7 @@ pub struct CompiledPolicies {
     /// The decisions by a hash of the facts that the policies saw. A comparison picks the right one.
     known: RwLock<HashMap<u64, (Facts, Arc<RecordedDecision>)>>,
     hasher: RandomState,
-}
-
-/// How remembered decisions are used, and how many rechecks gave a different result.
-#[derive(Debug)]
-pub struct CacheControl {
-    settings: PolicyCache,
-    hits: AtomicU64,
-    differences: AtomicU64,
-}
-
-impl CacheControl {
-    /// With nothing counted yet.
-    pub fn new(settings: PolicyCache) -> Self {
-        Self { settings, hits: AtomicU64::new(0), differences: AtomicU64::new(0) }
-    }
-
-    /// How many rechecked decisions came out differently.
-    pub fn differences(&self) -> u64 {
-        self.differences.load(Ordering::Relaxed)
-    }
-
-    /// Whether this remembered decision is due for a recheck.
-    fn is_recheck_due(&self) -> bool {
-        match u64::from(self.settings.recheck_one_in) {
-            0 => false,
-            one_in => self.hits.fetch_add(1, Ordering::Relaxed) % one_in == one_in - 1,
-        }
-    }
+    about_tools: ToolMemory,
 }
 
 /// Decides, or returns the remembered decision for equal facts.
@@ -76,7 +44,7 @@ pub fn decide_recorded(
     facts: &Facts,
     control: &CacheControl,
 ) -> Arc<RecordedDecision> {
-    let seen = if control.settings.enabled { policies.seen(facts) } else { None };
+    let seen = if control.is_enabled() { policies.seen(facts) } else { None };
     let Some(seen) = seen else {
         return Arc::new(RecordedDecision::of(policies, facts));
     };
@@ -100,8 +68,7 @@ fn recheck(
     if known.decision == made.decision {
         return known;
     }
-    control.differences.fetch_add(1, Ordering::Relaxed);
-    known.tell_difference(&made, facts);
+    control.note_difference(&facts.teamspace.slug, &known.told(), &made.told());
     policies.remember(facts, &made);
     made
 }
@@ -115,27 +82,21 @@ impl RecordedDecision {
         Self { decision, body }
     }
 
-    /// Reports a difference without saying who it is about.
-    fn tell_difference(&self, made: &Self, facts: &Facts) {
-        let told = |decision: &Decision| match &decision.outcome {
+    /// The outcome in a few words that say nothing about the person.
+    fn told(&self) -> String {
+        match &self.decision.outcome {
             Ok(permitted) => format!("granted {} scopes", permitted.scopes().len()),
             Err(denial) => denial.reasons.iter().map(Reason::as_str).collect::<Vec<_>>().join(", "),
-        };
-        tracing::error!(
-            teamspace = %facts.teamspace.slug,
-            remembered = %told(&self.decision),
-            made_again = %told(&made.decision),
-            "a remembered decision was wrong; the one made again takes effect. Set policy_cache.enabled = false, and report it"
-        );
+        }
     }
 
     /// An error may be temporary, such as a stack that was too small.
     fn is_worth_keeping(&self, facts: &Facts) -> bool {
         let erred = |reasons: &[Reason]| reasons.contains(&Reason::POLICY_ERROR);
         let denied_by_error = self.decision.outcome.as_ref().is_err_and(|denial| erred(&denial.reasons));
-        let answers = self.body.decisions().len();
-        let is_small = || serde_json::to_string(facts).is_ok_and(|json| json.len() + answers <= MAX_SIZE);
-        !denied_by_error && !self.decision.answers.iter().any(|answer| erred(&answer.reasons)) && is_small()
+        !denied_by_error
+            && !self.decision.answers.iter().any(|answer| erred(&answer.reasons))
+            && is_small(facts, self.body.decisions().len())
     }
 }
 
@@ -151,7 +112,17 @@ impl CompiledPolicies {
     /// Compiles a set that was validated against the schema, with ids from `@id`. The custom claims are the schema's.
     pub fn compile(set: &PolicySet, schema: &Schema, declared: DeclaredClaims) -> Result<Self, String> {
         let engine = PolicyEngine::compile(set, schema, declared)?;
-        Ok(Self { engine, known: RwLock::default(), hasher: RandomState::default() })
+        Ok(Self {
+            engine,
+            known: RwLock::default(),
+            hasher: RandomState::default(),
+            about_tools: ToolMemory::default(),
+        })
+    }
+
+    /// The remembered decisions about tools.
+    pub(super) fn about_tools(&self) -> &ToolMemory {
+        &self.about_tools
     }
 
     /// Remembers a decision for all facts that look the same to the policies. If it is not worth keeping, it still

@@ -24,6 +24,8 @@ pub struct Annotations {
     pub message: Option<String>,
     /// The longest life of a token that rests on the permit, in seconds.
     pub lifetime: Option<i64>,
+    /// Whether the permit lets in newcomers without an email: its `@allow_absent` names `email`.
+    pub admits_without_email: bool,
     /// The sign-in that would lift the refusal: `@acr_values` and `@max_age` of a forbid.
     pub step_up: Option<StepUp>,
     /// The teamspaces, people and servers that the policy names, so that others learn nothing of it.
@@ -66,6 +68,15 @@ pub(in crate::policy) fn max_age(text: &str) -> Option<i64> {
     (1..=LONGEST_AGE).contains(&seconds).then_some(seconds)
 }
 
+/// The annotation that names the claims that may be absent.
+pub(in crate::policy) const ALLOW_ABSENT: &str = "allow_absent";
+
+/// Whether a policy says that a claim may be absent.
+pub(in crate::policy) fn allows_absent(policy: &Policy, claim: &str) -> bool {
+    let named = policy.annotation(ALLOW_ABSENT).unwrap_or_default();
+    named.split_whitespace().any(|name| name == claim)
+}
+
 /// The message for a policy without a `@message`.
 const NO_MESSAGE: &str = "A policy does not permit this.";
 
@@ -80,6 +91,7 @@ impl Annotations {
             error: error.unwrap_or(ErrorCode::AccessDenied),
             message: policy.annotation("message").map(str::to_owned),
             lifetime: policy.annotation(LIFETIME).and_then(lifetime),
+            admits_without_email: policy.effect() == Effect::Permit && allows_absent(policy, "email"),
             step_up: StepUp::of(
                 policy.annotation(ACR_VALUES).filter(|text| are_acr_values(text)).map(str::to_owned),
                 policy.annotation(MAX_AGE).and_then(max_age),

@@ -1,31 +1,11 @@
 //! Decides who may do what in the console and through the admin API.
-//!
-//! A policy set that names no console action was written before those actions existed, or leaves them to the default.
-//! In that case only the shipped `console.cedar` decides about the console.
-
-use std::sync::LazyLock;
-
-use cedar_policy::{PolicySet, Schema};
 
 use super::clauses::PolicyFinding;
 use super::decision::{Explained, PolicyAnswer};
 use super::denial::{Denial, EngineAnswer};
 use super::set::{PolicyEngine, Question};
-use crate::policy::action::{Action, ConsoleAction};
-use crate::policy::facts::{ConsoleFacts, DeclaredClaims, FactsError, to_context};
-use crate::shipped;
-
-/// The policies that decide about the console if the set in force does not.
-pub const SHIPPED: &str = include_str!("../../../policies/console.cedar");
-
-/// Compiled without the checks of `policy check`; a test makes those.
-static SHIPPED_ENGINE: LazyLock<Result<PolicyEngine, String>> = LazyLock::new(|| {
-    let (schema, _) = Schema::from_cedarschema_str(shipped::SCHEMA).map_err(|e| e.to_string())?;
-    let placed: PolicySet = SHIPPED.parse().map_err(|e: cedar_policy::ParseErrors| e.to_string())?;
-    let named = placed.policies().filter_map(|p| Some(p.new_id(p.annotation("id")?.parse().ok()?)));
-    let set = PolicySet::from_policies(named).map_err(|e| e.to_string())?;
-    PolicyEngine::compile(&set, &schema, DeclaredClaims::default())
-});
+use crate::policy::action::{Action, ConsoleAction, Topic};
+use crate::policy::facts::{ConsoleFacts, FactsError, to_context};
 
 /// Decides whether somebody may do something in the console.
 pub fn decide_console(
@@ -60,10 +40,7 @@ pub(super) fn with_console<T>(
     facts: &ConsoleFacts,
     ask: impl FnOnce(&PolicyEngine, Question<'_>) -> T,
 ) -> Result<T, FactsError> {
-    let policies = match policies.decides_console() {
-        true => policies,
-        false => SHIPPED_ENGINE.as_ref().map_err(FactsError::of)?,
-    };
+    let policies = policies.deciding(Topic::Console)?;
     let entities = policies.console_world(facts.entities()?)?;
     let context = to_context(facts.context())?;
     let question = Question {

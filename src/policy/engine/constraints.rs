@@ -5,7 +5,7 @@ use cedar_policy::{
     ResourceConstraint,
 };
 
-use crate::policy::action::ConsoleAction;
+use crate::policy::action::{Action, Topic};
 use crate::policy::facts::action_uid;
 
 /// The group of all actions of the console; the names of those within begin with it and a colon.
@@ -25,13 +25,14 @@ pub(in crate::policy) fn applies(
     }
 }
 
-/// Whether a set decides about the console itself: one of its policies names a console action in its head.
-pub(in crate::policy) fn is_about_console(set: &PolicySet, action_entities: &Entities) -> bool {
+/// Whether a set decides about a topic itself: one of its policies names an action of the topic in its head.
+pub(in crate::policy) fn is_about(topic: Topic, set: &PolicySet, action_entities: &Entities) -> bool {
+    let actions = || Action::ALL.into_iter().filter(|action| action.topic() == topic);
     let about = |policy: &Policy| match policy.action_constraint() {
         ActionConstraint::Any => false,
-        constraint => ConsoleAction::ALL
-            .iter()
-            .any(|action| applies(&constraint, &action_uid(action.name()), action_entities)),
+        constraint => {
+            actions().any(|action| applies(&constraint, &action_uid(action.name()), action_entities))
+        }
     };
     set.policies().any(about)
 }

@@ -11,7 +11,7 @@ use crate::model::seats::is_seat_free;
 use crate::oauth::error::{ErrorCode, Reason};
 use crate::oauth::scope::{Candidates, is_never_granted};
 use crate::policy::action::Action;
-use crate::policy::facts::{ConfigurationFacts, Facts, FactsError, MemberFacts, to_context};
+use crate::policy::facts::{ConfigurationFacts, Facts, FactsError, MemberFacts, OptionalClaim, to_context};
 
 /// One question with its answer, as the decision log keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,10 +66,10 @@ const NO_SCOPE: (ErrorCode, &str) = (ErrorCode::InvalidScope, "None of the reque
 
 /// Decides an exchange: trust the issuer, admit the person, then grant the resource and each scope. The first no ends
 /// it, except for scopes: the token carries the permitted ones. Whatever the policies permit, nobody gets in without
-/// an email or a seat, and a request for scopes that gets none is refused.
+/// a seat, or without an email that no permit does without, and a request for scopes that gets none is refused.
 pub fn decide(policies: &PolicyEngine, facts: &Facts) -> Decision {
     let (mut answers, mut refused) = (Vec::new(), Vec::new());
-    if let Err(denial) = check_known(policies, facts) {
+    if let Err(denial) = check_known(policies, facts, || policies.reads_about(facts)) {
         return Decision { answers, outcome: Err(denial) };
     }
     let outcome = match Evaluation::assemble(policies, facts) {
@@ -81,7 +81,7 @@ pub fn decide(policies: &PolicyEngine, facts: &Facts) -> Decision {
     };
     answers.extend(out_of_bounds(&facts.candidates));
     let outcome = outcome.and_then(|permitted| {
-        check_member(facts)?;
+        check_member(policies, facts, &answers)?;
         check_scopes(facts, &permitted, &answers, || common_denial(policies, facts, &refused))?;
         Ok(permitted)
     });
@@ -125,15 +125,26 @@ fn out_of_bounds(candidates: &Candidates) -> impl Iterator<Item = PolicyAnswer> 
     })
 }
 
-/// Refuses, whatever policies say: members who are suspended or removed, and newcomers without an email or a seat.
-fn check_member(facts: &Facts) -> Result<(), Denial> {
+/// Refuses, whatever policies say: members who are suspended or removed, and newcomers without a seat. Newcomers without
+/// an email are refused as well, unless a permit that lets them in says that it means them.
+fn check_member(policies: &PolicyEngine, facts: &Facts, answers: &[PolicyAnswer]) -> Result<(), Denial> {
+    let is_meant = || {
+        let asked =
+            answers.iter().filter(|answer| answer.action == Action::ProvisionMember && answer.allowed);
+        let mut permits = asked.flat_map(|answer| &answer.policies);
+        permits.any(|id| policies.annotations().get(id).is_some_and(|said| said.admits_without_email))
+    };
     match &facts.member {
         MemberFacts::Present { status, .. } if !status.holds_seat() => Err(Denial::of(
             ErrorCode::AccessDenied,
             Reason::MEMBER_INACTIVE,
             "This member is suspended or was removed.",
         )),
-        MemberFacts::Absent { .. } if facts.claims.email.is_none() => Err(Denial::of(
+        // One that cannot be read is not the same as none.
+        MemberFacts::Absent { .. } if facts.claims.not_known.contains(&OptionalClaim::Email) => {
+            Err(Denial::not_known())
+        }
+        MemberFacts::Absent { .. } if facts.claims.email.is_none() && !is_meant() => Err(Denial::of(
             ErrorCode::InvalidGrant,
             Reason::EMAIL_MISSING,
             "The assertion carries no email claim.",

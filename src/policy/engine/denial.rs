@@ -59,6 +59,12 @@ impl Denial {
         Self::of(ErrorCode::InvalidGrant, Reason::CLAIM_MALFORMED, CLAIM_MALFORMED)
     }
 
+    /// A refusal because a policy reads a fact that was not collected at the sign-in. The next sign-in has it.
+    pub fn not_collected() -> Self {
+        let reason = Reason::of_policy("fact_not_recorded");
+        Self::of(ErrorCode::AccessDenied, reason, "The sign-in was under other policies. Sign in again.")
+    }
+
     /// A refusal because a policy, or our facts, could not be evaluated: skipping a forbid would open access.
     pub fn undecidable() -> Self {
         Self::of(ErrorCode::AccessDenied, Reason::POLICY_ERROR, "The request could not be decided.")

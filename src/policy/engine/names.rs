@@ -1,7 +1,12 @@
 //! The names in a policy's head and conditions: teamspaces, people, servers, addresses.
 
 use cedar_policy::pst::{BinaryOp, Clause, Expr, Literal, PatternElem, Var};
-use cedar_policy::{EntityUid, Policy, ResourceConstraint};
+use cedar_policy::{ActionConstraint, EntityUid, Policy, ResourceConstraint};
+
+use crate::policy::action::{Action, Topic};
+
+/// The group of the actions about tools.
+const TOOLS: &str = "tool";
 
 /// A name in a policy. In texts for `like`, `*` stands for anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,11 +53,17 @@ impl Names {
     pub(in crate::policy) fn of(policy: &Policy) -> Self {
         let mut names = Self { confined_to: confined_to(policy), all: Vec::new() };
         names.all.extend(policy.entity_literals().iter().filter_map(entity));
+        let entities = names.all.len();
         match policy.to_pst() {
             Ok(pst) => pst.body().clauses().iter().for_each(|clause| match clause {
                 Clause::When(expression) | Clause::Unless(expression) => names.look_into(expression),
             }),
             Err(_) => names.all.push(Name::Unknown),
+        }
+        if is_about_tools(policy) {
+            // `resource.name` is a tool's; scopes are entities there.
+            let texts = names.all.split_off(entities);
+            names.all.extend(texts.into_iter().filter(|name| !matches!(name, Name::Scope(_))));
         }
         names
     }
@@ -86,7 +97,21 @@ fn confined_to(policy: &Policy) -> Option<String> {
     }
 }
 
-/// An entity that belongs to somebody; plans, states, actions and groups of clients belong to everybody.
+/// Whether a policy's head names actions about tools and no others.
+fn is_about_tools(policy: &Policy) -> bool {
+    let about = |uid: &EntityUid| {
+        let name = uid.id().unescaped();
+        name == TOOLS || Action::named(name).is_some_and(|action| action.topic() == Topic::Tools)
+    };
+    match policy.action_constraint() {
+        ActionConstraint::Any => false,
+        ActionConstraint::Eq(uid) => about(&uid),
+        ActionConstraint::In(uids) => uids.iter().all(about),
+    }
+}
+
+/// An entity that belongs to somebody; plans, states, actions, groups of clients, and the names of tools belong to
+/// everybody.
 fn entity(uid: &EntityUid) -> Option<Name> {
     let id = uid.id().unescaped().to_owned();
     match uid.type_name().basename() {
@@ -97,7 +122,7 @@ fn entity(uid: &EntityUid) -> Option<Name> {
         "McpServer" => Some(Name::Server(id)),
         "Scope" => Some(Name::Scope(id)),
         "Client" => Some(Name::Client(id)),
-        "Plan" | "MemberRole" | "MemberStatus" | "Action" | "ClientGroup" => None,
+        "Plan" | "MemberRole" | "MemberStatus" | "Action" | "ClientGroup" | "Tool" => None,
         _ => Some(Name::Unknown),
     }
 }

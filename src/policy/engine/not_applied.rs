@@ -10,7 +10,8 @@ use super::console::with_console;
 use super::constraints;
 use super::decision::{Evaluation, Explained, with_configuration};
 use super::set::{PolicyEngine, Question};
-use crate::policy::action::{Action, ConsoleAction};
+use super::tools::{ToolQuestion, with_token};
+use crate::policy::action::{Action, ConsoleAction, Topic};
 use crate::policy::facts::{ConfigurationFacts, ConsoleFacts, Facts};
 use crate::policy::source::depth;
 
@@ -87,6 +88,19 @@ pub fn not_applied_console(
     told.unwrap_or_default()
 }
 
+/// Finds the policies that did not apply to a question about a token.
+pub(in crate::policy) fn not_applied_to_token(
+    policies: &PolicyEngine,
+    facts: &Facts,
+    asked: ToolQuestion<'_>,
+    explained: &Explained,
+) -> NotApplied {
+    let told = with_token(policies, facts, asked, |policies, question| {
+        among(policies, vec![(explained, question)], |_| true)
+    });
+    told.unwrap_or_default()
+}
+
 /// An answered question, and the policies that the answer already names.
 struct AnsweredQuestion<'a> {
     explained: &'a Explained,
@@ -144,12 +158,12 @@ fn among(
     NotApplied { groups: None, policies, truncated }
 }
 
-/// The policies that are about none of the actions that were asked about. Sign-ins and the console are no business of
-/// each other's.
+/// The policies that are about none of the actions that were asked about. Sign-ins, tools and the console are no
+/// business of each other's.
 fn unasked(policies: &PolicyEngine, asked: &[Action], tells: impl Fn(&str) -> bool) -> Vec<Missed> {
-    let about_console = asked.iter().any(|action| action.is_console());
+    let topic = asked.first().map_or(Topic::SignIns, |action| action.topic());
     let about = |met: bool| {
-        let of_kind = Action::ALL.into_iter().filter(|action| action.is_console() == about_console);
+        let of_kind = Action::ALL.into_iter().filter(|action| action.topic() == topic);
         let actions = of_kind.filter(move |action| asked.contains(action) == met);
         actions.flat_map(|action| policies.about(action)).collect::<BTreeMap<_, _>>()
     };

@@ -5,15 +5,20 @@ use super::reads::{FactDependencies, Groups};
 use super::set::PolicyEngine;
 use crate::policy::facts::{Access, DeclaredClaims, Facts, MemberFacts, OptionalClaim};
 
-/// Refuses facts with an unusable claim that a policy reads, or that a first sign-in needs.
-pub(in crate::policy) fn check_known(policies: &PolicyEngine, facts: &Facts) -> Result<(), Denial> {
+/// Refuses facts with an unusable claim that a policy reads, or that a first sign-in needs. `reads` is what the policies
+/// read that are asked.
+pub(in crate::policy) fn check_known(
+    policies: &PolicyEngine,
+    facts: &Facts,
+    reads: impl FnOnce() -> Vec<FactDependencies>,
+) -> Result<(), Denial> {
     let mistaken = mistaken_claims(policies, facts);
     let mut not_known = facts.claims.not_known.iter().chain(&mistaken).peekable();
     if not_known.peek().is_none() {
         return Ok(());
     }
     let is_first = matches!(facts.member, MemberFacts::Absent { .. });
-    let reads = policies.reads_about(facts);
+    let reads = reads();
     let own_group = names_group_of(policies, &facts.teamspace.slug);
     let is_needed = |claim: &OptionalClaim| {
         (is_first && *claim == OptionalClaim::Email)

@@ -16,6 +16,8 @@ pub(in crate::policy) struct SetDependencies {
     newcomers: BySetting,
     linking: BySetting,
     bound: BySetting,
+    /// About tokens. Decisions about sign-ins do not depend on it.
+    token: BySetting,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -38,12 +40,18 @@ enum PersonState {
     /// This sign-in binds the subject to the member with the same email.
     Linking,
     Bound,
+    /// The sign-in is over, and it is about the token.
+    Token,
+}
+
+impl PersonState {
+    const ALL: [Self; 4] = [Self::Newcomer, Self::Linking, Self::Bound, Self::Token];
 }
 
 impl SetDependencies {
     /// Adds the facts that a policy reads when it is asked about these actions.
     pub fn add(&mut self, policy: &Policy, actions: &[Action], declared: &DeclaredClaims) {
-        for person in [PersonState::Newcomer, PersonState::Linking, PersonState::Bound] {
+        for person in PersonState::ALL {
             let about = || actions.iter().filter(|action| person.is_asked_about(**action));
             if about().next().is_none() {
                 continue;
@@ -61,7 +69,7 @@ impl SetDependencies {
     /// The facts that are collected only if a policy reads them.
     pub fn wanted(&self, declared: &DeclaredClaims) -> Wanted {
         let is_read = |access: &dyn Fn(&ReadRequest) -> Access| {
-            self.all().iter().any(|reads| access(&reads.request) != Access::No)
+            self.all().any(|reads| access(&reads.request) != Access::No)
         };
         Wanted {
             client_address: is_read(&|request| request.client_address),
@@ -72,12 +80,12 @@ impl SetDependencies {
 
     /// The custom claims that are read in any situation.
     pub fn custom_claims(&self) -> CustomReads {
-        self.all().iter().fold(CustomReads::default(), |all, reads| all.and(reads.custom))
+        self.all().fold(CustomReads::default(), |all, reads| all.and(reads.custom))
     }
 
-    fn all(&self) -> [&FactDependencies; 6] {
-        let Self { newcomers, linking, bound } = self;
-        [&newcomers.without, &newcomers.with, &linking.without, &linking.with, &bound.without, &bound.with]
+    fn all(&self) -> impl Iterator<Item = &FactDependencies> {
+        let Self { newcomers, linking, bound, token } = self;
+        [newcomers, linking, bound, token].into_iter().flat_map(|of| [&of.without, &of.with])
     }
 
     /// Whether policies about newcomers read the number of taken seats, beyond whether one is free.
@@ -91,6 +99,7 @@ impl SetDependencies {
             PersonState::Newcomer => &mut self.newcomers,
             PersonState::Linking => &mut self.linking,
             PersonState::Bound => &mut self.bound,
+            PersonState::Token => &mut self.token,
         }
     }
 
@@ -101,7 +110,18 @@ impl SetDependencies {
             MemberFacts::Present { linking: true, .. } => self.linking,
             MemberFacts::Present { linking: false, .. } => self.bound,
         };
-        if facts.teamspace.scope_setting.is_some() { of_kind.with } else { of_kind.without }
+        of_kind.at(facts)
+    }
+
+    /// The facts that they read in questions about the token of such a sign-in.
+    pub fn of_token(&self, facts: &Facts) -> FactDependencies {
+        self.token.at(facts)
+    }
+}
+
+impl BySetting {
+    fn at(&self, facts: &Facts) -> FactDependencies {
+        if facts.teamspace.scope_setting.is_some() { self.with } else { self.without }
     }
 }
 
@@ -111,8 +131,9 @@ impl PersonState {
             // Decisions about saving an issuer and about the console are not remembered.
             Action::ConfigureIssuer | Action::Console(_) => false,
             Action::ProvisionMember => self == Self::Newcomer,
-            Action::AdmitMember => self != Self::Newcomer,
-            Action::TrustIssuer | Action::GrantResource | Action::GrantScope => true,
+            Action::AdmitMember => matches!(self, Self::Linking | Self::Bound),
+            Action::TrustIssuer | Action::GrantResource | Action::GrantScope => self != Self::Token,
+            Action::CallTool | Action::ListTools => self == Self::Token,
         }
     }
 }
@@ -302,6 +323,8 @@ impl ReadsWalk<'_> {
         let access = |below: &[&str]| if below.is_empty() { access } else { Access::Value };
         let is_known = match names {
             ["claims", name, below @ ..] => claims.add(name, access(below)),
+            // The scopes of a token always count as read, as all candidates do.
+            ["token_scopes", ..] => true,
             [name, below @ ..] => moment.add(name, access(below)) || request.add(name, access(below)),
             [] => false,
         };

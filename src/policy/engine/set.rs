@@ -11,13 +11,13 @@ use cedar_policy::{
 use super::annotations::{AnnotatedSet, Annotations};
 use super::clauses::PolicyFinding;
 use super::constraints;
-use super::constraints::{is_about_console, is_of_console, resource_key};
+use super::constraints::{is_about, is_of_console, resource_key};
 use super::denial::{Denial, EngineAnswer};
 use super::reads::{FactDependencies, SetDependencies};
 use super::references::References;
 use super::slices::{Slice, Slices, actions_of, slice_up};
 use crate::oauth::error::Reason;
-use crate::policy::action::Action;
+use crate::policy::action::{Action, Topic};
 use crate::policy::facts::{DeclaredClaims, Facts, FactsError, Surroundings, Wanted, action_uid, is_group};
 use crate::policy::source::depth;
 
@@ -36,11 +36,12 @@ pub struct PolicyEngine {
     /// The action groups of the schema. Without them `action in Action::"…"` would match nothing, and a forbid in that
     /// form would be skipped.
     action_entities: Entities,
-    /// The action groups of sign-in questions. The entities of a sign-in stay as few as possible.
+    /// The action groups of questions about sign-ins and tools. The entities of a sign-in stay as few as possible.
     sign_in_entities: Entities,
     /// Those of questions about the console.
     console_entities: Entities,
     decides_console: bool,
+    decides_tools: bool,
     /// The entities around a person, kept so that they are not built for each sign-in.
     known_surroundings: RwLock<HashMap<Surroundings, Entities>>,
     /// The ids of the directory groups that policies name.
@@ -91,7 +92,8 @@ impl PolicyEngine {
             actions,
             sign_in_entities: entities(sign_in)?,
             console_entities: entities(console)?,
-            decides_console: is_about_console(set, &action_entities),
+            decides_console: is_about(Topic::Console, set, &action_entities),
+            decides_tools: is_about(Topic::Tools, set, &action_entities),
             action_entities,
             known_surroundings: RwLock::default(),
             named_groups,
@@ -137,10 +139,10 @@ impl PolicyEngine {
         self.annotations.get(id).map(|said| said.effect)
     }
 
-    /// Whether a policy is about sign-ins; else it is about the console alone, or about nothing.
+    /// Whether a policy is about sign-ins; else it is about tools or the console alone, or about nothing.
     pub fn is_about_sign_ins(&self, id: &str) -> bool {
         let id = PolicyId::new(id);
-        let of_sign_ins = self.slices.iter().filter(|(action, _)| !matches!(action, Action::Console(_)));
+        let of_sign_ins = self.slices.iter().filter(|(action, _)| action.topic() == Topic::SignIns);
         of_sign_ins.flat_map(|(_, slices)| slices.values()).any(|slice| slice.all.policy(&id).is_some())
     }
 
@@ -218,9 +220,13 @@ impl PolicyEngine {
         self.console_entities.clone().add_entities(entities, None).map_err(FactsError::of)
     }
 
-    /// Whether its policies decide about the console; otherwise the shipped ones do.
-    pub fn decides_console(&self) -> bool {
-        self.decides_console
+    /// Whether its policies decide about a topic; otherwise the shipped ones do.
+    pub fn decides(&self, topic: Topic) -> bool {
+        match topic {
+            Topic::SignIns => true,
+            Topic::Tools => self.decides_tools,
+            Topic::Console => self.decides_console,
+        }
     }
 
     /// Everything that the questions of an exchange can reach. It depends on the facts alone, so the result is reused
@@ -301,8 +307,18 @@ impl PolicyEngine {
     }
 
     fn slices_of(&self, question: &Question<'_>) -> Vec<&Slice> {
-        let Some(by_resource) = self.slices.get(&question.action) else { return Vec::new() };
-        let literals = std::iter::once(&question.resource).chain(&question.ancestors);
+        self.slices_at(question.action, &question.resource, &question.ancestors)
+    }
+
+    /// The slices of an action with policies that can match a resource.
+    pub(super) fn slices_at(
+        &self,
+        action: Action,
+        resource: &EntityUid,
+        ancestors: &[EntityUid],
+    ) -> Vec<&Slice> {
+        let Some(by_resource) = self.slices.get(&action) else { return Vec::new() };
+        let literals = std::iter::once(resource).chain(ancestors);
         let keys = std::iter::once(None).chain(literals.map(|uid| Some(uid.clone())));
         keys.filter_map(|key| by_resource.get(&key)).collect()
     }

@@ -7,7 +7,7 @@ use super::kinds::*;
 use super::table::{claim_facts, client_facts, moment_facts, request_facts, teamspace_facts};
 use super::uids::{TYPES, uid, user_id};
 use super::{ClaimFacts, ConfigurationFacts, Facts, LocalMoment, TeamspaceFacts};
-use crate::policy::action::Action;
+use crate::policy::action::{Action, Topic};
 
 /// A value of ours that Cedar refuses. That is a defect, answered with a denial.
 #[derive(Debug, thiserror::Error)]
@@ -158,6 +158,21 @@ impl Facts {
         uid(&TYPES.scope, name)
     }
 
+    /// The resource of `CallTool`.
+    pub fn tool(name: &str) -> EntityUid {
+        uid(&TYPES.tool, name)
+    }
+
+    /// A tool of the server.
+    pub(in crate::policy) fn tool_entity(&self, name: &str) -> FactsResult<Entity> {
+        let attributes = [
+            ("name", text(name)),
+            ("server", Expr::new_entity_uid(self.server())),
+            ("teamspace", Expr::new_entity_uid(self.teamspace())),
+        ];
+        entity(Self::tool(name), attributes, [self.server(), self.teamspace()])
+    }
+
     /// Every entity that a policy can reach from principal, resource or context.
     pub fn entities(&self) -> FactsResult<Vec<Entity>> {
         let mut all = self.surrounding_entities()?;
@@ -218,11 +233,27 @@ impl Facts {
         self.context_for(None)
     }
 
+    /// The context of the questions about a token. Of a sign-in's facts, those that only some of its questions have
+    /// are in it too, since no valid policy about a token names them.
+    pub(in crate::policy) fn token_context(&self) -> FactsResult<Vec<(String, Expr)>> {
+        let mut pairs = self.context_for(None)?;
+        pairs.push(self.token_scopes());
+        Ok(pairs)
+    }
+
+    /// The candidates of a sign-in that is over are the scopes of its token.
+    fn token_scopes(&self) -> (String, Expr) {
+        ("token_scopes".to_owned(), refs(&TYPES.scope, &self.candidates.scopes))
+    }
+
     fn context_for(&self, asked: Option<Action>) -> FactsResult<Vec<(String, Expr)>> {
         let moment = &self.moment();
         let attributes = moment_facts!(attributes moment).chain(request_facts!(attributes self));
         let mut pairs = context(attributes, asked);
         pairs.push(("claims".to_owned(), self.claims.record()?));
+        if asked.is_some_and(|asked| asked.topic() == Topic::Tools) {
+            pairs.push(self.token_scopes());
+        }
         Ok(pairs)
     }
 }

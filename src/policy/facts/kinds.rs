@@ -77,13 +77,15 @@ pub(super) const CLIENT: FactPlace = FactPlace::Entity("Client");
 pub(super) const CLAIMS: FactPlace = FactPlace::Claims;
 /// All questions.
 pub(super) const EVERY: FactPlace = FactPlace::Context(&Action::ALL);
-/// The questions of a token exchange.
+/// The questions of a token exchange, and those about its token.
 pub(super) const EXCHANGE: FactPlace = FactPlace::Context(&[
     Action::TrustIssuer,
     Action::ProvisionMember,
     Action::AdmitMember,
     Action::GrantResource,
     Action::GrantScope,
+    Action::CallTool,
+    Action::ListTools,
 ]);
 /// The questions about a person.
 pub(super) const PERSON: FactPlace = FactPlace::Context(&[
@@ -91,7 +93,10 @@ pub(super) const PERSON: FactPlace = FactPlace::Context(&[
     Action::AdmitMember,
     Action::GrantResource,
     Action::GrantScope,
+    Action::CallTool,
+    Action::ListTools,
 ]);
+pub(super) const TOKEN: FactPlace = FactPlace::Context(&Action::TOOLS);
 pub(super) const NEWCOMER: FactPlace = FactPlace::Context(&[Action::ProvisionMember]);
 pub(super) const MEMBER: FactPlace = FactPlace::Context(&[Action::AdmitMember]);
 

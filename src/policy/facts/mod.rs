@@ -317,6 +317,29 @@ impl Facts {
         }
     }
 
+    /// The facts for questions about the token that the sign-in led to. Its person is a member by now.
+    pub(in crate::policy) fn of_token(self, scopes: Vec<String>) -> Self {
+        let domain = Some(self.member_domain()).filter(|domain| !domain.is_empty());
+        let member = MemberFacts::Present {
+            status: Status::Active,
+            linking: false,
+            email_domain: domain.map(str::to_owned),
+            role: Some(self.member_role()),
+        };
+        let candidates = Candidates { scopes, requested: self.candidates.requested, ..Candidates::default() };
+        Self { member, candidates, ..self }
+    }
+
+    /// The facts some time after the sign-in.
+    pub(in crate::policy) fn at(&self, now: UnixSeconds) -> Self {
+        let mut later = self.clone();
+        later.now = now;
+        // By another clock it may be before; nobody's sign-in gets fresher.
+        let passed = now.saturating_sub(self.now).max(0);
+        later.claims.auth_age = later.claims.auth_age.map(|age| age.saturating_add(passed));
+        later
+    }
+
     pub(in crate::policy) fn moment(&self) -> LocalMoment<'_> {
         LocalMoment { now: self.now, time_zone: &self.teamspace.time_zone }
     }

@@ -59,6 +59,7 @@ const ACTOR: FactPlace = FactPlace::Record("Actor");
 const ISSUER: FactPlace = FactPlace::Entity("Issuer");
 const SERVER: FactPlace = FactPlace::Entity("McpServer");
 const SCOPE: FactPlace = FactPlace::Entity("Scope");
+const TOOL: FactPlace = FactPlace::Entity("Tool");
 
 /// Facts that follow from the subject of a question.
 const STRUCTURE: &[FactRow] = &[
@@ -75,6 +76,15 @@ const STRUCTURE: &[FactRow] = &[
     row::<Text>(SCOPE, "name", false, Class::Shared, "the id again, for `like`"),
     TEAMSPACE_OF_SCOPE,
     row::<Flag>(SCOPE, "default", false, Class::Shared, "`default_scopes` of the server"),
+    row::<Text>(TOOL, "name", false, Class::Momentary, "the id again, for `like`"),
+    FactRow {
+        place: TOOL,
+        name: "server",
+        kind: "McpServer",
+        from: "the one that has it",
+        ..TEAMSPACE_OF_SERVER
+    },
+    FactRow { place: TOOL, ..TEAMSPACE_OF_SERVER },
     row::<Text>(ACTOR, "sub", false, Class::Personal, "its `sub`"),
     row::<Text>(ACTOR, "iss", true, Class::Personal, "its `iss`"),
     row::<Texts>(
@@ -100,6 +110,7 @@ const STRUCTURE: &[FactRow] = &[
         class: Class::Shared,
         from: "the assertion, see above",
     },
+    row::<Scopes>(TOKEN, "token_scopes", false, Class::Momentary, "the scopes of the token"),
 ];
 
 const TEAMSPACE_OF_SERVER: FactRow = FactRow {

@@ -80,11 +80,11 @@ macro_rules! client_facts {
 
                 shared public: bool => always Flag in CLIENT,
                     case public: bool, example false,
-                    "always false: a client without credentials is not supported";
+                    "whether it has no credentials: `auth_method` is `none`";
 
                 shared auth_method: AuthMethod => always AuthMethodName in CLIENT,
                     case auth_method: AuthMethod, example AuthMethod::Basic,
-                    "how it authenticated: `client_secret_basic` or `client_secret_post`";
+                    "how it authenticated: `client_secret_basic`, `client_secret_post`, `private_key_jwt` or `none`";
             }
             derived {}
         }
@@ -216,7 +216,7 @@ macro_rules! request_facts {
                     "the client that authenticated; `groups` of its registration";
 
                 personal member_domain => always Text in PERSON = Facts::member_domain,
-                    "what follows the `@` of the member's email as stored; at a first sign-in, of the asserted one. Empty without an email, and nobody comes in then";
+                    "what follows the `@` of the member's email as stored; at a first sign-in, of the asserted one. Empty without an email";
 
                 personal member_role => always RoleName in PERSON = Facts::member_role,
                     "the member's; at a first sign-in `developer`, which the newcomer becomes";

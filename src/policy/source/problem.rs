@@ -74,7 +74,7 @@ rules! {
     Lifetime = "lint/lifetime", Error,
         "@lifetime is a duration of 1s to 1h, on a permit about GrantResource or GrantScope only.";
     StepUp = "lint/step-up", Error,
-        "@acr_values and @max_age stand on a forbid about sign-ins, with @error(\"insufficient_user_authentication\").";
+        "@acr_values and @max_age stand on a forbid about sign-ins or tools, with @error(\"insufficient_user_authentication\").";
     ReasonCase = "lint/reason-case", Error, "@reason and @otherwise are snake_case.";
     CannotMatch = "lint/cannot-match", Warning, "Every permit can match some request.";
     ForbidCannotMatch = "lint/forbid-cannot-match", Error, "Every forbid can match some request.";

@@ -16,12 +16,11 @@ use cedar_policy::Effect;
 
 use super::vocabulary::Vocabulary;
 use crate::oauth::error::ErrorCode;
-use crate::policy::engine::annotations::{ACR_VALUES, LIFETIME, MAX_AGE};
+use crate::policy::engine::annotations::{ACR_VALUES, ALLOW_ABSENT, LIFETIME, MAX_AGE};
 use crate::policy::engine::constraints::resource_key;
 use crate::policy::source::parse::Placed;
 use crate::policy::source::problem::{PolicyProblem, Rule};
 use crate::policy::source::source_file::SourceFile;
-use absence::ALLOW_ABSENT;
 use read::PolicyParts;
 
 pub(in crate::policy) use impossible::{cannot_match, is_impossible};

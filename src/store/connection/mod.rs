@@ -272,6 +272,16 @@ impl AnyConnection {
         }
     }
 
+    /// Lets no other transaction write about the trust in issuers until this one ends.
+    pub fn lock_trust(&mut self) -> QueryResult<()> {
+        match self {
+            // It has one writer anyway.
+            Self::Sqlite(_) => Ok(()),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(connection) => connection.batch_execute(postgres::LOCK_TRUST),
+        }
+    }
+
     /// Tells the other processes that there is something new.
     pub fn announce(&mut self) -> QueryResult<()> {
         match self {

@@ -28,6 +28,8 @@ pub(super) const BEGIN_FENCED: &str =
 pub(super) const LOCK_CONFIGURATION: &str = "SELECT pg_advisory_xact_lock(7161, 1)";
 /// Transactions that add revocations come one after another.
 pub(super) const LOCK_REVOCATIONS: &str = "SELECT pg_advisory_xact_lock(7161, 3)";
+/// Transactions that note what was fetched about issuers come one after another.
+pub(super) const LOCK_TRUST: &str = "SELECT pg_advisory_xact_lock(7161, 4)";
 /// One process migrates at a time. The lock ends with the transaction, even if the process dies.
 const BEGIN_MIGRATION: &str = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '1s'; \
     SET LOCAL idle_in_transaction_session_timeout = '60s'; SELECT pg_advisory_xact_lock(7161, 2)";

@@ -50,26 +50,27 @@ const fn of_documents(name: &'static str, key: usize, columns: &'static str) -> 
 pub(super) const DECISION_LOG: &str = "sign_ins";
 
 /// `replicas` is left out: it lists processes that serve the other database.
-pub const TABLES: [Table; 35] = [
+pub const TABLES: [Table; 37] = [
     table("teamspaces", 1, "id slug name plan member_limit# created_at# seats_used# time_zone"),
     table("email_domains", 1, "domain teamspace_id"),
     table(
         "identity_providers",
         1,
         "id teamspace_id name kind issuer tenant jwks_uri scope groups_claim custom_claims enabled? created_at# \
-         updated_at# logout_client_id",
+         updated_at# logout_client_id saml_issuer",
     ),
     table(
         "resources",
         1,
         "id identifier normalized name scopes default_scopes teamspaces created_at# required_scopes \
-         forward_auth_credentials?",
+         forward_auth_credentials? tool_policies?",
     ),
     table("resource_credentials", 1, "client_id resource_id secret_digest created_at#"),
     table(
         "clients",
         1,
-        "client_id client_name token_endpoint_auth_method grant_types client_groups enabled? created_at#",
+        "client_id client_name token_endpoint_auth_method grant_types client_groups enabled? created_at# jwks \
+         jwks_uri",
     ),
     table("client_secrets", 1, "id client_id secret_digest created_at#"),
     table(
@@ -110,6 +111,8 @@ pub const TABLES: [Table; 35] = [
     table("changes", 1, "generation# kind object at# follows#"),
     table("log_streams", 1, "name last_id# updated_at# holder held_until#"),
     table("provider_checks", 1, "provider_id at# steps"),
+    table("issuer_keys", 1, "issuer jwks_uri keys fetched_at# max_age#"),
+    table("trust_changes", 2, "provider_id number# at# kind actor request_id old_value new_value"),
     table("sign_in_counts", 3, "teamspace_id hour# reason number#"),
     table("member_exchanges", 3, "month# member_id client_id number#"),
     table("last_assertions", 1, "identity_provider_id at# reason request_id granted_at#"),

@@ -10,6 +10,17 @@ use crate::store::members::{self, Identity};
 use crate::store::state::Generation;
 use crate::store::{AnyConnection, StoreError, is_duplicate};
 
+/// The use of the assertion by which a client authenticated (RFC 7523 §2.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientAssertionUse {
+    /// SHA-256 over client and jti.
+    pub id: String,
+    /// The earliest time at which it can have been used.
+    pub issued_at: UnixSeconds,
+    /// The time from which it is refused for its age alone.
+    pub expires_at: UnixSeconds,
+}
+
 /// Consumes an assertion and keeps the member.
 #[derive(Debug, Clone)]
 pub struct Redemption {
@@ -19,6 +30,8 @@ pub struct Redemption {
     pub issued_at: UnixSeconds,
     /// The time from which the assertion is refused for its age alone (exp and skew).
     pub expires_at: UnixSeconds,
+    /// The assertion by which the client authenticated, which is used up with it; none if it has a secret.
+    pub client_assertion: Option<ClientAssertionUse>,
     /// The configuration that the decision is based on.
     pub generation: Generation,
     /// The change to the member.
@@ -32,19 +45,19 @@ pub enum MemberChange {
     Provision {
         /// The member to be added, with a new identifier.
         member: Member,
-        /// The subject that is bound to them.
-        identity: Identity,
+        /// The subjects that are bound to them: `sub`, and a NameID if there is one.
+        identities: Vec<Identity>,
         /// The number of taken seats, if the decision is based on it.
         seats_counted: Option<i64>,
     },
-    /// An invited or unlinked member, who becomes active, and is bound to the subject unless that is done already.
+    /// An invited or unlinked member, who becomes active, and is bound to the subjects unless that is done already.
     Accept {
         /// The member as they were when it was decided.
         member: Member,
         /// The earliest time at which the sign-in can have been.
         signed_in_at: UnixSeconds,
-        /// The subject to bind; none when it is bound already.
-        identity: Option<Identity>,
+        /// The subjects to bind; empty when one is bound already.
+        identities: Vec<Identity>,
     },
     /// A member already.
     Known {
@@ -78,13 +91,17 @@ fn or_changed(result: QueryResult<()>) -> Result<(), RedeemError> {
     }
 }
 
-/// Binds a member to its one subject. If two subjects arrive at once with the member's email, the second finds the
-/// first, and must not become the same member.
-fn bind_first(connection: &mut AnyConnection, identity: &Identity) -> Result<(), RedeemError> {
-    if !members::identities_of(connection, std::slice::from_ref(&identity.member_id))?.is_empty() {
+/// Binds a member to their first subjects. If two people arrive at once with the member's email, the second finds the
+/// subject of the first, and must not become the same member.
+fn bind_first(
+    connection: &mut AnyConnection,
+    member: &Member,
+    identities: &[Identity],
+) -> Result<(), RedeemError> {
+    if !members::identities_of(connection, std::slice::from_ref(&member.id))?.is_empty() {
         return Err(Conflict::FactsChanged.into());
     }
-    or_changed(members::bind(connection, identity))
+    identities.iter().try_for_each(|identity| or_changed(members::bind(connection, identity)))
 }
 
 impl MemberChange {
@@ -102,18 +119,18 @@ impl MemberChange {
     /// Applies the change, or does nothing if the facts have changed.
     pub(super) fn apply(&self, connection: &mut AnyConnection, now: UnixSeconds) -> Result<(), RedeemError> {
         match self {
-            Self::Provision { member, identity, seats_counted } => {
-                match members::provision(connection, member, identity, *seats_counted)? {
+            Self::Provision { member, identities, seats_counted } => {
+                match members::provision(connection, member, identities, *seats_counted)? {
                     true => Ok(()),
                     false => Err(Conflict::FactsChanged.into()),
                 }
             }
-            Self::Accept { member, signed_in_at, identity } => connection.transaction(|connection| {
+            Self::Accept { member, signed_in_at, identities } => connection.transaction(|connection| {
                 // The member's row is locked from here on.
                 if !members::accept(connection, &member.id, now, *signed_in_at)? {
                     return Err(Conflict::FactsChanged.into());
                 }
-                identity.as_ref().map_or(Ok(()), |identity| bind_first(connection, identity))
+                if identities.is_empty() { Ok(()) } else { bind_first(connection, member, identities) }
             }),
             Self::Known { .. } => Ok(()),
         }

@@ -22,7 +22,7 @@ use super::state::State;
 use super::{AnyConnection, StoreError, changes};
 use crate::clock::UnixSeconds;
 use crate::random::short_digest;
-pub use entry::{Committed, MemberChange, RedeemError, Redemption};
+pub use entry::{ClientAssertionUse, Committed, MemberChange, RedeemError, Redemption};
 
 /// The writes of one request; a refusal writes only its log row.
 #[derive(Debug, Clone)]
@@ -72,6 +72,19 @@ pub fn consume(
     Ok(consumed == [true])
 }
 
+/// Uses up the assertion by which a client authenticated for something else than an exchange. On a conflict nothing is
+/// written.
+pub fn consume_client_assertion(
+    connection: &mut AnyConnection,
+    used: &ClientAssertionUse,
+) -> Result<Option<Conflict>, StoreError> {
+    if State::read(connection)?.conflict(used.issued_at, used.expires_at).is_some() {
+        return Ok(Some(Conflict::ClientAssertionTooOld));
+    }
+    let is_new = consume(connection, &used.id, used.expires_at)?;
+    Ok((!is_new).then_some(Conflict::ClientAssertionReplayed))
+}
+
 /// Writes a batch inside a transaction of [`AnyConnection::begin_with_config_lock`]. Every process uses the same order
 /// (assertions, then each teamspace with its members, then decision bodies, by key), so that two of them seldom
 /// deadlock on PostgreSQL, which would end one of them. After an error the transaction must be rolled back.
@@ -99,6 +112,29 @@ pub(super) fn rehearse(connection: &mut AnyConnection, now: UnixSeconds) -> Resu
     let sign_in = NewSignIn { at: now, detail: "x".repeat(REHEARSED), ..NewSignIn::default() };
     let entry = Entry { redemption: None, sign_in: Arc::new(sign_in) };
     write(connection, &[entry], &KnownBodies::default()).map(drop)
+}
+
+/// The key of an assertion that is used once, and what it means if it was used before.
+struct UsedKey<'a> {
+    key: &'a str,
+    expires_at: UnixSeconds,
+    index: Index,
+    conflict: Conflict,
+}
+
+impl<'a> UsedKey<'a> {
+    /// Those of one entry.
+    fn of(index: Index, redemption: &'a Redemption) -> impl Iterator<Item = Self> {
+        let (key, expires_at) = (short_digest(&redemption.assertion), redemption.expires_at);
+        let of_person = Self { key, expires_at, index, conflict: Conflict::Replayed };
+        let of_client = redemption.client_assertion.as_ref().map(|used| Self {
+            key: short_digest(&used.id),
+            expires_at: used.expires_at,
+            index,
+            conflict: Conflict::ClientAssertionReplayed,
+        });
+        std::iter::once(of_person).chain(of_client)
+    }
 }
 
 struct EntryBatch<'a> {
@@ -134,8 +170,11 @@ impl<'a> EntryBatch<'a> {
         let steps = changes::between(connection, oldest, state.generation)?;
         for (index, redemption) in redemptions {
             let teamspace = self.entries.get(index).and_then(|entry| entry.sign_in.teamspace_id.as_deref());
+            let client = redemption.client_assertion.as_ref();
             if steps.concern(redemption.generation, teamspace) {
                 self.object(index, Conflict::ConfigurationChanged);
+            } else if client.is_some_and(|c| state.conflict(c.issued_at, c.expires_at).is_some()) {
+                self.object(index, Conflict::ClientAssertionTooOld);
             } else if let Some(objection) = state.conflict(redemption.issued_at, redemption.expires_at) {
                 self.object(index, objection);
             }
@@ -145,10 +184,10 @@ impl<'a> EntryBatch<'a> {
 
     /// The primary key decides: of all transactions with one assertion, only one succeeds.
     fn consume(&mut self, connection: &mut AnyConnection) -> Result<(), StoreError> {
-        let mut redemptions = self.redemptions();
-        redemptions.sort_by_key(|(_, redemption)| short_digest(&redemption.assertion));
-        let rows: Vec<_> =
-            redemptions.iter().map(|(_, r)| (short_digest(&r.assertion), r.expires_at)).collect();
+        let mut keys: Vec<UsedKey<'a>> =
+            self.redemptions().into_iter().flat_map(|(index, r)| UsedKey::of(index, r)).collect();
+        keys.sort_by_key(|used| used.key);
+        let rows: Vec<_> = keys.iter().map(|used| (used.key, used.expires_at)).collect();
         if rows.is_empty() {
             return Ok(());
         }
@@ -157,11 +196,17 @@ impl<'a> EntryBatch<'a> {
             #[cfg(feature = "postgres")]
             AnyConnection::Postgres(connection) => postgres::consume(connection, &rows)?,
         };
-        for ((index, _), consumed) in redemptions.into_iter().zip(consumed) {
-            if !consumed {
-                self.object(index, Conflict::Replayed);
+        let (new, known): (Vec<_>, Vec<_>) = keys.into_iter().zip(consumed).partition(|(_, is_new)| *is_new);
+        for (used, _) in known {
+            // Who has not proved to be the client hears nothing about the other assertion.
+            if self.verdicts.get(used.index) != Some(&Err(Conflict::ClientAssertionReplayed)) {
+                self.object(used.index, used.conflict);
             }
         }
+        // A refused request uses up neither of its assertions.
+        let given_back = new.into_iter().filter(|(used, _)| self.verdicts.get(used.index) != Some(&Ok(())));
+        let given_back: Vec<&str> = given_back.map(|(used, _)| used.key).collect();
+        self.released.extend(given_back);
         Ok(())
     }
 
@@ -181,11 +226,12 @@ impl<'a> EntryBatch<'a> {
         Ok(())
     }
 
-    /// Reports a conflict for an entry whose assertion is used up already.
+    /// Reports a conflict for an entry whose assertions are used up already.
     fn release(&mut self, index: Index, objection: Conflict) {
         self.object(index, objection);
         let redemption = self.entries.get(index).and_then(|entry| entry.redemption.as_ref());
-        self.released.extend(redemption.map(|redemption| short_digest(&redemption.assertion)));
+        let keys = redemption.into_iter().flat_map(|redemption| UsedKey::of(index, redemption));
+        self.released.extend(keys.map(|used| used.key));
     }
 
     /// Notes the last sign-in of existing members.

@@ -44,7 +44,7 @@ pub async fn show(operator: Operator, ItemId(id): ItemId) -> Result<Json<Value>,
     operator.app.snapshot().client(&id).map(|client| Json(view(client))).ok_or_else(Problem::not_found)
 }
 
-/// Registers a client, and returns its first secret.
+/// Registers a client, and returns its first secret if it sends one.
 #[utoipa::path(
     post, path = "/clients", request_body = NewClient,
     responses(
@@ -52,7 +52,8 @@ pub async fn show(operator: Operator, ItemId(id): ItemId) -> Result<Json<Value>,
         OperatorOnly,
         (status = 409, description = "client_id_taken"),
         (status = 422, description = "auth_method_unsupported, grant_types_invalid, groups_invalid, name_invalid, \
-            client_id_invalid, client_secret_invalid, jwks_unsupported"),
+            client_id_invalid, client_secret_invalid, client_secret_unsupported, client_keys_missing, jwks_invalid, \
+            jwks_unsupported, jwks_uri_invalid"),
     )
 )]
 pub async fn create(
@@ -60,16 +61,17 @@ pub async fn create(
     JsonBody(new): JsonBody<NewClient>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let (client, secret) = clients::create(&operator, new).await?;
-    Ok((StatusCode::CREATED, Json(clients::new_view(&client, &secret))))
+    Ok((StatusCode::CREATED, Json(clients::new_view(&client, secret.as_deref()))))
 }
 
-/// Changes a client; its id and secrets stay.
+/// Changes a client; its id and secrets stay. One that changes to `private_key_jwt` loses its secrets.
 #[utoipa::path(
     patch, path = "/clients/{id}", request_body = ClientPatch,
     responses(
         (status = 200, body = ClientView),
         OperatorOnly,
-        (status = 422, description = "auth_method_unsupported, grant_types_invalid, groups_invalid, name_invalid"),
+        (status = 422, description = "auth_method_unsupported, grant_types_invalid, groups_invalid, name_invalid, \
+            client_keys_missing, jwks_invalid, jwks_unsupported, jwks_uri_invalid"),
     )
 )]
 pub async fn change(
@@ -93,7 +95,7 @@ pub async fn remove(operator: Operator, ItemId(id): ItemId) -> Result<StatusCode
     responses(
         (status = 201, body = NewSecretView),
         OperatorOnly,
-        (status = 422, description = "client_secret_invalid"),
+        (status = 422, description = "client_secret_invalid, client_secret_unsupported"),
     )
 )]
 pub async fn add_secret(

@@ -14,6 +14,7 @@ use crate::admin::Validation;
 use crate::admin::identity_provider::{
     self, NewProvider, OnlyProviderView, ProviderPatch, ProviderView, Which, view, view_of_only,
 };
+use crate::admin::trust_history::{self, MetadataDifferenceView};
 use crate::idp::checks::IssuerCheck;
 use crate::policy::ConsoleAction;
 
@@ -27,6 +28,16 @@ pub struct Checked<P> {
     checks: Option<Vec<IssuerCheck>>,
 }
 
+/// An identity provider, and whether its metadata still name what was saved.
+#[derive(Serialize, ToSchema)]
+pub struct ShownProvider<P> {
+    #[serde(flatten)]
+    provider: P,
+    /// What the metadata name instead of what was saved; null while they agree. It is not followed until it is confirmed.
+    #[schema(required)]
+    metadata_differs: Option<MetadataDifferenceView>,
+}
+
 /// How the checks came out.
 #[derive(Serialize, ToSchema)]
 pub struct CheckReport {
@@ -38,12 +49,17 @@ pub struct CheckReport {
 /// Lists a teamspace's identity providers, oldest first, all on one page.
 #[utoipa::path(
     get, path = "/teamspaces/{slug}/identity-providers",
-    responses((status = 200, body = List<ProviderView>))
+    responses((status = 200, body = List<ShownProvider<ProviderView>>))
 )]
 pub async fn list(at: InTeamspace) -> Result<Json<Value>, Problem> {
-    at.may(ConsoleAction::ViewEnterprise)?;
-    let items: Vec<Value> =
-        at.teamspace_config().identity_providers.iter().map(|provider| view(provider)).collect();
+    let mut differing = trust_history::differences(&at).await?;
+    let providers = at.teamspace_config().identity_providers.iter();
+    let items: Vec<ShownProvider<Value>> = providers
+        .map(|provider| {
+            let metadata_differs = differing.remove(&provider.id).map(Into::into);
+            ShownProvider { provider: view(provider), metadata_differs }
+        })
+        .collect();
     Ok(Json(json!({ "items": items, "next_cursor": null })))
 }
 
@@ -55,7 +71,8 @@ pub async fn list(at: InTeamspace) -> Result<Json<Value>, Problem> {
         (status = 409, description = "changed_meanwhile, issuer_taken, issuer_unavailable, name_taken, \
             too_many_identity_providers"),
         (status = 422, description = "name_invalid, scope_invalid, scope_unknown, groups_claim_invalid, tenant_invalid, \
-            custom_claims_invalid, logout_client_id_invalid, or the code of the check that failed"),
+            custom_claims_invalid, logout_client_id_invalid, saml_issuer_invalid, \
+            or the code of the check that failed"),
     )
 )]
 pub async fn create(
@@ -69,11 +86,14 @@ pub async fn create(
 /// Shows an identity provider.
 #[utoipa::path(
     get, path = "/teamspaces/{slug}/identity-providers/{id}",
-    responses((status = 200, body = ProviderView))
+    responses((status = 200, body = ShownProvider<ProviderView>))
 )]
-pub async fn show(at: InTeamspace, ItemId(id): ItemId) -> Result<Json<Value>, Problem> {
-    at.may(ConsoleAction::ViewEnterprise)?;
-    Ok(Json(view(Which::Id(id).configured(at.teamspace_config())?)))
+pub async fn show(at: InTeamspace, ItemId(id): ItemId) -> Result<Json<ShownProvider<Value>>, Problem> {
+    let mut differing = trust_history::differences(&at).await?;
+    let which = Which::Id(id);
+    let provider = which.configured(at.teamspace_config())?;
+    let metadata_differs = differing.remove(&provider.id).map(Into::into);
+    Ok(Json(ShownProvider { provider: view(provider), metadata_differs }))
 }
 
 /// Replaces an identity provider once the new one has passed the checks.
@@ -83,7 +103,8 @@ pub async fn show(at: InTeamspace, ItemId(id): ItemId) -> Result<Json<Value>, Pr
         (status = 200, body = Checked<ProviderView>),
         (status = 409, description = "changed_meanwhile, issuer_taken, issuer_unavailable, name_taken"),
         (status = 422, description = "name_invalid, scope_invalid, scope_unknown, groups_claim_invalid, tenant_invalid, \
-            custom_claims_invalid, logout_client_id_invalid, or the code of the check that failed"),
+            custom_claims_invalid, logout_client_id_invalid, saml_issuer_invalid, \
+            or the code of the check that failed"),
     )
 )]
 pub async fn put(
@@ -102,7 +123,8 @@ pub async fn put(
         (status = 200, body = Checked<ProviderView>),
         (status = 409, description = "changed_meanwhile, issuer_taken, issuer_unavailable, name_taken"),
         (status = 422, description = "name_invalid, scope_invalid, scope_unknown, groups_claim_invalid, tenant_invalid, \
-            custom_claims_invalid, logout_client_id_invalid, or the code of the check that failed"),
+            custom_claims_invalid, logout_client_id_invalid, saml_issuer_invalid, \
+            or the code of the check that failed"),
     )
 )]
 pub async fn change(
@@ -151,7 +173,8 @@ pub async fn show_only(at: InTeamspace) -> Result<Json<Value>, Problem> {
         (status = 409, description = "changed_meanwhile, issuer_taken, issuer_unavailable, name_taken, \
             several_identity_providers"),
         (status = 422, description = "name_invalid, scope_invalid, scope_unknown, groups_claim_invalid, tenant_invalid, \
-            custom_claims_invalid, logout_client_id_invalid, or the code of the check that failed"),
+            custom_claims_invalid, logout_client_id_invalid, saml_issuer_invalid, \
+            or the code of the check that failed"),
     )
 )]
 pub async fn put_only(
@@ -170,7 +193,8 @@ pub async fn put_only(
         (status = 409, description = "changed_meanwhile, issuer_taken, issuer_unavailable, name_taken, \
             several_identity_providers"),
         (status = 422, description = "name_invalid, scope_invalid, scope_unknown, groups_claim_invalid, tenant_invalid, \
-            custom_claims_invalid, logout_client_id_invalid, or the code of the check that failed"),
+            custom_claims_invalid, logout_client_id_invalid, saml_issuer_invalid, \
+            or the code of the check that failed"),
     )
 )]
 pub async fn change_only(
@@ -206,6 +230,6 @@ async fn checked(at: &InTeamspace, which: &Which) -> Result<Json<CheckReport>, P
 }
 
 /// Adds the results of the checks, if any were made, to the answer.
-fn with_checks(provider: Value, validation: Option<&Validation>) -> Json<Checked<Value>> {
+pub fn with_checks(provider: Value, validation: Option<&Validation>) -> Json<Checked<Value>> {
     Json(Checked { provider, checks: validation.map(|validation| validation.checks().to_vec()) })
 }

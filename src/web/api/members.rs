@@ -60,7 +60,7 @@ pub async fn invite(
     patch, path = "/teamspaces/{slug}/members/{id}", request_body = MemberPatch,
     responses(
         (status = 200, body = MemberView),
-        (status = 409, description = "member_limit_reached"),
+        (status = 409, description = "member_limit_reached, member_without_email"),
         (status = 422, description = "status_invalid"),
     )
 )]
@@ -87,7 +87,10 @@ pub async fn end_sessions(at: InTeamspace, ItemId(id): ItemId) -> Result<StatusC
 }
 
 /// Unlinks a member from their subjects. The next subject with the member's email is bound.
-#[utoipa::path(delete, path = "/teamspaces/{slug}/members/{id}/identities", responses((status = 204)))]
+#[utoipa::path(
+    delete, path = "/teamspaces/{slug}/members/{id}/identities",
+    responses((status = 204), (status = 409, description = "member_without_email"))
+)]
 pub async fn unlink(at: InTeamspace, ItemId(id): ItemId) -> Result<StatusCode, Problem> {
     members::unlink(&at, id).await?;
     Ok(StatusCode::NO_CONTENT)

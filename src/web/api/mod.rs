@@ -14,6 +14,7 @@ mod openapi;
 mod page;
 mod policies;
 pub(super) mod problem;
+mod provider_trust;
 mod reasons;
 mod resource_credentials;
 mod resources;
@@ -141,6 +142,8 @@ fn provider_routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(providers::list, providers::create))
         .routes(routes!(providers::show, providers::put, providers::change, providers::remove))
         .routes(routes!(providers::check))
+        .routes(routes!(provider_trust::confirm_jwks_uri))
+        .routes(routes!(provider_trust::list_trust_changes))
         .routes(routes!(
             providers::show_only,
             providers::put_only,
@@ -148,6 +151,8 @@ fn provider_routes() -> OpenApiRouter<Arc<App>> {
             providers::remove_only
         ))
         .routes(routes!(providers::check_only))
+        .routes(routes!(provider_trust::confirm_jwks_uri_of_only))
+        .routes(routes!(provider_trust::list_trust_changes_of_only))
 }
 
 async fn not_found() -> Problem {

@@ -65,7 +65,9 @@ fn decision_line(explained: Explained) -> DecisionLine {
         Action::GrantResource => format!("Use the MCP server {}", answer.resource),
         Action::GrantScope => format!("Have the scope {}", answer.resource),
         // No sign-in asks these.
-        Action::ConfigureIssuer | Action::Console(_) => answer.action.name().to_owned(),
+        Action::ConfigureIssuer | Action::CallTool | Action::ListTools | Action::Console(_) => {
+            answer.action.name().to_owned()
+        }
     };
     let policies = answer.policies.into_iter().map(|id| policy_line(id, &findings)).collect();
     DecisionLine { class, outcome, question, policies }

@@ -67,6 +67,8 @@ struct ClientDetail {
     is_enabled: bool,
     created: String,
     grant_types: String,
+    /// Whether it proves itself with a secret.
+    sends_secret: bool,
     secrets: Vec<ListedSecret>,
     /// Whether a new secret would replace the oldest one.
     is_full: bool,
@@ -164,10 +166,16 @@ async fn show_new(at: OperatorPage) -> Result<Response, PageError> {
 /// `POST /clients`: answers with the secret, which no later page shows.
 async fn create(at: OperatorPage, Typed(form): Typed<ClientForm>) -> Result<Response, PageError> {
     match clients::create(&at, form.new_client()).await {
-        Ok((client, secret)) => page(&secret_page(&at, client.client_id, secret, true)),
+        Ok((client, Some(secret))) => page(&secret_page(&at, client.client_id, secret, true)),
+        Ok((client, None)) => Ok(at.done(
+            &path(&client.client_id),
+            "The client was added. It signs its assertions with its own key.",
+        )),
         Err(AdminError::ClientIdTaken) if twin(&at, &form).is_some() => {
-            let path = twin(&at, &form).map(|twin| path(&twin.client_id)).unwrap_or_default();
-            Ok(at.done(&path, SENT_TWICE))
+            let Some(twin) = twin(&at, &form) else { return Err(AdminError::ClientIdTaken.into()) };
+            let has_secret = twin.token_endpoint_auth_method.sends_secret();
+            let notice = if has_secret { SENT_TWICE } else { SENT_TWICE_WITHOUT_SECRET };
+            Ok(at.done(&path(&twin.client_id), notice))
         }
         Err(error) => {
             let faults = Faults::from_refusal(error, field_of)?;
@@ -179,6 +187,9 @@ async fn create(at: OperatorPage, Typed(form): Typed<ClientForm>) -> Result<Resp
 /// The notice for a form that registers a client and was sent twice.
 const SENT_TWICE: &str = "The client is registered already: the form was sent twice. Its secret was in the first answer. \
     If you did not see it, add another one below.";
+
+/// The same for one with keys.
+const SENT_TWICE_WITHOUT_SECRET: &str = "The client is registered already: the form was sent twice.";
 
 /// A registered client with exactly these values: the form was sent twice.
 fn twin(at: &OperatorPage, form: &ClientForm) -> Option<Arc<RegisteredClient>> {
@@ -320,6 +331,7 @@ fn form_page(
         is_enabled: client.enabled,
         created: date(client.created_at),
         grant_types: client.grant_types.join(", "),
+        sends_secret: client.token_endpoint_auth_method.sends_secret(),
         secrets: client
             .secrets
             .iter()

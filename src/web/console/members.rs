@@ -23,6 +23,7 @@ use crate::clock::UnixSeconds;
 use crate::model::identity_provider::Provider;
 use crate::model::member::{Member, Role, Status};
 use crate::store::Page;
+use crate::store::members::Identity;
 
 /// Members on one page.
 const PAGE: i64 = 25;
@@ -92,7 +93,8 @@ fn percent(used: i64, of: i64) -> i64 {
 /// A member as the list shows them.
 struct ListedMember {
     id: String,
-    email: String,
+    name: String,
+    has_email: bool,
     subject: String,
     role: &'static str,
     /// When they were invited; empty for whoever was not.
@@ -207,9 +209,16 @@ fn row((member, identities): Bound, used: i64, now: UnixSeconds) -> ListedMember
         last_sign_in: member.last_sign_in_at.map_or_else(|| "never".to_owned(), |at| words::ago(at, now)),
         meter: Meter { used },
         badge: badge(member.status),
+        name: name_of(&member, &identities),
+        has_email: member.address().is_some(),
         id: member.id,
-        email: member.email,
     }
+}
+
+/// The email; of somebody who has none, the subject.
+fn name_of(member: &Member, identities: &[Identity]) -> String {
+    let subject = || identities.first().map(|identity| identity.subject.as_str());
+    member.address().or_else(subject).unwrap_or(&member.id).to_owned()
 }
 
 /// When somebody was invited; none for whoever came by a sign-in.

@@ -28,7 +28,7 @@ const fn words(
 }
 
 /// Every reason that the service and the shipped policies give.
-const TABLE: [ReasonWords; 44] = [
+const TABLE: [ReasonWords; 48] = [
     words(
         "request_malformed",
         "The request was not one that a client should send.",
@@ -44,7 +44,31 @@ const TABLE: [ReasonWords; 44] = [
     words(
         "client_auth_failed",
         "The client did not prove who it is.",
-        "Give the client its current secret, or make a new one for it.",
+        "Give the client its current secret or key, or make a new one for it.",
+        None,
+    ),
+    words(
+        "client_assertion_replayed",
+        "The client used an assertion of its own a second time.",
+        "Have the client sign a new one for each request. If it does, somebody else has one of them: find out who.",
+        None,
+    ),
+    words(
+        "client_keys_unreachable",
+        "The client's public keys could not be fetched.",
+        "Find out why the address of its keys does not answer. Then try again.",
+        None,
+    ),
+    words(
+        "client_document_unusable",
+        "The document that describes the client could not be used.",
+        "Have the client's developers correct the document, or find out why it cannot be fetched.",
+        None,
+    ),
+    words(
+        "client_public",
+        "The client has no secret and no key.",
+        "Have the client sign its requests with a key, or let it do without one in the configuration.",
         None,
     ),
     words("client_blocked", "The client is switched off.", "Switch the client on again.", None),

@@ -112,7 +112,7 @@ impl DetailPage {
             is_granted: row.outcome == "granted",
             words: reason_words(&row.reason),
             who: who(&row.reason),
-            code: about.codes.first().map_or("", |code| code.wire().0),
+            code: about.codes.first().map_or("", |code| code.for_clients(app.config.denial_error).wire().0),
             compared: compared(&row),
             checks: check_lines(&checks),
             decisions: decision_lines(decisions),
@@ -139,8 +139,8 @@ impl TodayView {
 
 /// The expected and the actual value, where the row has both.
 fn compared(row: &SignIn) -> Option<MarkedPair> {
-    let (told, remark) = match row.detail.split_once("; they differ only ") {
-        Some((told, remark)) => (told, format!("They differ only {remark}.")),
+    let (told, remark) = match row.detail.split_once("; ") {
+        Some((told, remark)) => (told, sentence(remark)),
         None => (row.detail.as_str(), String::new()),
     };
     let (what, expected, received) = match told.strip_prefix("configured is ") {
@@ -153,6 +153,13 @@ fn compared(row: &SignIn) -> Option<MarkedPair> {
     };
     let (expected, received) = marked(&expected, &received);
     Some(MarkedPair { what: what.to_owned(), expected, received, remark })
+}
+
+/// A remark as a sentence.
+fn sentence(remark: &str) -> String {
+    let mut rest = remark.trim_end_matches('.').chars();
+    let first = rest.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(rest).chain(['.']).collect()
 }
 
 fn unquoted(text: &str) -> String {

@@ -7,18 +7,22 @@ use axum::extract::{Path, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::etag;
 use crate::app::App;
+use crate::config::ClientDocumentSettings;
+use crate::idp::key::ALGORITHM_NAMES;
+use crate::model::client::AuthMethod;
 use crate::oauth::request::JWT_BEARER;
 use crate::web::error::{forbid_caching, not_found};
 
 /// Metadata and PRM change rarely, and a new signing key must be seen well before it signs.
 const MAX_AGE: &str = "public, max-age=300";
 
-/// The ways to send a secret, the same at each endpoint.
-const SECRET_METHODS: [&str; 2] = ["client_secret_basic", "client_secret_post"];
+/// The ways of clients. The credentials of MCP servers, which introspect, are secrets.
+const CLIENT_METHODS: [AuthMethod; 3] = [AuthMethod::Basic, AuthMethod::Post, AuthMethod::PrivateKeyJwt];
+const SECRET_METHODS: [AuthMethod; 2] = [AuthMethod::Basic, AuthMethod::Post];
 
 /// A document with an ETag over its content.
 pub(super) fn document(headers: &HeaderMap, body: String) -> Response {
@@ -47,16 +51,40 @@ pub async fn authorization_server(State(app): State<Arc<App>>, headers: HeaderMa
         "jwks_uri": format!("{issuer}/oauth2/jwks"),
         "grant_types_supported": [JWT_BEARER],
         "authorization_grant_profiles_supported": ["urn:ietf:params:oauth:grant-profile:id-jag"],
-        "token_endpoint_auth_methods_supported": SECRET_METHODS,
+        "token_endpoint_auth_methods_supported": CLIENT_METHODS,
+        // RFC 8414 §2 requires it with private_key_jwt.
+        "token_endpoint_auth_signing_alg_values_supported": ALGORITHM_NAMES,
         "introspection_endpoint": format!("{issuer}/oauth2/introspect"),
         "introspection_endpoint_auth_methods_supported": SECRET_METHODS,
         "revocation_endpoint": format!("{issuer}/oauth2/revoke"),
-        "revocation_endpoint_auth_methods_supported": SECRET_METHODS,
+        "revocation_endpoint_auth_methods_supported": CLIENT_METHODS,
+        "revocation_endpoint_auth_signing_alg_values_supported": ALGORITHM_NAMES,
     });
-    if let (false, Some(members)) = (scopes.is_empty(), metadata.as_object_mut()) {
-        members.insert("scopes_supported".into(), json!(scopes));
+    if let Some(members) = metadata.as_object_mut() {
+        if !scopes.is_empty() {
+            members.insert("scopes_supported".into(), json!(scopes));
+        }
+        announce_documents(members, &app.config.client_documents);
+    }
+    if let (true, Some(members)) = (app.config.issuer_lookup.enabled, metadata.as_object_mut()) {
+        // Not a registered name (RFC 8414 §7.1): clients that do not know it ignore it.
+        let endpoint = format!("{issuer}/oauth2/issuer-lookup");
+        members.insert("issuer_lookup_endpoint".into(), json!(endpoint));
     }
     document(&headers, metadata.to_string())
+}
+
+/// §5 of draft-ietf-oauth-client-id-metadata-document. A method that only some clients may use is announced as well: they
+/// would not try it otherwise.
+fn announce_documents(members: &mut Map<String, Value>, settings: &ClientDocumentSettings) {
+    if settings.allowed.is_empty() {
+        return;
+    }
+    members.insert("client_id_metadata_document_supported".into(), json!(true));
+    if !settings.public.is_empty() {
+        let methods: Vec<AuthMethod> = CLIENT_METHODS.into_iter().chain([AuthMethod::None]).collect();
+        members.insert("token_endpoint_auth_methods_supported".into(), json!(methods));
+    }
 }
 
 /// Our public signing keys.

@@ -8,8 +8,9 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
 
-use super::{answer, read};
+use super::{answer, count, read};
 use crate::app::App;
+use crate::model::signal_endpoint::SignalEndpoint;
 use crate::oauth::form::Form;
 use crate::signals::{self, SignalRefusal};
 use crate::web::error::forbid_caching;
@@ -18,7 +19,9 @@ use crate::web::middleware::origin;
 /// Ends the sessions of a person who signed out at the provider.
 pub async fn log_out(State(app): State<Arc<App>>, Path(slug): Path<String>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    match app.store.for_one_request(perform(&app, &slug, &parts, body)).await {
+    let outcome = app.store.for_one_request(perform(&app, &slug, &parts, body)).await;
+    count(&app, SignalEndpoint::BackChannelLogout, &outcome);
+    match outcome {
         Ok(()) => {
             let mut response = StatusCode::OK.into_response();
             forbid_caching(&mut response);

@@ -9,9 +9,10 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 
-use super::{answer, read};
+use super::{answer, count, read};
 use crate::app::App;
 use crate::limits::gate::bearer;
+use crate::model::signal_endpoint::SignalEndpoint;
 use crate::signals::{GlobalRevocation, SignalRefusal};
 use crate::web::error::forbid_caching;
 use crate::web::middleware::origin;
@@ -19,7 +20,9 @@ use crate::web::middleware::origin;
 /// Ends all sessions of a person. The sender is authenticated before the body is read.
 pub async fn revoke(State(app): State<Arc<App>>, Path(slug): Path<String>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    match app.store.for_one_request(perform(&app, &slug, &parts, body)).await {
+    let outcome = app.store.for_one_request(perform(&app, &slug, &parts, body)).await;
+    count(&app, SignalEndpoint::GlobalTokenRevocation, &outcome);
+    match outcome {
         Ok(()) => {
             let mut response = StatusCode::NO_CONTENT.into_response();
             forbid_caching(&mut response);

@@ -13,7 +13,9 @@ use axum::Router;
 use axum::routing::post;
 
 use crate::app::App;
-use crate::signals::SignalEndpoint;
+use crate::metrics::SignalResult;
+use crate::model::signal_endpoint::SignalEndpoint;
+use crate::signals::SignalRefusal;
 
 /// The routes of an issuer with this path.
 pub(super) fn routes(path: &str) -> Router<Arc<App>> {
@@ -31,4 +33,15 @@ pub(super) fn routes(path: &str) -> Router<Arc<App>> {
             &at(SignalEndpoint::BackChannelLogout),
             post(backchannel_logout::log_out).fallback(answer::method_not_allowed),
         )
+}
+
+/// Counts what became of a signal.
+fn count<T>(app: &App, endpoint: SignalEndpoint, outcome: &Result<T, SignalRefusal>) {
+    let result = match outcome {
+        Ok(_) => SignalResult::Accepted,
+        Err(SignalRefusal::Repeated) => SignalResult::Repeated,
+        Err(SignalRefusal::Limited(_) | SignalRefusal::Unavailable(_)) => SignalResult::Unavailable,
+        Err(_) => SignalResult::Refused,
+    };
+    app.metrics.count_signal(endpoint, result);
 }

@@ -9,8 +9,9 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 
-use super::{answer, read};
+use super::{answer, count, read};
 use crate::app::App;
+use crate::model::signal_endpoint::SignalEndpoint;
 use crate::signals::{self, Received, SignalRefusal};
 use crate::web::error::{Cause, forbid_caching};
 use crate::web::middleware::origin;
@@ -18,7 +19,9 @@ use crate::web::middleware::origin;
 /// Receives one event.
 pub async fn receive(State(app): State<Arc<App>>, Path(slug): Path<String>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    match app.store.for_one_request(perform(&app, &slug, &parts, body)).await {
+    let outcome = app.store.for_one_request(perform(&app, &slug, &parts, body)).await;
+    count(&app, SignalEndpoint::SecurityEvents, &outcome);
+    match outcome {
         Ok(received) => accepted(received),
         Err(refusal) => refused(&refusal),
     }

@@ -5,6 +5,7 @@ use countersign::random::digest;
 use serde_json::{Value, json};
 
 use super::harness::Harness;
+use crate::idp::{Key, b64};
 
 fn digests(h: &Harness, id: &str) -> Vec<String> {
     h.app.snapshot().client(id).unwrap().secrets.iter().map(|s| s.secret_digest.clone()).collect()
@@ -104,7 +105,7 @@ async fn unacceptable_values_are_refused() {
         ("client_id", json!("HTTPS://client.example.com/metadata"), "client_id_invalid"),
         ("client_secret", json!("fifteen-chars.."), "client_secret_invalid"),
         ("client_secret", json!("x".repeat(257)), "client_secret_invalid"),
-        ("token_endpoint_auth_method", json!("private_key_jwt"), "auth_method_unsupported"),
+        ("token_endpoint_auth_method", json!("private_key_jwt"), "client_keys_missing"),
         ("token_endpoint_auth_method", json!("none"), "auth_method_unsupported"),
         ("jwks", json!({ "keys": [] }), "jwks_unsupported"),
         ("jwks_uri", json!("https://client.example.com/jwks"), "jwks_unsupported"),
@@ -118,11 +119,129 @@ async fn unacceptable_values_are_refused() {
         let body = json!({ name: value });
         h.refuses(&h.operator, (Method::POST, "/clients"), Some(body.clone()), (422, code)).await;
         let code = match name {
-            "client_id" | "client_secret" | "jwks" | "jwks_uri" => "body_invalid",
+            "client_id" | "client_secret" => "body_invalid",
             _ => code,
         };
         h.refuses(&h.operator, (Method::PATCH, "/clients/other"), Some(body), (422, code)).await;
     }
     let body = Some(json!({ "enabled": false }));
     h.refuses(&h.operator, (Method::PATCH, "/clients/absent"), body, (404, "not_found")).await;
+}
+
+/// A public key as a client registers it.
+fn jwk() -> Value {
+    Key::es256("k-1").jwk()
+}
+
+fn with_keys(jwks: &Value) -> Value {
+    json!({ "client_id": "signer", "token_endpoint_auth_method": "private_key_jwt", "jwks": jwks })
+}
+
+/// CLI-03: a client with keys has no secret; they change as a whole, and it can be given a secret again.
+#[tokio::test]
+async fn a_client_with_keys_from_beginning_to_end() {
+    let h = Harness::start().await;
+    let jwks = json!({ "keys": [jwk()] });
+    let made = h.operator.post("/clients", with_keys(&jwks)).await.expect(201);
+    assert_eq!(made.get("client_secret"), None);
+    assert_eq!((&made["jwks"], &made["jwks_uri"], &made["secrets"]), (&jwks, &json!(null), &json!([])));
+    let path = "/clients/signer";
+    let secrets = "/clients/signer/secrets";
+    h.refuses(&h.operator, (Method::POST, secrets), None, (422, "client_secret_unsupported")).await;
+
+    let uri = "https://client.example.com/jwks.json";
+    let changed = h.operator.patch(path, json!({ "jwks_uri": uri })).await.expect(200);
+    assert_eq!(
+        (&changed["jwks"], &changed["jwks_uri"]),
+        (&json!(null), &json!(uri)),
+        "one takes the other's place"
+    );
+    let changed = h.operator.patch(path, json!({ "jwks": null, "enabled": true })).await.expect(200);
+    assert_eq!(changed["jwks_uri"], uri);
+    let none = Some(json!({ "jwks_uri": null }));
+    h.refuses(&h.operator, (Method::PATCH, path), none, (422, "client_keys_missing")).await;
+    let both = Some(json!({ "jwks_uri": uri, "jwks": jwks }));
+    h.refuses(&h.operator, (Method::PATCH, path), both, (422, "client_keys_missing")).await;
+    let renamed = h.operator.patch(path, json!({ "client_name": "S" })).await.expect(200);
+    assert_eq!(renamed["jwks_uri"], uri, "what is not named stays");
+
+    let to_secret = json!({ "token_endpoint_auth_method": "client_secret_post" });
+    let changed = h.operator.patch(path, to_secret).await.expect(200);
+    assert_eq!((&changed["jwks"], &changed["jwks_uri"]), (&json!(null), &json!(null)));
+    h.operator.call(Method::POST, secrets, None).await.expect(201);
+    let back = json!({ "token_endpoint_auth_method": "private_key_jwt", "jwks": jwks });
+    let changed = h.operator.patch(path, back).await.expect(200);
+    assert_eq!(changed["secrets"], json!([]), "a secret does not outlive the change of the method");
+    let rows = h.operator.get("/audit").await.expect(200);
+    let row = &rows["items"][0];
+    assert_eq!((&row["action"], &row["new"]["jwks"]), (&json!("client.update"), &jwks), "{row}");
+}
+
+/// CLI-03: a key set is checked when it is saved; what is wrong is said in a sentence.
+#[tokio::test]
+async fn keys_that_cannot_be_used_are_refused() {
+    let h = Harness::start().await;
+    let with = |name: &str, value: Value| {
+        let mut key = jwk();
+        key[name] = value;
+        json!({ "keys": [key] })
+    };
+    let rsa = Key::rsa("r", 0).jwk();
+    let small = json!({ "kty": "RSA", "e": "AQAB", "n": b64([0xff_u8; 128]) });
+    for (jwks, said) in [
+        (json!({}), "`keys` alone"),
+        (json!([]), "`keys` alone"),
+        (json!("{}"), "`keys` alone"),
+        (json!({ "keys": [] }), "`keys` alone"),
+        (json!({ "keys": {} }), "`keys` alone"),
+        (json!({ "keys": [jwk()], "more": 1 }), "`keys` alone"),
+        (json!({ "keys": vec![rsa.clone(); 21] }), "`keys` alone"),
+        (json!({ "keys": [rsa, rsa] }), "two keys have the kid"),
+        (json!({ "keys": ["k"] }), "key 1 is not a JSON object"),
+        (with("d", json!("AAAA")), "is a private key"),
+        (json!({ "keys": [{ "kty": "RSA", "n": "AQAB", "e": "AQAB", "p": "AQAB" }] }), "is a private key"),
+        (json!({ "keys": [{ "kty": "oct", "k": "AAAA" }] }), "is of another kind than"),
+        (
+            json!({ "keys": [{ "kty": "EC", "crv": "secp256k1", "x": "AA", "y": "AA" }] }),
+            "is of another kind than",
+        ),
+        (json!({ "keys": [small] }), "expected 2048 to 8192"),
+        (with("use", json!("enc")), "is not for verifying"),
+        (with("key_ops", json!(["sign"])), "is not for verifying"),
+        (with("alg", json!("HS256")), "has an `alg`"),
+        (with("x", json!("AAAA")), "curve"),
+        (with("x", json!(null)), "no text"),
+        (with("more", json!({ "a": 1 })), "no text"),
+        (with("x5c", json!(["A".repeat(17_000)])), "longer than 16384 bytes"),
+    ] {
+        let problem = (422, "jwks_invalid");
+        let refused =
+            h.refuses(&h.operator, (Method::POST, "/clients"), Some(with_keys(&jwks)), problem).await;
+        let detail = refused["detail"].as_str().unwrap();
+        assert!(detail.contains(said), "{jwks}: {detail}");
+    }
+    for uri in [
+        "http://client.example.com/k",
+        "ftp://x",
+        "",
+        "https://u:p@client.example.com/k",
+        "https://10.0.0.1/k",
+        "https://client.example.com:8443/k",
+        "https://client.example.com/k#f",
+    ] {
+        let body = json!({ "token_endpoint_auth_method": "private_key_jwt", "jwks_uri": uri });
+        h.refuses(&h.operator, (Method::POST, "/clients"), Some(body), (422, "jwks_uri_invalid")).await;
+    }
+    for (more, code) in [
+        (json!({ "jwks": null }), "client_keys_missing"),
+        (json!({ "client_secret": "a-secret-of-16-chars" }), "client_secret_unsupported"),
+        (json!({ "token_endpoint_auth_method": "client_secret_basic" }), "jwks_unsupported"),
+        (json!({ "token_endpoint_auth_method": "client_secret_jwt" }), "auth_method_unsupported"),
+    ] {
+        let mut body = with_keys(&json!({ "keys": [jwk()] }));
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        h.refuses(&h.operator, (Method::POST, "/clients"), Some(body), (422, code)).await;
+    }
+    let plain = with("ext", json!(true));
+    h.operator.post("/clients", with_keys(&plain)).await.expect(201);
 }

@@ -7,7 +7,7 @@ use axum::http::Method;
 use countersign::admin::{Admin, AdminError, Origin, Principal, may};
 use countersign::model::console_user::{ConsoleUser, Membership, UserKind};
 use countersign::model::member::Role;
-use countersign::policy::{ConsoleAction, ConsoleScope, PolicySource};
+use countersign::policy::{ConsoleAction, ConsoleScope, PolicySource, Topic};
 use countersign::store::admin_tokens::AdminToken;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -151,7 +151,7 @@ async fn reading_can_be_left_to_somebody_who_may_not_change() {
 async fn without_policies_about_the_console_tokens_do_what_they_did() {
     let dir = policies(false, &forbid("principal, action, resource", "when { context.weekday > 0 }"));
     let h = Harness::with_policies(dir.path().to_owned()).await;
-    assert!(!h.app.policies().compiled.decides_console());
+    assert!(!h.app.policies().compiled.decides(Topic::Console));
     let acme = h.teamspace("acme").await;
     let client = json!({ "client_id": "c", "client_name": "C" });
     h.operator.post("/clients", client).await.expect(201);
@@ -188,7 +188,7 @@ fn a_schema_from_before_the_console_still_loads() {
     });
     let old = format!("{before}\ntype Actor{rest}");
     let policies = PolicySource::of(old, files.to_vec()).compile(0).unwrap();
-    assert!(!policies.compiled.decides_console());
+    assert!(!policies.compiled.decides(Topic::Console));
 }
 
 fn person(kind: UserKind) -> Principal {

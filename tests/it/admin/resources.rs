@@ -24,15 +24,21 @@ async fn a_resource_from_beginning_to_end() {
     assert_eq!(changed["teamspaces"], json!(null));
     assert_eq!(changed["default_scopes"], json!(["any.thing"]));
     assert_eq!(
-        (&changed["required_scopes"], &changed["forward_auth_credentials"]),
-        (&json!([]), &json!(false))
+        (&changed["required_scopes"], &changed["forward_auth_credentials"], &changed["tool_policies"]),
+        (&json!([]), &json!(false), &json!(false))
     );
-    let patch = json!({ "required_scopes": ["any.thing"], "forward_auth_credentials": true });
+    let patch =
+        json!({ "required_scopes": ["any.thing"], "forward_auth_credentials": true, "tool_policies": true });
     h.operator.patch(&path, patch).await.expect(200);
     let shown = h.operator.get(&path).await.expect(200);
     assert_eq!(
-        (&shown["required_scopes"], &shown["forward_auth_credentials"]),
-        (&json!(["any.thing"]), &json!(true))
+        (&shown["required_scopes"], &shown["forward_auth_credentials"], &shown["tool_policies"]),
+        (&json!(["any.thing"]), &json!(true), &json!(true))
+    );
+    let changed = h.operator.patch(&path, json!({ "tool_policies": false })).await.expect(200);
+    assert_eq!(
+        (&changed["tool_policies"], &changed["forward_auth_credentials"]),
+        (&json!(false), &json!(true))
     );
     h.operator.delete(&path).await.expect(204);
     h.operator.delete(&path).await.problem(404, "not_found");
@@ -63,6 +69,8 @@ async fn unacceptable_values_are_refused() {
         ("default_scopes", json!(["offline_access"]), (422, "scope_invalid")),
         ("required_scopes", json!(["offline_access"]), (422, "scope_invalid")),
         ("forward_auth_credentials", json!("yes"), (422, "body_invalid")),
+        ("tool_policies", json!("yes"), (422, "body_invalid")),
+        ("tool_policies", json!(null), (422, "body_invalid")),
         ("teamspaces", json!(["absent"]), (422, "teamspace_unknown")),
     ] {
         let mut body = good.clone();

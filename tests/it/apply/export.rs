@@ -76,3 +76,42 @@ async fn applying_an_export_on_an_empty_service_makes_the_same() {
         assert!(place.app.app.snapshot().client(CLIENT).unwrap().has_secret(SECRET));
     }
 }
+
+/// CLI-03: a client with keys has no secret in a file, and its keys are compared as the service shows them.
+#[tokio::test]
+async fn keys_of_clients_come_back_as_they_were() {
+    let place = Place::start().await;
+    let jwk = json!({ "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+        "kid": "a: b", "x5t#S256": "AAAA", "key_ops": ["verify"], "ext": true });
+    let keys = |id: &str, more: serde_json::Value| {
+        let mut client = json!({ "client_id": id, "token_endpoint_auth_method": "private_key_jwt" });
+        client.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        client
+    };
+    let file = |first: serde_json::Value| json!({ "clients": [first, keys("there", json!({ "jwks_uri": "https://client.example.com/k" }))] });
+    let with_keys = file(keys("here", json!({ "jwks": { "keys": [jwk] } })));
+    place.write("keys.json", &with_keys.to_string());
+    place.apply(Way::Server, &["-f", "keys.json"], 0).await.says(&["Done: 2 of 2."]);
+    let known = place.app.app.snapshot().client("here").cloned().unwrap();
+    assert!(known.secrets.is_empty() && known.keys.is_some());
+    for (format, name) in FORMATS {
+        let text = export(&place, Way::Server, &["--format", format]).await;
+        place.write(name, &text);
+        for way in WAYS {
+            let ran = place.apply(way, &["-f", name, "--prune"], 0).await;
+            ran.says(&["0 to create, 0 to change, 0 to delete"]);
+        }
+        assert!(!text.contains("client_secret_file: \"secrets/here\""), "{text}");
+    }
+    // From an address to keys and back is one change each.
+    let moved = file(keys("here", json!({ "jwks_uri": "https://client.example.com/new" })));
+    place.write("moved.json", &moved.to_string());
+    place.apply(Way::Server, &["-f", "moved.json"], 0).await.says(&["1 to change", "jwks_uri"]);
+    place.apply(Way::Server, &["-f", "moved.json"], 0).await.says(&["0 to change"]);
+    place.apply(Way::Server, &["-f", "keys.json"], 0).await.says(&["1 to change", "jwks"]);
+    let secret = file(keys("here", json!({ "jwks": { "keys": [jwk] }, "client_secret_env": "PATH" })));
+    place.write("secret.json", &secret.to_string());
+    place.apply(Way::Server, &["-f", "secret.json"], 2).await.says(&["so no secret"]);
+    place.write("bad.json", &file(keys("here", json!({ "jwks": [] }))).to_string());
+    place.apply(Way::Server, &["-f", "bad.json"], 2).await.says(&["a JWK Set"]);
+}

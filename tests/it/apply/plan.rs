@@ -240,7 +240,8 @@ fn objects() -> impl Strategy<Value = Vec<FoundObject>> {
         for (n, (name, description, offered)) in resources.into_iter().enumerate() {
             let fields = json!({ "id": n.to_string(), "identifier": format!("https://{n}.example/a?b={n}"), "name": name,
                 "scopes": [{ "name": "s", "description": description }], "default_scopes": ["s"],
-                "teamspaces": offered, "required_scopes": ["s"], "forward_auth_credentials": n % 2 == 0 });
+                "teamspaces": offered, "required_scopes": ["s"], "forward_auth_credentials": n % 2 == 0,
+                "tool_policies": n % 3 == 0 });
             all.push(found(ObjectKind::Resource, None, fields));
         }
         all

@@ -14,6 +14,7 @@ resources:
   teamspaces: [globex]
   required_scopes: [files.read]
   forward_auth_credentials: true
+  tool_policies: true
 clients:
 - client_id: agent
   client_name: Agent
@@ -68,7 +69,7 @@ async fn files_are_applied_and_the_second_run_changes_nothing() {
         assert_eq!(globex["identity_providers"][0]["custom_claims"], json!(["department"]));
         assert_eq!(globex["members"][1], json!({ "email": "hank@globex.com", "role": "owner" }));
         let resource = entry(&export, "resources", ("identifier", "https://files.example.com/mcp"));
-        assert_eq!(resource["teamspaces"], json!(["globex"]));
+        assert_eq!((&resource["teamspaces"], &resource["tool_policies"]), (&json!(["globex"]), &json!(true)));
         assert!(place.app.app.snapshot().client("agent").unwrap().has_secret(SECRET));
 
         let second = run(&["apply", "-f", "all.yaml"]).await;

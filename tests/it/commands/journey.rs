@@ -122,10 +122,12 @@ async fn resources(desk: &Desk, way: Way) {
     assert_eq!((&shown["default_scopes"], &shown["teamspaces"]), (&json!(["docs.read"]), &json!(["g"])));
     let changed = desk.json(way, &["resource", "update", URL, "--teamspaces", "all"]).await;
     assert_eq!(changed["teamspaces"], Value::Null);
-    let forward_auth = ["--required-scopes", "docs.read", "--forward-auth-credentials", "true"];
+    let forward_auth =
+        ["--required-scopes", "docs.read", "--forward-auth-credentials", "true", "--tool-policies", "true"];
     let changed = desk.json(way, &[&["resource", "update", URL][..], &forward_auth].concat()).await;
-    let told = (&changed["required_scopes"], &changed["forward_auth_credentials"]);
-    assert_eq!(told, (&json!(["docs.read"]), &Value::Bool(true)));
+    let told = (&changed["required_scopes"], &changed["forward_auth_credentials"], &changed["tool_policies"]);
+    assert_eq!(told, (&json!(["docs.read"]), &Value::Bool(true), &Value::Bool(true)));
+    assert!(desk.done(way, &["resource", "show", URL]).await.out.contains("tool policies"));
     let by_id = desk.json(way, &["resource", "show", member(&shown, "id")]).await;
     assert_eq!(by_id, changed);
     assert!(desk.done(way, &["resource", "list"]).await.out.contains(URL));
@@ -194,6 +196,16 @@ async fn providers(desk: &Desk, way: Way) {
     assert!(shown.out.contains(issuer) && shown.out.contains("enabled"), "{shown:?}");
     let checked = desk.done(way, &["provider", "check", "-t", "g"]).await;
     assert!(checked.out.starts_with('✓'), "{checked:?}");
+    let jwks_uri = desk.idp.jwks_uri();
+    let confirm = ["provider", "confirm-jwks-uri", "-t", "g", "--jwks-uri", jwks_uri.as_str()];
+    assert!(
+        desk.done(way, &confirm)
+            .await
+            .err
+            .starts_with("Confirmed the jwks uri of the identity provider of g")
+    );
+    let history = desk.done(way, &["provider", "trust-history", "-t", "g"]).await;
+    assert!(history.out.contains("added") && history.out.contains(&jwks_uri), "{history:?}");
     desk.done(way, &["provider", "delete", "-t", "g", "--yes"]).await;
     let made = desk.json(way, &[&["provider", "create", "--name", "Ours"], &whole[..]].concat()).await;
     let id = member(&made, "id");
@@ -208,6 +220,11 @@ async fn providers(desk: &Desk, way: Way) {
     assert_eq!((&replaced["custom_claims"], &replaced["tenant"]), (&json!([]), &Value::Null));
     assert!(desk.done(way, &["provider", "list", "-t", "g"]).await.out.contains(id));
     desk.done(way, &["provider", "check", "-t", "g", id]).await;
+    desk.done(way, &[&confirm[..], &[id]].concat()).await;
+    let history = desk.json(way, &["provider", "trust-history", "-t", "g", id]).await;
+    assert_eq!(history["items"].as_array().unwrap().last().unwrap()["kind"], "added", "{history}");
+    let shown = desk.done(way, &["provider", "show", "-t", "g", id]).await.out;
+    assert!(shown.contains("metadata name instead"), "{shown}");
     desk.idp.change(|idp| idp.metadata_issuer = "https://other.example".to_owned());
     let failed = desk.run(way, &["provider", "check", "-t", "g", id]).await;
     assert!(failed.code == Some(1) && failed.out.contains('✗'), "{failed:?}");

@@ -1,5 +1,6 @@
 //! The Clients page.
 
+use countersign::model::client::KeySource;
 use countersign::random::digest;
 use serde_json::Value;
 
@@ -150,4 +151,50 @@ async fn only_operators_reach_the_deployments_pages() {
     assert!(snapshot.client("b").is_none() && snapshot.resources().next().is_none());
     let known = snapshot.client("mcp-client").unwrap();
     assert!(known.enabled && known.secrets.len() == 1);
+}
+
+/// A client with keys: added, changed and given a secret instead; a mistake is told at its field.
+#[tokio::test]
+async fn a_client_signs_its_assertions() {
+    let (h, operator) = start().await;
+    let jwks = serde_json::json!({ "keys": [crate::idp::Key::es256("k-1").jwk()] });
+    let fields = |jwks: &str, uri: &str| {
+        [
+            ("client_id", "mcp-client".to_owned()),
+            ("client_name", "Signer".to_owned()),
+            ("token_endpoint_auth_method", "private_key_jwt".to_owned()),
+            ("jwks", jwks.to_owned()),
+            ("jwks_uri", uri.to_owned()),
+        ]
+    };
+    let post = async |path: &str, fields: [(&str, String); 5]| {
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        operator.post(path, &fields).await
+    };
+    for (typed, said) in [
+        ("", "exactly one of them"),
+        ("no json", "alone"),
+        (r#"{"keys":[{"kty":"oct","k":"AAAA"}]}"#, "is of another kind"),
+    ] {
+        let again = post("/clients", fields(typed, "")).await.page(422);
+        has(&again, &["Nothing was saved.", "href=\"#jwks\"", "id=\"jwks-error\"", said, "<details open>"]);
+    }
+    let again = post("/clients", fields("", "http://client.example.com/k")).await.page(422);
+    has(&again, &["id=\"jwks_uri-error\"", "must be https"]);
+    let added = post("/clients", fields(&jwks.to_string(), "")).await;
+    added.leads_to(PATH, "The client was added. It signs its assertions with its own key.");
+    // The form once more.
+    post("/clients", fields(&jwks.to_string(), "")).await.leads_to(PATH, "The client is registered already");
+    let page = operator.get(PATH).await.page(200);
+    has(&page, &["Signed assertion", "&#34;kid&#34;: &#34;k-1&#34;", "<details open>"]);
+    assert!(!page.contains("Add secret"), "{page}");
+    has(&operator.get("/clients").await.page(200), &["Signed assertion"]);
+    post(PATH, fields("", "https://client.example.com/k")).await.leads_to(PATH, "The changes were saved.");
+    let known = h.app.snapshot().client("mcp-client").cloned().unwrap();
+    assert_eq!(known.keys, Some(KeySource::Fetched("https://client.example.com/k".to_owned())));
+    let mut to_secret = fields("", "https://client.example.com/k");
+    to_secret[2].1 = "client_secret_basic".to_owned();
+    post(PATH, to_secret).await.leads_to(PATH, "The changes were saved.");
+    has(&operator.get(PATH).await.page(200), &["The client has no secret.", "Add secret"]);
+    assert_eq!(h.app.snapshot().client("mcp-client").unwrap().keys, None);
 }

@@ -1,6 +1,8 @@
 //! The Enterprise tab: identity providers set up, tested, switched and removed by forms.
 
 use countersign::model::identity_provider::IdentityProvider;
+use countersign::store::changes::{self, Changed};
+use countersign::store::{AnyConnection, identity_providers};
 use serde_json::json;
 
 use super::visitor::{Visitor, has, hidden};
@@ -289,4 +291,41 @@ async fn another_teamspace_is_not_there() {
     // Nor through the own teamspace's path.
     link.post(&format!("/t/other/enterprise/{id}/disable"), &[]).await.page(404);
     assert_eq!(h.generation().await, before);
+}
+
+/// ADM-10: changed metadata are shown at the provider, in its tab and in the list of teamspaces, until somebody confirms
+/// the address that they have seen. The history names who did.
+#[tokio::test]
+async fn changed_metadata_are_shown_and_confirmed() {
+    let (h, operator) = start().await;
+    let issuer = h.idp.issuer("good");
+    let typed = [("kind", "oidc"), ("issuer", issuer.as_str()), ("scope", "")];
+    operator.post(PATH, &typed).await.leads_to(&format!("{PATH}?kind=oidc"), "is saved");
+    // As if the provider had moved its keys since.
+    let [mut provider] = saved(&h).try_into().unwrap();
+    let named = provider.jwks_uri.clone();
+    provider.jwks_uri = format!("{}/root/jwks", h.idp.base);
+    let before = provider.clone();
+    let change = move |c: &mut AnyConnection| {
+        identity_providers::put(c, &before)?;
+        changes::note(c, &Changed::Teamspace(before.teamspace_id), before.updated_at)
+    };
+    h.app.store.configure(change).await.unwrap();
+    h.app.reload().await.unwrap();
+    h.app.issuer_keys.look("acme", &provider, 0).await;
+
+    let page = operator.get(PATH).await.page(200);
+    has(&page, &["Metadata changed", &named, "still taken from the saved address", "Confirm this address"]);
+    has(&page, &["Trust history", "Other metadata", "by the identity provider", "Added"]);
+    has(&operator.get("/teamspaces").await.page(200), &["Metadata changed"]);
+    let path = format!("{PATH}/{}/confirm", provider.id);
+    let back = format!("{PATH}?kind=oidc");
+    let other = [("jwks_uri", "https://evil.example/keys")];
+    operator.post(&path, &other).await.leads_to(&back, "name another jwks_uri");
+    assert_eq!(saved(&h)[0].jwks_uri, provider.jwks_uri);
+    operator.post(&path, &[("jwks_uri", &named)]).await.leads_to(&back, "come from the new address");
+    assert_eq!(saved(&h)[0].jwks_uri, named);
+    let page = operator.get(PATH).await.page(200);
+    assert!(!page.contains("Metadata changed") && !page.contains("Confirm this address"), "{page}");
+    has(&page, &["Active", "Changed"]);
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use countersign::model::client::KeySource;
 use countersign::model::kill_switch::{KillScope, KillSwitch};
 use countersign::model::member::Status;
 use countersign::model::teamspace::Plan;
@@ -13,13 +14,20 @@ use serde_json::{Value, json};
 
 use super::activity::{record, row};
 use super::visitor::{Visitor, has};
+use crate::client_assertion::{exchange, jwks, put_signer, sign};
 use crate::files::with_shipped;
 use crate::harness::{Answer, CLIENT, SECRET, START, TestApp, resource};
 use crate::idp::Key;
 
 /// Reasons that are shown for a row that the test writes, since provoking them takes more than a request.
-const WRITTEN: [&str; 4] =
-    ["rate_limited", "internal", "issuer_not_configured", "custom_authorization_server"];
+const WRITTEN: [&str; 6] = [
+    "rate_limited",
+    "internal",
+    "issuer_not_configured",
+    "custom_authorization_server",
+    "client_document_unusable",
+    "client_public",
+];
 
 /// Reasons that are given under settings of their own.
 const SETTINGS: [&str; 11] = [
@@ -84,6 +92,17 @@ async fn request_of(app: &TestApp, reason: &str) -> Option<Answer> {
         "request_malformed" => app.post(&[("grant_type", JWT_BEARER)]).await,
         "client_unknown" => from_client(app, ("nobody", SECRET)).await,
         "client_auth_failed" => from_client(app, (CLIENT, "a-wrong-secret-of-the-client")).await,
+        "client_assertion_replayed" => {
+            let key = Key::es256("k");
+            put_signer(app, KeySource::Registered(jwks(&[&key]).to_string())).await;
+            let assertion = sign(app, &key, json!({}));
+            exchange(app, &assertion).await;
+            exchange(app, &assertion).await
+        }
+        "client_keys_unreachable" => {
+            put_signer(app, KeySource::Fetched("https://10.0.0.1/keys".to_owned())).await;
+            exchange(app, &sign(app, &Key::es256("k"), json!({}))).await
+        }
         "assertion_malformed" => app.exchange("not.signed").await,
         "typ_wrong" => app.exchange(&signed(idp, "typ", "JWT")).await,
         "alg_not_allowed" => app.exchange(&signed(idp, "alg", "HS256")).await,

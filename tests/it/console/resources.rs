@@ -32,6 +32,7 @@ async fn a_resource_from_beginning_to_end() {
         ("default_scopes", "docs.read"),
         ("required_scopes", "docs.read docs.write"),
         ("forward_auth_credentials", "true"),
+        ("tool_policies", "true"),
         ("offered", "all"),
         ("teamspaces", ""),
     ];
@@ -41,7 +42,10 @@ async fn a_resource_from_beginning_to_end() {
     added.leads_to(&path, "Docs <i> was registered.");
     assert_eq!(resource.scopes[0].description, "Read documents");
     assert_eq!((resource.scopes.len(), &resource.teamspaces), (2, &None));
-    assert_eq!((resource.required_scopes.len(), resource.forward_auth_credentials), (2, true));
+    assert_eq!(
+        (resource.required_scopes.len(), resource.forward_auth_credentials, resource.tool_policies),
+        (2, true, true)
+    );
 
     let list = operator.get("/resources").await.page(200);
     has(&list, &["Docs &#60;i&#62;", IDENTIFIER, "docs.read docs.write", "Every teamspace", &path]);
@@ -51,7 +55,8 @@ async fn a_resource_from_beginning_to_end() {
         &[
             "docs.read Read documents\ndocs.write",
             "value=\"docs.read docs.write\"",
-            "value=\"true\" checked",
+            "name=\"forward_auth_credentials\" value=\"true\" checked",
+            "name=\"tool_policies\" value=\"true\" checked",
             "resource_metadata=\"https://mcp.example.com/.well-known/oauth-protected-resource/mcp\"",
             "&#34;authorization_servers&#34;",
             &format!("{path}/protected-resource-metadata"),
@@ -71,7 +76,7 @@ async fn a_resource_from_beginning_to_end() {
         ("Docs", Some(&["acme".to_owned()][..]))
     );
     assert!(changed.scopes.is_empty() && changed.required_scopes.is_empty());
-    assert!(!changed.forward_auth_credentials);
+    assert!(!changed.forward_auth_credentials && !changed.tool_policies);
 
     let refused = operator.post(&format!("{path}/remove"), &[("confirm", "Docs")]).await.page(422);
     has(&refused, &["to confirm"]);

@@ -34,7 +34,7 @@ enum For {
 }
 use For::*;
 
-const ROUTES: [(&str, &str, For); 87] = [
+const ROUTES: [(&str, &str, For); 88] = [
     ("GET", "/", SignedIn),
     ("GET", "/sign-in", Everybody),
     ("POST", "/sign-in", Everybody),
@@ -96,6 +96,7 @@ const ROUTES: [(&str, &str, For); 87] = [
     ("GET", "/t/{slug}/enterprise/guide/{kind}", Lookers),
     ("POST", "/t/{slug}/enterprise/{id}", Setters),
     ("POST", "/t/{slug}/enterprise/{id}/test", Setters),
+    ("POST", "/t/{slug}/enterprise/{id}/confirm", Setters),
     ("POST", "/t/{slug}/enterprise/{id}/disable", Setters),
     ("POST", "/t/{slug}/enterprise/{id}/enable", Setters),
     ("GET", "/t/{slug}/enterprise/{id}/remove", Setters),

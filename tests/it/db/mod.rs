@@ -37,6 +37,8 @@ const MORE: &str = "
     INSERT INTO last_assertions VALUES ('id-of-acme', 1, '', 'r', NULL);
     INSERT INTO policy_counts VALUES (86400, 'issuer.own', 2, 0);
     INSERT INTO provider_checks VALUES ('id-of-acme', 1, '[]');
+    INSERT INTO issuer_keys VALUES ('https://acme.example', 'https://acme.example/keys', '{}', 1, 600);
+    INSERT INTO trust_changes VALUES ('id-of-acme', 9, 1, 'enabled', 'ops', '', NULL, '{}');
     INSERT INTO log_streams (name, last_id, updated_at) VALUES ('file', 2, 3);
     INSERT INTO admin_tokens VALUES ('t', 'ci', 'digest', 'id-of-acme', 1, NULL);
     INSERT INTO admin_events (at, actor, action, object, teamspace_id, request_id, old_value, new_value)

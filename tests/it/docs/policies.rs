@@ -18,11 +18,12 @@ use tempfile::TempDir;
 
 use super::assert_generated;
 
-const PAGES: [&str; 5] = [
+const PAGES: [&str; 6] = [
     "docs/policies.md",
     "docs/guides/write-a-policy.md",
     "docs/guides/prove-policies.md",
     "docs/guides/roll-out-policies.md",
+    "docs/guides/tool-policies.md",
     REFERENCE,
 ];
 const REFERENCE: &str = "docs/reference/policies.md";
@@ -73,7 +74,7 @@ fn blocks(language: &str) -> Vec<&'static str> {
 
 fn shipped_with_blocks() -> TempDir {
     let dir = tempfile::tempdir().unwrap();
-    for name in ["console", "grants", "issuer", "members"].map(|name| format!("{name}.cedar")) {
+    for name in ["console", "grants", "issuer", "members", "tools"].map(|name| format!("{name}.cedar")) {
         std::fs::copy(Path::new("policies").join(&name), dir.path().join(&name)).unwrap();
     }
     for (index, text) in blocks("cedar").iter().enumerate() {
@@ -135,9 +136,13 @@ fn the_tables_of_facts_are_generated() {
 fn the_tables_of_questions_and_types_are_the_schema() {
     let words = Vocabulary::shipped().unwrap();
     let set = |text: &str| quoted(text).map(str::to_owned).collect::<BTreeSet<_>>();
-    let questions = table("The six questions");
+    let mut questions = table("The six questions");
     let named: Vec<&str> = questions.iter().flat_map(|cells| quoted(&cells[1])).collect();
     assert_eq!(named, Action::SIGN_IN.map(Action::name));
+    let about_tools = table("The questions about tools");
+    let named: Vec<&str> = about_tools.iter().flat_map(|cells| quoted(&cells[1])).collect();
+    assert_eq!(named, Action::TOOLS.map(Action::name));
+    questions.extend(about_tools);
     let of_console = table("The console's questions");
     let named: Vec<&str> = of_console.iter().flat_map(|cells| quoted(&cells[0])).collect();
     assert_eq!(named, ConsoleAction::ALL.map(ConsoleAction::name));
@@ -253,7 +258,7 @@ fn the_hash_and_the_number_of_cases_of_the_guide_are_right() {
     let rule = blocks("cedar").into_iter().find(|text| text.contains("@id(\"acme.editors-write\")")).unwrap();
     std::fs::write(dir.path().join("acme.cedar"), format!("{rule}\n")).unwrap();
     let hash = check(dir.path(), Path::new(SCHEMA)).policy_set.unwrap();
-    let told = format!("21 policies in 5 files: 0 errors, 0 warnings.\npolicy set {hash}\n");
+    let told = format!("22 policies in 6 files: 0 errors, 0 warnings.\npolicy set {hash}\n");
     assert!(GUIDE.contains(&told), "{told}");
     let cases = cases::read(Path::new("policies/tests")).unwrap().len();
     assert!(GUIDE.contains(&format!("\n{cases} of {cases} cases passed")), "{cases}");

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use countersign::doctor::{DoctorGroup, LineStatus};
 
-use super::{config, examine, examine_with, serve, service};
+use super::{config as config_of, examine, examine_with, serve, service};
 use crate::harness::{TestApp, http};
 
 /// A proxy: where it leads, and the path that it asks for instead.
@@ -55,6 +55,27 @@ async fn a_proxy_that_passes_everything_on_is_fine() {
     }
 }
 
+/// META-14
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_that_keeps_preflights_to_itself_is_found() {
+    let app = service(|config| config.cors_origins = vec!["https://app.example.com".to_owned()]).await;
+    let examined = examine(&app).await;
+    let line = examined.line(DoctorGroup::Issuer, "cors", LineStatus::Ok);
+    assert!(line.message.contains("https://app.example.com"), "{line:?}");
+    // This proxy makes a GET of every request.
+    let app = behind(str::to_owned).await;
+    let mut config = app.app.config.clone();
+    config.cors_origins = vec!["https://app.example.com".to_owned()];
+    let examined = examine_with(&app, config).await;
+    let line = examined.failed(DoctorGroup::Issuer, "cors", &["https://app.example.com", "status 405"]);
+    assert!(line.fix.as_ref().unwrap().contains("OPTIONS"), "{line:?}");
+    // The service knows no origin yet, although the file names one.
+    let app = service(|_| {}).await;
+    let mut config = config_of(&app);
+    config.cors_origins = vec!["https://app.example.com".to_owned()];
+    examine_with(&app, config).await.failed(DoctorGroup::Issuer, "cors", &["status 405"]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proxy_that_strips_the_path_is_found() {
     let strip = |path: &str| path.replacen("/auth", "", 1);
@@ -81,7 +102,7 @@ async fn a_proxy_that_forgets_the_well_known_path_is_found() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_issuer_that_leads_to_another_deployment_is_found() {
     let (app, other) = (service(|_| {}).await, service(|_| {}).await);
-    let mut wrong = config(&app);
+    let mut wrong = config_of(&app);
     wrong.issuer = other.issuer().replace("127.0.0.1", "localhost");
     let examined = examine_with(&app, wrong.clone()).await;
     examined.failed(DoctorGroup::Issuer, "metadata", &[other.issuer(), &wrong.issuer, "not"]);
@@ -91,7 +112,7 @@ async fn an_issuer_that_leads_to_another_deployment_is_found() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_issuer_where_nobody_answers_is_found() {
     let app = service(|_| {}).await;
-    let mut wrong = config(&app);
+    let mut wrong = config_of(&app);
     wrong.issuer = "http://127.0.0.1:1".to_owned();
     let examined = examine_with(&app, wrong).await;
     for name in ["metadata", "key_set", "token_endpoint"] {
@@ -121,13 +142,13 @@ async fn a_clock_that_is_off_is_found() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_is_not_there_or_not_ready_is_found() {
     let app = service(|_| {}).await;
-    let mut absent = config(&app);
+    let mut absent = config_of(&app);
     absent.listen = ([127, 0, 0, 1], 1).into();
     absent.management_listen = ([127, 0, 0, 1], 2).into();
     let examined = examine_with(&app, absent).await;
     examined.line(DoctorGroup::Listeners, "listen", LineStatus::Warning);
     examined.line(DoctorGroup::Listeners, "management_listen", LineStatus::Warning);
-    let mut another = config(&app);
+    let mut another = config_of(&app);
     another.management_listen = another.listen;
     let examined = examine_with(&app, another).await;
     examined.failed(DoctorGroup::Listeners, "management_listen", &["that is not Countersign"]);

@@ -1,5 +1,6 @@
 //! `countersign doctor` and `countersign healthcheck`: each kind of line, made to fail for real.
 
+mod clients;
 mod database;
 mod healthcheck;
 mod issuer;

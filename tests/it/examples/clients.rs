@@ -32,7 +32,7 @@ async fn token_endpoint(
         "issued_token_type": "urn:ietf:params:oauth:token-type:id-jag" }))
 }
 
-async fn serve_token_endpoint(app: &TestApp) -> String {
+pub async fn serve_token_endpoint(app: &TestApp) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/token", listener.local_addr().unwrap());
     let signs: Signs = (app.idp.key.clone(), app.claims());

@@ -1,16 +1,18 @@
 //! The example MCP servers, started as their readers start them, with the packages that they name. `scripts/test`
 //! installs those.
 
-mod clients;
+pub mod clients;
+mod following;
 mod refusals;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
+use serde_json::json;
 use tempfile::NamedTempFile;
 use tokio::sync::OnceCell;
 
-use crate::harness::http;
+use crate::harness::{Answer, http};
 use crate::interop::package;
 use crate::process::{free_port, until};
 
@@ -44,7 +46,7 @@ impl Example {
 }
 
 /// The interpreter that has the Python packages of the tests.
-fn python() -> PathBuf {
+pub fn python() -> PathBuf {
     let set = std::env::var_os("TEST_PYTHON").map(PathBuf::from);
     let path = set.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/python/bin/python"));
     assert!(path.exists(), "run ./scripts/test: it installs the Python packages");
@@ -72,24 +74,47 @@ struct ExampleServer {
     /// Its resource identifier, where it also is.
     url: String,
     metadata_url: String,
+    http: reqwest::Client,
     log: NamedTempFile,
+}
+
+/// The URL of an example that listens at a port.
+fn url_at(port: u16) -> String {
+    format!("http://127.0.0.1:{port}/mcp")
 }
 
 impl ExampleServer {
     async fn start(example: Example, issuer: &str) -> Self {
-        let port = free_port();
-        let url = format!("http://127.0.0.1:{port}/mcp");
-        let log = NamedTempFile::new().unwrap();
+        Self::start_at(free_port(), example, issuer, &[]).await
+    }
+
+    /// Starts it at a port, with more variables.
+    async fn start_at(port: u16, example: Example, issuer: &str, variables: &[(&str, &str)]) -> Self {
+        let (url, http, log) = (url_at(port), http(), NamedTempFile::new().unwrap());
         let mut command = example.command().await;
         command.env("ISSUER", issuer).env("RESOURCE", &url).env("PORT", port.to_string());
-        command.env("NO_PROXY", "127.0.0.1").stdout(log.reopen().unwrap()).stderr(log.reopen().unwrap());
+        command.envs(variables.iter().copied()).env("NO_PROXY", "127.0.0.1");
+        command.stdout(log.reopen().unwrap()).stderr(log.reopen().unwrap());
         let metadata_url = format!("http://127.0.0.1:{port}/.well-known/oauth-protected-resource/mcp");
-        let this = Self { child: command.spawn().unwrap(), url, metadata_url, log };
-        let http = http();
-        let ready =
-            async || http.get(&this.metadata_url).send().await.is_ok_and(|answer| answer.status() == 200);
+        let this = Self { child: command.spawn().unwrap(), url, metadata_url, http, log };
+        let ready = async || {
+            this.http.get(&this.metadata_url).send().await.is_ok_and(|answer| answer.status() == 200)
+        };
         until("the example is ready", ready).await;
         this
+    }
+
+    /// Calls its tool.
+    async fn call(&self, token: Option<&str>) -> Answer {
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call",
+            "params": { "name": "whoami", "arguments": {} } });
+        let request = self.http.post(&self.url).json(&body);
+        let request = request.header("accept", "application/json, text/event-stream");
+        let mut request = request.header("mcp-protocol-version", "2025-11-25");
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        Answer::of(request.send().await.unwrap()).await
     }
 }
 
@@ -103,10 +128,16 @@ impl Drop for ExampleServer {
     }
 }
 
-/// Blank lines do not count. The Rust one has its verifier in a file of its own, since rmcp has none.
+/// Blank lines do not count. The Rust one has its verifiers in files of their own, since rmcp has none.
 #[test]
 fn each_server_has_at_most_sixty_lines() {
-    for file in ["mcp-python/server.py", "mcp-typescript/server.ts", "mcp-rust/src/main.rs"] {
+    for file in [
+        "mcp-python/server.py",
+        "mcp-python/revocations.py",
+        "mcp-typescript/server.ts",
+        "mcp-typescript/revocations.ts",
+        "mcp-rust/src/main.rs",
+    ] {
         let text = std::fs::read_to_string(Path::new("examples").join(file)).unwrap();
         let lines = text.lines().filter(|line| !line.trim().is_empty()).count();
         assert!(lines <= 60, "{file} has {lines} lines");

@@ -9,7 +9,7 @@ use countersign::clock::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
 use super::{Example, ExampleServer};
-use crate::harness::{Answer, decode, http};
+use crate::harness::{Answer, decode};
 use crate::idp::{FakeIdp, Key, b64};
 use crate::process::until;
 
@@ -17,7 +17,6 @@ use crate::process::until;
 struct Stage {
     issuer: FakeIdp,
     server: ExampleServer,
-    http: reqwest::Client,
 }
 
 impl Stage {
@@ -25,7 +24,7 @@ impl Stage {
         let issuer = FakeIdp::start(Key::es256("as-1")).await;
         issuer.publish_with_algorithms(&[&issuer.key]);
         let server = ExampleServer::start(example, &issuer.issuer).await;
-        Self { issuer, server, http: http() }
+        Self { issuer, server }
     }
 
     /// The claims of an access token, some of them replaced; null removes one.
@@ -60,15 +59,7 @@ impl Stage {
     }
 
     async fn call(&self, token: Option<&str>) -> Answer {
-        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call",
-            "params": { "name": "whoami", "arguments": {} } });
-        let request = self.http.post(&self.server.url).json(&body);
-        let request = request.header("accept", "application/json, text/event-stream");
-        let mut request = request.header("mcp-protocol-version", "2025-11-25");
-        if let Some(token) = token {
-            request = request.bearer_auth(token);
-        }
-        Answer::of(request.send().await.unwrap()).await
+        self.server.call(token).await
     }
 
     async fn status_of(&self, token: &str) -> u16 {
@@ -139,7 +130,7 @@ async fn without_a_token_it_says_where_to_get_one(stage: &Stage) {
     let answer = stage.call(None).await;
     assert_eq!(answer.status, 401, "{answer:?}");
     stage.assert_names_metadata(&answer, "no token");
-    let document = stage.http.get(&stage.server.metadata_url).send().await.unwrap();
+    let document = stage.server.http.get(&stage.server.metadata_url).send().await.unwrap();
     let document = Answer::of(document).await.json;
     assert_eq!(document["resource"], json!(stage.server.url));
     assert_eq!(document["authorization_servers"], json!([stage.issuer.issuer]));

@@ -7,6 +7,9 @@ use serde_json::json;
 use super::{introspect, start, url};
 use crate::harness::{CLIENT, SECRET, TestApp};
 
+const SCIM: &str = "/t/acme/scim/v2/Users";
+const EVENTS: &str = "/t/acme/security-events";
+
 /// Takes every place at a path.
 fn take_all(app: &TestApp, path: &str) -> Vec<impl Drop + use<>> {
     let request = Request::post(path).body(Body::empty()).unwrap();
@@ -25,19 +28,21 @@ async fn each_endpoint_has_places_of_its_own() {
         let request = app.http.post(url(&app, "revoke")).basic_auth(CLIENT, Some(SECRET));
         request.form(&[("token", "x")]).send().await.unwrap().status().as_u16()
     };
-    let paths = [
-        "/oauth2/introspect",
-        "/oauth2/revoke",
-        "/oauth2/revocations",
-        "/forward-auth/x",
-        "/t/acme/scim/v2/Users",
-    ];
+    let status = async |path: &str| {
+        let request = app.http.post(format!("{}{path}", app.issuer()));
+        request.send().await.unwrap().status().as_u16()
+    };
+    let paths =
+        ["/oauth2/introspect", "/oauth2/revoke", "/oauth2/revocations", "/forward-auth/x", SCIM, EVENTS];
     for path in paths {
         let taken = take_all(&app, path);
         assert_eq!(app.granted(json!({})).await.status, 200, "{path}");
         let (introspected, revoked) = (introspect(&app, &token).await.status, revoke().await);
         let full = |own: &str| if path == own { 503 } else { 200 };
         assert_eq!((introspected, revoked), (full("/oauth2/introspect"), full("/oauth2/revoke")), "{path}");
+        for own in [SCIM, EVENTS] {
+            assert_eq!(status(own).await == 503, path == own, "{own} beside {path}");
+        }
         drop(taken);
         assert_eq!(introspect(&app, &token).await.status, 200);
     }

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use cedar_policy::{Authorizer, Context, Decision, Entities, EntityUid, PolicySet, Request, RequestEnv};
 use countersign::policy::Action;
+use countersign::policy::authoring::example::question;
 use countersign::policy::authoring::prove::Assumptions;
 use countersign::policy::facts::{ConfigurationFacts, Facts, MemberFacts, action_uid, to_context};
 use proptest::prelude::*;
@@ -23,8 +24,15 @@ static ASSUMPTIONS: LazyLock<BTreeMap<String, Assumptions>> = LazyLock::new(|| {
 /// One that does not fit the schema is left out in silence, so what is expected stands here.
 #[test]
 fn each_action_has_the_assumptions_about_what_it_sees() {
-    const ALL: [&str; 6] =
-        ["9999", "auth_age", "email_domain", "member_domain", "resource.teamspace", "seats_used"];
+    const ALL: [&str; 7] = [
+        "9999",
+        "auth_age",
+        "email_domain",
+        "member_domain",
+        "resource.server",
+        "resource.teamspace",
+        "seats_used",
+    ];
     for (action, expected) in [
         ("ConfigureIssuer", &["9999"][..]),
         ("TrustIssuer", &["9999", "auth_age", "email_domain"]),
@@ -32,6 +40,8 @@ fn each_action_has_the_assumptions_about_what_it_sees() {
         ("AdmitMember", &["9999", "auth_age", "email_domain"]),
         ("GrantResource", &["9999", "auth_age", "email_domain", "resource.teamspace"]),
         ("GrantScope", &["9999", "auth_age", "email_domain", "resource.teamspace"]),
+        ("CallTool", &["9999", "auth_age", "email_domain", "resource.server", "resource.teamspace"]),
+        ("ListTools", &["9999", "auth_age", "email_domain", "resource.teamspace"]),
     ] {
         let holds = ASSUMPTIONS[action].holds().to_string();
         let found: Vec<&str> = ALL.into_iter().filter(|word| holds.contains(word)).collect();
@@ -69,12 +79,24 @@ fn assert_possible(facts: &Facts) {
     for scope in &facts.candidates.scopes {
         holds((person.clone(), Facts::scope(scope)), "GrantScope", common.clone());
     }
+    assert_possible_for_tools(facts);
     let saved = ConfigurationFacts {
         now: facts.now,
         issuer: facts.claims.iss.clone(),
         teamspace: facts.teamspace.clone(),
     };
     holds((saved.issuer(), saved.teamspace()), "ConfigureIssuer", context(saved.context()));
+}
+
+/// As the questions about a token are asked, by the code that makes their examples.
+fn assert_possible_for_tools(facts: &Facts) {
+    for action in Action::TOOLS {
+        let asked = question(action, facts).unwrap().unwrap();
+        let entities = serde_json::Value::Array(asked.entities);
+        let entities = Entities::from_json_value(entities, None).unwrap();
+        let context = to_context(facts.context(action).unwrap()).unwrap();
+        assert_holds(&entities, (asked.principal, asked.resource), action.name(), context);
+    }
 }
 
 proptest! {

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::{prove, root};
 
-const INVARIANTS: [(&str, &str); 11] = [
+const INVARIANTS: [(&str, &str); 13] = [
     ("authorized-scopes.cedar", "GrantScope"),
     ("enterprise-plan.cedar", "ConfigureIssuer"),
     ("enterprise-plan.cedar", "TrustIssuer"),
@@ -21,6 +21,8 @@ const INVARIANTS: [(&str, &str); 11] = [
     ("own-issuer.cedar", "TrustIssuer"),
     ("provisioning.cedar", "ProvisionMember"),
     ("published-resource.cedar", "GrantResource"),
+    ("tools.cedar", "CallTool"),
+    ("tools.cedar", "ListTools"),
     ("unverified-email.cedar", "AdmitMember"),
     ("unverified-email.cedar", "ProvisionMember"),
 ];
@@ -32,7 +34,7 @@ fn word<'a>(value: &'a Value, key: &str) -> &'a str {
 /// The shipped set with these policies taken out and this file added.
 fn changed(without: &[&str], added: &str) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
-    for name in ["issuer.cedar", "members.cedar", "grants.cedar"] {
+    for name in ["issuer.cedar", "members.cedar", "grants.cedar", "tools.cedar"] {
         let text = std::fs::read_to_string(root().join("policies").join(name)).unwrap();
         let kept = text
             .split_inclusive(";\n")
@@ -59,7 +61,15 @@ fn every_shipped_invariant_is_proved() {
     assert_eq!(invariants, INVARIANTS.into_iter().chain(console).collect());
     // Each shipped policy; the invariants' own policies must not err either.
     // A forbid of an invariant must match something, or it would hold of anything.
-    assert_eq!((of_kind("can_match"), of_kind("never_errors")), (20 + 11, 20 + 17));
+    assert_eq!((of_kind("can_match"), of_kind("never_errors")), (21 + 12, 21 + 18));
+}
+
+/// The one example that permits takes back one invariant, as it says, and no other.
+#[test]
+fn newcomers_without_an_email_break_one_invariant() {
+    let text = std::fs::read_to_string(root().join("policies/examples/members-without-email.cedar")).unwrap();
+    let broken = [["provisioning.cedar", "ProvisionMember", "globex.no-email", "provisioning.email"]];
+    assert_eq!(refuted(&changed(&[], &text)), expected(&broken));
 }
 
 /// A forbid more only narrows, so with any of the examples the shipped set keeps what it keeps alone. Whether
@@ -70,9 +80,10 @@ fn the_invariants_hold_with_the_examples_added() {
     let paths = examples.map(|entry| entry.unwrap().path());
     let texts: Vec<String> = paths
         .filter(|path| path.extension().is_some_and(|extension| extension == "cedar"))
+        .filter(|path| !path.ends_with("members-without-email.cedar"))
         .map(|path| std::fs::read_to_string(path).unwrap())
         .collect();
-    assert_eq!(texts.len(), 12);
+    assert_eq!(texts.len(), 14);
     let added = PolicySet::from_str(&texts.concat()).unwrap();
     assert!(added.policies().all(|policy| policy.effect() == Effect::Forbid));
     let dir = changed(&[], &texts.concat());
@@ -115,7 +126,9 @@ fn an_invariant_is_refuted_when_a_requirement_is_dropped() {
         "member.invitation-unverified",
     ];
     let unnamed = "@id(\"team.any-server\") @otherwise(\"x\")
-        permit (principal, action == Action::\"GrantResource\", resource) when { resource.published };";
+        permit (principal, action == Action::\"GrantResource\", resource) when { resource.published };
+        @id(\"team.any-tool\") @otherwise(\"x\")
+        permit (principal, action == Action::\"CallTool\", resource);";
     assert_eq!(
         refuted(&changed(&dropped, unnamed)),
         expected(&[
@@ -125,6 +138,7 @@ fn an_invariant_is_refuted_when_a_requirement_is_dropped() {
             ["org-issuer.cedar", "TrustIssuer", "issuer.own", "org-issuer"],
             ["provisioning.cedar", "ProvisionMember", "member.provision", "provisioning.seats"],
             ["published-resource.cedar", "GrantResource", "team.any-server", "named-resource"],
+            ["tools.cedar", "CallTool", "team.any-tool", "tools.no-scope"],
             ["unverified-email.cedar", "AdmitMember", "member.admit", "unverified-email.link"],
             ["unverified-email.cedar", "ProvisionMember", "member.provision", "unverified-email.provision"],
         ])

@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use super::{DANA, Signals, by_email, changed, signed_by, with_globex};
 use crate::harness::TestApp;
 use crate::idp::{Key, b64};
+use crate::metrics::sample;
+use crate::reload::private;
 
 const TYP: &str = "global-token-revocation+jwt";
 
@@ -209,6 +211,11 @@ async fn a_token_authenticates_one_revocation() {
     for _ in 0..2 {
         assert_eq!(s.revoke("acme", &token, &by_email()).await.status, 401);
         assert_eq!(s.footprint().await, before);
+    }
+    let counts = private(&s.app, "/metrics").await.body;
+    for (result, number) in [("accepted", 1.0), ("refused", 2.0), ("repeated", 2.0), ("unavailable", 0.0)] {
+        let labels = format!("{{endpoint=\"global-token-revocation\",result=\"{result}\"}}");
+        assert_eq!(sample(&counts, &format!("countersign_signals_total{labels}")), number, "{result}");
     }
     // The ids of assertions are others.
     let jti = changed(s.okta_claims(), &json!({ "jti": "one-id" }));

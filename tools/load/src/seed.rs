@@ -43,6 +43,7 @@ pub fn seed(url: &str, idp: &str) -> Outcome<()> {
         teamspaces: None,
         required_scopes: Vec::new(),
         forward_auth_credentials: false,
+        tool_policies: false,
         credentials: Vec::new(),
         created_at: 0,
     };
@@ -73,6 +74,7 @@ fn provider(idp: &str) -> IdentityProvider {
         tenant: None,
         custom_claims: vec![],
         logout_client_id: None,
+        saml_issuer: None,
         provider: Provider::Oidc,
         issuer: idp.to_owned(),
         jwks_uri: format!("{idp}/keys"),
@@ -110,6 +112,7 @@ fn insert_client(c: &mut AnyConnection) -> Outcome<()> {
         groups: vec![],
         enabled: true,
         created_at: 0,
+        keys: None,
         secrets: vec![secret],
     };
     Ok(clients::insert(c, &client)?)

@@ -199,6 +199,12 @@ macro_rules! row {
             /// The console actions to ask about, such as `ViewMembers`: in the teamspace, or without one in the
             /// deployment.
             pub console: Option<OneOrMore>,
+            /// The tools that the holder of the sign-in's token wants to call.
+            pub tool: Option<OneOrMore>,
+            /// Whether the holder wants the list of tools.
+            pub list_tools: Option<bool>,
+            /// The scopes of the token; by default all that the sign-in could be granted.
+            pub token_scopes: Option<ScopeList>,
             pub expect: Option<Expectation>,
             pub each: Vec<Spanned<CaseRow>>,
             $(#[doc = $from] pub $case: Option<$written>,)*
@@ -256,7 +262,7 @@ pub struct Expectation {
     pub provision: Option<bool>,
     /// Whether the issuer may be saved.
     pub saved: Option<bool>,
-    /// Whether the console action is allowed; with several actions, all of them or none.
+    /// Whether the console action or the tool is allowed; with several, all of them or none.
     pub allowed: Option<bool>,
     /// The exact lifetime that the token's life is shortened to.
     pub lifetime: Option<Age>,

@@ -1,32 +1,52 @@
 //! The kinds of cases, and the expectations that fit each.
 
 use super::file::{CaseRow, Expectation};
+use super::written::OneOrMore;
 use crate::oauth::error::ErrorCode;
 
 /// The subject of a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum CaseKind {
+pub(super) enum CaseKind<'r> {
     Exchange,
-    Issuer,
-    Console,
+    /// Saving this issuer.
+    Issuer(&'r str),
+    /// These actions of the console.
+    Console(&'r OneOrMore),
+    /// What the token of an exchange is good for.
+    Token,
 }
 
-impl CaseKind {
+impl<'r> CaseKind<'r> {
     /// The kind of a row, by the keys it has.
-    pub(super) fn of(row: &CaseRow) -> Result<Self, String> {
+    pub(super) fn of(row: &'r CaseRow) -> Result<Self, String> {
         let exchanged =
             row.claims.is_some() || row.client.is_some() || row.member.is_some() || row.request.is_some();
-        match (row.configure.is_some(), row.console.is_some()) {
-            (true, true) => Err("`configure` and `console` are two cases; write them apart".into()),
-            (true, false) if exchanged => {
+        let about_token =
+            row.tool.as_ref().is_some_and(|tools| !tools.0.is_empty()) || row.list_tools == Some(true);
+        match (&row.configure, &row.console, about_token) {
+            (Some(_), Some(_), false) => {
+                Err("`configure` and `console` are two cases; write them apart".into())
+            }
+            (Some(_), _, true) | (_, Some(_), true) => Err(
+                "tools (`tool`, `list_tools`) and `configure` or `console` are two cases; write them apart"
+                    .into(),
+            ),
+            (Some(_), None, _) if exchanged => {
                 Err("saving an issuer (`configure`) has no claims, client, member or request".into())
             }
-            (false, true) if exchanged => {
+            (None, Some(_), _) if exchanged => {
                 Err("the console (`console`) has no claims, client, member or request".into())
             }
-            (true, false) => Ok(Self::Issuer),
-            (false, true) => Ok(Self::Console),
-            (false, false) => Ok(Self::Exchange),
+            (None, None, true) => Ok(Self::Token),
+            _ if row.tool.is_some() || row.list_tools.is_some() => {
+                Err("it asks about no tool; add `tool = \"NAME\"` or `list_tools = true`".into())
+            }
+            _ if row.token_scopes.is_some() => {
+                Err("`token_scopes` is about tools: add `tool = \"NAME\"` or `list_tools = true`".into())
+            }
+            (Some(issuer), None, _) => Ok(Self::Issuer(issuer)),
+            (None, Some(actions), _) => Ok(Self::Console(actions)),
+            (None, None, false) => Ok(Self::Exchange),
         }
     }
 
@@ -41,20 +61,17 @@ impl CaseKind {
                     .into(),
             );
         }
-        if self == CaseKind::Issuer && exchange {
-            return Err(
-                "saving an issuer grants, denies and provisions nothing: expect saved, error, reason, by"
-                    .into(),
-            );
+        if let Some(problem) = self.grants_nothing().filter(|_| exchange) {
+            return Err(problem.into());
         }
-        if self == CaseKind::Console && exchange {
-            return Err("the console grants and provisions nothing: expect allowed, error, reason, by".into());
-        }
-        if self != CaseKind::Issuer && saved.is_some() {
+        if !matches!(self, Self::Issuer(_)) && saved.is_some() {
             return Err("`saved` is about saving an issuer: add `configure = \"<issuer>\"`".into());
         }
-        if self != CaseKind::Console && allowed.is_some() {
-            return Err("`allowed` is about the console: add `console = \"<action>\"`".into());
+        if matches!(self, Self::Exchange | Self::Issuer(_)) && allowed.is_some() {
+            return Err(
+                "`allowed` is about the console and about tools: add `console = \"<action>\"` or `tool = \"<name>\"`"
+                    .into(),
+            );
         }
         let agreed = [*provision, *saved, *allowed].contains(&Some(true));
         if refusal && (granted.is_some() || lifetime.is_some() || agreed) {
@@ -63,6 +80,20 @@ impl CaseKind {
         match error.as_deref().filter(|code| ErrorCode::from_policy(code).is_none()) {
             Some(code) => Err(format!("error `{code}` is not {}", ErrorCode::OF_POLICIES)),
             None => Ok(()),
+        }
+    }
+
+    /// Why an expectation about a token's content is out of place; none at an exchange.
+    fn grants_nothing(self) -> Option<&'static str> {
+        match self {
+            Self::Exchange => None,
+            Self::Issuer(_) => Some(
+                "saving an issuer grants, denies and provisions nothing: expect saved, error, reason, by",
+            ),
+            Self::Console(_) => {
+                Some("the console grants and provisions nothing: expect allowed, error, reason, by")
+            }
+            Self::Token => Some("a tool grants and provisions nothing: expect allowed, error, reason, by"),
         }
     }
 }

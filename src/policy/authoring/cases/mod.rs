@@ -8,6 +8,7 @@ mod mutation;
 mod parts;
 mod resolve;
 mod run;
+mod token;
 mod written;
 
 use std::collections::HashSet;
@@ -26,6 +27,7 @@ use crate::serde_words::SerdeError;
 use console::ConsoleQuestions;
 use file::CaseFile;
 use resolve::CaseResolver;
+use token::TokenQuestions;
 
 /// The file with fixtures for all files of a directory.
 const SHARED: &str = "fixtures.toml";
@@ -73,6 +75,7 @@ enum Matter {
     Unfit(Denial),
     Configuration(ConfigurationFacts),
     Console(ConsoleQuestions),
+    Token(Box<TokenQuestions>),
 }
 
 impl CaseError {
@@ -100,7 +103,7 @@ impl Case {
     pub fn facts(&self) -> Option<&Facts> {
         match &self.matter {
             Matter::Exchange(facts) => Some(facts),
-            Matter::Unfit(_) | Matter::Configuration(_) | Matter::Console(_) => None,
+            Matter::Unfit(_) | Matter::Configuration(_) | Matter::Console(_) | Matter::Token(_) => None,
         }
     }
 

@@ -4,6 +4,7 @@ use toml::Spanned;
 
 use super::file::{CaseFile, CaseRow, Claims, Client, Fixtures, Layer, Request, Server, Stated, Teamspace};
 use super::kind::CaseKind;
+use super::token::TokenQuestions;
 use super::written::{OneOrMore, fact};
 use super::{Case, Matter};
 use crate::email::domain_of;
@@ -65,11 +66,13 @@ impl CaseResolver<'_> {
 
     fn case(&self, row: &CaseRow, name: String, offset: usize) -> ResolveResult<Case> {
         let expect = row.expect.clone().ok_or("nothing is expected; add `expect = { … }`")?;
-        CaseKind::of(row)?.check(&expect)?;
-        let matter = match (&row.configure, &row.console) {
-            (Some(issuer), _) => self.configuration(row, issuer)?,
-            (None, Some(actions)) => self.console(row, actions)?,
-            (None, None) => self.exchange(row)?,
+        let kind = CaseKind::of(row)?;
+        kind.check(&expect)?;
+        let matter = match kind {
+            CaseKind::Issuer(issuer) => self.configuration(row, issuer)?,
+            CaseKind::Console(actions) => self.console(row, actions)?,
+            CaseKind::Token => self.token(row)?,
+            CaseKind::Exchange => self.exchange(row)?,
         };
         Ok(Case { name, file: std::path::PathBuf::new(), line: 0, offset, matter, expect })
     }
@@ -91,6 +94,13 @@ impl CaseResolver<'_> {
             row.now.map_or(NOON, |now| now.0),
             teamspace,
         )?))
+    }
+
+    fn token(&self, row: &CaseRow) -> ResolveResult<Matter> {
+        Ok(match self.exchange(row)? {
+            Matter::Exchange(sign_in) => Matter::Token(Box::new(TokenQuestions::of(row, *sign_in)?)),
+            other => other,
+        })
     }
 
     fn exchange(&self, row: &CaseRow) -> ResolveResult<Matter> {
@@ -242,6 +252,9 @@ impl CaseRow {
             configure: self.configure.or_else(|| test.configure.clone()),
             who: stacked(self.who, &test.who),
             console: self.console.or_else(|| test.console.clone()),
+            tool: self.tool.or_else(|| test.tool.clone()),
+            list_tools: self.list_tools.or(test.list_tools),
+            token_scopes: self.token_scopes.or_else(|| test.token_scopes.clone()),
             expect: self.expect.or_else(|| test.expect.clone()),
             each: Vec::new(),
         })
@@ -327,6 +340,7 @@ fn resource_of(identifier: &str, server: &Server) -> Resource {
         teamspaces: None,
         required_scopes: Vec::new(),
         forward_auth_credentials: false,
+        tool_policies: false,
         credentials: Vec::new(),
         created_at: 0,
     }

@@ -2,16 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use super::console::ConsoleQuestions;
 use super::file::Expectation;
 use super::written::{Age, OneOrMore};
 use super::{Case, Matter};
 use crate::oauth::error::Reason;
+use crate::policy::engine::not_applied::not_applied_to_token;
+use crate::policy::engine::tools::{decide_about_token, explain_about_token};
 use crate::policy::facts::{ClaimValue, MemberFacts};
 use crate::policy::{
-    Action, Decision, Denial, Explained, NotApplied, Permitted, PolicyAnswer, PolicyEngine, decide,
-    decide_configuration, decide_console, explain, explain_configuration, explain_console, not_applied,
-    not_applied_configuration, not_applied_console,
+    Action, Decision, Denial, Explained, NotApplied, Permitted, PolicyAnswer, PolicyEngine, ToolDecision,
+    Topic, decide, decide_configuration, decide_console, explain, explain_configuration, explain_console,
+    not_applied, not_applied_configuration, not_applied_console,
 };
 
 /// The outcome of a case.
@@ -45,6 +46,9 @@ pub fn explain_case(policies: &PolicyEngine, case: &Case) -> Vec<Explained> {
         Matter::Console(asked) => {
             asked.actions.iter().map(|action| explain_console(policies, *action, &asked.facts)).collect()
         }
+        Matter::Token(asked) => {
+            asked.each().map(|question| explain_about_token(policies, &asked.facts, question)).collect()
+        }
     }
 }
 
@@ -60,6 +64,11 @@ pub fn not_applied_to(policies: &PolicyEngine, case: &Case, decisions: &[Explain
             let action = asked.actions.first()?;
             decisions.first().map(|explained| not_applied_console(policies, *action, &asked.facts, explained))
         }
+        Matter::Token(asked) => {
+            let question = asked.each().next()?;
+            let explained = decisions.first()?;
+            Some(not_applied_to_token(policies, &asked.facts, question, explained))
+        }
     }
 }
 
@@ -73,7 +82,11 @@ pub fn run(policies: &PolicyEngine, case: &Case) -> CaseVerdict {
 
 /// The custom claims of a case that the policies cannot read as declared: most likely a typo.
 fn undeclared_claims(policies: &PolicyEngine, case: &Case) -> Vec<String> {
-    let Matter::Exchange(facts) = &case.matter else { return Vec::new() };
+    let facts = match &case.matter {
+        Matter::Exchange(facts) => &**facts,
+        Matter::Token(asked) => &asked.facts,
+        Matter::Unfit(_) | Matter::Configuration(_) | Matter::Console(_) => return Vec::new(),
+    };
     let declared = policies.declared_claims();
     let problem = |(name, value): (&String, &ClaimValue)| match declared.type_of(name) {
         None => Some(format!("the schema's CustomClaims has no `{name}`")),
@@ -104,13 +117,18 @@ fn observe(policies: &PolicyEngine, case: &Case) -> Observed {
             let outcome = outcome.map(|()| Vec::new());
             Observed { answers: vec![answer], outcome, provision: false, lifetime: None }
         }
-        Matter::Console(asked) => observe_console(policies, asked),
+        Matter::Console(asked) => {
+            all_of(asked.actions.iter().map(|action| decide_console(policies, *action, &asked.facts)))
+        }
+        Matter::Token(asked) => all_of(asked.each().map(|question| {
+            let ToolDecision { answer, outcome } = decide_about_token(policies, &asked.facts, question);
+            (answer, outcome)
+        })),
     }
 }
 
-/// The first refusal is the outcome.
-fn observe_console(policies: &PolicyEngine, asked: &ConsoleQuestions) -> Observed {
-    let decided = asked.actions.iter().map(|action| decide_console(policies, *action, &asked.facts));
+/// Several questions apart from each other. The first refusal is the outcome.
+fn all_of(decided: impl Iterator<Item = (PolicyAnswer, Result<(), Denial>)>) -> Observed {
     let (answers, outcomes): (Vec<PolicyAnswer>, Vec<_>) = decided.unzip();
     let outcome = outcomes.into_iter().collect::<Result<(), Denial>>().map(|()| Vec::new());
     Observed { answers, outcome, provision: false, lifetime: None }
@@ -120,6 +138,9 @@ impl Observed {
     /// In one line, for people.
     pub fn summary(&self) -> String {
         match &self.outcome {
+            Ok(_) if self.answers.iter().any(|answer| answer.action.topic() != Topic::SignIns) => {
+                "allowed".to_owned()
+            }
             Ok(scopes) => format!("granted [{}]", scopes.join(", ")),
             Err(denial) => {
                 let reasons: Vec<&str> = denial.reasons.iter().map(Reason::as_str).collect();
@@ -194,7 +215,7 @@ fn compare_outcome(expect: &Expectation, observed: &Observed, failures: &mut Vec
     }
     if let Some(allowed) = expect.allowed {
         let others = observed.answers.iter().filter(|answer| answer.allowed != allowed);
-        let others: BTreeSet<&str> = others.map(|answer| answer.action.name()).collect();
+        let others: BTreeSet<&str> = others.map(asked_about).collect();
         if !others.is_empty() {
             let wanted = if allowed { "allowed, and refused is" } else { "refused, and allowed is" };
             failures.push(format!("expected all to be {wanted} {}", shown(&others)));
@@ -211,6 +232,14 @@ fn compare_outcome(expect: &Expectation, observed: &Observed, failures: &mut Vec
         if given != Some(set(reason)) {
             failures.push(format!("expected reason {}, got {got}", shown(&set(reason))));
         }
+    }
+}
+
+/// What a question is called in a report: a tool by its name.
+fn asked_about(answer: &PolicyAnswer) -> &str {
+    match answer.action {
+        Action::CallTool => &answer.resource,
+        other => other.name(),
     }
 }
 

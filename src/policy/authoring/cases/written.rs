@@ -101,7 +101,7 @@ impl WrittenFact for LowerCase<Vec<String>> {
 
 /// Scopes in one text, separated by spaces.
 #[derive(Debug, Clone)]
-pub(super) struct ScopeList(Vec<String>);
+pub(super) struct ScopeList(pub Vec<String>);
 
 impl<'de> Deserialize<'de> for ScopeList {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

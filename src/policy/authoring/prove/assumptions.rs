@@ -12,9 +12,12 @@ use serde_json::{Value, json};
 use super::solver::Undecided;
 
 /// Conditions, each for the actions where its attributes exist.
-const ALWAYS: [&str; 11] = [
+const ALWAYS: [&str; 12] = [
     // A scope and a server are in the hierarchy under exactly the teamspace that their attribute names.
     "resource in resource.teamspace",
+    // A tool is in the hierarchy under the server that its attribute names, which is used in the same teamspace.
+    "resource in resource.server && resource.server.teamspace == resource.teamspace && \
+     resource.server in resource.teamspace",
     // Cut from the email.
     "if context.claims has email_domain then context.claims has email else true",
     // At a first sign-in the member's domain is the asserted one. (The seats keep this to that question.)

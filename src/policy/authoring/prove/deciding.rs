@@ -4,26 +4,31 @@ use std::sync::LazyLock;
 
 use cedar_policy::EntityUid;
 
-use crate::policy::engine::console::SHIPPED;
-use crate::policy::engine::constraints::{is_about_console, is_of_console};
-use crate::policy::{PolicySource, Validated};
+use crate::policy::engine::constraints::is_about;
+use crate::policy::{Action, PolicySource, Topic, Validated};
 use crate::shipped;
 
-static SHIPPED_SET: LazyLock<Option<Validated>> = LazyLock::new(|| {
-    let files = vec![("console.cedar".to_owned(), SHIPPED.to_owned())];
+static CONSOLE: LazyLock<Option<Validated>> =
+    LazyLock::new(|| validated("console.cedar", shipped::CONSOLE_POLICIES));
+static TOOLS: LazyLock<Option<Validated>> =
+    LazyLock::new(|| validated("tools.cedar", shipped::TOOL_POLICIES));
+
+fn validated(name: &str, text: &str) -> Option<Validated> {
+    let files = vec![(name.to_owned(), text.to_owned())];
     PolicySource::of(shipped::SCHEMA.to_owned(), files).validate().ok()
-});
+}
 
 impl Validated {
-    /// The set that decides about an action: this one, or for the console perhaps the shipped one.
+    /// The set that decides about an action: this one, or for tools and the console perhaps the shipped one.
     pub(super) fn deciding(&self, action: &EntityUid) -> &Self {
-        let decides = || {
-            let entities = self.schema.action_entities();
-            entities.is_ok_and(|entities| is_about_console(&self.set, &entities))
+        let topic = Action::named(action.id().unescaped()).map_or(Topic::SignIns, Action::topic);
+        let decides = || self.schema.action_entities().is_ok_and(|known| is_about(topic, &self.set, &known));
+        let shipped = match topic {
+            Topic::SignIns => return self,
+            _ if decides() => return self,
+            Topic::Tools => &TOOLS,
+            Topic::Console => &CONSOLE,
         };
-        match is_of_console(action) && !decides() {
-            true => SHIPPED_SET.as_ref().unwrap_or(self),
-            false => self,
-        }
+        shipped.as_ref().unwrap_or(self)
     }
 }

@@ -6,11 +6,10 @@ use cedar_policy::{Effect, PrincipalConstraint, ResourceConstraint};
 
 use super::absent::{Absent, GROUPS, claims_read};
 use super::read::{Condition, PolicyParts};
+use crate::policy::action::Action;
+use crate::policy::engine::annotations::{ALLOW_ABSENT, allows_absent};
 use crate::policy::source::problem::{PolicyProblem, Rule};
 use crate::policy::source::spelling::nearest;
-
-/// The annotation of a forbid that names the claims without which it is meant to stop nobody.
-pub(super) const ALLOW_ABSENT: &str = "allow_absent";
 
 /// A warning for each claim without which a forbid stops nobody, although somebody might then get in.
 pub(super) fn escapes(policies: &[PolicyParts<'_, '_>]) -> Vec<PolicyProblem> {
@@ -44,8 +43,7 @@ fn problem(forbid: &PolicyParts<'_, '_>, claim: &str) -> PolicyProblem {
 }
 
 fn is_allowed(forbid: &PolicyParts<'_, '_>, claim: &str) -> bool {
-    let allowed = forbid.placed.policy.annotation(ALLOW_ABSENT);
-    allowed.is_some_and(|names| names.split_whitespace().any(|name| name == claim))
+    allows_absent(&forbid.placed.policy, claim)
 }
 
 /// Claims that `@allow_absent` names in vain.
@@ -56,7 +54,11 @@ pub(super) fn allowed_in_vain(read: &PolicyParts<'_, '_>) -> Vec<PolicyProblem> 
     let told = |message: String| read.placed.problem(Rule::AnnotationUnknown, message);
     let problem = |name: &str| {
         if read.effect() == Effect::Permit {
-            return Some(told(format!("{id}: @{ALLOW_ABSENT} has a meaning on a forbid only")));
+            let message = format!(
+                "{id}: on a permit, @{ALLOW_ABSENT} has a meaning for `email` and Action::\"{}\" only",
+                Action::ProvisionMember.name()
+            );
+            return (!lets_in_without_email(read, name)).then(|| told(message));
         }
         if !known.contains(name) {
             let problem =
@@ -72,6 +74,12 @@ pub(super) fn allowed_in_vain(read: &PolicyParts<'_, '_>) -> Vec<PolicyProblem> 
         })
     };
     names.filter_map(problem).collect()
+}
+
+/// Whether a permit can let newcomers in without the claim that is named, an email.
+fn lets_in_without_email(read: &PolicyParts<'_, '_>, name: &str) -> bool {
+    let asks = |(action, _): &(&str, _)| *action == Action::ProvisionMember.name();
+    name == "email" && read.head.actions.iter().all(asks) && Absent::of(name).matches(read) != Some(false)
 }
 
 /// The other policies that may refuse when a claim is absent.

@@ -4,7 +4,7 @@ use cedar_policy::Effect;
 
 use super::read::PolicyParts;
 use crate::oauth::error::ErrorCode;
-use crate::policy::action::Action;
+use crate::policy::action::{Action, Topic};
 use crate::policy::engine::annotations::{ACR_VALUES, MAX_AGE, are_acr_values, max_age};
 use crate::policy::source::problem::{PolicyProblem, Rule};
 
@@ -15,11 +15,12 @@ pub(super) fn misused(read: &PolicyParts<'_, '_>) -> Option<PolicyProblem> {
     let code = ErrorCode::InsufficientUserAuthentication;
     let has_error = annotation("error").and_then(ErrorCode::from_policy) == Some(code);
     let name = code.wire().0;
-    let is_sign_in =
-        |action: &str| Action::SIGN_IN.iter().any(|of| of.name() == action && *of != Action::ConfigureIssuer);
+    let has_person = |action: &str| {
+        Action::named(action).is_some_and(|of| of.topic() != Topic::Console && of != Action::ConfigureIssuer)
+    };
     // A group has no principal, so its members are used.
     let mut asked = read.head.actions.iter().filter(|(_, words)| !words.principals.is_empty());
-    let about_others = asked.any(|(action, _)| !is_sign_in(action));
+    let about_others = asked.any(|(action, _)| !has_person(action));
     let (message, help) = match (acr, age) {
         (None, None) if has_error => (
             format!("@error(\"{name}\") does not say which sign-in will do"),
@@ -42,7 +43,7 @@ pub(super) fn misused(read: &PolicyParts<'_, '_>) -> Option<PolicyProblem> {
             (format!("@acr_values and @max_age need @error(\"{name}\")"), "change @error, or leave them out")
         }
         _ if about_others => (
-            "@acr_values and @max_age have a meaning for sign-ins only".to_owned(),
+            "@acr_values and @max_age have a meaning for sign-ins and tools only".to_owned(),
             "name their actions in the head",
         ),
         _ => return None,

@@ -1,10 +1,11 @@
 //! The fields of a client's form.
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::admin::AdminError;
 use crate::admin::clients::{self, ClientPatch, NewClient};
-use crate::model::client::{AuthMethod, RegisteredClient};
+use crate::model::client::{AuthMethod, KeySource, RegisteredClient};
 use crate::web::console::form::{Faults, lines_of};
 use crate::web::console::seen::{changes, settings};
 
@@ -20,6 +21,12 @@ pub struct ClientForm {
     pub client_name: String,
     #[serde(default)]
     pub token_endpoint_auth_method: String,
+    /// Its public keys as JSON.
+    #[serde(default)]
+    pub jwks: String,
+    /// Where they are instead.
+    #[serde(default)]
+    pub jwks_uri: String,
     #[serde(default)]
     pub groups: String,
     /// The settings when the page was made; empty for one that is added.
@@ -30,11 +37,18 @@ pub struct ClientForm {
 impl ClientForm {
     /// The form of one that exists.
     pub fn of(client: &RegisteredClient) -> Self {
+        let (jwks, jwks_uri) = match &client.keys {
+            None => (String::new(), String::new()),
+            Some(KeySource::Registered(jwks)) => (written(jwks), String::new()),
+            Some(KeySource::Fetched(uri)) => (String::new(), uri.clone()),
+        };
         let fields = Self {
             client_id: client.client_id.clone(),
             made_id: String::new(),
             client_name: client.client_name.clone(),
             token_endpoint_auth_method: client.token_endpoint_auth_method.as_str().to_owned(),
+            jwks,
+            jwks_uri,
             groups: client.groups.join("\n"),
             seen: String::new(),
         };
@@ -57,12 +71,30 @@ impl ClientForm {
         self.id().as_ref() == Some(&client.client_id)
             && filled(&self.client_name).as_ref().unwrap_or(&client.client_id) == &client.client_name
             && method == client.token_endpoint_auth_method
+            && self.keys() == Self::of(client).keys()
             && lines_of(&self.groups) == client.groups
     }
 
     fn settings(&self) -> String {
         let method = self.token_endpoint_auth_method.parse().map_or("", method_word);
-        settings([("Name", &self.client_name), ("Authentication", method), ("Groups", &self.groups)])
+        settings([
+            ("Name", &self.client_name),
+            ("Authentication", method),
+            ("Public keys", &self.jwks),
+            ("Address of public keys", &self.jwks_uri),
+            ("Groups", &self.groups),
+        ])
+    }
+
+    /// Both fields, `null` where one is empty. What is no JSON is sent on as a text, which is refused as every other
+    /// value that is no key set. The fields of a client that sends a secret do not count: a browser without scripts shows
+    /// them all the same.
+    fn keys(&self) -> (Option<Value>, Option<String>) {
+        if self.token_endpoint_auth_method.parse().is_ok_and(AuthMethod::sends_secret) {
+            return (None, None);
+        }
+        let jwks = filled(&self.jwks).map(|text| serde_json::from_str(&text).unwrap_or(Value::String(text)));
+        (jwks, filled(&self.jwks_uri))
     }
 
     /// Says what somebody else has changed since the page was made, and takes it as seen.
@@ -74,7 +106,10 @@ impl ClientForm {
 
     /// The client to be registered.
     pub fn new_client(&self) -> NewClient {
+        let (jwks, jwks_uri) = self.keys();
         NewClient {
+            jwks,
+            jwks_uri,
             client_id: self.id(),
             client_name: filled(&self.client_name),
             token_endpoint_auth_method: filled(&self.token_endpoint_auth_method),
@@ -85,13 +120,22 @@ impl ClientForm {
 
     /// The change to an existing client.
     pub fn patch(&self) -> ClientPatch {
+        let (jwks, jwks_uri) = self.keys();
         ClientPatch {
+            jwks: Some(jwks),
+            jwks_uri: Some(jwks_uri),
             client_name: Some(self.client_name.clone()),
             token_endpoint_auth_method: filled(&self.token_endpoint_auth_method),
             groups: Some(lines_of(&self.groups)),
             ..ClientPatch::default()
         }
     }
+}
+
+/// A key set on lines of its own.
+fn written(jwks: &str) -> String {
+    let read: Result<Value, _> = serde_json::from_str(jwks);
+    read.map_or_else(|_| jwks.to_owned(), |jwks| format!("{jwks:#}"))
 }
 
 fn filled(text: &str) -> Option<String> {
@@ -103,6 +147,8 @@ pub fn method_word(method: AuthMethod) -> &'static str {
     match method {
         AuthMethod::Basic => "HTTP Basic",
         AuthMethod::Post => "Form fields",
+        AuthMethod::PrivateKeyJwt => "Signed assertion",
+        AuthMethod::None => "None",
     }
 }
 
@@ -113,6 +159,10 @@ pub fn field_of(error: &AdminError) -> Option<&'static str> {
         AdminError::NameInvalid => Some("client_name"),
         AdminError::GroupsInvalid(_) => Some("groups"),
         AdminError::AuthMethodUnsupported => Some("token_endpoint_auth_method"),
+        AdminError::JwksInvalid(_) | AdminError::ClientKeysMissing | AdminError::JwksUnsupported => {
+            Some("jwks")
+        }
+        AdminError::JwksUriInvalid(_) => Some("jwks_uri"),
         _ => None,
     }
 }

@@ -84,6 +84,7 @@ impl Badge {
             ProviderState::Active => "Active",
             ProviderState::Disabled => "Disabled",
             ProviderState::Failing => "Failing",
+            ProviderState::MetadataDiffers => "Metadata changed",
         }
     }
 
@@ -92,7 +93,7 @@ impl Badge {
         match self.0 {
             ProviderState::NotConfigured => "",
             ProviderState::Active => "good",
-            ProviderState::Disabled => "warn",
+            ProviderState::Disabled | ProviderState::MetadataDiffers => "warn",
             ProviderState::Failing => "bad",
         }
     }

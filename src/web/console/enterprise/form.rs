@@ -22,6 +22,7 @@ pub struct ProviderForm {
     /// One per line: a name, or a name, a colon and a type.
     pub custom_claims: String,
     pub logout_client_id: String,
+    pub saml_issuer: String,
     /// The settings as they were when the form was shown, in JSON; empty for a new one.
     pub seen: String,
 }
@@ -36,6 +37,7 @@ pub fn field_of(error: &AdminError) -> Option<&'static str> {
         AdminError::GroupsClaimInvalid => "groups_claim",
         AdminError::CustomClaimsInvalid => "custom_claims",
         AdminError::LogoutClientIdInvalid => "logout_client_id",
+        AdminError::SamlIssuerInvalid => "saml_issuer",
         AdminError::NotAcceptable(_)
         | AdminError::IssuerTaken
         | AdminError::IssuerUnavailable
@@ -63,6 +65,7 @@ impl ProviderForm {
             groups_claim: provider.groups_claim.clone(),
             custom_claims: written(&provider.custom_claims),
             logout_client_id: provider.logout_client_id.clone().unwrap_or_default(),
+            saml_issuer: provider.saml_issuer.clone().unwrap_or_default(),
             seen: serde_json::to_string(&seen).unwrap_or_default(),
         }
     }
@@ -83,6 +86,7 @@ impl ProviderForm {
             groups_claim: text(&self.groups_claim),
             custom_claims: Some(self.claims()?),
             logout_client_id: Some(text(&self.logout_client_id)),
+            saml_issuer: Some(text(&self.saml_issuer)),
             enabled: None,
         })
     }
@@ -97,6 +101,7 @@ impl ProviderForm {
             groups_claim: Some(text(&self.groups_claim).unwrap_or_else(|| "groups".to_owned())),
             custom_claims: Some(self.claims()?),
             logout_client_id: Some(text(&self.logout_client_id)),
+            saml_issuer: Some(text(&self.saml_issuer)),
             ..ProviderPatch::default()
         })
     }
@@ -160,6 +165,7 @@ pub fn changes_since(seen: &SeenProvider, now: &SeenProvider) -> Vec<String> {
     let shown = |text: &str| if text.is_empty() { "blank".to_owned() } else { format!("“{text}”") };
     let tenant = |provider: &SeenProvider| provider.tenant.clone().unwrap_or_default();
     let client_id = |provider: &SeenProvider| provider.logout_client_id.clone().unwrap_or_default();
+    let saml = |provider: &SeenProvider| provider.saml_issuer.clone().unwrap_or_default();
     let switch = |on| if on { "on" } else { "off" }.to_owned();
     let compared = [
         ("Name", seen.name.clone(), now.name.clone()),
@@ -169,6 +175,7 @@ pub fn changes_since(seen: &SeenProvider, now: &SeenProvider) -> Vec<String> {
         ("Groups claim", seen.groups_claim.clone(), now.groups_claim.clone()),
         ("Custom claims", written(&seen.custom_claims), written(&now.custom_claims)),
         ("Client ID of logout tokens", client_id(seen), client_id(now)),
+        ("SAML issuer", saml(seen), saml(now)),
         ("The provider", switch(seen.enabled), switch(now.enabled)),
     ];
     let differing = compared.into_iter().filter(|(_, was, is)| was != is);

@@ -5,8 +5,10 @@ mod drawing;
 mod drawings;
 mod form;
 mod guide;
+mod trust;
 mod values;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use askama::Template;
@@ -23,15 +25,17 @@ use super::reason_words::{ReasonWords, reason_words};
 use super::words;
 use crate::admin::identity_provider::{self, ProviderPatch, SeenProvider, Which};
 use crate::admin::provider_status::{self, LastChecks, ProviderStatus};
-use crate::admin::{AdminError, Validation};
+use crate::admin::{AdminError, Validation, trust_history};
 use crate::app::App;
 use crate::clock::UnixSeconds;
 use crate::model::identity_provider::{IdentityProvider, Provider};
 use crate::model::teamspace::Plan;
+use crate::model::trust::TrustChange;
 use crate::policy::ConsoleAction;
 pub(super) use card::Badge;
 use card::{CheckRow, KINDS, KindWords, kind_words};
 use form::{ProviderForm, changes_since, field_of};
+use trust::{Differing, SHOWN, TrustRow};
 use values::Values;
 
 /// The pages of this tab.
@@ -41,6 +45,7 @@ pub fn routes() -> Router<Arc<App>> {
         .route("/t/{slug}/enterprise/guide/{kind}", get(guide::show))
         .route("/t/{slug}/enterprise/{id}", post(save))
         .route("/t/{slug}/enterprise/{id}/test", post(test))
+        .route("/t/{slug}/enterprise/{id}/confirm", post(confirm))
         .route("/t/{slug}/enterprise/{id}/disable", post(disable))
         .route("/t/{slug}/enterprise/{id}/enable", post(enable))
         .route("/t/{slug}/enterprise/{id}/remove", get(ask_to_remove).post(remove))
@@ -86,6 +91,9 @@ struct Card {
     has_failure: bool,
     is_edited: bool,
     claims: String,
+    differing: Option<Differing>,
+    /// The newest changes of the trust in it.
+    history: Vec<TrustRow>,
 }
 
 /// A form that is open.
@@ -98,6 +106,17 @@ struct Editor {
     /// The changes that somebody else made since the form was shown.
     changes: Vec<String>,
     has_more: bool,
+}
+
+/// What is known of the teamspace's providers.
+struct KnownProviders {
+    statuses: Vec<ProviderStatus>,
+    /// The newest changes of the trust in each, by its id.
+    changes: HashMap<String, Vec<TrustChange>>,
+}
+
+async fn newest(at: &InTeamspacePage) -> Result<HashMap<String, Vec<TrustChange>>, AdminError> {
+    trust_history::newest(at, SHOWN).await
 }
 
 #[derive(Deserialize, Default)]
@@ -124,7 +143,7 @@ async fn show(at: InTeamspacePage, Query(asked): Query<EditorQuery>) -> Result<R
         (None, "new") => Some(Editor::new(None, ProviderForm::new(kind))),
         (None, _) => None,
     };
-    page(&EnterprisePage::new(&at, &statuses, kind, editor))
+    page(&EnterprisePage::new(&at, &KnownProviders { statuses, changes: newest(&at).await? }, kind, editor))
 }
 
 /// `POST /t/{slug}/enterprise`: a new provider.
@@ -185,6 +204,35 @@ async fn test(at: InTeamspacePage, Path((_, id)): Path<(String, String)>) -> Res
     Ok(at.done(&path_of(&at, &provider), notice))
 }
 
+/// The address of the keys that a visitor has seen.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct ConfirmForm {
+    jwks_uri: String,
+}
+
+/// `POST /t/{slug}/enterprise/{id}/confirm`
+async fn confirm(
+    at: InTeamspacePage,
+    Path((_, id)): Path<(String, String)>,
+    Typed(form): Typed<ConfirmForm>,
+) -> Result<Response, PageError> {
+    at.may(ConsoleAction::ChangeEnterprise)?;
+    if !is_in_plan(&at) {
+        return Ok(not_in_plan(&at));
+    }
+    let which = Which::Id(id.clone());
+    let provider = which.configured(at.teamspace_config())?.clone();
+    match identity_provider::confirm_jwks_uri(&at, which, form.jwks_uri).await {
+        Ok((provider, _)) => {
+            let notice = format!("The keys of {} come from the new address.", provider.name);
+            Ok(at.done(&path_of(&at, &provider), notice))
+        }
+        Err(error @ AdminError::JwksUriDiffers) => Ok(at.done(&path_of(&at, &provider), error.to_string())),
+        Err(error) => again(&at, Editor::new(Some(id), ProviderForm::of(&provider)).refused(error)?).await,
+    }
+}
+
 /// `POST /t/{slug}/enterprise/{id}/disable`
 async fn disable(at: InTeamspacePage, Path((_, id)): Path<(String, String)>) -> Result<Response, PageError> {
     let patch = ProviderPatch { enabled: Some(false), ..ProviderPatch::default() };
@@ -243,7 +291,12 @@ async fn remove(at: InTeamspacePage, Path((_, id)): Path<(String, String)>) -> R
 async fn again(at: &InTeamspacePage, editor: Editor) -> Result<Response, PageError> {
     let statuses = provider_status::list(at).await?;
     let kind = editor.form.kind();
-    form_again(&EnterprisePage::new(at, &statuses, kind, Some(editor)))
+    form_again(&EnterprisePage::new(
+        at,
+        &KnownProviders { statuses, changes: newest(at).await? },
+        kind,
+        Some(editor),
+    ))
 }
 
 /// The page again for a form that is out of date: it says what changed, keeps the input, and saves it when sent again.
@@ -296,6 +349,7 @@ impl Editor {
         let has_more = !form.tenant.is_empty()
             || !form.custom_claims.is_empty()
             || !form.logout_client_id.is_empty()
+            || !form.saml_issuer.is_empty()
             || !["", "groups"].contains(&groups_claim);
         Self { id, form, faults: Faults::default(), checks: Vec::new(), changes: Vec::new(), has_more }
     }
@@ -313,7 +367,7 @@ impl Editor {
 
     /// Whether the folded fields are to be seen.
     fn is_unfolded(&self) -> bool {
-        let folded = ["name", "tenant", "groups_claim", "custom_claims", "logout_client_id"];
+        let folded = ["name", "tenant", "groups_claim", "custom_claims", "logout_client_id", "saml_issuer"];
         self.has_more || folded.iter().any(|field| self.faults.at(field).is_some())
     }
 }
@@ -321,7 +375,7 @@ impl Editor {
 impl EnterprisePage {
     fn new(
         at: &InTeamspacePage,
-        statuses: &[ProviderStatus],
+        KnownProviders { statuses, changes }: &KnownProviders,
         kind: Provider,
         editor: Option<Editor>,
     ) -> Self {
@@ -338,7 +392,7 @@ impl EnterprisePage {
             in_plan: is_in_plan(at),
             tabs: KINDS.into_iter().map(tab).collect(),
             words: kind_words(kind),
-            cards: of(kind).map(|status| Card::new(status, edited, now)).collect(),
+            cards: of(kind).map(|status| Card::new(status, changes, edited, now)).collect(),
             editor,
             values: Values::of(at),
             links: at.path("/setup-links"),
@@ -348,7 +402,13 @@ impl EnterprisePage {
 }
 
 impl Card {
-    fn new(status: &ProviderStatus, edited: Option<&str>, now: UnixSeconds) -> Self {
+    fn new(
+        status: &ProviderStatus,
+        changes: &HashMap<String, Vec<TrustChange>>,
+        edited: Option<&str>,
+        now: UnixSeconds,
+    ) -> Self {
+        let changes = changes.get(&status.provider.id).into_iter().flatten();
         let (last, checks) = (status.last_assertion.as_ref(), status.last_checks.as_ref());
         let steps = checks.map(|checks| checks.steps.as_slice()).unwrap_or_default();
         Self {
@@ -360,6 +420,8 @@ impl Card {
             has_failure: checks.is_some_and(LastChecks::has_failure),
             is_edited: edited == Some(status.provider.id.as_str()),
             claims: form::written(&status.provider.custom_claims),
+            differing: status.metadata_differs.as_ref().map(|it| Differing::of(it, &status.provider, now)),
+            history: changes.map(|change| TrustRow::of(change, now)).collect(),
             provider: Arc::clone(&status.provider),
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::admin::InTeamspace;
 use crate::model::resource::Resource;
-use crate::signals::SignalEndpoint;
+use crate::model::signal_endpoint::SignalEndpoint;
 
 /// Most MCP servers and clients that are listed.
 const MOST: usize = 20;

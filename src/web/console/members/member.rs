@@ -14,7 +14,7 @@ use super::super::form::{Faults, Typed};
 use super::super::page::{Frame, InTeamspacePage, Place};
 use super::super::revocation_words::why_ended;
 use super::super::words;
-use super::{Meter, badge, first_sign_in, invited_when, role_word};
+use super::{Meter, badge, first_sign_in, invited_when, name_of, role_word};
 use crate::admin::AdminError;
 use crate::admin::members::{self, Bound, MemberPatch};
 use crate::app::App;
@@ -47,6 +47,8 @@ struct MemberPage {
     frame: Frame,
     here: String,
     list: String,
+    /// The email, or the subject.
+    name: String,
     member: Member,
     identities: Vec<Identity>,
     badge: (&'static str, &'static str),
@@ -84,6 +86,7 @@ impl MemberPage {
             sessions_ended: member.sessions_ended_at.map(|at| words::ago(at, now)),
             meter: Meter { used: exchanges.get(&member.id).copied().unwrap_or_default() },
             is_metered: at.teamspace_config().identity_providers.iter().any(|p| p.provider == Provider::Okta),
+            name: name_of(&member, &identities),
             member,
             identities,
             faults,
@@ -116,8 +119,9 @@ async fn change_role(
     Typed(form): Typed<RoleForm>,
 ) -> Result<Response, PageError> {
     let patch = MemberPatch { role: Some(form.role), ..MemberPatch::default() };
-    let (member, _) = members::change(&at, id, patch).await?;
-    Ok(done(&at, &member, format!("{} is {} now.", member.email, role_word(member.role).to_lowercase())))
+    let (member, identities) = members::change(&at, id, patch).await?;
+    let name = name_of(&member, &identities);
+    Ok(done(&at, &member, format!("{name} is {} now.", role_word(member.role).to_lowercase())))
 }
 
 /// `POST /t/{slug}/members/{id}/suspend`
@@ -138,7 +142,9 @@ async fn set_status(
 ) -> Result<Response, PageError> {
     let patch = MemberPatch { status: Some(status), ..MemberPatch::default() };
     match members::change(&at, id.clone(), patch).await {
-        Ok((member, _)) => Ok(done(&at, &member, format!("{} {what}", member.email))),
+        Ok((member, identities)) => {
+            Ok(done(&at, &member, format!("{} {what}", name_of(&member, &identities))))
+        }
         Err(error @ (AdminError::MemberLimitReached | AdminError::StatusInvalid(_))) => {
             let faults = Faults::of("status", error.to_string());
             form_again(&MemberPage::load(&at, id, faults).await?)
@@ -150,9 +156,9 @@ async fn set_status(
 /// `POST /t/{slug}/members/{id}/end-sessions`
 async fn end_sessions(at: InTeamspacePage, Path((_, id)): Named) -> Result<Response, PageError> {
     members::end_sessions(&at, id.clone()).await?;
-    let (member, _) = members::find(&at, id).await?;
-    let notice =
-        format!("The sessions of {} are ended: they sign in at the identity provider again.", member.email);
+    let (member, identities) = members::find(&at, id).await?;
+    let name = name_of(&member, &identities);
+    let notice = format!("The sessions of {name} are ended: they sign in at the identity provider again.");
     Ok(done(&at, &member, notice))
 }
 
@@ -172,16 +178,18 @@ fn done(at: &InTeamspacePage, member: &Member, notice: String) -> Response {
 struct RemoveMemberPage {
     frame: Frame,
     here: String,
+    /// The email, or the subject.
+    name: String,
     member: Member,
 }
 
 /// `GET /t/{slug}/members/{id}/remove`
 async fn ask_to_remove(at: InTeamspacePage, Path((_, id)): Named) -> Result<Response, PageError> {
     at.may(ConsoleAction::ChangeMembers)?;
-    let (member, _) = members::find(&at, id).await?;
+    let (member, identities) = members::find(&at, id).await?;
     let frame = at.frame(Place::Members);
     let here = format!("{}{}/{}", frame.base, at.path("/members"), member.id);
-    page(&RemoveMemberPage { frame, here, member })
+    page(&RemoveMemberPage { frame, here, name: name_of(&member, &identities), member })
 }
 
 /// `POST /t/{slug}/members/{id}/remove`. A second press finds them gone, as intended.

@@ -30,6 +30,9 @@ pub struct ResourceForm {
     /// `true` where the box is ticked.
     #[serde(default)]
     pub forward_auth_credentials: String,
+    /// `true` where the box is ticked.
+    #[serde(default)]
+    pub tool_policies: String,
     /// The settings when the page was made; empty for one that is added.
     #[serde(default)]
     pub seen: String,
@@ -49,6 +52,7 @@ impl ResourceForm {
             teamspaces: resource.teamspaces.iter().flatten().cloned().collect::<Vec<_>>().join("\n"),
             required_scopes: resource.required_scopes.join(" "),
             forward_auth_credentials: resource.forward_auth_credentials.to_string(),
+            tool_policies: resource.tool_policies.to_string(),
             seen: String::new(),
         };
         Self { seen: fields.settings(), ..fields }
@@ -62,11 +66,19 @@ impl ResourceForm {
             && new.scopes == resource.scopes
             && new.default_scopes == resource.default_scopes
             && new.teamspaces == resource.teamspaces
+            && new.required_scopes == resource.required_scopes
+            && new.forward_auth_credentials == resource.forward_auth_credentials
+            && new.tool_policies == resource.tool_policies
     }
 
     /// Whether forward-auth wants the resource's credentials.
     pub fn needs_credentials(&self) -> bool {
         self.forward_auth_credentials == "true"
+    }
+
+    /// Whether forward-auth asks the policies about tools.
+    pub fn asks_about_tools(&self) -> bool {
+        self.tool_policies == "true"
     }
 
     fn settings(&self) -> String {
@@ -78,6 +90,7 @@ impl ResourceForm {
             ("Offered to", if self.offered == "some" { &self.teamspaces } else { "every teamspace" }),
             ("Required scopes", &self.required_scopes),
             ("Credentials of the proxy", if self.needs_credentials() { "required" } else { "not required" }),
+            ("Tool policies", if self.asks_about_tools() { "on" } else { "off" }),
         ])
     }
 
@@ -98,6 +111,7 @@ impl ResourceForm {
             teamspaces: (self.offered == "some").then(|| words_of(&self.teamspaces)),
             required_scopes: words_of(&self.required_scopes),
             forward_auth_credentials: self.needs_credentials(),
+            tool_policies: self.asks_about_tools(),
         }
     }
 
@@ -112,6 +126,7 @@ impl ResourceForm {
             teamspaces: Some(new.teamspaces),
             required_scopes: Some(new.required_scopes),
             forward_auth_credentials: Some(new.forward_auth_credentials),
+            tool_policies: Some(new.tool_policies),
         }
     }
 }

@@ -266,6 +266,10 @@ async fn drive_providers(driver: &mut Driver) {
     driver.get(only, &["acme"]).await;
     driver.call(("PATCH", only), &["acme"], Some(json!({ "enabled": false }))).await;
     driver.call(("POST", "/teamspaces/{slug}/identity-provider/check"), &["acme"], None).await;
+    let confirmed = json!({ "jwks_uri": format!("{}/jwks", driver.h.idp.issuer("good")) });
+    let path = "/teamspaces/{slug}/identity-provider/confirm-jwks-uri";
+    driver.call(("POST", path), &["acme"], Some(confirmed.clone())).await;
+    driver.get("/teamspaces/{slug}/identity-provider/trust-history", &["acme"]).await;
     driver.call(("DELETE", only), &["acme"], None).await;
 
     let all = "/teamspaces/{slug}/identity-providers";
@@ -278,5 +282,8 @@ async fn drive_providers(driver: &mut Driver) {
     driver.call(("PUT", one), &provider, Some(body)).await;
     driver.call(("PATCH", one), &provider, Some(json!({ "scope": "docs.read" }))).await;
     driver.call(("POST", "/teamspaces/{slug}/identity-providers/{id}/check"), &provider, None).await;
+    let path = "/teamspaces/{slug}/identity-providers/{id}/confirm-jwks-uri";
+    driver.call(("POST", path), &provider, Some(confirmed)).await;
+    driver.get("/teamspaces/{slug}/identity-providers/{id}/trust-history", &provider).await;
     driver.call(("DELETE", one), &provider, None).await;
 }

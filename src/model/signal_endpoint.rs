@@ -1,7 +1,7 @@
 //! The URLs that an identity provider sends its signals to: each teamspace has its own.
 
 /// An endpoint of a teamspace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SignalEndpoint {
     /// Global Token Revocation, such as Okta's Universal Logout.
     GlobalTokenRevocation,
@@ -12,6 +12,9 @@ pub enum SignalEndpoint {
 }
 
 impl SignalEndpoint {
+    /// Each of them.
+    pub const ALL: [Self; 3] = [Self::GlobalTokenRevocation, Self::SecurityEvents, Self::BackChannelLogout];
+
     /// The last part of its path.
     pub const fn name(self) -> &'static str {
         match self {

@@ -1,0 +1,2 @@
+DROP TABLE trust_changes;
+DROP TABLE issuer_keys;

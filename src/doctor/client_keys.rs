@@ -1,0 +1,61 @@
+//! The clients that publish their keys: whether each key set can be fetched and has a usable key.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::time::timeout;
+
+use super::line::Lines;
+use super::many::each;
+use super::patient::Patient;
+use crate::idp::key_set::KeySet;
+use crate::model::client::{KeySource, RegisteredClient};
+
+/// How long one client's server may take.
+const FOR_ONE: Duration = Duration::from_secs(7);
+/// What to do about an address that does not give a key set.
+const FIX: &str = "Look at its `jwks_uri` from this machine with `curl -v`: it must hold public keys for RS256, PS256, ES256, \
+    ES384 or EdDSA. A server in your own network needs its exact origin in `fetch.private_origins`.";
+
+/// Asks the `jwks_uri` of each enabled client.
+pub(super) async fn examine(patient: &Arc<Patient>, lines: &Lines) {
+    // The lines about the database say why there is none.
+    let Some(stored) = &patient.stored else { return };
+    let clients: Vec<(Arc<RegisteredClient>, String)> = stored
+        .snapshot
+        .clients()
+        .filter(|client| client.enabled)
+        .filter_map(|client| match &client.keys {
+            Some(KeySource::Fetched(uri)) => Some((Arc::clone(client), uri.clone())),
+            Some(KeySource::Registered(_)) | None => None,
+        })
+        .collect();
+    let check = |(client, uri): (Arc<RegisteredClient>, String)| {
+        let (patient, lines) = (Arc::clone(patient), lines.clone());
+        async move {
+            if timeout(FOR_ONE, check_client(&patient, &client.client_id, &uri, &lines)).await.is_err() {
+                let message = format!("Its jwks_uri did not answer within {} s.", FOR_ONE.as_secs());
+                lines.fail(&client.client_id, message, FIX);
+            }
+        }
+    };
+    each(clients, "clients", lines, check).await;
+}
+
+async fn check_client(patient: &Patient, client_id: &str, uri: &str, lines: &Lines) {
+    let began = Instant::now();
+    let fetched = match patient.fetcher.for_operators().get(uri).await {
+        Ok(fetched) => fetched,
+        Err(error) => return lines.fail(client_id, format!("Its jwks_uri {uri} {error}."), FIX),
+    };
+    match KeySet::parse(&fetched.json) {
+        Err(error) => lines.fail(client_id, format!("At its jwks_uri {uri}, {error}."), FIX),
+        Ok(keys) => {
+            let found = format!("{} usable key(s) at {uri}.", keys.usable());
+            match keys.left_out_shown().filter(|_| keys.lacks_signing_keys()) {
+                Some(left_out) => lines.warn(client_id, format!("{found} Left out: {left_out}."), FIX),
+                None => lines.ok(client_id, format!("{found} {} ms", began.elapsed().as_millis())),
+            }
+        }
+    }
+}
