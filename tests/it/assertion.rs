@@ -384,6 +384,13 @@ async fn what_is_no_compact_jws_is_refused() {
     for (text, reason) in [
         ("x".to_owned(), "assertion_malformed"),
         ("a.b.c.d.e".to_owned(), "assertion_malformed"),
+        (
+            format!(
+                "{}.{payload}.{payload}.{payload}.{signature}",
+                b64(r#"{"alg":"RSA-OAEP-256","enc":"A256GCM","cty":"JWT"}"#)
+            ),
+            "assertion_malformed",
+        ),
         (format!("{good}."), "assertion_malformed"),
         (format!("{header}.{payload}"), "assertion_malformed"),
         (format!("{header}=.{payload}.{signature}"), "assertion_malformed"),

@@ -4,6 +4,7 @@
 const NOT_VISIBLE: &[(&str, &str)] = &[
     ("META-04", "it needs a change of the server's configuration"),
     ("META-09", "client metadata documents are not tried yet"),
+    ("META-14", "the origins of web pages are the server's configuration"),
     ("CLI-09", "it needs a client that may not use the grant"),
     ("CLI-10", "storage and rotation of secrets are not visible from outside"),
     ("CLI-11", "it needs a connection with a client certificate"),
@@ -23,6 +24,7 @@ const NOT_VISIBLE: &[(&str, &str)] = &[
     ("GRT-11", "it needs a second resource"),
     ("GRT-12", "it needs a policy of the server"),
     ("ERR-06", "it needs an identity provider that fails for longer than its keys are cached"),
+    ("ERR-08", "it is a setting of Countersign"),
     ("AT-07", "it is the server's choice"),
     ("INT-05", "signed answers are not tried yet"),
     ("INT-", "it needs a second resource server"),

@@ -97,7 +97,7 @@ async fn at_most_two_secrets_live() {
 async fn unacceptable_values_are_refused() {
     let h = Harness::start().await;
     h.operator.post("/clients", json!({ "client_id": "other" })).await.expect(201);
-    let refused: [(&str, Value, &str); 16] = [
+    let refused: [(&str, Value, &str); 17] = [
         ("client_id", json!(""), "client_id_invalid"),
         ("client_id", json!("a b"), "client_id_invalid"),
         ("client_id", json!("ä"), "client_id_invalid"),
@@ -107,6 +107,7 @@ async fn unacceptable_values_are_refused() {
         ("client_secret", json!("x".repeat(257)), "client_secret_invalid"),
         ("token_endpoint_auth_method", json!("private_key_jwt"), "client_keys_missing"),
         ("token_endpoint_auth_method", json!("none"), "auth_method_unsupported"),
+        ("token_endpoint_auth_method", json!("tls_client_auth"), "auth_method_unsupported"),
         ("jwks", json!({ "keys": [] }), "jwks_unsupported"),
         ("jwks_uri", json!("https://client.example.com/jwks"), "jwks_unsupported"),
         ("client_name", json!(""), "name_invalid"),

@@ -54,7 +54,7 @@ async fn the_command_reports_in_each_format() {
     let json: Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!((&json["conforms"], &json["profile"]), (&true.into(), &"ema".into()));
     let ids = json["requirements"].as_array().unwrap().iter().map(|rule| rule["id"].as_str().unwrap());
-    assert!(ids.clone().all(|id| id == "JAG-07" || id.starts_with("META")) && ids.count() == 14, "{json}");
+    assert!(ids.clone().all(|id| id == "JAG-07" || id.starts_with("META")) && ids.count() == 15, "{json}");
 
     let junit = run(dir.path(), &service, SECRET, &["--format", "junit", "--only", "JAG-07"]).await;
     let junit = text(&junit.stdout);

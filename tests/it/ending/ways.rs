@@ -123,7 +123,7 @@ fn resource(pair: &Pair) -> String {
 
 const PROVIDER: &str = "/teamspaces/acme/identity-provider";
 
-/// REV-08
+/// REV-02, REV-08
 #[tokio::test(flavor = "multi_thread")]
 async fn members() {
     let pair = Pair::start().await;
@@ -146,7 +146,7 @@ async fn members() {
     take_all(&pair, ways).await;
 }
 
-/// REV-08, ADM-09
+/// REV-02, REV-08, ADM-09
 #[tokio::test(flavor = "multi_thread")]
 async fn providers_and_clients() {
     let second = FakeIdp::start(Key::rsa("idp-2", 1)).await;

@@ -133,8 +133,8 @@ async fn a_denial_by_failing_is_not_taken_for_a_permission() {
 #[tokio::test]
 async fn other_groups_of_actions_leave_it_undecided() {
     let frozen = schema().replace(
-        "action \"issuer\", \"member\", \"grant\";",
-        "action \"issuer\", \"member\", \"grant\", \"frozen\";",
+        "action \"issuer\", \"member\", \"grant\", \"tool\";",
+        "action \"issuer\", \"member\", \"grant\", \"tool\", \"frozen\";",
     );
     assert_ne!(frozen, schema());
     let grouped =
