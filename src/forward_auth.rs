@@ -40,6 +40,9 @@ pub enum ForwardRefusal {
     /// The token does not count.
     #[error("the token is not active: {0}")]
     NotActive(Inactive),
+    /// The token is bound to a key, so that it alone is not enough (RFC 9449 §7.1).
+    #[error("the token is bound to a key, and was sent as a bearer token")]
+    BoundToKey,
     /// The token lacks one of the scopes that every request needs.
     #[error("the token lacks a scope that the resource requires")]
     InsufficientScope,
@@ -61,6 +64,9 @@ pub async fn decide(
         Inactive::NotKnowable => ForwardRefusal::NotKnowable(inactive),
         _ => ForwardRefusal::NotActive(inactive),
     })?;
+    if token.token.key_thumbprint.is_some() {
+        return Err(ForwardRefusal::BoundToKey);
+    }
     if !resource.required_scopes.iter().all(|scope| token.token.scopes.contains(scope)) {
         return Err(ForwardRefusal::InsufficientScope);
     }

@@ -42,6 +42,8 @@ pub mod store;
 
 pub mod idp;
 
+pub mod dpop;
+
 pub mod limits;
 pub mod signing;
 pub mod tls;

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::client::find_client;
 use super::decide::{Decided, decide, look_up_member};
+use super::key_binding::KeyBinding;
 use super::pending_grant::not_redeemed;
 use super::progress::{Progress, Refused};
 use super::verified::VerifiedRequest;
@@ -173,6 +174,7 @@ impl ExplainWalk<'_> {
         let target = resolve_target(&snapshot, &assertion, asked.resource, progress)?;
         check_kill_switches(&snapshot, &assertion, &target.resource, progress)?;
         let (method, scope) = (client.token_endpoint_auth_method, asked.scope.map(<[String]>::to_vec));
+        let key = KeyBinding::supposed(assertion.id_jag.claims().key.as_ref());
         let request = VerifiedRequest {
             request_id: "",
             client,
@@ -182,6 +184,7 @@ impl ExplainWalk<'_> {
             address: None,
             assertion,
             target,
+            key,
         };
         let member = look_up_member(app, &request, &self.policies).await?;
         let decided = decide(app, &request, Arc::clone(&self.policies), member)?;

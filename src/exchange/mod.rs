@@ -10,6 +10,7 @@ mod decide;
 pub mod explain;
 mod issuer;
 pub mod issuer_lookup;
+mod key_binding;
 mod near_miss;
 mod pending_grant;
 mod progress;
@@ -24,12 +25,15 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::app::App;
+use crate::dpop::ProofHeader;
 use crate::oauth::credentials::Credentials;
 use crate::oauth::error::{Reason, TokenError};
+use crate::oauth::reason::Check;
 use crate::oauth::request::TokenRequest;
 use crate::store::sign_ins::NewSignIn;
 use crate::token::TokenResponse;
 use client::{Unauthenticated, authenticate};
+use key_binding::{bind, prove};
 use pending_grant::{Granted, PendingGrant, Stale};
 use progress::{Progress, Refused};
 use verify::{check_kill_switches, resolve_target, verify};
@@ -38,6 +42,8 @@ use verify::{check_kill_switches, resolve_target, verify};
 pub struct TokenCall<'a> {
     /// The value of the `Authorization` header; none without one.
     pub authorization: Option<&'a [u8]>,
+    /// The header in which the caller proves that it has a key.
+    pub proof: ProofHeader<'a>,
     /// The form, not yet decoded.
     pub body: &'a [u8],
     /// The caller's address, by the rules for proxies.
@@ -109,6 +115,7 @@ async fn verify_call<'a>(app: &App, call: &TokenCall<'a>) -> Result<PendingGrant
 
     let asked = request.into_bearer().map_err(|error| progress.refuse(error))?;
     let progress = Progress { scope: asked.scope.as_deref(), ..progress };
+    let proof = prove(app, call, progress.at).map_err(|error| progress.refuse(error))?;
     let assertion = verify(app, &snapshot, &asked.assertion, None, progress).await?;
     let progress = assertion.progress(progress);
     let person = assertion.id_jag.claims().person();
@@ -116,7 +123,11 @@ async fn verify_call<'a>(app: &App, call: &TokenCall<'a>) -> Result<PendingGrant
 
     let target = resolve_target(&snapshot, &assertion, &asked.resource, progress)?;
     check_kill_switches(&snapshot, &assertion, &target.resource, progress)?;
-    Ok(PendingGrant::new(&client, call, asked.scope, assertion, target))
+    let key = bind(assertion.id_jag.claims().key.as_ref(), asked.demands_key, proof).map_err(|error| {
+        let resource = &target.resource.identifier;
+        Progress { resource, ..progress.before(Check::Proof) }.refuse(error)
+    })?;
+    Ok(PendingGrant::new(&client, call, asked.scope, assertion, target, key))
 }
 
 /// Answers a refusal, and writes it if it is due; further ones of its kind are counted. If it cannot be written, the

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::TokenCall;
 use super::client::{Client, assertion_replayed};
 use super::decide::{Decided, decide, look_up_member};
+use super::key_binding::{KeyBinding, proof_replayed};
 use super::progress::{Refused, SignInOutcome};
 use super::verified::VerifiedRequest;
 use super::verify::{Target, VerifiedAssertion};
@@ -50,6 +51,7 @@ impl<'a> PendingGrant<'a> {
         scope: Option<Vec<String>>,
         assertion: VerifiedAssertion,
         target: Target,
+        key: Option<KeyBinding>,
     ) -> Self {
         let (request_id, address) = (call.request_id, Some(call.address));
         let (method, client_assertion) = (client.method(), client.assertion().cloned());
@@ -63,6 +65,7 @@ impl<'a> PendingGrant<'a> {
             address,
             assertion,
             target,
+            key,
         })
     }
 
@@ -168,6 +171,7 @@ impl<'a> PendingGrant<'a> {
             issued_at: claims.issued_at(),
             expires_at: claims.dead_at(app.config.assertion.clock_skew.as_secs()),
             client_assertion: request.client_assertion.clone(),
+            proof: request.key.as_ref().and_then(|key| key.proof.clone()),
             generation: request.assertion.generation,
             member,
         }
@@ -214,6 +218,7 @@ pub(super) fn not_redeemed(conflict: Conflict) -> TokenError {
                 .detail(conflict.to_string())
         }
         Conflict::ClientAssertionReplayed | Conflict::ClientAssertionTooOld => assertion_replayed(conflict),
+        Conflict::ProofReplayed | Conflict::ProofTooOld => proof_replayed(conflict),
         Conflict::FactsChanged | Conflict::ConfigurationChanged => {
             TokenError::unavailable(Reason::INTERNAL, conflict)
         }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::claims::{ClaimFault, Claims, Said};
+use super::key_binding::KeyBinding;
 use super::progress::Progress;
 use super::verify::{Target, VerifiedAssertion};
 use crate::app::App;
@@ -41,6 +42,8 @@ pub(super) struct VerifiedRequest<'a> {
     pub address: Option<IpAddr>,
     pub assertion: VerifiedAssertion,
     pub target: Target,
+    /// The key that the token will be bound to; none for a plain bearer token.
+    pub key: Option<KeyBinding>,
 }
 
 impl VerifiedRequest<'_> {
@@ -138,7 +141,7 @@ impl VerifiedRequest<'_> {
                 requested: self.scope.as_ref().filter(|_| wanted.requested_scopes).cloned(),
                 ..self.target.candidates.clone()
             },
-            key_bound: false,
+            key_bound: self.key.is_some(),
             client_address: self.address.filter(|_| wanted.client_address),
         }
     }
@@ -281,6 +284,7 @@ impl VerifiedRequest<'_> {
             acr: claims.acr.clone(),
             amr: claims.amr.clone(),
             act: claims.act.clone(),
+            key_thumbprint: self.key.as_ref().map(|key| key.thumbprint.clone()),
         })
     }
 }

@@ -1,5 +1,5 @@
-//! Signed tokens of identity providers in the compact form (RFC 7515 §3.1), read strictly. Nothing in one is trusted
-//! before its signature is verified: only its issuer, its key id and its algorithm may be read, to choose the key.
+//! Signed tokens of others in the compact form (RFC 7515 §3.1), read strictly. Nothing in one is trusted before its
+//! signature is verified: only its issuer, its header's key and its algorithm may be read, to choose the key.
 
 use std::sync::Arc;
 
@@ -12,14 +12,20 @@ use super::key::{ALLOWED_ALGORITHMS, VerificationKey, allowed_algorithm};
 use crate::oauth::error::shown;
 use crate::oauth::json::parse_object;
 
-/// A well-formed token with an allowed algorithm and an accepted type. Its sender is unknown.
-pub struct UnverifiedJws<'a> {
+/// A well-formed token with an allowed algorithm and an accepted type. Nothing says whose it is.
+pub struct AnonymousJws<'a> {
     signing_input: &'a str,
     signature: &'a str,
     algorithm: Algorithm,
     kid: Option<String>,
-    issuer: String,
+    header: Map<String, Value>,
     payload: Map<String, Value>,
+}
+
+/// The same with an issuer. Its sender is unknown.
+pub struct UnverifiedJws<'a> {
+    jws: AnonymousJws<'a>,
+    issuer: String,
 }
 
 /// Why a token cannot be read.
@@ -54,7 +60,7 @@ pub enum JwsFault {
     NoIssuer,
 }
 
-impl<'a> UnverifiedJws<'a> {
+impl<'a> AnonymousJws<'a> {
     /// Reads header and payload strictly. `max_size` is in bytes. `is_type` gets the type in lower case without
     /// `application/`; it is empty when the header has none.
     pub fn peek(token: &'a str, max_size: usize, is_type: fn(&str) -> bool) -> Result<Self, JwsFault> {
@@ -67,20 +73,48 @@ impl<'a> UnverifiedJws<'a> {
         else {
             return Err(JwsFault::Parts);
         };
-        let (algorithm, kid) = check_header(&decode(header)?, is_type)?;
-        let claims = decode(payload)?;
-        let issuer = match claims.get("iss") {
-            Some(Value::String(issuer)) => issuer.clone(),
-            _ => return Err(JwsFault::NoIssuer),
-        };
+        let members = decode(header)?;
+        let (algorithm, kid) = check_header(&members, is_type)?;
         Ok(Self {
             signing_input: token.get(..header.len() + 1 + payload.len()).unwrap_or_default(),
             signature,
             algorithm,
             kid,
-            issuer,
-            payload: claims,
+            header: members,
+            payload: decode(payload)?,
         })
+    }
+
+    /// A member of the header.
+    pub fn header(&self, name: &str) -> Option<&Value> {
+        self.header.get(name)
+    }
+
+    /// Its `alg`, one of those that are allowed.
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// The claims, if the key made the signature.
+    pub fn verified(self, key: &VerificationKey) -> Option<Map<String, Value>> {
+        self.is_signed_by(key).then_some(self.payload)
+    }
+
+    fn is_signed_by(&self, key: &VerificationKey) -> bool {
+        // Only canonical base64url, as for the other parts: otherwise one signature could be written in two ways.
+        let signature = URL_SAFE_NO_PAD.decode(self.signature).unwrap_or_default();
+        key.verifies(self.algorithm, self.signing_input.as_bytes(), &signature)
+    }
+}
+
+impl<'a> UnverifiedJws<'a> {
+    /// Reads header and payload strictly, as [`AnonymousJws::peek`] does.
+    pub fn peek(token: &'a str, max_size: usize, is_type: fn(&str) -> bool) -> Result<Self, JwsFault> {
+        let jws = AnonymousJws::peek(token, max_size, is_type)?;
+        match jws.payload.get("iss") {
+            Some(Value::String(issuer)) => Ok(Self { issuer: issuer.clone(), jws }),
+            _ => Err(JwsFault::NoIssuer),
+        }
     }
 
     /// The `iss`, for choosing a configured issuer and nothing else.
@@ -90,20 +124,17 @@ impl<'a> UnverifiedJws<'a> {
 
     /// The `kid`, for choosing one of that issuer's keys.
     pub fn kid(&self) -> Option<&str> {
-        self.kid.as_deref()
+        self.jws.kid.as_deref()
     }
 
     /// Its `alg`, one of those that are allowed.
     pub fn algorithm(&self) -> Algorithm {
-        self.algorithm
+        self.jws.algorithm
     }
 
     /// The claims, if one of the keys made the signature.
     pub fn verified(self, keys: &[Arc<VerificationKey>]) -> Option<Map<String, Value>> {
-        // Only canonical base64url, as for the other parts: otherwise one signature could be written in two ways.
-        let signature = URL_SAFE_NO_PAD.decode(self.signature).unwrap_or_default();
-        let message = self.signing_input.as_bytes();
-        keys.iter().any(|key| key.verifies(self.algorithm, message, &signature)).then_some(self.payload)
+        keys.iter().any(|key| self.jws.is_signed_by(key)).then_some(self.jws.payload)
     }
 }
 
@@ -113,8 +144,8 @@ fn decode(part: &str) -> Result<Map<String, Value>, JwsFault> {
     parse_object(&bytes).ok_or(JwsFault::Encoding)
 }
 
-/// Checks `alg` and `typ`, and refuses forbidden members. `jwk`, `jku`, `x5u` and `x5c` are ignored: keys come only
-/// from the configured issuer (RFC 8725 §3.10).
+/// Checks `alg` and `typ`, and refuses forbidden members. `jku`, `x5u` and `x5c` are ignored, and `jwk` except in proofs
+/// of possession: keys of an issuer come only from its configuration (RFC 8725 §3.10).
 fn check_header(
     header: &Map<String, Value>,
     is_type: fn(&str) -> bool,

@@ -124,10 +124,15 @@ impl VerificationKey {
         Ok(Self { kid, prepared, required: jwk.required()?.into(), alg })
     }
 
-    /// Its names: the one in the set, which may be cut, and its thumbprint (RFC 7638).
+    /// Its thumbprint (RFC 7638).
+    pub fn thumbprint(&self) -> String {
+        URL_SAFE_NO_PAD.encode(digest(&SHA256, self.required.as_bytes()))
+    }
+
+    /// Its names: the one in the set, which may be cut, and its thumbprint.
     pub fn names(&self) -> TrustedKey {
-        let thumbprint = URL_SAFE_NO_PAD.encode(digest(&SHA256, self.required.as_bytes()));
-        TrustedKey { kid: self.kid.as_ref().map(|kid| kid.chars().take(MAX_NAME).collect()), thumbprint }
+        let kid = self.kid.as_ref().map(|kid| kid.chars().take(MAX_NAME).collect());
+        TrustedKey { kid, thumbprint: self.thumbprint() }
     }
 
     /// The key as a JWK, with nothing but what verifying needs.

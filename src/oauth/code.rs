@@ -15,6 +15,8 @@ pub enum ErrorCode {
     InvalidClient,
     /// The assertion is not valid, or was used before (RFC 7521 §4.1).
     InvalidGrant,
+    /// The proof of possession is no good (RFC 9449 §5).
+    InvalidDpopProof,
     /// The client may not use this grant (RFC 6749 §5.2).
     UnauthorizedClient,
     /// The token endpoint does not serve this grant type (RFC 6749 §5.2).
@@ -44,6 +46,7 @@ impl ErrorCode {
             Self::Timeout => ("invalid_request", 408),
             Self::InvalidClient => ("invalid_client", 401),
             Self::InvalidGrant => ("invalid_grant", 400),
+            Self::InvalidDpopProof => ("invalid_dpop_proof", 400),
             Self::UnauthorizedClient => ("unauthorized_client", 400),
             Self::UnsupportedGrantType => ("unsupported_grant_type", 400),
             Self::InvalidScope => ("invalid_scope", 400),

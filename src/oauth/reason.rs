@@ -42,6 +42,8 @@ text_enum! {
         Scopes = "scopes",
         /// No kill switch stops the teamspace, the issuer, the client or the MCP server.
         KillSwitch = "kill_switch",
+        /// The key that the assertion names, or that is demanded, is proved.
+        Proof = "proof",
         /// Subject and email lead to one member.
         Member = "member",
         /// The member's sessions were not ended since.
@@ -57,7 +59,7 @@ text_enum! {
 
 impl Check {
     /// Every check, in order.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Client,
         Self::Format,
         Self::Issuer,
@@ -71,6 +73,7 @@ impl Check {
         Self::Resource,
         Self::Scopes,
         Self::KillSwitch,
+        Self::Proof,
         Self::Member,
         Self::Session,
         Self::Policies,
@@ -230,7 +233,7 @@ reasons! {
         LIFETIME_TOO_LONG = ("lifetime_too_long" [Times] [InvalidGrant] [IdentityProviderAdministrator Operator]
             "valid longer than `assertion.max_lifetime`"
             "Shorten the lifetime of ID-JAGs, or raise the setting.");
-        CLAIM_MISSING = ("claim_missing" [Claims Member] [InvalidGrant] [IdentityProviderAdministrator]
+        CLAIM_MISSING = ("claim_missing" [Claims Proof Member] [InvalidGrant] [IdentityProviderAdministrator]
             "a required claim is absent; `detail` says which"
             "Have the claim added to ID-JAGs.");
         CLAIM_MALFORMED = ("claim_malformed" [Claims Scopes Member Policies] [InvalidGrant] [IdentityProviderAdministrator]
@@ -276,9 +279,21 @@ reasons! {
         SESSION_REVOKED = ("session_revoked" [Session] [InvalidGrant] [Person]
             "the sign-in may be older than the end of the member's sessions, by `assertion.clock_skew`"
             "Wait a minute, then sign in again at the identity provider.");
-        PROOF_MISSING = ("proof_missing" [Claims] [InvalidGrant] [IdentityProviderAdministrator]
-            "bound to a key (`cnf`), which is not supported"
-            "Have ID-JAGs issued without `cnf`.");
+        CNF_UNSUPPORTED = ("cnf_unsupported" [Claims] [InvalidGrant] [IdentityProviderAdministrator]
+            "bound by a `cnf` that is not exactly one `jkt` or one public `jwk`, such as a certificate"
+            "Have ID-JAGs bound to a DPoP key (`cnf.jkt`), or to none.");
+        PROOF_INVALID = ("proof_invalid" [Proof] [InvalidDpopProof] [ClientDeveloper]
+            "the `DPoP` header is not one good proof; `detail` says why"
+            "Make a new proof for each request, for `POST` and the token endpoint's URL, with a key of an allowed algorithm.");
+        PROOF_MISSING = ("proof_missing" [Proof] [InvalidGrant] [ClientDeveloper]
+            "the assertion is bound to a key (`cnf`), and there is no `DPoP` header"
+            "Send a proof with that key in the header `DPoP`.");
+        PROOF_MISMATCH = ("proof_mismatch" [Proof] [InvalidGrant] [ClientDeveloper SecurityTeam]
+            "the proof was made with another key than the one that the assertion names"
+            "Use the key for which the identity provider issued the ID-JAG; if the client does, find out who else had the ID-JAG.");
+        PROOF_REPLAYED = ("proof_replayed" [SingleUse] [InvalidDpopProof] [ClientDeveloper SecurityTeam]
+            "the proof was used before, or is so old that nobody can tell (see `detail`); it is good once"
+            "Make a new proof with a new `jti` for each request; if the client does, find out who else had this one.");
         DETAILS_UNSUPPORTED = ("authorization_details_unsupported" [Claims] [InvalidGrant InvalidRequest] [IdentityProviderAdministrator ClientDeveloper]
             "`authorization_details` in the assertion, or in the request"
             "Leave `authorization_details` out.");

@@ -6,6 +6,8 @@ use super::scope::{ScopeFault, split_scope};
 
 /// `grant_type` of RFC 7523 §2.1.
 pub const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+/// `grant_type` of draft-parecki-oauth-jwt-dpop-grant: the same for an assertion that names a key.
+pub const JWT_DPOP: &str = "urn:ietf:params:oauth:grant-type:jwt-dpop";
 
 /// A well-formed token request of any grant type.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -33,6 +35,8 @@ pub struct BearerRequest {
     pub scope: Option<Vec<String>>,
     /// The values of `resource` as they were sent.
     pub resource: Vec<String>,
+    /// Whether the grant type demands an assertion that names a key.
+    pub demands_key: bool,
 }
 
 impl TokenRequest {
@@ -54,9 +58,9 @@ impl TokenRequest {
         })
     }
 
-    /// The JWT bearer request, if the grant is that one.
+    /// The JWT bearer request, if the grant is that one, under either name.
     pub fn into_bearer(self) -> Result<BearerRequest, TokenError> {
-        if self.grant_type != JWT_BEARER {
+        if ![JWT_BEARER, JWT_DPOP].contains(&self.grant_type.as_str()) {
             return Err(TokenError::new(
                 ErrorCode::UnsupportedGrantType,
                 Reason::GRANT_UNSUPPORTED,
@@ -76,7 +80,8 @@ impl TokenRequest {
                 "assertion is missing: send the ID-JAG that the identity provider issued.",
             )
         })?;
-        Ok(BearerRequest { assertion, scope: self.scope, resource: self.resource })
+        let demands_key = self.grant_type == JWT_DPOP;
+        Ok(BearerRequest { assertion, scope: self.scope, resource: self.resource, demands_key })
     }
 }
 

@@ -12,6 +12,7 @@ use crate::clock::UnixSeconds;
 use crate::model::resource::Resource;
 use crate::oauth::error::{Reason, TokenError};
 use crate::revocation::{KnownToken, LookedAtBy};
+use crate::token::{Confirmation, token_type};
 
 /// What a resource server learns about a token: its claims; nothing of one that is not active, whatever the reason (RFC
 /// 7662 §2.2).
@@ -29,7 +30,7 @@ impl Serialize for TokenDescription<'_> {
     }
 }
 
-/// The claims of an active token (RFC 7662 §2.2, RFC 9470 §6.2). They contain no email.
+/// The claims of an active token (RFC 7662 §2.2, RFC 9449 §6.2, RFC 9470 §6.2). They contain no email.
 #[derive(Debug, Serialize)]
 struct ActiveToken<'t> {
     active: bool,
@@ -53,6 +54,8 @@ struct ActiveToken<'t> {
     amr: &'t [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     act: Option<&'t Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cnf: Option<Confirmation<&'t str>>,
 }
 
 /// The claims of a signed answer. `sub` and `exp` would make it look like a token (RFC 9701 §5).
@@ -76,7 +79,7 @@ impl<'t> TokenDescription<'t> {
             iat: token.issued_at,
             exp: token.expires_at,
             jti: &token.token_id,
-            token_type: "Bearer",
+            token_type: token_type(token.key_thumbprint.as_deref()),
             scope: token.scopes.join(" "),
             teamspace: &token.teamspace,
             teamspace_id: &token.teamspace_id,
@@ -84,6 +87,7 @@ impl<'t> TokenDescription<'t> {
             acr: token.acr.as_deref(),
             amr: &token.amr,
             act: token.act.as_ref(),
+            cnf: token.key_thumbprint.as_deref().map(|jkt| Confirmation { jkt }),
         }))
     }
 

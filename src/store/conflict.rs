@@ -14,6 +14,12 @@ pub enum Conflict {
     /// Whether the client authenticated with the same assertion before is no longer known.
     #[error("the client assertion is so old that its use may be forgotten; compare the clocks")]
     ClientAssertionTooOld,
+    /// RFC 9449 §4.3: the proof of possession was used before.
+    #[error("the proof was used before")]
+    ProofReplayed,
+    /// Whether the proof of possession was used before is no longer known.
+    #[error("the proof is so old that its use may be forgotten; compare the clocks")]
+    ProofTooOld,
     /// Used assertions that expire this early may have been deleted, by a clock that is or was ahead.
     #[error("used assertions that expire before {} may be forgotten; compare the clocks", rfc3339(*horizon))]
     ExpiresTooEarly {

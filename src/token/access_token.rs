@@ -37,6 +37,8 @@ pub struct AccessToken {
     pub amr: Vec<String>,
     /// Who acts for them (RFC 8693 §4.1).
     pub act: Option<Value>,
+    /// The thumbprint of the key that it is bound to (RFC 7638); none for a bearer token.
+    pub key_thumbprint: Option<String>,
     /// The id of the key that signed.
     pub kid: String,
 }

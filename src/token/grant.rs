@@ -35,4 +35,6 @@ pub struct Grant {
     pub amr: Vec<String>,
     /// Who acts for them.
     pub act: Option<Value>,
+    /// The thumbprint of the key that it is bound to (RFC 7638); none for a bearer token.
+    pub key_thumbprint: Option<String>,
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use super::confirmation::{Confirmation, token_type};
 use super::grant::Grant;
 use crate::clock::UnixSeconds;
 use crate::signing::{JwtType, SigningError, SigningKey};
@@ -31,6 +32,8 @@ struct AccessTokenClaims<'a> {
     amr: Option<&'a [String]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     act: Option<&'a Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cnf: Option<Confirmation<&'a str>>,
 }
 
 /// The token response: RFC 6749 §5.1, with `resource` as in the draft's next revision. There is no refresh token: a
@@ -39,7 +42,7 @@ struct AccessTokenClaims<'a> {
 pub struct TokenResponse {
     /// The signed token.
     pub access_token: String,
-    /// How it is presented (RFC 6750).
+    /// How it is presented: `Bearer` (RFC 6750), or `DPoP` (RFC 9449).
     pub token_type: &'static str,
     /// Seconds.
     pub expires_in: i64,
@@ -67,6 +70,7 @@ impl<'a> AccessTokenClaims<'a> {
             acr: grant.acr.as_deref(),
             amr: (!grant.amr.is_empty()).then_some(grant.amr.as_slice()),
             act: grant.act.as_ref(),
+            cnf: grant.key_thumbprint.as_deref().map(|jkt| Confirmation { jkt }),
         }
     }
 }
@@ -86,7 +90,7 @@ pub fn mint(grant: &Grant, issuer: &str, key: &SigningKey) -> Result<SealedToken
     let scope = grant.scopes.join(" ");
     Ok(SealedToken(TokenResponse {
         access_token: key.sign(JwtType::AccessToken, &AccessTokenClaims::of(grant, &scope, issuer))?,
-        token_type: "Bearer",
+        token_type: token_type(grant.key_thumbprint.as_deref()),
         expires_in: grant.expires_at - grant.issued_at,
         scope,
         resource: grant.resource.clone(),

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::access_token::AccessToken;
+use super::confirmation::Confirmation;
 use crate::clock::UnixSeconds;
 use crate::signing::Signer;
 
@@ -32,6 +33,7 @@ struct SignedClaims {
     #[serde(default)]
     amr: Vec<String>,
     act: Option<Value>,
+    cnf: Option<Confirmation<String>>,
 }
 
 /// Reads a token that one of our published keys signed, with the type of access tokens and our issuer. None for
@@ -68,6 +70,7 @@ fn read(claims: SignedClaims, kid: &str) -> AccessToken {
         acr: claims.acr,
         amr: claims.amr,
         act: claims.act,
+        key_thumbprint: claims.cnf.map(|cnf| cnf.jkt),
         kid: kid.to_owned(),
     }
 }

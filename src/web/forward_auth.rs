@@ -141,6 +141,9 @@ fn told(refusal: &ForwardRefusal) -> (StatusCode, ForwardAuthResult, &str) {
         ForwardRefusal::NotActive(_) => {
             (StatusCode::UNAUTHORIZED, R::InvalidToken, "The access token is not active.")
         }
+        ForwardRefusal::BoundToKey => {
+            (StatusCode::UNAUTHORIZED, R::InvalidToken, "The access token is bound to a key.")
+        }
         ForwardRefusal::InsufficientScope => {
             (StatusCode::FORBIDDEN, R::InsufficientScope, "The access token lacks a scope.")
         }
@@ -188,6 +191,7 @@ fn challenge(refusal: &ForwardRefusal, resource: &Resource) -> Option<HeaderValu
         ForwardRefusal::NoToken => (None, None),
         ForwardRefusal::Malformed => (Some("invalid_request"), None),
         ForwardRefusal::NotActive(_)
+        | ForwardRefusal::BoundToKey
         | ForwardRefusal::Tool(ToolRefusal::SignInUnknown | ToolRefusal::Renamed) => {
             (Some("invalid_token"), None)
         }

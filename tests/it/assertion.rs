@@ -303,7 +303,7 @@ async fn resource_and_scope_have_exact_types() {
     app.granted(json!({ "scope": " docs.read  docs.write " })).await;
 }
 
-/// JAG-18, JAG-19, DPP-03, DPP-10: fail closed.
+/// JAG-18, JAG-19, DPP-10: fail closed.
 #[tokio::test]
 async fn what_must_be_obeyed_is_not_ignored() {
     let app = TestApp::start().await;
@@ -312,7 +312,7 @@ async fn what_must_be_obeyed_is_not_ignored() {
         app.refused(json!({ "authorization_details": details }), "invalid_grant", reason).await;
     }
     for cnf in [json!({ "jkt": "x" }), json!({ "x5t#S256": "x" }), json!({}), json!("x")] {
-        app.refused(json!({ "cnf": cnf }), "invalid_grant", "proof_missing").await;
+        app.refused(json!({ "cnf": cnf }), "invalid_grant", "cnf_unsupported").await;
     }
 }
 

@@ -102,7 +102,7 @@ async fn a_failing_assertion_is_explained_at_its_check() {
         (json!({ "iss": stranger.issuer }), json!({}), "issuer", "issuer_unknown"),
         (json!({ "jti": null }), json!({}), "claims", "claim_missing"),
         (json!({ "acr": 7 }), json!({}), "claims", "claim_malformed"),
-        (json!({ "cnf": {} }), json!({}), "claims", "proof_missing"),
+        (json!({ "cnf": {} }), json!({}), "claims", "cnf_unsupported"),
         (json!({ "aud": "https://other" }), json!({}), "audience", "aud_mismatch"),
         (json!({ "client_id": "other" }), json!({}), "client_binding", "client_id_mismatch"),
         (json!({ "exp": START - 100, "iat": START - 200 }), json!({}), "times", "expired"),

@@ -26,6 +26,7 @@ fn redemption(assertion: &str, generation: Generation, member_id: &str) -> Redem
         issued_at: START,
         expires_at: START + 300,
         client_assertion: None,
+        proof: None,
         generation,
         member: MemberChange::Known { member_id: member_id.to_owned() },
     }

@@ -39,6 +39,7 @@ mod disclosure;
 mod docs;
 mod doctor;
 mod documents;
+mod dpop;
 mod email;
 mod ending;
 mod examples;

@@ -38,11 +38,13 @@ async fn the_metadata_is_what_clients_need_and_no_more() {
         "authorization_endpoint": format!("{issuer}/oauth2/authorize"),
         "jwks_uri": format!("{issuer}/oauth2/jwks"),
         "response_types_supported": [],
-        "grant_types_supported": ["urn:ietf:params:oauth:grant-type:jwt-bearer"],
+        "grant_types_supported":
+            ["urn:ietf:params:oauth:grant-type:jwt-bearer", "urn:ietf:params:oauth:grant-type:jwt-dpop"],
         "authorization_grant_profiles_supported": ["urn:ietf:params:oauth:grant-profile:id-jag"],
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt"],
         "token_endpoint_auth_signing_alg_values_supported":
             ["RS256", "PS256", "ES256", "ES384", "EdDSA", "Ed25519"],
+        "dpop_signing_alg_values_supported": ["RS256", "PS256", "ES256", "ES384", "EdDSA", "Ed25519"],
         "introspection_endpoint": format!("{issuer}/oauth2/introspect"),
         "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
         "revocation_endpoint": format!("{issuer}/oauth2/revoke"),

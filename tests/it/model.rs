@@ -85,6 +85,7 @@ async fn the_database_gives_a_seat_exactly_when_the_rule_says_that_one_is_free()
                 issued_at: START,
                 expires_at: START + 300,
                 client_assertion: None,
+                proof: None,
                 generation: app.app.snapshot().generation,
                 member: newcomer(&name),
             };

@@ -198,7 +198,6 @@ async fn only_the_jwt_bearer_grant_is_supported() {
         "password",
         "urn:ietf:params:oauth:grant-type:token-exchange",
         "urn:ietf:params:oauth:grant-type:saml2-bearer",
-        "urn:ietf:params:oauth:grant-type:jwt-dpop",
         "URN:ietf:params:oauth:grant-type:jwt-bearer",
         " urn:ietf:params:oauth:grant-type:jwt-bearer",
     ] {

@@ -26,6 +26,9 @@ pub struct Claims {
     pub teamspace_id: Option<String>,
     identity_provider_id: Option<String>,
     pub scope: Option<String>,
+    #[serde(skip_serializing)]
+    #[schemars(skip)]
+    cnf: Option<serde_json::Value>,
 }
 
 /// The status, and the `error` of the challenge if there is one.
@@ -87,6 +90,9 @@ impl Guard {
         expected.leeway = 10;
         let key = DecodingKey::from_jwk(&key).map_err(|_| INVALID)?;
         let claims = jsonwebtoken::decode::<Claims>(token, &key, &expected).map_err(|_| INVALID)?.claims;
+        if claims.cnf.is_some() {
+            return Err(INVALID); // bound to a key (RFC 9449): it is no bearer token
+        }
         if let Some(revocations) = &self.revocations
             && revocations.are_over(&claims).await.ok_or(UNAVAILABLE)?
         {

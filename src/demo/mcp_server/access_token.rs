@@ -33,6 +33,8 @@ pub(super) enum AccessTokenError {
     Expired,
     #[error("the token is not valid yet")]
     NotYetValid,
+    #[error("the token is bound to a key, of which there is no proof")]
+    BoundToKey,
     /// Not the token's fault, so not an `invalid_token`.
     #[error("the signing keys are not available")]
     KeysUnavailable(#[from] KeyFetchError),
@@ -61,6 +63,8 @@ pub struct CallerToken {
     pub teamspace: Option<String>,
     /// The id of the teamspace, which never becomes another's: what data is kept under.
     pub teamspace_id: Option<String>,
+    /// The key that the token is bound to, if it is no bearer token (RFC 9449 section 6).
+    cnf: Option<serde_json::Value>,
 }
 
 /// RFC 7519 section 4.1.3 allows a string or an array. More than one audience would let
@@ -145,6 +149,10 @@ fn check_claims(claims: &CallerToken, expected: &ExpectedToken<'_>) -> Result<()
     let not_before = claims.nbf.unwrap_or(0);
     if not_before > expected.now.saturating_add(LEEWAY) {
         return Err(AccessTokenError::NotYetValid);
+    }
+    // RFC 9449 section 7.1: whoever has found such a token must not be able to use it.
+    if claims.cnf.is_some() {
+        return Err(AccessTokenError::BoundToKey);
     }
     Ok(())
 }

@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 
 use super::near_miss::{AT_THE_PROVIDER, expectation, of_audience};
 use crate::clock::UnixSeconds;
+use crate::dpop::named_thumbprint;
 use crate::email::plain_address;
 use crate::model::identity_provider::CustomClaim;
 use crate::oauth::error::{Reason, TokenError};
@@ -69,6 +70,8 @@ pub struct Claims {
     pub act: Option<Value>,
     /// OpenID Connect Enterprise Extensions: the token must not outlive the session at the provider.
     pub session_expiry: Option<UnixSeconds>,
+    /// The thumbprint of the key that the assertion is bound to (RFC 7800 §3).
+    pub key: Option<String>,
     /// All claims, for those with configured names: groups and custom claims.
     rest: Map<String, Value>,
 }
@@ -107,6 +110,7 @@ impl Claims {
             amr: claims.list("amr")?.unwrap_or_default(),
             act: read_actor(&claims)?,
             session_expiry: claims.seconds("session_expiry")?,
+            key: read_key(&claims)?,
             rest: payload,
         })
     }
@@ -197,15 +201,8 @@ impl Claims {
     }
 }
 
-/// A bound assertion without its proof, or details that nobody processes, must not become a plain token (draft §9.8,
-/// §4.4.1; RFC 9396 §5).
+/// Details that nobody processes must not become a plain token (draft §4.4.1; RFC 9396 §5).
 fn refuse_what_must_be_obeyed(payload: &Map<String, Value>) -> ClaimsResult<()> {
-    if payload.contains_key("cnf") {
-        return Err(TokenError::invalid_grant(
-            Reason::PROOF_MISSING,
-            "The assertion is bound to a key; proof of possession is not supported.",
-        ));
-    }
     if payload.contains_key("authorization_details") {
         return Err(TokenError::invalid_grant(
             Reason::DETAILS_UNSUPPORTED,
@@ -213,6 +210,15 @@ fn refuse_what_must_be_obeyed(payload: &Map<String, Value>) -> ClaimsResult<()> 
         ));
     }
     Ok(())
+}
+
+/// The key of a bound assertion. A bound one must not become one for everybody because we cannot check how (draft §9.8).
+fn read_key(claims: &Reader<'_>) -> ClaimsResult<Option<String>> {
+    let Some(cnf) = claims.get("cnf")? else { return Ok(None) };
+    named_thumbprint(cnf).map(Some).ok_or_else(|| {
+        let text = "The assertion is bound in a way that this server cannot check: cnf must have one jkt, or one public jwk.";
+        TokenError::invalid_grant(Reason::CNF_UNSUPPORTED, text)
+    })
 }
 
 fn read_scope(claims: &Reader<'_>) -> ClaimRead<Vec<String>> {

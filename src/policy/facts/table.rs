@@ -204,7 +204,7 @@ macro_rules! request_facts {
             stored {
                 shared key_bound: bool => always Flag in EXCHANGE,
                     case key_bound: bool, example true,
-                    "always false: assertions that are bound to a key are refused";
+                    "whether the token will be bound to a key, which the client has proved with DPoP. Where an assertion is explained: whether the assertion names a key";
 
                 #[serde(default, skip_serializing_if = "Option::is_none")]
                 momentary client_address: Option<IpAddr> => maybe Address in EXCHANGE,

@@ -21,6 +21,17 @@ pub struct ClientAssertionUse {
     pub expires_at: UnixSeconds,
 }
 
+/// The use of a proof of possession (RFC 9449 §11.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProofUse {
+    /// SHA-256 over key and jti.
+    pub id: String,
+    /// Its `iat`.
+    pub issued_at: UnixSeconds,
+    /// The time from which it is refused for its age alone.
+    pub expires_at: UnixSeconds,
+}
+
 /// Consumes an assertion and keeps the member.
 #[derive(Debug, Clone)]
 pub struct Redemption {
@@ -32,6 +43,8 @@ pub struct Redemption {
     pub expires_at: UnixSeconds,
     /// The assertion by which the client authenticated, which is used up with it; none if it has a secret.
     pub client_assertion: Option<ClientAssertionUse>,
+    /// The proof that the token will be bound by, which is used up with it as well.
+    pub proof: Option<ProofUse>,
     /// The configuration that the decision is based on.
     pub generation: Generation,
     /// The change to the member.

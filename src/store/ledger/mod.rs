@@ -22,7 +22,7 @@ use super::state::State;
 use super::{AnyConnection, StoreError, changes};
 use crate::clock::UnixSeconds;
 use crate::random::short_digest;
-pub use entry::{ClientAssertionUse, Committed, MemberChange, RedeemError, Redemption};
+pub use entry::{ClientAssertionUse, Committed, MemberChange, ProofUse, RedeemError, Redemption};
 
 /// The writes of one request; a refusal writes only its log row.
 #[derive(Debug, Clone)]
@@ -114,26 +114,37 @@ pub(super) fn rehearse(connection: &mut AnyConnection, now: UnixSeconds) -> Resu
     write(connection, &[entry], &KnownBodies::default()).map(drop)
 }
 
-/// The key of an assertion that is used once, and what it means if it was used before.
+/// The key of an assertion or a proof that is used once, and what it means if it was used before.
 struct UsedKey<'a> {
     key: &'a str,
     expires_at: UnixSeconds,
     index: Index,
     conflict: Conflict,
+    /// Of several that were used before, the one with the highest rank is told. Who has not proved to be the client hears
+    /// nothing about the other two.
+    rank: u8,
 }
 
 impl<'a> UsedKey<'a> {
     /// Those of one entry.
     fn of(index: Index, redemption: &'a Redemption) -> impl Iterator<Item = Self> {
         let (key, expires_at) = (short_digest(&redemption.assertion), redemption.expires_at);
-        let of_person = Self { key, expires_at, index, conflict: Conflict::Replayed };
+        let of_person = Self { key, expires_at, index, conflict: Conflict::Replayed, rank: 1 };
         let of_client = redemption.client_assertion.as_ref().map(|used| Self {
             key: short_digest(&used.id),
             expires_at: used.expires_at,
             index,
             conflict: Conflict::ClientAssertionReplayed,
+            rank: 2,
         });
-        std::iter::once(of_person).chain(of_client)
+        let of_key = redemption.proof.as_ref().map(|used| Self {
+            key: short_digest(&used.id),
+            expires_at: used.expires_at,
+            index,
+            conflict: Conflict::ProofReplayed,
+            rank: 0,
+        });
+        std::iter::once(of_person).chain(of_client).chain(of_key)
     }
 }
 
@@ -171,12 +182,15 @@ impl<'a> EntryBatch<'a> {
         for (index, redemption) in redemptions {
             let teamspace = self.entries.get(index).and_then(|entry| entry.sign_in.teamspace_id.as_deref());
             let client = redemption.client_assertion.as_ref();
+            let proof = redemption.proof.as_ref();
             if steps.concern(redemption.generation, teamspace) {
                 self.object(index, Conflict::ConfigurationChanged);
             } else if client.is_some_and(|c| state.conflict(c.issued_at, c.expires_at).is_some()) {
                 self.object(index, Conflict::ClientAssertionTooOld);
             } else if let Some(objection) = state.conflict(redemption.issued_at, redemption.expires_at) {
                 self.object(index, objection);
+            } else if proof.is_some_and(|p| state.conflict(p.issued_at, p.expires_at).is_some()) {
+                self.object(index, Conflict::ProofTooOld);
             }
         }
         Ok(())
@@ -196,14 +210,13 @@ impl<'a> EntryBatch<'a> {
             #[cfg(feature = "postgres")]
             AnyConnection::Postgres(connection) => postgres::consume(connection, &rows)?,
         };
-        let (new, known): (Vec<_>, Vec<_>) = keys.into_iter().zip(consumed).partition(|(_, is_new)| *is_new);
+        let (new, mut known): (Vec<_>, Vec<_>) =
+            keys.into_iter().zip(consumed).partition(|(_, is_new)| *is_new);
+        known.sort_by_key(|(used, _)| used.rank);
         for (used, _) in known {
-            // Who has not proved to be the client hears nothing about the other assertion.
-            if self.verdicts.get(used.index) != Some(&Err(Conflict::ClientAssertionReplayed)) {
-                self.object(used.index, used.conflict);
-            }
+            self.object(used.index, used.conflict);
         }
-        // A refused request uses up neither of its assertions.
+        // A refused request uses up none of them.
         let given_back = new.into_iter().filter(|(used, _)| self.verdicts.get(used.index) != Some(&Ok(())));
         let given_back: Vec<&str> = given_back.map(|(used, _)| used.key).collect();
         self.released.extend(given_back);

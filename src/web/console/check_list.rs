@@ -100,6 +100,7 @@ fn check_words(check: Check) -> &'static str {
         Check::Resource => "The MCP server is offered to the teamspace",
         Check::Scopes => "The MCP server has the scopes",
         Check::KillSwitch => "No kill switch is on for it",
+        Check::Proof => "The key that it names, or that is demanded, is proved",
         Check::Member => "Subject and email lead to one member",
         Check::Session => "The member's sessions were not ended since",
         Check::Policies => "The policies permit it",

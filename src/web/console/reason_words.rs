@@ -28,7 +28,7 @@ const fn words(
 }
 
 /// Every reason that the service and the shipped policies give.
-const TABLE: [ReasonWords; 48] = [
+const TABLE: [ReasonWords; 52] = [
     words(
         "request_malformed",
         "The request was not one that a client should send.",
@@ -247,9 +247,33 @@ const TABLE: [ReasonWords; 48] = [
         None,
     ),
     words(
+        "cnf_unsupported",
+        "The assertion is bound in a way that cannot be checked here, such as to a certificate.",
+        "Have the identity provider bind ID-JAGs to a DPoP key (cnf.jkt), or to none.",
+        None,
+    ),
+    words(
+        "proof_invalid",
+        "The client's DPoP proof is not good.",
+        "The client makes a new proof for each request; the detail says what was wrong with this one.",
+        None,
+    ),
+    words(
         "proof_missing",
-        "The assertion is bound to a key, which is not supported.",
-        "Have the identity provider issue ID-JAGs without the claim cnf.",
+        "The assertion is bound to a key, and the client did not prove that it has the key.",
+        "The client sends a DPoP proof that is made with the key.",
+        None,
+    ),
+    words(
+        "proof_mismatch",
+        "The assertion is bound to another key than the one that the client has proved.",
+        "The client uses the key for which the assertion was issued. If it does, find out who else had the assertion.",
+        None,
+    ),
+    words(
+        "proof_replayed",
+        "The client's DPoP proof was used before.",
+        "The client makes a new proof for each request. If it does, find out who else had this one.",
         None,
     ),
     words(

@@ -6,6 +6,8 @@ use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTIC
 use axum::http::{HeaderName, HeaderValue, Method};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
+use crate::dpop::DPOP;
+
 /// How long a browser may remember the answer to a preflight.
 const MAX_AGE: Duration = Duration::from_secs(600);
 /// The revision of MCP that a client speaks; clients send it to authorization servers as well.
@@ -21,7 +23,7 @@ pub(super) fn for_pages_of(origins: &[String]) -> Option<CorsLayer> {
         CorsLayer::new()
             .allow_origin(AllowOrigin::list(origins))
             .allow_methods([Method::POST])
-            .allow_headers([AUTHORIZATION, CONTENT_TYPE, PROTOCOL_VERSION])
+            .allow_headers([AUTHORIZATION, CONTENT_TYPE, DPOP, PROTOCOL_VERSION])
             .expose_headers([REQUEST_ID, RETRY_AFTER, WWW_AUTHENTICATE])
             .max_age(MAX_AGE)
     })

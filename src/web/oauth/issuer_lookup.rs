@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::form::{post_only, read_form};
 use crate::app::App;
+use crate::dpop::ProofHeader;
 use crate::exchange::TokenCall;
 use crate::exchange::issuer_lookup::is_accepted;
 use crate::oauth::error::TokenError;
@@ -40,5 +41,8 @@ async fn read_and_answer(app: &App, request: Request) -> Result<bool, TokenError
     let CallerAddress(address) = CallerAddress::of(&parts.extensions);
     let body = read_form(&parts, body).await?;
     let authorization = parts.headers.get(AUTHORIZATION).map(|value| value.as_bytes());
-    is_accepted(app, &TokenCall { authorization, body: &body, address, request_id: &request_id }).await
+    // A proof is for the token endpoint alone.
+    let proof = ProofHeader::Absent;
+    let call = TokenCall { authorization, proof, body: &body, address, request_id: &request_id };
+    is_accepted(app, &call).await
 }

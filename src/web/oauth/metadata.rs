@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::config::ClientDocumentSettings;
 use crate::idp::key::ALGORITHM_NAMES;
 use crate::model::client::AuthMethod;
-use crate::oauth::request::JWT_BEARER;
+use crate::oauth::request::{JWT_BEARER, JWT_DPOP};
 use crate::web::error::{forbid_caching, not_found};
 
 /// Metadata and PRM change rarely, and a new signing key must be seen well before it signs.
@@ -49,11 +49,12 @@ pub async fn authorization_server(State(app): State<Arc<App>>, headers: HeaderMa
         "authorization_endpoint": format!("{issuer}/oauth2/authorize"),
         "response_types_supported": [],
         "jwks_uri": format!("{issuer}/oauth2/jwks"),
-        "grant_types_supported": [JWT_BEARER],
+        "grant_types_supported": [JWT_BEARER, JWT_DPOP],
         "authorization_grant_profiles_supported": ["urn:ietf:params:oauth:grant-profile:id-jag"],
         "token_endpoint_auth_methods_supported": CLIENT_METHODS,
         // RFC 8414 §2 requires it with private_key_jwt.
         "token_endpoint_auth_signing_alg_values_supported": ALGORITHM_NAMES,
+        "dpop_signing_alg_values_supported": ALGORITHM_NAMES,
         "introspection_endpoint": format!("{issuer}/oauth2/introspect"),
         "introspection_endpoint_auth_methods_supported": SECRET_METHODS,
         "revocation_endpoint": format!("{issuer}/oauth2/revoke"),

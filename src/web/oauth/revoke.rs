@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::form::read_form;
 use crate::app::App;
+use crate::dpop::ProofHeader;
 use crate::exchange::TokenCall;
 use crate::exchange::revoke::revoke as revoke_token;
 use crate::oauth::error::TokenError;
@@ -29,5 +30,8 @@ async fn read_and_revoke(app: &App, request: Request) -> Result<(), TokenError> 
     let CallerAddress(address) = CallerAddress::of(&parts.extensions);
     let body = read_form(&parts, body).await?;
     let authorization = parts.headers.get(AUTHORIZATION).map(|value| value.as_bytes());
-    revoke_token(app, TokenCall { authorization, body: &body, address, request_id: &request_id }).await
+    // A proof is for the token endpoint alone.
+    let proof = ProofHeader::Absent;
+    let call = TokenCall { authorization, proof, body: &body, address, request_id: &request_id };
+    revoke_token(app, call).await
 }

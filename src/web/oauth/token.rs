@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::form::read_form;
 use crate::app::App;
+use crate::dpop::ProofHeader;
 use crate::exchange::{TokenCall, exchange, refuse_early};
 use crate::oauth::error::{Reason, TokenError};
 use crate::token::TokenResponse;
@@ -27,7 +28,8 @@ pub async fn token(State(app): State<Arc<App>>, request: Request) -> Response {
             Err(error) => refuse_early(&app, error, &request_id, address).await,
             Ok(body) => {
                 let authorization = parts.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
-                let call = TokenCall { authorization, body: &body, address, request_id: &request_id };
+                let proof = ProofHeader::of(&parts.headers);
+                let call = TokenCall { authorization, proof, body: &body, address, request_id: &request_id };
                 exchange(&app, call).await
             }
         }

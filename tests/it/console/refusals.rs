@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use super::activity::{record, row};
 use super::visitor::{Visitor, has};
 use crate::client_assertion::{exchange, jwks, put_signer, sign};
+use crate::dpop;
 use crate::files::with_shipped;
 use crate::harness::{Answer, CLIENT, SECRET, START, TestApp, resource};
 use crate::idp::Key;
@@ -69,7 +70,8 @@ fn claims_of(app: &TestApp, reason: &str) -> Option<Value> {
         "resource_not_allowed" => json!({ "resource": "https://mcp.example.com/other" }),
         "scope_unknown" => json!({ "scope": "no.such" }),
         "tenant_mismatch" => json!({ "aud_tenant": "globex" }),
-        "proof_missing" => json!({ "cnf": { "jkt": "x" } }),
+        "cnf_unsupported" => json!({ "cnf": { "jkt": "x" } }),
+        "proof_missing" => json!({ "cnf": { "jkt": "C".repeat(42) + "A" } }),
         "authorization_details_unsupported" => json!({ "authorization_details": [{ "type": "x" }] }),
         "email_missing" => json!({ "sub": "00u2", "email": null }),
         "email_unverified" => json!({ "sub": "00u2", "email": "lee@acme.com", "email_verified": false }),
@@ -108,6 +110,16 @@ async fn request_of(app: &TestApp, reason: &str) -> Option<Answer> {
         "alg_not_allowed" => app.exchange(&signed(idp, "alg", "HS256")).await,
         "kid_unknown" => app.exchange(&signed(idp, "kid", "another")).await,
         "signature_bad" => app.exchange(&signed(&Key::rsa("idp-1", 1), "kid", "idp-1")).await,
+        "proof_invalid" => dpop::exchange(app, &app.assertion(json!({})), &["x"]).await,
+        "proof_mismatch" => {
+            let bound = app.assertion(json!({ "cnf": { "jkt": "C".repeat(42) + "A" } }));
+            dpop::exchange(app, &bound, &[&dpop::proof(app, &Key::es256("k"))]).await
+        }
+        "proof_replayed" => {
+            let proof = dpop::proof(app, &Key::es256("k"));
+            dpop::exchange(app, &app.assertion(json!({})), &[&proof]).await;
+            dpop::exchange(app, &app.assertion(json!({})), &[&proof]).await
+        }
         "scope_not_authorized" => {
             app.exchange_with(&app.assertion(json!({})), &[("scope", "docs.write")]).await
         }

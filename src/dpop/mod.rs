@@ -1,0 +1,9 @@
+//! Proofs of possession (RFC 9449): a sender shows that it holds the private key that a token is bound to.
+
+mod header;
+mod proof;
+mod public_key;
+
+pub use header::{DPOP, ProofHeader};
+pub use proof::{DpopProof, ExpectedProof, ProofFault};
+pub use public_key::named_thumbprint;
