@@ -20,8 +20,11 @@ pub async fn run(suite: &mut Suite) -> Result<(), SuiteKeyError> {
     Ok(())
 }
 
+/// What is wrong with a draft, and how to make it so.
+type BadDraft = (&'static str, fn(&mut AssertionDraft));
+
 /// Emails that make nobody known: whoever is new must be refused.
-const BAD_EMAILS: [(&str, fn(&mut AssertionDraft)); 3] = [
+const BAD_EMAILS: [BadDraft; 3] = [
     ("an email that is not verified", |draft| draft.claim("email_verified", false)),
     ("a text as email_verified", |draft| draft.claim("email_verified", "true")),
     ("a number as email", |draft| draft.claim("email", 7)),

@@ -177,8 +177,11 @@ async fn grant_and_assertion(suite: &mut Suite) -> Result<(), SuiteKeyError> {
     Ok(())
 }
 
+/// What is wrong with a text, and how to make it so of a good one.
+type BadText = (&'static str, fn(String) -> String);
+
 /// Texts that are almost a JWS in compact serialization (RFC 7515 §7.1).
-const NOT_COMPACT: [(&str, fn(String) -> String); 3] = [
+const NOT_COMPACT: [BadText; 3] = [
     ("an assertion with padding", |text| text + "="),
     ("an assertion with a fourth part", |text| text + ".e30"),
     ("an assertion in JSON serialization", |text| {
