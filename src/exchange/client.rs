@@ -96,7 +96,7 @@ enum Presented<'c> {
     Assertion {
         /// The `client_id` beside the assertion.
         beside: Option<&'c str>,
-        read: Result<UnverifiedClientAssertion<'c>, ClientAssertionFault>,
+        read: Result<Box<UnverifiedClientAssertion<'c>>, ClientAssertionFault>,
     },
 }
 
@@ -105,7 +105,7 @@ impl<'c> Presented<'c> {
         match credentials {
             Credentials::Assertion { client_id, assertion } => {
                 let max_size = app.config.assertion.max_size.bytes();
-                let read = UnverifiedClientAssertion::peek(assertion, max_size);
+                let read = UnverifiedClientAssertion::peek(assertion, max_size).map(Box::new);
                 Self::Assertion { beside: client_id.as_deref(), read }
             }
             Credentials::Public { client_id } => Self::Public(client_id),
@@ -185,7 +185,7 @@ async fn by_assertion(
     app: &App,
     snapshot: &Snapshot,
     beside: Option<&str>,
-    read: Result<UnverifiedClientAssertion<'_>, ClientAssertionFault>,
+    read: Result<Box<UnverifiedClientAssertion<'_>>, ClientAssertionFault>,
 ) -> Result<Client, TokenError> {
     let failed = |detail: String| refused(Reason::CLIENT_AUTH_FAILED).detail(detail);
     let unverified = read.map_err(|fault| failed(fault.to_string()))?;

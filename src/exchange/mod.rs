@@ -34,7 +34,7 @@ use crate::store::sign_ins::NewSignIn;
 use crate::token::TokenResponse;
 use client::{Unauthenticated, authenticate};
 use key_binding::{bind, prove};
-use pending_grant::{Granted, PendingGrant, Stale};
+use pending_grant::{Asked, Granted, PendingGrant, Stale};
 use progress::{Progress, Refused};
 use verify::{check_kill_switches, resolve_target, verify};
 
@@ -127,7 +127,7 @@ async fn verify_call<'a>(app: &App, call: &TokenCall<'a>) -> Result<PendingGrant
         let resource = &target.resource.identifier;
         Progress { resource, ..progress.before(Check::Proof) }.refuse(error)
     })?;
-    Ok(PendingGrant::new(&client, call, asked.scope, assertion, target, key))
+    Ok(PendingGrant::new(&client, call, Asked { scope: asked.scope, key }, assertion, target))
 }
 
 /// Answers a refusal, and writes it if it is due; further ones of its kind are counted. If it cannot be written, the

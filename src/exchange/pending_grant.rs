@@ -30,6 +30,13 @@ pub(super) struct Granted {
     pub record: Arc<NewSignIn>,
 }
 
+/// What the client asks for, beside the target.
+pub(super) struct Asked {
+    pub scope: Option<Vec<String>>,
+    /// The key that the token will be bound to; none for a bearer token.
+    pub key: Option<KeyBinding>,
+}
+
 /// The step to repeat before a request can be written. Nothing of it was written.
 pub(super) enum Stale {
     /// An administrator changed the configuration, so everything is verified again.
@@ -48,14 +55,14 @@ impl<'a> PendingGrant<'a> {
     pub fn new(
         client: &Client,
         call: &TokenCall<'a>,
-        scope: Option<Vec<String>>,
+        asked: Asked,
         assertion: VerifiedAssertion,
         target: Target,
-        key: Option<KeyBinding>,
     ) -> Self {
         let (request_id, address) = (call.request_id, Some(call.address));
         let (method, client_assertion) = (client.method(), client.assertion().cloned());
         let client = Arc::clone(client.registered());
+        let Asked { scope, key } = asked;
         Self(VerifiedRequest {
             request_id,
             client,

@@ -48,7 +48,7 @@ async fn sigkill_leaves_keys_and_history_together() {
         assert_eq!(kept, history, "round {round}");
         if answer.is_some_and(|answer| answer.status == 200) {
             let kids: Vec<_> = kept.iter().flatten().filter_map(|key| key.kid.clone()).collect();
-            assert_eq!(kids, [key.kid.clone()], "a key that was used is in the database");
+            assert_eq!(kids, std::slice::from_ref(&key.kid), "a key that was used is in the database");
             last_known = Some(key);
         }
     }
