@@ -25,6 +25,8 @@ pub enum ErrorCode {
     InvalidScope,
     /// RFC 8707 §2.
     InvalidTarget,
+    /// An authorization detail is malformed, or of a type that is not known (RFC 9396 §5).
+    InvalidAuthorizationDetails,
     /// A valid assertion of somebody who is not entitled: asking again with a new one does not help.
     AccessDenied,
     /// The person has to sign in again at the identity provider, by another method or more recently (RFC 9470 §3).
@@ -51,6 +53,7 @@ impl ErrorCode {
             Self::UnsupportedGrantType => ("unsupported_grant_type", 400),
             Self::InvalidScope => ("invalid_scope", 400),
             Self::InvalidTarget => ("invalid_target", 400),
+            Self::InvalidAuthorizationDetails => ("invalid_authorization_details", 400),
             Self::AccessDenied => ("access_denied", 400),
             Self::InsufficientUserAuthentication => ("insufficient_user_authentication", 400),
             Self::TooManyRequests => ("temporarily_unavailable", 429),

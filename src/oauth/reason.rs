@@ -294,7 +294,7 @@ reasons! {
         PROOF_REPLAYED = ("proof_replayed" [SingleUse] [InvalidDpopProof] [ClientDeveloper SecurityTeam]
             "the proof was used before, or is so old that nobody can tell (see `detail`); it is good once"
             "Make a new proof with a new `jti` for each request; if the client does, find out who else had this one.");
-        DETAILS_UNSUPPORTED = ("authorization_details_unsupported" [Claims] [InvalidGrant InvalidRequest] [IdentityProviderAdministrator ClientDeveloper]
+        DETAILS_UNSUPPORTED = ("authorization_details_unsupported" [Claims] [InvalidGrant InvalidAuthorizationDetails] [IdentityProviderAdministrator ClientDeveloper]
             "`authorization_details` in the assertion, or in the request"
             "Leave `authorization_details` out.");
         POLICY_DENIED = ("policy_denied" [Policies] [AccessDenied] [PolicyAuthor]

@@ -67,10 +67,10 @@ impl TokenRequest {
                 "Only the JWT bearer grant is supported: urn:ietf:params:oauth:grant-type:jwt-bearer.",
             ));
         }
-        // RFC 9396 §5: details that cannot be processed refuse the request.
+        // RFC 9396 §5: no type is known here, so all details are of an unknown one.
         if self.authorization_details {
             return Err(TokenError::new(
-                ErrorCode::InvalidRequest,
+                ErrorCode::InvalidAuthorizationDetails,
                 Reason::DETAILS_UNSUPPORTED,
                 "authorization_details are not supported.",
             ));

@@ -236,9 +236,38 @@ async fn optional_parameters_are_taken() {
         assert_eq!((answer.status, answer.json["scope"].as_str()), (200, Some("docs.read")), "{more:?}");
         assert_eq!(answer.json["resource"], RESOURCE);
     }
-    let form = format!("&{}", encode(&[("authorization_details", "[{\"type\":\"x\"}]")]));
-    let expected = (400, "invalid_request", "authorization_details_unsupported");
-    refused(&app, good(&app, &form), expected).await;
+}
+
+/// TOK-07, TOK-08: details that nobody processes refuse the request, whatever is in them (RFC 9396 §5), and the
+/// assertion stays good.
+#[tokio::test]
+async fn authorization_details_are_refused_with_their_own_code() {
+    let app = TestApp::start().await;
+    let assertion = app.assertion(json!({}));
+    let (many, deep) = (format!("[{}]", [r#"{"type":"x"}"#; 1500].join(",")), "[".repeat(15_000));
+    for details in [
+        r#"[{"type":"x"}]"#,
+        r#"[{"type":"x"},{"type":"x"}]"#,
+        r#"[{"type":"x","type":"y"}]"#,
+        r#"[{"actions":["read"]}]"#,
+        r#"[{"type":7}]"#,
+        "{\"type\":\"x\"}",
+        "[]",
+        "null",
+        "x",
+        "[{",
+        &many,
+        &deep,
+    ] {
+        let form =
+            [("grant_type", JWT_BEARER), ("assertion", &assertion), ("authorization_details", details)];
+        let expected = (400, "invalid_authorization_details", "authorization_details_unsupported");
+        refused(&app, encode(&form), expected).await;
+    }
+    let twice = good(&app, "&authorization_details=x&authorization_details=x");
+    refused(&app, twice, MALFORMED).await;
+    let answer = app.exchange_with(&assertion, &[("authorization_details", "")]).await;
+    assert_eq!(answer.status, 200, "no refusal has burnt it, and an empty value counts as none");
 }
 
 /// TOK-08, ERR-01
