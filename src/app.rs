@@ -191,9 +191,9 @@ impl App {
         let snapshot = store.read(Snapshot::load).await?;
         let revoked = RevokedTokens::load(&store, &*clock).await?;
         Ok(Arc::new(Self {
+            client_documents: ClientDocuments::new(&fetcher, Arc::clone(&clock), &config, record.clone()),
             issuer_keys: IssuerKeys::new(fetcher.clone(), Arc::clone(&clock), config.jwks.clone(), record),
             client_keys: ClientKeys::new(&fetcher, Arc::clone(&clock), config.jwks.clone()),
-            client_documents: ClientDocuments::new(&fetcher, Arc::clone(&clock), &config),
             openid: OpenIdProvider::of(&config, &fetcher, &clock),
             limits: Limits::new(&config.rate_limit, &config.issuer_lookup),
             admin_budgets: Budgets::new(&config.admin),

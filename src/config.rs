@@ -22,7 +22,9 @@ use serde::{Deserialize, Serialize};
 use sources::Sources;
 use url::Url;
 
-pub use client_document_settings::{ClientDocumentSettings, DocumentUrlFault, check_document_url};
+pub use client_document_settings::{
+    ClientDocumentSettings, DocumentOrigin, DocumentUrlFault, NoDocumentOrigin, check_document_url,
+};
 pub use console::{Console, Oidc, OperatorEntry};
 pub(crate) use database_url::check_database_url;
 pub use denial_error::DenialError;

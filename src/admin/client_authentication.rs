@@ -26,7 +26,7 @@ impl GivenKeys {
     ) -> Result<Option<KeySource>, AdminError> {
         let cleared = (self.jwks == Some(None), self.jwks_uri == Some(None));
         let given = (self.jwks.flatten(), self.jwks_uri.flatten());
-        if method.sends_secret() {
+        if !method.has_keys() {
             return if given == (None, None) { Ok(None) } else { Err(AdminError::JwksUnsupported) };
         }
         let given = match given {

@@ -50,7 +50,7 @@ impl<'c> SecretView<'c> {
 pub struct NewClientView<'c> {
     #[serde(flatten)]
     client: ClientView<'c>,
-    /// Absent if the client signs assertions.
+    /// Absent if the client sends no secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     client_secret: Option<&'c str>,

@@ -134,7 +134,7 @@ pub async fn change(
     change_if(operator, id, patch, |_| true).await
 }
 
-/// Changes a client that still is as somebody saw it. One that signs assertions from now on loses its secrets.
+/// Changes a client that still is as somebody saw it. One that sends no secret from now on loses its secrets.
 pub async fn change_if(
     operator: &Operator,
     id: String,
@@ -278,6 +278,7 @@ impl NewClient {
             groups: self.groups,
             enabled: self.enabled.unwrap_or(true),
             created_at: now,
+            document_host: None,
             keys,
             secrets,
         };
@@ -312,10 +313,8 @@ fn checked(mut client: RegisteredClient) -> Result<RegisteredClient, AdminError>
     Ok(client)
 }
 
-/// A client without credentials cannot be registered.
 fn auth_method(text: &str) -> Result<AuthMethod, AdminError> {
-    let method: Option<AuthMethod> = text.parse().ok();
-    method.filter(|method| *method != AuthMethod::None).ok_or(AdminError::AuthMethodUnsupported)
+    text.parse().ok().ok_or(AdminError::AuthMethodUnsupported)
 }
 
 /// A URL as an id would point at a client metadata document, which has another owner.

@@ -70,9 +70,9 @@ pub enum AdminError {
     )]
     JwksUriDiffers,
 
-    /// The client is to have keys, but sends a secret.
+    /// The client is to have keys, but has another way.
     #[error(
-        "A client that sends a secret has no keys: jwks and jwks_uri must be null, or token_endpoint_auth_method private_key_jwt."
+        "Only a client with private_key_jwt has keys: jwks and jwks_uri must be null, or token_endpoint_auth_method private_key_jwt."
     )]
     JwksUnsupported,
     /// The client is to sign assertions, but it is not known with which key.
@@ -86,11 +86,13 @@ pub enum AdminError {
     /// The address of the client's key set cannot be fetched from.
     #[error("jwks_uri {0}")]
     JwksUriInvalid(FetchError),
-    /// The client is to have a secret, but signs assertions.
-    #[error("A client with private_key_jwt has no secret.")]
+    /// The client is to have a secret, but has another way.
+    #[error("A client with private_key_jwt or none has no secret.")]
     ClientSecretUnsupported,
     /// The client is to authenticate in a way that we do not support.
-    #[error("token_endpoint_auth_method must be client_secret_basic, client_secret_post or private_key_jwt.")]
+    #[error(
+        "token_endpoint_auth_method must be client_secret_basic, client_secret_post, private_key_jwt or none."
+    )]
     AuthMethodUnsupported,
     /// The client id that the administrator chose cannot be one.
     #[error(

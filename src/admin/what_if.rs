@@ -121,6 +121,7 @@ fn client(at: &InTeamspace, client_id: &str) -> Result<RegisteredClient, Supposi
         groups: Vec::new(),
         enabled: true,
         created_at: 0,
+        document_host: at.app.client_documents.host_of(client_id),
         keys: None,
         secrets: Vec::new(),
     })

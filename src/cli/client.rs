@@ -127,11 +127,11 @@ pub(super) struct ClientFields {
     #[arg(long, value_name = "NAME")]
     client_name: Option<String>,
     /// How it proves who it is. The two ways to send a secret are accepted both; with private_key_jwt it has keys and no
-    /// secret.
+    /// secret; with none it has neither, and whoever gets hold of an assertion for it can redeem it.
     #[arg(
         long,
         value_name = "METHOD",
-        value_parser = ["client_secret_basic", "client_secret_post", "private_key_jwt"]
+        value_parser = ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]
     )]
     token_endpoint_auth_method: Option<String>,
     /// A file with its public keys, a JWK Set, or `-` for standard input.

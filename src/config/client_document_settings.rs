@@ -13,7 +13,10 @@ const MAX_ID: usize = 255;
 pub struct ClientDocumentSettings {
     /// The URLs of the documents, each of which is the id of its client. Nothing else is fetched, whoever asks.
     pub allowed: Vec<String>,
-    /// Those among them whose clients may do without credentials (`token_endpoint_auth_method` is `none`): whoever has one
+    /// The origins whose documents are all allowed, such as `https://agent.example.com`; `https://*.example.com` means every
+    /// host below `example.com`. Whoever can publish there can be a client.
+    pub origins: Vec<String>,
+    /// Those among all these whose clients may do without credentials (`token_endpoint_auth_method` is `none`): whoever has one
     /// of their assertions can redeem it.
     pub public: Vec<String>,
 }
@@ -30,6 +33,69 @@ pub enum DocumentUrlFault {
     /// Two texts could mean the same document.
     #[error("must be in its normal form: no dot segments, the host in lower case, no port 443")]
     NotNormal,
+}
+
+/// An entry of `origins`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DocumentOrigin {
+    /// This origin (RFC 6454 §4).
+    One(String),
+    /// https at every host below this domain.
+    Below(String),
+}
+
+/// Why a text is no [`DocumentOrigin`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "must be an origin in its normal form, such as https://agent.example.com or, for all hosts below a domain, \
+     https://*.example.com"
+)]
+pub struct NoDocumentOrigin;
+
+impl std::str::FromStr for DocumentOrigin {
+    type Err = NoDocumentOrigin;
+
+    fn from_str(text: &str) -> Result<Self, NoDocumentOrigin> {
+        let (is_wild, plain) = match text.strip_prefix("https://*.") {
+            Some(domain) => (true, format!("https://{domain}")),
+            None => (false, text.to_owned()),
+        };
+        let url = Url::parse(&plain).ok().filter(|url| url.origin().ascii_serialization() == plain);
+        let url = url.filter(|_| !plain.contains('*'));
+        let url = url.filter(|url| matches!(url.scheme(), "http" | "https")).ok_or(NoDocumentOrigin)?;
+        match (is_wild, url.domain(), url.port()) {
+            (false, ..) => Ok(Self::One(plain)),
+            // A whole top-level domain is nobody's.
+            (true, Some(domain), None) if domain.contains('.') => Ok(Self::Below(domain.to_owned())),
+            _ => Err(NoDocumentOrigin),
+        }
+    }
+}
+
+impl DocumentOrigin {
+    /// Whether a document is at this origin.
+    pub fn includes(&self, url: &Url) -> bool {
+        match self {
+            Self::One(origin) => url.origin().ascii_serialization() == *origin,
+            Self::Below(domain) => {
+                let host = url.domain().and_then(|host| host.strip_suffix(domain.as_str()));
+                let is_below = host.is_some_and(|host| host.len() > 1 && host.ends_with('.'));
+                is_below && url.scheme() == "https" && url.port().is_none()
+            }
+        }
+    }
+}
+
+impl ClientDocumentSettings {
+    /// Whether there can be a client with a document.
+    pub fn is_on(&self) -> bool {
+        !(self.allowed.is_empty() && self.origins.is_empty())
+    }
+
+    /// The entries of `origins`, which [`Config::load`](super::Config::load) has checked.
+    pub fn document_origins(&self) -> impl Iterator<Item = DocumentOrigin> {
+        self.origins.iter().filter_map(|text| text.parse().ok())
+    }
 }
 
 /// Checks a URL as it is written. Whether it may be asked is for the one who fetches.

@@ -9,8 +9,9 @@ use url::Url;
 use super::problem::{ConfigError, ConfigErrors, invalid};
 use super::sources::Sources;
 use super::{
-    AdminSettings, Config, Console, DEFAULT_POLICY_DIR, Database, DnsServer, Duration, MAX_DNS_SERVERS,
-    OperatorEntry, PrivateOrigin, Secret, check_database_url, check_document_url, is_loopback, log_stream,
+    AdminSettings, Config, Console, DEFAULT_POLICY_DIR, Database, DnsServer, DocumentOrigin, Duration,
+    MAX_DNS_SERVERS, OperatorEntry, PrivateOrigin, Secret, check_database_url, check_document_url,
+    is_loopback, log_stream,
 };
 
 /// The problems found so far, each with the place where its key was set.
@@ -374,10 +375,30 @@ fn check_client_documents(config: &Config) -> Vec<ConfigError> {
             Ok(_) => {}
         }
     }
-    if let Some(url) = settings.public.iter().find(|url| !settings.allowed.contains(url)) {
-        errors.push(invalid("client_documents.public", url, "must be in `client_documents.allowed` as well"));
+    errors.extend(settings.origins.iter().filter_map(|origin| document_origin_error(config, origin)));
+    let origins: Vec<DocumentOrigin> = settings.document_origins().collect();
+    let is_allowed = |url: &String| {
+        let checked = check_document_url(url);
+        settings.allowed.contains(url)
+            || checked.is_ok_and(|checked| origins.iter().any(|origin| origin.includes(&checked)))
+    };
+    if let Some(url) = settings.public.iter().find(|url| !is_allowed(url)) {
+        let why = "must be in `client_documents.allowed` as well, or at one of `client_documents.origins`";
+        errors.push(invalid("client_documents.public", url, why));
     }
     errors
+}
+
+fn document_origin_error(config: &Config, origin: &str) -> Option<ConfigError> {
+    let why = match origin.parse::<DocumentOrigin>() {
+        Err(fault) => fault.to_string(),
+        Ok(DocumentOrigin::One(one)) if one.starts_with("http:") && !is_exempt(config, &one) => {
+            "must be https; one in your own network can be http if `fetch.private_origins` lists it"
+                .to_owned()
+        }
+        Ok(_) => return None,
+    };
+    Some(invalid("client_documents.origins", origin, why))
 }
 
 /// As many as the resolver asks.

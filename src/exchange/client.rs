@@ -167,17 +167,21 @@ pub(super) async fn find_client(
     })
 }
 
-/// A client that only says its name. It needs a document that says so, and the operator's leave.
+/// A client that only says its name (RFC 6749 §2.1). It needs the operator's leave: its registration says `none`, or its
+/// document does and the configuration lists it. One that has no secret to send is told so, not that it sent a wrong one.
 async fn by_name(app: &App, snapshot: &Snapshot, client_id: &str) -> Result<Client, TokenError> {
     let registered = find_client(app, snapshot, client_id).await?;
-    if registered.token_endpoint_auth_method != AuthMethod::None {
+    let method = registered.token_endpoint_auth_method;
+    let is_registered = snapshot.client(client_id).is_some();
+    if method == AuthMethod::None && (is_registered || app.client_documents.may_be_public(client_id)) {
+        return Ok(Client { registered, method, assertion: None });
+    }
+    let has_credentials = method.has_keys() || !registered.secrets.is_empty();
+    if has_credentials {
         return Err(refused(Reason::CLIENT_AUTH_FAILED));
     }
-    if !app.client_documents.may_be_public(client_id) {
-        let text = "A client without credentials may not use this grant.";
-        return Err(TokenError::new(ErrorCode::UnauthorizedClient, Reason::CLIENT_PUBLIC, text));
-    }
-    Ok(Client { registered, method: AuthMethod::None, assertion: None })
+    let text = "A client without credentials may not use this grant.";
+    Err(TokenError::new(ErrorCode::UnauthorizedClient, Reason::CLIENT_PUBLIC, text))
 }
 
 /// Verifies the client's assertion with the keys of its registration and no others.

@@ -91,16 +91,10 @@ impl Asking<'_> {
     /// The facts of somebody who is a member and asks for no scope: only what is about issuer and client counts.
     fn facts(&self, trusted: &TrustedProvider, resource: &Resource) -> Facts {
         let TrustedProvider { teamspace_config, provider } = trusted;
-        let client = self.client.registered();
         Facts {
             now: self.app.clock.now(),
             teamspace: TeamspaceFacts::of(teamspace_config, Some(provider)),
-            client: ClientFacts {
-                client_id: client.client_id.clone(),
-                groups: client.groups.clone(),
-                public: false,
-                auth_method: self.client.method(),
-            },
+            client: ClientFacts::of(self.client.registered(), self.client.method()),
             claims: ClaimFacts {
                 iss: provider.issuer.clone(),
                 sub: SUBJECT.to_owned(),

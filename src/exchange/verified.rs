@@ -113,16 +113,10 @@ impl VerifiedRequest<'_> {
 
     /// The facts for the policies.
     pub fn facts(&self, member: &MemberLookup, wanted: &Wanted) -> Facts {
-        let registered = &self.client;
         Facts {
             now: self.now(),
             teamspace: TeamspaceFacts::of(&self.assertion.trusted.teamspace_config, Some(self.provider())),
-            client: ClientFacts {
-                client_id: registered.client_id.clone(),
-                groups: registered.groups.clone(),
-                public: self.method == AuthMethod::None,
-                auth_method: self.method,
-            },
+            client: ClientFacts::of(&self.client, self.method),
             claims: self.claim_facts(wanted),
             member: match member {
                 MemberLookup::Bound(member) => MemberFacts::of(member, false),
@@ -308,6 +302,19 @@ impl MemberFacts {
     fn of(member: &Member, linking: bool) -> Self {
         let email_domain = domain_of(&member.email).map(str::to_owned);
         Self::Present { status: member.status, linking, email_domain, role: Some(member.role) }
+    }
+}
+
+impl ClientFacts {
+    /// The facts of a client, which has authenticated in this way.
+    pub fn of(client: &RegisteredClient, auth_method: AuthMethod) -> Self {
+        Self {
+            client_id: client.client_id.clone(),
+            groups: client.groups.clone(),
+            public: auth_method == AuthMethod::None,
+            auth_method,
+            document_host: client.document_host.clone(),
+        }
     }
 }
 

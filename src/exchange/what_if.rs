@@ -120,12 +120,7 @@ impl WhatIf<'_> {
         Ok(Facts {
             now,
             teamspace: TeamspaceFacts::of(self.config, Some(self.provider)),
-            client: ClientFacts {
-                client_id: self.client.client_id.clone(),
-                groups: self.client.groups.clone(),
-                public: false,
-                auth_method: self.client.token_endpoint_auth_method,
-            },
+            client: ClientFacts::of(self.client, self.client.token_endpoint_auth_method),
             claims: self.claims(named),
             member,
             resource: ResourceFacts {

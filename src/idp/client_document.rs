@@ -2,6 +2,7 @@
 //! (draft-ietf-oauth-client-id-metadata-document-01).
 
 use serde_json::{Map, Value};
+use url::Url;
 
 use super::key_set::{KeySet, NoUsableKey};
 use crate::model::client::{AuthMethod, KeySource, RegisteredClient};
@@ -38,9 +39,6 @@ pub enum DocumentFault {
     /// No key in it can be used.
     #[error("jwks: {0}")]
     NoUsableKey(#[from] NoUsableKey),
-    /// It announces the profile without the grants of it.
-    #[error("authorization_grant_profiles_supported has id-jag, but grant_types lacks one of its two grants")]
-    GrantTypes,
     /// A member has another type.
     #[error("{0} has a wrong type")]
     Type(&'static str),
@@ -56,7 +54,7 @@ pub(super) fn read(url: &str, body: &[u8]) -> Result<RegisteredClient, DocumentF
         return Err(DocumentFault::OtherId);
     }
     document.check_secrets()?;
-    document.check_grants()?;
+    document.check_grants(url)?;
     let (method, keys) = document.authentication()?;
     let name = document.text("client_name")?.unwrap_or(url);
     Ok(RegisteredClient {
@@ -69,9 +67,15 @@ pub(super) fn read(url: &str, body: &[u8]) -> Result<RegisteredClient, DocumentF
         groups: Vec::new(),
         enabled: true,
         created_at: 0,
+        document_host: host_of(url),
         keys,
         secrets: Vec::new(),
     })
+}
+
+/// The host of a document's URL.
+pub fn host_of(url: &str) -> Option<String> {
+    Url::parse(url).ok()?.host_str().map(str::to_owned)
 }
 
 struct Members<'a>(&'a Map<String, Value>);
@@ -103,15 +107,19 @@ impl Members<'_> {
         }
     }
 
-    /// §8 of the ID-JAG draft: the profile implies both grants. Neither need be announced.
-    fn check_grants(&self) -> Result<(), DocumentFault> {
+    /// §8 of the ID-JAG draft: the profile implies both grants. Clients that leave one out mean it all the same, so that
+    /// the log says it and nobody is refused.
+    fn check_grants(&self, url: &str) -> Result<(), DocumentFault> {
         let profiles = self.texts("authorization_grant_profiles_supported")?.unwrap_or_default();
         let grants = self.texts("grant_types")?.unwrap_or_default();
         let has_both = grants.contains(&JWT_BEARER) && grants.contains(&TOKEN_EXCHANGE);
-        match profiles.contains(&ID_JAG_PROFILE) && !has_both {
-            true => Err(DocumentFault::GrantTypes),
-            false => Ok(()),
+        if profiles.contains(&ID_JAG_PROFILE) && !has_both {
+            tracing::warn!(
+                client_id = url,
+                "a client's metadata document names the ID-JAG profile, but not both of its grants"
+            );
         }
+        Ok(())
     }
 
     /// RFC 7591 §2: the default is a secret, which a document cannot have.

@@ -1,17 +1,20 @@
 //! The clients that a Client ID Metadata Document describes. Only documents that the operator allows are fetched, each
 //! by one request at a time and not more often than the interval says, whoever asks.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, Request, StatusCode};
+use serde_json::{Value, json};
 
-use super::cached_document::{AskingRules, CachedDocument, TooManyWait};
-use super::client_document::{DocumentFault, MAX_DOCUMENT, read};
+use super::cached_document::{AskingRules, TooManyWait};
+use super::client_document::{DocumentFault, MAX_DOCUMENT, host_of, read};
+use super::client_document_origins::{AllowedDocument, OriginDocuments};
 use super::discovery::check_jwks_uri;
 use super::fetch::{FetchError, Fetcher};
+use super::key_set::KeySet;
+use super::trust::TrustRecord;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::model::client::{KeySource, RegisteredClient};
@@ -45,15 +48,16 @@ enum DocumentError {
     JwksUri(FetchError),
     #[error(transparent)]
     Fault(#[from] DocumentFault),
+    #[error("too many documents of its origin were fetched in this minute")]
+    TooMany,
 }
 
-/// One allowed document.
-struct AllowedDocument {
-    client: Arc<CachedDocument<Arc<RegisteredClient>>>,
-    /// What was wrong when it was last fetched; empty if nothing was.
-    fault: ArcSwap<String>,
-    /// Whether its client may do without credentials.
-    may_be_public: bool,
+/// Where a document is kept, and how many of its like are fetched.
+#[derive(Clone)]
+struct DocumentPlace {
+    document: Arc<AllowedDocument>,
+    /// None for one that the configuration lists by its URL.
+    origin: Option<Arc<OriginDocuments>>,
 }
 
 /// The allowed documents.
@@ -63,68 +67,115 @@ pub struct ClientDocuments {
     clock: Arc<dyn Clock>,
     rules: AskingRules,
     allowed: Arc<HashMap<String, Arc<AllowedDocument>>>,
+    origins: Arc<[Arc<OriginDocuments>]>,
+    /// Those whose clients may do without credentials.
+    public: Arc<HashSet<String>>,
+    /// Where changes of keys are recorded; none in commands that only read.
+    record: Option<TrustRecord>,
 }
 
 impl ClientDocuments {
     /// Those of the configuration, none of them fetched yet.
-    pub fn new(fetcher: &Fetcher, clock: Arc<dyn Clock>, config: &Config) -> Self {
+    pub fn new(
+        fetcher: &Fetcher,
+        clock: Arc<dyn Clock>,
+        config: &Config,
+        record: Option<TrustRecord>,
+    ) -> Self {
         let settings = &config.client_documents;
-        let document = |url: &String| {
-            let may_be_public = settings.public.contains(url);
-            let (client, fault) = (CachedDocument::empty(), ArcSwap::default());
-            (url.clone(), Arc::new(AllowedDocument { client, fault, may_be_public }))
-        };
+        let document = |url: &String| (url.clone(), Arc::new(AllowedDocument::unknown()));
+        let of_origin = |origin| Arc::new(OriginDocuments::new(origin));
         Self {
             fetcher: fetcher.for_operators().limited_to(MAX_DOCUMENT),
             clock,
             // An old document is not used: its client may have had to change it.
             rules: AskingRules { min_interval: config.jwks.min_refresh_interval.as_secs(), max_stale: 0 },
             allowed: Arc::new(settings.allowed.iter().map(document).collect()),
+            origins: settings.document_origins().map(of_origin).collect(),
+            public: Arc::new(settings.public.iter().cloned().collect()),
+            record,
         }
     }
 
     /// Whether an id is that of an allowed document.
     pub fn allows(&self, client_id: &str) -> bool {
-        self.allowed.contains_key(client_id)
+        self.allowed.contains_key(client_id) || self.origin_of(client_id).is_some()
+    }
+
+    fn origin_of(&self, client_id: &str) -> Option<&Arc<OriginDocuments>> {
+        self.origins.iter().find(|origin| origin.allows(client_id))
+    }
+
+    fn place_of(&self, client_id: &str) -> Option<DocumentPlace> {
+        if let Some(document) = self.allowed.get(client_id).cloned() {
+            return Some(DocumentPlace { document, origin: None });
+        }
+        let origin = self.origin_of(client_id)?;
+        let document = origin.place(client_id, &*self.clock);
+        Some(DocumentPlace { document, origin: Some(Arc::clone(origin)) })
+    }
+
+    /// The host of an allowed document.
+    pub fn host_of(&self, client_id: &str) -> Option<String> {
+        self.allows(client_id).then(|| host_of(client_id)).flatten()
     }
 
     /// Whether the operator lets a client do without credentials.
     pub fn may_be_public(&self, client_id: &str) -> bool {
-        self.allowed.get(client_id).is_some_and(|document| document.may_be_public)
+        self.public.contains(client_id)
     }
 
     /// The client with this id.
     pub async fn find(&self, client_id: &str) -> Result<Arc<RegisteredClient>, NoClient> {
-        let allowed = self.allowed.get(client_id).ok_or(NoClient::NotAllowed)?;
-        let fetch = self.clone().fetch_or_note(client_id.to_owned(), Arc::clone(allowed));
-        match allowed.client.get(&self.clock, self.rules, |_| true, fetch).await {
+        let place = self.place_of(client_id).ok_or(NoClient::NotAllowed)?;
+        let document = Arc::clone(&place.document);
+        let fetch = self.clone().fetch_or_note(client_id.to_owned(), place);
+        match document.client.get(&self.clock, self.rules, |_| true, fetch).await {
             Err(TooManyWait) => Err(NoClient::Busy),
             Ok(Some(client)) => Ok(Arc::clone(&client.content)),
-            Ok(None) => Err(NoClient::Unusable(String::clone(&allowed.fault.load()))),
+            Ok(None) => Err(NoClient::Unusable(String::clone(&document.fault.load()))),
         }
     }
 
-    async fn fetch_or_note(
-        self,
-        url: String,
-        allowed: Arc<AllowedDocument>,
-    ) -> Option<(Arc<RegisteredClient>, i64)> {
-        match self.fetch(&url).await {
+    async fn fetch_or_note(self, url: String, place: DocumentPlace) -> Option<(Arc<RegisteredClient>, i64)> {
+        let document = &place.document;
+        match self.fetch_within_bounds(&url, place.origin.as_deref()).await {
             Ok((client, max_age)) => {
-                allowed.fault.store(Arc::default());
-                if allowed.client.last().is_some_and(|old| old.content.keys != client.keys) {
-                    tracing::warn!(
-                        client_id = url,
-                        "a client's metadata document has other keys than before"
-                    );
+                document.fault.store(Arc::default());
+                if let Some(old) = document.client.last() {
+                    self.note_keys(&url, old.content.keys.as_ref(), client.keys.as_ref()).await;
                 }
                 Some((Arc::new(client), max_age))
             }
             Err(error) => {
                 tracing::warn!(client_id = url, %error, "cannot use a client's metadata document");
-                allowed.fault.store(Arc::new(error.to_string()));
+                document.fault.store(Arc::new(error.to_string()));
                 None
             }
+        }
+    }
+
+    async fn fetch_within_bounds(
+        &self,
+        url: &str,
+        origin: Option<&OriginDocuments>,
+    ) -> Result<(RegisteredClient, i64), DocumentError> {
+        match origin.is_none_or(|origin| origin.may_fetch(&*self.clock)) {
+            true => self.fetch(url).await,
+            false => Err(DocumentError::TooMany),
+        }
+    }
+
+    /// §6.3 of the draft: who took over a document would change its keys. Administrators learn of it; the new ones count.
+    async fn note_keys(&self, url: &str, old: Option<&KeySource>, new: Option<&KeySource>) {
+        let (old, new) = (named_keys(old), named_keys(new));
+        if old == new {
+            return;
+        }
+        tracing::warn!(client_id = url, "a client's metadata document has other keys than before");
+        let Some(record) = &self.record else { return };
+        if let Err(error) = record.note_client_keys(url, (&old, &new), self.clock.now()).await {
+            tracing::warn!(client_id = url, %error, "cannot record the change of a client's keys");
         }
     }
 
@@ -144,6 +195,19 @@ impl ClientDocuments {
             check_jwks_uri(&self.fetcher, url, uri).map_err(DocumentError::JwksUri)?;
         }
         Ok((client, max_age(answer.headers()).unwrap_or(USUAL).clamp(SHORTEST, LONGEST)))
+    }
+}
+
+/// The keys of a document by their thumbprints (RFC 7638), or where they are: the order and the other members of a set do
+/// not matter.
+fn named_keys(keys: Option<&KeySource>) -> Value {
+    match keys {
+        None => Value::Null,
+        Some(KeySource::Fetched(uri)) => json!({ "jwks_uri": uri }),
+        Some(KeySource::Registered(jwks)) => {
+            let set = serde_json::from_str(jwks).ok().and_then(|jwks| KeySet::parse(&jwks).ok());
+            json!({ "keys": set.map(|set| set.trusted()) })
+        }
     }
 }
 

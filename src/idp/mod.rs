@@ -7,6 +7,7 @@ mod ask_issuer;
 mod cached_document;
 pub(crate) mod checks;
 mod client_document;
+mod client_document_origins;
 pub(crate) mod client_documents;
 pub(crate) mod client_keys;
 pub(crate) mod discovery;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::clock::{MAX_DIFFERENCE, UnixSeconds};
 use crate::model::actor_kind::ActorKind;
@@ -102,6 +102,29 @@ impl TrustRecord {
         self.counts.keys.fetch_add(noticed.keys, Ordering::Relaxed);
         self.counts.metadata.fetch_add(noticed.metadata, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Writes to the audit log that a client's metadata document has other keys than before.
+    pub async fn note_client_keys(
+        &self,
+        client_id: &str,
+        (old, new): (&Value, &Value),
+        at: UnixSeconds,
+    ) -> Result<(), StoreError> {
+        let event = NewAdminEvent {
+            at,
+            actor: client_id.to_owned(),
+            actor_kind: ActorKind::ClientDocument,
+            actor_id: client_id.to_owned(),
+            address: String::new(),
+            action: "client_document.keys_changed".to_owned(),
+            object: client_id.to_owned(),
+            teamspace_id: None,
+            request_id: String::new(),
+            old_value: Some(old.to_string()),
+            new_value: Some(new.to_string()),
+        };
+        self.store.write(move |c| Ok::<_, StoreError>(admin_events::append(c, &event)?)).await
     }
 }
 

@@ -13,19 +13,24 @@ use super::step::{ChangePlan, FieldUpdate, PlannedStep, StepAction};
 use crate::model::client::AuthMethod;
 use crate::oauth::resource::normalize;
 
+/// Whether a client with these fields sends a secret, which is what clients do unless they say otherwise.
+pub(super) fn sends_secret(client: &Map<String, Value>) -> bool {
+    let method = client.get("token_endpoint_auth_method").and_then(Value::as_str);
+    method.and_then(|method| method.parse().ok()).is_none_or(AuthMethod::sends_secret)
+}
+
 /// What is wrong about the secret of a client; none if nothing is, or it is no client.
 fn secret_mistake(declared: &DeclaredObject, is_new: bool) -> Option<String> {
     if declared.kind != ObjectKind::Client {
         return None;
     }
-    let method = declared.fields.get("token_endpoint_auth_method");
-    let signs = method.is_some_and(|method| method == AuthMethod::PrivateKeyJwt.as_str());
-    match (signs, &declared.secret) {
-        (true, Some(_)) => Some(format!(
-            "the client `{}` has private_key_jwt and so no secret: remove `client_secret_file` or `client_secret_env`",
+    match (sends_secret(&declared.fields), &declared.secret) {
+        (false, Some(_)) => Some(format!(
+            "the client `{}` has private_key_jwt or none and so no secret: remove `client_secret_file` or \
+             `client_secret_env`",
             declared.name
         )),
-        (false, None) if is_new => Some(format!(
+        (true, None) if is_new => Some(format!(
             "the service has no client `{}`, and a new one needs its secret: add `client_secret_file` or \
              `client_secret_env`",
             declared.name

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
+use super::difference::sends_secret;
 use super::field::FieldRule;
 use super::kind::ObjectKind;
 use super::object::FoundObject;
@@ -88,12 +89,7 @@ fn line(text: &mut String, indent: usize, line: &str) {
 /// The comments on an object, a line each.
 fn comments(found: &[FoundObject], object: &FoundObject) -> Vec<String> {
     match object.kind {
-        // One that signs assertions has none.
-        ObjectKind::Client
-            if object.fields.get("token_endpoint_auth_method") == Some(&json!("private_key_jwt")) =>
-        {
-            Vec::new()
-        }
+        ObjectKind::Client if !sends_secret(&object.fields) => Vec::new(),
         ObjectKind::Client => {
             let name: String =
                 object.name().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();

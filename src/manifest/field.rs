@@ -91,7 +91,7 @@ pub const CLIENT: &[FieldRule] = &[
     FieldRule::optional("client_name", A_NAME, form::name),
     FieldRule::optional(
         "token_endpoint_auth_method",
-        "client_secret_basic, client_secret_post or private_key_jwt",
+        "client_secret_basic, client_secret_post, private_key_jwt or none",
         form::auth_method,
     ),
     FieldRule::optional("jwks", "a JWK Set such as {keys: [{kty: EC, …}]}, or null for none", form::jwks),

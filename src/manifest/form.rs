@@ -84,10 +84,7 @@ pub fn provider(node: &Node) -> Formed {
 }
 
 pub fn auth_method(node: &Node) -> Formed {
-    match node.text() {
-        Some("none") => Err(node.line),
-        _ => choice::<AuthMethod>(node),
-    }
+    choice::<AuthMethod>(node)
 }
 
 /// A JWK Set, or null. The service says what is wrong with a key.

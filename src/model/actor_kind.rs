@@ -19,5 +19,7 @@ text_enum! {
         ScimToken = "scim_token",
         /// An identity provider of the teamspace, by a signed event.
         IdentityProvider = "identity_provider",
+        /// A client, by its metadata document.
+        ClientDocument = "client_document",
     }
 }

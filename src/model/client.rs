@@ -15,7 +15,7 @@ text_enum! {
         Post = "client_secret_post",
         /// An assertion that it signs with a key of its own (RFC 7523 §2.2).
         PrivateKeyJwt = "private_key_jwt",
-        /// Not at all: a public client (RFC 6749 §2.1). Only a client with a metadata document can be one.
+        /// Not at all: a public client (RFC 6749 §2.1). Only an operator's word makes a client one.
         None = "none",
     }
 }
@@ -26,6 +26,14 @@ impl AuthMethod {
         match self {
             Self::Basic | Self::Post => true,
             Self::PrivateKeyJwt | Self::None => false,
+        }
+    }
+
+    /// Whether the client proves itself with keys of its own.
+    pub fn has_keys(self) -> bool {
+        match self {
+            Self::PrivateKeyJwt => true,
+            Self::Basic | Self::Post | Self::None => false,
         }
     }
 }
@@ -56,9 +64,11 @@ pub struct RegisteredClient {
     pub enabled: bool,
     /// The time of its registration.
     pub created_at: UnixSeconds,
-    /// The keys that verify its assertions; none if it sends a secret.
+    /// The host of the metadata document that describes it; none if it is registered.
+    pub document_host: Option<String>,
+    /// The keys that verify its assertions; none if it has another way.
     pub keys: Option<KeySource>,
-    /// One, or two while the older is being replaced; oldest first. None if it signs assertions.
+    /// One, or two while the older is being replaced; oldest first. None if it sends no secret.
     pub secrets: Vec<ClientSecret>,
 }
 

@@ -62,6 +62,7 @@ impl ClientRow {
             token_endpoint_auth_method: self.token_endpoint_auth_method,
             grant_types: from_json(&self.grant_types)?,
             groups: from_json(&self.client_groups)?,
+            document_host: None,
             keys: self.jwks.map(KeySource::Registered).or(self.jwks_uri.map(KeySource::Fetched)),
             secrets,
             client_id: self.client_id,

@@ -2,13 +2,14 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use countersign::model::client::ClientSecret;
+use countersign::model::client::{AuthMethod, ClientSecret, RegisteredClient};
 use countersign::oauth::request::JWT_BEARER;
 use countersign::random::digest;
 use countersign::store::changes::Changed;
 use countersign::store::clients;
 use serde_json::json;
 
+use crate::files::with_shipped;
 use crate::harness::{Answer, CLIENT, SECRET, START, TestApp, client};
 
 const OTHER: &str = "other";
@@ -562,4 +563,51 @@ async fn requests_are_limited_per_address() {
     assert!(limited > 0);
     let heard = app.written().await.sign_ins - before.sign_ins;
     assert!(heard <= 20 - limited, "{heard} of {limited} limited ones were recorded");
+}
+
+/// CLI-07: a registered client that only says its name is refused, unless its registration says `none`; policies see it.
+#[tokio::test]
+async fn a_registered_public_client_needs_the_operators_leave() {
+    let rule = "@id(\"keys\") @reason(\"client_needs_key\") @error(\"access_denied\") @message(\"No.\")\n\
+        forbid (principal, action in Action::\"grant\", resource)\n\
+        when { context.client == Client::\"seen\" && context.client.public && context.client.auth_method == \"none\" };\n";
+    let dir = with_shipped(&[("keys.cedar", rule)]);
+    let policies = dir.path().to_owned();
+    let app = TestApp::start_with(move |config| config.policy_dir = Some(policies)).await;
+    let public = |id| RegisteredClient { token_endpoint_auth_method: AuthMethod::None, ..client(id, &[]) };
+    app.put_client(client("without", &[])).await;
+    let announced = async || {
+        let known = app.get("/.well-known/oauth-authorization-server").await.json;
+        known["token_endpoint_auth_methods_supported"].as_array().unwrap().contains(&json!("none"))
+    };
+    assert!(!announced().await);
+    for known in [public("public"), public("seen"), RegisteredClient { enabled: false, ..public("off") }] {
+        app.put_client(known).await;
+    }
+    assert!(announced().await);
+    let send = async |id: &str, more: &[(&str, &str)]| {
+        let jag = app.assertion(json!({ "client_id": id }));
+        let mut form = vec![("grant_type", JWT_BEARER), ("assertion", jag.as_str()), ("client_id", id)];
+        form.extend_from_slice(more);
+        Answer::of(app.http.post(app.token_url()).form(&form).send().await.unwrap()).await
+    };
+    let secret = [("client_secret", SECRET)];
+    for (id, more, expected) in [
+        (CLIENT, &[][..], (401, "invalid_client", "client_auth_failed")),
+        ("without", &[], (400, "unauthorized_client", "client_public")),
+        ("nobody", &[], (401, "invalid_client", "client_unknown")),
+        ("off", &[], (401, "invalid_client", "client_blocked")),
+        ("public", &secret, (401, "invalid_client", "client_auth_failed")),
+        ("seen", &[], (400, "access_denied", "client_needs_key")),
+    ] {
+        let (before, (status, error, reason)) = (app.written().await, expected);
+        app.assert_refused(&send(id, more).await, before, status, error, reason).await;
+    }
+    let granted = send("public", &[]).await;
+    assert_eq!((granted.status, &granted.claims()["client_id"]), (200, &json!("public")), "{granted:?}");
+    // The assertion is bound to its client all the same.
+    let (before, jag) = (app.written().await, app.assertion(json!({})));
+    let form = [("grant_type", JWT_BEARER), ("assertion", jag.as_str()), ("client_id", "public")];
+    let other = Answer::of(app.http.post(app.token_url()).form(&form).send().await.unwrap()).await;
+    app.assert_refused(&other, before, 400, "invalid_grant", "client_id_mismatch").await;
 }

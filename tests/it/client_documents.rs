@@ -1,9 +1,11 @@
 //! Clients that a Client ID Metadata Document describes.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use countersign::config::{DocumentUrlFault, check_document_url};
+use countersign::config::{DocumentOrigin, DocumentUrlFault, check_document_url};
 use countersign::model::kill_switch::{KillScope, KillSwitch};
 use countersign::oauth::request::JWT_BEARER;
 use countersign::store::changes::Changed;
@@ -11,10 +13,12 @@ use countersign::store::kill_switches;
 use serde_json::{Map, Value, json};
 
 use crate::client_assertion::{ASSERTION_TYPE, jwks, sign};
+use crate::explain::admin;
 use crate::files::with_shipped;
 use crate::harness::{Answer, RESOURCE, START, TestApp};
 use crate::idp::{FakeIdp, Key};
 use crate::introspection::{SERVER, introspect, put_credentials};
+use crate::request::Lines;
 use crate::subject::futures_all;
 
 const UNUSABLE: (u16, &str, &str) = (401, "invalid_client", "client_document_unusable");
@@ -211,7 +215,7 @@ async fn authentication_is_mandatory_for_a_client_with_keys() {
     assert_granted(&stage.exchange().await);
 }
 
-/// REG-02, REG-03, REG-06: each rule for the document.
+/// REG-02, REG-03: each rule for the document.
 #[tokio::test]
 async fn a_document_that_breaks_a_rule_makes_no_client() {
     let stage = Stage::start().await;
@@ -239,7 +243,6 @@ async fn a_document_that_breaks_a_rule_makes_no_client() {
         (json!({ "jwks": { "keys": [] } }), "no usable public signing key"),
         (json!({ "jwks": null, "jwks_uri": "http://client.example.com/k" }), "jwks_uri must be https"),
         (json!({ "jwks": null, "jwks_uri": "https://10.0.0.1/k" }), "not public"),
-        (json!({ "authorization_grant_profiles_supported": [profile] }), "lacks one of its two grants"),
         (json!({ "authorization_grant_profiles_supported": profile }), "has a wrong type"),
         (json!({ "grant_types": "authorization_code" }), "grant_types has a wrong type"),
         (json!({ "client_name": 7 }), "client_name has a wrong type"),
@@ -257,9 +260,32 @@ async fn a_document_that_breaks_a_rule_makes_no_client() {
         stage.later();
     }
     stage.publisher.change(|behaviour| behaviour.status = StatusCode::OK);
-    let both = json!([JWT_BEARER, "urn:ietf:params:oauth:grant-type:token-exchange"]);
-    stage.publish(json!({ "authorization_grant_profiles_supported": [profile], "grant_types": both }));
+    stage.publish(json!({}));
     assert_granted(&stage.exchange().await);
+}
+
+/// REG-06: a document that names the profile without both of its grants is told in the log, and its client gets in.
+#[tokio::test]
+async fn a_profile_without_its_grants_is_noticed() {
+    let profile = "urn:ietf:params:oauth:grant-profile:id-jag";
+    let both = json!([JWT_BEARER, "urn:ietf:params:oauth:grant-type:token-exchange"]);
+    for (grants, is_told) in [(json!([JWT_BEARER]), true), (json!(null), true), (both, false)] {
+        let lines = Lines::default();
+        let subscriber = tracing_subscriber::fmt().with_writer(lines.clone()).finish();
+        // As long as there is one subscriber only, another test's thread may be asked whether a line is wanted.
+        let _second = tracing::Dispatch::new(tracing_subscriber::registry());
+        let guard = tracing::subscriber::set_default(subscriber);
+        let stage = Stage::start().await;
+        stage.publish(json!({ "authorization_grant_profiles_supported": [profile], "grant_types": grants }));
+        assert_granted(&stage.exchange().await);
+        drop(guard);
+        assert_eq!(
+            lines.text().contains("but not both of its grants"),
+            is_told,
+            "{grants}: {}",
+            lines.text()
+        );
+    }
 }
 
 /// REG-02: what is published need be neither JSON by its type nor strict; ours must be both.
@@ -349,15 +375,36 @@ async fn documents_are_kept_by_their_headers() {
     }
 }
 
-/// REG-04: keys that a client has changed count when the document is fetched again.
+/// The changes of keys that the audit log has.
+async fn key_changes(app: &TestApp, token: &str) -> Vec<Value> {
+    let url = format!("{}/api/v1/audit?action=client_document.keys_changed", app.issuer());
+    let answer = app.http.get(url).bearer_auth(token).send().await.unwrap();
+    Answer::of(answer).await.json["items"].as_array().unwrap().clone()
+}
+
+/// REG-04: keys that a client has changed count when the document is fetched again, and the audit log says it once.
 #[tokio::test]
 async fn changed_keys_take_the_place_of_the_old_ones() {
     let mut stage = Stage::start().await;
     assert_granted(&stage.exchange().await);
-    let old = std::mem::replace(&mut stage.key, Key::es256("new"));
+    let token = admin(&stage.app, None).await;
+    // Another name and another order of its members make no other key.
+    stage.publish(json!({ "client_name": "Renamed", "contacts": ["a@client.example.com"] }));
+    stage.later();
+    assert_granted(&stage.exchange().await);
+    assert_eq!(key_changes(&stage.app, &token).await, Vec::<Value>::new());
+    let (old, new) = (stage.key.clone(), Key::es256("new"));
+    stage.key = new;
     stage.publish(json!({}));
     stage.later();
     assert_granted(&stage.exchange().await);
+    assert_granted(&stage.exchange().await);
+    let rows = key_changes(&stage.app, &token).await;
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    assert_eq!((&rows[0]["object"], &rows[0]["actor_kind"]), (&json!(stage.id()), &json!("client_document")));
+    let kid = |side: &str| rows[0][side]["keys"][0]["kid"].clone();
+    assert_eq!((kid("old"), kid("new")), (json!("k"), json!("new")), "{rows:?}");
+    assert_ne!(rows[0]["old"]["keys"][0]["thumbprint"], rows[0]["new"]["keys"][0]["thumbprint"]);
     let by_old = sign(&stage.app, &old, json!({ "iss": stage.id(), "sub": stage.id() }));
     let form = [("client_assertion_type", ASSERTION_TYPE), ("client_assertion", by_old.as_str())];
     stage.refused(stage.send(&form), (401, "invalid_client", "client_auth_failed")).await;
@@ -454,4 +501,163 @@ fn urls_of_documents_have_one_form() {
     }
     let long = format!("https://a.example/{}", "x".repeat(240));
     assert_eq!(check_document_url(&long), Err(DocumentUrlFault::NotAUrl));
+}
+
+/// A server with a document at every path but those below `/bad`; it counts what is fetched.
+async fn publisher() -> (String, Arc<AtomicUsize>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    let (count, own) = (Arc::new(AtomicUsize::new(0)), origin.clone());
+    let fetched = Arc::clone(&count);
+    let answer = move |uri: axum::http::Uri| {
+        fetched.fetch_add(1, Ordering::Relaxed);
+        let is_bad = uri.path().starts_with("/bad");
+        let document = json!({ "client_id": format!("{own}{uri}"), "token_endpoint_auth_method": "none" });
+        async move { (if is_bad { StatusCode::NOT_FOUND } else { StatusCode::OK }, axum::Json(document)) }
+    };
+    let router = axum::Router::new().fallback(answer);
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    (origin, count)
+}
+
+/// A service that allows every document of an origin, and lets the client at `/good` do without credentials.
+async fn with_origin(origin: &str, policies: Option<std::path::PathBuf>) -> TestApp {
+    let origin = origin.to_owned();
+    TestApp::start_with(move |config| {
+        config.fetch.private_origins.push(origin.clone().into());
+        config.client_documents.public = vec![format!("{origin}/good")];
+        config.client_documents.origins = vec![origin];
+        config.policy_dir = policies;
+    })
+    .await
+}
+
+async fn by_name(app: &TestApp, client_id: &str) -> Answer {
+    let jag = app.assertion(json!({ "client_id": client_id }));
+    let form = [("grant_type", JWT_BEARER), ("assertion", jag.as_str()), ("client_id", client_id)];
+    Answer::of(app.http.post(app.token_url()).form(&form).send().await.unwrap()).await
+}
+
+/// REG-05: an origin allows the documents there and no others; which of its clients may be public is said one by one.
+#[tokio::test]
+async fn a_whole_origin_may_be_allowed() {
+    let (origin, fetched) = publisher().await;
+    let app = with_origin(&origin, None).await;
+    let good = format!("{origin}/good");
+    let answer = by_name(&app, &good).await;
+    assert_eq!((answer.status, &answer.claims()["client_id"]), (200, &json!(good)), "{answer:?}");
+    assert_eq!(by_name(&app, &good).await.status, 200);
+    assert_eq!(fetched.load(Ordering::Relaxed), 1);
+    let refused = async |id: &str, (status, error, reason): (u16, &str, &str)| {
+        let before = app.written().await;
+        app.assert_refused(&by_name(&app, id).await, before, status, error, reason).await;
+    };
+    refused(&format!("{origin}/other"), (400, "unauthorized_client", "client_public")).await;
+    assert_eq!(fetched.load(Ordering::Relaxed), 2);
+    refused(&format!("{origin}/bad"), UNUSABLE).await;
+    let port = origin.rsplit_once(':').unwrap().1;
+    for other in [
+        origin.clone(),
+        format!("{origin}/"),
+        format!("{origin}/a/../good"),
+        format!("{origin}/good#f"),
+        format!("http://u@127.0.0.1:{port}/good"),
+        format!("https://127.0.0.1:{port}/good"),
+        format!("http://localhost:{port}/good"),
+        format!("http://127.0.0.1.example.com:{port}/good"),
+        "http://127.0.0.1/good".to_owned(),
+    ] {
+        refused(&other, UNKNOWN).await;
+    }
+    assert_eq!(fetched.load(Ordering::Relaxed), 3);
+    let known = app.get("/.well-known/oauth-authorization-server").await.json;
+    assert_eq!(known["client_id_metadata_document_supported"], true);
+    // Its tokens are active as long as the origin is allowed.
+    put_credentials(&app, RESOURCE, SERVER).await;
+    assert_eq!(introspect(&app, answer.access_token()).await.json["active"], true);
+}
+
+/// REG-04, REG-05: callers pick the URLs, so that fetches and memory are bounded; whoever makes up URLs does not push out
+/// a good document.
+#[tokio::test]
+async fn fetches_of_an_origin_are_bounded() {
+    let (origin, fetched) = publisher().await;
+    let app = with_origin(&origin, None).await;
+    assert_eq!(by_name(&app, &format!("{origin}/good")).await.status, 200);
+    for n in 0..70 {
+        assert_eq!(by_name(&app, &format!("{origin}/bad/{n}")).await.status, 401);
+    }
+    assert_eq!(fetched.load(Ordering::Relaxed), 60, "so many in a minute, with the good one");
+    assert_eq!(by_name(&app, &format!("{origin}/good")).await.status, 200, "what is there needs no fetch");
+    let late = by_name(&app, &format!("{origin}/late")).await;
+    assert_eq!(late.status, 401);
+    app.clock.advance(60);
+    app.app.reload().await.unwrap();
+    for n in 0..400 {
+        by_name(&app, &format!("{origin}/bad/again/{n}")).await;
+    }
+    assert_eq!(fetched.load(Ordering::Relaxed), 120);
+    assert_eq!(by_name(&app, &format!("{origin}/good")).await.status, 200, "400 others did not push it out");
+    assert_eq!(fetched.load(Ordering::Relaxed), 120);
+}
+
+/// REG-05: policies see where the document of a client is, and that others have none.
+#[tokio::test]
+async fn policies_see_the_host_of_a_document() {
+    let (origin, _) = publisher().await;
+    let rule = "@id(\"hosts\") @reason(\"client_host_not_allowed\") @error(\"access_denied\") @message(\"No.\")\n\
+        forbid (principal, action == Action::\"TrustIssuer\", resource)\n\
+        when { context.client has document_host && context.client.document_host == \"127.0.0.1\" };\n";
+    let dir = with_shipped(&[("hosts.cedar", rule)]);
+    let app = with_origin(&origin, Some(dir.path().to_owned())).await;
+    let before = app.written().await;
+    let answer = by_name(&app, &format!("{origin}/good")).await;
+    app.assert_refused(&answer, before, 400, "access_denied", "client_host_not_allowed").await;
+    app.granted(json!({})).await;
+}
+
+/// REG-05: the entries of `origins`.
+#[test]
+fn origins_of_documents_have_one_form() {
+    let includes = |origin: &str, url: &str| {
+        let origin: DocumentOrigin = origin.parse().unwrap_or_else(|_| panic!("{origin}"));
+        origin.includes(&check_document_url(url).unwrap())
+    };
+    for (origin, inside, outside) in [
+        ("https://a.example", "https://a.example/x", "https://b.a.example/x"),
+        ("https://a.example", "https://a.example/x/y?z=1", "https://a.example:8443/x"),
+        ("https://a.example:8443", "https://a.example:8443/x", "https://a.example/x"),
+        ("http://127.0.0.1:9400", "http://127.0.0.1:9400/x", "https://127.0.0.1:9400/x"),
+        ("https://*.a.example", "https://b.a.example/x", "https://a.example/x"),
+        ("https://*.a.example", "https://c.b.a.example/x", "https://ba.example/x"),
+        ("https://*.a.example", "https://b.a.example/x", "https://b.a.example:8443/x"),
+        ("https://*.a.example", "https://b.a.example/x", "http://b.a.example/x"),
+        ("https://*.a.example", "https://b.a.example/x", "https://xa.example/x"),
+        ("https://*.a.example", "https://b.a.example/x", "https://b.a.example.net/x"),
+    ] {
+        assert!(includes(origin, inside), "{origin} has {inside}");
+        assert!(!includes(origin, outside), "{origin} does not have {outside}");
+    }
+    for bad in [
+        "",
+        "*",
+        "a.example",
+        "https://a.example/",
+        "https://a.example/x",
+        "https://A.example",
+        "https://a.example:443",
+        "https://u@a.example",
+        "https://*",
+        "https://*.com",
+        "https://*.",
+        "https://*a.example",
+        "https://a.*.example",
+        "https://*.*.example",
+        "https://*.a.example:8443",
+        "https://*.127.0.0.1",
+        "http://*.a.example",
+        "ftp://a.example",
+    ] {
+        assert!(bad.parse::<DocumentOrigin>().is_err(), "{bad}");
+    }
 }

@@ -132,7 +132,15 @@ fn bad_configuration_names_key_place_and_cause() {
         ),
         (
             "[client_documents]\npublic = [\"https://client.example/a\"]",
-            &["client_documents.public", "allowed"],
+            &["client_documents.public", "allowed", "origins"],
+        ),
+        (
+            "[client_documents]\norigins = [\"https://*.com\"]",
+            &["client_documents.origins", "https://*.example.com"],
+        ),
+        (
+            "[client_documents]\norigins = [\"http://client.example\"]",
+            &["client_documents.origins", "https", "private_origins"],
         ),
         ("[keys]\nencryption_key = \"x\"\nencryption_key_file = \"y\"", &["keys.encryption_key", "both"]),
         ("[keys]\nencryption_key = \"abc\"", &["keys.encryption_key", "32 bytes"]),

@@ -38,7 +38,7 @@ const SECRET: &str = r#"
 forbid (principal is User, action == Action::"CallTool", resource)
 unless { principal in Group::"globex/friends" };"#;
 
-fn with_tools(rule: &str) -> Rules {
+pub fn with_tools(rule: &str) -> Rules {
     let rules = Rules::shipped_and(rule);
     std::fs::copy("policies/tools.cedar", rules.policies().join("tools.cedar")).unwrap();
     rules

@@ -483,6 +483,7 @@ pub fn client(id: &str, secrets: &[&str]) -> RegisteredClient {
         groups: vec![],
         enabled: true,
         created_at: START,
+        document_host: None,
         keys: None,
         secrets: secrets.iter().enumerate().map(secret).collect(),
     }

@@ -146,6 +146,7 @@ fn the_oldest_secrets_go_when_one_is_added() {
             groups: Vec::new(),
             enabled: true,
             created_at: START,
+            document_host: None,
             keys: None,
             secrets: (0..live).map(secret).collect(),
         };

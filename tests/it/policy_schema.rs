@@ -19,6 +19,7 @@ fn minimal() -> Facts {
     facts.teamspace.identity_provider = None;
     facts.teamspace.email_domains.clear();
     facts.client.groups.clear();
+    facts.client.document_host = None;
     facts.claims = ClaimFacts { iss: facts.claims.iss, sub: facts.claims.sub, ..ClaimFacts::default() };
     facts.member = MemberFacts::Absent { seats_used: 0, seats_limit: None };
     facts.resource.default_scopes.clear();

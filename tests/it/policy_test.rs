@@ -94,7 +94,7 @@ fn examples() -> Vec<(String, PolicySource, CompiledPolicies, Vec<Case>)> {
         (name, source, compiled, cases)
     };
     let examples: Vec<_> = paths.filter(is_policy).map(example).collect();
-    assert_eq!(examples.len(), 15);
+    assert_eq!(examples.len(), 17);
     examples
 }
 

@@ -85,6 +85,11 @@ macro_rules! client_facts {
                 shared auth_method: AuthMethod => always AuthMethodName in CLIENT,
                     case auth_method: AuthMethod, example AuthMethod::Basic,
                     "how it authenticated: `client_secret_basic`, `client_secret_post`, `private_key_jwt` or `none`";
+
+                #[serde(default, skip_serializing_if = "Option::is_none")]
+                shared document_host: Option<String> => maybe Text in CLIENT,
+                    case document_host: String, example Some("agent.example.com".to_owned()),
+                    "the host of its metadata document; absent for a registered client";
             }
             derived {}
         }

@@ -64,7 +64,7 @@ pub async fn create(
     Ok((StatusCode::CREATED, Json(clients::new_view(&client, secret.as_deref()))))
 }
 
-/// Changes a client; its id and secrets stay. One that signs assertions from now on loses its secrets.
+/// Changes a client; its id and secrets stay. One that sends no secret from now on loses its secrets.
 #[utoipa::path(
     patch, path = "/clients/{id}", request_body = ClientPatch,
     responses(

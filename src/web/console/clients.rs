@@ -167,10 +167,11 @@ async fn show_new(at: OperatorPage) -> Result<Response, PageError> {
 async fn create(at: OperatorPage, Typed(form): Typed<ClientForm>) -> Result<Response, PageError> {
     match clients::create(&at, form.new_client()).await {
         Ok((client, Some(secret))) => page(&secret_page(&at, client.client_id, secret, true)),
-        Ok((client, None)) => Ok(at.done(
-            &path(&client.client_id),
-            "The client was added. It signs its assertions with its own key.",
-        )),
+        Ok((client, None)) => {
+            let method = client.token_endpoint_auth_method;
+            let notice = if method.has_keys() { ADDED_WITH_KEYS } else { ADDED_WITHOUT_CREDENTIALS };
+            Ok(at.done(&path(&client.client_id), notice))
+        }
         Err(AdminError::ClientIdTaken) if twin(&at, &form).is_some() => {
             let Some(twin) = twin(&at, &form) else { return Err(AdminError::ClientIdTaken.into()) };
             let has_secret = twin.token_endpoint_auth_method.sends_secret();
@@ -188,7 +189,11 @@ async fn create(at: OperatorPage, Typed(form): Typed<ClientForm>) -> Result<Resp
 const SENT_TWICE: &str = "The client is registered already: the form was sent twice. Its secret was in the first answer. \
     If you did not see it, add another one below.";
 
-/// The same for one with keys.
+/// A client that has no secret to show.
+const ADDED_WITH_KEYS: &str = "The client was added. It signs its assertions with its own key.";
+const ADDED_WITHOUT_CREDENTIALS: &str = "The client was added. It has no credentials.";
+
+/// The same for one without a secret.
 const SENT_TWICE_WITHOUT_SECRET: &str = "The client is registered already: the form was sent twice.";
 
 /// A registered client with exactly these values: the form was sent twice.

@@ -7,14 +7,15 @@ use axum::extract::{Path, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use super::etag;
 use crate::app::App;
 use crate::config::ClientDocumentSettings;
 use crate::idp::key::ALGORITHM_NAMES;
-use crate::model::client::AuthMethod;
+use crate::model::client::{AuthMethod, RegisteredClient};
 use crate::oauth::request::{JWT_BEARER, JWT_DPOP};
+use crate::store::snapshot::Snapshot;
 use crate::web::error::{forbid_caching, not_found};
 
 /// Metadata and PRM change rarely, and a new signing key must be seen well before it signs.
@@ -65,7 +66,13 @@ pub async fn authorization_server(State(app): State<Arc<App>>, headers: HeaderMa
         if !scopes.is_empty() {
             members.insert("scopes_supported".into(), json!(scopes));
         }
-        announce_documents(members, &app.config.client_documents);
+        if app.config.client_documents.is_on() {
+            members.insert("client_id_metadata_document_supported".into(), json!(true));
+        }
+        if may_be_public(&app.config.client_documents, &snapshot) {
+            let methods: Vec<AuthMethod> = CLIENT_METHODS.into_iter().chain([AuthMethod::None]).collect();
+            members.insert("token_endpoint_auth_methods_supported".into(), json!(methods));
+        }
     }
     if let (true, Some(members)) = (app.config.issuer_lookup.enabled, metadata.as_object_mut()) {
         // Not a registered name (RFC 8414 §7.1): clients that do not know it ignore it.
@@ -75,17 +82,11 @@ pub async fn authorization_server(State(app): State<Arc<App>>, headers: HeaderMa
     document(&headers, metadata.to_string())
 }
 
-/// §5 of draft-ietf-oauth-client-id-metadata-document. A method that only some clients may use is announced as well: they
-/// would not try it otherwise.
-fn announce_documents(members: &mut Map<String, Value>, settings: &ClientDocumentSettings) {
-    if settings.allowed.is_empty() {
-        return;
-    }
-    members.insert("client_id_metadata_document_supported".into(), json!(true));
-    if !settings.public.is_empty() {
-        let methods: Vec<AuthMethod> = CLIENT_METHODS.into_iter().chain([AuthMethod::None]).collect();
-        members.insert("token_endpoint_auth_methods_supported".into(), json!(methods));
-    }
+/// Whether some client may do without credentials. The method is announced then: such a client would not try it
+/// otherwise.
+fn may_be_public(documents: &ClientDocumentSettings, snapshot: &Snapshot) -> bool {
+    let is_public = |client: &Arc<RegisteredClient>| client.token_endpoint_auth_method == AuthMethod::None;
+    !documents.public.is_empty() || snapshot.clients().any(is_public)
 }
 
 /// Our public signing keys.

@@ -92,7 +92,7 @@ async fn at_most_two_secrets_live() {
     h.refuses(&h.operator, (Method::POST, "/clients/d/secrets"), None, (404, "not_found")).await;
 }
 
-/// CLI-07, REG-01: there are no public clients, and no id looks like a metadata document's URL.
+/// REG-01: no id looks like a metadata document's URL.
 #[tokio::test]
 async fn unacceptable_values_are_refused() {
     let h = Harness::start().await;
@@ -106,7 +106,7 @@ async fn unacceptable_values_are_refused() {
         ("client_secret", json!("fifteen-chars.."), "client_secret_invalid"),
         ("client_secret", json!("x".repeat(257)), "client_secret_invalid"),
         ("token_endpoint_auth_method", json!("private_key_jwt"), "client_keys_missing"),
-        ("token_endpoint_auth_method", json!("none"), "auth_method_unsupported"),
+        ("token_endpoint_auth_method", json!("client_secret_jwt"), "auth_method_unsupported"),
         ("token_endpoint_auth_method", json!("tls_client_auth"), "auth_method_unsupported"),
         ("jwks", json!({ "keys": [] }), "jwks_unsupported"),
         ("jwks_uri", json!("https://client.example.com/jwks"), "jwks_unsupported"),
@@ -127,6 +127,35 @@ async fn unacceptable_values_are_refused() {
     }
     let body = Some(json!({ "enabled": false }));
     h.refuses(&h.operator, (Method::PATCH, "/clients/absent"), body, (404, "not_found")).await;
+}
+
+/// CLI-07: an operator may let a client do without credentials; that is off for others, and ends its secrets.
+#[tokio::test]
+async fn a_public_client_from_beginning_to_end() {
+    let h = Harness::start().await;
+    let none = json!({ "client_id": "public", "token_endpoint_auth_method": "none" });
+    let made = h.operator.post("/clients", none.clone()).await.expect(201);
+    assert_eq!((made.get("client_secret"), &made["secrets"]), (None, &json!([])));
+    assert_eq!((&made["jwks"], &made["jwks_uri"]), (&json!(null), &json!(null)));
+    let (path, secrets) = ("/clients/public", "/clients/public/secrets");
+    h.refuses(&h.operator, (Method::POST, secrets), None, (422, "client_secret_unsupported")).await;
+    for (name, value, code) in [
+        ("client_secret", json!("a-secret-of-16-chars"), "client_secret_unsupported"),
+        ("jwks", json!({ "keys": [jwk()] }), "jwks_unsupported"),
+        ("jwks_uri", json!("https://client.example.com/jwks"), "jwks_unsupported"),
+    ] {
+        let mut body = none.clone();
+        (body["client_id"], body[name]) = (json!("other"), value);
+        h.refuses(&h.operator, (Method::POST, "/clients"), Some(body), (422, code)).await;
+    }
+    let to_secret = json!({ "token_endpoint_auth_method": "client_secret_basic" });
+    h.operator.patch(path, to_secret).await.expect(200);
+    h.operator.call(Method::POST, secrets, None).await.expect(201);
+    let back = json!({ "token_endpoint_auth_method": "none" });
+    let changed = h.operator.patch(path, back).await.expect(200);
+    assert_eq!(changed["secrets"], json!([]), "a secret does not outlive the change of the method");
+    let row = h.operator.get("/audit").await.expect(200)["items"][0].clone();
+    assert_eq!(row["new"]["token_endpoint_auth_method"], "none", "{row}");
 }
 
 /// A public key as a client registers it.

@@ -77,6 +77,31 @@ async fn applying_an_export_on_an_empty_service_makes_the_same() {
     }
 }
 
+/// CLI-07: neither has one without credentials.
+#[tokio::test]
+async fn a_public_client_needs_no_secret_in_a_file() {
+    let place = Place::start().await;
+    let file = json!({ "clients": [{ "client_id": "public", "token_endpoint_auth_method": "none" }] });
+    place.write("public.json", &file.to_string());
+    place.apply(Way::Server, &["-f", "public.json"], 0).await.says(&["Done: 1 of 1."]);
+    let known = place.app.app.snapshot().client("public").cloned().unwrap();
+    assert_eq!(known.token_endpoint_auth_method.as_str(), "none");
+    let text = export(&place, Way::Server, &["--format", "yaml"]).await;
+    assert!(!text.contains("secrets/public"), "{text}");
+    place.write("all.yaml", &text);
+    place
+        .apply(Way::Server, &["-f", "all.yaml", "--prune"], 0)
+        .await
+        .says(&["0 to create, 0 to change, 0 to delete"]);
+    let mut with_secret = file;
+    with_secret["clients"][0]["client_secret_file"] = json!("public.json");
+    place.write("secret.json", &with_secret.to_string());
+    place
+        .apply(Way::Server, &["-f", "secret.json"], 2)
+        .await
+        .says(&["has private_key_jwt or none and so no secret"]);
+}
+
 /// CLI-03: a client with keys has no secret in a file, and its keys are compared as the service shows them.
 #[tokio::test]
 async fn keys_of_clients_come_back_as_they_were() {

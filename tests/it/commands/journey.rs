@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 
 use countersign::model::member::Status;
+use countersign::model::trust::{TrustChange, TrustChangeKind, TrustedParts};
+use countersign::store::trust_changes::append;
 use countersign::web::api::description;
 use serde_json::{Value, json};
 
 use super::desk::{Desk, Way};
 use crate::console::visitor::Visitor;
-use crate::harness::CLIENT;
+use crate::harness::{CLIENT, START};
 use crate::process::real_time;
 
 const URL: &str = "https://docs.globex.example/mcp";
@@ -225,6 +227,10 @@ async fn providers(desk: &Desk, way: Way) {
     assert_eq!(history["items"].as_array().unwrap().last().unwrap()["kind"], "added", "{history}");
     let shown = desk.done(way, &["provider", "show", "-t", "g", id]).await.out;
     assert!(!shown.contains("metadata name instead"), "they name what was saved: {shown}");
+    let elsewhere = moved_metadata(id, issuer);
+    desk.app.app.store.configure(move |c| append(c, &elsewhere)).await.unwrap();
+    let shown = desk.done(way, &["provider", "show", "-t", "g", id]).await.out;
+    assert!(shown.contains("metadata name instead  jwks uri https://g.example/keys, since "), "{shown}");
     desk.idp.change(|idp| idp.metadata_issuer = "https://other.example".to_owned());
     let failed = desk.run(way, &["provider", "check", "-t", "g", id]).await;
     assert!(failed.code == Some(1) && failed.out.contains('✗'), "{failed:?}");
@@ -232,6 +238,20 @@ async fn providers(desk: &Desk, way: Way) {
     desk.done(way, &["provider", "delete", "-t", "g", id, "--yes"]).await;
     let none = desk.done(way, &["provider", "list", "-t", "g"]).await;
     assert_eq!((none.out.as_str(), none.err.as_str()), ("", "There are no identity providers.\n"));
+}
+
+/// What is kept when the metadata of a provider name another address of its keys.
+fn moved_metadata(provider_id: &str, issuer: &str) -> TrustChange {
+    let jwks_uri = Some("https://g.example/keys".to_owned());
+    TrustChange {
+        provider_id: provider_id.to_owned(),
+        at: START,
+        kind: TrustChangeKind::Metadata,
+        actor: String::new(),
+        request_id: String::new(),
+        old: None,
+        new: Some(TrustedParts { issuer: Some(issuer.to_owned()), jwks_uri, ..TrustedParts::default() }),
+    }
 }
 
 async fn members(desk: &Desk, way: Way) {

@@ -153,6 +153,21 @@ async fn only_operators_reach_the_deployments_pages() {
     assert!(known.enabled && known.secrets.len() == 1);
 }
 
+/// CLI-07: a client without credentials is what an operator chooses, and nothing that a form does by itself.
+#[tokio::test]
+async fn a_client_may_do_without_credentials() {
+    let (h, operator) = start().await;
+    let fields = |method| [("client_id", "mcp-client"), ("token_endpoint_auth_method", method)];
+    has(&operator.get("/clients/new").await.page(200), &["<option value=\"none\">None (public)</option>"]);
+    let added = operator.post("/clients", &fields("none")).await;
+    added.leads_to(PATH, "The client was added. It has no credentials.");
+    let page = operator.get(PATH).await.page(200);
+    has(&page, &["<option value=\"none\" selected>"]);
+    assert!(!page.contains("Add secret"), "{page}");
+    has(&operator.get("/clients").await.page(200), &["None (public)"]);
+    assert!(h.app.snapshot().client("mcp-client").unwrap().secrets.is_empty());
+}
+
 /// A client with keys: added, changed and given a secret instead; a mistake is told at its field.
 #[tokio::test]
 async fn a_client_signs_its_assertions() {

@@ -6,18 +6,24 @@ mod relay;
 mod requests;
 
 use std::process::{Child, Command};
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use countersign::model::resource::Resource;
+use countersign::store::changes::Changed;
+use countersign::store::resources;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::examples::clients::serve_token_endpoint;
 use crate::examples::python;
 use crate::forward_auth::{IDENTITY, credential};
+use crate::forward_auth_tools::with_tools;
 use crate::harness::{Answer, CLIENT, SECRET, TestApp, http, resource};
 use crate::interop::{last_line, package, published_client};
 use crate::process::{free_port, until};
+use crate::subject::futures_all;
 use proxy::{Places, Proxy, Running};
 use relay::Relay;
 
@@ -69,18 +75,21 @@ struct Stage {
 
 impl Stage {
     async fn start() -> Self {
+        Self::of(TestApp::start().await, &Proxy::ALL).await
+    }
+
+    async fn of(app: TestApp, proxies: &[Proxy]) -> Self {
         let tls = tempfile::tempdir().unwrap();
         let pair = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
         std::fs::write(tls.path().join("tls.crt"), pair.cert.pem()).unwrap();
         std::fs::write(tls.path().join("tls.key"), pair.signing_key.serialize_pem()).unwrap();
         let trusted = reqwest::Certificate::from_pem(pair.cert.pem().as_bytes()).unwrap();
         let http = reqwest::Client::builder().no_proxy().tls_certs_only([trusted]).build().unwrap();
-        let app = TestApp::start().await;
         let relay = Relay::start(app.issuer());
         let server = Server::start().await;
         let mut stage = Self { app, relay, server, proxies: Vec::new(), http, tls };
-        for proxy in Proxy::ALL {
-            let running = stage.run(proxy).await;
+        for proxy in proxies {
+            let running = stage.run(*proxy).await;
             stage.proxies.push(running);
         }
         stage
@@ -129,7 +138,9 @@ impl Stage {
             "params": { "name": "whoami", "arguments": {} } });
         let mut request = self.http.post(&to.url).json(&body);
         request = request.header("accept", "application/json, text/event-stream");
-        request = request.header("mcp-protocol-version", "2025-11-25");
+        if !headers.iter().any(|(name, _)| *name == "mcp-protocol-version") {
+            request = request.header("mcp-protocol-version", "2025-11-25");
+        }
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -219,4 +230,67 @@ async fn published_clients_sign_in_and_call_tools_through_each_proxy() {
         assert!(ok, "{:?}: {result}", running.proxy);
         assert_only_ours(&result["whoami"], &expected, &running.url);
     }
+}
+
+/// `wait` is for nobody.
+const NOBODY_WAITS: &str = r#"
+@id("test.nobody-waits") @reason("tool_denied") @error("access_denied") @message("Nobody waits.")
+forbid (principal is User, action == Action::"CallTool", resource)
+when { resource.name == "wait" };"#;
+
+/// PRS-06: with policies about tools, a published client calls one tool through a proxy, and another tool does not reach
+/// the server, nor does a request that does not say which one it is for.
+#[tokio::test(flavor = "multi_thread")]
+async fn policies_about_tools_decide_behind_a_proxy() {
+    let rules = with_tools(NOBODY_WAITS);
+    let stage = Stage::of(rules.start().await, &[Proxy::Nginx]).await;
+    let at = &stage.proxies[0];
+    let known = stage.app.app.snapshot().resource_named(&at.url).cloned().unwrap();
+    let strict = Resource { tool_policies: true, ..Resource::clone(&known) };
+    stage.app.configure(Changed::Resource(strict.id.clone()), move |c| resources::update(c, &strict)).await;
+    let endpoint = serve_token_endpoint(&stage.app).await;
+    let mut client = published_client("node", package("tests/node").join("cross-app-access.mjs"));
+    client.env("MCP_URL", &at.url).env("PROTOCOL", "2026-07-28");
+    let (ok, result) = last_line(stage.client(client, &endpoint)).await;
+    assert!(ok, "{result}");
+    assert_eq!(result["whoami"]["mcp-method"], json!(["tools/call"]), "{result}");
+    assert_eq!(result["whoami"]["mcp-name"], json!(["whoami"]), "{result}");
+    let token = stage.bearer(at, "docs.read").await;
+    let with = |more: &[(&'static str, &'static str)]| {
+        let mut headers = vec![("authorization", token.as_str()), ("mcp-protocol-version", "2026-07-28")];
+        headers.extend_from_slice(more);
+        headers
+    };
+    let call = ("mcp-method", "tools/call");
+    stage.refused(at, &with(&[call, ("mcp-name", "wait")]), 403).await;
+    stage.refused(at, &with(&[call, ("mcp-name", "=?base64?d2FpdA==?=")]), 403).await;
+    for incomplete in [&[call][..], &[("mcp-name", "whoami")], &[]] {
+        stage.refused(at, &with(incomplete), 403).await;
+    }
+}
+
+/// A service that takes questions and never answers. Each proxy gives up within the time of its example (5 s), and
+/// Traefik within the 30 s that nobody can change.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_proxy_waits_for_a_silent_service_forever() {
+    let stage = Stage::start().await;
+    let mut asked = Vec::new();
+    for running in &stage.proxies {
+        let token = stage.bearer(running, "docs.read").await;
+        asked.push((running, token));
+    }
+    let before = stage.server.requests().await;
+    stage.relay.fall_silent();
+    let ask = async |running: &Running, token: &str| {
+        let started = Instant::now();
+        let answer = stage.call(running, &[("authorization", token)]).await;
+        (running.proxy, answer, started.elapsed())
+    };
+    for (proxy, answer, took) in futures_all(asked.iter().map(|(at, token)| ask(at, token))).await {
+        assert!((500..600).contains(&answer.status), "{proxy:?}: {answer:?}");
+        let most = if proxy == Proxy::Traefik { 33 } else { 8 };
+        assert!(took < Duration::from_secs(most), "{proxy:?}: {took:?}");
+        assert!(took > Duration::from_secs(3), "{proxy:?} did not ask: {took:?}");
+    }
+    assert_eq!(stage.server.requests().await, before, "nothing reached the server");
 }

@@ -1,6 +1,7 @@
 //! Between the proxies and the service: remembers what they ask, and can go away.
 
 use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -32,6 +33,7 @@ struct Passage {
     issuer: String,
     http: reqwest::Client,
     questions: Mutex<Vec<Question>>,
+    is_silent: AtomicBool,
 }
 
 pub struct Relay {
@@ -46,8 +48,8 @@ impl Relay {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
-        let passage = Passage { issuer: issuer.to_owned(), http: http(), questions: Mutex::default() };
-        let passage = Arc::new(passage);
+        let (issuer, http, questions) = (issuer.to_owned(), http(), Mutex::default());
+        let passage = Arc::new(Passage { issuer, http, questions, is_silent: AtomicBool::new(false) });
         let router = Router::new().fallback(pass_on).with_state(Arc::clone(&passage));
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.unwrap();
@@ -63,6 +65,11 @@ impl Relay {
         let prefix = format!("/forward-auth/{resource_id}");
         let questions = self.passage.questions.lock().unwrap();
         questions.iter().rfind(|question| question.path.starts_with(&prefix)).expect("a question").clone()
+    }
+
+    /// From now on it takes questions and never answers.
+    pub fn fall_silent(&self) {
+        self.passage.is_silent.store(true, Ordering::Relaxed);
     }
 
     /// From now on, connections to it are refused.
@@ -85,6 +92,9 @@ async fn pass_on(State(passage): State<Arc<Passage>>, request: Request) -> Respo
     let path = parts.uri.path().to_owned();
     let question = Question { path, headers: parts.headers.clone(), body: body.clone() };
     passage.questions.lock().unwrap().push(question);
+    if passage.is_silent.load(Ordering::Relaxed) {
+        std::future::pending::<()>().await;
+    }
     let mut headers = parts.headers;
     headers.remove(header::CONNECTION);
     headers.remove(header::CONTENT_LENGTH);

@@ -112,6 +112,7 @@ fn insert_client(c: &mut AnyConnection) -> Outcome<()> {
         groups: vec![],
         enabled: true,
         created_at: 0,
+        document_host: None,
         keys: None,
         secrets: vec![secret],
     };

@@ -59,6 +59,7 @@ fn kind(kind: ActorKind) -> &'static str {
         ActorKind::Command => "Command",
         ActorKind::ScimToken => "SCIM token",
         ActorKind::IdentityProvider => "Identity provider",
+        ActorKind::ClientDocument => "Client's document",
     }
 }
 

@@ -87,10 +87,10 @@ impl ClientForm {
     }
 
     /// Both fields, `null` where one is empty. What is no JSON is sent on as a text, which is refused as every other
-    /// value that is no key set. The fields of a client that sends a secret do not count: a browser without scripts shows
-    /// them all the same.
+    /// value that is no key set. The fields of a client without keys do not count: a browser without scripts shows them
+    /// all the same.
     fn keys(&self) -> (Option<Value>, Option<String>) {
-        if self.token_endpoint_auth_method.parse().is_ok_and(AuthMethod::sends_secret) {
+        if self.token_endpoint_auth_method.parse().is_ok_and(|method: AuthMethod| !method.has_keys()) {
             return (None, None);
         }
         let jwks = filled(&self.jwks).map(|text| serde_json::from_str(&text).unwrap_or(Value::String(text)));
@@ -148,7 +148,7 @@ pub fn method_word(method: AuthMethod) -> &'static str {
         AuthMethod::Basic => "HTTP Basic",
         AuthMethod::Post => "Form fields",
         AuthMethod::PrivateKeyJwt => "Signed assertion",
-        AuthMethod::None => "None",
+        AuthMethod::None => "None (public)",
     }
 }
 
