@@ -21,6 +21,7 @@ use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::disclosure::PastSets;
+use crate::dpop::UsedProofs;
 use crate::idp::client_documents::ClientDocuments;
 use crate::idp::client_keys::ClientKeys;
 use crate::idp::fetch::{Fetcher, FetcherError};
@@ -118,6 +119,8 @@ pub struct App {
     pub revocation_pages: RevocationPages,
     /// The access tokens that were verified.
     pub known_tokens: KnownTokens,
+    /// The proofs that came with bound tokens.
+    pub used_proofs: UsedProofs,
     /// How often access tokens were looked at since that was last written.
     pub token_uses: TokenUses,
     /// The numbers at `/metrics`.
@@ -203,6 +206,7 @@ impl App {
             revoked,
             revocation_pages: RevocationPages::default(),
             known_tokens: KnownTokens::default(),
+            used_proofs: UsedProofs::default(),
             token_uses: TokenUses::default(),
             metrics: Metrics::default(),
             policy_cache: CacheControl::new(config.policy_cache.clone()),

@@ -1,5 +1,6 @@
 //! Whether a proxy may let a request through to the MCP server behind it: the decision of forward-auth.
 
+mod key_proof;
 mod mcp_request;
 mod tools;
 
@@ -14,6 +15,8 @@ use crate::model::member::Member;
 use crate::model::resource::Resource;
 use crate::revocation::{KnownToken, LookedAtBy};
 use crate::store::{StoreError, members};
+pub use key_proof::KeyRefusal;
+use key_proof::{check_proof, use_up};
 pub use mcp_request::{McpHeaderFault, McpRequest};
 use tools::check_tool;
 pub use tools::{DeniedTool, ToolRefusal};
@@ -31,18 +34,18 @@ pub struct ForwardedCaller {
 /// Why a request may not pass.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ForwardRefusal {
-    /// It has no bearer token.
+    /// It has no token.
     #[error("no access token")]
     NoToken,
-    /// It has several `Authorization` headers, or one that is no bearer token.
-    #[error("not one well-formed bearer token")]
+    /// It has several `Authorization` headers, or one that is no token.
+    #[error("not one well-formed token")]
     Malformed,
     /// The token does not count.
     #[error("the token is not active: {0}")]
     NotActive(Inactive),
-    /// The token is bound to a key, so that it alone is not enough (RFC 9449 §7.1).
-    #[error("the token is bound to a key, and was sent as a bearer token")]
-    BoundToKey,
+    /// The caller has not shown that it has the token's key.
+    #[error(transparent)]
+    Key(#[from] KeyRefusal),
     /// The token lacks one of the scopes that every request needs.
     #[error("the token lacks a scope that the resource requires")]
     InsufficientScope,
@@ -60,18 +63,25 @@ pub async fn decide(
     resource: &Resource,
     headers: &HeaderMap,
 ) -> Result<ForwardedCaller, ForwardRefusal> {
-    let token = active_token(app, presented(headers)?, resource).map_err(|inactive| match inactive {
+    let presented = presented(headers)?;
+    let token = active_token(app, presented.token, resource).map_err(|inactive| match inactive {
         Inactive::NotKnowable => ForwardRefusal::NotKnowable(inactive),
         _ => ForwardRefusal::NotActive(inactive),
     })?;
-    if token.token.key_thumbprint.is_some() {
-        return Err(ForwardRefusal::BoundToKey);
-    }
+    let proof = match (presented.as_bound, token.token.key_thumbprint.as_deref()) {
+        (false, None) => None,
+        (false, Some(_)) => return Err(KeyRefusal::SentAlone.into()),
+        (true, None) => return Err(KeyRefusal::NotBound.into()),
+        (true, Some(key)) => Some(check_proof(app, resource, headers, (presented.token, key))?),
+    };
     if !resource.required_scopes.iter().all(|scope| token.token.scopes.contains(scope)) {
         return Err(ForwardRefusal::InsufficientScope);
     }
     if resource.tool_policies {
         check_tool(app, &token, headers).await?;
+    }
+    if let Some(proof) = proof {
+        use_up(app, &proof)?;
     }
     app.token_uses.count(&token, LookedAtBy::ForwardAuth, app.clock.now());
     // Not the slug in the token: another teamspace may have taken it since.
@@ -80,8 +90,15 @@ pub async fn decide(
     Ok(ForwardedCaller { token, email, teamspace })
 }
 
-/// The token of the only `Authorization` header (RFC 6750 §2.1). Another scheme counts as no token (§3.1).
-fn presented(headers: &HeaderMap) -> Result<&str, ForwardRefusal> {
+/// A token, and how it came.
+struct SentToken<'h> {
+    token: &'h str,
+    /// With the scheme `DPoP` (RFC 9449 §7.1), not `Bearer`.
+    as_bound: bool,
+}
+
+/// The token of the only `Authorization` header (RFC 6750 §2.1). A third scheme counts as no token (§3.1).
+fn presented(headers: &HeaderMap) -> Result<SentToken<'_>, ForwardRefusal> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let Some(value) = values.next() else { return Err(ForwardRefusal::NoToken) };
     if values.next().is_some() {
@@ -89,11 +106,12 @@ fn presented(headers: &HeaderMap) -> Result<&str, ForwardRefusal> {
     }
     let value = value.to_str().map_err(|_| ForwardRefusal::Malformed)?;
     let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
-    if !scheme.eq_ignore_ascii_case("bearer") {
+    let as_bound = scheme.eq_ignore_ascii_case("dpop");
+    if !as_bound && !scheme.eq_ignore_ascii_case("bearer") {
         return Err(ForwardRefusal::NoToken);
     }
     let token = token.trim_matches(' ');
-    if is_token68(token) { Ok(token) } else { Err(ForwardRefusal::Malformed) }
+    if is_token68(token) { Ok(SentToken { token, as_bound }) } else { Err(ForwardRefusal::Malformed) }
 }
 
 /// RFC 9110 §11.2

@@ -3,7 +3,9 @@
 mod header;
 mod proof;
 mod public_key;
+mod used_proofs;
 
 pub use header::{DPOP, ProofHeader};
 pub use proof::{DpopProof, ExpectedProof, ProofFault};
 pub use public_key::named_thumbprint;
+pub use used_proofs::{NotTaken, UsedProofs};

@@ -13,7 +13,7 @@ use crate::random::digest;
 use crate::store::ledger::ProofUse;
 
 /// How far `iat` may be from now in either direction, in seconds.
-const WINDOW: i64 = 300;
+pub(super) const WINDOW: i64 = 300;
 
 /// Longest proof, in bytes: one with an RSA key of 8192 bits has about 4,500.
 const MAX_SIZE: usize = 8 * 1024;

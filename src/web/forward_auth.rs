@@ -15,7 +15,8 @@ use axum::routing::any;
 
 use super::error::{Cause, forbid_caching, not_found};
 use crate::app::App;
-use crate::forward_auth::{ForwardRefusal, ForwardedCaller, ToolRefusal, decide};
+use crate::forward_auth::{ForwardRefusal, ForwardedCaller, KeyRefusal, ToolRefusal, decide};
+use crate::idp::key::ALGORITHM_NAMES;
 use crate::metrics::ForwardAuthResult;
 use crate::model::resource::Resource;
 use crate::oauth::credentials::refused as refused_credentials;
@@ -135,14 +136,18 @@ fn told(refusal: &ForwardRefusal) -> (StatusCode, ForwardAuthResult, &str) {
     match refusal {
         ForwardRefusal::NoToken => (StatusCode::UNAUTHORIZED, R::NoToken, "An access token is needed."),
         ForwardRefusal::Malformed => {
-            let text = "One Authorization header with a bearer token is expected.";
+            let text = "One Authorization header with an access token is expected.";
             (StatusCode::BAD_REQUEST, R::InvalidRequest, text)
         }
         ForwardRefusal::NotActive(_) => {
             (StatusCode::UNAUTHORIZED, R::InvalidToken, "The access token is not active.")
         }
-        ForwardRefusal::BoundToKey => {
-            (StatusCode::UNAUTHORIZED, R::InvalidToken, "The access token is bound to a key.")
+        ForwardRefusal::Key(KeyRefusal::TooMany) => unavailable(),
+        ForwardRefusal::Key(KeyRefusal::NotBound) => {
+            (StatusCode::UNAUTHORIZED, R::InvalidToken, "The access token is a bearer token.")
+        }
+        ForwardRefusal::Key(KeyRefusal::SentAlone | KeyRefusal::Proof(_)) => {
+            (StatusCode::UNAUTHORIZED, R::InvalidToken, "The access token needs a good DPoP proof.")
         }
         ForwardRefusal::InsufficientScope => {
             (StatusCode::FORBIDDEN, R::InsufficientScope, "The access token lacks a scope.")
@@ -191,19 +196,28 @@ fn challenge(refusal: &ForwardRefusal, resource: &Resource) -> Option<HeaderValu
         ForwardRefusal::NoToken => (None, None),
         ForwardRefusal::Malformed => (Some("invalid_request"), None),
         ForwardRefusal::NotActive(_)
-        | ForwardRefusal::BoundToKey
+        | ForwardRefusal::Key(KeyRefusal::SentAlone | KeyRefusal::NotBound)
         | ForwardRefusal::Tool(ToolRefusal::SignInUnknown | ToolRefusal::Renamed) => {
             (Some("invalid_token"), None)
         }
+        ForwardRefusal::Key(KeyRefusal::Proof(_)) => (Some(ErrorCode::InvalidDpopProof.wire().0), None),
         ForwardRefusal::InsufficientScope => (Some("insufficient_scope"), None),
         ForwardRefusal::Tool(ToolRefusal::Denied(denied)) => {
             let step_up = denied.step_up.as_ref()?;
             (Some(ErrorCode::InsufficientUserAuthentication.wire().0), Some(step_up))
         }
-        ForwardRefusal::NotKnowable(_) | ForwardRefusal::Tool(_) => return None,
+        ForwardRefusal::Key(KeyRefusal::TooMany)
+        | ForwardRefusal::NotKnowable(_)
+        | ForwardRefusal::Tool(_) => return None,
     };
-    let mut challenge = format!("Bearer resource_metadata=\"{}\"", resource.metadata_url());
+    let needs_proof = matches!(refusal, ForwardRefusal::Key(KeyRefusal::SentAlone | KeyRefusal::Proof(_)));
+    let scheme = if needs_proof { "DPoP" } else { "Bearer" };
+    let mut challenge = format!("{scheme} resource_metadata=\"{}\"", resource.metadata_url());
     let mut add = |name: &str, value: &str| challenge.push_str(&format!(", {name}=\"{value}\""));
+    if needs_proof {
+        // RFC 9449 §7.1
+        add("algs", &ALGORITHM_NAMES.join(" "));
+    }
     if let Some(error) = error {
         add("error", error);
     }

@@ -111,7 +111,6 @@ async fn a_token_counts_in_the_header_only() {
         app.http.get(format!("{url}?{form}")),
         app.http.post(&url).header("content-type", "application/x-www-form-urlencoded").body(form),
         app.http.get(&url).header("authorization", format!("Basic {token}")),
-        app.http.get(&url).header("authorization", format!("DPoP {token}")),
         app.http.get(&url).header("x-forwarded-authorization", format!("Bearer {token}")),
     ] {
         let answer = Answer::of(request.send().await.unwrap()).await;
