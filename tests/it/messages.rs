@@ -298,7 +298,7 @@ fn of_page(app: &TestApp, method: reqwest::Method, origin: &str) -> reqwest::Req
 async fn preflight(app: &TestApp, origin: &str) -> Answer {
     let request = of_page(app, reqwest::Method::OPTIONS, origin)
         .header("access-control-request-method", "POST")
-        .header("access-control-request-headers", "authorization,content-type,mcp-protocol-version");
+        .header("access-control-request-headers", "authorization,content-type,dpop,mcp-protocol-version");
     Answer::of(request.send().await.unwrap()).await
 }
 

@@ -62,7 +62,7 @@ fn a_misspelt_has_is_an_error_with_its_place() {
             "context.client has secret || true",
             "secret",
             "`context.client`",
-            "it can have: auth_method, public",
+            "it can have: auth_method, document_host, public",
         ),
         ("principal has email || true", "email", "`principal`", "it has no attributes at all"),
         ("context has seats_limit || true", "seats_limit", "`context`", "it can have: claims, client"),
