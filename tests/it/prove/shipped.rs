@@ -83,7 +83,7 @@ fn the_invariants_hold_with_the_examples_added() {
         .filter(|path| !path.ends_with("members-without-email.cedar"))
         .map(|path| std::fs::read_to_string(path).unwrap())
         .collect();
-    assert_eq!(texts.len(), 14);
+    assert_eq!(texts.len(), 16);
     let added = PolicySet::from_str(&texts.concat()).unwrap();
     assert!(added.policies().all(|policy| policy.effect() == Effect::Forbid));
     let dir = changed(&[], &texts.concat());
