@@ -187,7 +187,7 @@ reasons! {
             "Correct the document, which is at the URL that is the client's id.");
         CLIENT_PUBLIC = ("client_public" [Client] [UnauthorizedClient] [ClientDeveloper Operator]
             "the client has no credentials, and this server does not let it do without"
-            "Have the client use `private_key_jwt`. Or let it do without: register it with `none`, or add its URL to \
+            "Have the client use `private_key_jwt`, or let it do without: register it with `none`, or add its URL to \
              `client_documents.public`.");
         CLIENT_BLOCKED = ("client_blocked" [Client] [InvalidClient] [Operator]
             "the client is disabled; a policy of yours may give it as `access_denied`"
