@@ -57,11 +57,12 @@ pub enum ForwardRefusal {
     Tool(#[from] ToolRefusal),
 }
 
-/// Decides about one request by its headers. The body and the query are never read.
+/// Decides about one request by its headers. The body and the query are never read. `request_id` is for the log.
 pub async fn decide(
     app: &App,
     resource: &Resource,
     headers: &HeaderMap,
+    request_id: &str,
 ) -> Result<ForwardedCaller, ForwardRefusal> {
     let presented = presented(headers)?;
     let token = active_token(app, presented.token, resource).map_err(|inactive| match inactive {
@@ -78,7 +79,7 @@ pub async fn decide(
         return Err(ForwardRefusal::InsufficientScope);
     }
     if resource.tool_policies {
-        check_tool(app, &token, headers).await?;
+        check_tool(app, &token, headers, request_id).await?;
     }
     if let Some(proof) = proof {
         use_up(app, &proof)?;

@@ -401,7 +401,6 @@ fn document_origin_error(config: &Config, origin: &str) -> Option<ConfigError> {
     Some(invalid("client_documents.origins", origin, why))
 }
 
-/// As many as the resolver asks.
 /// Browsers send an origin in its normal form (RFC 6454 §6.1), and it is compared byte for byte.
 fn check_cors_origins(origins: &[String]) -> Vec<ConfigError> {
     let is_origin = |text: &str| {
@@ -416,6 +415,7 @@ fn check_cors_origins(origins: &[String]) -> Vec<ConfigError> {
     wrong.map(|origin| invalid("cors_origins", origin, why)).collect()
 }
 
+/// As many as the resolver asks.
 fn check_dns_servers(servers: &[DnsServer]) -> Result<(), ConfigError> {
     match servers.len() > MAX_DNS_SERVERS {
         true => Err(invalid("fetch.dns_servers", servers.len(), "must be three servers at the most")),

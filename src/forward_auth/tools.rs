@@ -11,6 +11,7 @@ use crate::oauth::error::shown;
 use crate::oauth::step_up::StepUp;
 use crate::policy::{Denial, Policies, PolicyAnswer, TokenFacts, ToolQuestion, decide_tool};
 use crate::revocation::KnownToken;
+use crate::shadow::ActualToolDecision;
 use crate::store::{StoreError, sign_ins};
 
 /// Why policies about tools do not let a request through.
@@ -61,6 +62,7 @@ pub(super) async fn check_tool(
     app: &App,
     token: &KnownToken,
     headers: &HeaderMap,
+    request_id: &str,
 ) -> Result<(), ToolRefusal> {
     let request = McpRequest::of(headers)?;
     let question = match &request {
@@ -72,8 +74,21 @@ pub(super) async fn check_tool(
         return Err(ToolRefusal::Renamed);
     }
     let facts = facts_of(app, token).await?;
-    let policies = app.policies();
-    let decision = decide_tool(&policies, facts, question, app.clock.now(), &app.policy_cache);
+    let (policies, at) = (app.policies(), app.clock.now());
+    let decision = decide_tool(&policies, facts, question, at, &app.policy_cache);
+    if let Some(shadow) = &app.shadow {
+        let actual = ActualToolDecision {
+            policies: &policies,
+            facts,
+            asked: question,
+            decision: &decision,
+            token_id: &token.token.token_id,
+            teamspace_id: &token.token.teamspace_id,
+            request_id,
+            at,
+        };
+        shadow.compare_tool(&actual, &app.policy_cache);
+    }
     let Err(denial) = &decision.outcome else { return Ok(()) };
     Err(ToolRefusal::Denied(Box::new(denied(app, token, &policies, (&decision.answer, denial)))))
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::ActualDecision;
-use crate::policy::{Decision, Policies, PolicyAnswer, RecordedFacts};
+use super::{ActualDecision, ActualToolDecision};
+use crate::policy::{Decision, Policies, PolicyAnswer, RecordedFacts, ToolDecision, ToolQuestion};
 use crate::store::shadow::ShadowDifference;
 use crate::store::sign_ins::NewSignIn;
 
@@ -28,6 +28,18 @@ pub enum DecisionOutcome {
         /// The most telling one first.
         reasons: Vec<String>,
     },
+    /// An MCP request that may pass.
+    ToolAllowed {
+        /// The tool that it calls; none if it asks for the list of tools.
+        tool: Option<String>,
+    },
+    /// An MCP request that may not.
+    ToolDenied {
+        /// The tool that it calls; none if it asks for the list of tools.
+        tool: Option<String>,
+        /// The most telling one first.
+        reasons: Vec<String>,
+    },
 }
 
 impl DecisionOutcome {
@@ -42,6 +54,17 @@ impl DecisionOutcome {
                 error: denial.error.wire().0.to_owned(),
                 reasons: denial.reasons.iter().map(ToString::to_string).collect(),
             },
+        }
+    }
+
+    /// The outcome of a decision about a tool.
+    pub fn of_tool(asked: ToolQuestion<'_>, decision: &ToolDecision) -> Self {
+        let tool = asked.tool().map(str::to_owned);
+        match &decision.outcome {
+            Ok(()) => Self::ToolAllowed { tool },
+            Err(denial) => {
+                Self::ToolDenied { tool, reasons: denial.reasons.iter().map(ToString::to_string).collect() }
+            }
         }
     }
 
@@ -60,6 +83,10 @@ impl DecisionOutcome {
                     (lived != lives).then(|| format!("lifetime {} → {}", life(lived), life(lives)));
                 told.chain(lifetime).collect::<Vec<_>>().join("; ")
             }
+            (Self::ToolAllowed { tool } | Self::ToolDenied { tool, .. }, _) => {
+                let about = tool.as_ref().map_or("list of tools".to_owned(), |tool| format!("tool {tool}"));
+                format!("{about}: {} → {}", self.name(other), other.name(self))
+            }
             _ => format!("{} → {}", self.name(other), other.name(self)),
         }
     }
@@ -73,7 +100,13 @@ impl DecisionOutcome {
             {
                 format!("refused: {} ({error})", reasons.join(", "))
             }
-            (Self::Refused { reasons, .. }, _) => {
+            (Self::ToolAllowed { .. }, _) => "allowed".to_owned(),
+            (Self::ToolDenied { reasons, .. }, Self::ToolDenied { reasons: others, .. })
+                if reasons.first() == others.first() =>
+            {
+                format!("refused: {}", reasons.join(", "))
+            }
+            (Self::Refused { reasons, .. } | Self::ToolDenied { reasons, .. }, _) => {
                 format!("refused: {}", reasons.first().map(String::as_str).unwrap_or_default())
             }
         }
@@ -111,6 +144,26 @@ pub(super) fn difference(
         shadow: json(&DecisionOutcome::of(other)),
         policies: json(&policies),
         facts: RecordedFacts::whole(decided.facts),
+    }
+}
+
+/// The row for a decision about a tool that the shadow set would have made differently.
+pub(super) fn tool_difference(
+    decided: &ActualToolDecision<'_>,
+    (shadow, other): (&Policies, &ToolDecision),
+) -> ShadowDifference {
+    let named = |decision: &ToolDecision| decision.answer.policies.iter().cloned().collect();
+    let policies = Deciding { actual: named(decided.decision), shadow: named(other) };
+    ShadowDifference {
+        at: decided.at,
+        request_id: decided.request_id.to_owned(),
+        teamspace_id: Some(decided.teamspace_id.to_owned()),
+        policy_set: decided.policies.hash.clone(),
+        shadow_set: shadow.hash.clone(),
+        actual: json(&DecisionOutcome::of_tool(decided.asked, decided.decision)),
+        shadow: json(&DecisionOutcome::of_tool(decided.asked, other)),
+        policies: json(&policies),
+        facts: decided.facts.to_json(),
     }
 }
 

@@ -3,7 +3,8 @@
 mod difference;
 pub(crate) mod report;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher as _, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,12 +15,14 @@ use crate::clock::UnixSeconds;
 use crate::policy::facts::{Facts, Wanted};
 use crate::policy::reload::PolicyReloader;
 use crate::policy::reload::{PolicyFiles, Watch};
-use crate::policy::{Decision, Policies, decide};
+use crate::policy::{
+    CacheControl, Decision, Policies, TokenFacts, ToolDecision, ToolQuestion, decide, decide_tool,
+};
 use crate::store::shadow::{self, Run, ShadowDifference};
 use crate::store::sign_ins::NewSignIn;
 use crate::store::{Store, StoreError};
 pub use difference::DecisionOutcome;
-use difference::difference;
+use difference::{difference, tool_difference};
 
 /// The most differences that wait to be written; further ones are only counted. They are written every few seconds, so
 /// this also limits the disk time for a set that always differs.
@@ -27,6 +30,9 @@ pub const QUEUE: usize = 1024;
 
 /// The most differences in one write: sign-ins must not wait behind a long write.
 const BATCH: usize = 128;
+
+/// The most decisions about tools that are known to be compared already; beyond that, all are compared anew.
+const MOST_COMPARED: usize = 65_536;
 
 /// A decision that took effect, with its basis.
 pub struct ActualDecision<'a> {
@@ -36,6 +42,26 @@ pub struct ActualDecision<'a> {
     pub facts: &'a Facts,
     /// Their decision.
     pub decision: &'a Decision,
+}
+
+/// A decision about a tool that took effect, with its basis.
+pub struct ActualToolDecision<'a> {
+    /// The policies that decided.
+    pub policies: &'a Policies,
+    /// The facts that they decided on.
+    pub facts: &'a TokenFacts,
+    /// What they were asked.
+    pub asked: ToolQuestion<'a>,
+    /// Their decision.
+    pub decision: &'a ToolDecision,
+    /// The `jti` of the token.
+    pub token_id: &'a str,
+    /// The id of its teamspace.
+    pub teamspace_id: &'a str,
+    /// The identifier of the request at forward-auth.
+    pub request_id: &'a str,
+    /// The time of the decision.
+    pub at: UnixSeconds,
 }
 
 /// Numbers of decisions since the start.
@@ -55,6 +81,7 @@ pub struct Shadow {
     pub files: PolicyReloader,
     policies: ArcSwapOption<Policies>,
     tally: Mutex<ShadowTally>,
+    compared_tools: Mutex<ComparedTools>,
     queue: mpsc::Sender<ShadowDifference>,
     waiting: tokio::sync::Mutex<mpsc::Receiver<ShadowDifference>>,
 }
@@ -83,6 +110,7 @@ impl Shadow {
             files: PolicyReloader::new("shadow", Watch::new(place)),
             policies: ArcSwapOption::empty(),
             tally: Mutex::default(),
+            compared_tools: Mutex::default(),
             queue,
             waiting: tokio::sync::Mutex::new(waiting),
         }
@@ -119,14 +147,49 @@ impl Shadow {
         self.count(verdict, &shadow.hash, &decided.policies.hash, sign_in.at);
     }
 
+    /// Asks the shadow set about a decision on a tool, once for each token, tool and answer: an agent calls the same tool
+    /// again and again.
+    pub fn compare_tool(&self, decided: &ActualToolDecision<'_>, control: &CacheControl) {
+        let Some(shadow) = self.policies() else { return };
+        let mut compared = self.compared_tools.lock().unwrap_or_else(PoisonError::into_inner);
+        if !compared.is_new(decided, &shadow.hash) {
+            return;
+        }
+        drop(compared);
+        let verdict = catch_unwind(AssertUnwindSafe(|| self.judge_tool(decided, &shadow, control)));
+        let verdict = verdict.unwrap_or_else(|_| {
+            tracing::error!(request_id = decided.request_id, "the shadow set's decision panicked");
+            ShadowVerdict::Dropped
+        });
+        self.count(verdict, &shadow.hash, &decided.policies.hash, decided.at);
+    }
+
     fn judge(&self, decided: &ActualDecision<'_>, shadow: &Policies, sign_in: &NewSignIn) -> ShadowVerdict {
         let other = decide(&shadow.compiled, decided.facts);
-        if DecisionOutcome::of(decided.decision) == DecisionOutcome::of(&other) {
-            return ShadowVerdict::Same;
+        match DecisionOutcome::of(decided.decision) == DecisionOutcome::of(&other) {
+            true => ShadowVerdict::Same,
+            false => self.note(|| difference(decided, (shadow, &other), sign_in)),
         }
+    }
+
+    fn judge_tool(
+        &self,
+        decided: &ActualToolDecision<'_>,
+        shadow: &Policies,
+        control: &CacheControl,
+    ) -> ShadowVerdict {
+        let other = decide_tool(shadow, decided.facts, decided.asked, decided.at, control);
+        let of = |decision| DecisionOutcome::of_tool(decided.asked, decision);
+        match of(decided.decision) == of(&other) {
+            true => ShadowVerdict::Same,
+            false => self.note(|| tool_difference(decided, (shadow, &other))),
+        }
+    }
+
+    fn note(&self, difference: impl FnOnce() -> ShadowDifference) -> ShadowVerdict {
         match self.queue.try_reserve() {
             Ok(place) => {
-                place.send(difference(decided, (shadow, &other), sign_in));
+                place.send(difference());
                 ShadowVerdict::Different
             }
             Err(_) => ShadowVerdict::Dropped,
@@ -193,6 +256,27 @@ impl Shadow {
                 tally.run(&row.shadow_set, &row.policy_set, row.at).dropped += 1;
             }
         }
+    }
+}
+
+/// The decisions about tools that were compared lately, as hashes. Two with one hash would only mean that one of them is
+/// not compared.
+#[derive(Default)]
+struct ComparedTools {
+    hasher: RandomState,
+    seen: HashSet<u64>,
+}
+
+impl ComparedTools {
+    /// Whether a decision is compared for the first time.
+    fn is_new(&mut self, decided: &ActualToolDecision<'_>, shadow_set: &str) -> bool {
+        let ActualToolDecision { policies, asked, decision, token_id, .. } = decided;
+        let allowed = decision.outcome.is_ok();
+        let hash = self.hasher.hash_one((shadow_set, &policies.hash, token_id, asked, allowed));
+        if self.seen.len() >= MOST_COMPARED {
+            self.seen.clear();
+        }
+        self.seen.insert(hash)
     }
 }
 

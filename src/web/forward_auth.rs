@@ -24,7 +24,7 @@ use crate::oauth::error::{ErrorCode, Reason, TokenError};
 use crate::oauth::form::FormCredentials;
 use crate::resource_server::authenticate;
 use crate::store::snapshot::Snapshot;
-use crate::web::middleware::CallerAddress;
+use crate::web::middleware::{CallerAddress, RequestId};
 
 /// What the server behind the proxy is told. All of them are in each answer with 200, also when they are empty:
 /// otherwise a proxy would leave one that the caller has invented.
@@ -59,7 +59,9 @@ async fn answer(State(app): State<Arc<App>>, request: Request) -> Response {
         app.metrics.count_forward_auth(ForwardAuthResult::UnknownProxy);
         return unknown_proxy(&error);
     }
-    let decided = app.store.for_one_request(decide(&app, resource, request.headers())).await;
+    let RequestId(request_id) = request.extensions().get().cloned().unwrap_or_default();
+    let decided = decide(&app, resource, request.headers(), &request_id);
+    let decided = app.store.for_one_request(decided).await;
     let (mut response, result) = match decided {
         Ok(caller) => (passed(&caller), ForwardAuthResult::Passed),
         Err(refusal) => refused(&refusal, resource),

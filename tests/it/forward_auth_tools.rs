@@ -13,7 +13,7 @@ const METADATA: &str =
     "resource_metadata=\"https://mcp.example.com/.well-known/oauth-protected-resource/mcp\"";
 
 /// `delete` is for the maintainers.
-const MAINTAINERS: &str = r#"
+pub const MAINTAINERS: &str = r#"
 @id("test.maintainers-delete") @reason("group_required") @error("access_denied") @message("Only maintainers delete.")
 forbid (principal is User, action == Action::"CallTool", resource in Teamspace::"acme")
 when { resource.name == "delete" }
@@ -56,7 +56,7 @@ async fn token(app: &TestApp) -> String {
     app.granted(json!({})).await.access_token().to_owned()
 }
 
-async fn ask(app: &TestApp, token: &str, headers: &[(&str, &str)]) -> Answer {
+pub async fn ask(app: &TestApp, token: &str, headers: &[(&str, &str)]) -> Answer {
     let id = app.app.snapshot().resource_named(RESOURCE).unwrap().id.clone();
     let mut request = app.http.get(format!("{}/forward-auth/{id}", app.issuer())).bearer_auth(token);
     for (name, value) in headers {
@@ -70,13 +70,13 @@ async fn ask(app: &TestApp, token: &str, headers: &[(&str, &str)]) -> Answer {
 }
 
 /// The headers of a request with this method, and this name if there is one.
-fn mcp<'h>(method: &'h str, name: &'h str) -> Vec<(&'static str, &'h str)> {
+pub fn mcp<'h>(method: &'h str, name: &'h str) -> Vec<(&'static str, &'h str)> {
     let mut headers = vec![("mcp-protocol-version", "2026-07-28"), ("mcp-method", method)];
     headers.extend((!name.is_empty()).then_some(("mcp-name", name)));
     headers
 }
 
-async fn call(app: &TestApp, token: &str, tool: &str) -> Answer {
+pub async fn call(app: &TestApp, token: &str, tool: &str) -> Answer {
     ask(app, token, &mcp("tools/call", tool)).await
 }
 

@@ -316,7 +316,7 @@ async fn preflights_are_answered_for_known_origins_only() {
         assert_eq!(answer.header("access-control-allow-methods"), "POST");
         assert_eq!(
             answer.header("access-control-allow-headers"),
-            "authorization,content-type,mcp-protocol-version"
+            "authorization,content-type,dpop,mcp-protocol-version"
         );
         assert_eq!(answer.header("access-control-max-age"), "600");
         assert_eq!(answer.header("access-control-allow-credentials"), "");

@@ -50,6 +50,12 @@ impl TokenFacts {
         Ok(Self { recorded, policy_set: policy_set.into(), scopes, recalled: RwLock::default() })
     }
 
+    /// The facts in JSON, as the decision log has them.
+    pub fn to_json(&self) -> String {
+        // Plain data always serializes.
+        serde_json::to_string(&self.recorded).unwrap_or_default()
+    }
+
     /// Decides as [`decide_tool`] does, and explains which clauses made the difference.
     pub fn explain(&self, policies: &Policies, asked: ToolQuestion<'_>, now: UnixSeconds) -> Explained {
         let compiled = &policies.compiled;

@@ -5,6 +5,7 @@ mod decisions;
 mod failures;
 mod record;
 mod report;
+mod tools;
 
 use countersign::shadow::ShadowCounts;
 use countersign::store::shadow::{self, ShadowDifference};
