@@ -113,7 +113,7 @@ impl Stage {
             credentials: STANDARD.encode(format!("{id}:{secret}")),
             tls: self.tls.path().to_owned(),
         };
-        Running::start(proxy, &places).await
+        Running::start(proxy, &places, &self.http).await
     }
 
     /// A published client that signs in as Dana.

@@ -122,7 +122,8 @@ pub struct Running {
 }
 
 impl Running {
-    pub async fn start(proxy: Proxy, places: &Places) -> Self {
+    /// `http` trusts the proxies' certificate.
+    pub async fn start(proxy: Proxy, places: &Places, http: &reqwest::Client) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (example, files) = proxy.files();
         let replacements = proxy.replacements(places);
@@ -142,8 +143,9 @@ impl Running {
         let child = command.spawn().unwrap();
         let url = format!("https://127.0.0.1:{}/mcp", places.port);
         let this = Self { proxy, url, resource_id: places.resource_id.clone(), child, dir };
-        let listens = async || tokio::net::TcpStream::connect(("127.0.0.1", places.port)).await.is_ok();
-        until(&format!("{proxy:?} listens"), listens).await;
+        // Traefik listens before it has read its certificate and its routes.
+        let answers = async || http.get(&this.url).send().await.is_ok_and(|answer| answer.status() != 404);
+        until(&format!("{proxy:?} answers"), answers).await;
         this
     }
 }
