@@ -283,8 +283,8 @@ impl App {
         self.follow_revocations().await
     }
 
-    /// The same for a client that authenticated by an assertion, which is used up in the same transaction. If it was
-    /// before, nothing is written.
+    /// Records revocations for a client that authenticated by an assertion, and uses the assertion up in the same
+    /// transaction. Writes nothing if it was used before.
     pub async fn revoke_once(
         &self,
         used: ClientAssertionUse,

@@ -30,6 +30,7 @@ pub(crate) use database_url::check_database_url;
 pub use denial_error::DenialError;
 pub use dns_server::{DnsServer, MAX_DNS_SERVERS};
 pub use log_stream::{Destination, LogStream};
+use private_origin::excuses;
 pub use private_origin::{ConfinedOrigin, PrivateOrigin};
 pub use problem::{ConfigError, ConfigErrors};
 pub(crate) use types::is_loopback;

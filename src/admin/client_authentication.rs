@@ -9,7 +9,8 @@ use crate::model::client::{AuthMethod, KeySource};
 
 /// Longest address of a key set, in bytes.
 const MAX_URI: usize = 2048;
-/// What a request says about a client's keys. The inner `None` is `null`.
+
+/// The keys in a request to change a client. The inner `None` is `null`.
 #[derive(Default)]
 pub(super) struct GivenKeys {
     pub jwks: Option<Option<Value>>,

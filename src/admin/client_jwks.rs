@@ -28,7 +28,7 @@ pub enum JwksFault {
     Key {
         /// The key in words.
         key: String,
-        /// What is wrong with it.
+        /// Its fault.
         why: Unusable,
     },
     /// A key has something in it that no key has.

@@ -56,7 +56,7 @@ pub struct ProviderStatus {
     pub last_checks: Option<LastChecks>,
     /// The newest sign-in of the teamspace, if it failed at the keys of this issuer.
     pub key_failure: Option<LastSignIn>,
-    /// What its metadata name instead of what was saved.
+    /// Issuer and address of keys that its metadata names, if they are not those that were saved.
     pub metadata_differs: Option<MetadataDifference>,
 }
 

@@ -4,6 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::private_origin::{PrivateOrigin, excuses};
+use super::problem::{ConfigError, invalid};
+
 /// Longest client id, in bytes: the log keeps it whole.
 const MAX_ID: usize = 255;
 
@@ -96,6 +99,47 @@ impl ClientDocumentSettings {
     pub fn document_origins(&self) -> impl Iterator<Item = DocumentOrigin> {
         self.origins.iter().filter_map(|text| text.parse().ok())
     }
+
+    /// Every problem with them. http is for the origins that the operator exempts.
+    pub(super) fn errors(&self, private_origins: &[PrivateOrigin]) -> Vec<ConfigError> {
+        let mut errors = Vec::new();
+        for url in &self.allowed {
+            match check_document_url(url) {
+                Err(fault) => errors.push(invalid("client_documents.allowed", url, fault.to_string())),
+                Ok(checked) if checked.scheme() != "https" && !excuses(private_origins, url) => {
+                    let why = "must be https; one in your own network can be http if `fetch.private_origins` lists its origin";
+                    errors.push(invalid("client_documents.allowed", url, why));
+                }
+                Ok(_) => {}
+            }
+        }
+        errors
+            .extend(self.origins.iter().filter_map(|origin| document_origin_error(private_origins, origin)));
+        let origins: Vec<DocumentOrigin> = self.document_origins().collect();
+        let is_allowed = |url: &String| {
+            let checked = check_document_url(url);
+            self.allowed.contains(url)
+                || checked.is_ok_and(|checked| origins.iter().any(|origin| origin.includes(&checked)))
+        };
+        if let Some(url) = self.public.iter().find(|url| !is_allowed(url)) {
+            let why =
+                "must be in `client_documents.allowed` as well, or at one of `client_documents.origins`";
+            errors.push(invalid("client_documents.public", url, why));
+        }
+        errors
+    }
+}
+
+fn document_origin_error(private_origins: &[PrivateOrigin], origin: &str) -> Option<ConfigError> {
+    let why = match origin.parse::<DocumentOrigin>() {
+        Err(fault) => fault.to_string(),
+        Ok(DocumentOrigin::One(one)) if one.starts_with("http:") && !excuses(private_origins, &one) => {
+            "must be https; one in your own network can be http if `fetch.private_origins` lists it"
+                .to_owned()
+        }
+        Ok(_) => return None,
+    };
+    Some(invalid("client_documents.origins", origin, why))
 }
 
 /// Checks a URL as it is written. Whether it may be asked is for the one who fetches.

@@ -66,3 +66,11 @@ impl PrivateOrigin {
         }
     }
 }
+
+/// Whether the service may ask a URL for operators, although it is not https.
+pub(super) fn excuses(origins: &[PrivateOrigin], url: &str) -> bool {
+    let origin = Url::parse(url).map(|url| url.origin().ascii_serialization());
+    let for_all = |excused: &PrivateOrigin| matches!(excused, PrivateOrigin::ForAll(_));
+    let mut listed = origins.iter().filter(|excused| for_all(excused));
+    origin.is_ok_and(|origin| listed.any(|excused| excused.origin() == origin))
+}

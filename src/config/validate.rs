@@ -9,9 +9,8 @@ use url::Url;
 use super::problem::{ConfigError, ConfigErrors, invalid};
 use super::sources::Sources;
 use super::{
-    AdminSettings, Config, Console, DEFAULT_POLICY_DIR, Database, DnsServer, DocumentOrigin, Duration,
-    MAX_DNS_SERVERS, OperatorEntry, PrivateOrigin, Secret, check_database_url, check_document_url,
-    is_loopback, log_stream,
+    AdminSettings, Config, Console, DEFAULT_POLICY_DIR, Database, DnsServer, Duration, MAX_DNS_SERVERS,
+    OperatorEntry, PrivateOrigin, Secret, check_database_url, excuses, is_loopback, log_stream,
 };
 
 /// The problems found so far, each with the place where its key was set.
@@ -46,7 +45,7 @@ impl Config {
         found.note_all(check_durations(&self));
         found.note_all(check_sizes(&self));
         found.note_all(check_private_origins(&self.fetch.private_origins));
-        found.note_all(check_client_documents(&self));
+        found.note_all(self.client_documents.errors(&self.fetch.private_origins));
         found.note(check_dns_servers(&self.fetch.dns_servers));
         found.note_all(check_cors_origins(&self.cors_origins));
         self.read_secrets(&mut found);
@@ -250,7 +249,7 @@ fn check_console_sign_in(config: &Config) -> Vec<ConfigError> {
         let why = "must be the provider's issuer, a URL such as https://login.example.com";
         errors.push(invalid("console.oidc.issuer", &oidc.issuer, why));
     }
-    if oidc.issuer.starts_with("http://") && !is_exempt(config, &oidc.issuer) {
+    if oidc.issuer.starts_with("http://") && !excuses(&config.fetch.private_origins, &oidc.issuer) {
         let why =
             "must be https; one in your own network can be http if `fetch.private_origins` lists its origin";
         errors.push(invalid("console.oidc.issuer", &oidc.issuer, why));
@@ -263,14 +262,6 @@ fn check_console_sign_in(config: &Config) -> Vec<ConfigError> {
         errors.push(invalid("console.oidc.scopes", scope, "must be one scope without spaces"));
     }
     errors
-}
-
-/// Whether the service may ask a URL for the console, although it is not https.
-fn is_exempt(config: &Config, url: &str) -> bool {
-    let origin = Url::parse(url).map(|url| url.origin().ascii_serialization());
-    let for_all = |excused: &PrivateOrigin| matches!(excused, PrivateOrigin::ForAll(_));
-    let mut listed = config.fetch.private_origins.iter().filter(|excused| for_all(excused));
-    origin.is_ok_and(|origin| listed.any(|excused| excused.origin() == origin))
 }
 
 fn check_durations(config: &Config) -> Vec<ConfigError> {
@@ -360,45 +351,6 @@ fn check_sizes(config: &Config) -> Vec<ConfigError> {
 fn check_private_origins(origins: &[PrivateOrigin]) -> Vec<ConfigError> {
     let wrong = origins.iter().filter_map(|excused| Some((excused.origin(), excused.problem()?)));
     wrong.map(|(origin, why)| invalid("fetch.private_origins", origin, why)).collect()
-}
-
-fn check_client_documents(config: &Config) -> Vec<ConfigError> {
-    let settings = &config.client_documents;
-    let mut errors = Vec::new();
-    for url in &settings.allowed {
-        match check_document_url(url) {
-            Err(fault) => errors.push(invalid("client_documents.allowed", url, fault.to_string())),
-            Ok(checked) if checked.scheme() != "https" && !is_exempt(config, url) => {
-                let why = "must be https; one in your own network can be http if `fetch.private_origins` lists its origin";
-                errors.push(invalid("client_documents.allowed", url, why));
-            }
-            Ok(_) => {}
-        }
-    }
-    errors.extend(settings.origins.iter().filter_map(|origin| document_origin_error(config, origin)));
-    let origins: Vec<DocumentOrigin> = settings.document_origins().collect();
-    let is_allowed = |url: &String| {
-        let checked = check_document_url(url);
-        settings.allowed.contains(url)
-            || checked.is_ok_and(|checked| origins.iter().any(|origin| origin.includes(&checked)))
-    };
-    if let Some(url) = settings.public.iter().find(|url| !is_allowed(url)) {
-        let why = "must be in `client_documents.allowed` as well, or at one of `client_documents.origins`";
-        errors.push(invalid("client_documents.public", url, why));
-    }
-    errors
-}
-
-fn document_origin_error(config: &Config, origin: &str) -> Option<ConfigError> {
-    let why = match origin.parse::<DocumentOrigin>() {
-        Err(fault) => fault.to_string(),
-        Ok(DocumentOrigin::One(one)) if one.starts_with("http:") && !is_exempt(config, &one) => {
-            "must be https; one in your own network can be http if `fetch.private_origins` lists it"
-                .to_owned()
-        }
-        Ok(_) => return None,
-    };
-    Some(invalid("client_documents.origins", origin, why))
 }
 
 /// Browsers send an origin in its normal form (RFC 6454 §6.1), and it is compared byte for byte.

@@ -70,7 +70,7 @@ pub struct AssertionDraft {
     pub header: Map<String, Value>,
     /// The claims.
     pub claims: Map<String, Value>,
-    /// What it is made of.
+    /// The values that header and claims are made of.
     pub facts: DraftFacts,
     signer: AssertionSigner,
     /// A header that is not made of the members.

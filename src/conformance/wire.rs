@@ -152,9 +152,9 @@ impl Probe {
 /// A request and its answer, for the report.
 #[derive(Debug, Clone, Serialize)]
 pub struct Transcript {
-    /// What was sent.
+    /// The request as it was sent.
     pub request: String,
-    /// What came back.
+    /// The answer as it came.
     pub answer: String,
 }
 

@@ -80,8 +80,6 @@ pub struct ExpectedProof<'a> {
 pub struct DpopProof {
     /// The thumbprint of the key (RFC 7638).
     pub thumbprint: String,
-    /// Its `nonce`, which nobody has looked at.
-    pub nonce: Option<String>,
     /// It is good once: whatever it is accepted for must use it up.
     pub used: ProofUse,
 }
@@ -113,8 +111,7 @@ impl DpopProof {
         let payload = jws.verified(&key).ok_or(ProofFault::Signature)?;
         let thumbprint = key.thumbprint();
         let used = ProofClaims(&payload).check(&thumbprint, expected)?;
-        let nonce = payload.get("nonce").and_then(Value::as_str).map(str::to_owned);
-        Ok(Self { thumbprint, nonce, used })
+        Ok(Self { thumbprint, used })
     }
 }
 

@@ -68,9 +68,9 @@ pub struct TrustChange {
     pub actor: String,
     /// The identifier of the administrator's request; empty otherwise.
     pub request_id: String,
-    /// What was trusted, or named, before; none when there was nothing.
+    /// The trusted or named parts before; none when there was nothing.
     pub old: Option<TrustedParts>,
-    /// What is from now on; none when there is nothing.
+    /// The same from then on; none when there is nothing.
     pub new: Option<TrustedParts>,
 }
 
@@ -93,7 +93,7 @@ impl NamedByMetadata {
 /// Metadata that names something else than what an administrator saved. It is not followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetadataDifference {
-    /// What it names.
+    /// Issuer and address of keys that it names.
     pub named: NamedByMetadata,
     /// When that was noticed.
     pub since: UnixSeconds,

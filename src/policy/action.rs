@@ -159,7 +159,7 @@ impl Action {
         }
     }
 
-    /// What it is about.
+    /// The topic of the question.
     pub const fn topic(self) -> Topic {
         match self {
             Self::CallTool | Self::ListTools => Topic::Tools,

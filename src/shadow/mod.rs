@@ -50,7 +50,7 @@ pub struct ActualToolDecision<'a> {
     pub policies: &'a Policies,
     /// The facts that they decided on.
     pub facts: &'a TokenFacts,
-    /// What they were asked.
+    /// The question.
     pub asked: ToolQuestion<'a>,
     /// Their decision.
     pub decision: &'a ToolDecision,

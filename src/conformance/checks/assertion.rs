@@ -23,12 +23,12 @@ pub(super) struct AssertionCase {
     change: AssertionChange,
 }
 
-/// What the rule itself demands.
+/// A case that the rule itself demands.
 const fn case(id: &'static str, title: &'static str, change: AssertionChange) -> AssertionCase {
     AssertionCase { id, is_own: false, title, change }
 }
 
-/// What we recommend beside it.
+/// A case that we recommend beside the rule.
 const fn own(id: &'static str, title: &'static str, change: AssertionChange) -> AssertionCase {
     AssertionCase { id, is_own: true, title, change }
 }

@@ -1,6 +1,5 @@
 //! Tokens that are bound to a key (RFC 9449, ID-JAG draft §9.8), where they are offered.
 
-use axum::http::HeaderName;
 use serde_json::{Map, Value, json};
 
 use crate::conformance::draft::AssertionDraft;
@@ -8,13 +7,13 @@ use crate::conformance::judged::CheckedRule;
 use crate::conformance::keys::SuiteKeyError;
 use crate::conformance::suite::Suite;
 use crate::conformance::wire::ProbeReply;
+use crate::dpop::DPOP;
 use crate::oauth::request::JWT_BEARER;
 use crate::random;
 
-const DPOP: HeaderName = HeaderName::from_static("dpop");
 const INVALID_PROOF: &[(u16, &str)] = &[(400, "invalid_dpop_proof")];
 
-/// What is wrong with a proof: its header, and its claims.
+/// Puts a fault into a proof: into its header or its claims.
 type SpoilProof = fn(&mut Map<String, Value>, &mut Map<String, Value>);
 
 const WRONG: [(&str, SpoilProof); 10] = [
