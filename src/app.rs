@@ -18,10 +18,10 @@ use std::sync::{Arc, OnceLock};
 use arc_swap::ArcSwap;
 use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, UnixSeconds};
 use crate::config::Config;
 use crate::disclosure::PastSets;
-use crate::dpop::UsedProofs;
+use crate::dpop::{Nonces, UsedProofs};
 use crate::idp::client_documents::ClientDocuments;
 use crate::idp::client_keys::ClientKeys;
 use crate::idp::fetch::{Fetcher, FetcherError};
@@ -248,6 +248,11 @@ impl App {
     /// The signing keys in force.
     pub fn signer(&self) -> Arc<Signer> {
         self.signer.load_full()
+    }
+
+    /// The nonces of which proofs must have one; none where they need none.
+    pub fn dpop_nonces(&self, now: UnixSeconds) -> Option<Nonces> {
+        self.config.dpop.require_nonce.then(|| Nonces::at(&self.signer(), now)).flatten()
     }
 
     /// Reloads whatever was written to the database. An issuer whose configuration changed is asked again.

@@ -89,6 +89,8 @@ pub struct Config {
     pub connections: ConnectionSettings,
     /// The web console for operators and customers' administrators.
     pub console: Console,
+    /// Proofs that tokens are bound by (RFC 9449).
+    pub dpop: DpopSettings,
     /// The service's own requests to identity providers.
     pub fetch: Fetch,
     /// Whether clients may ask which issuers are trusted for them.
@@ -124,6 +126,15 @@ pub struct AccessTokenSettings {
     pub lifetime: Duration,
     /// Algorithm of new signing keys. A key that exists keeps its own: `key rotate` makes one of this algorithm.
     pub signing_alg: SigningAlg,
+}
+
+/// DPoP proofs, at the token endpoint and at forward-auth.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct DpopSettings {
+    /// Whether a proof needs a nonce of ours, so that none can be made long in advance. A client that has none gets it
+    /// with a refusal, and sends its request again.
+    pub require_nonce: bool,
 }
 
 /// How much of the admin API one token may use. Beyond it: 429 with `Retry-After`; 0 switches a rate off.

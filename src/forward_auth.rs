@@ -70,6 +70,7 @@ pub async fn decide(
         _ => ForwardRefusal::NotActive(inactive),
     })?;
     let proof = match (presented.as_bound, token.token.key_thumbprint.as_deref()) {
+        (false, None) if resource.dpop_bound_access_tokens => return Err(KeyRefusal::Required.into()),
         (false, None) => None,
         (false, Some(_)) => return Err(KeyRefusal::SentAlone.into()),
         (true, None) => return Err(KeyRefusal::NotBound.into()),

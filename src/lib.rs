@@ -42,11 +42,11 @@ pub mod store;
 
 pub mod idp;
 
-pub mod dpop;
-
 pub mod limits;
 pub mod signing;
 pub mod tls;
+
+pub mod dpop;
 
 mod openid;
 pub mod token;

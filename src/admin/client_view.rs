@@ -24,6 +24,8 @@ pub struct ClientView<'c> {
     grant_types: &'c [String],
     groups: &'c [String],
     enabled: bool,
+    /// Whether its tokens must be bound to a key, which it proves with DPoP (RFC 9449 §5.2).
+    dpop_bound_access_tokens: bool,
     #[schema(format = DateTime)]
     created_at: String,
     secrets: Vec<SecretView<'c>>,
@@ -81,6 +83,7 @@ impl<'c> ClientView<'c> {
             grant_types: &client.grant_types,
             groups: &client.groups,
             enabled: client.enabled,
+            dpop_bound_access_tokens: client.dpop_bound_access_tokens,
             created_at: rfc3339(client.created_at),
             secrets: client.secrets.iter().map(SecretView::of).collect(),
         }

@@ -38,6 +38,8 @@ pub struct NewClient {
     #[serde(default)]
     pub groups: Vec<String>,
     pub enabled: Option<bool>,
+    #[serde(default)]
+    pub dpop_bound_access_tokens: bool,
 }
 
 /// The members that can be changed.
@@ -63,6 +65,9 @@ pub struct ClientPatch {
     pub jwks: Option<Option<Value>>,
     #[serde(default, deserialize_with = "nullable")]
     pub jwks_uri: Option<Option<String>>,
+    #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
+    pub dpop_bound_access_tokens: Option<bool>,
 }
 
 /// A secret of the operator's choice; it is generated when none is given.
@@ -277,6 +282,7 @@ impl NewClient {
             grant_types: self.grant_types.unwrap_or_else(|| vec![JWT_BEARER.to_owned()]),
             groups: self.groups,
             enabled: self.enabled.unwrap_or(true),
+            dpop_bound_access_tokens: self.dpop_bound_access_tokens,
             created_at: now,
             document_host: None,
             keys,
@@ -297,6 +303,7 @@ impl ClientPatch {
             grant_types: self.grant_types.unwrap_or(old.grant_types),
             groups: self.groups.unwrap_or(old.groups),
             enabled: self.enabled.unwrap_or(old.enabled),
+            dpop_bound_access_tokens: self.dpop_bound_access_tokens.unwrap_or(old.dpop_bound_access_tokens),
             keys: keys.resolve(method, old.keys, fetcher)?,
             ..old
         })

@@ -43,6 +43,8 @@ pub struct NewResource {
     pub forward_auth_credentials: bool,
     #[serde(default)]
     pub tool_policies: bool,
+    #[serde(default)]
+    pub dpop_bound_access_tokens: bool,
 }
 
 /// The members that can be changed.
@@ -72,6 +74,9 @@ pub struct ResourcePatch {
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
     pub tool_policies: Option<bool>,
+    #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
+    pub dpop_bound_access_tokens: Option<bool>,
 }
 
 /// Lists at most `limit` resources by identifier, from the one after a given identifier, and tells whether there are
@@ -111,6 +116,7 @@ pub async fn create(operator: &Operator, new: NewResource) -> Result<Resource, A
         required_scopes: new.required_scopes,
         forward_auth_credentials: new.forward_auth_credentials,
         tool_policies: new.tool_policies,
+        dpop_bound_access_tokens: new.dpop_bound_access_tokens,
         credentials: Vec::new(),
         created_at: operator.app.clock.now(),
     };
@@ -219,6 +225,8 @@ pub struct ResourceView<'r> {
     forward_auth_credentials: bool,
     /// Whether forward-auth asks the policies about each call of a tool, and about the list of tools.
     tool_policies: bool,
+    /// Whether its tokens must be bound to a key, which the client proves with DPoP (RFC 9449).
+    dpop_bound_access_tokens: bool,
     #[schema(format = DateTime)]
     created_at: String,
 }
@@ -235,6 +243,7 @@ fn view(resource: &Resource) -> Value {
         required_scopes: &resource.required_scopes,
         forward_auth_credentials: resource.forward_auth_credentials,
         tool_policies: resource.tool_policies,
+        dpop_bound_access_tokens: resource.dpop_bound_access_tokens,
         created_at: rfc3339(resource.created_at),
     })
 }
@@ -287,6 +296,7 @@ impl ResourcePatch {
             required_scopes: self.required_scopes.unwrap_or(old.required_scopes),
             forward_auth_credentials: self.forward_auth_credentials.unwrap_or(old.forward_auth_credentials),
             tool_policies: self.tool_policies.unwrap_or(old.tool_policies),
+            dpop_bound_access_tokens: self.dpop_bound_access_tokens.unwrap_or(old.dpop_bound_access_tokens),
             ..old
         }
     }

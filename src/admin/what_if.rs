@@ -25,6 +25,8 @@ pub struct Supposed {
     pub server: String,
     /// With spaces between them.
     pub scopes: String,
+    /// `true` if the client would prove that it has a key.
+    pub key_bound: String,
 }
 
 /// The mistake in the question.
@@ -53,13 +55,18 @@ pub async fn suppose(
         groups: read.groups,
         resource: Some(supposed.server.trim()).filter(|server| !server.is_empty()),
         scopes: read.scopes,
+        key_bound: supposed.key_bound == "true",
         confined: !at.is_operator(),
     };
     match what_if::ask(&at.app, &asked).await {
         Ok(answered) => Ok(Ok(answered)),
         Err(WhatIfError::Store(error)) => Err(error.into()),
         Err(WhatIfError::Refused(error)) => {
-            let field = if error.reason == Reason::SCOPE_UNKNOWN { "scopes" } else { "server" };
+            let field = match &error.reason {
+                reason if *reason == Reason::SCOPE_UNKNOWN => "scopes",
+                reason if *reason == Reason::PROOF_REQUIRED => "key_bound",
+                _ => "server",
+            };
             Ok(Err(SuppositionFault { field, text: error.description.to_string() }))
         }
     }
@@ -120,6 +127,7 @@ fn client(at: &InTeamspace, client_id: &str) -> Result<RegisteredClient, Supposi
         grant_types: Vec::new(),
         groups: Vec::new(),
         enabled: true,
+        dpop_bound_access_tokens: false,
         created_at: 0,
         document_host: at.app.client_documents.host_of(client_id),
         keys: None,

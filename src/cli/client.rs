@@ -23,6 +23,7 @@ const FIELDS: &[Field] = &[
         lines(keys, "keys", |key| format!("{}  {}", cell(key, "kid"), cell(key, "kty")))
     }),
     Field::detail("grant types", |c| cell(c, "grant_types")),
+    Field::detail("DPoP-bound tokens only", |c| cell(c, "dpop_bound_access_tokens")),
     Field::detail("secrets", |c| {
         lines(c, "secrets", |secret| format!("{}  made {}", cell(secret, "id"), cell(secret, "created_at")))
     }),
@@ -149,6 +150,9 @@ pub(super) struct ClientFields {
     /// Whether it gets tokens.
     #[arg(long, value_name = "BOOL")]
     enabled: Option<bool>,
+    /// Whether its tokens must be bound to a key, which it proves with DPoP.
+    #[arg(long, value_name = "BOOL")]
+    dpop_bound_access_tokens: Option<bool>,
 }
 
 impl ClientFields {
@@ -156,6 +160,7 @@ impl ClientFields {
         let body = from.body()?.with("client_name", self.client_name).with("enabled", self.enabled);
         let body = body.with("token_endpoint_auth_method", self.token_endpoint_auth_method);
         let body = body.with("jwks", jwks_in(self.jwks_file.as_ref())?).with("jwks_uri", self.jwks_uri);
+        let body = body.with("dpop_bound_access_tokens", self.dpop_bound_access_tokens);
         let body = body.with_list("grant_types", &self.grant_types);
         Ok(body.with_list("groups", &self.groups))
     }

@@ -29,6 +29,9 @@ pub(super) struct ExplainCommand {
     /// The `resource` parameter of the request.
     #[arg(long, value_name = "URL")]
     resource: Option<String>,
+    /// The client proves that it has a key (DPoP), also where the assertion names none.
+    #[arg(long)]
+    key_bound: bool,
     /// Also tell for every other policy why it did not apply.
     #[arg(long)]
     all: bool,
@@ -39,7 +42,8 @@ impl ExplainCommand {
         let assertion = read_input(&self.assertion)?;
         let body = ApiBody::default().with("assertion", Some(assertion.trim()));
         let body = body.with("client_id", Some(self.client_id)).with("scope", self.scope);
-        let body = body.with("resource", self.resource).with("all", self.all.then_some(true)).json();
+        let body = body.with("resource", self.resource).with("key_bound", self.key_bound.then_some(true));
+        let body = body.with("all", self.all.then_some(true)).json();
         let path = api_path(&["teamspaces", &self.at.teamspace, "explain"])?;
         let session = Session::open(&self.options, config).await?;
         let answer = session.api.post(&path, Some(&body)).await;

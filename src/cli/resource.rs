@@ -24,6 +24,7 @@ const FIELDS: &[Field] = &[
     Field::detail("required scopes", |r| cell(r, "required_scopes")),
     Field::detail("forward-auth credentials", |r| cell(r, "forward_auth_credentials")),
     Field::detail("tool policies", |r| cell(r, "tool_policies")),
+    Field::detail("DPoP-bound tokens only", |r| cell(r, "dpop_bound_access_tokens")),
     Field::column("id", |r| cell(r, "id")),
     Field::detail("created at", |r| cell(r, "created_at")),
 ];
@@ -140,6 +141,9 @@ pub(super) struct ResourceFields {
     /// Whether forward-auth asks the policies about each call of a tool, and about the list of tools.
     #[arg(long, value_name = "BOOL")]
     tool_policies: Option<bool>,
+    /// Whether its tokens must be bound to a key, which the client proves with DPoP.
+    #[arg(long, value_name = "BOOL")]
+    dpop_bound_access_tokens: Option<bool>,
 }
 
 impl ResourceFields {
@@ -150,6 +154,7 @@ impl ResourceFields {
         let body = body.with_list("required_scopes", &self.required_scopes);
         let body = body.with("forward_auth_credentials", self.forward_auth_credentials);
         let body = body.with("tool_policies", self.tool_policies);
+        let body = body.with("dpop_bound_access_tokens", self.dpop_bound_access_tokens);
         Ok(match self.teamspaces.as_slice() {
             [all] if all == "all" => body.with("teamspaces", Some(Value::Null)),
             slugs => body.with_list("teamspaces", slugs),

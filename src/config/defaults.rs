@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 
 use super::{
     AccessTokenSettings, AdminSettings, AssertionSettings, ByteSize, ClientDocumentSettings, ClientIpSource,
-    Config, ConnectionSettings, Console, Database, DenialError, Duration, Fetch, IssuerLookupSettings, Jwks,
-    Keys, Policy, PolicyCache, RateLimitSettings, Retention, RevocationSettings, SigningAlg, Tls,
+    Config, ConnectionSettings, Console, Database, DenialError, DpopSettings, Duration, Fetch,
+    IssuerLookupSettings, Jwks, Keys, Policy, PolicyCache, RateLimitSettings, Retention, RevocationSettings,
+    SigningAlg, Tls,
 };
 
 impl Default for Config {
@@ -29,6 +30,7 @@ impl Default for Config {
             client_documents: ClientDocumentSettings::default(),
             connections: ConnectionSettings::default(),
             console: Console::default(),
+            dpop: DpopSettings::default(),
             fetch: Fetch::default(),
             issuer_lookup: IssuerLookupSettings::default(),
             jwks: Jwks::default(),

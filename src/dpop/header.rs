@@ -5,6 +5,9 @@ use axum::http::{HeaderMap, HeaderName};
 /// The header's name.
 pub const DPOP: HeaderName = HeaderName::from_static("dpop");
 
+/// The header of an answer with the nonce for the next proof (RFC 9449 §8.1).
+pub const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+
 /// The `DPoP` headers of a request, as they came.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ProofHeader<'a> {

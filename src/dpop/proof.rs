@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::header::ProofHeader;
+use super::nonce::Nonces;
 use super::public_key::public_key;
 use crate::clock::UnixSeconds;
 use crate::idp::jws::{AnonymousJws, JwsFault};
@@ -57,6 +58,9 @@ pub enum ProofFault {
     /// It was made too long ago, or will be made.
     #[error("iat is {0:.0} s from now; at most {WINDOW} s are accepted; compare the clocks")]
     Time(f64),
+    /// It has no fresh nonce: the sender gets one and tries again.
+    #[error("nonce is {0}")]
+    Nonce(&'static str),
     /// It is for another token.
     #[error("ath is not the hash of the token")]
     Token,
@@ -71,6 +75,8 @@ pub struct ExpectedProof<'a> {
     pub uri: &'a str,
     /// The token that it comes with; none at the token endpoint.
     pub token: Option<&'a str>,
+    /// The nonces of which it must have one; none where it needs none.
+    pub nonces: Option<&'a Nonces>,
     /// The time of the request.
     pub now: UnixSeconds,
 }
@@ -135,6 +141,9 @@ impl ProofClaims<'_> {
         {
             return Err(ProofFault::Token);
         }
+        if let Some(nonces) = expected.nonces {
+            self.check_nonce(nonces)?;
+        }
         let jti = self.text("jti", "a string of 1 to 256 bytes", MAX_JTI)?;
         Ok(ProofUse {
             // No issuer's assertion has a name that begins so: issuers are URLs. Two senders may choose the same jti.
@@ -148,6 +157,15 @@ impl ProofClaims<'_> {
     fn text(&self, name: &'static str, wanted: &'static str, max: usize) -> Result<&str, ProofFault> {
         let text = self.0.get(name).and_then(Value::as_str);
         text.filter(|text| (1..=max).contains(&text.len())).ok_or(ProofFault::Claim(name, wanted))
+    }
+
+    /// §4.3: the nonce is one that we gave out a short time ago.
+    fn check_nonce(&self, nonces: &Nonces) -> Result<(), ProofFault> {
+        match self.0.get("nonce") {
+            None => Err(ProofFault::Nonce("missing")),
+            Some(Value::String(nonce)) if nonces.has(nonce) => Ok(()),
+            Some(_) => Err(ProofFault::Nonce("not a fresh one of ours")),
+        }
     }
 
     /// The `iat`, which must be near now.

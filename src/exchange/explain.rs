@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::client::find_client;
 use super::decide::{Decided, decide, look_up_member};
-use super::key_binding::KeyBinding;
+use super::key_binding::{KeyBinding, check_required};
 use super::pending_grant::not_redeemed;
 use super::progress::{Progress, Refused};
 use super::verified::VerifiedRequest;
@@ -36,6 +36,8 @@ pub struct ExplainRequest<'a> {
     pub scope: Option<&'a [String]>,
     /// The values of `resource` that the request would have.
     pub resource: &'a [String],
+    /// Whether the client would prove that it has a key, also where the assertion names none.
+    pub key_bound: bool,
     /// The asker's teamspace: assertions of other teamspaces' issuers count as unknown.
     pub teamspace_id: Option<&'a str>,
     /// Whether the asker may learn about policies only what that teamspace may.
@@ -174,7 +176,13 @@ impl ExplainWalk<'_> {
         let target = resolve_target(&snapshot, &assertion, asked.resource, progress)?;
         check_kill_switches(&snapshot, &assertion, &target.resource, progress)?;
         let (method, scope) = (client.token_endpoint_auth_method, asked.scope.map(<[String]>::to_vec));
-        let key = KeyBinding::supposed(assertion.id_jag.claims().key.as_ref());
+        let key = KeyBinding::supposed(assertion.id_jag.claims().key.as_ref(), asked.key_bound);
+        let (of_resource, of_client) =
+            (target.resource.dpop_bound_access_tokens, client.dpop_bound_access_tokens);
+        check_required(of_resource, of_client, key.is_some()).map_err(|error| {
+            let resource = &target.resource.identifier;
+            Progress { resource, ..progress.before(Check::Proof) }.refuse(error)
+        })?;
         let request = VerifiedRequest {
             request_id: "",
             client,

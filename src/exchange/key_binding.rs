@@ -4,13 +4,16 @@
 use super::TokenCall;
 use crate::app::App;
 use crate::clock::UnixSeconds;
-use crate::dpop::{DpopProof, ExpectedProof, ProofHeader};
+use crate::dpop::{DpopProof, ExpectedProof, ProofFault, ProofHeader};
 use crate::oauth::error::{ErrorCode, Reason, TokenError};
 use crate::store::Conflict;
 use crate::store::ledger::ProofUse;
 
 /// The text for every proof that is no good: the log says why.
 const NOT_GOOD: &str = "The DPoP proof was not accepted: make a new one for each request.";
+
+/// RFC 9449 §8
+const NEEDS_NONCE: &str = "The DPoP proof needs the nonce in the header DPoP-Nonce of this answer.";
 
 /// The key of a token.
 #[derive(Debug, Clone)]
@@ -22,9 +25,11 @@ pub(super) struct KeyBinding {
 }
 
 impl KeyBinding {
-    /// For an explanation: takes the proof that the assertion asks for as given.
-    pub fn supposed(named: Option<&String>) -> Option<Self> {
-        named.map(|thumbprint| Self { thumbprint: thumbprint.clone(), proof: None })
+    /// For an explanation: takes the proof that the assertion asks for as given, and any other if `is_proved`.
+    pub fn supposed(named: Option<&String>, is_proved: bool) -> Option<Self> {
+        let any = || is_proved.then(|| "(thumbprint of the client's key)".to_owned());
+        let thumbprint = named.cloned().or_else(any)?;
+        Some(Self { thumbprint, proof: None })
     }
 }
 
@@ -39,11 +44,15 @@ pub(super) fn prove(
     }
     // Never what the request says of its own address: that is whatever the caller or a proxy wrote.
     let uri = format!("{}/oauth2/token", app.config.issuer);
-    let expected = ExpectedProof { method: "POST", uri: &uri, token: None, now };
-    let invalid = |detail: String| {
-        TokenError::new(ErrorCode::InvalidDpopProof, Reason::PROOF_INVALID, NOT_GOOD).detail(detail)
-    };
-    DpopProof::verify(call.proof, &expected).map_err(|fault| invalid(fault.to_string()))
+    let nonces = app.dpop_nonces(now);
+    let expected = ExpectedProof { method: "POST", uri: &uri, token: None, nonces: nonces.as_ref(), now };
+    DpopProof::verify(call.proof, &expected).map_err(|fault| {
+        let (code, reason, text) = match *fault {
+            ProofFault::Nonce(_) => (ErrorCode::UseDpopNonce, Reason::PROOF_NONCE_NEEDED, NEEDS_NONCE),
+            _ => (ErrorCode::InvalidDpopProof, Reason::PROOF_INVALID, NOT_GOOD),
+        };
+        TokenError::new(code, reason, text).detail(fault.to_string())
+    })
 }
 
 /// Finds the key to bind to. `named` is the thumbprint of the key in the assertion; `demands_key` is the request's wish
@@ -72,6 +81,18 @@ pub(super) fn bind(
             Ok(proof.map(|proof| KeyBinding { thumbprint: proof.thumbprint, proof: Some(proof.used) }))
         }
     }
+}
+
+/// Refuses a bearer token where the resource (RFC 9728 §2) or the client (RFC 9449 §5.2) takes bound ones only.
+pub(super) fn check_required(of_resource: bool, of_client: bool, is_bound: bool) -> Result<(), TokenError> {
+    let (text, whose) = match (of_resource, of_client) {
+        _ if is_bound => return Ok(()),
+        (false, false) => return Ok(()),
+        (true, _) => ("Tokens for this resource are bound to a key: send a DPoP proof.", "the resource"),
+        (false, true) => ("Tokens of this client are bound to a key: send a DPoP proof.", "the client"),
+    };
+    let detail = format!("dpop_bound_access_tokens of {whose}");
+    Err(TokenError::invalid_grant(Reason::PROOF_REQUIRED, text).detail(detail))
 }
 
 /// The refusal of a proof that was used, or that can no longer be shown to be unused.

@@ -33,7 +33,7 @@ use crate::oauth::request::TokenRequest;
 use crate::store::sign_ins::NewSignIn;
 use crate::token::TokenResponse;
 use client::{Unauthenticated, authenticate};
-use key_binding::{bind, prove};
+use key_binding::{bind, check_required, prove};
 use pending_grant::{Asked, Granted, PendingGrant, Stale};
 use progress::{Progress, Refused};
 use verify::{check_kill_switches, resolve_target, verify};
@@ -123,10 +123,12 @@ async fn verify_call<'a>(app: &App, call: &TokenCall<'a>) -> Result<PendingGrant
 
     let target = resolve_target(&snapshot, &assertion, &asked.resource, progress)?;
     check_kill_switches(&snapshot, &assertion, &target.resource, progress)?;
-    let key = bind(assertion.id_jag.claims().key.as_ref(), asked.demands_key, proof).map_err(|error| {
-        let resource = &target.resource.identifier;
-        Progress { resource, ..progress.before(Check::Proof) }.refuse(error)
-    })?;
+    let progress = Progress { resource: &target.resource.identifier, ..progress.before(Check::Proof) };
+    let key = bind(assertion.id_jag.claims().key.as_ref(), asked.demands_key, proof)
+        .map_err(|error| progress.refuse(error))?;
+    let (of_resource, of_client) =
+        (target.resource.dpop_bound_access_tokens, client.registered().dpop_bound_access_tokens);
+    check_required(of_resource, of_client, key.is_some()).map_err(|error| progress.refuse(error))?;
     Ok(PendingGrant::new(&client, call, Asked { scope: asked.scope, key }, assertion, target))
 }
 

@@ -1,5 +1,6 @@
 //! Asks the policies about a made-up sign-in. No assertion is needed, and nothing is stored.
 
+use super::key_binding::check_required;
 use super::resource::ResourceRequest;
 use crate::app::App;
 use crate::clock::UnixSeconds;
@@ -32,6 +33,8 @@ pub struct WhatIf<'a> {
     pub resource: Option<&'a str>,
     /// None: the assertion has no scope claim.
     pub scopes: Option<Vec<String>>,
+    /// Whether the client would prove that it has a key.
+    pub key_bound: bool,
     /// Whether the asker may learn about policies only what the teamspace may.
     pub confined: bool,
 }
@@ -109,6 +112,9 @@ impl WhatIf<'_> {
         let named: Vec<String> = self.resource.map(str::to_owned).into_iter().collect();
         let request = ResourceRequest { claimed: &named, requested: &[], teamspace: slug };
         let resource = request.resolve(snapshot)?;
+        // A teamspace may not learn which clients there are.
+        let of_client = self.client.dpop_bound_access_tokens && !self.confined;
+        check_required(resource.dpop_bound_access_tokens, of_client, self.key_bound)?;
         let setting = self.provider.scope_setting();
         let scopes = ScopeRequest {
             claimed: self.scopes.as_deref(),
@@ -129,7 +135,7 @@ impl WhatIf<'_> {
                 default_scopes: resource.default_scopes.clone(),
             },
             candidates,
-            key_bound: false,
+            key_bound: self.key_bound,
             client_address: None,
         })
     }

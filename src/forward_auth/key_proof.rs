@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, HeaderName};
 use url::Url;
 
 use crate::app::App;
-use crate::dpop::{DpopProof, ExpectedProof, NotTaken, ProofHeader};
+use crate::dpop::{DpopProof, ExpectedProof, NotTaken, ProofFault, ProofHeader};
 use crate::model::resource::Resource;
 use crate::store::ledger::ProofUse;
 
@@ -18,12 +18,18 @@ pub enum KeyRefusal {
     /// The token came alone.
     #[error("the token is bound to a key, and was sent as a bearer token")]
     SentAlone,
+    /// The resource takes no bearer tokens.
+    #[error("the resource takes only tokens that are bound to a key")]
+    Required,
     /// A bearer token came as a bound one.
     #[error("the token is not bound to a key, and was sent with the scheme DPoP")]
     NotBound,
     /// There is no proof, or one that is no good.
     #[error("the proof: {0}")]
     Proof(String),
+    /// The proof has no fresh nonce.
+    #[error("the proof: {0}")]
+    Nonce(String),
     /// Nobody could tell whether the proof is used a second time.
     #[error("too many proofs are in use")]
     TooMany,
@@ -39,9 +45,13 @@ pub(super) fn check_proof(
     let refuse = |text: &str| KeyRefusal::Proof(text.to_owned());
     let untold = || refuse("the proxy must set X-Forwarded-Method and X-Forwarded-Uri, once each");
     let (method, uri) = of_request(resource, headers).ok_or_else(untold)?;
-    let expected = ExpectedProof { method, uri: &uri, token: Some(token), now: app.clock.now() };
-    let proof = DpopProof::verify(ProofHeader::of(headers), &expected);
-    let proof = proof.map_err(|fault| KeyRefusal::Proof(fault.to_string()))?;
+    let now = app.clock.now();
+    let nonces = app.dpop_nonces(now);
+    let expected = ExpectedProof { method, uri: &uri, token: Some(token), nonces: nonces.as_ref(), now };
+    let proof = DpopProof::verify(ProofHeader::of(headers), &expected).map_err(|fault| match *fault {
+        ProofFault::Nonce(_) => KeyRefusal::Nonce(fault.to_string()),
+        _ => KeyRefusal::Proof(fault.to_string()),
+    })?;
     let proof = proof.ok_or_else(|| refuse("there is no DPoP header"))?;
     match proof.thumbprint == thumbprint {
         true => Ok(proof.used),

@@ -66,6 +66,7 @@ pub(super) fn read(url: &str, body: &[u8]) -> Result<RegisteredClient, DocumentF
         grant_types: vec![JWT_BEARER.to_owned()],
         groups: Vec::new(),
         enabled: true,
+        dpop_bound_access_tokens: document.flag("dpop_bound_access_tokens")?,
         created_at: 0,
         document_host: host_of(url),
         keys,
@@ -83,6 +84,11 @@ struct Members<'a>(&'a Map<String, Value>);
 impl Members<'_> {
     fn text(&self, name: &'static str) -> Result<Option<&str>, DocumentFault> {
         self.0.get(name).map(|value| value.as_str().ok_or(DocumentFault::Type(name))).transpose()
+    }
+
+    /// False where it is absent.
+    fn flag(&self, name: &'static str) -> Result<bool, DocumentFault> {
+        self.0.get(name).map_or(Ok(false), |value| value.as_bool().ok_or(DocumentFault::Type(name)))
     }
 
     fn texts(&self, name: &'static str) -> Result<Option<Vec<&str>>, DocumentFault> {

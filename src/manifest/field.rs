@@ -83,6 +83,7 @@ pub const RESOURCE: &[FieldRule] = &[
     FieldRule::set("required_scopes", A_LIST, form::texts),
     FieldRule::optional("forward_auth_credentials", A_FLAG, form::flag),
     FieldRule::optional("tool_policies", A_FLAG, form::flag),
+    FieldRule::optional("dpop_bound_access_tokens", A_FLAG, form::flag),
 ];
 
 /// Of a client, besides its secret.
@@ -99,6 +100,7 @@ pub const CLIENT: &[FieldRule] = &[
     FieldRule::set("grant_types", A_LIST, form::texts),
     FieldRule::set("groups", A_LIST, form::texts),
     FieldRule::optional("enabled", A_FLAG, form::flag),
+    FieldRule::optional("dpop_bound_access_tokens", A_FLAG, form::flag),
 ];
 
 /// Of an identity provider.

@@ -62,6 +62,8 @@ pub struct RegisteredClient {
     pub groups: Vec<String>,
     /// Whether it gets tokens. A client that is switched off is refused as if its secret were wrong.
     pub enabled: bool,
+    /// Whether its tokens must be bound to a key (RFC 9449 §5.2).
+    pub dpop_bound_access_tokens: bool,
     /// The time of its registration.
     pub created_at: UnixSeconds,
     /// The host of the metadata document that describes it; none if it is registered.

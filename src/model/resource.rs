@@ -43,6 +43,8 @@ pub struct Resource {
     pub forward_auth_credentials: bool,
     /// Whether forward-auth asks the policies about each tool.
     pub tool_policies: bool,
+    /// Whether its tokens must be bound to a key (RFC 9728 §2, `dpop_bound_access_tokens_required`).
+    pub dpop_bound_access_tokens: bool,
     /// The credentials with which the server asks about tokens.
     pub credentials: Vec<ResourceCredential>,
     /// The time of its registration.
@@ -86,9 +88,13 @@ impl Resource {
             "bearer_methods_supported": ["header"],
             "resource_name": self.name,
         });
-        if let (false, Some(members)) = (self.scopes.is_empty(), metadata.as_object_mut()) {
+        let Some(members) = metadata.as_object_mut() else { return metadata };
+        if !self.scopes.is_empty() {
             let scopes: Vec<&str> = self.scopes.iter().map(|scope| scope.name.as_str()).collect();
             members.insert("scopes_supported".into(), serde_json::json!(scopes));
+        }
+        if self.dpop_bound_access_tokens {
+            members.insert("dpop_bound_access_tokens_required".into(), true.into());
         }
         metadata
     }

@@ -17,6 +17,8 @@ pub enum ErrorCode {
     InvalidGrant,
     /// The proof of possession is no good (RFC 9449 §5).
     InvalidDpopProof,
+    /// The proof of possession needs the nonce of the answer (RFC 9449 §8).
+    UseDpopNonce,
     /// The client may not use this grant (RFC 6749 §5.2).
     UnauthorizedClient,
     /// The token endpoint does not serve this grant type (RFC 6749 §5.2).
@@ -49,6 +51,7 @@ impl ErrorCode {
             Self::InvalidClient => ("invalid_client", 401),
             Self::InvalidGrant => ("invalid_grant", 400),
             Self::InvalidDpopProof => ("invalid_dpop_proof", 400),
+            Self::UseDpopNonce => ("use_dpop_nonce", 400),
             Self::UnauthorizedClient => ("unauthorized_client", 400),
             Self::UnsupportedGrantType => ("unsupported_grant_type", 400),
             Self::InvalidScope => ("invalid_scope", 400),

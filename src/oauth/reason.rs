@@ -286,9 +286,15 @@ reasons! {
         PROOF_INVALID = ("proof_invalid" [Proof] [InvalidDpopProof] [ClientDeveloper]
             "the `DPoP` header is not one good proof; `detail` says why"
             "Make a new proof for each request, for `POST` and the token endpoint's URL, with a key of an allowed algorithm.");
+        PROOF_NONCE_NEEDED = ("proof_nonce_needed" [Proof] [UseDpopNonce] [ClientDeveloper]
+            "`dpop.require_nonce` is on, and the proof has no fresh `nonce`; `detail` says whether it has an old one"
+            "Nothing, if it happens once in a while: the client makes a new proof with the `DPoP-Nonce` of the answer and sends the request again.");
         PROOF_MISSING = ("proof_missing" [Proof] [InvalidGrant] [ClientDeveloper]
             "the assertion is bound to a key (`cnf`), and there is no `DPoP` header"
             "Send a proof with that key in the header `DPoP`.");
+        PROOF_REQUIRED = ("proof_required" [Proof] [InvalidGrant] [ClientDeveloper Operator]
+            "the resource or the client has `dpop_bound_access_tokens`, and there is no `DPoP` header; `detail` says which"
+            "Send a DPoP proof with each request, or have the setting turned off.");
         PROOF_MISMATCH = ("proof_mismatch" [Proof] [InvalidGrant] [ClientDeveloper SecurityTeam]
             "the proof was made with another key than the one that the assertion names"
             "Use the key for which the identity provider issued the ID-JAG; if the client does, find out who else had the ID-JAG.");

@@ -1,6 +1,7 @@
 //! One signing key, parsed once, so that signing parses nothing.
 
 use aws_lc_rs::encoding::AsDer;
+use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
@@ -62,6 +63,8 @@ pub struct SigningKey {
     verification_key: VerificationKey,
     algorithm: Algorithm,
     random: SystemRandom,
+    /// Derived from the private key, so that everybody who has the one has the other.
+    nonce_key: hmac::Key,
 }
 
 /// A new private key in PKCS#8.
@@ -108,6 +111,9 @@ impl SigningKey {
         let algorithm = allowed_algorithm(alg.as_str()).ok_or_else(damaged)?;
         let verification_key = VerificationKey::from_jwk(&public_jwk).map_err(|_| damaged())?;
         let random = SystemRandom::new();
+        let private = hmac::Key::new(hmac::HMAC_SHA256, pkcs8);
+        let derived = hmac::sign(&private, b"countersign dpop nonces");
+        let nonce_key = hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref());
         Ok(Self {
             kid,
             signs_from,
@@ -118,6 +124,7 @@ impl SigningKey {
             verification_key,
             algorithm,
             random,
+            nonce_key,
         })
     }
 
@@ -139,6 +146,11 @@ impl SigningKey {
     /// Whether this key made the signature over the message.
     pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         self.verification_key.verifies(self.algorithm, message, signature)
+    }
+
+    /// A code that only holders of this key can make. It serves for nonces alone.
+    pub fn nonce_code(&self, message: &[u8]) -> hmac::Tag {
+        hmac::sign(&self.nonce_key, message)
     }
 
     /// The claims as a JWS in compact serialization (RFC 7515 §7.1).

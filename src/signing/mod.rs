@@ -76,6 +76,11 @@ impl Signer {
         self.keys.iter().find(|key| key.kid() == kid)
     }
 
+    /// All of them, latest first.
+    pub fn published(&self) -> &[SigningKey] {
+        &self.keys
+    }
+
     /// The published key that writes exactly this encoded header into its access tokens.
     pub fn key_with_header(&self, header: &str) -> Option<&SigningKey> {
         self.keys.iter().find(|key| key.writes_header(header))

@@ -22,6 +22,7 @@ struct ClientRow {
     created_at: UnixSeconds,
     jwks: Option<String>,
     jwks_uri: Option<String>,
+    dpop_bound_access_tokens: bool,
 }
 
 row! {
@@ -52,6 +53,7 @@ impl From<&RegisteredClient> for ClientRow {
             created_at: c.created_at,
             jwks,
             jwks_uri,
+            dpop_bound_access_tokens: c.dpop_bound_access_tokens,
         }
     }
 }
@@ -68,6 +70,7 @@ impl ClientRow {
             client_id: self.client_id,
             client_name: self.client_name,
             enabled: self.enabled,
+            dpop_bound_access_tokens: self.dpop_bound_access_tokens,
             created_at: self.created_at,
         })
     }

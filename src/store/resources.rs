@@ -25,6 +25,7 @@ struct ResourceRow {
     required_scopes: String,
     forward_auth_credentials: bool,
     tool_policies: bool,
+    dpop_bound_access_tokens: bool,
 }
 
 row! {
@@ -54,6 +55,7 @@ impl TryFrom<&Resource> for ResourceRow {
             required_scopes: to_json(&r.required_scopes),
             forward_auth_credentials: r.forward_auth_credentials,
             tool_policies: r.tool_policies,
+            dpop_bound_access_tokens: r.dpop_bound_access_tokens,
         })
     }
 }
@@ -73,6 +75,7 @@ impl TryFrom<ResourceRow> for Resource {
             required_scopes: from_json(&row.required_scopes)?,
             forward_auth_credentials: row.forward_auth_credentials,
             tool_policies: row.tool_policies,
+            dpop_bound_access_tokens: row.dpop_bound_access_tokens,
             credentials: Vec::new(),
             created_at: row.created_at,
         })

@@ -53,6 +53,7 @@ diesel::table! {
         required_scopes -> Text,
         forward_auth_credentials -> Bool,
         tool_policies -> Bool,
+        dpop_bound_access_tokens -> Bool,
     }
 }
 
@@ -67,6 +68,7 @@ diesel::table! {
         created_at -> BigInt,
         jwks -> Nullable<Text>,
         jwks_uri -> Nullable<Text>,
+        dpop_bound_access_tokens -> Bool,
     }
 }
 

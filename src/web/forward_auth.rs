@@ -13,6 +13,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 
+use super::dpop_nonce::supply_nonce;
 use super::error::{Cause, forbid_caching, not_found};
 use crate::app::App;
 use crate::forward_auth::{ForwardRefusal, ForwardedCaller, KeyRefusal, ToolRefusal, decide};
@@ -68,6 +69,7 @@ async fn answer(State(app): State<Arc<App>>, request: Request) -> Response {
     };
     app.metrics.count_forward_auth(result);
     forbid_caching(&mut response);
+    supply_nonce(&app, request.headers(), &mut response);
     response
 }
 
@@ -148,7 +150,10 @@ fn told(refusal: &ForwardRefusal) -> (StatusCode, ForwardAuthResult, &str) {
         ForwardRefusal::Key(KeyRefusal::NotBound) => {
             (StatusCode::UNAUTHORIZED, R::InvalidToken, "The access token is a bearer token.")
         }
-        ForwardRefusal::Key(KeyRefusal::SentAlone | KeyRefusal::Proof(_)) => {
+        ForwardRefusal::Key(KeyRefusal::Required) => {
+            (StatusCode::UNAUTHORIZED, R::InvalidToken, "The access token must be bound to a key.")
+        }
+        ForwardRefusal::Key(KeyRefusal::SentAlone | KeyRefusal::Proof(_) | KeyRefusal::Nonce(_)) => {
             (StatusCode::UNAUTHORIZED, R::InvalidToken, "The access token needs a good DPoP proof.")
         }
         ForwardRefusal::InsufficientScope => {
@@ -191,6 +196,11 @@ fn refused(refusal: &ForwardRefusal, resource: &Resource) -> (Response, ForwardA
     (response, result)
 }
 
+fn wants_proof(refusal: &ForwardRefusal) -> bool {
+    use KeyRefusal::{Nonce, Proof, SentAlone};
+    matches!(refusal, ForwardRefusal::Key(SentAlone | Proof(_) | Nonce(_)))
+}
+
 /// The challenge of a refusal (RFC 6750 §3, RFC 9728 §5.1); none where another token would not help. None of its values
 /// has a quote or a backslash: a scope and an authentication context cannot, and a URL has them encoded.
 fn challenge(refusal: &ForwardRefusal, resource: &Resource) -> Option<HeaderValue> {
@@ -198,11 +208,12 @@ fn challenge(refusal: &ForwardRefusal, resource: &Resource) -> Option<HeaderValu
         ForwardRefusal::NoToken => (None, None),
         ForwardRefusal::Malformed => (Some("invalid_request"), None),
         ForwardRefusal::NotActive(_)
-        | ForwardRefusal::Key(KeyRefusal::SentAlone | KeyRefusal::NotBound)
+        | ForwardRefusal::Key(KeyRefusal::SentAlone | KeyRefusal::NotBound | KeyRefusal::Required)
         | ForwardRefusal::Tool(ToolRefusal::SignInUnknown | ToolRefusal::Renamed) => {
             (Some("invalid_token"), None)
         }
         ForwardRefusal::Key(KeyRefusal::Proof(_)) => (Some(ErrorCode::InvalidDpopProof.wire().0), None),
+        ForwardRefusal::Key(KeyRefusal::Nonce(_)) => (Some(ErrorCode::UseDpopNonce.wire().0), None),
         ForwardRefusal::InsufficientScope => (Some("insufficient_scope"), None),
         ForwardRefusal::Tool(ToolRefusal::Denied(denied)) => {
             let step_up = denied.step_up.as_ref()?;
@@ -212,7 +223,7 @@ fn challenge(refusal: &ForwardRefusal, resource: &Resource) -> Option<HeaderValu
         | ForwardRefusal::NotKnowable(_)
         | ForwardRefusal::Tool(_) => return None,
     };
-    let needs_proof = matches!(refusal, ForwardRefusal::Key(KeyRefusal::SentAlone | KeyRefusal::Proof(_)));
+    let needs_proof = resource.dpop_bound_access_tokens || wants_proof(refusal);
     let scheme = if needs_proof { "DPoP" } else { "Bearer" };
     let mut challenge = format!("{scheme} resource_metadata=\"{}\"", resource.metadata_url());
     let mut add = |name: &str, value: &str| challenge.push_str(&format!(", {name}=\"{value}\""));

@@ -5,6 +5,7 @@ pub mod api;
 mod body;
 mod console;
 pub mod documents;
+mod dpop_nonce;
 mod error;
 mod forward_auth;
 mod health;

@@ -140,6 +140,17 @@ async fn a_client_is_what_its_document_says() {
     stage.refused(answer, (400, "invalid_grant", "client_id_mismatch")).await;
 }
 
+/// REG-02, DPP-05: a document that says that its client always uses DPoP is taken at its word.
+#[tokio::test]
+async fn a_document_may_demand_bound_tokens() {
+    let stage = Stage::start().await;
+    stage.publish(json!({ "dpop_bound_access_tokens": true }));
+    stage.refused(stage.exchange(), (400, "invalid_grant", "proof_required")).await;
+    stage.later();
+    stage.publish(json!({ "dpop_bound_access_tokens": false }));
+    assert_granted(&stage.exchange().await);
+}
+
 /// REG-02: keys at a `jwks_uri` of the document.
 #[tokio::test]
 async fn a_document_may_lead_to_keys() {
@@ -246,6 +257,7 @@ async fn a_document_that_breaks_a_rule_makes_no_client() {
         (json!({ "authorization_grant_profiles_supported": profile }), "has a wrong type"),
         (json!({ "grant_types": "authorization_code" }), "grant_types has a wrong type"),
         (json!({ "client_name": 7 }), "client_name has a wrong type"),
+        (json!({ "dpop_bound_access_tokens": "true" }), "dpop_bound_access_tokens has a wrong type"),
         (json!({ "logo_uri": "x".repeat(5 * 1024) }), "more than 5120 bytes"),
     ] {
         stage.publish(changes.clone());

@@ -482,6 +482,7 @@ pub fn client(id: &str, secrets: &[&str]) -> RegisteredClient {
         grant_types: vec![JWT_BEARER.to_owned()],
         groups: vec![],
         enabled: true,
+        dpop_bound_access_tokens: false,
         created_at: START,
         document_host: None,
         keys: None,
@@ -502,6 +503,7 @@ pub fn resource(identifier: &str, scopes: &[&str]) -> Resource {
         required_scopes: Vec::new(),
         forward_auth_credentials: false,
         tool_policies: false,
+        dpop_bound_access_tokens: false,
         credentials: Vec::new(),
         created_at: START,
     }

@@ -145,6 +145,7 @@ fn the_oldest_secrets_go_when_one_is_added() {
             grant_types: Vec::new(),
             groups: Vec::new(),
             enabled: true,
+            dpop_bound_access_tokens: false,
             created_at: START,
             document_host: None,
             keys: None,

@@ -54,6 +54,9 @@ pub(in crate::cli) struct Explain {
     /// The request's resource parameter.
     #[arg(long, value_name = "URI", requires = "assertion", conflicts_with = "what")]
     resource: Option<String>,
+    /// The client proves that it has a key (DPoP), also where the assertion names none.
+    #[arg(long, requires = "assertion", conflicts_with = "what")]
+    key_bound: bool,
     /// Directory of *.cedar files [default: the policies in force, by `policy_dir` of the configuration].
     #[arg(long, value_name = "DIR")]
     policies: Option<PathBuf>,
@@ -132,6 +135,7 @@ impl Explain {
             client_id: &self.client_id.unwrap_or_default(),
             scope: scope.as_deref(),
             resource: self.resource.as_slice(),
+            key_bound: self.key_bound,
             teamspace_id: None,
             confined: false,
             all: self.all,

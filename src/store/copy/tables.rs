@@ -63,14 +63,14 @@ pub const TABLES: [Table; 37] = [
         "resources",
         1,
         "id identifier normalized name scopes default_scopes teamspaces created_at# required_scopes \
-         forward_auth_credentials? tool_policies?",
+         forward_auth_credentials? tool_policies? dpop_bound_access_tokens?",
     ),
     table("resource_credentials", 1, "client_id resource_id secret_digest created_at#"),
     table(
         "clients",
         1,
         "client_id client_name token_endpoint_auth_method grant_types client_groups enabled? created_at# jwks \
-         jwks_uri",
+         jwks_uri dpop_bound_access_tokens?",
     ),
     table("client_secrets", 1, "id client_id secret_digest created_at#"),
     table(

@@ -21,6 +21,9 @@ pub struct ExplainBody {
     scope: Option<String>,
     #[serde(default)]
     resource: Option<String>,
+    /// Whether the client would prove that it has a key, also where the assertion names none.
+    #[serde(default)]
+    key_bound: bool,
     /// Whether to explain for every other policy why it did not apply.
     #[serde(default)]
     all: bool,
@@ -45,6 +48,7 @@ pub async fn post(
         client_id: &body.client_id,
         scope: scope.as_deref(),
         resource: &resource,
+        key_bound: body.key_bound,
         teamspace_id: Some(&at.teamspace_config().teamspace.id),
         confined: !at.is_operator(),
         all: body.all,

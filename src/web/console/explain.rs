@@ -44,6 +44,9 @@ pub struct AssertionForm {
     resource: String,
     #[serde(default)]
     scope: String,
+    /// `true` if the client would prove that it has a key.
+    #[serde(default)]
+    key_bound: String,
 }
 
 /// An answer.
@@ -116,6 +119,7 @@ async fn explain_assertion(
         client_id: asked.client_id.trim(),
         scope: scope.as_deref(),
         resource: &resource,
+        key_bound: asked.key_bound == "true",
         teamspace_id: Some(&at.teamspace_config().teamspace.id),
         confined: !at.is_operator(),
         all: false,

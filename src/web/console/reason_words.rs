@@ -28,7 +28,7 @@ const fn words(
 }
 
 /// Every reason that the service and the shipped policies give.
-const TABLE: [ReasonWords; 52] = [
+const TABLE: [ReasonWords; 54] = [
     words(
         "request_malformed",
         "The request was not one that a client should send.",
@@ -259,9 +259,21 @@ const TABLE: [ReasonWords; 52] = [
         None,
     ),
     words(
+        "proof_nonce_needed",
+        "The client's DPoP proof had no fresh nonce. It gets one and sends the request again.",
+        "Nothing, if the client got its token afterwards. If it never does, it cannot deal with nonces.",
+        None,
+    ),
+    words(
         "proof_missing",
         "The assertion is bound to a key, and the client did not prove that it has the key.",
         "The client sends a DPoP proof that is made with the key.",
+        None,
+    ),
+    words(
+        "proof_required",
+        "The MCP server or the client takes only tokens that are bound to a key, and the client proved none.",
+        "The client sends a DPoP proof with each request, or an operator takes the demand back.",
         None,
     ),
     words(

@@ -6,7 +6,7 @@ use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTIC
 use axum::http::{HeaderName, HeaderValue, Method};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use crate::dpop::DPOP;
+use crate::dpop::{DPOP, DPOP_NONCE};
 
 /// How long a browser may remember the answer to a preflight.
 const MAX_AGE: Duration = Duration::from_secs(600);
@@ -24,7 +24,7 @@ pub(super) fn for_pages_of(origins: &[String]) -> Option<CorsLayer> {
             .allow_origin(AllowOrigin::list(origins))
             .allow_methods([Method::POST])
             .allow_headers([AUTHORIZATION, CONTENT_TYPE, DPOP, PROTOCOL_VERSION])
-            .expose_headers([REQUEST_ID, RETRY_AFTER, WWW_AUTHENTICATE])
+            .expose_headers([DPOP_NONCE, REQUEST_ID, RETRY_AFTER, WWW_AUTHENTICATE])
             .max_age(MAX_AGE)
     })
 }

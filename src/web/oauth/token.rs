@@ -14,6 +14,7 @@ use crate::dpop::ProofHeader;
 use crate::exchange::{TokenCall, exchange, refuse_early};
 use crate::oauth::error::{Reason, TokenError};
 use crate::token::TokenResponse;
+use crate::web::dpop_nonce::supply_nonce;
 use crate::web::error::forbid_caching;
 use crate::web::middleware::{CallerAddress, RequestId};
 
@@ -41,6 +42,7 @@ pub async fn token(State(app): State<Arc<App>>, request: Request) -> Response {
         Err(error) => error.into_response(),
     };
     response.extensions_mut().insert(exchanged.record);
+    supply_nonce(&app, &parts.headers, &mut response);
     response
 }
 

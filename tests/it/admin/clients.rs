@@ -39,7 +39,10 @@ async fn a_given_client_from_beginning_to_end() {
         "token_endpoint_auth_method": "client_secret_post", "client_secret": "a-secret-of-16-chars",
         "jwks": null, "jwks_uri": null });
     let made = h.operator.post("/clients", body.clone()).await.expect(201);
-    assert_eq!(made["client_secret"], "a-secret-of-16-chars");
+    assert_eq!(
+        (&made["client_secret"], &made["dpop_bound_access_tokens"]),
+        (&json!("a-secret-of-16-chars"), &json!(false))
+    );
     h.refuses(&h.operator, (Method::POST, "/clients"), Some(body), (409, "client_id_taken")).await;
     let path = "/clients/mcpclient-at-context7";
     let patch =
@@ -47,6 +50,11 @@ async fn a_given_client_from_beginning_to_end() {
     let changed = h.operator.patch(path, patch).await.expect(200);
     assert_eq!((&changed["enabled"], &changed["groups"]), (&json!(false), &json!([])));
     assert_eq!(changed["client_name"], "C7");
+    let changed = h.operator.patch(path, json!({ "dpop_bound_access_tokens": true })).await.expect(200);
+    assert_eq!((&changed["dpop_bound_access_tokens"], &changed["enabled"]), (&json!(true), &json!(false)));
+    assert!(h.app.snapshot().client("mcpclient-at-context7").unwrap().dpop_bound_access_tokens);
+    let audit = h.operator.get("/audit?limit=1").await.expect(200);
+    assert!(audit["items"][0].to_string().contains("dpop_bound_access_tokens"), "{audit}");
     assert!(!h.app.snapshot().client("mcpclient-at-context7").unwrap().enabled);
     h.operator.delete(path).await.expect(204);
     h.operator.get(path).await.problem(404, "not_found");

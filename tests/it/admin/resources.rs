@@ -35,7 +35,17 @@ async fn a_resource_from_beginning_to_end() {
         (&shown["required_scopes"], &shown["forward_auth_credentials"], &shown["tool_policies"]),
         (&json!(["any.thing"]), &json!(true), &json!(true))
     );
+    assert_eq!(
+        (&changed["dpop_bound_access_tokens"], &shown["dpop_bound_access_tokens"]),
+        (&json!(false), &json!(false))
+    );
+    let changed = h.operator.patch(&path, json!({ "dpop_bound_access_tokens": true })).await.expect(200);
+    assert_eq!(
+        (&changed["dpop_bound_access_tokens"], &changed["tool_policies"]),
+        (&json!(true), &json!(true))
+    );
     let changed = h.operator.patch(&path, json!({ "tool_policies": false })).await.expect(200);
+    assert_eq!(changed["dpop_bound_access_tokens"], true);
     assert_eq!(
         (&changed["tool_policies"], &changed["forward_auth_credentials"]),
         (&json!(false), &json!(true))
@@ -71,6 +81,7 @@ async fn unacceptable_values_are_refused() {
         ("forward_auth_credentials", json!("yes"), (422, "body_invalid")),
         ("tool_policies", json!("yes"), (422, "body_invalid")),
         ("tool_policies", json!(null), (422, "body_invalid")),
+        ("dpop_bound_access_tokens", json!("yes"), (422, "body_invalid")),
         ("teamspaces", json!(["absent"]), (422, "teamspace_unknown")),
     ] {
         let mut body = good.clone();

@@ -234,14 +234,15 @@ fn objects() -> impl Strategy<Value = Vec<FoundObject>> {
         }
         for (n, (id, name, groups, enabled)) in clients.into_iter().enumerate() {
             let fields = json!({ "client_id": format!("{n}{id}"), "client_name": name, "groups": groups, "enabled": enabled,
-                "token_endpoint_auth_method": "client_secret_post", "grant_types": ["x"] });
+                "token_endpoint_auth_method": "client_secret_post", "grant_types": ["x"],
+                "dpop_bound_access_tokens": n % 2 == 0 });
             all.push(found(ObjectKind::Client, None, fields));
         }
         for (n, (name, description, offered)) in resources.into_iter().enumerate() {
             let fields = json!({ "id": n.to_string(), "identifier": format!("https://{n}.example/a?b={n}"), "name": name,
                 "scopes": [{ "name": "s", "description": description }], "default_scopes": ["s"],
                 "teamspaces": offered, "required_scopes": ["s"], "forward_auth_credentials": n % 2 == 0,
-                "tool_policies": n % 3 == 0 });
+                "tool_policies": n % 3 == 0, "dpop_bound_access_tokens": n % 2 == 1 });
             all.push(found(ObjectKind::Resource, None, fields));
         }
         all

@@ -15,11 +15,13 @@ resources:
   required_scopes: [files.read]
   forward_auth_credentials: true
   tool_policies: true
+  dpop_bound_access_tokens: true
 clients:
 - client_id: agent
   client_name: Agent
   client_secret_env: AGENT_SECRET
   groups: [partners]
+  dpop_bound_access_tokens: true
 teamspaces:
 - slug: globex
   name: Globex
@@ -70,7 +72,9 @@ async fn files_are_applied_and_the_second_run_changes_nothing() {
         assert_eq!(globex["members"][1], json!({ "email": "hank@globex.com", "role": "owner" }));
         let resource = entry(&export, "resources", ("identifier", "https://files.example.com/mcp"));
         assert_eq!((&resource["teamspaces"], &resource["tool_policies"]), (&json!(["globex"]), &json!(true)));
-        assert!(place.app.app.snapshot().client("agent").unwrap().has_secret(SECRET));
+        assert_eq!(resource["dpop_bound_access_tokens"], true);
+        let agent = place.app.app.snapshot().client("agent").cloned().unwrap();
+        assert!(agent.has_secret(SECRET) && agent.dpop_bound_access_tokens);
 
         let second = run(&["apply", "-f", "all.yaml"]).await;
         second.expect(0);

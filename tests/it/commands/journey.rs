@@ -124,6 +124,9 @@ async fn resources(desk: &Desk, way: Way) {
     assert_eq!((&shown["default_scopes"], &shown["teamspaces"]), (&json!(["docs.read"]), &json!(["g"])));
     let changed = desk.json(way, &["resource", "update", URL, "--teamspaces", "all"]).await;
     assert_eq!(changed["teamspaces"], Value::Null);
+    let bound = desk.json(way, &["resource", "update", URL, "--dpop-bound-access-tokens", "true"]).await;
+    assert_eq!(bound["dpop_bound_access_tokens"], true);
+    desk.done(way, &["resource", "update", URL, "--dpop-bound-access-tokens", "false"]).await;
     let forward_auth =
         ["--required-scopes", "docs.read", "--forward-auth-credentials", "true", "--tool-policies", "true"];
     let changed = desk.json(way, &[&["resource", "update", URL][..], &forward_auth].concat()).await;
@@ -179,7 +182,9 @@ async fn clients(desk: &Desk, way: Way) {
     let secrets = desk.json(way, &["client", "show", "robot"]).await["secrets"].clone();
     let id = member(&secrets[0], "id");
     desk.done(way, &["client", "secret", "remove", "robot", id, "--yes"]).await;
-    let disabled = desk.json(way, &["client", "update", "robot", "--enabled", "false", "--groups", ""]).await;
+    let update = ["client", "update", "robot", "--enabled", "false", "--groups", ""];
+    let disabled = desk.json(way, &[&update[..], &["--dpop-bound-access-tokens", "true"]].concat()).await;
+    assert_eq!(disabled["dpop_bound_access_tokens"], true);
     assert_eq!((&disabled["enabled"], &disabled["groups"]), (&json!(false), &json!([])));
     let listed = desk.done(way, &["client", "list"]).await.out;
     assert!(listed.starts_with("CLIENT ID") && listed.contains(CLIENT), "{listed}");
@@ -348,6 +353,8 @@ async fn logs(desk: &Desk, way: Way) {
     let explained = desk.fed(way, &explain, &assertion).await;
     assert_eq!(explained.code, Some(0), "{explained:?}");
     assert!(explained.out.contains("✓ signature") && explained.out.contains("A token would be issued"));
+    let bound = desk.fed(way, &[&explain[..], &["--key-bound"]].concat(), &assertion).await;
+    assert!(bound.code == Some(0) && bound.out.contains("\"jkt\""), "{bound:?}");
     let refused =
         desk.fed(way, &explain, &desk.app.assertion(json!({ "aud": "https://other.example" }))).await;
     assert_eq!(refused.code, Some(1), "{refused:?}");

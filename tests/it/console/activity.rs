@@ -211,5 +211,10 @@ async fn a_sign_in_can_be_thought_up() {
     has(&operator.post("/t/acme/explain/what-if", &nobody).await.page(422), &["No client has this id."]);
     let elsewhere = [("email", "x@acme.com"), ("client", CLIENT), ("server", "https://other.example")];
     has(&visitor.post("/t/acme/explain/what-if", &elsewhere).await.page(422), &["href=\"#server\""]);
+    app.change_resource(|resource| resource.dpop_bound_access_tokens = true).await;
+    let page = visitor.post("/t/acme/explain/what-if", &asked).await.page(422);
+    has(&page, &["href=\"#key_bound\"", "send a DPoP proof"]);
+    let bound = [&asked[..], &[("key_bound", "true")]].concat();
+    has(&visitor.post("/t/acme/explain/what-if", &bound).await.page(200), &["email_domain_not_allowed"]);
     assert_eq!(app.written().await, before, "nothing is written");
 }

@@ -49,10 +49,16 @@ async fn a_client_from_beginning_to_end() {
     has(&page, &["mcp-client", "Secrets", "Add secret", "Disable"]);
     assert!(!page.contains(&secret) && !page.contains(&digest(&secret)), "a secret is shown once");
 
-    let fields = [("client_name", "Helper"), ("token_endpoint_auth_method", "client_secret_basic")];
+    let fields = [
+        ("client_name", "Helper"),
+        ("token_endpoint_auth_method", "client_secret_basic"),
+        ("dpop_bound_access_tokens", "true"),
+    ];
     operator.post(PATH, &fields).await.leads_to(PATH, "The changes were saved.");
     let known = h.app.snapshot().client("mcp-client").cloned().unwrap();
     assert_eq!((known.client_name.as_str(), known.groups.is_empty()), ("Helper", true));
+    assert!(known.dpop_bound_access_tokens);
+    has(&operator.get(PATH).await.page(200), &["name=\"dpop_bound_access_tokens\" value=\"true\" checked"]);
 
     operator.post(&format!("{PATH}/disable"), &[]).await.leads_to(PATH, "Helper gets no more tokens.");
     assert!(!h.app.snapshot().client("mcp-client").unwrap().enabled);

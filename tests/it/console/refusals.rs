@@ -21,17 +21,18 @@ use crate::harness::{Answer, CLIENT, SECRET, START, TestApp, resource};
 use crate::idp::Key;
 
 /// Reasons that are shown for a row that the test writes, since provoking them takes more than a request.
-const WRITTEN: [&str; 6] = [
+const WRITTEN: [&str; 7] = [
     "rate_limited",
     "internal",
     "issuer_not_configured",
     "custom_authorization_server",
     "client_document_unusable",
     "client_public",
+    "proof_nonce_needed",
 ];
 
 /// Reasons that are given under settings of their own.
-const SETTINGS: [&str; 11] = [
+const SETTINGS: [&str; 12] = [
     "client_blocked",
     "grant_unsupported",
     "issuer_disabled",
@@ -43,6 +44,7 @@ const SETTINGS: [&str; 11] = [
     "member_inactive",
     "session_revoked",
     "kill_switch",
+    "proof_required",
 ];
 
 /// Refuses one person with nothing but that it does, and cannot be evaluated for another.
@@ -155,6 +157,7 @@ async fn change_settings(app: &TestApp, reason: &str) {
         "member_inactive" => {
             app.put_member("dana@acme.com", Status::Suspended).await;
         }
+        "proof_required" => app.change_client(|client| client.dpop_bound_access_tokens = true).await,
         "kill_switch" => {
             let client = (KillScope::Client, CLIENT.to_owned());
             let switches = Changed::KillSwitches;

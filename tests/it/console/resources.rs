@@ -33,6 +33,7 @@ async fn a_resource_from_beginning_to_end() {
         ("required_scopes", "docs.read docs.write"),
         ("forward_auth_credentials", "true"),
         ("tool_policies", "true"),
+        ("dpop_bound_access_tokens", "true"),
         ("offered", "all"),
         ("teamspaces", ""),
     ];
@@ -57,6 +58,7 @@ async fn a_resource_from_beginning_to_end() {
             "value=\"docs.read docs.write\"",
             "name=\"forward_auth_credentials\" value=\"true\" checked",
             "name=\"tool_policies\" value=\"true\" checked",
+            "name=\"dpop_bound_access_tokens\" value=\"true\" checked",
             "resource_metadata=\"https://mcp.example.com/.well-known/oauth-protected-resource/mcp\"",
             "&#34;authorization_servers&#34;",
             &format!("{path}/protected-resource-metadata"),
@@ -76,6 +78,7 @@ async fn a_resource_from_beginning_to_end() {
         ("Docs", Some(&["acme".to_owned()][..]))
     );
     assert!(changed.scopes.is_empty() && changed.required_scopes.is_empty());
+    assert!(resource.dpop_bound_access_tokens && !changed.dpop_bound_access_tokens);
     assert!(!changed.forward_auth_credentials && !changed.tool_policies);
 
     let refused = operator.post(&format!("{path}/remove"), &[("confirm", "Docs")]).await.page(422);

@@ -21,18 +21,18 @@ async fn introspection_says_which_key_a_token_is_bound_to() {
 }
 
 /// A request at the MCP server, as proxies ask about it.
-async fn ask(app: &TestApp, headers: &[(&str, &str)]) -> Answer {
+pub async fn ask(app: &TestApp, headers: &[(&str, &str)]) -> Answer {
     let id = app.app.snapshot().resource_named(RESOURCE).unwrap().id.clone();
     let request = app.http.get(format!("{}/forward-auth/{id}", app.issuer()));
     let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
     Answer::of(request.send().await.unwrap()).await
 }
 
-const METHOD: (&str, &str) = ("x-forwarded-method", "POST");
-const URI: (&str, &str) = ("x-forwarded-uri", "/mcp?session=1");
+pub const METHOD: (&str, &str) = ("x-forwarded-method", "POST");
+pub const URI: (&str, &str) = ("x-forwarded-uri", "/mcp?session=1");
 
 /// A proof for a call of the MCP server with a token, with changes.
-fn proof_for(app: &TestApp, key: &Key, token: &str, changes: Value) -> String {
+pub fn proof_for(app: &TestApp, key: &Key, token: &str, changes: Value) -> String {
     let ath = b64(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, token.as_bytes()));
     let mut claims = json!({ "htu": RESOURCE, "ath": ath });
     for (name, value) in changes.as_object().unwrap() {
@@ -42,7 +42,7 @@ fn proof_for(app: &TestApp, key: &Key, token: &str, changes: Value) -> String {
 }
 
 #[track_caller]
-fn assert_wants_proof(answer: &Answer, error: &str) {
+pub fn assert_wants_proof(answer: &Answer, error: &str) {
     assert_eq!(answer.status, 401, "{answer:?}");
     let challenge = answer.header("www-authenticate");
     assert!(

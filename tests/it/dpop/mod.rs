@@ -1,6 +1,8 @@
 //! Tokens that are bound to a key of their sender (RFC 9449).
 
-mod at_mcp_servers;
+pub mod at_mcp_servers;
+mod nonces;
+mod required;
 mod token_endpoint;
 
 use countersign::clock::Clock as _;
@@ -59,6 +61,14 @@ pub async fn exchange_as(app: &TestApp, grant: &str, assertion: &str, proofs: &[
     let request = app.http.post(app.token_url()).basic_auth(CLIENT, Some(SECRET)).form(&form);
     let request = proofs.iter().fold(request, |request, proof| request.header("DPoP", *proof));
     Answer::of(request.send().await.unwrap()).await
+}
+
+/// A request that must be refused, with nothing written but the row. Returns what the log says about it.
+async fn refused(app: &TestApp, assertion: &str, proofs: &[&str], (error, reason): (&str, &str)) -> String {
+    let before = app.written().await;
+    let answer = exchange(app, assertion, proofs).await;
+    app.assert_refused(&answer, before, 400, error, reason).await;
+    app.last_sign_in().await.detail
 }
 
 /// An access token that is bound to the key.

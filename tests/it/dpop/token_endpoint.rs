@@ -5,7 +5,7 @@ use countersign::oauth::request::{JWT_BEARER, JWT_DPOP};
 use countersign::store::changes::Changed;
 use serde_json::{Value, json};
 
-use super::{bare, exchange, exchange_as, proof, proof_with, thumbprint};
+use super::{bare, exchange, exchange_as, proof, proof_with, refused, thumbprint};
 use crate::client_assertion;
 use crate::files::with_shipped;
 use crate::harness::{Answer, START, TestApp};
@@ -21,14 +21,6 @@ fn assert_bound(answer: &Answer, key: &Key) {
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(answer.json["token_type"], "DPoP");
     assert_eq!(answer.claims()["cnf"], json!({ "jkt": thumbprint(key) }));
-}
-
-/// A request that must be refused, with nothing written but the row. Returns what the log says about it.
-async fn refused(app: &TestApp, assertion: &str, proofs: &[&str], (error, reason): (&str, &str)) -> String {
-    let before = app.written().await;
-    let answer = exchange(app, assertion, proofs).await;
-    app.assert_refused(&answer, before, 400, error, reason).await;
-    app.last_sign_in().await.detail
 }
 
 /// DPP-01, DPP-04, AT-04: each kind of key; the proof is used up together with the assertion.

@@ -1,6 +1,7 @@
 //! The example configurations of proxies, each in front of a real MCP server that knows nothing of tokens. One service
 //! and one server are enough for all of them.
 
+mod bound;
 mod proxy;
 mod relay;
 mod requests;

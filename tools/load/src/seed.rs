@@ -44,6 +44,7 @@ pub fn seed(url: &str, idp: &str) -> Outcome<()> {
         required_scopes: Vec::new(),
         forward_auth_credentials: false,
         tool_policies: false,
+        dpop_bound_access_tokens: false,
         credentials: Vec::new(),
         created_at: 0,
     };
@@ -111,6 +112,7 @@ fn insert_client(c: &mut AnyConnection) -> Outcome<()> {
         grant_types: vec![JWT_BEARER.into()],
         groups: vec![],
         enabled: true,
+        dpop_bound_access_tokens: false,
         created_at: 0,
         document_host: None,
         keys: None,

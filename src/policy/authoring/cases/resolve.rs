@@ -341,6 +341,7 @@ fn resource_of(identifier: &str, server: &Server) -> Resource {
         required_scopes: Vec::new(),
         forward_auth_credentials: false,
         tool_policies: false,
+        dpop_bound_access_tokens: false,
         credentials: Vec::new(),
         created_at: 0,
     }

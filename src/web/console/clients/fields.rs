@@ -29,6 +29,9 @@ pub struct ClientForm {
     pub jwks_uri: String,
     #[serde(default)]
     pub groups: String,
+    /// `true` where the box is ticked.
+    #[serde(default)]
+    pub dpop_bound_access_tokens: String,
     /// The settings when the page was made; empty for one that is added.
     #[serde(default)]
     pub seen: String,
@@ -50,6 +53,7 @@ impl ClientForm {
             jwks,
             jwks_uri,
             groups: client.groups.join("\n"),
+            dpop_bound_access_tokens: client.dpop_bound_access_tokens.to_string(),
             seen: String::new(),
         };
         Self { seen: fields.settings(), ..fields }
@@ -73,6 +77,12 @@ impl ClientForm {
             && method == client.token_endpoint_auth_method
             && self.keys() == Self::of(client).keys()
             && lines_of(&self.groups) == client.groups
+            && self.binds_tokens() == client.dpop_bound_access_tokens
+    }
+
+    /// Whether its tokens must be bound to a key.
+    pub fn binds_tokens(&self) -> bool {
+        self.dpop_bound_access_tokens == "true"
     }
 
     fn settings(&self) -> String {
@@ -83,6 +93,7 @@ impl ClientForm {
             ("Public keys", &self.jwks),
             ("Address of public keys", &self.jwks_uri),
             ("Groups", &self.groups),
+            ("Tokens", if self.binds_tokens() { "bound to a key" } else { "of any kind" }),
         ])
     }
 
@@ -114,6 +125,7 @@ impl ClientForm {
             client_name: filled(&self.client_name),
             token_endpoint_auth_method: filled(&self.token_endpoint_auth_method),
             groups: lines_of(&self.groups),
+            dpop_bound_access_tokens: self.binds_tokens(),
             ..NewClient::default()
         }
     }
@@ -127,6 +139,7 @@ impl ClientForm {
             client_name: Some(self.client_name.clone()),
             token_endpoint_auth_method: filled(&self.token_endpoint_auth_method),
             groups: Some(lines_of(&self.groups)),
+            dpop_bound_access_tokens: Some(self.binds_tokens()),
             ..ClientPatch::default()
         }
     }

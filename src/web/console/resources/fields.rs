@@ -33,6 +33,9 @@ pub struct ResourceForm {
     /// `true` where the box is ticked.
     #[serde(default)]
     pub tool_policies: String,
+    /// `true` where the box is ticked.
+    #[serde(default)]
+    pub dpop_bound_access_tokens: String,
     /// The settings when the page was made; empty for one that is added.
     #[serde(default)]
     pub seen: String,
@@ -53,6 +56,7 @@ impl ResourceForm {
             required_scopes: resource.required_scopes.join(" "),
             forward_auth_credentials: resource.forward_auth_credentials.to_string(),
             tool_policies: resource.tool_policies.to_string(),
+            dpop_bound_access_tokens: resource.dpop_bound_access_tokens.to_string(),
             seen: String::new(),
         };
         Self { seen: fields.settings(), ..fields }
@@ -69,6 +73,7 @@ impl ResourceForm {
             && new.required_scopes == resource.required_scopes
             && new.forward_auth_credentials == resource.forward_auth_credentials
             && new.tool_policies == resource.tool_policies
+            && new.dpop_bound_access_tokens == resource.dpop_bound_access_tokens
     }
 
     /// Whether forward-auth wants the resource's credentials.
@@ -81,6 +86,11 @@ impl ResourceForm {
         self.tool_policies == "true"
     }
 
+    /// Whether tokens must be bound to a key.
+    pub fn binds_tokens(&self) -> bool {
+        self.dpop_bound_access_tokens == "true"
+    }
+
     fn settings(&self) -> String {
         settings([
             ("Identifier", &self.identifier),
@@ -91,6 +101,7 @@ impl ResourceForm {
             ("Required scopes", &self.required_scopes),
             ("Credentials of the proxy", if self.needs_credentials() { "required" } else { "not required" }),
             ("Tool policies", if self.asks_about_tools() { "on" } else { "off" }),
+            ("Tokens", if self.binds_tokens() { "bound to a key" } else { "of any kind" }),
         ])
     }
 
@@ -112,6 +123,7 @@ impl ResourceForm {
             required_scopes: words_of(&self.required_scopes),
             forward_auth_credentials: self.needs_credentials(),
             tool_policies: self.asks_about_tools(),
+            dpop_bound_access_tokens: self.binds_tokens(),
         }
     }
 
@@ -127,6 +139,7 @@ impl ResourceForm {
             required_scopes: Some(new.required_scopes),
             forward_auth_credentials: Some(new.forward_auth_credentials),
             tool_policies: Some(new.tool_policies),
+            dpop_bound_access_tokens: Some(new.dpop_bound_access_tokens),
         }
     }
 }
