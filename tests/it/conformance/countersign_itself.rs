@@ -13,7 +13,11 @@ use crate::introspection::{SERVER, SERVER_SECRET, put_credentials};
 /// A service that trusts the suite's identity provider.
 async fn service(idp: &SuiteIdp) -> TestApp {
     let issuer = idp.issuer().to_owned();
-    let app = TestApp::start_with(|config| config.fetch.private_origins.push(issuer.into())).await;
+    let app = TestApp::start_with(|config| {
+        config.fetch.private_origins.push(issuer.into());
+        config.dpop.require_nonce = true;
+    })
+    .await;
     let (issuer, jwks_uri) = (idp.issuer().to_owned(), idp.jwks_uri());
     app.change_provider(move |provider| (provider.issuer, provider.jwks_uri) = (issuer, jwks_uri)).await;
     app.put_client(client("another-client", &[SECRET])).await;

@@ -35,7 +35,11 @@ pub async fn exchange(tiny: &Tiny, headers: &HeaderMap, form: &Form) -> Answered
     let text = form.get("assertion").ok_or_else(|| refuse(missing))?;
     let claims = assertion::authentic(tiny, text).await?;
     let good = claims::check(tiny, claims, &client_id)?;
-    let proved = proof::proved(tiny, headers)?;
+    let proved = proof::proved(tiny, headers).inspect_err(|refused| {
+        if refused.code == "use_dpop_nonce" && tiny.has(Fault::NonceBurnsAssertion) {
+            tiny.used.lock().unwrap().insert(good.jti.clone());
+        }
+    })?;
     proof::confirm(tiny, &good.claims["cnf"], proved.as_deref())?;
     resource(tiny, form, &good.claims)?;
     let scopes = scopes(tiny, form, &good.claims)?;

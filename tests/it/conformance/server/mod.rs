@@ -144,6 +144,9 @@ impl Refused {
         if challenge && tiny.no(Fault::NoChallenge) {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"tiny\""));
         }
+        if code == "use_dpop_nonce" && tiny.no(Fault::NoNonce) {
+            headers.insert("dpop-nonce", HeaderValue::from_static(proof::NONCE));
+        }
         if tiny.has(Fault::ErrorsInPlainText) {
             return (status, headers, code).into_response();
         }
