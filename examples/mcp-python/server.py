@@ -40,11 +40,11 @@ class Verifier(jwt.PyJWKClient):
             return None
 
     def verify(self, token: str) -> AccessToken:
-        if jwt.get_unverified_header(token).get("typ") != "at+jwt":
-            raise jwt.InvalidTokenError("not an access token")
         key = self.get_signing_key_from_jwt(token)
         options = {"require": ["exp", "sub", "client_id"], "strict_aud": True}
         claims = jwt.decode(token, key, [key.algorithm_name], options, audience=RESOURCE, issuer=ISSUER, leeway=10)
+        if jwt.get_unverified_header(token).get("typ") != "at+jwt" or "cnf" in claims:
+            raise jwt.InvalidTokenError("not an access token, or one that is bound to a key and no bearer token")
         revocations.check(claims)
         return AccessToken(token=token, client_id=claims["client_id"], scopes=claims.get("scope", "").split(),
                            expires_at=claims["exp"], resource=claims["aud"], subject=claims["sub"], claims=claims)

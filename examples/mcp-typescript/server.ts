@@ -32,8 +32,8 @@ async function verifyAccessToken(token: string): Promise<AuthInfo> {
         clockTolerance: 10,
         requiredClaims: ['exp', 'sub', 'client_id'],
     }).catch(refuse);
-    if (payload.aud !== resource) refuse(new errors.JWTInvalid('the token is for several resources'));
-    if (revocations?.areOver(payload)) refuse(new errors.JWTInvalid('the token is over'));
+    const isForUs = payload.aud === resource && !payload.cnf; // bound to a key, it would need a proof (RFC 9449)
+    if (!isForUs || revocations?.areOver(payload)) refuse(new errors.JWTInvalid('no bearer token for this server, or over'));
     const { client_id: clientId, scope = '', exp: expiresAt } = payload;
     return { token, clientId, scopes: scope.split(' '), expiresAt, resource: new URL(resource), extra: payload };
 }

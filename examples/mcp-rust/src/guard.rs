@@ -1,4 +1,4 @@
-//! Verifies Countersign's access tokens: copy this file beside your own tools.
+//! Verifies Countersign's access tokens: copy this file beside your own tools, with proof.rs.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,6 +12,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use tokio::sync::{Mutex, RwLock};
 
 use crate::follow::Revocations;
+use crate::proof::{ALGS, NoProof, Proofs};
 
 /// The claims of a verified token. `iss` and `aud` are one string each, or the token is refused.
 #[derive(Clone, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
@@ -28,15 +29,24 @@ pub struct Claims {
     pub scope: Option<String>,
     #[serde(skip_serializing)]
     #[schemars(skip)]
-    cnf: Option<serde_json::Value>,
+    cnf: Option<Confirmation>,
 }
 
-/// The status, and the `error` of the challenge if there is one.
-type Refusal = (StatusCode, Option<&'static str>);
-const NO_TOKEN: Refusal = (StatusCode::UNAUTHORIZED, None);
-const INVALID: Refusal = (StatusCode::UNAUTHORIZED, Some("invalid_token"));
-const TOO_LITTLE: Refusal = (StatusCode::FORBIDDEN, Some("insufficient_scope"));
-const UNAVAILABLE: Refusal = (StatusCode::SERVICE_UNAVAILABLE, None); // not the token's fault: the client keeps it
+/// The key that a token is bound to (RFC 9449 §6.1). A token that is bound in another way is refused.
+#[derive(Clone, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Confirmation {
+    jkt: String,
+}
+
+/// The status, and the scheme and the `error` of the challenge if there is one.
+type Refusal = (StatusCode, &'static str, Option<&'static str>);
+const NO_TOKEN: Refusal = (StatusCode::UNAUTHORIZED, "Bearer", None);
+const INVALID: Refusal = (StatusCode::UNAUTHORIZED, "Bearer", Some("invalid_token"));
+const SENT_ALONE: Refusal = (StatusCode::UNAUTHORIZED, "DPoP", Some("invalid_token"));
+const BAD_PROOF: Refusal = (StatusCode::UNAUTHORIZED, "DPoP", Some("invalid_dpop_proof"));
+const TOO_LITTLE: Refusal = (StatusCode::FORBIDDEN, "Bearer", Some("insufficient_scope"));
+const UNAVAILABLE: Refusal = (StatusCode::SERVICE_UNAVAILABLE, "", None); // not the token's fault: the client keeps it
 
 pub struct Guard {
     pub issuer: String,
@@ -47,6 +57,7 @@ pub struct Guard {
     pub asked: Mutex<Option<Instant>>,
     pub keys: RwLock<Option<(Instant, JwkSet)>>,
     pub revocations: Option<Arc<Revocations>>,
+    pub proofs: Proofs,
 }
 
 impl Guard {
@@ -90,9 +101,6 @@ impl Guard {
         expected.leeway = 10;
         let key = DecodingKey::from_jwk(&key).map_err(|_| INVALID)?;
         let claims = jsonwebtoken::decode::<Claims>(token, &key, &expected).map_err(|_| INVALID)?.claims;
-        if claims.cnf.is_some() {
-            return Err(INVALID); // bound to a key (RFC 9449): it is no bearer token
-        }
         if let Some(revocations) = &self.revocations
             && revocations.are_over(&claims).await.ok_or(UNAVAILABLE)?
         {
@@ -101,25 +109,47 @@ impl Guard {
         let mut granted = claims.scope.as_deref().unwrap_or_default().split(' ');
         if granted.any(|scope| scope == self.scope) { Ok(claims) } else { Err(TOO_LITTLE) }
     }
+
+    /// A token that is bound to a key comes with the scheme `DPoP` and a proof, any other with `Bearer`.
+    async fn admit(&self, request: &mut Request) -> Result<Claims, Refusal> {
+        let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let (scheme, token) = header.and_then(|value| value.split_once(' ')).ok_or(NO_TOKEN)?;
+        let as_bound = scheme.eq_ignore_ascii_case("dpop");
+        if !as_bound && !scheme.eq_ignore_ascii_case("bearer") {
+            return Err(NO_TOKEN);
+        }
+        let token = token.to_owned();
+        let claims = self.verify(&token).await?;
+        match (&claims.cnf, as_bound) {
+            (None, false) => {}
+            (None, true) => return Err(INVALID),
+            (Some(_), false) => return Err(SENT_ALONE),
+            (Some(key), true) => {
+                let about = (self.resource.as_str(), token.as_str(), key.jkt.as_str());
+                self.proofs.check(request, about).await.map_err(|refused| match refused {
+                    NoProof::Bad => BAD_PROOF,
+                    NoProof::Full => UNAVAILABLE,
+                })?;
+            }
+        }
+        Ok(claims)
+    }
 }
 
 /// The middleware: only requests with a good token reach the tools, with its claims as an extension.
 pub async fn require_token(State(guard): State<Arc<Guard>>, mut request: Request, next: Next) -> Response {
-    let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let verified = match header.and_then(|value| value.split_once(' ')) {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => guard.verify(token).await,
-        _ => Err(NO_TOKEN),
-    };
-    match verified {
+    match guard.admit(&mut request).await {
         Ok(claims) => {
             request.extensions_mut().insert(claims);
             next.run(request).await
         }
         Err(UNAVAILABLE) => UNAVAILABLE.0.into_response(),
-        Err((status, error)) => {
+        Err((status, scheme, error)) => {
             let error = error.map(|code| format!("error=\"{code}\", ")).unwrap_or_default();
+            let algs = if scheme == "DPoP" { format!("algs=\"{ALGS}\", ") } else { String::new() };
             let (scope, metadata) = (guard.scope, &guard.metadata_url);
-            let challenge = format!("Bearer {error}scope=\"{scope}\", resource_metadata=\"{metadata}\"");
+            let challenge =
+                format!("{scheme} {error}{algs}scope=\"{scope}\", resource_metadata=\"{metadata}\"");
             (status, [(header::WWW_AUTHENTICATE, challenge)]).into_response()
         }
     }

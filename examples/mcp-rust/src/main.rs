@@ -2,6 +2,7 @@
 
 mod follow;
 mod guard;
+mod proof;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,6 +51,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         http,
         asked: Default::default(),
         keys: Default::default(),
+        proofs: Default::default(),
     };
     let http = StreamableHttpServerConfig::default().with_legacy_session_mode(false).with_json_response(true);
     let http = http.with_allowed_hosts([host]);

@@ -39,12 +39,17 @@ fn changed(mut members: Map<String, Value>, changes: &Value) -> String {
 
 /// A proof for the token endpoint as libraries make it, with changes to header and claims; `null` removes one.
 pub fn proof_with(app: &TestApp, key: &Key, header: Value, claims: Value) -> String {
-    let own = json!({ "typ": "dpop+jwt", "alg": key.alg(), "jwk": bare(key) });
     let said = json!({
         "htm": "POST", "htu": app.token_url(), "iat": app.clock.now(), "jti": uuid::Uuid::new_v4().to_string(),
     });
+    signed_proof(key, &header, (said, &claims))
+}
+
+/// A proof that says this, with changes to header and claims.
+pub fn signed_proof(key: &Key, header: &Value, (said, claims): (Value, &Value)) -> String {
+    let own = json!({ "typ": "dpop+jwt", "alg": key.alg(), "jwk": bare(key) });
     let [own, said] = [own, said].map(|members| members.as_object().unwrap().clone());
-    key.sign(&changed(own, &header), &changed(said, &claims))
+    key.sign(&changed(own, header), &changed(said, claims))
 }
 
 pub fn proof(app: &TestApp, key: &Key) -> String {

@@ -1,6 +1,7 @@
 //! The example MCP servers, started as their readers start them, with the packages that they name. `scripts/test`
 //! installs those.
 
+mod bound;
 pub mod clients;
 mod following;
 mod refusals;

@@ -14,13 +14,13 @@ use crate::idp::{FakeIdp, Key, b64};
 use crate::process::until;
 
 /// An example, and an issuer of access tokens whose keys the test has.
-struct Stage {
+pub struct Stage {
     issuer: FakeIdp,
-    server: ExampleServer,
+    pub server: ExampleServer,
 }
 
 impl Stage {
-    async fn start(example: Example) -> Self {
+    pub async fn start(example: Example) -> Self {
         let issuer = FakeIdp::start(Key::es256("as-1")).await;
         issuer.publish_with_algorithms(&[&issuer.key]);
         let server = ExampleServer::start(example, &issuer.issuer).await;
@@ -48,7 +48,7 @@ impl Stage {
     }
 
     /// An access token of the issuer's key.
-    fn token(&self, changes: Value) -> String {
+    pub fn token(&self, changes: Value) -> String {
         self.typed(json!("at+jwt"), changes)
     }
 
@@ -170,6 +170,10 @@ async fn other_tokens_are_invalid(stage: &Stage) {
         let answer = stage.call(Some(&token)).await;
         stage.assert_challenge(&answer, 401, "invalid_token", what);
     }
+    // DPP-08: a token that is bound to a key is no bearer token.
+    let answer = stage.call(Some(&stage.token(json!({ "cnf": { "jkt": "A".repeat(43) } })))).await;
+    assert_eq!(answer.status, 401, "{answer:?}");
+    assert!(answer.header("www-authenticate").contains("error=\"invalid_token\""), "{answer:?}");
 }
 
 async fn too_small_a_scope_is_forbidden(stage: &Stage) {
