@@ -1,9 +1,10 @@
 //! The challenge of a protected resource (RFC 9110 §11.6.1, RFC 9728 §5.1).
 
-/// The value of `resource_metadata` in a `Bearer` challenge; none if there is no such challenge or parameter.
+/// The value of `resource_metadata` in a `Bearer` challenge, or in one for tokens that are bound to a key (RFC 9449 §7.1);
+/// none if there is no such challenge or parameter.
 pub fn resource_metadata(header: &str) -> Option<String> {
     let mut rest = header;
-    let mut is_bearer = false;
+    let mut is_ours = false;
     loop {
         rest = rest.trim_start_matches([' ', '\t', ',']);
         let end = rest.find(|c: char| !is_token(c)).unwrap_or(rest.len());
@@ -11,14 +12,14 @@ pub fn resource_metadata(header: &str) -> Option<String> {
         match after.trim_start().strip_prefix('=') {
             Some(value) => {
                 let (value, after) = value_of(value.trim_start())?;
-                if is_bearer && word.eq_ignore_ascii_case("resource_metadata") {
+                if is_ours && word.eq_ignore_ascii_case("resource_metadata") {
                     return Some(value);
                 }
                 rest = after;
             }
             // A word without a value begins another challenge.
             None => {
-                is_bearer = word.eq_ignore_ascii_case("Bearer");
+                is_ours = ["Bearer", "DPoP"].iter().any(|scheme| word.eq_ignore_ascii_case(scheme));
                 rest = after;
             }
         }

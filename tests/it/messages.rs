@@ -364,7 +364,7 @@ async fn a_page_of_a_known_origin_exchanges_assertions() {
         assert_eq!((answer.status, answer.header("access-control-allow-origin")), (status, PAGE));
         assert_eq!(
             answer.header("access-control-expose-headers"),
-            "x-request-id,retry-after,www-authenticate"
+            "dpop-nonce,x-request-id,retry-after,www-authenticate"
         );
         assert_eq!(answer.header("access-control-allow-credentials"), "");
         assert_eq!(answer.header("cache-control"), "no-store");

@@ -209,7 +209,7 @@ macro_rules! request_facts {
             stored {
                 shared key_bound: bool => always Flag in EXCHANGE,
                     case key_bound: bool, example true,
-                    "whether the token will be bound to a key, which the client has proved with DPoP. Where an assertion is explained: whether the assertion names a key";
+                    "whether the token will be bound to a key, which the client has proved with DPoP. Where an assertion is explained: whether the assertion names a key, or the question says so";
 
                 #[serde(default, skip_serializing_if = "Option::is_none")]
                 momentary client_address: Option<IpAddr> => maybe Address in EXCHANGE,

@@ -100,6 +100,7 @@ fn challenges_are_read_in_every_form() {
         "Bearer resource_metadata=\"https://mcp.example.com/meta\"",
         "bearer realm=\"a, b\", Resource_Metadata = \"https://mcp.example.com/meta\", scope=\"x\"",
         "Basic realm=\"x\", Bearer error=\"invalid_token\", resource_metadata=\"https://mcp.example.com/\\meta\"",
+        "DPoP algs=\"ES256\", resource_metadata=\"https://mcp.example.com/meta\"",
         "Negotiate, Bearer resource_metadata=https://mcp.example.com/meta",
     ] {
         assert_eq!(resource_metadata(header), url, "{header}");
@@ -108,7 +109,7 @@ fn challenges_are_read_in_every_form() {
         "",
         "Bearer",
         "Bearer realm=\"resource_metadata=x\"",
-        "DPoP resource_metadata=\"https://mcp.example.com/meta\"",
+        "Basic resource_metadata=\"https://mcp.example.com/meta\"",
         "Bearer resource_metadata=\"https://mcp.example.com/meta",
         "Bearer =\"x\"",
     ] {
