@@ -1,6 +1,7 @@
 //! The parts of the running service, and what keeps them up to date.
 
 mod clock_watch;
+mod detail_types;
 mod gauges;
 mod policies;
 mod readiness;
@@ -53,6 +54,7 @@ use crate::store::{AnyConnection, Conflict, Store, StoreError};
 use crate::tls::ServerTls;
 
 pub use clock_watch::ClockWatch;
+pub use detail_types::{DetailTypesError, read_detail_types};
 pub use readiness::{Readiness, ReadinessCheck};
 pub use references::{MAX_LISTED, unknown_names};
 pub use replica_registry::ReplicaRegistry;
@@ -67,6 +69,9 @@ pub enum StartError {
     /// The policies or their schema cannot be used.
     #[error(transparent)]
     Policies(#[from] LoadError),
+    /// A type of authorization details cannot be registered.
+    #[error(transparent)]
+    DetailTypes(#[from] DetailTypesError),
     /// No signing key can be made or used.
     #[error(transparent)]
     Signing(#[from] SigningError),
@@ -145,6 +150,7 @@ pub struct App {
     pub seals: Seals,
     /// The certificate of the listeners, from when they listen on; none without TLS.
     pub tls: OnceLock<Arc<ServerTls>>,
+    registered_types: detail_types::RegisteredTypes,
     kept: policies::ArchivedSets,
     told_names: references::ToldNames,
     snapshot: ArcSwap<Snapshot>,
@@ -191,6 +197,7 @@ impl App {
         (store, signer): (Store, Signer),
         ((resolver, fetcher), record): ((Resolver, Fetcher), Option<TrustRecord>),
     ) -> Result<Arc<Self>, StartError> {
+        let registered_types = detail_types::RegisteredTypes::read(&config.authorization_details)?;
         let snapshot = store.read(Snapshot::load).await?;
         let revoked = RevokedTokens::load(&store, &*clock).await?;
         Ok(Arc::new(Self {
@@ -220,6 +227,7 @@ impl App {
             past_sets: PastSets::default(),
             seals: Seals::new(&config),
             tls: OnceLock::new(),
+            registered_types,
             kept: policies::ArchivedSets::default(),
             told_names: references::ToldNames::default(),
             snapshot: ArcSwap::from_pointee(snapshot),

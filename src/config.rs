@@ -14,6 +14,7 @@ mod sources;
 mod types;
 mod validate;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -81,6 +82,8 @@ pub struct Config {
     pub access_token: AccessTokenSettings,
     /// The requests that one token or session may make to the admin API.
     pub admin: AdminSettings,
+    /// The types of authorization details (RFC 9396) beside `mcp_tool`.
+    pub authorization_details: DetailSettings,
     /// The lifetime, clock difference and size that an assertion may have.
     pub assertion: AssertionSettings,
     /// Clients that are described by a document at the URL that is their id, and not registered.
@@ -151,6 +154,15 @@ pub struct AdminSettings {
     pub operator_requests_per_minute: u32,
     /// Requests of an operator's token under way at once.
     pub operator_requests_at_once: usize,
+}
+
+/// Rich authorization requests.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct DetailSettings {
+    /// The file with the JSON Schema (draft 2020-12) of each type, by the type's name. A changed file takes effect within
+    /// seconds.
+    pub types: BTreeMap<String, PathBuf>,
 }
 
 /// Assertions that we accept.

@@ -52,7 +52,7 @@ pub enum ForwardRefusal {
     /// Nobody can tell at present.
     #[error("{0}")]
     NotKnowable(Inactive),
-    /// The policies about tools do not let it through.
+    /// The policies about tools do not let it through, or its token is limited to other tools.
     #[error(transparent)]
     Tool(#[from] ToolRefusal),
 }
@@ -79,8 +79,8 @@ pub async fn decide(
     if !resource.required_scopes.iter().all(|scope| token.token.scopes.contains(scope)) {
         return Err(ForwardRefusal::InsufficientScope);
     }
-    if resource.tool_policies {
-        check_tool(app, &token, headers, request_id).await?;
+    if resource.tool_policies || token.token.is_limited_to_tools() {
+        check_tool(app, (resource, &token), headers, request_id).await?;
     }
     if let Some(proof) = proof {
         use_up(app, &proof)?;

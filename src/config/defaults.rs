@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 
 use super::{
     AccessTokenSettings, AdminSettings, AssertionSettings, ByteSize, ClientDocumentSettings, ClientIpSource,
-    Config, ConnectionSettings, Console, Database, DenialError, DpopSettings, Duration, Fetch,
-    IssuerLookupSettings, Jwks, Keys, Policy, PolicyCache, RateLimitSettings, Retention, RevocationSettings,
-    SigningAlg, Tls,
+    Config, ConnectionSettings, Console, Database, DenialError, DetailSettings, DpopSettings, Duration,
+    Fetch, IssuerLookupSettings, Jwks, Keys, Policy, PolicyCache, RateLimitSettings, Retention,
+    RevocationSettings, SigningAlg, Tls,
 };
 
 impl Default for Config {
@@ -26,6 +26,7 @@ impl Default for Config {
             stop_delay: Duration::from_secs(0),
             access_token: AccessTokenSettings::default(),
             admin: AdminSettings::default(),
+            authorization_details: DetailSettings::default(),
             assertion: AssertionSettings::default(),
             client_documents: ClientDocumentSettings::default(),
             connections: ConnectionSettings::default(),

@@ -9,6 +9,8 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::clock::rfc3339;
+use crate::oauth::authorization_details::Detail;
+use crate::policy::{Action, PolicyAnswer};
 use crate::store::sign_ins::SignIn;
 
 /// A row for people and for receivers of the log.
@@ -40,6 +42,9 @@ pub struct SignInView<'r> {
     resource: &'r str,
     scopes_asked: Vec<&'r str>,
     scopes_granted: Vec<&'r str>,
+    /// The authorization details of the token (RFC 9396).
+    #[schema(value_type = Vec<Object>)]
+    authorization_details: Vec<Value>,
     /// The policies that determined the decisions.
     policy_ids: Vec<Value>,
     #[schema(value_type = Vec<Object>)]
@@ -72,6 +77,7 @@ pub fn view(row: &SignIn, teamspace: Option<String>) -> Value {
         resource: &row.resource,
         scopes_asked: row.scopes_asked.split_whitespace().collect(),
         scopes_granted: row.scopes_granted.split_whitespace().collect(),
+        authorization_details: granted_details(row).iter().map(Detail::to_value).collect(),
         policy_ids: policy_ids(&decisions).into_iter().cloned().collect(),
         decisions,
         policy_set: &row.policy_set,
@@ -79,6 +85,17 @@ pub fn view(row: &SignIn, teamspace: Option<String>) -> Value {
     };
     // Plain data with texts as keys always has a JSON form.
     serde_json::to_value(view).unwrap_or_default()
+}
+
+/// The authorization details of the token of a granted sign-in, as its decisions have them.
+pub fn granted_details(row: &SignIn) -> Vec<Detail> {
+    // Most rows have none, and are not read for it.
+    if row.outcome != "granted" || !row.decisions.contains(Action::GrantDetail.name()) {
+        return Vec::new();
+    }
+    let answers: Vec<PolicyAnswer> = serde_json::from_str(&row.decisions).unwrap_or_default();
+    let granted = answers.iter().filter(|answer| answer.action == Action::GrantDetail && answer.allowed);
+    granted.filter_map(|answer| serde_json::from_str(&answer.resource).ok()).collect()
 }
 
 fn known(text: &str) -> Option<&str> {

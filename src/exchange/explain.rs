@@ -13,7 +13,7 @@ use super::key_binding::{KeyBinding, check_required};
 use super::pending_grant::not_redeemed;
 use super::progress::{Progress, Refused};
 use super::verified::VerifiedRequest;
-use super::verify::{check_kill_switches, resolve_target, verify};
+use super::verify::{TargetRequest, check_kill_switches, resolve_target, verify};
 use crate::app::App;
 use crate::config::DenialError;
 use crate::model::client::RegisteredClient;
@@ -173,7 +173,8 @@ impl ExplainWalk<'_> {
         self.identity_provider = Some(assertion.trusted.provider.id.clone());
         let client = client?;
         let progress = assertion.progress(begun);
-        let target = resolve_target(&snapshot, &assertion, asked.resource, progress)?;
+        let requested = TargetRequest { resource: asked.resource, details: None };
+        let target = resolve_target(app, &snapshot, &assertion, requested, progress)?;
         check_kill_switches(&snapshot, &assertion, &target.resource, progress)?;
         let (method, scope) = (client.token_endpoint_auth_method, asked.scope.map(<[String]>::to_vec));
         let key = KeyBinding::supposed(assertion.id_jag.claims().key.as_ref(), asked.key_bound);

@@ -26,6 +26,7 @@ use std::sync::Arc;
 
 use crate::app::App;
 use crate::dpop::ProofHeader;
+use crate::oauth::authorization_details::{Detail, DetailSource};
 use crate::oauth::credentials::Credentials;
 use crate::oauth::error::{Reason, TokenError};
 use crate::oauth::reason::Check;
@@ -36,7 +37,7 @@ use client::{Unauthenticated, authenticate};
 use key_binding::{bind, check_required, prove};
 use pending_grant::{Asked, Granted, PendingGrant, Stale};
 use progress::{Progress, Refused};
-use verify::{check_kill_switches, resolve_target, verify};
+use verify::{TargetRequest, check_kill_switches, resolve_target, verify};
 
 /// A request at the token endpoint, as it came.
 pub struct TokenCall<'a> {
@@ -115,13 +116,15 @@ async fn verify_call<'a>(app: &App, call: &TokenCall<'a>) -> Result<PendingGrant
 
     let asked = request.into_bearer().map_err(|error| progress.refuse(error))?;
     let progress = Progress { scope: asked.scope.as_deref(), ..progress };
+    check_types(app, asked.details.as_deref()).map_err(|error| progress.refuse(error))?;
     let proof = prove(app, call, progress.at).map_err(|error| progress.refuse(error))?;
     let assertion = verify(app, &snapshot, &asked.assertion, None, progress).await?;
     let progress = assertion.progress(progress);
     let person = assertion.id_jag.claims().person();
     app.limits.check_subject(client_id, person).map_err(|limited| progress.refuse(limited))?;
 
-    let target = resolve_target(&snapshot, &assertion, &asked.resource, progress)?;
+    let requested = TargetRequest { resource: &asked.resource, details: asked.details.as_deref() };
+    let target = resolve_target(app, &snapshot, &assertion, requested, progress)?;
     check_kill_switches(&snapshot, &assertion, &target.resource, progress)?;
     let progress = Progress { resource: &target.resource.identifier, ..progress.before(Check::Proof) };
     let key = bind(assertion.id_jag.claims().key.as_ref(), asked.demands_key, proof)
@@ -130,6 +133,12 @@ async fn verify_call<'a>(app: &App, call: &TokenCall<'a>) -> Result<PendingGrant
         (target.resource.dpop_bound_access_tokens, client.registered().dpop_bound_access_tokens);
     check_required(of_resource, of_client, key.is_some()).map_err(|error| progress.refuse(error))?;
     Ok(PendingGrant::new(&client, call, Asked { scope: asked.scope, key }, assertion, target))
+}
+
+/// Refuses details of a request whose type is not known, or that do not fit it (RFC 9396 §5).
+fn check_types(app: &App, details: Option<&[Detail]>) -> Result<(), TokenError> {
+    let Some(details) = details else { return Ok(()) };
+    app.detail_types().check(details).map_err(|fault| fault.refusal(DetailSource::Request))
 }
 
 /// Answers a refusal, and writes it if it is due; further ones of its kind are counted. If it cannot be written, the

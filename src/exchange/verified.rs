@@ -271,6 +271,7 @@ impl VerifiedRequest<'_> {
             client_id: self.client.client_id.clone(),
             resource: self.target.resource.identifier.clone(),
             scopes: permitted.scopes().to_vec(),
+            details: permitted.details().to_vec(),
             issued_at: self.now(),
             expires_at,
             token_id: token::<16>()?,

@@ -14,6 +14,7 @@ use crate::idp::jwks::KeyError;
 use crate::model::kill_switch::KillTargets;
 use crate::model::resource::Resource;
 use crate::model::scope::ScopeRequest;
+use crate::oauth::authorization_details::{Detail, DetailCandidates, DetailSource, check_places};
 use crate::oauth::error::{ErrorCode, Reason, TokenError};
 use crate::oauth::reason::Check;
 use crate::oauth::scope::Candidates;
@@ -29,7 +30,7 @@ pub(super) struct VerifiedAssertion {
     pub now: UnixSeconds,
 }
 
-/// The MCP server and the scopes that the token would be for.
+/// The MCP server, the scopes and the authorization details that the token would be for.
 pub(super) struct Target {
     pub resource: Arc<Resource>,
     pub candidates: Candidates,
@@ -87,16 +88,26 @@ pub(super) async fn verify(
     Ok(VerifiedAssertion { id_jag, trusted, generation: snapshot.generation, now })
 }
 
-/// Finds the MCP server and the scopes that the token would be for.
+/// What a request asks for beside scopes.
+#[derive(Clone, Copy)]
+pub(super) struct TargetRequest<'a> {
+    /// The values of `resource`.
+    pub resource: &'a [String],
+    /// The `authorization_details`, of known types; none without the parameter.
+    pub details: Option<&'a [Detail]>,
+}
+
+/// Finds the MCP server, the scopes and the authorization details that the token would be for.
 pub(super) fn resolve_target(
+    app: &App,
     snapshot: &Snapshot,
     verified: &VerifiedAssertion,
-    requested: &[String],
+    requested: TargetRequest<'_>,
     progress: Progress<'_>,
 ) -> Result<Target, Box<Refused>> {
     let TrustedProvider { teamspace_config, provider } = &verified.trusted;
     let (claims, teamspace) = (verified.id_jag.claims(), &teamspace_config.teamspace.slug);
-    let resource = ResourceRequest { claimed: &claims.resource, requested, teamspace }
+    let resource = ResourceRequest { claimed: &claims.resource, requested: requested.resource, teamspace }
         .resolve(snapshot)
         .map_err(|error| progress.refuse(error))?;
     let progress = Progress { resource: &resource.identifier, ..progress.before(Check::Scopes) };
@@ -106,10 +117,31 @@ pub(super) fn resolve_target(
         Some(_) => claims.scope.known(),
         None => claims.scope.needed().map_err(|error| progress.refuse(error))?,
     };
+    let details = requested.details;
     let (claimed, requested, setting) = (claimed.map(Vec::as_slice), progress.scope, setting.as_deref());
     let candidates = ScopeRequest { claimed, requested, setting, resource: &resource }.candidates();
-    let candidates = candidates.map_err(|error| progress.refuse(error))?;
+    let mut candidates = candidates.map_err(|error| progress.refuse(error))?;
+    let details = (claims.authorization_details.as_slice(), details);
+    candidates.details =
+        detail_candidates(app, details, &resource).map_err(|error| progress.refuse(error))?;
     Ok(Target { resource, candidates })
+}
+
+/// The authorization details that can be granted for a resource. Those of the assertion are checked also where the request
+/// replaces them: none is ignored (draft §4.4.1).
+fn detail_candidates(
+    app: &App,
+    (claimed, requested): (&[Detail], Option<&[Detail]>),
+    resource: &Resource,
+) -> Result<Option<Box<DetailCandidates>>, TokenError> {
+    if !claimed.is_empty() {
+        let fits = app.detail_types().check(claimed);
+        let fits = fits.and_then(|()| check_places(claimed, &resource.identifier));
+        fits.map_err(|fault| fault.refusal(DetailSource::Assertion))?;
+    }
+    check_places(requested.unwrap_or_default(), &resource.identifier)
+        .map_err(|fault| fault.refusal(DetailSource::Request))?;
+    Ok(DetailCandidates::of(claimed, requested))
 }
 
 /// Refuses what a kill switch stops. The caller has proved by now that the request is about it.

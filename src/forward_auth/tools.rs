@@ -7,6 +7,7 @@ use axum::http::HeaderMap;
 use super::mcp_request::{McpHeaderFault, McpRequest};
 use crate::app::App;
 use crate::disclosure::{Disclosure, Known};
+use crate::model::resource::Resource;
 use crate::oauth::error::shown;
 use crate::oauth::step_up::StepUp;
 use crate::policy::{Denial, Policies, PolicyAnswer, TokenFacts, ToolQuestion, decide_tool};
@@ -14,12 +15,20 @@ use crate::revocation::KnownToken;
 use crate::shadow::ActualToolDecision;
 use crate::store::{StoreError, sign_ins};
 
-/// Why policies about tools do not let a request through.
+/// Why a request about tools may not pass.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ToolRefusal {
     /// Its headers do not say what it wants.
     #[error("cannot tell which tool the request is for: {0}")]
     Headers(#[from] McpHeaderFault),
+    /// The token is limited to other tools (RFC 9396).
+    #[error("the token's authorization details do not have the tool {}; token id: {token_id}", shown(.tool))]
+    NotGranted {
+        /// The tool that was called.
+        tool: String,
+        /// The `jti` of the token.
+        token_id: String,
+    },
     /// The policies deny it.
     #[error(transparent)]
     Denied(Box<DeniedTool>),
@@ -57,19 +66,36 @@ impl fmt::Display for DeniedTool {
     }
 }
 
-/// Asks the policies in force about the tool that the request's headers name.
+/// Checks that the token is not limited to other tools than the one that the request's headers name (RFC 9396), and asks
+/// the policies in force about it where the resource has policies about tools.
 pub(super) async fn check_tool(
     app: &App,
-    token: &KnownToken,
+    (resource, token): (&Resource, &KnownToken),
     headers: &HeaderMap,
     request_id: &str,
 ) -> Result<(), ToolRefusal> {
     let request = McpRequest::of(headers)?;
     let question = match &request {
+        McpRequest::CallTool(name) if !token.token.allows_tool(name) => {
+            let (tool, token_id) = (name.clone(), token.token.token_id.clone());
+            return Err(ToolRefusal::NotGranted { tool, token_id });
+        }
         McpRequest::CallTool(name) => ToolQuestion::Call(name),
         McpRequest::ListTools => ToolQuestion::List,
         McpRequest::Other => return Ok(()),
     };
+    if !resource.tool_policies {
+        return Ok(());
+    }
+    ask_policies(app, token, question, request_id).await
+}
+
+async fn ask_policies(
+    app: &App,
+    token: &KnownToken,
+    question: ToolQuestion<'_>,
+    request_id: &str,
+) -> Result<(), ToolRefusal> {
     if app.snapshot().slug_of(&token.token.teamspace_id).as_ref() != Some(&token.token.teamspace) {
         return Err(ToolRefusal::Renamed);
     }

@@ -74,8 +74,7 @@ impl ErrorCode {
     }
 
     /// The codes that a policy's `@error` may name, for people.
-    pub const OF_POLICIES: &str =
-        "invalid_grant, invalid_scope, invalid_target, access_denied or insufficient_user_authentication";
+    pub const OF_POLICIES: &str = "invalid_grant, invalid_scope, invalid_target, invalid_authorization_details, access_denied or insufficient_user_authentication";
 
     /// A code that a policy's `@error` may name.
     pub fn from_policy(text: &str) -> Option<Self> {
@@ -83,6 +82,7 @@ impl ErrorCode {
             "invalid_grant" => Some(Self::InvalidGrant),
             "invalid_scope" => Some(Self::InvalidScope),
             "invalid_target" => Some(Self::InvalidTarget),
+            "invalid_authorization_details" => Some(Self::InvalidAuthorizationDetails),
             "access_denied" => Some(Self::AccessDenied),
             "insufficient_user_authentication" => Some(Self::InsufficientUserAuthentication),
             _ => None,

@@ -11,13 +11,25 @@ const MAX_DEPTH: usize = 16;
 
 /// Parses one JSON object without repeated names, of bounded depth, and nothing behind it.
 pub fn parse_object(bytes: &[u8]) -> Option<Map<String, Value>> {
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = Strict { depth: MAX_DEPTH }.deserialize(&mut deserializer).ok()?;
-    deserializer.end().ok()?;
-    match value {
+    match parse(bytes)? {
         Value::Object(map) => Some(map),
         _ => None,
     }
+}
+
+/// Parses one JSON array in the same way.
+pub fn parse_array(bytes: &[u8]) -> Option<Vec<Value>> {
+    match parse(bytes)? {
+        Value::Array(items) => Some(items),
+        _ => None,
+    }
+}
+
+fn parse(bytes: &[u8]) -> Option<Value> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let value = Strict { depth: MAX_DEPTH }.deserialize(&mut deserializer).ok()?;
+    deserializer.end().ok()?;
+    Some(value)
 }
 
 #[derive(Clone, Copy)]

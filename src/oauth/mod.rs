@@ -1,6 +1,7 @@
 //! The protocol's words, without input and output: error codes and reasons, forms and credentials, the token request, scopes, the names of
-//! resources, strict JSON.
+//! resources, authorization details, strict JSON.
 
+pub mod authorization_details;
 pub mod code;
 pub(crate) mod credentials;
 pub mod difference;

@@ -38,7 +38,7 @@ text_enum! {
         Tenant = "tenant",
         /// The MCP server is registered and offered to the teamspace.
         Resource = "resource",
-        /// The MCP server has the scopes.
+        /// The MCP server has the scopes, and the authorization details fit it.
         Scopes = "scopes",
         /// No kill switch stops the teamspace, the issuer, the client or the MCP server.
         KillSwitch = "kill_switch",
@@ -301,9 +301,21 @@ reasons! {
         PROOF_REPLAYED = ("proof_replayed" [SingleUse] [InvalidDpopProof] [ClientDeveloper SecurityTeam]
             "the proof was used before, or is so old that nobody can tell (see `detail`); it is good once"
             "Make a new proof with a new `jti` for each request; if the client does, find out who else had this one.");
-        DETAILS_UNSUPPORTED = ("authorization_details_unsupported" [Claims] [InvalidGrant InvalidAuthorizationDetails] [IdentityProviderAdministrator ClientDeveloper]
-            "`authorization_details` in the assertion, or in the request"
-            "Leave `authorization_details` out.");
+        DETAILS_MALFORMED = ("authorization_details_malformed" [Claims] [InvalidGrant InvalidAuthorizationDetails] [IdentityProviderAdministrator ClientDeveloper]
+            "`authorization_details`, in the assertion or in the request, are not 1 to 16 objects with a `type`, together at most 4 KiB"
+            "Correct them as `detail` says; leave them out where there are none.");
+        DETAILS_TYPE_UNKNOWN = ("authorization_details_type_unknown" [Scopes] [InvalidGrant InvalidAuthorizationDetails] [IdentityProviderAdministrator ClientDeveloper Operator]
+            "`authorization_details` have a type that is not registered here"
+            "Use one of the types that `authorization_details_types_supported` of the metadata lists, or have this one registered.");
+        DETAILS_UNFIT = ("authorization_details_unfit" [Scopes] [InvalidGrant InvalidAuthorizationDetails] [IdentityProviderAdministrator ClientDeveloper]
+            "`authorization_details` have an entry that does not fit the schema of its type"
+            "Correct it as `detail` says.");
+        DETAILS_ELSEWHERE = ("authorization_details_elsewhere" [Scopes] [InvalidGrant InvalidAuthorizationDetails] [IdentityProviderAdministrator ClientDeveloper]
+            "`locations`, or the `server` of an `mcp_tool`, is not the resource that the token is for, nor below it"
+            "Name the resource's own address, or leave them out.");
+        DETAIL_NOT_AUTHORIZED = ("detail_not_authorized" [Policies] [InvalidAuthorizationDetails AccessDenied] [ClientDeveloper IdentityProviderAdministrator]
+            "an authorization detail that the identity provider did not authorize"
+            "Request less, or have the identity provider authorize it.");
         POLICY_DENIED = ("policy_denied" [Policies] [AccessDenied] [PolicyAuthor]
             "no policy permits it, or one that gives no reason of its own; the code is as the policy says"
             "Look at `decisions`, or explain the sign-in with `countersign policy explain`.");
@@ -345,6 +357,7 @@ static OF_A_POLICY: About = About {
         ErrorCode::InvalidGrant,
         ErrorCode::InvalidScope,
         ErrorCode::InvalidTarget,
+        ErrorCode::InvalidAuthorizationDetails,
         ErrorCode::InsufficientUserAuthentication,
     ],
     fixers: &[Fixer::PolicyAuthor],

@@ -1,5 +1,6 @@
 //! The token request, from its form (RFC 6749 §3.2, RFC 7523 §2.1, RFC 8707 §2).
 
+use super::authorization_details::{Detail, DetailSource, parse as parse_details};
 use super::error::{ErrorCode, Reason, TokenError};
 use super::form::{Form, FormCredentials};
 use super::scope::{ScopeFault, split_scope};
@@ -20,8 +21,8 @@ pub struct TokenRequest {
     pub scope: Option<Vec<String>>,
     /// The values of `resource` (RFC 8707 §2) in the order of the form; it may be repeated.
     pub resource: Vec<String>,
-    /// Whether `authorization_details` (RFC 9396) was sent, which we refuse.
-    pub authorization_details: bool,
+    /// The text of `authorization_details` (RFC 9396 §6); none when absent or empty.
+    pub authorization_details: Option<String>,
     /// The client's credentials, if the form has any.
     pub credentials: FormCredentials,
 }
@@ -35,6 +36,8 @@ pub struct BearerRequest {
     pub scope: Option<Vec<String>>,
     /// The values of `resource` as they were sent.
     pub resource: Vec<String>,
+    /// The details asked for, well-formed (RFC 9396 §6); none without the parameter.
+    pub details: Option<Vec<Detail>>,
     /// Whether the grant type demands an assertion that names a key.
     pub demands_key: bool,
 }
@@ -53,7 +56,7 @@ impl TokenRequest {
             assertion: form.take("assertion"),
             scope,
             resource: form.take_all("resource"),
-            authorization_details: form.take("authorization_details").is_some(),
+            authorization_details: form.take("authorization_details"),
             credentials: form.take_credentials(),
         })
     }
@@ -67,21 +70,16 @@ impl TokenRequest {
                 "Only the JWT bearer grant is supported: urn:ietf:params:oauth:grant-type:jwt-bearer.",
             ));
         }
-        // RFC 9396 §5: no type is known here, so all details are of an unknown one.
-        if self.authorization_details {
-            return Err(TokenError::new(
-                ErrorCode::InvalidAuthorizationDetails,
-                Reason::DETAILS_UNSUPPORTED,
-                "authorization_details are not supported.",
-            ));
-        }
+        let details = self.authorization_details.as_deref().map(parse_details).transpose();
+        let details = details.map_err(|fault| fault.refusal(DetailSource::Request))?;
         let assertion = self.assertion.ok_or_else(|| {
             TokenError::invalid_request(
                 "assertion is missing: send the ID-JAG that the identity provider issued.",
             )
         })?;
         let demands_key = self.grant_type == JWT_DPOP;
-        Ok(BearerRequest { assertion, scope: self.scope, resource: self.resource, demands_key })
+        let Self { scope, resource, .. } = self;
+        Ok(BearerRequest { assertion, scope, resource, details, demands_key })
     }
 }
 

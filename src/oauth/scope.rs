@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::authorization_details::DetailCandidates;
 use super::error::Reason;
 
 /// Longest `scope` parameter, and most scopes in one.
@@ -50,7 +51,7 @@ pub fn is_scope_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| (0x21..=0x7e).contains(&b) && b != b'"' && b != b'\\')
 }
 
-/// The scopes to be decided, and those that are out already.
+/// The scopes and details to be decided, and those that are out already.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Candidates {
     /// The scopes that policies decide, without repetition, in the order of the answer.
@@ -63,4 +64,7 @@ pub struct Candidates {
     /// The request's scope parameter, where a policy reads it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested: Option<Vec<String>>,
+    /// The authorization details; none where neither assertion nor request has any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<Box<DetailCandidates>>,
 }

@@ -17,6 +17,8 @@ pub enum Action {
     GrantResource,
     /// May the token carry this scope? Asked once for each scope.
     GrantScope,
+    /// May the token carry this authorization detail? Asked once for each.
+    GrantDetail,
     /// May the token's holder call this tool of the MCP server?
     CallTool,
     /// May the token's holder see which tools the MCP server has?
@@ -52,13 +54,14 @@ macro_rules! console_actions {
 
         impl Action {
             /// All of them.
-            pub const ALL: [Self; 8 + CONSOLE_ACTIONS] = [
+            pub const ALL: [Self; 9 + CONSOLE_ACTIONS] = [
                 Self::ConfigureIssuer,
                 Self::TrustIssuer,
                 Self::ProvisionMember,
                 Self::AdmitMember,
                 Self::GrantResource,
                 Self::GrantScope,
+                Self::GrantDetail,
                 Self::CallTool,
                 Self::ListTools,
                 $(Self::Console(ConsoleAction::$variant),)+
@@ -133,13 +136,14 @@ impl ConsoleScope {
 
 impl Action {
     /// The questions about sign-ins, and about the identity providers that people sign in with.
-    pub const SIGN_IN: [Self; 6] = [
+    pub const SIGN_IN: [Self; 7] = [
         Self::ConfigureIssuer,
         Self::TrustIssuer,
         Self::ProvisionMember,
         Self::AdmitMember,
         Self::GrantResource,
         Self::GrantScope,
+        Self::GrantDetail,
     ];
     /// The questions about tools, which are asked about a token.
     pub const TOOLS: [Self; 2] = [Self::CallTool, Self::ListTools];
@@ -153,6 +157,7 @@ impl Action {
             Self::AdmitMember => "AdmitMember",
             Self::GrantResource => "GrantResource",
             Self::GrantScope => "GrantScope",
+            Self::GrantDetail => "GrantDetail",
             Self::CallTool => "CallTool",
             Self::ListTools => "ListTools",
             Self::Console(action) => action.name(),

@@ -10,6 +10,7 @@ use crate::active_token::{Inactive, active_token};
 use crate::app::App;
 use crate::clock::UnixSeconds;
 use crate::model::resource::Resource;
+use crate::oauth::authorization_details::Detail;
 use crate::oauth::error::{Reason, TokenError};
 use crate::revocation::{KnownToken, LookedAtBy};
 use crate::token::{Confirmation, token_type};
@@ -30,7 +31,7 @@ impl Serialize for TokenDescription<'_> {
     }
 }
 
-/// The claims of an active token (RFC 7662 §2.2, RFC 9449 §6.2, RFC 9470 §6.2). They contain no email.
+/// The claims of an active token (RFC 7662 §2.2, RFC 9396 §9.2, RFC 9449 §6.2, RFC 9470 §6.2). They contain no email.
 #[derive(Debug, Serialize)]
 struct ActiveToken<'t> {
     active: bool,
@@ -44,6 +45,8 @@ struct ActiveToken<'t> {
     token_type: &'static str,
     #[serde(skip_serializing_if = "String::is_empty")]
     scope: String,
+    #[serde(skip_serializing_if = "<[Detail]>::is_empty")]
+    authorization_details: &'t [Detail],
     teamspace: &'t str,
     teamspace_id: &'t str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -81,6 +84,7 @@ impl<'t> TokenDescription<'t> {
             jti: &token.token_id,
             token_type: token_type(token.key_thumbprint.as_deref()),
             scope: token.scopes.join(" "),
+            authorization_details: &token.authorization_details,
             teamspace: &token.teamspace,
             teamspace_id: &token.teamspace_id,
             auth_time: token.auth_time,

@@ -72,7 +72,7 @@ async fn tick_or_change(timer: &mut Interval, changes: &Notify) {
     }
 }
 
-/// Loads changed policies. This is separate from [`follow_changes`], which must go on even if the policies are on a
+/// Loads changed policies and schemas of authorization details. This is separate from [`follow_changes`], which must go on even if the policies are on a
 /// hanging file system.
 pub(super) async fn follow_policies(app: Arc<App>, mut hangup: Option<Signal>, schedule: Schedule) {
     let mut timer = every(POLL_FILES);
@@ -84,6 +84,7 @@ pub(super) async fn follow_policies(app: Arc<App>, mut hangup: Option<Signal>, s
         let reload = async {
             app.follow_policies(trigger).await;
             app.keep_sets().await;
+            app.follow_detail_types().await;
             // A stop may cut this short, and must not be told as ready.
             if is_asked {
                 service_manager::ready();

@@ -17,6 +17,9 @@ pub enum DecisionOutcome {
     Granted {
         /// The scopes of the token.
         scopes: BTreeSet<String>,
+        /// The authorization details of the token, as JSON.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        details: BTreeSet<String>,
         /// The lifetime that the policies limit the token to, in seconds.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         lifetime: Option<i64>,
@@ -48,6 +51,7 @@ impl DecisionOutcome {
         match &decision.outcome {
             Ok(permitted) => Self::Granted {
                 scopes: permitted.scopes().iter().cloned().collect(),
+                details: permitted.details().iter().map(ToString::to_string).collect(),
                 lifetime: permitted.lifetime(),
             },
             Err(denial) => Self::Refused {
@@ -72,12 +76,10 @@ impl DecisionOutcome {
     pub fn change(&self, other: &Self) -> String {
         match (self, other) {
             (
-                Self::Granted { scopes: before, lifetime: lived },
-                Self::Granted { scopes: after, lifetime: lives },
+                Self::Granted { scopes: before, details: had, lifetime: lived },
+                Self::Granted { scopes: after, details: has, lifetime: lives },
             ) => {
-                let changes = [("lost", before - after), ("gained", after - before)];
-                let told = changes.iter().filter(|(_, scopes)| !scopes.is_empty());
-                let told = told.map(|(word, scopes)| format!("scopes {word}: {}", joined(scopes)));
+                let told = changes("scopes", (before, after)).chain(changes("details", (had, has)));
                 let life = |seconds: &Option<i64>| seconds.map_or("as set".to_owned(), |s| format!("{s} s"));
                 let lifetime =
                     (lived != lives).then(|| format!("lifetime {} → {}", life(lived), life(lives)));
@@ -113,8 +115,15 @@ impl DecisionOutcome {
     }
 }
 
-fn joined(scopes: &BTreeSet<String>) -> String {
-    scopes.iter().map(String::as_str).collect::<Vec<_>>().join(" ")
+/// What one side has and the other has not.
+fn changes(
+    what: &str,
+    (before, after): (&BTreeSet<String>, &BTreeSet<String>),
+) -> impl Iterator<Item = String> {
+    let joined = |texts: BTreeSet<String>| texts.into_iter().collect::<Vec<_>>().join(" ");
+    let changes = [("lost", joined(before - after)), ("gained", joined(after - before))];
+    let told = changes.into_iter().filter(|(_, texts)| !texts.is_empty());
+    told.map(move |(word, texts)| format!("{what} {word}: {texts}"))
 }
 
 /// The policies of each set whose answers differ.

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::clock::UnixSeconds;
 use crate::model::revocation::{RevocationKind, publication_id};
+use crate::oauth::authorization_details::Detail;
 
 /// An access token of ours whose signature was verified. It may have expired or been revoked.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub struct AccessToken {
     pub audience: String,
     /// The granted scopes.
     pub scopes: Vec<String>,
+    /// The granted authorization details.
+    pub authorization_details: Vec<Detail>,
     /// The `iat`.
     pub issued_at: UnixSeconds,
     /// The `exp`.
@@ -79,6 +82,17 @@ impl TokenMarks {
 }
 
 impl AccessToken {
+    /// Whether an authorization detail limits it to some tools.
+    pub fn is_limited_to_tools(&self) -> bool {
+        self.authorization_details.iter().any(Detail::is_tool_limit)
+    }
+
+    /// Whether its limits to tools, if it has any, let a tool through.
+    pub fn allows_tool(&self, name: &str) -> bool {
+        let mut tools = self.authorization_details.iter().flat_map(Detail::tools);
+        !self.is_limited_to_tools() || tools.any(|tool| tool == name)
+    }
+
     /// Every object whose revocation concerns the token. `resource_id` is that of its audience.
     pub fn revocation_objects(&self, resource_id: &str) -> Vec<(RevocationKind, String)> {
         let mut objects = vec![

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::clock::UnixSeconds;
+use crate::oauth::authorization_details::Detail;
 
 /// The content of a token. It is made from what the policies permitted, so it cannot exist without a decision.
 #[derive(Debug, Clone)]
@@ -21,6 +22,8 @@ pub struct Grant {
     pub resource: String,
     /// The permitted scopes.
     pub scopes: Vec<String>,
+    /// The permitted authorization details.
+    pub details: Vec<Detail>,
     /// The `iat`.
     pub issued_at: UnixSeconds,
     /// The `exp`.

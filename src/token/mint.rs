@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::confirmation::{Confirmation, token_type};
 use super::grant::Grant;
 use crate::clock::UnixSeconds;
+use crate::oauth::authorization_details::Detail;
 use crate::signing::{JwtType, SigningError, SigningKey};
 use crate::store::Committed;
 
@@ -21,6 +22,8 @@ struct AccessTokenClaims<'a> {
     jti: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[Detail]>::is_empty")]
+    authorization_details: &'a [Detail],
     teamspace: &'a str,
     teamspace_id: &'a str,
     identity_provider_id: &'a str,
@@ -50,6 +53,9 @@ pub struct TokenResponse {
     pub scope: String,
     /// The resource that it is for.
     pub resource: String,
+    /// The granted authorization details (RFC 9396 §7).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub authorization_details: Vec<Detail>,
 }
 
 impl<'a> AccessTokenClaims<'a> {
@@ -63,6 +69,7 @@ impl<'a> AccessTokenClaims<'a> {
             exp: grant.expires_at,
             jti: &grant.token_id,
             scope: (!scope.is_empty()).then_some(scope),
+            authorization_details: &grant.details,
             teamspace: &grant.teamspace,
             teamspace_id: &grant.teamspace_id,
             identity_provider_id: &grant.identity_provider_id,
@@ -94,6 +101,7 @@ pub fn mint(grant: &Grant, issuer: &str, key: &SigningKey) -> Result<SealedToken
         expires_in: grant.expires_at - grant.issued_at,
         scope,
         resource: grant.resource.clone(),
+        authorization_details: grant.details.clone(),
     }))
 }
 

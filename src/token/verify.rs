@@ -8,10 +8,11 @@ use serde_json::Value;
 use super::access_token::AccessToken;
 use super::confirmation::Confirmation;
 use crate::clock::UnixSeconds;
+use crate::oauth::authorization_details::Detail;
 use crate::signing::Signer;
 
-/// The longest token that is looked at, in bytes. Ours are shorter: of the claims, only `act` and the scopes can be long,
-/// and those come from an assertion of limited size.
+/// The longest token that is looked at, in bytes. Ours are shorter: of the claims, only `act`, the scopes and the
+/// authorization details can be long, and those come from an assertion and a request of limited size.
 const MAX_TOKEN: usize = 32 * 1024;
 
 #[derive(Deserialize)]
@@ -25,6 +26,8 @@ struct SignedClaims {
     jti: String,
     #[serde(default)]
     scope: String,
+    #[serde(default)]
+    authorization_details: Vec<Detail>,
     teamspace: String,
     teamspace_id: String,
     identity_provider_id: Option<String>,
@@ -64,6 +67,7 @@ fn read(claims: SignedClaims, kid: &str) -> AccessToken {
         client_id: claims.client_id,
         audience: claims.aud,
         scopes: claims.scope.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned).collect(),
+        authorization_details: claims.authorization_details,
         issued_at: claims.iat,
         expires_at: claims.exp,
         auth_time: claims.auth_time,

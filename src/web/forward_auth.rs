@@ -162,6 +162,9 @@ fn told(refusal: &ForwardRefusal) -> (StatusCode, ForwardAuthResult, &str) {
         ForwardRefusal::NotKnowable(_) => unavailable(),
         ForwardRefusal::Tool(refusal) => match refusal {
             ToolRefusal::Headers(_) => (StatusCode::FORBIDDEN, R::McpHeaders, MCP_HEADERS),
+            ToolRefusal::NotGranted { .. } => {
+                (StatusCode::FORBIDDEN, R::ToolDenied, "The access token is limited to other tools.")
+            }
             ToolRefusal::Denied(denied) if denied.step_up.is_some() => {
                 (StatusCode::UNAUTHORIZED, R::StepUp, &denied.message)
             }

@@ -307,9 +307,9 @@ async fn resource_and_scope_have_exact_types() {
 #[tokio::test]
 async fn what_must_be_obeyed_is_not_ignored() {
     let app = TestApp::start().await;
-    for details in [json!([{ "type": "x" }]), json!([]), json!("x")] {
-        let reason = "authorization_details_unsupported";
-        app.refused(json!({ "authorization_details": details }), "invalid_grant", reason).await;
+    for (details, what) in [(json!([{ "type": "x" }]), "type_unknown"), (json!([]), "malformed")] {
+        let reason = format!("authorization_details_{what}");
+        app.refused(json!({ "authorization_details": details }), "invalid_grant", &reason).await;
     }
     for cnf in [json!({ "jkt": "x" }), json!({ "x5t#S256": "x" }), json!({}), json!("x")] {
         app.refused(json!({ "cnf": cnf }), "invalid_grant", "cnf_unsupported").await;

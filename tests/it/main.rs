@@ -21,6 +21,7 @@ mod address;
 mod admin;
 mod apply;
 mod assertion;
+mod authorization_details;
 mod benchmarks;
 mod browser;
 mod client;

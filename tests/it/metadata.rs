@@ -52,6 +52,7 @@ async fn the_metadata_is_what_clients_need_and_no_more() {
             ["client_secret_basic", "client_secret_post", "private_key_jwt"],
         "revocation_endpoint_auth_signing_alg_values_supported":
             ["RS256", "PS256", "ES256", "ES384", "EdDSA", "Ed25519"],
+        "authorization_details_types_supported": ["mcp_tool"],
         "scopes_supported": ["docs.read", "docs.write"],
     });
     assert_eq!(answer.json, expected);

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use cedar_policy::{EntityUid, Request, Schema};
 use countersign::model::member::Status;
+use countersign::oauth::authorization_details::{Detail, DetailCandidates};
 use countersign::oauth::error::{ErrorCode, Reason};
 use countersign::policy::authoring::example::maximal;
 use countersign::policy::facts::{Actor, ConfigurationFacts, Facts, MemberFacts, action_uid, to_context};
@@ -183,6 +184,10 @@ fn fits_the_schema(facts: &Facts) {
     for scope in &facts.candidates.scopes {
         ask(facts.user(), Action::GrantScope, Facts::scope(scope), of(Action::GrantScope));
     }
+    for candidate in facts.candidates.details.iter().flat_map(|details| &details.decided) {
+        let detail = Facts::detail(&candidate.detail.to_string());
+        ask(facts.user(), Action::GrantDetail, detail, of(Action::GrantDetail));
+    }
     let saved = ConfigurationFacts {
         now: facts.now,
         issuer: facts.claims.iss.clone(),
@@ -253,6 +258,18 @@ proptest! {
         let decision = decide(&SHIPPED.compiled, &facts);
         prop_assert!(decision.answers.iter().all(|r| r.reasons.iter().all(|reason| *reason != Reason::POLICY_ERROR)));
     }
+}
+
+/// The details of an assertion and a request, of both kinds.
+#[test]
+fn authorization_details_fit_the_schema() {
+    let detail = |value: serde_json::Value| Detail::try_from(value).unwrap();
+    let payment = detail(serde_json::json!({ "type": "payment", "identifier": "7", "actions": ["a"] }));
+    let tools = detail(serde_json::json!({ "type": "mcp_tool", "tools": ["a", "b"] }));
+    let mut facts = maximal();
+    let claimed = std::slice::from_ref(&payment);
+    facts.candidates.details = DetailCandidates::of(claimed, Some(&[payment.clone(), tools]));
+    fits_the_schema(&facts);
 }
 
 fn user_id(parts: &(String, String, String)) -> String {

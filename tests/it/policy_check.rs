@@ -273,7 +273,7 @@ fn the_document_is_stable() {
     assert_eq!((problems.len(), problems.remove(1)["rule"].clone()), (2, json!("format")));
     assert_eq!(
         json,
-        json!({ "policy_set": null, "files": 1, "policies": 1, "decides_console": false, "decides_tools": false, "problems": [problem] })
+        json!({ "policy_set": null, "files": 1, "policies": 1, "decides_console": false, "decides_tools": false, "permits_details": false, "problems": [problem] })
     );
 }
 

@@ -381,7 +381,7 @@ fn a_lifetime_that_would_do_nothing_is_an_error() {
         let (rule, _, message, help) = only(&permit("@lifetime(\"5m\")", action));
         assert_eq!(rule, "lint/lifetime", "{action}");
         assert!(
-            message.contains("for GrantResource and GrantScope only") && help.contains("grant"),
+            message.contains("for GrantResource, GrantScope and GrantDetail only") && help.contains("grant"),
             "{message}"
         );
     }

@@ -200,7 +200,7 @@ fn the_page_tells_types_documentation_and_examples() {
         "  in         McpServer, Teamspace\n",
         "    resource   Scope::\"docs.read\"\n",
         "    context.now = datetime(\"2026-11-22T12:00:00Z\")\n",
-        "  a group of GrantResource, GrantScope\n",
+        "  a group of GrantDetail, GrantResource, GrantScope\n",
     ] {
         assert!(page.contains(line), "{line} is not in {page}");
     }

@@ -238,31 +238,22 @@ async fn optional_parameters_are_taken() {
     }
 }
 
-/// TOK-07, TOK-08: details that nobody processes refuse the request, whatever is in them (RFC 9396 §5), and the
-/// assertion stays good.
+/// TOK-07, TOK-08: bad details refuse the request with a code of their own (RFC 9396 §5), and the assertion stays good.
 #[tokio::test]
 async fn authorization_details_are_refused_with_their_own_code() {
     let app = TestApp::start().await;
     let assertion = app.assertion(json!({}));
     let (many, deep) = (format!("[{}]", [r#"{"type":"x"}"#; 1500].join(",")), "[".repeat(15_000));
-    for details in [
-        r#"[{"type":"x"}]"#,
-        r#"[{"type":"x"},{"type":"x"}]"#,
-        r#"[{"type":"x","type":"y"}]"#,
-        r#"[{"actions":["read"]}]"#,
-        r#"[{"type":7}]"#,
-        "{\"type\":\"x\"}",
-        "[]",
-        "null",
-        "x",
-        "[{",
-        &many,
-        &deep,
+    for (details, what) in [
+        (r#"[{"type":"x"}]"#, "type_unknown"),
+        ("[]", "malformed"),
+        (&many, "malformed"),
+        (&deep, "malformed"),
     ] {
         let form =
             [("grant_type", JWT_BEARER), ("assertion", &assertion), ("authorization_details", details)];
-        let expected = (400, "invalid_authorization_details", "authorization_details_unsupported");
-        refused(&app, encode(&form), expected).await;
+        let reason = format!("authorization_details_{what}");
+        refused(&app, encode(&form), (400, "invalid_authorization_details", &reason)).await;
     }
     let twice = good(&app, "&authorization_details=x&authorization_details=x");
     refused(&app, twice, MALFORMED).await;

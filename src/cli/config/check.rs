@@ -7,6 +7,7 @@ use std::path::Path;
 
 use rustix::fs::{Access, access};
 
+use crate::app::read_detail_types;
 use crate::config::{Config, Destination};
 use crate::idp::fetch::Fetcher;
 use crate::policy::{PolicyPlace, PolicySource};
@@ -43,6 +44,8 @@ pub(super) fn problems(config: &Config, now: i64) -> Vec<ServeProblem> {
     let fetcher = Fetcher::new(&config.fetch, &Resolver::new(&config.fetch));
     let no_roots = |error| ServeProblem::new("fetch.ca_file", format!("`fetch.ca_file`: {error}"));
     problems.extend(fetcher.err().map(no_roots));
+    let details = read_detail_types(&config.authorization_details);
+    problems.extend(details.err().map(|error| ServeProblem::new("authorization_details.types", error)));
     problems.extend(ServerTls::of(&config.tls).err().map(|error| ServeProblem::new("tls", error)));
     problems.extend(open_database(config, now).err());
     problems.extend(listeners::problems(config));

@@ -50,7 +50,8 @@ impl CheckCommand {
 }
 
 fn summarize(findings: Findings) {
-    let Findings { policy_set, files, policies, decides_console, decides_tools, problems } = findings;
+    let Findings { policy_set, files, policies, decides_console, decides_tools, permits_details, problems } =
+        findings;
     let of = |severity| problems.iter().filter(|problem| problem.rule.severity() == severity).count();
     let (errors, warnings) = (of(Severity::Error), of(Severity::Warning));
     tell(problems);
@@ -66,6 +67,9 @@ fn summarize(findings: Findings) {
         if decides_tools == Some(false) {
             say!("No policy names an action about tools: the tools.cedar of this version decides there.");
         }
+        if permits_details == Some(false) {
+            say!("No policy permits GrantDetail: no authorization detail is granted.");
+        }
         say!("policy set {hash}");
     }
 }
@@ -78,6 +82,7 @@ fn document(findings: &Findings) -> Value {
         "policies": findings.policies,
         "decides_console": findings.decides_console,
         "decides_tools": findings.decides_tools,
+        "permits_details": findings.permits_details,
         "problems": findings.problems.iter().map(entry).collect::<Vec<_>>(),
     })
 }

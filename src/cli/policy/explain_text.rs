@@ -29,7 +29,8 @@ pub(super) fn decisions(decisions: &[Explained]) -> String {
         for finding in findings {
             text.push_str(&self::finding(finding));
         }
-        if answer.action == Action::GrantScope && answer.policies.is_empty() && !answer.allowed {
+        let is_part = matches!(answer.action, Action::GrantScope | Action::GrantDetail);
+        if is_part && answer.policies.is_empty() && !answer.allowed {
             text.push_str("    outside of what can be granted: no policy was asked\n");
         }
     }

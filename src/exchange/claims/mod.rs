@@ -18,6 +18,7 @@ use crate::clock::UnixSeconds;
 use crate::dpop::named_thumbprint;
 use crate::email::plain_address;
 use crate::model::identity_provider::CustomClaim;
+use crate::oauth::authorization_details::{self as details, Detail, DetailSource};
 use crate::oauth::error::{Reason, TokenError};
 use crate::oauth::resource::is_resource_identifier;
 use crate::oauth::scope::split_scope;
@@ -72,6 +73,8 @@ pub struct Claims {
     pub session_expiry: Option<UnixSeconds>,
     /// The thumbprint of the key that the assertion is bound to (RFC 7800 §3).
     pub key: Option<String>,
+    /// The details that it authorizes, well-formed (RFC 9396 §2); empty: no claim.
+    pub authorization_details: Vec<Detail>,
     /// All claims, for those with configured names: groups and custom claims.
     rest: Map<String, Value>,
 }
@@ -88,7 +91,6 @@ impl Claims {
     pub(super) fn read(mut payload: Map<String, Value>) -> ClaimsResult<Self> {
         payload.retain(|_, value| !value.is_null());
         let claims = Reader::new(&payload)?;
-        refuse_what_must_be_obeyed(&payload)?;
         Ok(Self {
             iss: claims.required_text("iss", 512)?,
             sub: claims.required_text("sub", 255)?,
@@ -111,6 +113,7 @@ impl Claims {
             act: read_actor(&claims)?,
             session_expiry: claims.seconds("session_expiry")?,
             key: read_key(&claims)?,
+            authorization_details: read_details(&claims)?,
             rest: payload,
         })
     }
@@ -201,15 +204,10 @@ impl Claims {
     }
 }
 
-/// Details that nobody processes must not become a plain token (draft §4.4.1; RFC 9396 §5).
-fn refuse_what_must_be_obeyed(payload: &Map<String, Value>) -> ClaimsResult<()> {
-    if payload.contains_key("authorization_details") {
-        return Err(TokenError::invalid_grant(
-            Reason::DETAILS_UNSUPPORTED,
-            "authorization_details are not supported.",
-        ));
-    }
-    Ok(())
+/// Details must not be ignored (draft §4.4.1). Their types are checked when the resource is known.
+fn read_details(claims: &Reader<'_>) -> ClaimsResult<Vec<Detail>> {
+    let Some(claim) = claims.get("authorization_details")? else { return Ok(Vec::new()) };
+    details::read(claim.clone()).map_err(|fault| fault.refusal(DetailSource::Assertion))
 }
 
 /// The key of a bound assertion. A bound one must not become one for everybody because we cannot check how (draft §9.8).

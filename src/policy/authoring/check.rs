@@ -1,11 +1,14 @@
 //! Everything that is wrong with a directory of policies, reported at once.
 
+use cedar_policy::{Effect, Entities, PolicySet};
+
 use super::format;
-use crate::policy::Topic;
-use crate::policy::engine::constraints::is_about;
+use crate::policy::engine::constraints::{applies, is_about};
+use crate::policy::facts::action_uid;
 use crate::policy::source::problem::{PolicyProblem, Severity};
 use crate::policy::source::{self, PolicyPlace};
 use crate::policy::validate::load::{Examined, examine};
+use crate::policy::{Action, Topic};
 
 /// The findings of a check.
 #[derive(Debug)]
@@ -20,6 +23,8 @@ pub struct Findings {
     pub decides_console: Option<bool>,
     /// Whether its policies decide about tools; if not, the shipped ones do. None when unknown.
     pub decides_tools: Option<bool>,
+    /// Whether one of its policies permits authorization details; if not, none is granted. None when unknown.
+    pub permits_details: Option<bool>,
     /// The problems by file and place.
     pub problems: Vec<PolicyProblem>,
 }
@@ -40,6 +45,7 @@ pub fn check(dir: impl Into<PolicyPlace>, schema: impl Into<PolicyPlace>) -> Fin
     let actions = valid.and_then(|schema| schema.action_entities().ok());
     let decides = |topic| actions.as_ref().map(|actions| is_about(topic, &set, actions));
     let (decides_console, decides_tools) = (decides(Topic::Console), decides(Topic::Tools));
+    let permits_details = actions.as_ref().map(|actions| permits(Action::GrantDetail, &set, actions));
     problems.extend(found);
     problems.extend(files.iter().filter_map(format::check));
     let key = |problem: &PolicyProblem| {
@@ -49,5 +55,12 @@ pub fn check(dir: impl Into<PolicyPlace>, schema: impl Into<PolicyPlace>) -> Fin
     let usable = problems.iter().all(|problem| problem.rule.severity() == Severity::Warning);
     let policy_set = schema.filter(|_| usable).map(|schema| source::hash(&schema, &files));
     let (files, policies) = (files.len(), policies.len());
-    Findings { policy_set, files, policies, decides_console, decides_tools, problems }
+    Findings { policy_set, files, policies, decides_console, decides_tools, permits_details, problems }
+}
+
+/// Whether a permit of a set is about an action.
+fn permits(action: Action, set: &PolicySet, actions: &Entities) -> bool {
+    let uid = action_uid(action.name());
+    let mut permits = set.policies().filter(|policy| policy.effect() == Effect::Permit);
+    permits.any(|policy| applies(&policy.action_constraint(), &uid, actions))
 }

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use cedar_policy::{Entity, EntityUid, RestrictedExpression};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::model::client::AuthMethod;
 use crate::model::member::{Role, Status};
 use crate::model::teamspace::Plan;
+use crate::oauth::authorization_details::{Detail, DetailCandidates};
 use crate::oauth::scope::Candidates;
 use crate::policy::action::{Action, ConsoleAction};
 use crate::policy::facts::{
@@ -60,7 +61,11 @@ pub fn maximal() -> Facts {
             published: true,
             default_scopes: vec!["docs.read".to_owned()],
         },
-        candidates: Candidates { requested: Some(vec!["docs.read".to_owned()]), scopes, ..Candidates::default() },
+        candidates: Candidates {
+            requested: Some(vec!["docs.read".to_owned()]),
+            scopes,
+            ..Candidates::default()
+        },
     })
 }
 
@@ -79,11 +84,31 @@ pub fn question(action: Action, facts: &Facts) -> Result<Option<Example>, FactsE
             Some(name) => (facts.user(), Facts::scope(name), facts.context(action)?),
             None => return Ok(None),
         },
+        Action::GrantDetail => return about_detail(facts).map(Some),
         Action::CallTool => return about_tool(facts).map(Some),
         Action::ListTools => (facts.user(), facts.server(), facts.context(action)?),
         Action::ProvisionMember | Action::AdmitMember => return Ok(None),
     };
     Example::of(action, (principal, resource), context, facts.entities()?).map(Some)
+}
+
+/// About a detail with every common field that the identity provider authorized, beside a limit to tools.
+fn about_detail(facts: &Facts) -> Result<Example, FactsError> {
+    let payment = json!({
+        "type": "payment",
+        "locations": ["https://mcp.example.com/mcp"],
+        "actions": ["initiate"],
+        "datatypes": ["amount"],
+        "privileges": ["once"],
+        "identifier": "account-7",
+    });
+    let tools = json!({ "type": "mcp_tool", "tools": ["search_docs"] });
+    let read = [payment, tools].into_iter().map(Detail::try_from).collect::<Result<Vec<_>, _>>();
+    let details = DetailCandidates::of(&read.map_err(FactsError::of)?, None);
+    let facts = Facts { candidates: Candidates { details, ..facts.candidates.clone() }, ..facts.clone() };
+    let text = facts.details().first().map(|candidate| candidate.detail.to_string()).unwrap_or_default();
+    let (between, context) = ((facts.user(), Facts::detail(&text)), facts.context(Action::GrantDetail)?);
+    Example::of(Action::GrantDetail, between, context, facts.entities()?)
 }
 
 fn about_tool(facts: &Facts) -> Result<Example, FactsError> {

@@ -144,8 +144,12 @@ impl CompiledPolicies {
         }
     }
 
-    /// The facts as the policies see them; none if the policies may see other values than we do.
+    /// The facts as the policies see them; none if the policies may see other values than we do, and where there are
+    /// authorization details: hardly any two requests have the same.
     fn seen<'f>(&self, facts: &'f Facts) -> Option<CacheKey<'f>> {
+        if facts.candidates.details.is_some() {
+            return None;
+        }
         CacheKey::of(facts, self.reads().of(facts), self.named_groups())
     }
 

@@ -5,9 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use super::clauses::PolicyFinding;
 use super::denial::{Denial, EngineAnswer};
+use super::details::check_details;
 use super::not_known::check_known;
 use super::set::{PolicyEngine, Question};
 use crate::model::seats::is_seat_free;
+use crate::oauth::authorization_details::{Detail, DetailCandidate};
 use crate::oauth::error::{ErrorCode, Reason};
 use crate::oauth::scope::{Candidates, is_never_granted};
 use crate::policy::action::Action;
@@ -36,6 +38,7 @@ pub struct PolicyAnswer {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Permitted {
     scopes: Vec<String>,
+    details: Vec<Detail>,
     lifetime: Option<i64>,
 }
 
@@ -45,8 +48,13 @@ impl Permitted {
         &self.scopes
     }
 
+    /// The authorization details that may be granted, in the order of the candidates.
+    pub fn details(&self) -> &[Detail] {
+        &self.details
+    }
+
     /// The longest life of the token in seconds, where a permit has a `@lifetime`: the shortest of those that grant
-    /// the resource and the scopes.
+    /// the resource, the scopes and the details.
     pub fn lifetime(&self) -> Option<i64> {
         self.lifetime
     }
@@ -64,11 +72,12 @@ pub struct Decision {
 /// The refusal of a request for scopes that gets none.
 const NO_SCOPE: (ErrorCode, &str) = (ErrorCode::InvalidScope, "None of the requested scopes can be granted.");
 
-/// Decides an exchange: trust the issuer, admit the person, then grant the resource and each scope. The first no ends
-/// it, except for scopes: the token carries the permitted ones. Whatever the policies permit, nobody gets in without
-/// a seat, or without an email that no permit does without, and a request for scopes that gets none is refused.
+/// Decides an exchange: trust the issuer, admit the person, then grant the resource, each scope and each authorization
+/// detail. The first no ends it, except for scopes and details: the token carries the permitted ones. Whatever the
+/// policies permit, nobody gets in without a seat, or without an email that no permit does without, and a request for
+/// scopes or details that gets none is refused.
 pub fn decide(policies: &PolicyEngine, facts: &Facts) -> Decision {
-    let (mut answers, mut refused) = (Vec::new(), Vec::new());
+    let (mut answers, mut refused) = (Vec::new(), RefusedParts::default());
     if let Err(denial) = check_known(policies, facts, || policies.reads_about(facts)) {
         return Decision { answers, outcome: Err(denial) };
     }
@@ -82,7 +91,8 @@ pub fn decide(policies: &PolicyEngine, facts: &Facts) -> Decision {
     answers.extend(out_of_bounds(&facts.candidates));
     let outcome = outcome.and_then(|permitted| {
         check_member(policies, facts, &answers)?;
-        check_scopes(facts, &permitted, &answers, || common_denial(policies, facts, &refused))?;
+        check_scopes(facts, &permitted, &answers, || common_denial(policies, facts, &refused.scopes))?;
+        check_details(&facts.candidates, &permitted.details, refused.details)?;
         Ok(permitted)
     });
     Decision { answers, outcome }
@@ -113,16 +123,29 @@ pub fn explain_answers(policies: &PolicyEngine, facts: &Facts, answers: Vec<Poli
     }
 }
 
-/// Answers for the scopes that no policy was asked about, because they cannot be granted at all.
+/// The refusals that do not end a decision.
+#[derive(Default)]
+struct RefusedParts {
+    scopes: Vec<Denial>,
+    details: Vec<(Detail, Denial)>,
+}
+
+/// Answers for the scopes and details that no policy was asked about, because they cannot be granted at all.
 fn out_of_bounds(candidates: &Candidates) -> impl Iterator<Item = PolicyAnswer> {
-    candidates.refused.iter().map(|(scope, reason)| PolicyAnswer {
-        action: Action::GrantScope,
-        resource: scope.clone(),
+    let refused = |action, resource: String, reason: &Reason| PolicyAnswer {
+        action,
+        resource,
         allowed: false,
         policies: Vec::new(),
         reasons: vec![reason.clone()],
         lifetime: None,
-    })
+    };
+    let scopes = candidates.refused.iter();
+    let scopes = scopes.map(move |(scope, reason)| refused(Action::GrantScope, scope.clone(), reason));
+    let details = candidates.details.iter().flat_map(|details| &details.refused);
+    let details = details
+        .map(move |detail| refused(Action::GrantDetail, detail.to_string(), &Reason::DETAIL_NOT_AUTHORIZED));
+    scopes.chain(details)
 }
 
 /// Refuses, whatever policies say: members who are suspended or removed, and newcomers without a seat. Newcomers without
@@ -258,7 +281,7 @@ impl<'a> Evaluation<'a> {
     fn decide(
         &self,
         answers: &mut Vec<PolicyAnswer>,
-        refused: &mut Vec<Denial>,
+        refused: &mut RefusedParts,
     ) -> Result<Permitted, Denial> {
         let facts = self.facts;
         self.ask(answers, Action::TrustIssuer, facts.teamspace())?;
@@ -268,12 +291,19 @@ impl<'a> Evaluation<'a> {
         for name in &facts.candidates.scopes {
             match self.ask(answers, Action::GrantScope, Facts::scope(name)) {
                 Ok(()) => scopes.push(name.clone()),
-                Err(denial) => refused.push(denial),
+                Err(denial) => refused.scopes.push(denial),
+            }
+        }
+        let mut details = Vec::new();
+        for DetailCandidate { detail, .. } in facts.details() {
+            match self.ask(answers, Action::GrantDetail, Facts::detail(&detail.to_string())) {
+                Ok(()) => details.push(detail.clone()),
+                Err(denial) => refused.details.push((detail.clone(), denial)),
             }
         }
         // A question that was answered no has none.
         let lifetime = answers.iter().filter_map(|answer| answer.lifetime).min();
-        Ok(Permitted { scopes, lifetime })
+        Ok(Permitted { scopes, details, lifetime })
     }
 
     fn ask(
@@ -290,7 +320,7 @@ impl<'a> Evaluation<'a> {
 
     fn ancestors(&self, action: Action) -> Vec<EntityUid> {
         match action {
-            Action::GrantScope => vec![self.facts.server(), self.facts.teamspace()],
+            Action::GrantScope | Action::GrantDetail => vec![self.facts.server(), self.facts.teamspace()],
             Action::GrantResource => vec![self.facts.teamspace()],
             _ => Vec::new(),
         }
@@ -306,6 +336,7 @@ impl<'a> Evaluation<'a> {
     pub(in crate::policy) fn question_of(&self, answer: &PolicyAnswer) -> Question<'_> {
         let resource = match answer.action {
             Action::GrantScope => Facts::scope(&answer.resource),
+            Action::GrantDetail => Facts::detail(&answer.resource),
             Action::GrantResource => self.facts.server(),
             _ => self.facts.teamspace(),
         };

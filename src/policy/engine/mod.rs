@@ -7,6 +7,7 @@ pub(crate) mod console;
 pub(crate) mod constraints;
 pub(crate) mod decision;
 pub(crate) mod denial;
+mod details;
 pub(crate) mod names;
 pub(crate) mod not_applied;
 pub(crate) mod not_collected;

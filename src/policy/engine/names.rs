@@ -199,7 +199,9 @@ fn compared_with(attribute: &str, text: &str) -> Option<Name> {
         "tenant" => Some(Name::Tenant(text)),
         "aud_tenant" => Some(Name::Teamspace(text)),
         "email" => Some(Name::Email(text)),
-        "url" => Some(Name::Url(text)),
+        "url" | "locations" => Some(Name::Url(text)),
+        // Of an authorization detail: it may be anybody's account.
+        "identifier" => Some(Name::Unknown),
         // A pattern such as `*.write` means a kind of scope.
         "name" if !text.contains('*') => Some(Name::Scope(text)),
         _ if attribute.ends_with("_domain") || attribute == "email_domains" => Some(Name::EmailDomain(text)),

@@ -11,6 +11,7 @@ use super::constraints;
 use super::decision::{Evaluation, Explained, with_configuration};
 use super::set::{PolicyEngine, Question};
 use super::tools::{ToolQuestion, with_token};
+use crate::oauth::authorization_details::DetailCandidate;
 use crate::policy::action::{Action, ConsoleAction, Topic};
 use crate::policy::facts::{ConfigurationFacts, ConsoleFacts, Facts};
 use crate::policy::source::depth;
@@ -52,10 +53,15 @@ pub fn not_applied(
     tells: impl Fn(&str) -> bool,
 ) -> NotApplied {
     let Ok(evaluation) = Evaluation::assemble(policies, facts) else { return NotApplied::default() };
-    // A scope that is no candidate was refused before policies were asked.
+    // A scope or a detail that is no candidate was refused before policies were asked.
     let asked = |explained: &&Explained| {
         let answer = &explained.answer;
-        answer.action != Action::GrantScope || facts.candidates.scopes.contains(&answer.resource)
+        let is_detail = |candidate: &DetailCandidate| candidate.detail.to_string() == answer.resource;
+        match answer.action {
+            Action::GrantScope => facts.candidates.scopes.contains(&answer.resource),
+            Action::GrantDetail => facts.details().iter().any(is_detail),
+            _ => true,
+        }
     };
     let answered = decisions.iter().filter(asked).map(|e| (e, evaluation.question_of(&e.answer))).collect();
     let groups = facts.claims.groups.as_ref();

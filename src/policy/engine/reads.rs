@@ -132,7 +132,9 @@ impl PersonState {
             Action::ConfigureIssuer | Action::Console(_) => false,
             Action::ProvisionMember => self == Self::Newcomer,
             Action::AdmitMember => matches!(self, Self::Linking | Self::Bound),
-            Action::TrustIssuer | Action::GrantResource | Action::GrantScope => self != Self::Token,
+            Action::TrustIssuer | Action::GrantResource | Action::GrantScope | Action::GrantDetail => {
+                self != Self::Token
+            }
             Action::CallTool | Action::ListTools => self == Self::Token,
         }
     }

@@ -194,13 +194,11 @@ impl PolicyEngine {
 
     /// The facts that policies read in the questions that these facts raise.
     pub(in crate::policy) fn reads_about(&self, facts: &Facts) -> Vec<FactDependencies> {
-        let scopes = &facts.candidates.scopes;
-        let named =
-            [facts.teamspace(), facts.server()].into_iter().chain(scopes.iter().map(|s| Facts::scope(s)));
+        let scopes = facts.candidates.scopes.iter().map(|scope| Facts::scope(scope));
+        let details = facts.details().iter().map(|candidate| Facts::detail(&candidate.detail.to_string()));
+        let named = [facts.teamspace(), facts.server()].into_iter().chain(scopes).chain(details);
         let keys: Vec<Option<EntityUid>> = std::iter::once(None).chain(named.map(Some)).collect();
-        let asked = |action: &&Action| **action != Action::GrantScope || !scopes.is_empty();
-        let actions = facts.actions();
-        let by_resource = actions.iter().filter(asked).filter_map(|action| self.slices.get(action));
+        let by_resource = facts.actions().filter_map(|action| self.slices.get(&action));
         let slices = by_resource.flat_map(|slices| keys.iter().filter_map(|key| slices.get(key)));
         slices.map(|slice| slice.reads.of(facts)).collect()
     }
@@ -246,11 +244,13 @@ impl PolicyEngine {
                 made
             }
         };
-        if facts.groups().is_empty() {
-            // A person has no attributes; a person without groups is the same as a missing one.
+        // A person has no attributes; a person without groups is the same as a missing one.
+        let person = (!facts.groups().is_empty()).then(|| facts.user_entity()).transpose()?;
+        if person.is_none() && facts.details().is_empty() {
             return Ok(surroundings);
         }
-        surroundings.add_entities([facts.user_entity()?], None).map_err(FactsError::of)
+        let own = person.into_iter().chain(facts.detail_entities()?);
+        surroundings.add_entities(own, None).map_err(FactsError::of)
     }
 
     /// Asks one question. Any evaluation error is a denial: Cedar would skip a failing forbid, and so fail open.

@@ -7,6 +7,7 @@ use super::kinds::*;
 use super::table::{claim_facts, client_facts, moment_facts, request_facts, teamspace_facts};
 use super::uids::{TYPES, uid, user_id};
 use super::{ClaimFacts, ConfigurationFacts, Facts, LocalMoment, TeamspaceFacts};
+use crate::oauth::authorization_details::DetailCandidate;
 use crate::policy::action::{Action, Topic};
 
 /// A value of ours that Cedar refuses. That is a defect, answered with a denial.
@@ -158,6 +159,34 @@ impl Facts {
         uid(&TYPES.scope, name)
     }
 
+    /// The resource of `GrantDetail`, by the text of the detail.
+    pub fn detail(text: &str) -> EntityUid {
+        uid(&TYPES.detail, text)
+    }
+
+    /// The authorization details under decision.
+    pub(in crate::policy) fn detail_entities(&self) -> FactsResult<Vec<Entity>> {
+        self.details().iter().map(|candidate| self.detail_entity(candidate)).collect()
+    }
+
+    fn detail_entity(&self, DetailCandidate { detail, authorized }: &DetailCandidate) -> FactsResult<Entity> {
+        let set = |texts: &mut dyn Iterator<Item = &str>| Expr::new_set(texts.map(text));
+        let list = |name| set(&mut detail.list(name));
+        let attributes = [
+            ("type", text(detail.detail_type())),
+            ("teamspace", Expr::new_entity_uid(self.teamspace())),
+            ("locations", list("locations")),
+            ("actions", list("actions")),
+            ("datatypes", list("datatypes")),
+            ("privileges", list("privileges")),
+            ("tools", set(&mut detail.tools())),
+            ("authorized", Expr::new_bool(*authorized)),
+        ];
+        let identifier = detail.text("identifier").map(|identifier| ("identifier", text(identifier)));
+        let parents = [self.server(), self.teamspace()];
+        entity(Self::detail(&detail.to_string()), attributes.into_iter().chain(identifier), parents)
+    }
+
     /// The resource of `CallTool`.
     pub fn tool(name: &str) -> EntityUid {
         uid(&TYPES.tool, name)
@@ -177,6 +206,7 @@ impl Facts {
     pub fn entities(&self) -> FactsResult<Vec<Entity>> {
         let mut all = self.surrounding_entities()?;
         all.push(self.user_entity()?);
+        all.extend(self.detail_entities()?);
         Ok(all)
     }
 

@@ -84,6 +84,7 @@ pub(super) const EXCHANGE: FactPlace = FactPlace::Context(&[
     Action::AdmitMember,
     Action::GrantResource,
     Action::GrantScope,
+    Action::GrantDetail,
     Action::CallTool,
     Action::ListTools,
 ]);
@@ -93,6 +94,7 @@ pub(super) const PERSON: FactPlace = FactPlace::Context(&[
     Action::AdmitMember,
     Action::GrantResource,
     Action::GrantScope,
+    Action::GrantDetail,
     Action::CallTool,
     Action::ListTools,
 ]);

@@ -34,6 +34,7 @@ use crate::model::client::AuthMethod;
 use crate::model::identity_provider::ClaimType;
 use crate::model::member::{Role, Status};
 use crate::model::teamspace::{Plan, UTC, is_utc};
+use crate::oauth::authorization_details::DetailCandidate;
 use crate::oauth::scope::Candidates;
 use crate::policy::action::Action;
 
@@ -289,8 +290,16 @@ impl Facts {
     }
 
     /// The questions that a sign-in with these facts can raise.
-    pub(in crate::policy) fn actions(&self) -> [Action; 4] {
-        [Action::TrustIssuer, self.member_action(), Action::GrantResource, Action::GrantScope]
+    pub(in crate::policy) fn actions(&self) -> impl Iterator<Item = Action> {
+        let scopes = (!self.candidates.scopes.is_empty()).then_some(Action::GrantScope);
+        let details = (!self.details().is_empty()).then_some(Action::GrantDetail);
+        let always = [Action::TrustIssuer, self.member_action(), Action::GrantResource];
+        always.into_iter().chain(scopes).chain(details)
+    }
+
+    /// The authorization details that policies decide.
+    pub(in crate::policy) fn details(&self) -> &[DetailCandidate] {
+        self.candidates.details.as_ref().map_or(&[], |details| &details.decided)
     }
 
     /// The member action that applies: a newcomer is provisioned, a member admitted.

@@ -59,6 +59,7 @@ const ACTOR: FactPlace = FactPlace::Record("Actor");
 const ISSUER: FactPlace = FactPlace::Entity("Issuer");
 const SERVER: FactPlace = FactPlace::Entity("McpServer");
 const SCOPE: FactPlace = FactPlace::Entity("Scope");
+const DETAIL: FactPlace = FactPlace::Entity("AuthorizationDetail");
 const TOOL: FactPlace = FactPlace::Entity("Tool");
 
 /// Facts that follow from the subject of a question.
@@ -76,6 +77,21 @@ const STRUCTURE: &[FactRow] = &[
     row::<Text>(SCOPE, "name", false, Class::Shared, "the id again, for `like`"),
     TEAMSPACE_OF_SCOPE,
     row::<Flag>(SCOPE, "default", false, Class::Shared, "`default_scopes` of the server"),
+    row::<Text>(DETAIL, "type", false, Class::Personal, "its `type`"),
+    FactRow { place: DETAIL, ..TEAMSPACE_OF_SCOPE },
+    row::<Texts>(DETAIL, "locations", false, Class::Personal, "its `locations`; empty without"),
+    row::<Texts>(DETAIL, "actions", false, Class::Personal, "its `actions`; empty without"),
+    row::<Texts>(DETAIL, "datatypes", false, Class::Personal, "its `datatypes`; empty without"),
+    row::<Texts>(DETAIL, "privileges", false, Class::Personal, "its `privileges`; empty without"),
+    row::<Texts>(DETAIL, "tools", false, Class::Personal, "`tools` of an `mcp_tool`; empty for other types"),
+    row::<Text>(DETAIL, "identifier", true, Class::Personal, "its `identifier`"),
+    row::<Flag>(
+        DETAIL,
+        "authorized",
+        false,
+        Class::Personal,
+        "whether the assertion has it: equal, or for an `mcp_tool` with at least these tools",
+    ),
     row::<Text>(TOOL, "name", false, Class::Momentary, "the id again, for `like`"),
     FactRow {
         place: TOOL,

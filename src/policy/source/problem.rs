@@ -72,7 +72,7 @@ rules! {
     ErrorUnknown = "lint/error-unknown", Error,
         "@error is invalid_grant, invalid_scope, invalid_target, access_denied or insufficient_user_authentication.";
     Lifetime = "lint/lifetime", Error,
-        "@lifetime is a duration of 1s to 1h, on a permit about GrantResource or GrantScope only.";
+        "@lifetime is a duration of 1s to 1h, on a permit about GrantResource, GrantScope or GrantDetail only.";
     StepUp = "lint/step-up", Error,
         "@acr_values and @max_age stand on a forbid about sign-ins or tools, with @error(\"insufficient_user_authentication\").";
     ReasonCase = "lint/reason-case", Error, "@reason and @otherwise are snake_case.";

@@ -64,6 +64,7 @@ fn decision_line(explained: Explained) -> DecisionLine {
         Action::AdmitMember => "Let the member in".to_owned(),
         Action::GrantResource => format!("Use the MCP server {}", answer.resource),
         Action::GrantScope => format!("Have the scope {}", answer.resource),
+        Action::GrantDetail => format!("Have the authorization detail {}", answer.resource),
         // No sign-in asks these.
         Action::ConfigureIssuer | Action::CallTool | Action::ListTools | Action::Console(_) => {
             answer.action.name().to_owned()
@@ -98,7 +99,7 @@ fn check_words(check: Check) -> &'static str {
         Check::Times => "It is valid now, and not for too long",
         Check::Tenant => "It is for this teamspace",
         Check::Resource => "The MCP server is offered to the teamspace",
-        Check::Scopes => "The MCP server has the scopes",
+        Check::Scopes => "The MCP server has the scopes, and the details fit it",
         Check::KillSwitch => "No kill switch is on for it",
         Check::Proof => "The key that it names, or that is demanded, is proved",
         Check::Member => "Subject and email lead to one member",

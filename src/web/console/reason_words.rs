@@ -28,7 +28,7 @@ const fn words(
 }
 
 /// Every reason that the service and the shipped policies give.
-const TABLE: [ReasonWords; 54] = [
+const TABLE: [ReasonWords; 58] = [
     words(
         "request_malformed",
         "The request was not one that a client should send.",
@@ -289,9 +289,33 @@ const TABLE: [ReasonWords; 54] = [
         None,
     ),
     words(
-        "authorization_details_unsupported",
-        "The request or the assertion has authorization_details, which are not supported.",
-        "Leave authorization_details out.",
+        "authorization_details_malformed",
+        "The authorization details of the request or the assertion cannot be read.",
+        "Correct them as it says above.",
+        None,
+    ),
+    words(
+        "authorization_details_type_unknown",
+        "An authorization detail is of a type that nobody registered here.",
+        "Use a type that the metadata of this server lists, or have its operator register this one.",
+        None,
+    ),
+    words(
+        "authorization_details_unfit",
+        "An authorization detail does not fit the schema of its type.",
+        "Correct it as it says above.",
+        None,
+    ),
+    words(
+        "authorization_details_elsewhere",
+        "An authorization detail is about another MCP server.",
+        "Name the address of this MCP server in it, or none.",
+        None,
+    ),
+    words(
+        "detail_not_authorized",
+        "The identity provider did not authorize an authorization detail that was asked for.",
+        "Have the client ask for less, or the identity provider authorize it.",
         None,
     ),
     words(

@@ -16,6 +16,7 @@ use super::token_lines::TokenLines;
 use super::words::date_and_time;
 use crate::admin::sign_in_detail::{self, SignInDetail, Today};
 use crate::app::App;
+use crate::decision_log::granted_details;
 use crate::oauth::reason::Reason;
 use crate::store::sign_ins::SignIn;
 
@@ -40,6 +41,8 @@ struct DetailPage {
     /// None where no token was granted.
     token: Option<TokenLines>,
     provider: String,
+    /// The authorization details of the token, as JSON.
+    details: Vec<String>,
     /// The teamspace's slug; empty when it led to none.
     slug: String,
 }
@@ -120,6 +123,7 @@ impl DetailPage {
             today: today.map(|today| TodayView::of(today, &row)),
             token: token.map(|token| TokenLines::of(&token)),
             provider: provider.map(|provider| provider.name.clone()).unwrap_or_default(),
+            details: granted_details(&row).iter().map(ToString::to_string).collect(),
             slug: config.map(|config| config.teamspace.slug.clone()).unwrap_or_default(),
             row,
         }

@@ -61,6 +61,8 @@ pub async fn authorization_server(State(app): State<Arc<App>>, headers: HeaderMa
         "revocation_endpoint": format!("{issuer}/oauth2/revoke"),
         "revocation_endpoint_auth_methods_supported": CLIENT_METHODS,
         "revocation_endpoint_auth_signing_alg_values_supported": ALGORITHM_NAMES,
+        // RFC 9396 §10
+        "authorization_details_types_supported": app.detail_types().names().collect::<Vec<_>>(),
     });
     if let Some(members) = metadata.as_object_mut() {
         if !scopes.is_empty() {

@@ -74,7 +74,12 @@ fn claims_of(app: &TestApp, reason: &str) -> Option<Value> {
         "tenant_mismatch" => json!({ "aud_tenant": "globex" }),
         "cnf_unsupported" => json!({ "cnf": { "jkt": "x" } }),
         "proof_missing" => json!({ "cnf": { "jkt": "C".repeat(42) + "A" } }),
-        "authorization_details_unsupported" => json!({ "authorization_details": [{ "type": "x" }] }),
+        "authorization_details_malformed" => json!({ "authorization_details": [] }),
+        "authorization_details_type_unknown" => json!({ "authorization_details": [{ "type": "x" }] }),
+        "authorization_details_unfit" => json!({ "authorization_details": [{ "type": "mcp_tool" }] }),
+        "authorization_details_elsewhere" => json!({ "authorization_details": [
+            { "type": "mcp_tool", "tools": ["a"], "server": "https://other.example.com" }
+        ] }),
         "email_missing" => json!({ "sub": "00u2", "email": null }),
         "email_unverified" => json!({ "sub": "00u2", "email": "lee@acme.com", "email_verified": false }),
         "subject_conflict" => json!({ "sub": "00u2" }),
@@ -108,6 +113,12 @@ async fn request_of(app: &TestApp, reason: &str) -> Option<Answer> {
             exchange(app, &sign(app, &Key::es256("k"), json!({}))).await
         }
         "assertion_malformed" => app.exchange("not.signed").await,
+        "detail_not_authorized" => {
+            let tools = |name: &str| json!([{ "type": "mcp_tool", "tools": [name] }]);
+            let assertion = app.assertion(json!({ "authorization_details": tools("a") }));
+            let beyond = tools("b").to_string();
+            app.exchange_with(&assertion, &[("authorization_details", &beyond)]).await
+        }
         "typ_wrong" => app.exchange(&signed(idp, "typ", "JWT")).await,
         "alg_not_allowed" => app.exchange(&signed(idp, "alg", "HS256")).await,
         "kid_unknown" => app.exchange(&signed(idp, "kid", "another")).await,

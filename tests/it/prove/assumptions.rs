@@ -40,6 +40,7 @@ fn each_action_has_the_assumptions_about_what_it_sees() {
         ("AdmitMember", &["9999", "auth_age", "email_domain"]),
         ("GrantResource", &["9999", "auth_age", "email_domain", "resource.teamspace"]),
         ("GrantScope", &["9999", "auth_age", "email_domain", "resource.teamspace"]),
+        ("GrantDetail", &["9999", "auth_age", "email_domain", "resource.teamspace"]),
         ("CallTool", &["9999", "auth_age", "email_domain", "resource.server", "resource.teamspace"]),
         ("ListTools", &["9999", "auth_age", "email_domain", "resource.teamspace"]),
     ] {

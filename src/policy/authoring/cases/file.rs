@@ -14,6 +14,7 @@ use super::written::{Age, Instant, LowerCase, OneOrMore, ScopeList, TimeZoneName
 use crate::model::client::AuthMethod;
 use crate::model::member::{Role, Status};
 use crate::model::teamspace::Plan;
+use crate::oauth::authorization_details::Detail;
 use crate::policy::facts::{
     Actor, ConsoleKind, CustomClaims, OptionalClaim, claim_facts, client_facts, request_facts,
     teamspace_facts,
@@ -134,8 +135,11 @@ Teamspace, called by slug {
     servers: Vec<String>,
 });
 claim_facts!(layer_of
-    /// The claims of the verified assertion.
-    Claims, called by sub {});
+/// The claims of the verified assertion.
+Claims, called by sub {
+    /// The authorization details that it has.
+    authorization_details: Vec<Detail>,
+});
 client_facts!(layer_of
     /// The client that redeems the assertion.
     Client, called by client_id {});
@@ -219,6 +223,7 @@ request_facts!(row);
 pub(super) struct Request {
     pub scope: Option<String>,
     pub resource: Option<String>,
+    pub authorization_details: Option<Vec<Detail>>,
 }
 
 /// The member's row in the database.
@@ -250,6 +255,8 @@ impl CaseMembership {
 pub struct Expectation {
     /// Exactly these scopes are on the token, in any order.
     pub granted: Option<Vec<String>>,
+    /// Exactly these authorization details are on the token, in any order.
+    pub details: Option<Vec<Detail>>,
     /// Scopes that are refused, each for exactly these reasons.
     pub denied: Option<BTreeMap<String, OneOrMore>>,
     /// The refusal's error code.

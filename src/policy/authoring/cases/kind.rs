@@ -52,12 +52,14 @@ impl<'r> CaseKind<'r> {
 
     /// Checks that the expectation is possible at all.
     pub(super) fn check(self, expect: &Expectation) -> Result<(), String> {
-        let Expectation { granted, denied, error, reason, by, provision, saved, lifetime, allowed } = expect;
+        let Expectation { granted, details, denied, error, reason, by, provision, saved, lifetime, allowed } =
+            expect;
         let refusal = error.is_some() || reason.is_some();
-        let exchange = granted.is_some() || denied.is_some() || provision.is_some() || lifetime.is_some();
+        let has_token = granted.is_some() || details.is_some() || lifetime.is_some();
+        let exchange = has_token || denied.is_some() || provision.is_some();
         if !refusal && !exchange && by.is_none() && saved.is_none() && allowed.is_none() {
             return Err(
-                "nothing is expected: give granted, denied, error, reason, by, provision, saved, lifetime or allowed"
+                "nothing is expected: give granted, details, denied, error, reason, by, provision, saved, lifetime or allowed"
                     .into(),
             );
         }
@@ -74,7 +76,7 @@ impl<'r> CaseKind<'r> {
             );
         }
         let agreed = [*provision, *saved, *allowed].contains(&Some(true));
-        if refusal && (granted.is_some() || lifetime.is_some() || agreed) {
+        if refusal && (has_token || agreed) {
             return Err("expects a token or a change, and a refusal".into());
         }
         match error.as_deref().filter(|code| ErrorCode::from_policy(code).is_none()) {

@@ -12,6 +12,8 @@ use crate::model::member::Role;
 use crate::model::resource::{Resource, ResourceScope};
 use crate::model::scope::ScopeRequest;
 use crate::model::teamspace::UTC;
+use crate::oauth::authorization_details::{Detail, DetailCandidates, DetailSource, check_places};
+use crate::oauth::error::TokenError;
 use crate::oauth::scope::{Candidates, split_scope};
 use crate::policy::Denial;
 use crate::policy::facts::{
@@ -105,7 +107,8 @@ impl CaseResolver<'_> {
 
     fn exchange(&self, row: &CaseRow) -> ResolveResult<Matter> {
         let teamspace = self.teamspace(row)?;
-        let claims = claim_facts(&self.claims(row)?, &teamspace)?;
+        let stated = self.claims(row)?;
+        let claims = claim_facts(&stated, &teamspace)?;
         let request = row.request.clone().unwrap_or_default();
         let resource = self.resource(&teamspace, &claims, &request)?;
         let requested = request.scope.as_deref().map(scopes).transpose()?;
@@ -124,7 +127,11 @@ impl CaseResolver<'_> {
             setting: teamspace_facts.scope_setting.as_deref(),
             resource: &resource,
         };
-        let candidates = match asked.candidates() {
+        let details = DetailPair::of(&stated, &request);
+        let candidates = asked.candidates().and_then(|candidates| {
+            Ok(Candidates { details: details.candidates(&resource.identifier)?, ..candidates })
+        });
+        let candidates = match candidates {
             Ok(candidates) => candidates,
             Err(error) => return Ok(Matter::Unfit(Denial::of(error.code, error.reason, error.description))),
         };
@@ -235,6 +242,9 @@ impl CaseRow {
             (Some(own), Some(of_test)) => Some(Request {
                 scope: own.scope.or_else(|| of_test.scope.clone()),
                 resource: own.resource.or_else(|| of_test.resource.clone()),
+                authorization_details: own
+                    .authorization_details
+                    .or_else(|| of_test.authorization_details.clone()),
             }),
             (own, of_test) => own.or_else(|| of_test.clone()),
         };
@@ -265,6 +275,27 @@ fn stacked<T: Layer>(own: Option<Stated<T>>, of_test: &Option<Stated<T>>) -> Opt
     match (own, of_test) {
         (Some(Stated(own)), Some(Stated(base))) if !own.has_base() => Some(Stated(own.over(base.clone()))),
         (own, of_test) => own.or_else(|| of_test.clone()),
+    }
+}
+
+/// The authorization details of the assertion, and of the request. Whether they fit the schemas of their types is no matter
+/// of policies.
+struct DetailPair<'c> {
+    claimed: &'c [Detail],
+    requested: Option<&'c [Detail]>,
+}
+
+impl<'c> DetailPair<'c> {
+    fn of(claims: &'c Claims, request: &'c Request) -> Self {
+        let claimed = claims.authorization_details.as_deref().unwrap_or_default();
+        Self { claimed, requested: request.authorization_details.as_deref() }
+    }
+
+    fn candidates(&self, resource: &str) -> Result<Option<Box<DetailCandidates>>, TokenError> {
+        let check = |details, source| check_places(details, resource).map_err(|fault| fault.refusal(source));
+        check(self.claimed, DetailSource::Assertion)?;
+        check(self.requested.unwrap_or_default(), DetailSource::Request)?;
+        Ok(DetailCandidates::of(self.claimed, self.requested))
     }
 }
 

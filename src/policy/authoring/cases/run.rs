@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::file::Expectation;
 use super::written::{Age, OneOrMore};
 use super::{Case, Matter};
+use crate::oauth::authorization_details::Detail;
 use crate::oauth::error::Reason;
 use crate::policy::engine::not_applied::not_applied_to_token;
 use crate::policy::engine::tools::{decide_about_token, explain_about_token};
@@ -22,6 +23,8 @@ pub struct Observed {
     pub answers: Vec<PolicyAnswer>,
     /// The scopes of the token (none when an issuer may be saved), or why not.
     pub outcome: Result<Vec<String>, Denial>,
+    /// The authorization details of the token.
+    pub details: Vec<Detail>,
     /// Whether the person becomes a member.
     pub provision: bool,
     /// The lifetime that the policies limit the token to, in seconds.
@@ -106,16 +109,15 @@ fn observe(policies: &PolicyEngine, case: &Case) -> Observed {
             let Decision { answers, outcome } = decide(policies, facts);
             let provision = outcome.is_ok() && matches!(facts.member, MemberFacts::Absent { .. });
             let lifetime = outcome.as_ref().ok().and_then(Permitted::lifetime);
+            let details = outcome.as_ref().map(|permitted| permitted.details().to_vec()).unwrap_or_default();
             let outcome = outcome.map(|permitted| permitted.scopes().to_vec());
-            Observed { answers, outcome, provision, lifetime }
+            Observed { answers, outcome, details, provision, lifetime }
         }
-        Matter::Unfit(denial) => {
-            Observed { answers: Vec::new(), outcome: Err(denial.clone()), provision: false, lifetime: None }
-        }
+        Matter::Unfit(denial) => Observed::plain(Vec::new(), Err(denial.clone())),
         Matter::Configuration(facts) => {
             let (answer, outcome) = decide_configuration(policies, facts);
             let outcome = outcome.map(|()| Vec::new());
-            Observed { answers: vec![answer], outcome, provision: false, lifetime: None }
+            Observed::plain(vec![answer], outcome)
         }
         Matter::Console(asked) => {
             all_of(asked.actions.iter().map(|action| decide_console(policies, *action, &asked.facts)))
@@ -131,17 +133,26 @@ fn observe(policies: &PolicyEngine, case: &Case) -> Observed {
 fn all_of(decided: impl Iterator<Item = (PolicyAnswer, Result<(), Denial>)>) -> Observed {
     let (answers, outcomes): (Vec<PolicyAnswer>, Vec<_>) = decided.unzip();
     let outcome = outcomes.into_iter().collect::<Result<(), Denial>>().map(|()| Vec::new());
-    Observed { answers, outcome, provision: false, lifetime: None }
+    Observed::plain(answers, outcome)
 }
 
 impl Observed {
+    /// Without a token.
+    fn plain(answers: Vec<PolicyAnswer>, outcome: Result<Vec<String>, Denial>) -> Self {
+        Self { answers, outcome, details: Vec::new(), provision: false, lifetime: None }
+    }
+
     /// In one line, for people.
     pub fn summary(&self) -> String {
         match &self.outcome {
             Ok(_) if self.answers.iter().any(|answer| answer.action.topic() != Topic::SignIns) => {
                 "allowed".to_owned()
             }
-            Ok(scopes) => format!("granted [{}]", scopes.join(", ")),
+            Ok(scopes) if self.details.is_empty() => format!("granted [{}]", scopes.join(", ")),
+            Ok(scopes) => {
+                let details: Vec<String> = self.details.iter().map(Detail::to_string).collect();
+                format!("granted [{}] with details [{}]", scopes.join(", "), details.join(", "))
+            }
             Err(denial) => {
                 let reasons: Vec<&str> = denial.reasons.iter().map(Reason::as_str).collect();
                 format!("refused, {}: {}", denial.error.wire().0, reasons.join(", "))
@@ -201,6 +212,13 @@ fn compare_outcome(expect: &Expectation, observed: &Observed, failures: &mut Vec
         let given = observed.outcome.as_ref().map(|scopes| scopes.iter().map(String::as_str).collect());
         if given.ok().as_ref() != Some(&wanted) {
             failures.push(format!("expected granted {}, got {got}", shown(&wanted)));
+        }
+    }
+    if let Some(wanted) = &expect.details {
+        let is_all = wanted.iter().all(|detail| observed.details.contains(detail));
+        if !is_all || wanted.len() != observed.details.len() || observed.outcome.is_err() {
+            let wanted: Vec<String> = wanted.iter().map(Detail::to_string).collect();
+            failures.push(format!("expected the details [{}], got {got}", wanted.join(", ")));
         }
     }
     if let Some(saved) = expect.saved.filter(|saved| *saved != observed.outcome.is_ok()) {

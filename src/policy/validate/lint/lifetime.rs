@@ -8,7 +8,8 @@ use crate::policy::engine::annotations::{LIFETIME, lifetime};
 use crate::policy::source::problem::{PolicyProblem, Rule};
 
 /// The questions whose permits a token rests on.
-const GRANTS: [&str; 2] = [Action::GrantResource.name(), Action::GrantScope.name()];
+const GRANTS: [&str; 3] =
+    [Action::GrantResource.name(), Action::GrantScope.name(), Action::GrantDetail.name()];
 
 /// A `@lifetime` that cannot be read, or that would do nothing.
 pub(super) fn misused(read: &PolicyParts<'_, '_>) -> Option<PolicyProblem> {
@@ -28,7 +29,8 @@ pub(super) fn misused(read: &PolicyParts<'_, '_>) -> Option<PolicyProblem> {
             "put it on the permits that grant the scope",
         )
     } else if about_others {
-        let message = format!("{id}: @{LIFETIME} has a meaning for GrantResource and GrantScope only");
+        let message =
+            format!("{id}: @{LIFETIME} has a meaning for GrantResource, GrantScope and GrantDetail only");
         (message, "name one of them in the head, or Action::\"grant\"")
     } else {
         return None;
