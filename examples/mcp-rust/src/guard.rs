@@ -27,9 +27,24 @@ pub struct Claims {
     pub teamspace_id: Option<String>,
     identity_provider_id: Option<String>,
     pub scope: Option<String>,
+    #[serde(default, skip_serializing)]
+    #[schemars(skip)]
+    authorization_details: Vec<serde_json::Value>,
     #[serde(skip_serializing)]
     #[schemars(skip)]
     cnf: Option<Confirmation>,
+}
+
+impl Claims {
+    /// Whether the token's limits to tools (RFC 9396), if it has any, let it call this one.
+    pub fn may_call(&self, tool: &str) -> bool {
+        let mut limits =
+            self.authorization_details.iter().filter(|detail| detail["type"] == "mcp_tool").peekable();
+        let names = |detail: &serde_json::Value| {
+            detail["tools"].as_array().is_some_and(|all| all.iter().any(|name| name == tool))
+        };
+        limits.peek().is_none() || limits.any(names)
+    }
 }
 
 /// The key that a token is bound to (RFC 9449 §6.1). A token that is bound in another way is refused.

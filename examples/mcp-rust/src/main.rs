@@ -26,8 +26,9 @@ impl Tools {
     /// Who is calling, as the access token tells it.
     #[tool]
     fn whoami(&self, Extension(parts): Extension<Parts>) -> Result<wrapper::Json<Claims>, ErrorData> {
-        let claims = parts.extensions.get::<Claims>().cloned();
-        claims.map(wrapper::Json).ok_or_else(|| ErrorData::internal_error("no access token", None))
+        let claims = parts.extensions.get::<Claims>().filter(|claims| claims.may_call("whoami"));
+        let refused = || ErrorData::invalid_request("the access token is not for this tool", None);
+        claims.cloned().map(wrapper::Json).ok_or_else(refused)
     }
 }
 

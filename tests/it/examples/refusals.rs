@@ -234,3 +234,22 @@ async fn the_typescript_example_takes_only_our_tokens_for_it() {
 async fn the_rust_example_takes_only_our_tokens_for_it() {
     takes_only_our_tokens_for_it(Example::Rust).await;
 }
+
+/// The Rust example obeys a limit to tools (RFC 9396).
+#[tokio::test]
+async fn the_rust_example_obeys_limits_to_tools() {
+    let stage = Stage::start(Example::Rust).await;
+    let limit = |name: &str| json!({ "type": "mcp_tool", "tools": [name] });
+    let other = json!({ "type": "payment" });
+    for (details, is_allowed) in [
+        (json!([other]), true),
+        (json!([other, limit("x"), limit("whoami")]), true),
+        (json!([other, limit("x")]), false),
+        (json!([{ "type": "mcp_tool" }]), false),
+    ] {
+        let answer = stage.call(Some(&stage.token(json!({ "authorization_details": details })))).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let message = answer.json["error"]["message"].as_str();
+        assert_eq!(message, (!is_allowed).then_some("the access token is not for this tool"), "{answer:?}");
+    }
+}
