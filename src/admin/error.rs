@@ -176,6 +176,11 @@ pub enum AdminError {
         "A `saml_issuer` is null, or the provider's SAML entity ID of 1 to 255 bytes without control characters."
     )]
     SamlIssuerInvalid,
+    /// Nobody can be linked by this claim.
+    #[error(
+        "A `link_by` is null, `aud_sub`, or the name of one of `custom_claims` of type text that has no meaning of its own."
+    )]
+    LinkByInvalid,
     /// A custom claim's name or type is not allowed, or there are too many.
     #[error("custom_claims are at most 20, each named once with 1 to 255 bytes without control characters.")]
     CustomClaimsInvalid,
@@ -200,6 +205,9 @@ pub enum AdminError {
         "This member has no email, and is known by the subject alone; suspend them, or remove them for good."
     )]
     MemberWithoutEmail,
+    /// The value is another member's.
+    #[error("Another member of the teamspace has this link; clear it there first.")]
+    LinkTaken,
     /// An administrator cannot change the status in this way.
     #[error("{0}")]
     StatusInvalid(#[from] StatusFault),

@@ -297,6 +297,7 @@ impl Edit {
             custom_claims: Vec::new(),
             logout_client_id: None,
             saml_issuer: None,
+            link_by: None,
             enabled: true,
             created_at: self.now,
             updated_at: self.now,

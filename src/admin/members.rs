@@ -11,12 +11,13 @@ use uuid::Uuid;
 use super::caller::InTeamspace;
 use super::change::Change;
 use super::error::AdminError;
-use super::patch::present;
+use super::patch::{nullable, present};
 use super::teamspaces::{find as find_teamspace, find_named};
 use super::view::as_json;
 use crate::clock::{UnixSeconds, month_of, rfc3339};
 use crate::email::plain_address;
 use crate::model::member::{Member, Role, Status};
+use crate::model::member_link::MemberLink;
 use crate::model::revocation::{Revocation, RevocationCause, RevocationKind};
 use crate::model::seats::is_seat_free;
 use crate::model::teamspace::Teamspace;
@@ -34,6 +35,7 @@ pub type Bound = (Member, Vec<Identity>);
 pub struct NewMember {
     pub email: String,
     pub role: Option<Role>,
+    pub link: Option<MemberLink>,
 }
 
 /// The members of a member that can be changed.
@@ -52,6 +54,9 @@ pub struct MemberPatch {
     #[schema(nullable = false)]
     #[schema(value_type = Vec<String>, max_items = 0)]
     pub identities: Option<[(); 0]>,
+    /// The value by which an identity provider with `link_by` knows the member; null clears it.
+    #[serde(default, deserialize_with = "nullable")]
+    pub link: Option<Option<MemberLink>>,
 }
 
 /// A page of the members whose emails begin with a text, by email; removed ones are not listed.
@@ -118,7 +123,8 @@ pub async fn exchanges_this_month(
 pub async fn invite(at: &InTeamspace, new: NewMember) -> Result<Bound, AdminError> {
     let permission = at.may(ConsoleAction::ChangeMembers)?;
     let email = plain_address(&new.email).ok_or(AdminError::EmailInvalid)?;
-    let invitation = Invitation { email, role: new.role.unwrap_or(Role::Developer), status: Status::Invited };
+    let role = new.role.unwrap_or(Role::Developer);
+    let invitation = Invitation { email, role, status: Status::Invited, link: new.link };
     let (teamspace_config, now) = (Arc::clone(at.teamspace_config()), at.app.clock.now());
     at.change(permission, move |c| {
         let teamspace = find_named(c, &teamspace_config.teamspace)?;
@@ -137,6 +143,8 @@ pub(super) struct Invitation {
     pub role: Role,
     /// The status to begin with.
     pub status: Status,
+    /// The value by which an identity provider knows them.
+    pub link: Option<MemberLink>,
 }
 
 /// Adds a member inside a transaction, or lets a removed one back. Returns the removed one as well.
@@ -146,7 +154,7 @@ pub(super) fn admit(
     invitation: Invitation,
     now: UnixSeconds,
 ) -> Result<(Option<Bound>, Bound), AdminError> {
-    let Invitation { email, role, status } = invitation;
+    let Invitation { email, role, status, link } = invitation;
     check_email(teamspace, &email)?;
     let known = members::find_by_email(connection, &teamspace.id, &email)?;
     if known.as_ref().is_some_and(|member| member.status != Status::Removed) {
@@ -155,10 +163,14 @@ pub(super) fn admit(
     if status.holds_seat() {
         check_seat(connection, teamspace)?;
     }
+    if let Some(link) = &link {
+        check_link(connection, (&teamspace.id, known.as_ref().map(|m| m.id.as_str())), link)?;
+    }
     match known {
         None => {
             let id = Uuid::now_v7().to_string();
-            let member = Member { status, ..Member::invited(id, teamspace.id.clone(), email, role, now) };
+            let member =
+                Member { status, link, ..Member::invited(id, teamspace.id.clone(), email, role, now) };
             members::insert(connection, &member).map_err(|e| AdminError::MemberExists.if_duplicate(e))?;
             Ok((None, (member, Vec::new())))
         }
@@ -166,10 +178,23 @@ pub(super) fn admit(
             let before = with_identities(connection, removed.clone())?;
             // The next sign-in with this email takes over the membership, possibly under a new subject.
             members::unbind_all(connection, &removed.id)?;
-            let member = Member { status, ..removed.invited_again(role) };
+            let member = Member { status, link, ..removed.invited_again(role) };
             members::update(connection, &member)?;
             Ok((Some(before), (member, Vec::new())))
         }
+    }
+}
+
+/// Refuses a value that another member has. A removed one loses it, since an administrator gives it to somebody else.
+fn check_link(
+    connection: &mut AnyConnection,
+    (teamspace_id, own): (&str, Option<&str>),
+    link: &MemberLink,
+) -> Result<(), AdminError> {
+    members::free_link(connection, teamspace_id, link)?;
+    match members::find_by_link(connection, teamspace_id, link)? {
+        Some(other) if own != Some(other.id.as_str()) => Err(AdminError::LinkTaken),
+        _ => Ok(()),
     }
 }
 
@@ -178,7 +203,7 @@ pub(super) fn check_email(teamspace: &Teamspace, email: &str) -> Result<(), Admi
     if teamspace.admits_email(email) { Ok(()) } else { Err(AdminError::EmailDomainNotAllowed) }
 }
 
-/// Changes a member's role or status, or unlinks the subjects that are bound to them.
+/// Changes a member's role, status or link, or unlinks the subjects that are bound to them.
 pub async fn change(at: &InTeamspace, id: String, patch: MemberPatch) -> Result<Bound, AdminError> {
     update(at, "member.update", id, move |c, old| {
         let status = patch.status.map_or(Ok(old.status), |wanted| old.status.set_to(wanted))?;
@@ -187,12 +212,18 @@ pub async fn change(at: &InTeamspace, id: String, patch: MemberPatch) -> Result<
             _ => Member { status, ..old.clone() },
         };
         check_new_seat(c, &old, new.status)?;
+        let link = patch.link.unwrap_or_else(|| old.link.clone());
         if patch.identities.is_some() {
             // Nobody could be bound to them again.
-            old.address().ok_or(AdminError::MemberWithoutEmail)?;
+            if link.is_none() {
+                old.address().ok_or(AdminError::MemberWithoutEmail)?;
+            }
             members::unbind_all(c, &old.id)?;
         }
-        Ok(Member { role: patch.role.unwrap_or(old.role), ..new })
+        if let Some(wanted) = link.as_ref().filter(|link| old.link.as_ref() != Some(link)) {
+            check_link(c, (&old.teamspace_id, Some(&old.id)), wanted)?;
+        }
+        Ok(Member { role: patch.role.unwrap_or(old.role), link, ..new })
     })
     .await
 }
@@ -303,6 +334,9 @@ pub struct MemberView<'m> {
     last_sign_in_at: Option<String>,
     #[schema(required, format = DateTime)]
     sessions_ended_at: Option<String>,
+    /// The value by which an identity provider with `link_by` knows them.
+    #[schema(required)]
+    link: Option<&'m MemberLink>,
     identities: Vec<IdentityView<'m>>,
 }
 
@@ -333,6 +367,7 @@ pub fn view((member, identities): &Bound) -> Value {
         first_sign_in_at: member.first_sign_in().map(rfc3339),
         last_sign_in_at: member.last_sign_in_at.map(rfc3339),
         sessions_ended_at: member.sessions_ended_at.map(rfc3339),
+        link: member.link.as_ref(),
         identities: identities.iter().map(IdentityView::of).collect(),
     })
 }

@@ -9,7 +9,8 @@ use super::error::AdminError;
 use super::patch::{nullable, present};
 use super::view::as_json;
 use crate::clock::rfc3339;
-use crate::model::identity_provider::{CustomClaim, IdentityProvider, Provider};
+use crate::model::identity_provider::{ClaimType, CustomClaim, IdentityProvider, Provider};
+use crate::model::member_link::LinkBy;
 
 /// Longest tenant, client id, SAML issuer and name of a claim, in bytes; what an assertion may have.
 const MAX_TENANT: usize = 255;
@@ -33,6 +34,8 @@ pub struct NewProvider {
     pub logout_client_id: Option<Option<String>>,
     #[serde(default, deserialize_with = "nullable")]
     pub saml_issuer: Option<Option<String>>,
+    #[serde(default, deserialize_with = "nullable")]
+    pub link_by: Option<Option<String>>,
     pub enabled: Option<bool>,
 }
 
@@ -64,6 +67,8 @@ pub struct ProviderPatch {
     pub logout_client_id: Option<Option<String>>,
     #[serde(default, deserialize_with = "nullable")]
     pub saml_issuer: Option<Option<String>>,
+    #[serde(default, deserialize_with = "nullable")]
+    pub link_by: Option<Option<String>>,
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
     pub enabled: Option<bool>,
@@ -83,6 +88,9 @@ pub struct SeenProvider {
     /// Absent in a form that an older version has shown.
     #[serde(default)]
     pub saml_issuer: Option<String>,
+    /// Absent as well.
+    #[serde(default)]
+    pub link_by: Option<String>,
     pub enabled: bool,
 }
 
@@ -97,6 +105,7 @@ impl From<&IdentityProvider> for SeenProvider {
             custom_claims: provider.custom_claims.clone(),
             logout_client_id: provider.logout_client_id.clone(),
             saml_issuer: provider.saml_issuer.clone(),
+            link_by: provider.link_by.as_ref().map(|claim| claim.as_str().to_owned()),
             enabled: provider.enabled,
         }
     }
@@ -114,6 +123,7 @@ impl From<NewProvider> for ProviderPatch {
             custom_claims: new.custom_claims,
             logout_client_id: new.logout_client_id,
             saml_issuer: new.saml_issuer,
+            link_by: new.link_by,
             enabled: Some(new.enabled.unwrap_or(true)),
         }
     }
@@ -149,6 +159,11 @@ impl ProviderPatch {
         }
         let custom_claims = self.custom_claims.clone().unwrap_or_else(|| old.custom_claims.clone());
         check_custom_claims(&custom_claims)?;
+        let link_by = match &self.link_by {
+            Some(wanted) => wanted.clone().map(LinkBy::from),
+            None => old.link_by.clone(),
+        };
+        check_link_by(link_by.as_ref(), &custom_claims)?;
         Ok(IdentityProvider {
             name: name.unwrap_or_else(|| old.name.clone()),
             provider: self.provider.unwrap_or(old.provider),
@@ -159,6 +174,7 @@ impl ProviderPatch {
             custom_claims,
             logout_client_id,
             saml_issuer,
+            link_by,
             enabled: self.enabled.unwrap_or(old.enabled),
             ..old.clone()
         })
@@ -199,6 +215,9 @@ pub struct ProviderView<'p> {
     /// The provider as SAML names it: assertions need a `sub_id` with a NameID from there; null: `sub_id` is ignored.
     #[schema(required)]
     saml_issuer: Option<&'p str>,
+    /// The claim by whose value people are linked to members once: one of `custom_claims`, or `aud_sub`; null: the email.
+    #[schema(required)]
+    link_by: Option<&'p str>,
     #[serde(flatten)]
     only: OnlyProviderView<'p>,
 }
@@ -227,6 +246,7 @@ pub fn view(provider: &IdentityProvider) -> Value {
         custom_claims: &provider.custom_claims,
         logout_client_id: provider.logout_client_id.as_deref(),
         saml_issuer: provider.saml_issuer.as_deref(),
+        link_by: provider.link_by.as_ref().map(LinkBy::as_str),
         only: OnlyProviderView::of(provider),
     })
 }
@@ -253,6 +273,16 @@ fn check_custom_claims(claims: &[CustomClaim]) -> Result<(), AdminError> {
         && claims.iter().all(|claim| is_claim_text(&claim.name))
         && !claims.iter().enumerate().any(is_twice);
     if is_good { Ok(()) } else { Err(AdminError::CustomClaimsInvalid) }
+}
+
+/// Claims with a meaning of their own, which link nobody by their value alone.
+const NO_LINKS: [&str; 10] =
+    ["iss", "sub", "aud", "client_id", "jti", "scope", "email", "email_verified", "tenant", "aud_tenant"];
+
+fn check_link_by(link_by: Option<&LinkBy>, claims: &[CustomClaim]) -> Result<(), AdminError> {
+    let Some(LinkBy::Claim(name)) = link_by else { return Ok(()) };
+    let is_declared = claims.iter().any(|claim| claim.name == *name && claim.claim_type == ClaimType::Text);
+    if is_declared && !NO_LINKS.contains(&name.as_str()) { Ok(()) } else { Err(AdminError::LinkByInvalid) }
 }
 
 fn is_claim_text(text: &str) -> bool {

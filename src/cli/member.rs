@@ -5,9 +5,11 @@ use serde_json::{Value, json};
 
 use super::api::{api_path, with_query};
 use super::noun::{
-    ApiBody, Confirmation, Field, FromFile, InTeamspaceOption, ListOptions, Session, Verbs, cell, lines, or,
+    ApiBody, Confirmation, Field, FromFile, InTeamspaceOption, ListOptions, OrNone, Session, Verbs, cell,
+    lines, or,
 };
 use super::{CommandError, CommandResult, End};
+use crate::model::member_link::MemberLink;
 
 const FIELDS: &[Field] = &[
     Field::column("email", |m| or(m, "email", "none")),
@@ -21,6 +23,7 @@ const FIELDS: &[Field] = &[
             tenant => format!("{} at {}, tenant {tenant}", cell(one, "subject"), cell(one, "issuer")),
         })
     }),
+    Field::detail("link", |m| linked(m.get("link"))),
     Field::detail("came by", |m| cell(m, "provisioned_by")),
     Field::detail("created at", |m| cell(m, "created_at")),
     Field::detail("first sign-in", |m| cell(m, "first_sign_in_at")),
@@ -110,11 +113,22 @@ pub(super) struct MemberFields {
     /// The role, which decides what the member may do in the console.
     #[arg(long, value_parser = ["owner", "admin", "developer"])]
     role: Option<String>,
+    /// The value of the identity provider's `link_by` by which it knows the member, or `none`.
+    #[arg(long, value_name = "CLAIM=VALUE|none")]
+    link: Option<OrNone<MemberLink>>,
 }
 
 impl MemberFields {
     fn body(self, from: &FromFile) -> Result<ApiBody, CommandError> {
-        Ok(from.body()?.with("role", self.role))
+        Ok(from.body()?.with("role", self.role).with("link", self.link))
+    }
+}
+
+/// A link as the option takes it.
+fn linked(link: Option<&Value>) -> String {
+    match link.filter(|link| link.is_object()) {
+        Some(link) => format!("{}={}", cell(link, "claim"), cell(link, "value")),
+        None => "none".to_owned(),
     }
 }
 

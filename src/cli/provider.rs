@@ -23,6 +23,7 @@ const FIELDS: &[Field] = &[
     Field::detail("groups claim", |p| cell(p, "groups_claim")),
     Field::detail("custom claims", |p| lines(p, "custom_claims", shown_claim)),
     Field::detail("logout client id", |p| or(p, "logout_client_id", "none")),
+    Field::detail("link by", |p| or(p, "link_by", "email")),
     Field::detail("saml issuer", |p| or(p, "saml_issuer", "none")),
     Field::detail("jwks uri", |p| cell(p, "jwks_uri")),
     Field::detail("metadata name instead", named_instead),
@@ -168,6 +169,9 @@ pub(super) struct ProviderFields {
     /// The provider's SAML entity ID, whose NameIDs assertions must bring in `sub_id`, or `none`.
     #[arg(long, value_name = "ID|none")]
     saml_issuer: Option<OrNone<String>>,
+    /// The claim by whose value people are linked to members once: one of the custom claims, `aud_sub`, or `none`.
+    #[arg(long, value_name = "CLAIM|none")]
+    link_by: Option<OrNone<String>>,
     /// Whether people can sign in with it.
     #[arg(long, value_name = "BOOL")]
     enabled: Option<bool>,
@@ -179,7 +183,7 @@ impl ProviderFields {
         let body = body.with("issuer", self.issuer).with("tenant", self.tenant).with("scope", self.scope);
         let body = body.with("groups_claim", self.groups_claim).with("enabled", self.enabled);
         let body = body.with("logout_client_id", self.logout_client_id);
-        let body = body.with("saml_issuer", self.saml_issuer);
+        let body = body.with("saml_issuer", self.saml_issuer).with("link_by", self.link_by);
         Ok(body.with_each("custom_claims", &self.custom_claims, claim))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::link::account_unknown;
 use super::progress::{Progress, Refused};
 use super::verified::VerifiedRequest;
 use crate::app::App;
@@ -11,7 +12,7 @@ use crate::oauth::reason::Check;
 use crate::policy::facts::Facts;
 use crate::policy::{Policies, RecordedDecision, decide_recorded};
 use crate::shadow::Shadow;
-use crate::store::members::{self, MemberLookup, SubjectClaims};
+use crate::store::members::{self, Linking, MemberLookup, SubjectClaims};
 
 /// A decision with its basis.
 pub(super) struct Decided {
@@ -52,16 +53,20 @@ pub(super) async fn look_up_member(
         saml,
         email: claims.email.known().cloned(),
         account: claims.aud_sub.clone(),
+        linking: request.linking().map_err(|error| progress.refuse(error))?,
     };
     // The cache knows people by `sub`: whether a NameID is theirs as well is in the database.
     let is_cached = asserted.saml.is_none();
     if is_cached && let Some(member) = app.member_cache.find(&asserted) {
         return Ok(MemberLookup::Bound(member));
     }
-    let subject = asserted.subject.clone();
+    let (subject, account) = (asserted.subject.clone(), account_of(&asserted));
     let found = app.store.read(move |c| members::look_up(c, &asserted)).await;
     let found = found.map_err(|error| progress.refuse(error))?;
     let found = found.ok_or_else(|| progress.refuse(subject_conflict()))?;
+    if account.is_some_and(|account| !is_bound_or(&found, &account)) {
+        return Err(progress.refuse(account_unknown()));
+    }
     if let MemberLookup::Bound(member) = &found
         && member.status == Status::Active
         && is_cached
@@ -69,6 +74,20 @@ pub(super) async fn look_up_member(
         app.member_cache.note(&subject, request.assertion.generation.number, member);
     }
     Ok(found)
+}
+
+/// The account that alone can link the person.
+fn account_of(asserted: &SubjectClaims) -> Option<String> {
+    asserted.account.clone().filter(|_| asserted.linking == Linking::Account)
+}
+
+/// Whether the subject is bound, or leads to this account.
+fn is_bound_or(found: &MemberLookup, account: &str) -> bool {
+    match found {
+        MemberLookup::Bound(_) => true,
+        MemberLookup::Unbound(member) => member.id == account,
+        MemberLookup::Absent { .. } => false,
+    }
 }
 
 /// Decides on the facts as they are now.
@@ -111,7 +130,7 @@ fn is_session_over(app: &App, request: &VerifiedRequest<'_>, member: &MemberLook
 fn subject_conflict() -> TokenError {
     let text = "The assertion's subject and email belong to different members; an administrator here can unlink one.";
     TokenError::invalid_grant(Reason::SUBJECT_CONFLICT, text).detail(
-        "the email, aud_sub or sub_id names a member to whom another subject is bound; an administrator can unlink \
-         the member",
+        "the email, aud_sub, sub_id or link value names a member to whom another subject is bound, or who is known by \
+         another value; an administrator can unlink the member",
     )
 }

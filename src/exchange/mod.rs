@@ -11,6 +11,7 @@ pub mod explain;
 mod issuer;
 pub mod issuer_lookup;
 mod key_binding;
+mod link;
 mod near_miss;
 mod pending_grant;
 mod progress;

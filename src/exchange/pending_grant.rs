@@ -156,17 +156,17 @@ impl<'a> PendingGrant<'a> {
 
     fn redemption(&self, app: &App, decided: &Decided, grant: &Grant) -> Redemption {
         let (request, claims) = (&self.0, self.0.claims());
-        let signed_in_at = request.signed_in_at(app);
+        let (signed_in_at, link) = (request.signed_in_at(app), request.new_link(&decided.member));
         let member = match &decided.member {
-            MemberLookup::Bound(member) if member.status != Status::Invited => {
+            MemberLookup::Bound(member) if member.status != Status::Invited && link.is_none() => {
                 MemberChange::Known { member_id: member.id.clone() }
             }
             MemberLookup::Bound(member) => {
-                MemberChange::Accept { member: member.clone(), signed_in_at, identities: Vec::new() }
+                MemberChange::Accept { member: member.clone(), signed_in_at, identities: Vec::new(), link }
             }
             MemberLookup::Unbound(member) => {
                 let identities = request.identities(&member.id);
-                MemberChange::Accept { member: member.clone(), signed_in_at, identities }
+                MemberChange::Accept { member: member.clone(), signed_in_at, identities, link }
             }
             MemberLookup::Absent { seats_used } => {
                 let counts_seats = decided.policies.compiled.reads_seats_used();
@@ -198,6 +198,7 @@ impl<'a> PendingGrant<'a> {
             last_sign_in_at: Some(now),
             sessions_ended_at: None,
             first_sign_in_at: Some(now),
+            link: request.link(),
         };
         let identities = request.identities(&grant.member_id);
         MemberChange::Provision { member, identities, seats_counted }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::claims::{ClaimFault, Claims, Said};
 use super::key_binding::KeyBinding;
+use super::link;
 use super::progress::Progress;
 use super::verify::{Target, VerifiedAssertion};
 use crate::app::App;
@@ -14,6 +15,7 @@ use crate::email::domain_of;
 use crate::model::client::{AuthMethod, RegisteredClient};
 use crate::model::identity_provider::{CustomClaim, IdentityProvider};
 use crate::model::member::Member;
+use crate::model::member_link::{LinkBy, MemberLink};
 use crate::model::teamspace::Teamspace;
 use crate::oauth::error::{Reason, TokenError, shown};
 use crate::oauth::reason::Check;
@@ -25,7 +27,7 @@ use crate::policy::facts::{
 use crate::policy::{Denial, Permitted, Policies};
 use crate::random::token;
 use crate::store::ledger::ClientAssertionUse;
-use crate::store::members::{Identity, MemberLookup};
+use crate::store::members::{Identity, Linking, MemberLookup};
 use crate::store::snapshot::{Snapshot, TeamspaceConfig};
 use crate::token::Grant;
 
@@ -104,6 +106,33 @@ impl VerifiedRequest<'_> {
         let subject = self.claims().saml_subject(issuer)?;
         let (issuer, tenant) = (issuer.clone(), String::new());
         Ok(Some(Identity { issuer, tenant, subject, ..self.identity(member_id) }))
+    }
+
+    /// What links the person to a member if the subject is not known. Where the identity provider says it, each assertion
+    /// needs it.
+    pub fn linking(&self) -> Result<Linking, TokenError> {
+        match &self.provider().link_by {
+            None => Ok(Linking::Email),
+            Some(LinkBy::Claim(name)) => link::value_of(self.claims(), name).map(Linking::Value),
+            Some(LinkBy::Account) => link::check_account(self.claims()).map(|()| Linking::Account),
+        }
+    }
+
+    /// The value that the identity provider knows the person by. One that is no good was refused when the member was
+    /// looked up.
+    pub fn link(&self) -> Option<MemberLink> {
+        let LinkBy::Claim(name) = self.provider().link_by.as_ref()? else { return None };
+        link::value_of(self.claims(), name).ok()
+    }
+
+    /// That value, if the member has none of its claim yet. Another value of a bound member stays, until an administrator
+    /// changes it.
+    pub fn new_link(&self, member: &MemberLookup) -> Option<MemberLink> {
+        let known = match member {
+            MemberLookup::Bound(member) | MemberLookup::Unbound(member) => member.link.as_ref(),
+            MemberLookup::Absent { .. } => None,
+        };
+        self.link().filter(|link| known.is_none_or(|known| known.claim() != link.claim()))
     }
 
     /// The earliest time, by our clock, at which the person can have signed in at the identity provider.

@@ -118,6 +118,11 @@ pub const PROVIDER: &[FieldRule] = &[
     ),
     FieldRule::optional("logout_client_id", "a text, or null for none", form::text_or_null),
     FieldRule::optional("saml_issuer", "a text, or null for none", form::text_or_null),
+    FieldRule::optional(
+        "link_by",
+        "the name of a custom claim, aud_sub, or null for none",
+        form::text_or_null,
+    ),
     FieldRule::optional("enabled", A_FLAG, form::flag),
 ];
 
@@ -125,4 +130,5 @@ pub const PROVIDER: &[FieldRule] = &[
 pub const MEMBER: &[FieldRule] = &[
     FieldRule::required("email", "a plain email address such as dana@example.com", form::email),
     FieldRule::optional("role", "owner, admin or developer", form::role),
+    FieldRule::optional("link", "an object with a claim and its value, or null for none", form::link),
 ];

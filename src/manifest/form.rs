@@ -153,6 +153,16 @@ pub fn custom_claims(node: &Node) -> Formed {
     })
 }
 
+/// The claim and the value by which an identity provider knows a member, or null.
+pub fn link(node: &Node) -> Formed {
+    if node.is_null() {
+        return Ok(Value::Null);
+    }
+    let [claim, value] = members(node, ["claim", "value"])?;
+    let (claim, value) = (text(claim.ok_or(node.line)?)?, text(value.ok_or(node.line)?)?);
+    Ok(json!({ "claim": claim, "value": value }))
+}
+
 /// The members of an object that has no others.
 fn members<'n, const N: usize>(node: &'n Node, names: [&str; N]) -> Result<[Option<&'n Node>; N], u64> {
     let mut found = [None; N];

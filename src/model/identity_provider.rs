@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
+use super::member_link::LinkBy;
 use crate::clock::UnixSeconds;
 use crate::text_enum::text_enum;
 
@@ -135,6 +136,8 @@ pub struct IdentityProvider {
     /// The provider as SAML names it. With it, assertions need a `sub_id` with a NameID from there, and people are known
     /// by it as well.
     pub saml_issuer: Option<String>,
+    /// The claim by whose value a person is linked to a member once, when the subject is not known. Assertions need it.
+    pub link_by: Option<LinkBy>,
     /// Whether its assertions are accepted.
     pub enabled: bool,
     /// The time at which it was added.

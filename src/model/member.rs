@@ -1,5 +1,6 @@
 //! Members: people in a teamspace.
 
+use super::member_link::MemberLink;
 use crate::clock::UnixSeconds;
 use crate::text_enum::text_enum;
 
@@ -81,6 +82,8 @@ pub struct Member {
     pub sessions_ended_at: Option<UnixSeconds>,
     /// None as well where it was not kept: see [`Self::first_sign_in`].
     pub first_sign_in_at: Option<UnixSeconds>,
+    /// The value by which an identity provider with `link_by` knows them.
+    pub link: Option<MemberLink>,
 }
 
 impl Member {
@@ -103,6 +106,7 @@ impl Member {
             last_sign_in_at: None,
             sessions_ended_at: None,
             first_sign_in_at: None,
+            link: None,
         }
     }
 

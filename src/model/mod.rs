@@ -8,6 +8,7 @@ pub mod identity_provider;
 pub mod kill_switch;
 pub mod log;
 pub mod member;
+pub mod member_link;
 pub mod resource;
 pub mod revocation;
 pub(crate) mod scope;

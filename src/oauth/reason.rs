@@ -272,8 +272,15 @@ reasons! {
             "no seat is free"
             "Raise `member_limit`, or suspend or remove somebody.");
         SUBJECT_CONFLICT = ("subject_conflict" [Member] [InvalidGrant] [TeamspaceAdministrator SecurityTeam]
-            "the email, `aud_sub` or `sub_id` is a member's who is bound to another subject"
+            "the email, `aud_sub`, `sub_id` or the value of `link_by` is a member's who is bound to another subject, or known by \
+             another value"
             "If it is the same person, unlink the member with `PATCH` `{\"identities\":[]}`.");
+        LINK_CLAIM_UNUSABLE = ("link_claim_unusable" [Member] [InvalidGrant] [IdentityProviderAdministrator TeamspaceAdministrator]
+            "the claim that the identity provider has as `link_by` is missing or malformed; `detail` says which"
+            "Have the claim added to ID-JAGs, or set `link_by` of the identity provider to null.");
+        ACCOUNT_UNKNOWN = ("account_unknown" [Member] [InvalidGrant] [IdentityProviderAdministrator TeamspaceAdministrator]
+            "`link_by` is `aud_sub`, the subject is not known, and `aud_sub` is the id of no member of the teamspace"
+            "Invite the member, and enter their id at the identity provider.");
         TENANT_MISMATCH = ("tenant_mismatch" [Tenant] [InvalidGrant] [IdentityProviderAdministrator TeamspaceAdministrator]
             "`aud_tenant` is not the teamspace's slug, or no identity provider with this issuer takes the `tenant`"
             "Compare the teamspace's slug and the `tenant` of the saved identity provider with the assertion's claims.");

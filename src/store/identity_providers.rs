@@ -25,6 +25,7 @@ struct IdentityProviderRow {
     updated_at: i64,
     logout_client_id: Option<String>,
     saml_issuer: Option<String>,
+    link_by: Option<String>,
 }
 
 impl TryFrom<&IdentityProvider> for IdentityProviderRow {
@@ -47,6 +48,7 @@ impl TryFrom<&IdentityProvider> for IdentityProviderRow {
             updated_at: p.updated_at,
             logout_client_id: p.logout_client_id.clone(),
             saml_issuer: p.saml_issuer.clone(),
+            link_by: p.link_by.as_ref().map(|claim| claim.as_str().to_owned()),
         })
     }
 }
@@ -71,6 +73,7 @@ impl TryFrom<IdentityProviderRow> for IdentityProvider {
             updated_at: row.updated_at,
             logout_client_id: row.logout_client_id,
             saml_issuer: row.saml_issuer,
+            link_by: row.link_by.map(Into::into),
         })
     }
 }

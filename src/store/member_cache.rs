@@ -55,8 +55,8 @@ impl Generations {
 }
 
 impl MemberCache {
-    /// The member that the subject is bound to, if nothing else needs checking: an email or account other than the
-    /// member's own could be somebody else's.
+    /// The member that the subject is bound to, if nothing else needs checking: an email, account or link other
+    /// than the member's own could be somebody else's.
     pub fn find(&self, asserted: &SubjectClaims) -> Option<Member> {
         let key = key(&asserted.subject);
         let generations = self.0.read().unwrap_or_else(PoisonError::into_inner);
@@ -65,7 +65,8 @@ impl MemberCache {
         let (generation, member) =
             young.or_else(|| generations.old.get(&key)).filter(|(at, _)| *at >= min_generation)?;
         let own = |claim: &Option<String>, own: &str| claim.as_deref().is_none_or(|claim| claim == own);
-        if !own(&asserted.email, &member.email) || !own(&asserted.account, &member.id) {
+        let is_linked = asserted.linking.value().is_none_or(|value| member.link.as_ref() == Some(value));
+        if !own(&asserted.email, &member.email) || !own(&asserted.account, &member.id) || !is_linked {
             return None;
         }
         let (generation, member, stays) = (*generation, member.clone(), young.is_some());

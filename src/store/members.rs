@@ -13,6 +13,7 @@ use super::{AnyConnection, Page, StoreError, WINDOW, teamspaces};
 use crate::clock::UnixSeconds;
 use crate::model::console_user::Membership;
 use crate::model::member::{Member, Role, Status};
+use crate::model::member_link::MemberLink;
 use crate::model::seats::seats_taken;
 
 /// A subject, unique inside (issuer, tenant); the tenant is empty when the assertion names none.
@@ -46,6 +47,7 @@ row! {
         last_sign_in_at: Option<UnixSeconds>,
         sessions_ended_at: Option<UnixSeconds>,
         first_sign_in_at: Option<UnixSeconds>,
+        link: Option<MemberLink>,
     }
 }
 
@@ -72,12 +74,35 @@ pub struct SubjectClaims {
     pub saml: Option<Identity>,
     /// Lower case.
     pub email: Option<String>,
-    /// The `aud_sub` claim: an account here. It never makes somebody a member, but must not name another member.
+    /// The `aud_sub` claim: an account here. It must not name another member.
     pub account: Option<String>,
+    /// What links an unknown subject to a member, before the email does.
+    pub linking: Linking,
 }
 
-/// Finds the subject inside one teamspace: by (issuer, tenant, subject) or NameID, and by email for a first sign-in. None
-/// if subject, NameID, email and account name different members.
+/// What links a subject that is not known to a member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Linking {
+    /// The email.
+    Email,
+    /// The value of a claim, and for a member without one the email.
+    Value(MemberLink),
+    /// The account, and nothing else.
+    Account,
+}
+
+impl Linking {
+    /// The value that the identity provider knows the person by.
+    pub fn value(&self) -> Option<&MemberLink> {
+        match self {
+            Self::Value(link) => Some(link),
+            Self::Email | Self::Account => None,
+        }
+    }
+}
+
+/// Finds the subject inside one teamspace: by (issuer, tenant, subject) or NameID, and for a first sign-in by what links
+/// it. None if subject, NameID, link, email and account name different members.
 pub fn look_up(
     connection: &mut AnyConnection,
     asserted: &SubjectClaims,
@@ -98,15 +123,21 @@ struct FindBound;
 
 impl ConstSql for FindBound {
     const TEXT: &'static str = "SELECT m.id, m.teamspace_id, m.email, m.role, m.status, m.provisioned_by, \
-        m.created_at, m.last_sign_in_at, m.sessions_ended_at, m.first_sign_in_at FROM identities i \
-        JOIN members m ON m.id = i.member_id WHERE i.teamspace_id = ? AND i.issuer = ? AND i.tenant = ? AND i.subject = ?";
+        m.created_at, m.last_sign_in_at, m.sessions_ended_at, m.first_sign_in_at, m.link FROM identities i JOIN members m ON m.id = i.member_id WHERE i.teamspace_id = ? AND i.issuer = ? AND i.tenant = ? AND i.subject = ?";
 }
 
 struct FindByEmail;
 
 impl ConstSql for FindByEmail {
     const TEXT: &'static str = "SELECT id, teamspace_id, email, role, status, provisioned_by, created_at, \
-        last_sign_in_at, sessions_ended_at, first_sign_in_at FROM members WHERE teamspace_id = ? AND email = ?";
+        last_sign_in_at, sessions_ended_at, first_sign_in_at, link FROM members WHERE teamspace_id = ? AND email = ?";
+}
+
+struct FindByLink;
+
+impl ConstSql for FindByLink {
+    const TEXT: &'static str = "SELECT id, teamspace_id, email, role, status, provisioned_by, created_at, \
+        last_sign_in_at, sessions_ended_at, first_sign_in_at, link FROM members WHERE teamspace_id = ? AND link = ?";
 }
 
 fn bound_to(connection: &mut AnyConnection, identity: &Identity) -> QueryResult<Option<MemberRow>> {
@@ -128,25 +159,91 @@ fn look_up_subject(
         return Ok(None);
     }
     let bound = bound.or(named);
+    let by_link = find_linked(connection, asserted, bound.as_ref())?;
     let by_email = match (&bound, email) {
         (Some(row), Some(email)) if row.email == email => None,
         (_, Some(email)) => find_by_email(connection, teamspace_id, email)?,
         (_, None) => None,
     };
-    match (bound, by_email) {
-        (Some(_), Some(other)) if other.status != Status::Removed => Ok(None),
-        (Some(row), _) => Ok(Some(MemberLookup::Bound(row.into()))),
-        (None, Some(member)) => {
+    let is_other = |found: &Option<Member>| found.as_ref().is_some_and(|m| m.status != Status::Removed);
+    if let Some(row) = bound {
+        let is_one = !is_other(&by_link) && !is_other(&by_email);
+        return Ok(is_one.then(|| MemberLookup::Bound(row.into())));
+    }
+    let Some(found) = one_of(by_link, by_email, asserted.linking.value()) else { return Ok(None) };
+    match found {
+        Some(member) => {
             // A removed one is out under every subject.
             let free = member.status == Status::Removed
                 || identities_of(connection, std::slice::from_ref(&member.id))?.is_empty();
             Ok(free.then_some(MemberLookup::Unbound(member)))
         }
-        (None, None) => {
+        None => {
             let seats_used = teamspaces::seats_used(connection, teamspace_id)?;
             Ok(Some(MemberLookup::Absent { seats_used }))
         }
     }
+}
+
+/// The member whom the link names, unless it is the one who is bound.
+fn find_linked(
+    connection: &mut AnyConnection,
+    asserted: &SubjectClaims,
+    bound: Option<&MemberRow>,
+) -> Result<Option<Member>, StoreError> {
+    let teamspace_id = &asserted.subject.teamspace_id;
+    let found = match (&asserted.linking, &asserted.account) {
+        (Linking::Value(link), _) => find_by_link(connection, teamspace_id, link)?,
+        (Linking::Account, Some(account)) if bound.is_none() => find(connection, teamspace_id, account)?,
+        _ => None,
+    };
+    Ok(found.filter(|member| bound.is_none_or(|bound| bound.id != member.id)))
+}
+
+/// The one member whom link and email name, if any. None if they name two, or one who is known by another value.
+fn one_of(
+    by_link: Option<Member>,
+    by_email: Option<Member>,
+    value: Option<&MemberLink>,
+) -> Option<Option<Member>> {
+    let is_removed = |member: &Member| member.status == Status::Removed;
+    match (by_link, by_email) {
+        (Some(linked), Some(other)) if linked.id != other.id && !is_removed(&other) => None,
+        (Some(linked), _) => Some(Some(linked)),
+        (None, Some(member)) => {
+            let has_another = |own: &MemberLink| {
+                value.is_some_and(|value| own.claim() == value.claim() && own.value() != value.value())
+            };
+            let is_another = member.link.as_ref().is_some_and(has_another) && !is_removed(&member);
+            (!is_another).then_some(Some(member))
+        }
+        (None, None) => Some(None),
+    }
+}
+
+/// The member of a teamspace whom an identity provider knows by a value.
+pub fn find_by_link(
+    connection: &mut AnyConnection,
+    teamspace_id: &str,
+    link: &MemberLink,
+) -> Result<Option<Member>, StoreError> {
+    let found: Option<MemberRow> =
+        Statement::<FindByLink, 2>::new([teamspace_id.into(), link.key().into()]).find(connection)?;
+    Ok(found.map(Member::from))
+}
+
+/// Takes a value away from a removed member, so that another one can have it.
+pub fn free_link(
+    connection: &mut AnyConnection,
+    teamspace_id: &str,
+    link: &MemberLink,
+) -> Result<(), StoreError> {
+    let removed = members::table
+        .filter(members::teamspace_id.eq(teamspace_id))
+        .filter(members::link.eq(link))
+        .filter(members::status.eq(Status::Removed));
+    diesel::update(removed).set(members::link.eq(None::<MemberLink>)).execute(connection)?;
+    Ok(())
 }
 
 /// The member of a teamspace to whom a subject is bound.
@@ -312,7 +409,8 @@ struct Add;
 
 impl ConstSql for Add {
     const TEXT: &'static str = "INSERT INTO members (id, teamspace_id, email, role, status, provisioned_by, \
-        created_at, last_sign_in_at, sessions_ended_at, first_sign_in_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+        created_at, last_sign_in_at, sessions_ended_at, first_sign_in_at, link) \
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
         ON CONFLICT DO NOTHING";
 }
 
@@ -328,8 +426,9 @@ fn add(connection: &mut AnyConnection, member: &Member) -> QueryResult<bool> {
         member.last_sign_in_at.into(),
         member.sessions_ended_at.into(),
         member.first_sign_in_at.into(),
+        member.link.as_ref().map(MemberLink::key).into(),
     ];
-    Ok(Statement::<Add, 10>::new(values).run(connection)? == 1)
+    Ok(Statement::<Add, 11>::new(values).run(connection)? == 1)
 }
 
 struct BindUnbound;
@@ -370,6 +469,24 @@ pub fn bind(connection: &mut AnyConnection, identity: &Identity) -> QueryResult<
 /// Unbinds every subject from a member, so that the next one with the member's email can be bound.
 pub fn unbind_all(connection: &mut AnyConnection, member_id: &str) -> QueryResult<usize> {
     diesel::delete(identities::table.filter(identities::member_id.eq(member_id))).execute(connection)
+}
+
+struct RecordLink;
+
+impl ConstSql for RecordLink {
+    const TEXT: &'static str = "UPDATE members SET link = ? WHERE id = ? AND NOT EXISTS \
+        (SELECT 1 FROM members other WHERE other.teamspace_id = ? AND other.link = ? AND other.id <> ?)";
+}
+
+/// Records the value by which an identity provider knows a member. Returns false if it is another member's.
+pub(super) fn record_link(
+    connection: &mut AnyConnection,
+    member: &Member,
+    link: &MemberLink,
+) -> QueryResult<bool> {
+    let (id, key) = (&member.id, link.key());
+    let values = [key.into(), id.into(), (&member.teamspace_id).into(), key.into(), id.into()];
+    Ok(Statement::<RecordLink, 5>::new(values).run(connection)? == 1)
 }
 
 /// Makes an invited member active, or confirms an active one whose sessions were not ended since. Returns whether

@@ -37,6 +37,7 @@ diesel::table! {
         updated_at -> BigInt,
         logout_client_id -> Nullable<Text>,
         saml_issuer -> Nullable<Text>,
+        link_by -> Nullable<Text>,
     }
 }
 
@@ -93,6 +94,7 @@ diesel::table! {
         last_sign_in_at -> Nullable<BigInt>,
         sessions_ended_at -> Nullable<BigInt>,
         first_sign_in_at -> Nullable<BigInt>,
+        link -> Nullable<Text>,
     }
 }
 

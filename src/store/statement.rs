@@ -27,6 +27,7 @@ pub(super) enum Value<'a> {
     Text(&'a str),
     Number(i64),
     OptionalNumber(Option<i64>),
+    OptionalText(Option<&'a str>),
 }
 
 impl<'a> From<&'a str> for Value<'a> {
@@ -53,6 +54,12 @@ impl From<Option<i64>> for Value<'_> {
     }
 }
 
+impl<'a> From<Option<&'a str>> for Value<'a> {
+    fn from(text: Option<&'a str>) -> Self {
+        Self::OptionalText(text)
+    }
+}
+
 /// A statement with its values.
 pub(super) struct Statement<'a, F, const N: usize> {
     values: [Value<'a>; N],
@@ -72,6 +79,7 @@ where
     str: ToSql<Text, DB>,
     i64: ToSql<BigInt, DB>,
     Option<i64>: ToSql<Nullable<BigInt>, DB>,
+    for<'t> Option<&'t str>: ToSql<Nullable<Text>, DB>,
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         let mut parts = F::TEXT.split('?');
@@ -83,6 +91,7 @@ where
                 Value::OptionalNumber(number) => {
                     out.push_bind_param::<Nullable<BigInt>, Option<i64>>(number)?;
                 }
+                Value::OptionalText(text) => out.push_bind_param::<Nullable<Text>, Option<&str>>(text)?,
             }
             out.push_sql(part);
         }

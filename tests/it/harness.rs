@@ -248,6 +248,7 @@ impl TestApp {
             groups_claim: "groups".to_owned(),
             logout_client_id: None,
             saml_issuer: None,
+            link_by: None,
             enabled: true,
             created_at: START,
             updated_at: START,
@@ -310,6 +311,7 @@ impl TestApp {
             last_sign_in_at: None,
             sessions_ended_at: None,
             first_sign_in_at: None,
+            link: None,
         };
         let row = member.clone();
         self.configure(Changed::Members(row.teamspace_id.clone()), move |c| Ok(members::insert(c, &row)?))

@@ -96,6 +96,7 @@ fn newcomer(name: &str, email: &str, subject: &str) -> MemberChange {
         last_sign_in_at: Some(START),
         sessions_ended_at: None,
         first_sign_in_at: None,
+        link: None,
     };
     let identity = Identity {
         teamspace_id: member.teamspace_id.clone(),

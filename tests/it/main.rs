@@ -62,6 +62,7 @@ mod json;
 mod landing;
 mod layers;
 mod ledger;
+mod link;
 mod log_stream;
 mod log_writer;
 mod logging;

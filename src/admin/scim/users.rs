@@ -92,7 +92,7 @@ fn add(
 ) -> Result<(Provisioned, Option<Change>), ScimError> {
     let deactivated = wanted.active == Some(false);
     let status = if deactivated { Status::Suspended } else { Status::Invited };
-    let invitation = Invitation { email, role: Role::Developer, status };
+    let invitation = Invitation { email, role: Role::Developer, status, link: None };
     let (removed, bound) = admit(connection, teamspace, invitation, now)?;
     let user = ScimUser { deactivated, ..new_user(&bound.0, wanted, now) };
     scim_users::insert(connection, &user)?;

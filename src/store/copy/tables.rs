@@ -57,7 +57,7 @@ pub const TABLES: [Table; 37] = [
         "identity_providers",
         1,
         "id teamspace_id name kind issuer tenant jwks_uri scope groups_claim custom_claims enabled? created_at# \
-         updated_at# logout_client_id saml_issuer",
+         updated_at# logout_client_id saml_issuer link_by",
     ),
     table(
         "resources",
@@ -77,7 +77,7 @@ pub const TABLES: [Table; 37] = [
         "members",
         1,
         "id teamspace_id email role status provisioned_by created_at# last_sign_in_at# sessions_ended_at# \
-         first_sign_in_at#",
+         first_sign_in_at# link",
     ),
     table("identities", 4, "teamspace_id issuer tenant subject member_id"),
     table("used_assertions", 1, "assertion expires_at#"),

@@ -5,6 +5,7 @@ use diesel::result::Error as DieselError;
 
 use crate::clock::UnixSeconds;
 use crate::model::member::Member;
+use crate::model::member_link::MemberLink;
 use crate::store::conflict::Conflict;
 use crate::store::members::{self, Identity};
 use crate::store::state::Generation;
@@ -71,6 +72,8 @@ pub enum MemberChange {
         signed_in_at: UnixSeconds,
         /// The subjects to bind; empty when one is bound already.
         identities: Vec<Identity>,
+        /// The value to record, by which the identity provider knows them.
+        link: Option<MemberLink>,
     },
     /// A member already.
     Known {
@@ -117,6 +120,19 @@ fn bind_first(
     identities.iter().try_for_each(|identity| or_changed(members::bind(connection, identity)))
 }
 
+/// Records the value of a member's first sign-in, which nobody else may have. For somebody who is bound already, a value
+/// that a removed member still has is left there.
+fn note_link(
+    connection: &mut AnyConnection,
+    member: &Member,
+    link: &MemberLink,
+    is_bound: bool,
+) -> Result<(), RedeemError> {
+    let mut is_recorded = false;
+    or_changed(members::record_link(connection, member, link).map(|recorded| is_recorded = recorded))?;
+    if is_recorded || is_bound { Ok(()) } else { Err(Conflict::FactsChanged.into()) }
+}
+
 impl MemberChange {
     /// The order in which members are changed; none if only a time is noted.
     ///
@@ -138,10 +154,13 @@ impl MemberChange {
                     false => Err(Conflict::FactsChanged.into()),
                 }
             }
-            Self::Accept { member, signed_in_at, identities } => connection.transaction(|connection| {
+            Self::Accept { member, signed_in_at, identities, link } => connection.transaction(|connection| {
                 // The member's row is locked from here on.
                 if !members::accept(connection, &member.id, now, *signed_in_at)? {
                     return Err(Conflict::FactsChanged.into());
+                }
+                if let Some(link) = link {
+                    note_link(connection, member, link, identities.is_empty())?;
                 }
                 if identities.is_empty() { Ok(()) } else { bind_first(connection, member, identities) }
             }),

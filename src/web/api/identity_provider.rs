@@ -71,7 +71,7 @@ pub async fn list(at: InTeamspace) -> Result<Json<Value>, Problem> {
         (status = 409, description = "changed_meanwhile, issuer_taken, issuer_unavailable, name_taken, \
             too_many_identity_providers"),
         (status = 422, description = "name_invalid, scope_invalid, scope_unknown, groups_claim_invalid, tenant_invalid, \
-            custom_claims_invalid, logout_client_id_invalid, saml_issuer_invalid, \
+            custom_claims_invalid, logout_client_id_invalid, saml_issuer_invalid, link_by_invalid, \
             or the code of the check that failed"),
     )
 )]
@@ -103,7 +103,7 @@ pub async fn show(at: InTeamspace, ItemId(id): ItemId) -> Result<Json<ShownProvi
         (status = 200, body = Checked<ProviderView>),
         (status = 409, description = "changed_meanwhile, issuer_taken, issuer_unavailable, name_taken"),
         (status = 422, description = "name_invalid, scope_invalid, scope_unknown, groups_claim_invalid, tenant_invalid, \
-            custom_claims_invalid, logout_client_id_invalid, saml_issuer_invalid, \
+            custom_claims_invalid, logout_client_id_invalid, saml_issuer_invalid, link_by_invalid, \
             or the code of the check that failed"),
     )
 )]
@@ -123,7 +123,7 @@ pub async fn put(
         (status = 200, body = Checked<ProviderView>),
         (status = 409, description = "changed_meanwhile, issuer_taken, issuer_unavailable, name_taken"),
         (status = 422, description = "name_invalid, scope_invalid, scope_unknown, groups_claim_invalid, tenant_invalid, \
-            custom_claims_invalid, logout_client_id_invalid, saml_issuer_invalid, \
+            custom_claims_invalid, logout_client_id_invalid, saml_issuer_invalid, link_by_invalid, \
             or the code of the check that failed"),
     )
 )]
@@ -173,7 +173,7 @@ pub async fn show_only(at: InTeamspace) -> Result<Json<Value>, Problem> {
         (status = 409, description = "changed_meanwhile, issuer_taken, issuer_unavailable, name_taken, \
             several_identity_providers"),
         (status = 422, description = "name_invalid, scope_invalid, scope_unknown, groups_claim_invalid, tenant_invalid, \
-            custom_claims_invalid, logout_client_id_invalid, saml_issuer_invalid, \
+            custom_claims_invalid, logout_client_id_invalid, saml_issuer_invalid, link_by_invalid, \
             or the code of the check that failed"),
     )
 )]
@@ -193,7 +193,7 @@ pub async fn put_only(
         (status = 409, description = "changed_meanwhile, issuer_taken, issuer_unavailable, name_taken, \
             several_identity_providers"),
         (status = 422, description = "name_invalid, scope_invalid, scope_unknown, groups_claim_invalid, tenant_invalid, \
-            custom_claims_invalid, logout_client_id_invalid, saml_issuer_invalid, \
+            custom_claims_invalid, logout_client_id_invalid, saml_issuer_invalid, link_by_invalid, \
             or the code of the check that failed"),
     )
 )]

@@ -44,7 +44,7 @@ pub async fn list(at: InTeamspace, Params(query): Params<MemberQuery>) -> Result
     post, path = "/teamspaces/{slug}/members", request_body = NewMember,
     responses(
         (status = 201, body = MemberView),
-        (status = 409, description = "member_exists, member_limit_reached"),
+        (status = 409, description = "member_exists, member_limit_reached, link_taken"),
         (status = 422, description = "email_invalid, email_domain_not_allowed"),
     )
 )]
@@ -55,12 +55,12 @@ pub async fn invite(
     Ok((StatusCode::CREATED, Json(view(&members::invite(&at, new).await?))))
 }
 
-/// Changes a member's role or status, or unlinks them from their subjects.
+/// Changes a member's role, status or link, or unlinks them from their subjects.
 #[utoipa::path(
     patch, path = "/teamspaces/{slug}/members/{id}", request_body = MemberPatch,
     responses(
         (status = 200, body = MemberView),
-        (status = 409, description = "member_limit_reached, member_without_email"),
+        (status = 409, description = "member_limit_reached, member_without_email, link_taken"),
         (status = 422, description = "status_invalid"),
     )
 )]

@@ -155,6 +155,7 @@ table! {
     E::TenantInvalid => UNPROCESSABLE_ENTITY "tenant_invalid",
     E::LogoutClientIdInvalid => UNPROCESSABLE_ENTITY "logout_client_id_invalid",
     E::SamlIssuerInvalid => UNPROCESSABLE_ENTITY "saml_issuer_invalid",
+    E::LinkByInvalid => UNPROCESSABLE_ENTITY "link_by_invalid",
     E::CustomClaimsInvalid => UNPROCESSABLE_ENTITY "custom_claims_invalid",
     E::TooManyIdentityProviders => CONFLICT "too_many_identity_providers",
     E::ProviderNameTaken => CONFLICT "name_taken",
@@ -167,6 +168,7 @@ table! {
     E::MemberExists => CONFLICT "member_exists",
     E::MemberLimitReached => CONFLICT "member_limit_reached",
     E::MemberWithoutEmail => CONFLICT "member_without_email",
+    E::LinkTaken => CONFLICT "link_taken",
     E::StatusInvalid(_) => UNPROCESSABLE_ENTITY "status_invalid",
 
     E::SetupTokenInvalid => UNPROCESSABLE_ENTITY "setup_token_invalid",

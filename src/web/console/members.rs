@@ -128,7 +128,7 @@ async fn list(at: InTeamspacePage, Query(query): Query<MemberListQuery>) -> Resu
 
 /// `POST /t/{slug}/members`: invites somebody.
 async fn invite(at: InTeamspacePage, Typed(form): Typed<InviteForm>) -> Result<Response, PageError> {
-    let new = NewMember { email: form.email.clone(), role: form.role.parse().ok() };
+    let new = NewMember { email: form.email.clone(), role: form.role.parse().ok(), link: None };
     let error = match members::invite(&at, new).await {
         Ok((member, _)) => return Ok(invited(&at, &member.email)),
         Err(AdminError::MemberExists) if is_invited(&at, &form.email).await? => {

@@ -229,6 +229,18 @@ const TABLE: [ReasonWords; 58] = [
         MEMBERS,
     ),
     words(
+        "link_claim_unusable",
+        "The assertion lacks the claim by which people are linked to members, or it is malformed.",
+        "Have the identity provider send the claim, or choose another one under “Link members by”.",
+        ENTERPRISE,
+    ),
+    words(
+        "account_unknown",
+        "The assertion names an account that no member here has.",
+        "Invite the person, and enter their member id at the identity provider.",
+        MEMBERS,
+    ),
+    words(
         "tenant_mismatch",
         "The assertion is for another teamspace or tenant.",
         "Compare the teamspace's slug and the saved tenant with what the assertion says.",

@@ -22,6 +22,7 @@ async fn join(h: &Harness, slug: &str, email: &str) -> String {
         last_sign_in_at: Some(NOW),
         sessions_ended_at: None,
         first_sign_in_at: None,
+        link: None,
     };
     let identity = Identity {
         teamspace_id,

@@ -76,6 +76,7 @@ fn provider(idp: &str) -> IdentityProvider {
         custom_claims: vec![],
         logout_client_id: None,
         saml_issuer: None,
+        link_by: None,
         provider: Provider::Oidc,
         issuer: idp.to_owned(),
         jwks_uri: format!("{idp}/keys"),

@@ -23,6 +23,7 @@ pub struct ProviderForm {
     pub custom_claims: String,
     pub logout_client_id: String,
     pub saml_issuer: String,
+    pub link_by: String,
     /// The settings as they were when the form was shown, in JSON; empty for a new one.
     pub seen: String,
 }
@@ -38,6 +39,7 @@ pub fn field_of(error: &AdminError) -> Option<&'static str> {
         AdminError::CustomClaimsInvalid => "custom_claims",
         AdminError::LogoutClientIdInvalid => "logout_client_id",
         AdminError::SamlIssuerInvalid => "saml_issuer",
+        AdminError::LinkByInvalid => "link_by",
         AdminError::NotAcceptable(_)
         | AdminError::IssuerTaken
         | AdminError::IssuerUnavailable
@@ -66,6 +68,7 @@ impl ProviderForm {
             custom_claims: written(&provider.custom_claims),
             logout_client_id: provider.logout_client_id.clone().unwrap_or_default(),
             saml_issuer: provider.saml_issuer.clone().unwrap_or_default(),
+            link_by: seen.link_by.clone().unwrap_or_default(),
             seen: serde_json::to_string(&seen).unwrap_or_default(),
         }
     }
@@ -87,6 +90,7 @@ impl ProviderForm {
             custom_claims: Some(self.claims()?),
             logout_client_id: Some(text(&self.logout_client_id)),
             saml_issuer: Some(text(&self.saml_issuer)),
+            link_by: Some(text(&self.link_by)),
             enabled: None,
         })
     }
@@ -102,6 +106,7 @@ impl ProviderForm {
             custom_claims: Some(self.claims()?),
             logout_client_id: Some(text(&self.logout_client_id)),
             saml_issuer: Some(text(&self.saml_issuer)),
+            link_by: Some(text(&self.link_by)),
             ..ProviderPatch::default()
         })
     }
@@ -166,6 +171,7 @@ pub fn changes_since(seen: &SeenProvider, now: &SeenProvider) -> Vec<String> {
     let tenant = |provider: &SeenProvider| provider.tenant.clone().unwrap_or_default();
     let client_id = |provider: &SeenProvider| provider.logout_client_id.clone().unwrap_or_default();
     let saml = |provider: &SeenProvider| provider.saml_issuer.clone().unwrap_or_default();
+    let link_by = |provider: &SeenProvider| provider.link_by.clone().unwrap_or_default();
     let switch = |on| if on { "on" } else { "off" }.to_owned();
     let compared = [
         ("Name", seen.name.clone(), now.name.clone()),
@@ -176,6 +182,7 @@ pub fn changes_since(seen: &SeenProvider, now: &SeenProvider) -> Vec<String> {
         ("Custom claims", written(&seen.custom_claims), written(&now.custom_claims)),
         ("Client ID of logout tokens", client_id(seen), client_id(now)),
         ("SAML issuer", saml(seen), saml(now)),
+        ("Link members by", link_by(seen), link_by(now)),
         ("The provider", switch(seen.enabled), switch(now.enabled)),
     ];
     let differing = compared.into_iter().filter(|(_, was, is)| was != is);

@@ -350,6 +350,7 @@ impl Editor {
             || !form.custom_claims.is_empty()
             || !form.logout_client_id.is_empty()
             || !form.saml_issuer.is_empty()
+            || !form.link_by.is_empty()
             || !["", "groups"].contains(&groups_claim);
         Self { id, form, faults: Faults::default(), checks: Vec::new(), changes: Vec::new(), has_more }
     }
@@ -367,7 +368,8 @@ impl Editor {
 
     /// Whether the folded fields are to be seen.
     fn is_unfolded(&self) -> bool {
-        let folded = ["name", "tenant", "groups_claim", "custom_claims", "logout_client_id", "saml_issuer"];
+        let folded =
+            ["name", "tenant", "groups_claim", "custom_claims", "logout_client_id", "saml_issuer", "link_by"];
         self.has_more || folded.iter().any(|field| self.faults.at(field).is_some())
     }
 }

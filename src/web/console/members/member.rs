@@ -20,6 +20,7 @@ use crate::admin::members::{self, Bound, MemberPatch};
 use crate::app::App;
 use crate::model::identity_provider::Provider;
 use crate::model::member::{Member, Role, Status};
+use crate::model::member_link::{LinkBy, MemberLink};
 use crate::policy::ConsoleAction;
 use crate::store::members::Identity;
 
@@ -34,6 +35,7 @@ pub fn routes() -> Router<Arc<App>> {
     Router::new()
         .route("/t/{slug}/members/{id}", get(show))
         .route("/t/{slug}/members/{id}/role", post(change_role))
+        .route("/t/{slug}/members/{id}/link", post(change_link))
         .route("/t/{slug}/members/{id}/suspend", post(suspend))
         .route("/t/{slug}/members/{id}/resume", post(resume))
         .route("/t/{slug}/members/{id}/end-sessions", post(end_sessions))
@@ -60,6 +62,10 @@ struct MemberPage {
     ends: Vec<(String, &'static str)>,
     meter: Meter,
     is_metered: bool,
+    /// The claims by which identity providers of the teamspace link members, and that of the member's link.
+    link_claims: Vec<String>,
+    /// The value as it is, or as it was typed.
+    link_value: String,
     faults: Faults,
 }
 
@@ -87,6 +93,8 @@ impl MemberPage {
             meter: Meter { used: exchanges.get(&member.id).copied().unwrap_or_default() },
             is_metered: at.teamspace_config().identity_providers.iter().any(|p| p.provider == Provider::Okta),
             name: name_of(&member, &identities),
+            link_claims: link_claims(at, &member),
+            link_value: member.link.as_ref().map(|link| link.value().to_owned()).unwrap_or_default(),
             member,
             identities,
             faults,
@@ -105,6 +113,55 @@ impl MemberPage {
 /// `GET /t/{slug}/members/{id}`
 async fn show(at: InTeamspacePage, Path((_, id)): Named) -> Result<Response, PageError> {
     page(&MemberPage::load(&at, id, Faults::default()).await?)
+}
+
+/// The claims that a link can be of, the member's own first.
+fn link_claims(at: &InTeamspacePage, member: &Member) -> Vec<String> {
+    let own = member.link.as_ref().map(|link| link.claim().to_owned());
+    let of_providers =
+        at.teamspace_config().identity_providers.iter().filter_map(|provider| match &provider.link_by {
+            Some(LinkBy::Claim(name)) => Some(name.clone()),
+            Some(LinkBy::Account) | None => None,
+        });
+    let mut claims: Vec<String> = Vec::new();
+    for claim in own.into_iter().chain(of_providers) {
+        if !claims.contains(&claim) {
+            claims.push(claim);
+        }
+    }
+    claims
+}
+
+#[derive(Deserialize)]
+struct LinkForm {
+    claim: String,
+    link_value: String,
+}
+
+/// `POST /t/{slug}/members/{id}/link`. A blank value clears it.
+async fn change_link(
+    at: InTeamspacePage,
+    Path((_, id)): Named,
+    Typed(form): Typed<LinkForm>,
+) -> Result<Response, PageError> {
+    let value = form.link_value.trim();
+    let link = match value.is_empty() {
+        true => Ok(None),
+        false => MemberLink::new(&form.claim, value).map(Some),
+    };
+    let error = match link {
+        Ok(link) => {
+            let patch = MemberPatch { link: Some(link), ..MemberPatch::default() };
+            match members::change(&at, id.clone(), patch).await {
+                Ok((member, _)) => return Ok(done(&at, &member, "The link is saved.".to_owned())),
+                Err(error @ AdminError::LinkTaken) => error.to_string(),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(_) => "A value has 1 to 512 bytes without control characters.".to_owned(),
+    };
+    let again = MemberPage::load(&at, id, Faults::of("link_value", error)).await?;
+    form_again(&MemberPage { link_value: form.link_value, ..again })
 }
 
 #[derive(Deserialize)]
