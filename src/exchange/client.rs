@@ -164,6 +164,10 @@ pub(super) async fn find_client(
         NoClient::NotAllowed => refused(Reason::CLIENT_UNKNOWN),
         NoClient::Unusable(detail) => refused(Reason::CLIENT_DOCUMENT_UNUSABLE).detail(detail),
         NoClient::Busy => TokenError::unavailable(Reason::CLIENT_DOCUMENT_UNUSABLE, error),
+        NoClient::NoRoom(seconds) => TokenError {
+            retry_after: Some(seconds),
+            ..TokenError::unavailable(Reason::CLIENT_DOCUMENT_UNUSABLE, error)
+        },
     })
 }
 

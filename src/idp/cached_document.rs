@@ -24,6 +24,22 @@ pub(super) struct Aged<T> {
     max_age: i64,
 }
 
+/// What came of asking.
+pub(super) enum Asked<T> {
+    /// A document, and the seconds that it is good for.
+    Got(T, i64),
+    /// Nothing that can be used.
+    Nothing,
+    /// The server was not asked after all, so that the next request may ask.
+    NotYet,
+}
+
+impl<T> From<Option<(T, i64)>> for Asked<T> {
+    fn from(got: Option<(T, i64)>) -> Self {
+        got.map_or(Self::Nothing, |(content, max_age)| Self::Got(content, max_age))
+    }
+}
+
 /// When the server is asked.
 #[derive(Clone, Copy)]
 pub(super) struct AskingRules {
@@ -51,7 +67,7 @@ impl<T: Send + Sync + 'static> CachedDocument<T> {
     }
 
     /// The document; none if there is none that may be used. It is fetched if it is old or not `enough`, unless somebody
-    /// did so within the interval. `fetch` gives a document and the seconds that it is good for, or nothing.
+    /// did so within the interval.
     pub async fn get<F>(
         self: &Arc<Self>,
         clock: &Arc<dyn Clock>,
@@ -60,7 +76,7 @@ impl<T: Send + Sync + 'static> CachedDocument<T> {
         fetch: F,
     ) -> Result<Option<Arc<Aged<T>>>, TooManyWait>
     where
-        F: Future<Output = Option<(T, i64)>> + Send + 'static,
+        F: Future<Output: Into<Asked<T>>> + Send + 'static,
     {
         if let Some(found) = self.fresh(&**clock, &is_enough) {
             return Ok(Some(found));
@@ -107,14 +123,18 @@ impl<T: Send + Sync + 'static> CachedDocument<T> {
         mut asked_at: tokio::sync::OwnedMutexGuard<Option<Moment>>,
         fetch: F,
     ) where
-        F: Future<Output = Option<(T, i64)>> + Send + 'static,
+        F: Future<Output: Into<Asked<T>>> + Send + 'static,
     {
         *asked_at = Some(Moment::now(&**clock));
         let (own, clock) = (Arc::clone(self), Arc::clone(clock));
         let asking = tokio::spawn(async move {
-            if let Some((content, max_age)) = fetch.await {
-                let fetched = Moment::now(&*clock);
-                own.content.store(Some(Arc::new(Aged { content, fetched, max_age })));
+            match fetch.await.into() {
+                Asked::Got(content, max_age) => {
+                    let fetched = Moment::now(&*clock);
+                    own.content.store(Some(Arc::new(Aged { content, fetched, max_age })));
+                }
+                Asked::Nothing => {}
+                Asked::NotYet => *asked_at = None,
             }
             drop(asked_at);
         });

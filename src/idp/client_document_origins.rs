@@ -21,8 +21,20 @@ const MINUTE: i64 = 60;
 /// One allowed document.
 pub(super) struct AllowedDocument {
     pub client: Arc<CachedDocument<Arc<RegisteredClient>>>,
-    /// What was wrong when it was last fetched; empty if nothing was.
-    pub fault: ArcSwap<String>,
+    /// What was wrong when it was last to be fetched.
+    pub fault: ArcSwap<LastFault>,
+}
+
+/// Why a document could not be taken the last time.
+#[derive(Debug, Default)]
+pub(super) enum LastFault {
+    /// It was good, or nobody has asked for it.
+    #[default]
+    None,
+    /// It was not fetched, since enough others were. In so many seconds there is room again.
+    NoRoom(i64),
+    /// It cannot be fetched, or does not hold to the rules.
+    Unusable(String),
 }
 
 impl AllowedDocument {
@@ -88,14 +100,17 @@ impl OriginDocuments {
         document
     }
 
-    /// Counts a fetch; false if there were enough in this minute.
-    pub fn may_fetch(&self, clock: &dyn Clock) -> bool {
+    /// Counts a fetch. If there were enough in this minute, says how many seconds are left of it.
+    pub fn may_fetch(&self, clock: &dyn Clock) -> Result<(), i64> {
         let mut fetches = self.fetches.lock().unwrap_or_else(PoisonError::into_inner);
         if fetches.began.is_none_or(|began| began.age(clock) >= MINUTE) {
             *fetches = Fetches { began: Some(Moment::now(clock)), count: 0 };
         }
-        let may = fetches.count < MAX_FETCHES;
-        fetches.count += u32::from(may);
-        may
+        if fetches.count >= MAX_FETCHES {
+            let passed = fetches.began.map_or(0, |began| began.age(clock));
+            return Err((MINUTE - passed).max(1));
+        }
+        fetches.count += 1;
+        Ok(())
     }
 }

@@ -8,9 +8,9 @@ use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, Request, StatusCode};
 use serde_json::{Value, json};
 
-use super::cached_document::{AskingRules, TooManyWait};
+use super::cached_document::{Asked, AskingRules, TooManyWait};
 use super::client_document::{DocumentFault, MAX_DOCUMENT, host_of, read};
-use super::client_document_origins::{AllowedDocument, OriginDocuments};
+use super::client_document_origins::{AllowedDocument, LastFault, OriginDocuments};
 use super::discovery::check_jwks_uri;
 use super::fetch::{FetchError, Fetcher};
 use super::key_set::KeySet;
@@ -37,6 +37,9 @@ pub enum NoClient {
     /// It is being fetched, and enough requests wait for it already.
     #[error("too many requests wait for the client's document")]
     Busy,
+    /// It was not fetched: enough documents of its origin were, until so many seconds are over.
+    #[error("too many documents of its origin were fetched in this minute")]
+    NoRoom(u64),
 }
 
 /// Why a document was not taken over.
@@ -48,8 +51,8 @@ enum DocumentError {
     JwksUri(FetchError),
     #[error(transparent)]
     Fault(#[from] DocumentFault),
-    #[error("too many documents of its origin were fetched in this minute")]
-    TooMany,
+    #[error("too many documents of its origin were fetched; there is room in {0} s")]
+    NoRoom(i64),
 }
 
 /// Where a document is kept, and how many of its like are fetched.
@@ -133,11 +136,15 @@ impl ClientDocuments {
         match document.client.get(&self.clock, self.rules, |_| true, fetch).await {
             Err(TooManyWait) => Err(NoClient::Busy),
             Ok(Some(client)) => Ok(Arc::clone(&client.content)),
-            Ok(None) => Err(NoClient::Unusable(String::clone(&document.fault.load()))),
+            Ok(None) => Err(match &**document.fault.load() {
+                LastFault::NoRoom(seconds) => NoClient::NoRoom(seconds.unsigned_abs()),
+                LastFault::Unusable(fault) => NoClient::Unusable(fault.clone()),
+                LastFault::None => NoClient::Unusable(String::new()),
+            }),
         }
     }
 
-    async fn fetch_or_note(self, url: String, place: DocumentPlace) -> Option<(Arc<RegisteredClient>, i64)> {
+    async fn fetch_or_note(self, url: String, place: DocumentPlace) -> Asked<Arc<RegisteredClient>> {
         let document = &place.document;
         match self.fetch_within_bounds(&url, place.origin.as_deref()).await {
             Ok((client, max_age)) => {
@@ -145,12 +152,16 @@ impl ClientDocuments {
                 if let Some(old) = document.client.last() {
                     self.note_keys(&url, old.content.keys.as_ref(), client.keys.as_ref()).await;
                 }
-                Some((Arc::new(client), max_age))
+                Asked::Got(Arc::new(client), max_age)
             }
             Err(error) => {
                 tracing::warn!(client_id = url, %error, "cannot use a client's metadata document");
-                document.fault.store(Arc::new(error.to_string()));
-                None
+                let (fault, asked) = match error {
+                    DocumentError::NoRoom(seconds) => (LastFault::NoRoom(seconds), Asked::NotYet),
+                    other => (LastFault::Unusable(other.to_string()), Asked::Nothing),
+                };
+                document.fault.store(Arc::new(fault));
+                asked
             }
         }
     }
@@ -160,10 +171,8 @@ impl ClientDocuments {
         url: &str,
         origin: Option<&OriginDocuments>,
     ) -> Result<(RegisteredClient, i64), DocumentError> {
-        match origin.is_none_or(|origin| origin.may_fetch(&*self.clock)) {
-            true => self.fetch(url).await,
-            false => Err(DocumentError::TooMany),
-        }
+        origin.map_or(Ok(()), |origin| origin.may_fetch(&*self.clock)).map_err(DocumentError::NoRoom)?;
+        self.fetch(url).await
     }
 
     /// §6.3 of the draft: who took over a document would change its keys. Administrators learn of it; the new ones count.

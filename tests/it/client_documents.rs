@@ -532,12 +532,12 @@ async fn publisher() -> (String, Arc<AtomicUsize>) {
     (origin, count)
 }
 
-/// A service that allows every document of an origin, and lets the client at `/good` do without credentials.
+/// A service that allows every document of an origin, and lets the clients at `/good` and `/late` do without credentials.
 async fn with_origin(origin: &str, policies: Option<std::path::PathBuf>) -> TestApp {
     let origin = origin.to_owned();
     TestApp::start_with(move |config| {
         config.fetch.private_origins.push(origin.clone().into());
-        config.client_documents.public = vec![format!("{origin}/good")];
+        config.client_documents.public = vec![format!("{origin}/good"), format!("{origin}/late")];
         config.client_documents.origins = vec![origin];
         config.policy_dir = policies;
     })
@@ -545,8 +545,11 @@ async fn with_origin(origin: &str, policies: Option<std::path::PathBuf>) -> Test
 }
 
 async fn by_name(app: &TestApp, client_id: &str) -> Answer {
-    let jag = app.assertion(json!({ "client_id": client_id }));
-    let form = [("grant_type", JWT_BEARER), ("assertion", jag.as_str()), ("client_id", client_id)];
+    by_name_with(app, client_id, &app.assertion(json!({ "client_id": client_id }))).await
+}
+
+async fn by_name_with(app: &TestApp, client_id: &str, jag: &str) -> Answer {
+    let form = [("grant_type", JWT_BEARER), ("assertion", jag), ("client_id", client_id)];
     Answer::of(app.http.post(app.token_url()).form(&form).send().await.unwrap()).await
 }
 
@@ -597,14 +600,24 @@ async fn fetches_of_an_origin_are_bounded() {
     let app = with_origin(&origin, None).await;
     assert_eq!(by_name(&app, &format!("{origin}/good")).await.status, 200);
     for n in 0..70 {
-        assert_eq!(by_name(&app, &format!("{origin}/bad/{n}")).await.status, 401);
+        let status = if n < 59 { 401 } else { 503 };
+        assert_eq!(by_name(&app, &format!("{origin}/bad/{n}")).await.status, status);
     }
     assert_eq!(fetched.load(Ordering::Relaxed), 60, "so many in a minute, with the good one");
     assert_eq!(by_name(&app, &format!("{origin}/good")).await.status, 200, "what is there needs no fetch");
-    let late = by_name(&app, &format!("{origin}/late")).await;
-    assert_eq!(late.status, 401);
-    app.clock.advance(60);
+    // A good client of which nothing is cached is told to come again: neither it nor its assertion is at fault.
+    app.clock.advance(20);
     app.app.reload().await.unwrap();
+    let assertion = app.assertion(json!({ "client_id": format!("{origin}/late") }));
+    let before = app.written().await;
+    let late = by_name_with(&app, &format!("{origin}/late"), &assertion).await;
+    assert_eq!((late.status, &late.json["error"]), (503, &json!("temporarily_unavailable")), "{late:?}");
+    assert_eq!(late.header("retry-after"), "40");
+    assert_eq!(app.written().await.used_assertions, before.used_assertions);
+    app.clock.advance(40);
+    app.app.reload().await.unwrap();
+    let late = by_name_with(&app, &format!("{origin}/late"), &assertion).await;
+    assert_eq!(late.status, 200, "at once, and with the same assertion: {late:?}");
     for n in 0..400 {
         by_name(&app, &format!("{origin}/bad/again/{n}")).await;
     }

@@ -181,9 +181,7 @@ async fn parallel_first_sign_ins_of_one_number_bind_one_member() {
 async fn an_account_here_links_once() {
     let app = TestApp::start().await;
     let lee = app.put_member("lee@acme.com", Status::Invited).await;
-    let with = |sub: &str, account: &str, email: &str| {
-        json!({ "sub": sub, "aud_tenant": "acme", "aud_sub": account, "email": email })
-    };
+    let with = |sub: &str, account: &str, email: &str| json!({ "sub": sub, "aud_tenant": "acme", "aud_sub": account, "email": email });
     // Off by default: then an account only must not be another member's.
     app.refused(with("s1", &lee.id, "l.smith@acme.com"), "invalid_grant", "subject_conflict").await;
     app.change_provider(|provider| provider.link_by = Some(LinkBy::Account)).await;
@@ -195,7 +193,8 @@ async fn an_account_here_links_once() {
     without["aud_tenant"] = Value::Null;
     app.refused(without, "invalid_grant", "link_claim_unusable").await;
     app.refused(json!({ "aud_tenant": "acme" }), "invalid_grant", "link_claim_unusable").await;
-    app.refused(json!({ "aud_tenant": "globex", "aud_sub": lee.id }), "invalid_grant", "tenant_mismatch").await;
+    app.refused(json!({ "aud_tenant": "globex", "aud_sub": lee.id }), "invalid_grant", "tenant_mismatch")
+        .await;
     // An email that is another member's.
     app.put_member("dana@acme.com", Status::Invited).await;
     app.refused(with("s1", &lee.id, "dana@acme.com"), "invalid_grant", "subject_conflict").await;
@@ -245,7 +244,7 @@ async fn administrators_choose_the_claim_and_set_values() {
     let (ann, bob) = [ann, bob].map(|one| format!("{members}/{}", one["id"].as_str().unwrap())).into();
     acme.patch(&bob, json!({ "link": link })).await.problem(409, "link_taken");
     for bad in [json!({ "claim": CLAIM }), json!({ "claim": CLAIM, "value": "" }), json!("E-1")] {
-        acme.patch(&bob, json!({ "link": bad })).await.problem(400, "body_malformed");
+        acme.patch(&bob, json!({ "link": bad })).await.problem(422, "body_invalid");
     }
     assert_eq!(acme.patch(&ann, json!({ "role": "admin" })).await.expect(200)["link"], link);
     assert!(acme.patch(&ann, json!({ "link": null })).await.expect(200)["link"].is_null());

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use countersign::model::client::KeySource;
 use countersign::model::kill_switch::{KillScope, KillSwitch};
 use countersign::model::member::Status;
+use countersign::model::member_link::LinkBy;
 use countersign::model::teamspace::Plan;
 use countersign::oauth::reason::{About, Check, Fixer, Reason};
 use countersign::oauth::request::JWT_BEARER;
@@ -32,7 +33,8 @@ const WRITTEN: [&str; 7] = [
 ];
 
 /// Reasons that are given under settings of their own.
-const SETTINGS: [&str; 12] = [
+const SETTINGS: [&str; 13] = [
+    "link_claim_unusable",
     "client_blocked",
     "grant_unsupported",
     "issuer_disabled",
@@ -108,6 +110,10 @@ async fn request_of(app: &TestApp, reason: &str) -> Option<Answer> {
             exchange(app, &assertion).await;
             exchange(app, &assertion).await
         }
+        "account_unknown" => {
+            app.change_provider(|provider| provider.link_by = Some(LinkBy::Account)).await;
+            app.exchange(&app.assertion(json!({ "aud_tenant": "acme", "aud_sub": "nobody" }))).await
+        }
         "client_keys_unreachable" => {
             put_signer(app, KeySource::Fetched("https://10.0.0.1/keys".to_owned())).await;
             exchange(app, &sign(app, &Key::es256("k"), json!({}))).await
@@ -165,6 +171,9 @@ async fn change_settings(app: &TestApp, reason: &str) {
             app.change_teamspace(|teamspace| teamspace.email_domains = vec!["acme.example".into()]).await;
         }
         "plan_not_enterprise" => app.change_teamspace(|teamspace| teamspace.plan = Plan::Pro).await,
+        "link_claim_unusable" => {
+            app.change_provider(|provider| provider.link_by = Some(LinkBy::Claim("number".to_owned()))).await;
+        }
         "member_inactive" => {
             app.put_member("dana@acme.com", Status::Suspended).await;
         }
