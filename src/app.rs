@@ -315,6 +315,14 @@ impl App {
         Ok(conflict)
     }
 
+    /// Uses up an assertion by which somebody authenticated for something that writes nothing.
+    pub async fn use_client_assertion(
+        &self,
+        used: ClientAssertionUse,
+    ) -> Result<Option<Conflict>, StoreError> {
+        self.store.write(move |c| ledger::consume_client_assertion(c, &used)).await
+    }
+
     async fn follow_revocations(&self) -> Result<(), StartError> {
         let _one_at_a_time = self.reloading.lock().await;
         Ok(self.revoked.follow(&self.store, &*self.clock).await?)

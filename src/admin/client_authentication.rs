@@ -18,6 +18,11 @@ pub(super) struct GivenKeys {
 }
 
 impl GivenKeys {
+    /// The keys of credentials, which have no others before; none for credentials with a secret.
+    pub fn of_credentials(self, fetcher: &Fetcher) -> Result<Option<KeySource>, AdminError> {
+        given_keys((self.jwks.flatten(), self.jwks_uri.flatten()), fetcher)
+    }
+
     /// The keys of a client with this method; `old` are those that it has.
     pub fn resolve(
         self,
@@ -30,17 +35,24 @@ impl GivenKeys {
         if !method.has_keys() {
             return if given == (None, None) { Ok(None) } else { Err(AdminError::JwksUnsupported) };
         }
-        let given = match given {
-            (Some(_), Some(_)) => return Err(AdminError::ClientKeysMissing),
-            (Some(jwks), None) => Some(registered(&jwks)?),
-            (None, Some(uri)) => Some(fetched(uri, fetcher)?),
-            (None, None) => None,
-        };
+        let given = given_keys(given, fetcher)?;
         let kept = old.filter(|old| match old {
             KeySource::Registered(_) => !cleared.0,
             KeySource::Fetched(_) => !cleared.1,
         });
         given.or(kept).map(Some).ok_or(AdminError::ClientKeysMissing)
+    }
+}
+
+fn given_keys(
+    given: (Option<Value>, Option<String>),
+    fetcher: &Fetcher,
+) -> Result<Option<KeySource>, AdminError> {
+    match given {
+        (Some(_), Some(_)) => Err(AdminError::ClientKeysMissing),
+        (Some(jwks), None) => registered(&jwks).map(Some),
+        (None, Some(uri)) => fetched(uri, fetcher).map(Some),
+        (None, None) => Ok(None),
     }
 }
 

@@ -77,7 +77,7 @@ pub enum AdminError {
     JwksUnsupported,
     /// The client is to sign assertions, but it is not known with which key.
     #[error(
-        "A client with private_key_jwt has its public keys in jwks or at jwks_uri: give exactly one of them."
+        "Who signs assertions (private_key_jwt) has the public keys in jwks or at jwks_uri: give exactly one of them."
     )]
     ClientKeysMissing,
     /// The client's key set cannot be used.

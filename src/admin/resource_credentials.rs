@@ -1,15 +1,19 @@
-//! The credentials of resources, with which MCP servers ask about tokens. The secret is shown once and kept as a digest.
+//! The credentials of resources, with which MCP servers ask about tokens: a secret, which is shown once and kept as a
+//! digest, or keys that verify what the server signs.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::caller::Operator;
 use super::change::Change;
+use super::client_authentication::GivenKeys;
 use super::error::AdminError;
+use super::patch::nullable;
 use super::view::as_json;
 use crate::clock::rfc3339;
-use crate::model::resource::{MAX_CREDENTIALS, Resource, ResourceCredential};
+use crate::model::client::{AuthMethod, KeySource};
+use crate::model::resource::{CredentialProof, MAX_CREDENTIALS, Resource, ResourceCredential};
 use crate::policy::ConsoleAction;
 use crate::random;
 use crate::store::changes::Changed;
@@ -23,29 +27,68 @@ pub fn list(operator: &Operator, resource_id: &str) -> Result<Vec<ResourceCreden
     Ok(resource.credentials.clone())
 }
 
-/// Makes credentials for a resource, and returns them with their secret.
+/// The keys of new credentials; without any they have a secret.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewCredentials {
+    /// The public keys that verify the server's assertions (RFC 7523 §2.2), a JWK Set.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<Object>)]
+    jwks: Option<Option<Value>>,
+    /// Where they are instead.
+    #[serde(default, deserialize_with = "nullable")]
+    jwks_uri: Option<Option<String>>,
+}
+
+/// Makes credentials for a resource, and returns them with their secret if they have one.
 pub async fn create(
     operator: &Operator,
     resource_id: String,
-) -> Result<(ResourceCredential, String), AdminError> {
-    create_if(operator, resource_id, |_| true).await
+    new: NewCredentials,
+) -> Result<(ResourceCredential, Option<String>), AdminError> {
+    let given = GivenKeys { jwks: new.jwks, jwks_uri: new.jwks_uri };
+    match given.of_credentials(&operator.app.fetcher.for_operators())? {
+        Some(keys) => {
+            let made = credential(operator, &resource_id, CredentialProof::Keys(keys))?;
+            add_if(operator, made.clone(), |_| true).await?;
+            Ok((made, None))
+        }
+        None => {
+            let (made, secret) = create_if(operator, resource_id, |_| true).await?;
+            Ok((made, Some(secret)))
+        }
+    }
 }
 
-/// Makes credentials for a resource whose credentials still are as somebody saw them.
+/// Makes credentials with a secret for a resource whose credentials still are as somebody saw them.
 pub async fn create_if(
     operator: &Operator,
     resource_id: String,
     is_as_seen: impl FnOnce(&[ResourceCredential]) -> bool + Send + 'static,
 ) -> Result<(ResourceCredential, String), AdminError> {
     let secret = random::secret()?;
-    let made = ResourceCredential {
-        client_id: format!("resource-{}", random::token::<16>()?),
-        resource_id: resource_id.clone(),
-        secret_digest: random::digest(&secret),
-        created_at: operator.app.clock.now(),
-    };
-    let added = made.clone();
-    update(operator, "resource.credentials.create", resource_id, move |c, resource| {
+    let proof = CredentialProof::SecretDigest(random::digest(&secret));
+    let made = credential(operator, &resource_id, proof)?;
+    add_if(operator, made.clone(), is_as_seen).await?;
+    Ok((made, secret))
+}
+
+fn credential(
+    operator: &Operator,
+    resource_id: &str,
+    proof: CredentialProof,
+) -> Result<ResourceCredential, AdminError> {
+    let client_id = format!("resource-{}", random::token::<16>()?);
+    let created_at = operator.app.clock.now();
+    Ok(ResourceCredential { client_id, resource_id: resource_id.to_owned(), proof, created_at })
+}
+
+async fn add_if(
+    operator: &Operator,
+    added: ResourceCredential,
+    is_as_seen: impl FnOnce(&[ResourceCredential]) -> bool + Send + 'static,
+) -> Result<(), AdminError> {
+    update(operator, "resource.credentials.create", added.resource_id.clone(), move |c, resource| {
         if !is_as_seen(&resource.credentials) {
             return Err(AdminError::ChangedMeanwhile);
         }
@@ -59,8 +102,7 @@ pub async fn create_if(
         resources::add_credential(c, &added)?;
         Ok(())
     })
-    .await?;
-    Ok((made, secret))
+    .await
 }
 
 /// Deletes credentials: a server that still uses them gets no more answers.
@@ -102,23 +144,41 @@ fn audited(credentials: &[ResourceCredential]) -> Value {
 pub struct CredentialView<'c> {
     /// The id that the server presents. It is no client's.
     client_id: &'c str,
+    /// `client_secret_basic`, which means a secret in either way, or `private_key_jwt`.
+    auth_method: AuthMethod,
+    /// The public keys that verify its assertions; null if it has none here.
+    #[schema(required, value_type = Option<Object>)]
+    jwks: Option<Value>,
+    /// Where they are instead; null if nowhere.
+    #[schema(required)]
+    jwks_uri: Option<&'c str>,
     #[schema(format = DateTime)]
     created_at: String,
 }
 
-/// The one answer that shows the secret.
+/// The one answer that shows the secret, if there is one.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ResourceCredentialsWithSecret)]
 pub struct NewCredentialView<'c> {
     #[serde(flatten)]
     credential: CredentialView<'c>,
-    /// It is not shown again.
-    client_secret: &'c str,
+    /// It is not shown again. Absent if the credentials have keys.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    client_secret: Option<&'c str>,
 }
 
 impl<'c> CredentialView<'c> {
     fn of(credential: &'c ResourceCredential) -> Self {
-        Self { client_id: &credential.client_id, created_at: rfc3339(credential.created_at) }
+        let (auth_method, jwks, jwks_uri) = match credential.keys() {
+            None => (AuthMethod::Basic, None, None),
+            Some(KeySource::Registered(jwks)) => {
+                (AuthMethod::PrivateKeyJwt, serde_json::from_str(jwks).ok(), None)
+            }
+            Some(KeySource::Fetched(uri)) => (AuthMethod::PrivateKeyJwt, None, Some(uri.as_str())),
+        };
+        let created_at = rfc3339(credential.created_at);
+        Self { client_id: &credential.client_id, auth_method, jwks, jwks_uri, created_at }
     }
 }
 
@@ -127,7 +187,7 @@ pub fn view(credential: &ResourceCredential) -> Value {
     as_json(CredentialView::of(credential))
 }
 
-/// New credentials as JSON, with their secret.
-pub fn new_view(credential: &ResourceCredential, client_secret: &str) -> Value {
+/// New credentials as JSON, with their secret if they have one.
+pub fn new_view(credential: &ResourceCredential, client_secret: Option<&str>) -> Value {
     as_json(NewCredentialView { credential: CredentialView::of(credential), client_secret })
 }

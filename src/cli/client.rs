@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::api::api_path;
 use super::noun::{
-    ApiBody, Confirmation, Field, FromFile, ListOptions, Session, Verbs, cell, lines, read_input,
+    ApiBody, Confirmation, Field, FromFile, ListOptions, Session, Verbs, cell, jwks_in, lines, read_input,
 };
 use super::{CommandError, CommandResult, End};
 
@@ -170,13 +170,6 @@ impl ClientFields {
 fn secret_in(file: Option<&PathBuf>) -> Result<Option<String>, CommandError> {
     let text = file.map(|path| read_input(path)).transpose()?;
     Ok(text.map(|text| text.trim_end_matches(['\r', '\n']).to_owned()))
-}
-
-/// A key set from a file, as it is.
-fn jwks_in(file: Option<&PathBuf>) -> Result<Option<Value>, CommandError> {
-    let Some(path) = file else { return Ok(None) };
-    let jwks = serde_json::from_str(&read_input(path)?);
-    jwks.map(Some).map_err(|error| format!("{}: expected a JWK Set: {error}", path.display()).into())
 }
 
 /// The text of a member of an answer, as it is.

@@ -1,10 +1,14 @@
 //! `countersign resource`.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::api::api_path;
-use super::noun::{ApiBody, Confirmation, Field, FromFile, ListOptions, Session, Verbs, cell, lines, or};
+use super::noun::{
+    ApiBody, Confirmation, Field, FromFile, ListOptions, Session, Verbs, cell, jwks_in, lines, or,
+};
 use super::{CommandError, CommandResult};
 
 const FIELDS: &[Field] = &[
@@ -31,6 +35,9 @@ const FIELDS: &[Field] = &[
 
 const CREDENTIAL_FIELDS: &[Field] = &[
     Field::column("client id", |c| cell(c, "client_id")),
+    Field::column("method", |c| cell(c, "auth_method")),
+    Field::detail("jwks", |c| cell(c, "jwks")),
+    Field::column("jwks uri", |c| cell(c, "jwks_uri")),
     Field::column("created at", |c| cell(c, "created_at")),
 ];
 
@@ -90,12 +97,21 @@ pub(super) enum ResourceCommand {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum CredentialCommand {
-    /// Make credentials, and print the secret. The id stands beside it, on standard error; `--format json` prints both. A
-    /// resource has four at the most.
-    #[command(after_help = "Example: countersign resource credential create https://mcp.example.com/mcp")]
+    /// Make credentials, and print the secret. The id stands beside it, on standard error; `--format json` prints both. With
+    /// keys there is no secret: the server signs assertions. A resource has four at the most.
+    #[command(
+        after_help = "Examples:\n  countersign resource credential create https://mcp.example.com/mcp\n  \
+        countersign resource credential create https://mcp.example.com/mcp --jwks-file keys.json"
+    )]
     Create {
         /// The resource's id or its identifier.
         resource: String,
+        /// A file with the server's public keys, a JWK Set, or `-` for standard input.
+        #[arg(long, value_name = "FILE", conflicts_with = "jwks_uri")]
+        jwks_file: Option<PathBuf>,
+        /// The address of the server's public keys instead.
+        #[arg(long, value_name = "URL")]
+        jwks_uri: Option<String>,
     },
     /// List the credentials of a resource, oldest first, without their secrets.
     #[command(after_help = "Example: countersign resource credential list https://mcp.example.com/mcp")]
@@ -213,11 +229,16 @@ impl Verbs for ResourceCommand {
 impl Verbs for CredentialCommand {
     async fn run(self, session: &Session) -> CommandResult {
         match self {
-            Self::Create { resource } => {
+            Self::Create { resource, jwks_file, jwks_uri } => {
                 let path = api_path(&["resources", &id_of(session, resource.clone()).await?, "credentials"])?;
-                let made = session.api.post(&path, None).await?;
+                let body = ApiBody::default().with("jwks", jwks_in(jwks_file.as_ref())?);
+                let body = body.with("jwks_uri", jwks_uri).json();
+                let made = session.api.post(&path, Some(&body)).await?;
                 let id = made.get("client_id").and_then(Value::as_str).unwrap_or_default();
                 let done = format!("Made credentials {id} for {resource}");
+                if made.get("client_secret").is_none() {
+                    return session.changed(&done, &made, CREDENTIAL_FIELDS);
+                }
                 session.secret(&made, "client_secret", (&done, "delete them and make others"))
             }
             Self::List { resource } => {

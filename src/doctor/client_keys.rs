@@ -1,4 +1,4 @@
-//! The clients that publish their keys: whether each key set can be fetched and has a usable key.
+//! The clients, and the credentials of resources, that publish their keys: whether each key set can be fetched and has a usable key.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use super::line::Lines;
 use super::many::each;
 use super::patient::Patient;
 use crate::idp::key_set::KeySet;
-use crate::model::client::{KeySource, RegisteredClient};
+use crate::model::client::KeySource;
 
 /// How long one client's server may take.
 const FOR_ONE: Duration = Duration::from_secs(7);
@@ -17,25 +17,25 @@ const FOR_ONE: Duration = Duration::from_secs(7);
 const FIX: &str = "Look at its `jwks_uri` from this machine with `curl -v`: it must hold public keys for RS256, PS256, ES256, \
     ES384 or EdDSA. A server in your own network needs its exact origin in `fetch.private_origins`.";
 
-/// Asks the `jwks_uri` of each enabled client.
+/// Asks the `jwks_uri` of each enabled client, and of the credentials of resources.
 pub(super) async fn examine(patient: &Arc<Patient>, lines: &Lines) {
     // The lines about the database say why there is none.
     let Some(stored) = &patient.stored else { return };
-    let clients: Vec<(Arc<RegisteredClient>, String)> = stored
-        .snapshot
-        .clients()
-        .filter(|client| client.enabled)
-        .filter_map(|client| match &client.keys {
-            Some(KeySource::Fetched(uri)) => Some((Arc::clone(client), uri.clone())),
-            Some(KeySource::Registered(_)) | None => None,
-        })
-        .collect();
-    let check = |(client, uri): (Arc<RegisteredClient>, String)| {
+    let of_clients = stored.snapshot.clients().filter(|client| client.enabled);
+    let of_clients = of_clients.map(|client| (&client.client_id, client.keys.as_ref()));
+    let credentials = stored.snapshot.resources().flat_map(|resource| &resource.credentials);
+    let of_credentials = credentials.map(|credential| (&credential.client_id, credential.keys()));
+    let fetched = of_clients.chain(of_credentials).filter_map(|(id, keys)| match keys {
+        Some(KeySource::Fetched(uri)) => Some((id.clone(), uri.clone())),
+        Some(KeySource::Registered(_)) | None => None,
+    });
+    let clients: Vec<(String, String)> = fetched.collect();
+    let check = |(client_id, uri): (String, String)| {
         let (patient, lines) = (Arc::clone(patient), lines.clone());
         async move {
-            if timeout(FOR_ONE, check_client(&patient, &client.client_id, &uri, &lines)).await.is_err() {
+            if timeout(FOR_ONE, check_client(&patient, &client_id, &uri, &lines)).await.is_err() {
                 let message = format!("Its jwks_uri did not answer within {} s.", FOR_ONE.as_secs());
-                lines.fail(&client.client_id, message, FIX);
+                lines.fail(&client_id, message, FIX);
             }
         }
     };

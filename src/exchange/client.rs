@@ -3,15 +3,15 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::client_assertion::{ClientAssertionFault, ExpectedClient, UnverifiedClientAssertion};
 use crate::app::App;
+use crate::idp::client_assertion::{
+    ClientAssertionFault, ExpectedClient, UnverifiedClientAssertion, failed, verify_by_keys,
+};
 use crate::idp::client_documents::NoClient;
-use crate::idp::client_keys::ClientKeyError;
 use crate::model::client::{AuthMethod, RegisteredClient};
 use crate::oauth::credentials::{Credentials, refused};
 use crate::oauth::error::{ErrorCode, Reason, TokenError};
 use crate::oauth::request::JWT_BEARER;
-use crate::store::Conflict;
 use crate::store::ledger::ClientAssertionUse;
 use crate::store::snapshot::Snapshot;
 
@@ -195,7 +195,6 @@ async fn by_assertion(
     beside: Option<&str>,
     read: Result<Box<UnverifiedClientAssertion<'_>>, ClientAssertionFault>,
 ) -> Result<Client, TokenError> {
-    let failed = |detail: String| refused(Reason::CLIENT_AUTH_FAILED).detail(detail);
     let unverified = read.map_err(|fault| failed(fault.to_string()))?;
     let client_id = unverified.header().issuer().to_owned();
     if beside.is_some_and(|beside| beside != client_id) {
@@ -208,32 +207,9 @@ async fn by_assertion(
         let own = registered.token_endpoint_auth_method.as_str();
         return Err(failed(format!("the client is registered for {own}, not for {}", method.as_str())));
     };
-    let (kid, algorithm) = (unverified.header().kid(), unverified.header().algorithm());
-    let keys = app.client_keys.find(&client_id, source, kid, algorithm).await;
-    let keys = keys.map_err(|error| no_keys(app, error))?;
-    let expected = ExpectedClient {
-        client_id: &client_id,
-        issuer: &app.config.issuer,
-        now: app.clock.now(),
-        clock_skew: app.config.assertion.clock_skew.as_secs(),
-    };
-    let used = unverified.verify(&keys, &expected).map_err(|fault| failed(fault.to_string()))?;
+    let expected = ExpectedClient::new(&client_id, &app.config, app.clock.now());
+    let used = verify_by_keys(*unverified, (&app.client_keys, source), &expected).await?;
     Ok(Client { registered, method, assertion: Some(used) })
-}
-
-fn no_keys(app: &App, error: ClientKeyError) -> TokenError {
-    match error {
-        ClientKeyError::Unknown(detail) => {
-            refused(Reason::CLIENT_AUTH_FAILED).detail(format!("client_assertion: {detail}"))
-        }
-        ClientKeyError::Busy => TokenError::unavailable(Reason::CLIENT_KEYS_UNREACHABLE, error),
-        ClientKeyError::Unreachable => {
-            let mut unavailable = TokenError::unavailable(Reason::CLIENT_KEYS_UNREACHABLE, error);
-            // Nobody asks again before.
-            unavailable.retry_after = Some(app.config.jwks.min_refresh_interval.std().as_secs());
-            unavailable
-        }
-    }
 }
 
 /// Checks the client's right to this grant.
@@ -249,9 +225,4 @@ fn may_get_tokens(client: Client) -> Result<Client, TokenError> {
         ));
     }
     Ok(client)
-}
-
-/// The refusal of a client assertion that was used, or that can no longer be shown to be unused (RFC 7523 §3, point 7).
-pub(super) fn assertion_replayed(conflict: Conflict) -> TokenError {
-    refused(Reason::CLIENT_ASSERTION_REPLAYED).detail(conflict.to_string())
 }

@@ -2,7 +2,8 @@
 //! after that, the tenants tell its providers apart.
 
 use super::assertion::AuthenticAssertion;
-use super::near_miss::{AT_THE_PROVIDER, expectation, meant_issuer};
+use super::near_miss::{AT_THE_PROVIDER, meant_issuer};
+use crate::oauth::difference::expectation;
 use crate::oauth::error::{Reason, TokenError, shown};
 use crate::store::snapshot::{IssuerProviders, Snapshot, TrustedProvider};
 

@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use super::TokenCall;
-use super::client::{Client, assertion_replayed, authenticate};
+use super::client::{Client, authenticate};
 use crate::app::App;
+use crate::idp::client_assertion::assertion_replayed;
 use crate::model::client::AuthMethod;
 use crate::model::kill_switch::KillTargets;
 use crate::model::member::{Role, Status};
@@ -16,7 +17,6 @@ use crate::oauth::issuer_question::IssuerQuestion;
 use crate::oauth::scope::Candidates;
 use crate::policy::facts::{ClaimFacts, ClientFacts, Facts, MemberFacts, ResourceFacts, TeamspaceFacts};
 use crate::policy::{Action, decide};
-use crate::store::ledger::consume_client_assertion;
 use crate::store::snapshot::{Snapshot, TrustedProvider};
 
 /// A subject that no identity provider gives.
@@ -47,7 +47,7 @@ pub async fn is_accepted(app: &App, call: &TokenCall<'_>) -> Result<bool, TokenE
 /// The assertion by which the client authenticated is good once.
 async fn use_up(app: &App, client: &Client) -> Result<(), TokenError> {
     let Some(used) = client.assertion().cloned() else { return Ok(()) };
-    let conflict = app.store.write(move |c| consume_client_assertion(c, &used)).await?;
+    let conflict = app.use_client_assertion(used).await?;
     conflict.map_or(Ok(()), |conflict| Err(assertion_replayed(conflict)))
 }
 

@@ -5,7 +5,6 @@
 pub mod assertion;
 pub mod claims;
 pub(crate) mod client;
-mod client_assertion;
 mod decide;
 pub mod explain;
 mod issuer;

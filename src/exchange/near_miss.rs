@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::model::resource::Resource;
-use crate::oauth::difference::{Difference, chosen_labels};
+use crate::oauth::difference::{Difference, chosen_labels, expectation};
 use crate::oauth::error::shown;
 use crate::store::snapshot::{IssuerProviders, Snapshot};
 
@@ -21,15 +21,6 @@ const WITH_HTTPS: &str = "An issuer is named with https: correct it at the ident
 const MAX_ISSUER: usize = 512;
 /// The domains of Okta organizations, which may have a custom domain as well.
 const OF_OKTA: [&str; 4] = ["okta.com", "oktapreview.com", "okta-emea.com", "okta-gov.com"];
-
-/// What was expected and what came; and if they are almost the same, how they differ and what to do.
-pub(super) fn expectation(what: &str, expected: &str, found: &str, remedy: &str) -> String {
-    let remark = match Difference::between(expected, found) {
-        Some(difference) => format!("; they differ only {difference}. {remedy}"),
-        None => String::new(),
-    };
-    format!("{what}: expected {}, got {}{remark}", shown(expected), shown(found))
-}
 
 /// The same for the audience. Often it is another address of this server.
 pub(super) fn of_audience(issuer: &str, found: &str) -> String {

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use super::TokenCall;
-use super::client::{Client, assertion_replayed};
+use super::client::Client;
 use super::decide::{Decided, decide, look_up_member};
 use super::key_binding::{KeyBinding, proof_replayed};
 use super::progress::{Refused, SignInOutcome};
 use super::verified::VerifiedRequest;
 use super::verify::{Target, VerifiedAssertion};
 use crate::app::App;
+use crate::idp::client_assertion::assertion_replayed;
 use crate::limits::turns::NewcomerTurn;
 use crate::model::member::{Member, Role, Status};
 use crate::oauth::error::{Reason, TokenError};

@@ -1,6 +1,7 @@
 //! A client revokes a token that it got (RFC 7009).
 
 use crate::app::App;
+use crate::idp::client_assertion::assertion_replayed;
 use crate::model::revocation::{Revocation, RevocationCause};
 use crate::oauth::credentials::Credentials;
 use crate::oauth::error::{Reason, TokenError};
@@ -8,7 +9,7 @@ use crate::oauth::presented_token::PresentedToken;
 use crate::token::{AccessToken, TokenMarks, verify};
 
 use super::TokenCall;
-use super::client::{assertion_replayed, authenticate};
+use super::client::authenticate;
 
 /// Revokes the presented token if it is the client's and still active. Anything else counts as revoked already, and is
 /// answered alike, so that a client learns nothing about the tokens of others (RFC 7009 §2.2).

@@ -88,6 +88,11 @@ impl ClientKeys {
         }
     }
 
+    /// The seconds between two requests for the keys of a client.
+    pub fn min_refresh_interval(&self) -> u64 {
+        self.config.min_refresh_interval.std().as_secs()
+    }
+
     /// Forgets a client whose registration has changed.
     pub fn forget(&self, client_id: &str) {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner).remove(client_id);

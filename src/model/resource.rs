@@ -3,6 +3,7 @@
 use subtle::ConstantTimeEq as _;
 use url::Url;
 
+use super::client::KeySource;
 use crate::clock::UnixSeconds;
 use crate::random::digest;
 
@@ -61,18 +62,50 @@ pub struct ResourceCredential {
     pub client_id: String,
     /// The resource that they belong to.
     pub resource_id: String,
-    /// SHA-256 of the secret, which is shown once and never kept.
-    pub secret_digest: String,
+    /// How the server proves that they are its own.
+    pub proof: CredentialProof,
     /// The time at which they were made.
     pub created_at: UnixSeconds,
+}
+
+/// How a server proves that credentials are its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CredentialProof {
+    /// SHA-256 of the secret, which is shown once and never kept.
+    SecretDigest(String),
+    /// The keys that verify the assertions that it signs (RFC 7523 §2.2).
+    Keys(KeySource),
+}
+
+impl ResourceCredential {
+    /// The digest of the secret, if there is one.
+    pub fn secret_digest(&self) -> Option<&str> {
+        match &self.proof {
+            CredentialProof::SecretDigest(digest) => Some(digest),
+            CredentialProof::Keys(_) => None,
+        }
+    }
+
+    /// The keys, if there are any.
+    pub fn keys(&self) -> Option<&KeySource> {
+        match &self.proof {
+            CredentialProof::SecretDigest(_) => None,
+            CredentialProof::Keys(keys) => Some(keys),
+        }
+    }
 }
 
 impl Resource {
     /// Whether credentials of this resource have this id and secret. The time does not show how much was right.
     pub fn has_credential(&self, client_id: &str, secret: &str) -> bool {
         let presented = digest(secret);
-        let named = self.credentials.iter().find(|credential| credential.client_id == client_id);
-        named.is_some_and(|named| named.secret_digest.as_bytes().ct_eq(presented.as_bytes()).into())
+        let known = self.credential(client_id).and_then(ResourceCredential::secret_digest);
+        known.is_some_and(|known| known.as_bytes().ct_eq(presented.as_bytes()).into())
+    }
+
+    /// The credentials with this id.
+    pub fn credential(&self, client_id: &str) -> Option<&ResourceCredential> {
+        self.credentials.iter().find(|credential| credential.client_id == client_id)
     }
 
     /// Whether this server is offered to a teamspace.

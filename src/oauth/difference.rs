@@ -1,5 +1,7 @@
 //! How two texts that must be the same differ, where the difference is easily overlooked.
 
+use super::error::shown;
+
 /// A small difference between two identifiers, told after "they differ only".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Difference {
@@ -92,4 +94,13 @@ fn may_be_custom_domain(one: &str, other: &str) -> bool {
         at_vendor.next().is_some() && name.is_some_and(|name| name.len() > 2) && organization == name
     };
     is_named_as(one, other) || is_named_as(other, one)
+}
+
+/// What was expected and what came; and if they are almost the same, how they differ and what to do.
+pub fn expectation(what: &str, expected: &str, found: &str, remedy: &str) -> String {
+    let remark = match Difference::between(expected, found) {
+        Some(difference) => format!("; they differ only {difference}. {remedy}"),
+        None => String::new(),
+    };
+    format!("{what}: expected {}, got {}{remark}", shown(expected), shown(found))
 }

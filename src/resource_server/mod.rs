@@ -4,6 +4,6 @@ mod authenticate;
 mod introspection;
 mod revocation_list;
 
-pub use authenticate::{ResourceServer, authenticate};
+pub use authenticate::{ResourceServer, authenticate, authenticate_by_form};
 pub use introspection::{TokenDescription, introspect};
 pub use revocation_list::{RevocationQuery, list};

@@ -73,7 +73,11 @@ struct RevokedItem {
 impl RevocationQuery {
     /// Reads the query of the URL. A cursor that is not one of ours counts as unknown.
     pub fn parse(query: &str) -> Result<Self, TokenError> {
-        let mut query = Form::parse(query.as_bytes())?;
+        Self::take(&mut Form::parse(query.as_bytes())?)
+    }
+
+    /// Takes the same parameters from a form.
+    pub fn take(query: &mut Form) -> Result<Self, TokenError> {
         let since = query.take("since").and_then(|text| parse_cursor(&text));
         let wait = match query.take("wait") {
             None => 0,

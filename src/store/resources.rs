@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use diesel::prelude::*;
 
-use super::row::row;
 use super::schema::{resource_credentials, resources};
 use super::{AnyConnection, StoreError, from_json, to_json};
 use crate::clock::UnixSeconds;
-use crate::model::resource::{Resource, ResourceCredential};
+use crate::model::client::KeySource;
+use crate::model::resource::{CredentialProof, Resource, ResourceCredential};
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = resources)]
@@ -28,14 +28,45 @@ struct ResourceRow {
     dpop_bound_access_tokens: bool,
 }
 
-row! {
-    #[derive(Queryable, Selectable, Insertable)]
-    #[diesel(table_name = resource_credentials)]
-    CredentialRow: ResourceCredential {
-        client_id: String,
-        resource_id: String,
-        secret_digest: String,
-        created_at: UnixSeconds,
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = resource_credentials)]
+struct CredentialRow {
+    client_id: String,
+    resource_id: String,
+    /// Empty where there are keys. No secret has this digest.
+    secret_digest: String,
+    created_at: UnixSeconds,
+    jwks: Option<String>,
+    jwks_uri: Option<String>,
+}
+
+impl From<&ResourceCredential> for CredentialRow {
+    fn from(credential: &ResourceCredential) -> Self {
+        let (jwks, jwks_uri) = match credential.keys().cloned() {
+            None => (None, None),
+            Some(KeySource::Registered(jwks)) => (Some(jwks), None),
+            Some(KeySource::Fetched(uri)) => (None, Some(uri)),
+        };
+        Self {
+            client_id: credential.client_id.clone(),
+            resource_id: credential.resource_id.clone(),
+            secret_digest: credential.secret_digest().unwrap_or_default().to_owned(),
+            created_at: credential.created_at,
+            jwks,
+            jwks_uri,
+        }
+    }
+}
+
+impl From<CredentialRow> for ResourceCredential {
+    fn from(row: CredentialRow) -> Self {
+        let keys = row.jwks.map(KeySource::Registered).or(row.jwks_uri.map(KeySource::Fetched));
+        Self {
+            client_id: row.client_id,
+            resource_id: row.resource_id,
+            proof: keys.map_or(CredentialProof::SecretDigest(row.secret_digest), CredentialProof::Keys),
+            created_at: row.created_at,
+        }
     }
 }
 

@@ -414,6 +414,8 @@ diesel::table! {
         resource_id -> Text,
         secret_digest -> Text,
         created_at -> BigInt,
+        jwks -> Nullable<Text>,
+        jwks_uri -> Nullable<Text>,
     }
 }
 

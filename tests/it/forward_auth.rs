@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use countersign::model::resource::ResourceCredential;
+use countersign::model::resource::{CredentialProof, ResourceCredential};
 use countersign::model::revocation::{Revocation, RevocationCause};
 use countersign::random::digest;
 use countersign::store::changes::Changed;
@@ -313,7 +313,7 @@ pub async fn credential(app: &TestApp, identifier: &str) -> (String, String) {
     let row = ResourceCredential {
         client_id: client_id.clone(),
         resource_id: resource_id.clone(),
-        secret_digest: digest(&secret),
+        proof: CredentialProof::SecretDigest(digest(&secret)),
         created_at: START,
     };
     let add = move |c: &mut AnyConnection| -> Result<(), StoreError> {

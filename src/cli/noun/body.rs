@@ -33,6 +33,13 @@ impl FromFile {
     }
 }
 
+/// A key set from a file, as it is.
+pub(in crate::cli) fn jwks_in(file: Option<&PathBuf>) -> Result<Option<Value>, CommandError> {
+    let Some(path) = file else { return Ok(None) };
+    let jwks = serde_json::from_str(&read_input(path)?);
+    jwks.map(Some).map_err(|error| format!("{}: expected a JWK Set: {error}", path.display()).into())
+}
+
 /// The text of a file, or of standard input for `-`.
 pub(in crate::cli) fn read_input(path: &Path) -> Result<String, CommandError> {
     let mut text = String::new();

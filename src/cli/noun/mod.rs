@@ -16,7 +16,7 @@ use super::{CommandError, CommandResult, End};
 use crate::terminal::out::{self, complain, inline};
 use crate::terminal::{escaped, for_json, for_people};
 
-pub(super) use body::{ApiBody, FromFile, OrNone, read_input};
+pub(super) use body::{ApiBody, FromFile, OrNone, jwks_in, read_input};
 pub(super) use confirmation::Confirmation;
 pub(super) use field::{Field, cell, lines, or, record, table};
 pub(super) use list::ListOptions;

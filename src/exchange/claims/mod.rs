@@ -13,12 +13,13 @@ mod saml;
 
 use serde_json::{Map, Value};
 
-use super::near_miss::{AT_THE_PROVIDER, expectation, of_audience};
+use super::near_miss::{AT_THE_PROVIDER, of_audience};
 use crate::clock::UnixSeconds;
 use crate::dpop::named_thumbprint;
 use crate::email::plain_address;
 use crate::model::identity_provider::CustomClaim;
 use crate::oauth::authorization_details::{self as details, Detail, DetailSource};
+use crate::oauth::difference::expectation;
 use crate::oauth::error::{Reason, TokenError};
 use crate::oauth::resource::is_resource_identifier;
 use crate::oauth::scope::split_scope;

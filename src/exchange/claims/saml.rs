@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::reader::{ClaimFault, ClaimRead, Reader, kind, missing};
-use crate::exchange::near_miss::{AT_THE_PROVIDER, expectation};
+use crate::exchange::near_miss::AT_THE_PROVIDER;
+use crate::oauth::difference::expectation;
 use crate::oauth::error::{CLAIM_MALFORMED, Reason, TokenError};
 
 /// The format of the subject identifier.

@@ -65,7 +65,7 @@ pub const TABLES: [Table; 37] = [
         "id identifier normalized name scopes default_scopes teamspaces created_at# required_scopes \
          forward_auth_credentials? tool_policies? dpop_bound_access_tokens?",
     ),
-    table("resource_credentials", 1, "client_id resource_id secret_digest created_at#"),
+    table("resource_credentials", 1, "client_id resource_id secret_digest created_at# jwks jwks_uri"),
     table(
         "clients",
         1,

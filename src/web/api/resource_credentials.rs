@@ -6,8 +6,11 @@ use serde_json::{Value, json};
 
 use super::auth::{CredentialId, ItemId, Operator};
 use super::describe::{List, OperatorOnly};
+use super::json::JsonBody;
 use super::problem::Problem;
-use crate::admin::resource_credentials::{self as credentials, CredentialView, NewCredentialView, view};
+use crate::admin::resource_credentials::{
+    self as credentials, CredentialView, NewCredentialView, NewCredentials, view,
+};
 
 /// Lists the credentials of a resource, oldest first, without their secrets.
 #[utoipa::path(
@@ -19,21 +22,25 @@ pub async fn list_credentials(operator: Operator, ItemId(id): ItemId) -> Result<
     Ok(Json(json!({ "items": items, "next_cursor": null })))
 }
 
-/// Makes credentials for a resource, and returns them with their secret. A resource has four at the most.
+/// Makes credentials for a resource: with keys if the body has any, otherwise with a secret, which it returns. A resource
+/// has four at the most.
 #[utoipa::path(
-    post, path = "/resources/{id}/credentials",
+    post, path = "/resources/{id}/credentials", request_body = Option<NewCredentials>,
     responses(
         (status = 201, body = NewCredentialView),
         OperatorOnly,
         (status = 409, description = "too_many_credentials"),
+        (status = 422, description = "client_keys_missing, jwks_invalid, jwks_uri_invalid"),
     )
 )]
 pub async fn create_credentials(
     operator: Operator,
     ItemId(id): ItemId,
+    body: Option<JsonBody<NewCredentials>>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    let (made, secret) = credentials::create(&operator, id).await?;
-    Ok((StatusCode::CREATED, Json(credentials::new_view(&made, &secret))))
+    let new = body.map(|JsonBody(new)| new).unwrap_or_default();
+    let (made, secret) = credentials::create(&operator, id, new).await?;
+    Ok((StatusCode::CREATED, Json(credentials::new_view(&made, secret.as_deref()))))
 }
 
 /// Deletes credentials of a resource: a server that still uses them gets no more answers.

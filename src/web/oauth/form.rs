@@ -45,9 +45,9 @@ pub async fn post_only() -> Response {
     not_allowed("POST", "This endpoint takes POST only.")
 }
 
-/// The answer to another method than GET.
-pub async fn get_only() -> Response {
-    not_allowed("GET, HEAD", "This endpoint takes GET only.")
+/// The answer to another method than GET and POST.
+pub async fn get_or_post_only() -> Response {
+    not_allowed("GET, HEAD, POST", "This endpoint takes GET and POST only.")
 }
 
 fn not_allowed(allowed: &'static str, description: &'static str) -> Response {

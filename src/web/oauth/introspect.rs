@@ -13,7 +13,7 @@ use crate::metrics::IntrospectionOutcome;
 use crate::model::resource::Resource;
 use crate::oauth::error::{Reason, TokenError};
 use crate::oauth::presented_token::PresentedToken;
-use crate::resource_server::{TokenDescription, authenticate, introspect as describe};
+use crate::resource_server::{TokenDescription, authenticate_by_form, introspect as describe};
 use crate::signing::{JwtType, SigningError};
 use crate::web::error::forbid_caching;
 use crate::web::middleware::CallerAddress;
@@ -39,7 +39,7 @@ async fn answer(app: &App, request: Request) -> Result<(IntrospectionOutcome, Re
     let mut presented = PresentedToken::parse(&body)?;
     let authorization = parts.headers.get(AUTHORIZATION).map(|value| value.as_bytes());
     let credentials = std::mem::take(&mut presented.credentials);
-    let server = authenticate(authorization, credentials, &app.snapshot(), &app.limits, address)?;
+    let server = authenticate_by_form(app, authorization, credentials, address).await?;
     let token = describe(app, &presented.token()?, server.resource())?;
     let description = TokenDescription::of(token.as_deref(), &app.config.issuer);
     let outcome = match description.is_active() {

@@ -21,9 +21,8 @@ use crate::web::error::{forbid_caching, not_found};
 /// Metadata and PRM change rarely, and a new signing key must be seen well before it signs.
 const MAX_AGE: &str = "public, max-age=300";
 
-/// The ways of clients. The credentials of MCP servers, which introspect, are secrets.
+/// The ways of clients, and of MCP servers, which introspect.
 const CLIENT_METHODS: [AuthMethod; 3] = [AuthMethod::Basic, AuthMethod::Post, AuthMethod::PrivateKeyJwt];
-const SECRET_METHODS: [AuthMethod; 2] = [AuthMethod::Basic, AuthMethod::Post];
 
 /// A document with an ETag over its content.
 pub(super) fn document(headers: &HeaderMap, body: String) -> Response {
@@ -57,7 +56,8 @@ pub async fn authorization_server(State(app): State<Arc<App>>, headers: HeaderMa
         "token_endpoint_auth_signing_alg_values_supported": ALGORITHM_NAMES,
         "dpop_signing_alg_values_supported": ALGORITHM_NAMES,
         "introspection_endpoint": format!("{issuer}/oauth2/introspect"),
-        "introspection_endpoint_auth_methods_supported": SECRET_METHODS,
+        "introspection_endpoint_auth_methods_supported": CLIENT_METHODS,
+        "introspection_endpoint_auth_signing_alg_values_supported": ALGORITHM_NAMES,
         "revocation_endpoint": format!("{issuer}/oauth2/revoke"),
         "revocation_endpoint_auth_methods_supported": CLIENT_METHODS,
         "revocation_endpoint_auth_signing_alg_values_supported": ALGORITHM_NAMES,

@@ -49,6 +49,9 @@ pub(super) fn routes(path: &str, cors_origins: &[String]) -> Router<Arc<App>> {
             &format!("{path}/oauth2/issuer-lookup"),
             post(issuer_lookup::look_up).fallback(issuer_lookup::other_method),
         )
-        .route(&format!("{path}/oauth2/revocations"), get(revocations::list).fallback(form::get_only))
+        .route(
+            &format!("{path}/oauth2/revocations"),
+            get(revocations::list).post(revocations::list_by_form).fallback(form::get_or_post_only),
+        )
         .route(&format!("{path}/oauth2/authorize"), get(metadata::authorize).post(metadata::authorize))
 }

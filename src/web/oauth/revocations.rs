@@ -1,7 +1,9 @@
 //! `GET /oauth2/revocations`: the revocations since the last request, for resource servers that verify tokens themselves.
+//! `POST` takes the same in a form, where there is room for an assertion of the server: a URL is no place for one.
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, VARY};
 use axum::http::request::Parts;
@@ -9,11 +11,14 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::etag;
+use super::form::read_form;
 use crate::app::App;
 use crate::oauth::credentials::refused;
 use crate::oauth::error::{Reason, TokenError};
-use crate::oauth::form::FormCredentials;
-use crate::resource_server::{ResourceServer, RevocationQuery, authenticate, list as list_revocations};
+use crate::oauth::form::{Form, FormCredentials};
+use crate::resource_server::{
+    ResourceServer, RevocationQuery, authenticate, authenticate_by_form, list as list_revocations,
+};
 use crate::web::middleware::CallerAddress;
 
 /// Lists revocations that concern the resource, and waits for one if the caller wants.
@@ -22,9 +27,32 @@ pub async fn list(State(app): State<Arc<App>>, request: Request) -> Response {
     answer(&app, &parts).await.unwrap_or_else(IntoResponse::into_response)
 }
 
+/// The same, for a request with a form.
+pub async fn list_by_form(State(app): State<Arc<App>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    answer_form(&app, &parts, body).await.unwrap_or_else(IntoResponse::into_response)
+}
+
+async fn answer_form(app: &App, request: &Parts, body: Body) -> Result<Response, TokenError> {
+    let CallerAddress(address) = CallerAddress::of(&request.extensions);
+    let mut form = Form::parse(&read_form(request, body).await?)?;
+    let authorization = request.headers.get(AUTHORIZATION).map(|value| value.as_bytes());
+    let server = authenticate_by_form(app, authorization, form.take_credentials(), address).await?;
+    answer_server(app, request, server, RevocationQuery::take(&mut form)?).await
+}
+
 async fn answer(app: &App, request: &Parts) -> Result<Response, TokenError> {
     let server = caller(app, request)?;
     let query = RevocationQuery::parse(request.uri.query().unwrap_or_default())?;
+    answer_server(app, request, server, query).await
+}
+
+async fn answer_server(
+    app: &App,
+    request: &Parts,
+    server: ResourceServer,
+    query: RevocationQuery,
+) -> Result<Response, TokenError> {
     let list = list_revocations(app, server, query).await?;
     let body = serde_json::to_string(&list).map_err(|e| TokenError::unavailable(Reason::INTERNAL, e))?;
     Ok(with_etag(&request.headers, body))

@@ -31,9 +31,10 @@ async fn credentials_show_their_secret_once() {
     assert!(id.starts_with("resource-") && id.chars().all(is_url_safe) && secret.chars().all(is_url_safe));
     assert!(secret.len() >= 43);
     let known = h.app.snapshot().resource_by_credential(id).unwrap().credentials[0].clone();
-    assert_eq!(known.secret_digest, digest(secret));
+    assert_eq!(known.secret_digest(), Some(digest(secret).as_str()));
     let listed = h.operator.get(&path).await.expect(200);
-    let expected = json!([{ "client_id": id, "created_at": made["created_at"] }]);
+    let expected = json!([{ "client_id": id, "auth_method": "client_secret_basic", "jwks": null, "jwks_uri": null,
+        "created_at": made["created_at"] }]);
     assert_eq!((&listed["items"], &listed["next_cursor"]), (&expected, &Value::Null));
     for shown in [
         listed.to_string(),

@@ -1,11 +1,12 @@
 //! What MCP servers and clients ask about issued tokens: introspection, revocation, and the list of revocations.
 
+mod assertion;
 mod introspect;
 mod places;
 mod revocation_list;
 mod revoke;
 
-use countersign::model::resource::ResourceCredential;
+use countersign::model::resource::{CredentialProof, ResourceCredential};
 use countersign::random::digest;
 use countersign::store::changes::Changed;
 use countersign::store::resources;
@@ -16,13 +17,17 @@ use crate::harness::{Answer, RESOURCE, START, TestApp};
 pub const SERVER: &str = "resource-one";
 pub const SERVER_SECRET: &str = "a-secret-of-the-server-0123456789";
 
-/// Gives a resource credentials.
+/// Gives a resource credentials with a secret.
 pub async fn put_credentials(app: &TestApp, identifier: &str, client_id: &str) {
+    put_proof(app, (identifier, client_id), CredentialProof::SecretDigest(digest(SERVER_SECRET))).await;
+}
+
+async fn put_proof(app: &TestApp, (identifier, client_id): (&str, &str), proof: CredentialProof) {
     let resource_id = app.app.snapshot().resource_named(identifier).unwrap().id.clone();
     let credential = ResourceCredential {
         client_id: client_id.to_owned(),
         resource_id: resource_id.clone(),
-        secret_digest: digest(SERVER_SECRET),
+        proof,
         created_at: START,
     };
     app.configure(Changed::Resource(resource_id), move |c| {

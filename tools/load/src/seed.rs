@@ -3,7 +3,7 @@
 use countersign::config::Database;
 use countersign::model::client::{AuthMethod, ClientSecret, RegisteredClient};
 use countersign::model::identity_provider::{IdentityProvider, Provider};
-use countersign::model::resource::{Resource, ResourceCredential, ResourceScope};
+use countersign::model::resource::{CredentialProof, Resource, ResourceCredential, ResourceScope};
 use countersign::model::teamspace::{Plan, Teamspace};
 use countersign::oauth::request::JWT_BEARER;
 use countersign::random::digest;
@@ -92,7 +92,7 @@ fn insert_credential(c: &mut AnyConnection) -> Outcome<()> {
     let credential = ResourceCredential {
         client_id: CREDENTIAL.into(),
         resource_id: RESOURCE_ID.into(),
-        secret_digest: digest(SECRET),
+        proof: CredentialProof::SecretDigest(digest(SECRET)),
         created_at: 0,
     };
     resources::add_credential(c, &credential)?;

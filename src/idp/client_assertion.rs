@@ -5,11 +5,17 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::near_miss::expectation;
+use super::client_keys::{ClientKeyError, ClientKeys};
+use super::jws::{JwsFault, UnverifiedJws};
+use super::key::VerificationKey;
 use crate::clock::UnixSeconds;
-use crate::idp::jws::{JwsFault, UnverifiedJws};
-use crate::idp::key::VerificationKey;
+use crate::config::Config;
+use crate::model::client::KeySource;
+use crate::oauth::credentials::refused;
+use crate::oauth::difference::expectation;
+use crate::oauth::error::{Reason, TokenError};
 use crate::random::digest;
+use crate::store::Conflict;
 use crate::store::ledger::ClientAssertionUse;
 
 /// Longest time from now to `exp`, in seconds. Libraries set between a minute and an hour, and the use of each assertion
@@ -59,6 +65,49 @@ pub struct ExpectedClient<'a> {
     pub now: UnixSeconds,
     /// The tolerated difference of the clocks, in seconds.
     pub clock_skew: i64,
+}
+
+impl<'a> ExpectedClient<'a> {
+    /// By the configuration of this server.
+    pub fn new(client_id: &'a str, config: &'a Config, now: UnixSeconds) -> Self {
+        let clock_skew = config.assertion.clock_skew.as_secs();
+        Self { client_id, issuer: &config.issuer, now, clock_skew }
+    }
+}
+
+/// Verifies an assertion with the keys of its sender and no others. `source` is where they are by the registration.
+pub async fn verify_by_keys(
+    unverified: UnverifiedClientAssertion<'_>,
+    (keys, source): (&ClientKeys, &KeySource),
+    expected: &ExpectedClient<'_>,
+) -> Result<ClientAssertionUse, TokenError> {
+    let (kid, algorithm) = (unverified.header().kid(), unverified.header().algorithm());
+    let found = keys.find(expected.client_id, source, kid, algorithm).await;
+    let found = found.map_err(|error| no_keys(keys, error))?;
+    unverified.verify(&found, expected).map_err(|fault| failed(fault.to_string()))
+}
+
+fn no_keys(keys: &ClientKeys, error: ClientKeyError) -> TokenError {
+    match error {
+        ClientKeyError::Unknown(detail) => failed(format!("client_assertion: {detail}")),
+        ClientKeyError::Busy => TokenError::unavailable(Reason::CLIENT_KEYS_UNREACHABLE, error),
+        ClientKeyError::Unreachable => {
+            let mut unavailable = TokenError::unavailable(Reason::CLIENT_KEYS_UNREACHABLE, error);
+            // Nobody asks again before.
+            unavailable.retry_after = Some(keys.min_refresh_interval());
+            unavailable
+        }
+    }
+}
+
+/// The refusal of an assertion. The detail is for the log.
+pub fn failed(detail: String) -> TokenError {
+    refused(Reason::CLIENT_AUTH_FAILED).detail(detail)
+}
+
+/// The refusal of an assertion that was used, or that can no longer be shown to be unused (RFC 7523 §3, point 7).
+pub fn assertion_replayed(conflict: Conflict) -> TokenError {
+    refused(Reason::CLIENT_ASSERTION_REPLAYED).detail(conflict.to_string())
 }
 
 /// An assertion whose sender is unknown: only the client that it names and the key id may be read, to choose the key.
