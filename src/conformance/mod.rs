@@ -22,7 +22,7 @@ use std::sync::Arc;
 use reqwest::Certificate;
 use tokio::net::TcpListener;
 
-pub use issuer::SuiteIdp;
+pub use issuer::{ClientDocument, SuiteIdp};
 pub use judged::{CheckedRule, Judged, Judgement};
 pub use keys::{SuiteAlg, SuiteKey, SuiteKeyError, SuiteKeys};
 pub use profile::ConformanceProfile;
@@ -97,6 +97,7 @@ async fn chapters(suite: &mut Suite, first: &ProbeReply) -> Result<(), SuiteKeyE
     checks::token_request::run(suite).await?;
     checks::client_authentication::run(suite).await?;
     checks::key_client::run(suite).await?;
+    checks::document_client::run(suite).await?;
     checks::assertion::run(suite).await?;
     checks::replay::run(suite).await?;
     checks::subject::run(suite).await?;

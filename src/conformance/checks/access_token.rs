@@ -1,18 +1,13 @@
 //! The answer with the token, and the token itself (RFC 6749 §5.1, RFC 9068).
 
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256,
-    RSA_PSS_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey, VerificationAlgorithm,
-};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
+use super::published_keys::{NO_KEYS, is_by_published_key};
 use super::resources_and_scopes::names;
 use crate::conformance::judged::{CheckedRule, GOOD_ASSERTION, Judgement};
 use crate::conformance::keys::SuiteKeyError;
 use crate::conformance::suite::Suite;
-use crate::conformance::wire::{Probe, ProbeReply};
+use crate::conformance::wire::ProbeReply;
 
 /// An hour, in seconds.
 const LONGEST: i64 = 3600;
@@ -142,42 +137,12 @@ fn person(suite: &mut Suite, reply: &ProbeReply, claims: &Value) {
 /// A published key made the signature (RFC 9068 §2.1).
 async fn signature(suite: &mut Suite, reply: &ProbeReply) {
     let rule = CheckedRule::new("AT-02", "the token's signature");
-    let url = suite.metadata.get("jwks_uri").and_then(Value::as_str).unwrap_or_default().to_owned();
-    if url.is_empty() {
-        return suite.skip(&rule, "the metadata has no jwks_uri");
+    if !suite.wants("AT-02") {
+        return;
     }
-    if suite.wants("AT-02") {
-        let keys = Probe::get(&url).send(&suite.http).await;
-        let header = reply.token_part(0);
-        let all = keys.member("keys").and_then(Value::as_array).cloned().unwrap_or_default();
-        let is_named = |key: &&Value| header.get("kid").is_none() || key.get("kid") == header.get("kid");
-        let holds = all.iter().filter(is_named).any(|key| verifies(&header, key, reply.text("access_token")));
-        suite.expect(&rule, holds, "one of a published key with its algorithm", reply);
-    }
-}
-
-fn verifies(header: &Value, key: &Value, token: &str) -> bool {
-    let part = |name: &str| {
-        let text = key.get(name).and_then(Value::as_str).unwrap_or_default();
-        URL_SAFE_NO_PAD.decode(text).unwrap_or_default()
-    };
-    let Some((message, signature)) = token.rsplit_once('.') else { return false };
-    let Ok(signature) = URL_SAFE_NO_PAD.decode(signature) else { return false };
-    let point = || [vec![4], part("x"), part("y")].concat();
-    let by = |algorithm: &'static dyn VerificationAlgorithm, key: Vec<u8>| {
-        UnparsedPublicKey::new(algorithm, key).verify(message.as_bytes(), &signature).is_ok()
-    };
-    let rsa = |parameters| {
-        let key = RsaPublicKeyComponents { n: part("n"), e: part("e") };
-        key.verify(parameters, message.as_bytes(), &signature).is_ok()
-    };
-    match header.get("alg").and_then(Value::as_str).unwrap_or_default() {
-        "ES256" => by(&ECDSA_P256_SHA256_FIXED, point()),
-        "ES384" => by(&ECDSA_P384_SHA384_FIXED, point()),
-        "EdDSA" | "Ed25519" => by(&ED25519, part("x")),
-        "RS256" => rsa(&RSA_PKCS1_2048_8192_SHA256),
-        "PS256" => rsa(&RSA_PSS_2048_8192_SHA256),
-        _ => false,
+    match is_by_published_key(suite, reply.text("access_token")).await {
+        None => suite.skip(&rule, NO_KEYS),
+        Some(holds) => suite.expect(&rule, holds, "one of a published key with its algorithm", reply),
     }
 }
 

@@ -1,17 +1,23 @@
 //! Introspection (RFC 7662), where it is offered.
 
 use axum::http::Method;
+use axum::http::header::ACCEPT;
 use serde_json::{Value, json};
 
+use super::published_keys::{NO_KEYS, is_by_published_key};
 use super::resources_and_scopes::names;
 use crate::conformance::judged::{CheckedRule, Judgement};
 use crate::conformance::keys::SuiteKeyError;
 use crate::conformance::suite::Suite;
 use crate::conformance::target::KnownClient;
-use crate::conformance::wire::{ClientAuth, Probe, ProbeReply};
+use crate::conformance::wire::{ClientAuth, Probe, ProbeReply, opened};
 
 /// What an active token is described with.
 const DESCRIBED: [&str; 6] = ["scope", "client_id", "exp", "iat", "sub", "aud"];
+
+/// The media type of signed answers (RFC 9701 §4), and without its beginning their `typ`.
+const SIGNED: &str = "application/token-introspection+jwt";
+const TYP: &str = "token-introspection+jwt";
 
 /// The endpoint and who may ask there.
 pub struct Introspector {
@@ -40,15 +46,23 @@ impl Introspector {
 
     /// Asks about a token.
     pub async fn ask(&self, suite: &Suite, token: &str) -> ProbeReply {
+        self.probe(token).send(&suite.http).await
+    }
+
+    /// Asks for a signed answer.
+    async fn ask_signed(&self, suite: &Suite, token: &str) -> ProbeReply {
+        self.probe(token).with_header(ACCEPT, SIGNED).send(&suite.http).await
+    }
+
+    fn probe(&self, token: &str) -> Probe {
         let KnownClient { id, secret } = &self.caller;
-        let probe = match self.auth {
+        match self.auth {
             ClientAuth::Basic => Probe::form(&self.url, &[("token", token)]).with_basic(id, secret),
             ClientAuth::Post => Probe::form(
                 &self.url,
                 &[("token", token), ("client_id", id.as_str()), ("client_secret", secret)],
             ),
-        };
-        probe.send(&suite.http).await
+        }
     }
 }
 
@@ -61,14 +75,15 @@ pub async fn run(suite: &mut Suite) -> Result<(), SuiteKeyError> {
             let expected = "introspection of the token, which this profile ends with".to_owned();
             suite.judge(&rule("INT-03"), Judgement::Fails { expected, found, transcripts: Vec::new() });
         }
-        for id in ["INT-01", "INT-02", "INT-03", "INT-06"] {
+        for id in ["INT-01", "INT-02", "INT-03", "INT-05", "INT-06"] {
             suite.skip(&rule(id), "the metadata has no introspection_endpoint");
         }
         return Ok(());
     };
     callers(suite, &introspector).await?;
     inactive(suite, &introspector).await?;
-    active(suite, &introspector).await
+    active(suite, &introspector).await?;
+    signed(suite, &introspector).await
 }
 
 async fn callers(suite: &mut Suite, introspector: &Introspector) -> Result<(), SuiteKeyError> {
@@ -148,5 +163,40 @@ async fn active(suite: &mut Suite, introspector: &Introspector) -> Result<(), Su
         let holds = reply.header_has("cache-control", "no-store");
         suite.expect(&CheckedRule::new("INT-06", "caching"), holds, "Cache-Control: no-store", &reply);
     }
+    Ok(())
+}
+
+/// RFC 9701 §5: a signed answer is as good as one that came over TLS, and can be taken for no other token.
+async fn signed(suite: &mut Suite, introspector: &Introspector) -> Result<(), SuiteKeyError> {
+    if !suite.wants("INT-05") {
+        return Ok(());
+    }
+    let granted = suite.exchange_changed(|_| ()).await?;
+    let reply = introspector.ask_signed(suite, granted.text("access_token")).await;
+    let rule = |title: &'static str| CheckedRule::new("INT-05", title);
+    let is_signed = reply.header_has("content-type", SIGNED);
+    if let Some(why) = Introspector::why_silent(&reply).or((!is_signed).then_some("no signed answer came")) {
+        suite.skip(&rule("a signed answer"), why);
+        return Ok(());
+    }
+    let [header, claims] = [0, 1].map(|part| opened(&reply.body, part).unwrap_or_default());
+    let is_typed = header.get("typ").and_then(Value::as_str) == Some(TYP);
+    suite.expect(&rule("its typ"), is_typed, TYP, &reply);
+    let is_ours = claims.get("iss").and_then(Value::as_str) == Some(suite.target.issuer.as_str());
+    let has_all = is_ours && claims.get("aud").is_some() && claims.get("iat").is_some_and(Value::is_number);
+    suite.expect(&rule("its claims"), has_all, "iss of the server, aud, iat", &reply);
+    let is_no_token = claims.get("sub").is_none() && claims.get("exp").is_none();
+    suite.expect(&rule("nothing of a token beside them"), is_no_token, "neither sub nor exp", &reply);
+    let told = claims.get("token_introspection").and_then(|told| told.get("active"));
+    let is_active = told == Some(&Value::Bool(true));
+    suite.expect(&rule("what it says"), is_active, "token_introspection with active true", &reply);
+    match is_by_published_key(suite, &reply.body).await {
+        None => suite.skip(&rule("its signature"), NO_KEYS),
+        Some(holds) => suite.expect(&rule("its signature"), holds, "one of a published key", &reply),
+    }
+    let reply = introspector.ask_signed(suite, "nobody-issued-this").await;
+    let claims = opened(&reply.body, 1).unwrap_or_default();
+    let holds = claims.get("token_introspection") == Some(&json!({ "active": false }));
+    suite.expect(&rule("an unknown token"), holds, "{\"active\":false}, and nothing else", &reply);
     Ok(())
 }

@@ -44,7 +44,7 @@ pub async fn run(suite: &mut Suite) -> Result<(), SuiteKeyError> {
         return Ok(());
     };
     if suite.wants("CLI-03") {
-        let good = client_assertion(suite, &id, |_, _, _| ())?;
+        let good = good_assertion(suite, &id)?;
         let reply = with_client_assertion(suite, &id, &good).await?;
         suite.expect_grant(&CheckedRule::new("CLI-03", "a good client assertion"), &reply);
         let reply = with_client_assertion(suite, &id, &good).await?;
@@ -82,6 +82,11 @@ fn parts(suite: &Suite, id: &str) -> (Map<String, Value>, Map<String, Value>) {
         "iss": id, "sub": id, "aud": suite.target.issuer, "iat": now, "exp": now.saturating_add(60), "jti": jti,
     });
     (object(header), object(claims))
+}
+
+/// A good assertion of a client with the suite's key.
+pub fn good_assertion(suite: &Suite, id: &str) -> Result<String, SuiteKeyError> {
+    client_assertion(suite, id, |_, _, _| ())
 }
 
 fn client_assertion(suite: &Suite, id: &str, spoil: Spoil) -> Result<String, SuiteKeyError> {

@@ -3,7 +3,7 @@
 /// Ids, or chapters, and why no check is about them.
 const NOT_VISIBLE: &[(&str, &str)] = &[
     ("META-04", "it needs a change of the server's configuration"),
-    ("META-09", "client metadata documents are not tried yet"),
+    ("META-09", "whether it is announced is the server's configuration"),
     ("META-14", "the origins of web pages are the server's configuration"),
     ("CLI-09", "it needs a client that may not use the grant"),
     ("CLI-10", "storage and rotation of secrets are not visible from outside"),
@@ -26,7 +26,6 @@ const NOT_VISIBLE: &[(&str, &str)] = &[
     ("ERR-06", "it needs an identity provider that fails for longer than its keys are cached"),
     ("ERR-08", "it is a setting of Countersign"),
     ("AT-07", "it is the server's choice"),
-    ("INT-05", "signed answers are not tried yet"),
     ("INT-", "it needs a second resource server"),
     ("REV-", "it needs the server's administration or another protocol of the identity provider"),
     ("DPP-07", "the grant jwt-dpop is not tried yet"),

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::assertion::{is_signed_by, opened};
 use super::request::{Form, decoded};
 use super::{Answered, Fault, NOW, Refused, Tiny, refuse};
-use crate::harness::{CLIENT, SECRET};
+use crate::harness::{CLIENT, SECRET, http};
 
 /// The clients with a secret.
 const CLIENTS: [&str; 2] = [CLIENT, "another-client"];
@@ -63,6 +63,18 @@ fn credentials(basic: &str) -> Option<(String, String)> {
     Some((decoded(id)?, decoded(secret)?))
 }
 
+/// Reads the metadata document of a client whose id is the URL of one.
+pub async fn learn(tiny: &Tiny, form: &Form) {
+    let Some(id) = form.get("client_id").filter(|id| id.starts_with(&tiny.idp)) else { return };
+    let Ok(answer) = http().get(id).send().await else { return };
+    let document: Value = answer.json().await.unwrap_or_default();
+    let is_its_own = document["client_id"] == id || tiny.has(Fault::AnyDocument);
+    let has_secret = document.get("client_secret").is_some() && tiny.no(Fault::DocumentWithSecret);
+    if is_its_own && !has_secret {
+        tiny.documents.lock().unwrap().insert(id.to_owned(), document["jwks"]["keys"][0].clone());
+    }
+}
+
 /// RFC 7523 §3.
 fn by_assertion(tiny: &Tiny, assertion: &str, named: Option<&str>) -> Answered<String> {
     if tiny.has(Fault::TakesIdJagAsClient) {
@@ -76,18 +88,22 @@ fn by_assertion(tiny: &Tiny, assertion: &str, named: Option<&str>) -> Answered<S
     if header["alg"] == "HS256" && tiny.has(Fault::TakesHmacClient) {
         return Ok(claims["iss"].as_str().unwrap().to_owned());
     }
+    let issuer = claims["iss"].as_str().unwrap_or_default();
+    let of_document = tiny.documents.lock().unwrap().get(issuer).cloned();
+    let id = if of_document.is_some() { issuer } else { KEY_CLIENT };
+    let key = of_document.as_ref().unwrap_or(&tiny.client_key);
     let kind = header["typ"].as_str();
     let is_good = matches!(kind, None | Some("JWT" | "client-authentication+jwt"))
-        && is_signed_by(assertion, &header, &tiny.client_key)
-        && claims["iss"] == KEY_CLIENT
-        && claims["sub"] == KEY_CLIENT
-        && named.is_none_or(|named| named == KEY_CLIENT)
+        && is_signed_by(assertion, &header, key)
+        && claims["iss"] == id
+        && claims["sub"] == id
+        && named.is_none_or(|named| named == id)
         && claims["exp"].as_i64().is_some_and(|exp| exp > NOW)
         && audience(tiny, &claims["aud"]);
     let jti = claims["jti"].as_str().filter(|_| is_good).ok_or_else(|| invalid_client(false))?;
     let is_new = tiny.seen.lock().unwrap().insert(format!("client {jti}"));
     if is_new || tiny.has(Fault::ClientAssertionsAgain) {
-        return Ok(KEY_CLIENT.to_owned());
+        return Ok(id.to_owned());
     }
     Err(invalid_client(false))
 }

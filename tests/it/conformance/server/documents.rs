@@ -29,6 +29,7 @@ pub async fn metadata(State(tiny): State<Arc<Tiny>>) -> Response {
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt"],
         "token_endpoint_auth_signing_alg_values_supported": ["ES256"],
         "dpop_signing_alg_values_supported": ["ES256"],
+        "client_id_metadata_document_supported": true,
         "scopes_supported": ["docs.read", "docs.write"],
     });
     spoil(&tiny, &mut metadata);

@@ -42,6 +42,8 @@ pub enum Fault {
     TakesHmacClient,
     ClientAssertionsAgain,
     ClientAudienceIsTokenUrl,
+    AnyDocument,
+    DocumentWithSecret,
     // The assertion.
     AnyType,
     TakesWorkloads,
@@ -135,6 +137,9 @@ pub enum Fault {
     OpenIntrospection,
     TellsInactive,
     TellsLittle,
+    UntypedSignedAnswer,
+    SignedAnswerLikeAToken,
+    SignedByAnotherKey,
     IntrospectsGet,
     OpenRevocation,
     RevokesNothing,

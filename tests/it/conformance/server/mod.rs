@@ -60,6 +60,8 @@ pub struct Tiny {
     known: Mutex<HashSet<String>>,
     /// The client's public key.
     client_key: Value,
+    /// The keys of clients with metadata documents, by their URLs.
+    documents: Mutex<HashMap<String, Value>>,
 }
 
 impl Tiny {
@@ -94,6 +96,7 @@ pub async fn start(idp: &SuiteIdp, fault: Option<Fault>) -> Arc<Tiny> {
         active: Mutex::default(),
         known: Mutex::default(),
         client_key: idp.keys().client.public_jwk(),
+        documents: Mutex::default(),
     });
     let router = Router::new()
         .route("/.well-known/oauth-authorization-server", get(documents::metadata))
@@ -116,7 +119,10 @@ async fn token(
     body: Bytes,
 ) -> Response {
     let answered = match request::read(&tiny, &method, &uri, &headers, &body) {
-        Ok(form) => grant::exchange(&tiny, &headers, &form).await,
+        Ok(form) => {
+            client::learn(&tiny, &form).await;
+            grant::exchange(&tiny, &headers, &form).await
+        }
         Err(refused) => Err(refused),
     };
     answered.unwrap_or_else(|refused| refused.into_answer(&tiny))

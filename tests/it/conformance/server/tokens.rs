@@ -7,10 +7,13 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
+use countersign::conformance::{SuiteAlg, SuiteKey};
 use serde_json::{Value, json};
 
 use super::request::{Form, read};
-use super::{Answered, Fault, Tiny, client};
+use super::{Answered, Fault, NOW, Tiny, client};
+
+const SIGNED: &str = "application/token-introspection+jwt";
 
 pub async fn introspect(
     State(tiny): State<Arc<Tiny>>,
@@ -23,12 +26,29 @@ pub async fn introspect(
         return Json(json!({ "active": false })).into_response();
     }
     match caller(&tiny, (&method, &uri, &headers, &body), Fault::OpenIntrospection) {
-        Ok((form, _)) => {
+        Ok((form, caller)) => {
             let told = told(&tiny, form.get("token").unwrap_or_default());
+            if headers.get(header::ACCEPT).is_some_and(|accept| accept == SIGNED) {
+                return ([(header::CONTENT_TYPE, SIGNED)], signed(&tiny, &caller, told)).into_response();
+            }
             ([(header::CACHE_CONTROL, "no-store")], Json(told)).into_response()
         }
         Err(refused) => refused.into_answer(&tiny),
     }
+}
+
+/// RFC 9701 §5.
+fn signed(tiny: &Tiny, caller: &str, told: Value) -> String {
+    let typ = if tiny.has(Fault::UntypedSignedAnswer) { "JWT" } else { "token-introspection+jwt" };
+    let header = json!({ "alg": "ES256", "kid": tiny.signing_key.kid(), "typ": typ }).to_string();
+    let mut claims = json!({ "iss": tiny.issuer, "aud": caller, "iat": NOW, "token_introspection": told });
+    if tiny.has(Fault::SignedAnswerLikeAToken) {
+        claims["sub"] = json!("somebody");
+        claims["exp"] = json!(NOW + 3600);
+    }
+    let another = SuiteKey::generate(SuiteAlg::Es256).unwrap();
+    let key = if tiny.has(Fault::SignedByAnotherKey) { &another } else { &tiny.signing_key };
+    key.sign("ES256", &header, &claims.to_string()).unwrap()
 }
 
 fn told(tiny: &Tiny, token: &str) -> Value {
