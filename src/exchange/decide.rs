@@ -12,7 +12,7 @@ use crate::oauth::reason::Check;
 use crate::policy::facts::Facts;
 use crate::policy::{Policies, RecordedDecision, decide_recorded};
 use crate::shadow::Shadow;
-use crate::store::members::{self, Linking, MemberLookup, SubjectClaims};
+use crate::store::member_lookup::{Linking, MemberLookup, SubjectClaims, look_up};
 
 /// A decision with its basis.
 pub(super) struct Decided {
@@ -61,7 +61,7 @@ pub(super) async fn look_up_member(
         return Ok(MemberLookup::Bound(member));
     }
     let (subject, account) = (asserted.subject.clone(), account_of(&asserted));
-    let found = app.store.read(move |c| members::look_up(c, &asserted)).await;
+    let found = app.store.read(move |c| look_up(c, &asserted)).await;
     let found = found.map_err(|error| progress.refuse(error))?;
     let found = found.ok_or_else(|| progress.refuse(subject_conflict()))?;
     if account.is_some_and(|account| !is_bound_or(&found, &account)) {

@@ -17,7 +17,7 @@ use crate::oauth::error::{Reason, TokenError};
 use crate::oauth::reason::Check;
 use crate::shadow;
 use crate::signing::SigningKey;
-use crate::store::members::MemberLookup;
+use crate::store::member_lookup::MemberLookup;
 use crate::store::sign_ins::NewSignIn;
 use crate::store::{Conflict, MemberChange, RedeemError, Redemption};
 use crate::token::{Grant, TokenResponse, mint};

@@ -27,7 +27,8 @@ use crate::policy::facts::{
 use crate::policy::{Denial, Permitted, Policies};
 use crate::random::token;
 use crate::store::ledger::ClientAssertionUse;
-use crate::store::members::{Identity, Linking, MemberLookup};
+use crate::store::member_lookup::{Linking, MemberLookup};
+use crate::store::members::Identity;
 use crate::store::snapshot::{Snapshot, TeamspaceConfig};
 use crate::token::Grant;
 

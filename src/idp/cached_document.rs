@@ -25,7 +25,7 @@ pub(super) struct Aged<T> {
 }
 
 /// What came of asking.
-pub(super) enum Asked<T> {
+pub(super) enum FetchOutcome<T> {
     /// A document, and the seconds that it is good for.
     Got(T, i64),
     /// Nothing that can be used.
@@ -34,7 +34,7 @@ pub(super) enum Asked<T> {
     NotYet,
 }
 
-impl<T> From<Option<(T, i64)>> for Asked<T> {
+impl<T> From<Option<(T, i64)>> for FetchOutcome<T> {
     fn from(got: Option<(T, i64)>) -> Self {
         got.map_or(Self::Nothing, |(content, max_age)| Self::Got(content, max_age))
     }
@@ -76,7 +76,7 @@ impl<T: Send + Sync + 'static> CachedDocument<T> {
         fetch: F,
     ) -> Result<Option<Arc<Aged<T>>>, TooManyWait>
     where
-        F: Future<Output: Into<Asked<T>>> + Send + 'static,
+        F: Future<Output: Into<FetchOutcome<T>>> + Send + 'static,
     {
         if let Some(found) = self.fresh(&**clock, &is_enough) {
             return Ok(Some(found));
@@ -123,18 +123,18 @@ impl<T: Send + Sync + 'static> CachedDocument<T> {
         mut asked_at: tokio::sync::OwnedMutexGuard<Option<Moment>>,
         fetch: F,
     ) where
-        F: Future<Output: Into<Asked<T>>> + Send + 'static,
+        F: Future<Output: Into<FetchOutcome<T>>> + Send + 'static,
     {
         *asked_at = Some(Moment::now(&**clock));
         let (own, clock) = (Arc::clone(self), Arc::clone(clock));
         let asking = tokio::spawn(async move {
             match fetch.await.into() {
-                Asked::Got(content, max_age) => {
+                FetchOutcome::Got(content, max_age) => {
                     let fetched = Moment::now(&*clock);
                     own.content.store(Some(Arc::new(Aged { content, fetched, max_age })));
                 }
-                Asked::Nothing => {}
-                Asked::NotYet => *asked_at = None,
+                FetchOutcome::Nothing => {}
+                FetchOutcome::NotYet => *asked_at = None,
             }
             drop(asked_at);
         });

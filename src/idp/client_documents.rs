@@ -8,7 +8,7 @@ use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, Request, StatusCode};
 use serde_json::{Value, json};
 
-use super::cached_document::{Asked, AskingRules, TooManyWait};
+use super::cached_document::{AskingRules, FetchOutcome, TooManyWait};
 use super::client_document::{DocumentFault, MAX_DOCUMENT, host_of, read};
 use super::client_document_origins::{AllowedDocument, LastFault, OriginDocuments};
 use super::discovery::check_jwks_uri;
@@ -144,7 +144,7 @@ impl ClientDocuments {
         }
     }
 
-    async fn fetch_or_note(self, url: String, place: DocumentPlace) -> Asked<Arc<RegisteredClient>> {
+    async fn fetch_or_note(self, url: String, place: DocumentPlace) -> FetchOutcome<Arc<RegisteredClient>> {
         let document = &place.document;
         match self.fetch_within_bounds(&url, place.origin.as_deref()).await {
             Ok((client, max_age)) => {
@@ -152,13 +152,13 @@ impl ClientDocuments {
                 if let Some(old) = document.client.last() {
                     self.note_keys(&url, old.content.keys.as_ref(), client.keys.as_ref()).await;
                 }
-                Asked::Got(Arc::new(client), max_age)
+                FetchOutcome::Got(Arc::new(client), max_age)
             }
             Err(error) => {
                 tracing::warn!(client_id = url, %error, "cannot use a client's metadata document");
                 let (fault, asked) = match error {
-                    DocumentError::NoRoom(seconds) => (LastFault::NoRoom(seconds), Asked::NotYet),
-                    other => (LastFault::Unusable(other.to_string()), Asked::Nothing),
+                    DocumentError::NoRoom(seconds) => (LastFault::NoRoom(seconds), FetchOutcome::NotYet),
+                    other => (LastFault::Unusable(other.to_string()), FetchOutcome::Nothing),
                 };
                 document.fault.store(Arc::new(fault));
                 asked

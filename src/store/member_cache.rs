@@ -8,7 +8,8 @@ use std::sync::{PoisonError, RwLock};
 
 use foldhash::quality::RandomState;
 
-use super::members::{Identity, SubjectClaims};
+use super::member_lookup::SubjectClaims;
+use super::members::Identity;
 use crate::model::member::Member;
 
 /// The most entries in each of the two generations, about 400 bytes each.

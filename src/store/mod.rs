@@ -30,6 +30,7 @@ pub mod log_seals;
 pub mod log_streams;
 mod maintenance;
 pub(crate) mod member_cache;
+pub mod member_lookup;
 pub mod members;
 mod page;
 pub mod policy_sets;

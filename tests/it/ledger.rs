@@ -281,8 +281,8 @@ async fn sqlite_members_survive_their_new_layout() {
     };
     let known = ids().await;
     let c = &mut app.database.connect();
-    // 0021 adds a column, which the layout of before does not have.
-    for migration in ["0021_first_sign_ins_and_key_numbers", "0005_clustered_members"] {
+    // 0034 and 0021 add columns, which the layout of before does not have.
+    for migration in ["0034_member_links", "0021_first_sign_ins_and_key_numbers", "0005_clustered_members"] {
         let back = std::fs::read_to_string(format!("migrations/sqlite/{migration}/down.sql")).unwrap();
         c.batch_execute(&format!("BEGIN IMMEDIATE; {back}; COMMIT")).unwrap();
         let version = &migration[..4];

@@ -42,7 +42,7 @@ async fn applying_an_export_on_the_same_service_changes_nothing() {
     assert_eq!(acme.as_object().unwrap().len(), 1);
     assert_eq!(
         acme["teamspaces"][0]["members"],
-        json!([{ "email": "invited@acme.com", "role": "developer" }])
+        json!([{ "email": "invited@acme.com", "role": "developer", "link": null }])
     );
     let absent = place.run(Way::Server, &["export", "--teamspace", "absent"]).await;
     absent.expect(2);

@@ -69,7 +69,10 @@ async fn files_are_applied_and_the_second_run_changes_nothing() {
         let globex = entry(&export, "teamspaces", ("slug", "globex"));
         assert_eq!((&globex["member_limit"], &globex["time_zone"]), (&json!(5), &json!("Europe/Berlin")));
         assert_eq!(globex["identity_providers"][0]["custom_claims"], json!(["department"]));
-        assert_eq!(globex["members"][1], json!({ "email": "hank@globex.com", "role": "owner" }));
+        assert_eq!(
+            globex["members"][1],
+            json!({ "email": "hank@globex.com", "role": "owner", "link": null })
+        );
         let resource = entry(&export, "resources", ("identifier", "https://files.example.com/mcp"));
         assert_eq!((&resource["teamspaces"], &resource["tool_policies"]), (&json!(["globex"]), &json!(true)));
         assert_eq!(resource["dpop_bound_access_tokens"], true);

@@ -111,6 +111,7 @@ const ROUTES: [(&str, &str, For); 88] = [
     ("POST", "/t/{slug}/members", Changers),
     ("GET", "/t/{slug}/members/{id}", Readers),
     ("POST", "/t/{slug}/members/{id}/role", Changers),
+    ("POST", "/t/{slug}/members/{id}/link", Changers),
     ("POST", "/t/{slug}/members/{id}/suspend", Changers),
     ("POST", "/t/{slug}/members/{id}/resume", Changers),
     ("POST", "/t/{slug}/members/{id}/end-sessions", Changers),

@@ -48,7 +48,7 @@ const MORE: &str = "
     INSERT INTO setup_links VALUES ('l', 'digest', 'id-of-acme', 'ops', 1, 2, NULL, '', NULL);
     INSERT INTO revocations VALUES (1, 2, 'member', 'm', 'm', 'id-of-acme', NULL, 3, 4, 'scim', '');
     INSERT INTO token_uses VALUES ('jti', 1, 2, 3, 4, 5);
-    INSERT INTO resource_credentials SELECT 'rs', MIN(id), 'digest', 1 FROM resources;
+    INSERT INTO resource_credentials SELECT 'rs', MIN(id), 'digest', 1, NULL, NULL FROM resources;
     INSERT INTO kill_switches VALUES ('k', 'client', 'c', 'leaked', 'ops', 1);
     INSERT INTO scim_tokens VALUES ('st', 'id-of-acme', 'Okta', 'digest', 1, NULL, NULL);
     INSERT INTO scim_users VALUES ('m', 'id-of-acme', 'dana', NULL, '{}', 1, 2, FALSE);

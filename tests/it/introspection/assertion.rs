@@ -155,10 +155,10 @@ async fn the_revocations_are_listed_by_a_form() {
     assert!(same.json.get("reset").is_none());
     assert_unauthorized_list(&send(request(&app, "revocations", "x", &[])).await);
     let assertion = sign(&app, &key, own(json!({})));
-    let query = [("client_assertion_type", ASSERTION_TYPE), ("client_assertion", assertion.as_str())];
-    let in_url = app.http.get(url(&app, "revocations")).query(&query);
-    assert_unauthorized_list(&send(in_url).await);
-    let in_url = app.http.post(url(&app, "revocations")).query(&query).form(&[("wait", "0")]);
+    let query = format!("client_assertion_type={ASSERTION_TYPE}&client_assertion={assertion}");
+    let in_url = format!("{}?{query}", url(&app, "revocations"));
+    assert_unauthorized_list(&send(app.http.get(&in_url)).await);
+    let in_url = app.http.post(&in_url).form(&[("wait", "0")]);
     assert_eq!(send(in_url).await.status, 400);
     let bad_wait = by_server(&app, Method::POST, "revocations").form(&[("wait", "31")]);
     assert_eq!(send(bad_wait).await.status, 400);
