@@ -34,7 +34,7 @@ enum For {
 }
 use For::*;
 
-const ROUTES: [(&str, &str, For); 88] = [
+const ROUTES: [(&str, &str, For); 89] = [
     ("GET", "/", SignedIn),
     ("GET", "/sign-in", Everybody),
     ("POST", "/sign-in", Everybody),
