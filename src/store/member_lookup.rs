@@ -99,7 +99,7 @@ fn look_up_subject(
     let is_other = |found: &Option<Member>| found.as_ref().is_some_and(|m| m.status != Status::Removed);
     if let Some(member) = bound {
         let is_one = !is_other(&by_link) && !is_other(&by_email);
-        return Ok(is_one.then(|| MemberLookup::Bound(member)));
+        return Ok(is_one.then_some(MemberLookup::Bound(member)));
     }
     let Some(found) = one_of(by_link, by_email, asserted.linking.value()) else { return Ok(None) };
     match found {

@@ -290,7 +290,7 @@ async fn sqlite_members_survive_their_new_layout() {
         c.batch_execute(&forget).unwrap();
     }
     assert_eq!(app.written().await, before);
-    assert_eq!(Store::migrate(&app.database.url).unwrap(), ["0005", "0021"]);
+    assert_eq!(Store::migrate(&app.database.url).unwrap(), ["0005", "0021", "0034"]);
     assert_eq!((app.written().await, ids().await), (before, known));
     // Whoever was here is the same member still; and goes with the teamspace.
     app.granted(json!({ "sub": "dana", "email": "dana@acme.com" })).await;

@@ -132,7 +132,8 @@ fn link_claims(at: &InTeamspacePage, member: &Member) -> Vec<String> {
     claims
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct LinkForm {
     claim: String,
     link_value: String,
