@@ -28,7 +28,7 @@ const fn words(
 }
 
 /// Every reason that the service and the shipped policies give.
-const TABLE: [ReasonWords; 58] = [
+const TABLE: [ReasonWords; 60] = [
     words(
         "request_malformed",
         "The request was not one that a client should send.",
