@@ -114,7 +114,9 @@ async fn request_of(app: &TestApp, reason: &str) -> Option<Answer> {
             app.change_provider(|provider| provider.link_by = Some(LinkBy::Account)).await;
             let claims =
                 json!({ "sub": "00u7", "email": "sam@acme.com", "aud_tenant": "acme", "aud_sub": "nobody" });
-            app.exchange(&app.assertion(claims)).await
+            let answer = app.exchange(&app.assertion(claims)).await;
+            app.change_provider(|provider| provider.link_by = None).await;
+            answer
         }
         "client_keys_unreachable" => {
             put_signer(app, KeySource::Fetched("https://10.0.0.1/keys".to_owned())).await;
