@@ -14,7 +14,7 @@ use countersign::oauth::request::JWT_BEARER;
 use countersign::random::{digest, token};
 
 use crate::driver::Prepared;
-use crate::seed::{CLIENT, RESOURCE, SCOPES, SECRET};
+use crate::seed::{CLIENT, KEY_CLIENT, RESOURCE, SCOPES, SECRET};
 use crate::{Outcome, machine};
 
 /// Known members among whom the exchanges of most scenarios are spread.
@@ -37,6 +37,8 @@ pub enum Who {
     Apart,
     /// Each of [`PEOPLE`] once.
     Everybody,
+    /// The regulars, by a client that has a key of its own.
+    WithKeys,
 }
 
 impl Who {
@@ -45,12 +47,20 @@ impl Who {
             Self::Regulars => "regulars",
             Self::Apart => "apart",
             Self::Everybody => "everybody",
+            Self::WithKeys => "with-keys",
+        }
+    }
+
+    fn client(self) -> &'static str {
+        match self {
+            Self::Regulars | Self::Apart | Self::Everybody => CLIENT,
+            Self::WithKeys => KEY_CLIENT,
         }
     }
 
     fn person(self, index: u64) -> u64 {
         match self {
-            Self::Regulars | Self::Apart => index % REGULARS,
+            Self::Regulars | Self::Apart | Self::WithKeys => index % REGULARS,
             Self::Everybody => (index * STRIDE) % PEOPLE,
         }
     }
@@ -73,44 +83,67 @@ pub struct Parties<'a> {
     pub issuer: &'a str,
 }
 
-/// Requests to the token endpoint, which differ in their assertions only; all are of one length.
-pub struct Requests {
-    head: Vec<u8>,
-    assertions: Vec<u8>,
+/// Signed assertions, all of one length.
+pub struct Assertions {
+    bytes: Vec<u8>,
     width: usize,
     until: i64,
 }
 
-impl Requests {
+impl Assertions {
     /// `count` of them or more. Those that an earlier run left in `dir` will do while they are good for some time
     /// yet: each run has databases of its own, and each of those sees an assertion once.
     pub fn prepare(dir: &Path, who: Who, count: u64, parties: &Parties<'_>) -> Outcome<Self> {
         let key = key(dir)?;
         let width = sign(&key, &claims(parties, who, &token::<12>()?, (0, SystemClock.now())))?.len();
-        let (until, assertions) = match kept(dir, who, parties) {
+        let (until, bytes) = match kept(dir, who, parties) {
             Some((until, path)) if fs::metadata(&path)?.len() >= count * width as u64 => {
                 (until, fs::read(path)?)
             }
             _ => make(dir, who, count, parties)?,
         };
-        Ok(Self { head: head(parties, width), assertions, width, until })
+        Ok(Self { bytes, width, until })
+    }
+
+    /// One of them.
+    pub fn get(&self, index: usize) -> Option<&[u8]> {
+        let start = index * self.width;
+        self.bytes.get(start..start + self.width)
+    }
+
+    /// How many bytes each has.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+}
+
+/// Requests to the token endpoint, which differ in their assertions only.
+pub struct Requests {
+    head: Vec<u8>,
+    assertions: Assertions,
+}
+
+impl Requests {
+    /// `count` of them or more.
+    pub fn prepare(dir: &Path, who: Who, count: u64, parties: &Parties<'_>) -> Outcome<Self> {
+        let assertions = Assertions::prepare(dir, who, count, parties)?;
+        Ok(Self { head: head(parties, assertions.width), assertions })
     }
 
     /// Whether they are good for a while.
     pub fn is_fresh(&self) -> bool {
-        self.until > SystemClock.now() + RESERVE
+        self.assertions.until > SystemClock.now() + RESERVE
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.assertions.len() / self.width
+        self.assertions.bytes.len() / self.assertions.width
     }
 }
 
 impl Prepared for Requests {
     fn write(&self, index: usize, buffer: &mut Vec<u8>) -> bool {
-        let start = index * self.width;
-        let Some(assertion) = self.assertions.get(start..start + self.width) else { return false };
+        let Some(assertion) = self.assertions.get(index) else { return false };
         buffer.clear();
         buffer.extend_from_slice(&self.head);
         buffer.extend_from_slice(assertion);
@@ -162,10 +195,10 @@ fn make(dir: &Path, who: Who, count: u64, parties: &Parties<'_>) -> Outcome<(i64
 fn claims(parties: &Parties<'_>, who: Who, series: &str, (index, now): (u64, i64)) -> String {
     let (Parties { idp, issuer }, person) = (parties, who.person(index));
     let (subject, email, scope) = (subject(person), email(person), SCOPES.join(" "));
-    let exp = now + LIFETIME;
+    let (exp, client) = (now + LIFETIME, who.client());
     let acr = if who == Who::Apart { format!(r#""acr":"{index:010}","#) } else { String::new() };
     format!(
-        r#"{{"iss":"{idp}","sub":"{subject}","aud":"{issuer}","client_id":"{CLIENT}","resource":"{RESOURCE}","#
+        r#"{{"iss":"{idp}","sub":"{subject}","aud":"{issuer}","client_id":"{client}","resource":"{RESOURCE}","#
     ) + &format!(
         r#"{acr}"scope":"{scope}","email":"{email}","iat":{now},"exp":{exp},"jti":"IDAAG.{series}{index:010}"}}"#
     )

@@ -5,8 +5,8 @@ use std::hint::black_box;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
-    RSA_PKCS1_SHA256, RsaKeyPair,
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, ParsedPublicKey,
+    RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair,
 };
 
 use crate::{Outcome, machine};
@@ -43,6 +43,15 @@ impl Floor {
     pub fn total(self) -> f64 {
         self.verify + self.sign
     }
+}
+
+/// Microseconds of CPU of one ES256 verification with a prepared key.
+pub fn es256_verification() -> Outcome<f64> {
+    let random = SystemRandom::new();
+    let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)?;
+    let signature = key.sign(&random, &MESSAGE)?;
+    let public = ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key.public_key().as_ref())?;
+    microseconds(|| Ok(public.verify_sig(black_box(&MESSAGE), signature.as_ref())?))
 }
 
 fn microseconds(mut work: impl FnMut() -> Outcome<()>) -> Outcome<f64> {

@@ -33,6 +33,7 @@ mod scenario;
 mod seed;
 mod server;
 mod stages;
+mod with_keys;
 
 use std::error::Error;
 use std::path::PathBuf;

@@ -18,7 +18,7 @@ use crate::floor::Floor;
 use crate::running::Running;
 use crate::scenario::{Load, Place, Plan, Scenario};
 use crate::server::{Server, Setup};
-use crate::{Measure, Outcome, ROOT, checks, idp, machine, number, seed, server};
+use crate::{Measure, Outcome, ROOT, checks, idp, machine, number, seed, server, with_keys};
 
 /// Exchanges before each measurement: keys are fetched, members known, connections warm.
 const WARM_UP: usize = 1_000;
@@ -123,6 +123,7 @@ impl Run {
                 let task = CheckTask { name: &name, endpoint, exchanges, quick, log: &log };
                 checks::measure(&mut running, &task).await
             }
+            Load::WithKeys => with_keys::measure(&mut running, &self.dir, self.exchanges).await,
             Load::Paced { per_second } => {
                 let (requests, port) = (Rc::clone(&running.requests), running.port());
                 let span = running.take(plan.exchanges)?;
@@ -183,6 +184,7 @@ impl Run {
             Who::Regulars if million => (1_000_000 + WARM_UP, &mut self.regulars),
             Who::Regulars => (2 * self.exchanges + WARM_UP, &mut self.regulars),
             Who::Apart => (self.exchanges + WARM_UP, &mut self.apart),
+            Who::WithKeys => return Err("their requests have assertions of their client too".into()),
         };
         if let Some(requests) = known.as_ref().filter(|requests| requests.is_fresh()) {
             return Ok(Rc::clone(requests));

@@ -26,6 +26,8 @@ pub enum Scenario {
     Overload,
     /// One million exchanges: what stays in memory.
     Million,
+    /// Clients and tokens with keys: `private_key_jwt` and DPoP, beside exchanges without.
+    WithKeys,
     /// Introspection of access tokens, and the memory of a million revocations.
     Introspection,
     /// Forward-auth of access tokens.
@@ -61,6 +63,8 @@ pub enum Load {
         per_second: u32,
     },
     Overload,
+    /// Exchanges with keys and without, by turns.
+    WithKeys,
     /// Checks of access tokens in place of exchanges.
     Checks(Endpoint),
 }
@@ -97,6 +101,7 @@ impl Scenario {
             Self::NotRemembered => Plan { who: Who::Apart, ..usual },
             Self::Overload => Plan { load: Load::Overload, ..usual },
             Self::Million => Plan { exchanges: 1_000_000, ..usual },
+            Self::WithKeys => Plan { load: Load::WithKeys, ..usual },
             Self::Introspection => Plan { load: Load::Checks(Endpoint::Introspection), ..usual },
             Self::ForwardAuth => Plan { load: Load::Checks(Endpoint::ForwardAuth), ..usual },
             Self::Postgres => Plan { place: Place::Postgres, ..usual },

@@ -1,7 +1,7 @@
 //! The smallest installation that exchanges: one teamspace, its identity provider, one MCP server, one client.
 
 use countersign::config::Database;
-use countersign::model::client::{AuthMethod, ClientSecret, RegisteredClient};
+use countersign::model::client::{AuthMethod, ClientSecret, KeySource, RegisteredClient};
 use countersign::model::identity_provider::{IdentityProvider, Provider};
 use countersign::model::resource::{CredentialProof, Resource, ResourceCredential, ResourceScope};
 use countersign::model::teamspace::{Plan, Teamspace};
@@ -16,6 +16,8 @@ use countersign::store::{AnyConnection, Store, StoreError, connection};
 use crate::Outcome;
 
 pub const CLIENT: &str = "bench-client";
+/// A client that has a key instead of a secret, and proofs for its tokens.
+pub const KEY_CLIENT: &str = "bench-key-client";
 pub const SECRET: &str = "bench-secret-0123456789abcdef";
 pub const RESOURCE: &str = "https://mcp.example.com/mcp";
 pub const SCOPES: [&str; 3] = ["docs.read", "docs.search", "docs.write"];
@@ -106,10 +108,22 @@ fn insert_client(c: &mut AnyConnection) -> Outcome<()> {
         secret_digest: digest(SECRET),
         created_at: 0,
     };
-    let client = RegisteredClient {
-        client_id: CLIENT.into(),
+    let client = RegisteredClient { secrets: vec![secret], ..client(CLIENT, AuthMethod::Basic) };
+    Ok(clients::insert(c, &client)?)
+}
+
+/// Writes a client that has the keys of this JWK Set. A running server notices it within a second.
+pub fn insert_key_client(url: &str, jwks: String) -> Outcome<()> {
+    let keys = Some(KeySource::Registered(jwks));
+    let client = RegisteredClient { keys, ..client(KEY_CLIENT, AuthMethod::PrivateKeyJwt) };
+    Ok(clients::insert(&mut connection::open(url, &Database::default())?, &client)?)
+}
+
+fn client(id: &str, method: AuthMethod) -> RegisteredClient {
+    RegisteredClient {
+        client_id: id.into(),
         client_name: "bench".into(),
-        token_endpoint_auth_method: AuthMethod::Basic,
+        token_endpoint_auth_method: method,
         grant_types: vec![JWT_BEARER.into()],
         groups: vec![],
         enabled: true,
@@ -117,7 +131,6 @@ fn insert_client(c: &mut AnyConnection) -> Outcome<()> {
         created_at: 0,
         document_host: None,
         keys: None,
-        secrets: vec![secret],
-    };
-    Ok(clients::insert(c, &client)?)
+        secrets: vec![],
+    }
 }
