@@ -79,7 +79,7 @@ async fn check_issuer(
     let proposed =
         Proposed { provider: provider.provider, issuer, own: &patient.config.issuer, confined: false };
     let began = Instant::now();
-    let Inspection { checks, date, .. } = inspect(&fetcher, proposed).await;
+    let Inspection { checks, keys, date } = inspect(&fetcher, proposed).await;
     let took = began.elapsed().as_millis();
     patient.readings.note(issuer, date, patient.clock.now());
     let whose = whose(teamspaces);
@@ -87,13 +87,19 @@ async fn check_issuer(
     if let Some(failed) = with(Outcome::Failed) {
         return lines.fail(issuer, format!("{} ({whose})", failed.message), fix(&failed.code));
     }
+    // Keys are still taken from the saved address, until an administrator confirms the other one.
+    if let Some((named, _)) = keys.as_ref().filter(|(named, _)| *named != provider.jwks_uri) {
+        let saved = &provider.jwks_uri;
+        let message = format!("Its metadata names the keys at {named}, but {saved} was saved ({whose})");
+        return lines.warn(issuer, message, fix("jwks_uri"));
+    }
     if let Some(warning) = with(Outcome::Warning) {
         return lines.warn(issuer, format!("{} {took} ms ({whose})", warning.message), fix(&warning.code));
     }
-    let keys = checks.iter().find(|check| check.code == "jwks").map_or("", |check| &check.message);
+    let found = checks.iter().find(|check| check.code == "jwks").map_or("", |check| &check.message);
     lines.ok(
         issuer,
-        format!("Metadata and keys are good, and it announces ID-JAGs. {keys} {took} ms ({whose})"),
+        format!("Metadata and keys are good, and it announces ID-JAGs. {found} {took} ms ({whose})"),
     );
 }
 
@@ -115,6 +121,10 @@ fn fix(code: &str) -> &'static str {
         "jwks" => {
             "Look at its `jwks_uri`: it must hold public keys for RS256, PS256, ES256, ES384 or EdDSA, and be reachable \
              from this machine."
+        }
+        "jwks_uri" => {
+            "Ask whoever runs it. If the new address is right, confirm it in the console, or with `countersign provider \
+             confirm-jwks-uri`."
         }
         "id_jag_supported" => {
             "Switch on Cross App Access, or what your provider calls ID-JAG. If people sign in, nothing needs doing: not \

@@ -23,6 +23,15 @@ async fn what_is_wrong_with_an_identity_provider_is_told() {
     let examined = examine(&app).await;
     let line = examined.line(PROVIDERS, issuer, LineStatus::Ok);
     assert!(line.message.contains("teamspace acme") && line.message.contains(" ms "), "{line:?}");
+    let saved = app.provider("acme").jwks_uri;
+    app.change_provider(|provider| provider.jwks_uri.push_str("-of-before")).await;
+    let examined = examine(&app).await;
+    let line = examined.line(PROVIDERS, issuer, LineStatus::Warning);
+    assert!(
+        line.message.contains(&format!("names the keys at {saved}, but {saved}-of-before was")),
+        "{line:?}"
+    );
+    app.change_provider(|provider| provider.jwks_uri = saved).await;
     app.idp.change(|behaviour| behaviour.jwks = json!({ "keys": [{ "kty": "oct", "k": "AA" }] }));
     examine(&app).await.failed(PROVIDERS, issuer, &["no usable public signing key", "RS256"]);
     app.idp.change(|behaviour| behaviour.metadata_issuer.push('/'));
