@@ -54,6 +54,8 @@ def observed(app):
 
         async def without_hint(message):
             if message["type"] == "http.response.start":
+                # Traefik cuts off answers that begin before it knows that the request has ended (traefik/traefik#11767).
+                await asyncio.sleep(0.005)
                 message["headers"] = [pair for pair in message["headers"] if pair[0].lower() != b"x-accel-buffering"]
             await send(message)
 
