@@ -257,7 +257,7 @@ impl App {
 
     /// The nonces of which proofs must have one; none where they need none.
     pub fn dpop_nonces(&self, now: UnixSeconds) -> Option<Nonces> {
-        self.config.dpop.require_nonce.then(|| Nonces::at(&self.signer(), now)).flatten()
+        self.config.dpop.require_nonce.then(|| Nonces::at(&self.signer(), now))
     }
 
     /// Deletes expired rows in small steps. A clock that may be ahead deletes nothing.

@@ -14,24 +14,25 @@ const GIVEN_OUT: i64 = 150;
 /// The nonces of a time.
 #[derive(Debug)]
 pub struct Nonces {
-    current: String,
+    /// None without an active key.
+    current: Option<String>,
     /// The current ones of all keys, those before, and those of replicas whose clocks are ahead.
     good: Vec<String>,
 }
 
 impl Nonces {
-    /// Those of this time; none without a key. A nonce outlives the end of its key's turn.
-    pub fn at(signer: &Signer, now: UnixSeconds) -> Option<Self> {
+    /// Those of this time. A nonce outlives the end of its key's turn. Without a key no nonce is good.
+    pub fn at(signer: &Signer, now: UnixSeconds) -> Self {
         let turn = now.div_euclid(GIVEN_OUT);
         let turns = [turn, turn.saturating_sub(1), turn.saturating_add(1)];
         let of_key = |key| turns.map(|turn| nonce(key, turn));
         let good = signer.published().iter().flat_map(of_key).collect();
-        Some(Self { current: nonce(signer.active(now)?, turn), good })
+        Self { current: signer.active(now).map(|key| nonce(key, turn)), good }
     }
 
     /// The one that is given out.
-    pub fn current(&self) -> &str {
-        &self.current
+    pub fn current(&self) -> Option<&str> {
+        self.current.as_deref()
     }
 
     /// Whether a proof with this nonce is fresh. It is no secret: everybody can ask for it.

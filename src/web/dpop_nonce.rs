@@ -13,7 +13,7 @@ pub(super) fn supply_nonce(app: &App, request: &HeaderMap, response: &mut Respon
         return;
     }
     let nonces = app.dpop_nonces(app.clock.now());
-    let nonce = nonces.and_then(|nonces| HeaderValue::from_str(nonces.current()).ok());
+    let nonce = nonces.and_then(|nonces| HeaderValue::from_str(nonces.current()?).ok());
     if let Some(nonce) = nonce {
         response.headers_mut().insert(DPOP_NONCE, nonce);
     }
