@@ -5,6 +5,7 @@ mod console;
 mod database_url;
 mod defaults;
 mod denial_error;
+mod detail_settings;
 mod dns_server;
 mod keys;
 mod log_stream;
@@ -14,7 +15,6 @@ mod sources;
 mod types;
 mod validate;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -29,6 +29,7 @@ pub use client_document_settings::{
 pub use console::{Console, Oidc, OperatorEntry};
 pub(crate) use database_url::check_database_url;
 pub use denial_error::DenialError;
+pub use detail_settings::DetailSettings;
 pub use dns_server::{DnsServer, MAX_DNS_SERVERS};
 pub use log_stream::{Destination, LogStream};
 use private_origin::excuses;
@@ -154,15 +155,6 @@ pub struct AdminSettings {
     pub operator_requests_per_minute: u32,
     /// Requests of an operator's token under way at once.
     pub operator_requests_at_once: usize,
-}
-
-/// Rich authorization requests.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct DetailSettings {
-    /// The file with the JSON Schema (draft 2020-12) of each type, by the type's name. A changed file takes effect within
-    /// seconds.
-    pub types: BTreeMap<String, PathBuf>,
 }
 
 /// Assertions that we accept.

@@ -108,7 +108,12 @@ impl App {
                     self.member_cache.forget_teamspace(teamspace_id, new.generation.number);
                 }
                 Changed::Client(id) => self.client_keys.forget(id),
-                Changed::Resource(_) | Changed::SigningKeys | Changed::KillSwitches => {}
+                Changed::Resource(id) => {
+                    let credentials =
+                        old.resource_by_id(id).into_iter().flat_map(|resource| &resource.credentials);
+                    credentials.for_each(|credential| self.client_keys.forget(&credential.client_id));
+                }
+                Changed::SigningKeys | Changed::KillSwitches => {}
             }
         }
     }

@@ -9,13 +9,9 @@ use url::Url;
 use super::problem::{ConfigError, ConfigErrors, invalid};
 use super::sources::Sources;
 use super::{
-    AdminSettings, Config, Console, DEFAULT_POLICY_DIR, Database, DetailSettings, DnsServer, Duration,
-    MAX_DNS_SERVERS, OperatorEntry, PrivateOrigin, Secret, check_database_url, excuses, is_loopback,
-    log_stream,
+    AdminSettings, Config, Console, DEFAULT_POLICY_DIR, Database, DnsServer, Duration, MAX_DNS_SERVERS,
+    OperatorEntry, PrivateOrigin, Secret, check_database_url, excuses, is_loopback, log_stream,
 };
-
-/// The type of authorization details that the service knows by itself.
-const BUILT_IN_TYPE: &str = "mcp_tool";
 
 /// The problems found so far, each with the place where its key was set.
 struct Problems<'a> {
@@ -52,7 +48,7 @@ impl Config {
         found.note_all(self.client_documents.errors(&self.fetch.private_origins));
         found.note(check_dns_servers(&self.fetch.dns_servers));
         found.note_all(check_cors_origins(&self.cors_origins));
-        found.note_all(check_detail_types(&self.authorization_details));
+        found.note_all(self.authorization_details.check());
         self.read_secrets(&mut found);
         found.note(check_database_url("database_url", &self.database_url));
         found.note_all(log_stream::check(&self.log_stream));
@@ -370,22 +366,6 @@ fn check_cors_origins(origins: &[String]) -> Vec<ConfigError> {
                and without a default port; http is for loopback only";
     let wrong = origins.iter().filter(|origin| !is_origin(origin));
     wrong.map(|origin| invalid("cors_origins", origin, why)).collect()
-}
-
-/// The name of a type stands in the metadata and in requests (RFC 9396 §2.1).
-fn check_detail_types(settings: &DetailSettings) -> Vec<ConfigError> {
-    let problem = |name: &str| match name {
-        BUILT_IN_TYPE => Some("is built in, and cannot be registered"),
-        "" => Some("must have a name"),
-        _ if name.len() > 255 => Some("must have a name of at most 255 bytes"),
-        _ => None,
-    };
-    let wrong = settings.types.iter().filter_map(|(name, file)| Some((name, file, problem(name)?)));
-    wrong
-        .map(|(name, file, why)| {
-            invalid("authorization_details.types", format!("{name} = {}", file.display()), why)
-        })
-        .collect()
 }
 
 /// As many as the resolver asks.

@@ -5,6 +5,8 @@ mod cedar;
 mod console;
 mod custom;
 mod kinds;
+mod local_moment;
+mod optional_claim;
 mod read;
 mod rows;
 mod table;
@@ -22,6 +24,8 @@ pub(in crate::policy) use custom::CustomReads;
 pub use custom::{ClaimValue, CustomClaims, DeclaredClaims, MAX_DECLARED};
 pub use kinds::{Access, Class, FactPlace};
 pub(in crate::policy) use kinds::{Maybe, class};
+pub(in crate::policy) use local_moment::LocalMoment;
+pub use optional_claim::OptionalClaim;
 pub(in crate::policy) use read::{ReadClaims, ReadMoment, ReadRequest};
 pub use rows::{FactRow, table};
 pub(in crate::policy) use table::{claim_facts, client_facts, moment_facts, request_facts, teamspace_facts};
@@ -134,54 +138,6 @@ impl Wanted {
     }
 }
 
-/// A claim that, at least in some sign-ins, only policies need. If its value is unusable, it counts as not known
-/// instead of refusing the assertion whatever the policies are.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum OptionalClaim {
-    /// `groups`, or what the provider's groups claim is called.
-    Groups,
-    /// `email` (OpenID Connect Core §5.1).
-    Email,
-    /// `email_verified` (OpenID Connect Core §5.1).
-    EmailVerified,
-    /// `scope` (RFC 8693 §4.2).
-    Scope,
-    /// A custom claim, by its name.
-    Custom(String),
-}
-
-impl From<OptionalClaim> for String {
-    fn from(claim: OptionalClaim) -> Self {
-        match claim {
-            OptionalClaim::Groups => "groups".to_owned(),
-            OptionalClaim::Email => "email".to_owned(),
-            OptionalClaim::EmailVerified => "email_verified".to_owned(),
-            OptionalClaim::Scope => "scope".to_owned(),
-            OptionalClaim::Custom(name) => format!("custom.{name}"),
-        }
-    }
-}
-
-impl TryFrom<String> for OptionalClaim {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        match text.as_str() {
-            "groups" => Ok(Self::Groups),
-            "email" => Ok(Self::Email),
-            "email_verified" => Ok(Self::EmailVerified),
-            "scope" => Ok(Self::Scope),
-            other => match other.strip_prefix("custom.") {
-                Some(name) => Ok(Self::Custom(name.to_owned())),
-                None => Err(format!(
-                    "`{other}` cannot be not known; write groups, email, email_verified, scope or custom.NAME"
-                )),
-            },
-        }
-    }
-}
-
 /// Facts about the person's membership.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -239,47 +195,6 @@ pub struct ConfigurationFacts {
     pub issuer: String,
     /// The teamspace that would believe it.
     pub teamspace: TeamspaceFacts,
-}
-
-/// A time in a teamspace.
-pub(in crate::policy) struct LocalMoment<'f> {
-    pub now: UnixSeconds,
-    pub time_zone: &'f str,
-}
-
-impl LocalMoment<'_> {
-    pub(in crate::policy) fn now(&self) -> UnixSeconds {
-        self.now
-    }
-
-    /// Monday is 1, Sunday 7 (ISO 8601), in UTC.
-    pub(in crate::policy) fn weekday(&self) -> i64 {
-        weekday(self.now)
-    }
-
-    /// The time of day in the teamspace, in seconds, cut to the minute.
-    pub(in crate::policy) fn local_time(&self) -> i64 {
-        let seconds = self.local().rem_euclid(86_400);
-        seconds - seconds % 60
-    }
-
-    /// The local day of the week, numbered like [`Self::weekday`].
-    pub(in crate::policy) fn local_weekday(&self) -> i64 {
-        weekday(self.local())
-    }
-
-    /// The teamspace's local time, as if it were UTC. An unknown time zone counts as UTC.
-    fn local(&self) -> UnixSeconds {
-        let at = jiff::Timestamp::from_second(self.now).ok();
-        let zone = jiff::tz::TimeZone::get(self.time_zone).ok();
-        let offset = at.zip(zone).map_or(0, |(at, zone)| zone.to_offset(at).seconds());
-        self.now.saturating_add(i64::from(offset))
-    }
-}
-
-/// The first day of 1970 was a Thursday.
-fn weekday(at: UnixSeconds) -> i64 {
-    (at.div_euclid(86_400) + 3).rem_euclid(7) + 1
 }
 
 impl Facts {

@@ -3,8 +3,10 @@
 mod card;
 mod drawing;
 mod drawings;
+mod editor;
 mod form;
 mod guide;
+mod remove;
 mod trust;
 mod values;
 
@@ -19,7 +21,7 @@ use axum::routing::{get, post};
 use serde::Deserialize;
 
 use super::answer::{PageError, form_again, page};
-use super::form::{Faults, Typed};
+use super::form::Typed;
 use super::page::{Frame, InTeamspacePage, Place};
 use super::reason_words::{ReasonWords, reason_words};
 use super::words;
@@ -34,7 +36,8 @@ use crate::model::trust::TrustChange;
 use crate::policy::ConsoleAction;
 pub(super) use card::Badge;
 use card::{CheckRow, KINDS, KindWords, kind_words};
-use form::{ProviderForm, changes_since, field_of};
+use editor::Editor;
+use form::{ProviderForm, changes_since};
 use trust::{Differing, SHOWN, TrustRow};
 use values::Values;
 
@@ -48,7 +51,7 @@ pub fn routes() -> Router<Arc<App>> {
         .route("/t/{slug}/enterprise/{id}/confirm", post(confirm))
         .route("/t/{slug}/enterprise/{id}/disable", post(disable))
         .route("/t/{slug}/enterprise/{id}/enable", post(enable))
-        .route("/t/{slug}/enterprise/{id}/remove", get(ask_to_remove).post(remove))
+        .route("/t/{slug}/enterprise/{id}/remove", get(remove::ask).post(remove::remove))
 }
 
 #[derive(Template)]
@@ -94,18 +97,6 @@ struct Card {
     differing: Option<Differing>,
     /// The newest changes of the trust in it.
     history: Vec<TrustRow>,
-}
-
-/// A form that is open.
-struct Editor {
-    /// The id of the provider; none for a new one.
-    id: Option<String>,
-    form: ProviderForm,
-    faults: Faults,
-    checks: Vec<CheckRow>,
-    /// The changes that somebody else made since the form was shown.
-    changes: Vec<String>,
-    has_more: bool,
 }
 
 /// What is known of the teamspace's providers.
@@ -255,38 +246,6 @@ async fn enable(at: InTeamspacePage, Path((_, id)): Path<(String, String)>) -> R
     }
 }
 
-#[derive(Template)]
-#[template(path = "enterprise_remove.html")]
-struct RemoveProviderPage {
-    frame: Frame,
-    here: String,
-    provider: IdentityProvider,
-    tab: &'static str,
-}
-
-/// `GET /t/{slug}/enterprise/{id}/remove`
-async fn ask_to_remove(
-    at: InTeamspacePage,
-    Path((_, id)): Path<(String, String)>,
-) -> Result<Response, PageError> {
-    at.may(ConsoleAction::ChangeEnterprise)?;
-    let provider = Which::Id(id).configured(at.teamspace_config())?.clone();
-    let tab = kind_words(provider.provider).tab;
-    let frame = at.frame(Place::Enterprise);
-    let here = format!("{}{}", frame.base, at.path("/enterprise"));
-    page(&RemoveProviderPage { frame, here, provider, tab })
-}
-
-/// `POST /t/{slug}/enterprise/{id}/remove`. A second press finds it gone, as intended.
-async fn remove(at: InTeamspacePage, Path((_, id)): Path<(String, String)>) -> Result<Response, PageError> {
-    match identity_provider::remove(&at, Which::Id(id)).await {
-        Ok(()) | Err(AdminError::NotFound) => {
-            Ok(at.done(&at.path("/enterprise"), "The identity provider is removed."))
-        }
-        Err(error) => Err(error.into()),
-    }
-}
-
 /// The page again, with a form that has mistakes.
 async fn again(at: &InTeamspacePage, editor: Editor) -> Result<Response, PageError> {
     let statuses = provider_status::list(at).await?;
@@ -340,37 +299,6 @@ fn saved_notice(provider: &IdentityProvider, validation: Option<&Validation>) ->
         Some(validation) if validation.has_warning() => format!("{name} is saved. One check has a remark."),
         Some(_) => format!("{name} is saved. Every check passed."),
         None => format!("{name} is saved."),
-    }
-}
-
-impl Editor {
-    fn new(id: Option<String>, form: ProviderForm) -> Self {
-        let groups_claim = form.groups_claim.trim();
-        let has_more = !form.tenant.is_empty()
-            || !form.custom_claims.is_empty()
-            || !form.logout_client_id.is_empty()
-            || !form.saml_issuer.is_empty()
-            || !form.link_by.is_empty()
-            || !["", "groups"].contains(&groups_claim);
-        Self { id, form, faults: Faults::default(), checks: Vec::new(), changes: Vec::new(), has_more }
-    }
-
-    /// Shows a refusal at the field with the mistake.
-    fn refused(self, error: AdminError) -> Result<Self, PageError> {
-        let checks = match &error {
-            AdminError::NotAcceptable(failed) => {
-                failed.checks.iter().flat_map(|check| &check.steps).map(CheckRow::from).collect()
-            }
-            _ => Vec::new(),
-        };
-        Ok(Self { faults: Faults::from_refusal(error, field_of)?, checks, ..self })
-    }
-
-    /// Whether the folded fields are to be seen.
-    fn is_unfolded(&self) -> bool {
-        let folded =
-            ["name", "tenant", "groups_claim", "custom_claims", "logout_client_id", "saml_issuer", "link_by"];
-        self.has_more || folded.iter().any(|field| self.faults.at(field).is_some())
     }
 }
 
