@@ -332,7 +332,7 @@ fn outcome(decision: &countersign::policy::Decision) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Whatever policies read and however the sign-ins differ.
     #[test]
