@@ -29,6 +29,9 @@ pub(super) struct ExplainCommand {
     /// The `resource` parameter of the request.
     #[arg(long, value_name = "URL")]
     resource: Option<String>,
+    /// The `authorization_details` parameter of the request, a JSON array.
+    #[arg(long, value_name = "JSON")]
+    authorization_details: Option<String>,
     /// The client proves that it has a key (DPoP), also where the assertion names none.
     #[arg(long)]
     key_bound: bool,
@@ -43,6 +46,9 @@ impl ExplainCommand {
         let body = ApiBody::default().with("assertion", Some(assertion.trim()));
         let body = body.with("client_id", Some(self.client_id)).with("scope", self.scope);
         let body = body.with("resource", self.resource).with("key_bound", self.key_bound.then_some(true));
+        let details = self.authorization_details.as_deref().map(serde_json::from_str::<Value>).transpose();
+        let details = details.map_err(|error| format!("--authorization-details is no JSON: {error}"))?;
+        let body = body.with("authorization_details", details);
         let body = body.with("all", self.all.then_some(true)).json();
         let path = api_path(&["teamspaces", &self.at.teamspace, "explain"])?;
         let session = Session::open(&self.options, config).await?;

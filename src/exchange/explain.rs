@@ -13,10 +13,11 @@ use super::key_binding::{KeyBinding, check_required};
 use super::pending_grant::not_redeemed;
 use super::progress::{Progress, Refused};
 use super::verified::VerifiedRequest;
-use super::verify::{TargetRequest, check_kill_switches, resolve_target, verify};
+use super::verify::{TargetRequest, check_kill_switches, check_types, resolve_target, verify};
 use crate::app::App;
 use crate::config::DenialError;
 use crate::model::client::RegisteredClient;
+use crate::oauth::authorization_details::Detail;
 use crate::oauth::error::{ErrorCode, Reason, TokenError};
 use crate::oauth::reason::{Check, Fixer};
 use crate::oauth::request::JWT_BEARER;
@@ -36,6 +37,8 @@ pub struct ExplainRequest<'a> {
     pub scope: Option<&'a [String]>,
     /// The values of `resource` that the request would have.
     pub resource: &'a [String],
+    /// The authorization details that the request would have; none without the parameter.
+    pub details: Option<&'a [Detail]>,
     /// Whether the client would prove that it has a key, also where the assertion names none.
     pub key_bound: bool,
     /// The asker's teamspace: assertions of other teamspaces' issuers count as unknown.
@@ -169,11 +172,12 @@ impl ExplainWalk<'_> {
         // A teamspace may not learn which clients exist: it hears about a problem with a client only after an
         // assertion that its own identity provider has issued to that client.
         let client = if asked.confined { Ok(client) } else { client.map(Ok) }?;
+        check_types(app, asked.details).map_err(|error| begun.refuse(error))?;
         let assertion = verify(app, &snapshot, asked.assertion, asked.teamspace_id, begun).await?;
         self.identity_provider = Some(assertion.trusted.provider.id.clone());
         let client = client?;
         let progress = assertion.progress(begun);
-        let requested = TargetRequest { resource: asked.resource, details: None };
+        let requested = TargetRequest { resource: asked.resource, details: asked.details };
         let target = resolve_target(app, &snapshot, &assertion, requested, progress)?;
         check_kill_switches(&snapshot, &assertion, &target.resource, progress)?;
         let (method, scope) = (client.token_endpoint_auth_method, asked.scope.map(<[String]>::to_vec));

@@ -26,7 +26,6 @@ use std::sync::Arc;
 
 use crate::app::App;
 use crate::dpop::ProofHeader;
-use crate::oauth::authorization_details::{Detail, DetailSource};
 use crate::oauth::credentials::Credentials;
 use crate::oauth::error::{Reason, TokenError};
 use crate::oauth::reason::Check;
@@ -37,7 +36,7 @@ use client::{Unauthenticated, authenticate};
 use key_binding::{bind, check_required, prove};
 use pending_grant::{Asked, Granted, PendingGrant, Stale};
 use progress::{Progress, Refused};
-use verify::{TargetRequest, check_kill_switches, resolve_target, verify};
+use verify::{TargetRequest, check_kill_switches, check_types, resolve_target, verify};
 
 /// A request at the token endpoint, as it came.
 pub struct TokenCall<'a> {
@@ -133,12 +132,6 @@ async fn verify_call<'a>(app: &App, call: &TokenCall<'a>) -> Result<PendingGrant
         (target.resource.dpop_bound_access_tokens, client.registered().dpop_bound_access_tokens);
     check_required(of_resource, of_client, key.is_some()).map_err(|error| progress.refuse(error))?;
     Ok(PendingGrant::new(&client, call, Asked { scope: asked.scope, key }, assertion, target))
-}
-
-/// Refuses details of a request whose type is not known, or that do not fit it (RFC 9396 §5).
-fn check_types(app: &App, details: Option<&[Detail]>) -> Result<(), TokenError> {
-    let Some(details) = details else { return Ok(()) };
-    app.detail_types().check(details).map_err(|fault| fault.refusal(DetailSource::Request))
 }
 
 /// Answers a refusal, and writes it if it is due; further ones of its kind are counted. If it cannot be written, the

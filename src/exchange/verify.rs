@@ -199,3 +199,9 @@ async fn authenticate(
     })?;
     unverified.authenticate(&keys)
 }
+
+/// Refuses details of a request whose type is not known, or that do not fit it (RFC 9396 §5).
+pub(super) fn check_types(app: &App, details: Option<&[Detail]>) -> Result<(), TokenError> {
+    let Some(details) = details else { return Ok(()) };
+    app.detail_types().check(details).map_err(|fault| fault.refusal(DetailSource::Request))
+}

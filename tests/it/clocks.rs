@@ -59,6 +59,7 @@ async fn a_sweep_by_a_clock_that_is_ahead_makes_nothing_good_twice() {
         client_id: CLIENT,
         scope: None,
         resource: &[],
+        details: None,
         key_bound: false,
         teamspace_id: None,
         confined: false,

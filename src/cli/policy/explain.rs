@@ -16,6 +16,7 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::config::Database;
 use crate::exchange::explain::{ExplainRequest, explain};
+use crate::oauth::authorization_details;
 use crate::oauth::scope::split_scope;
 use crate::policy::authoring::cases::{self, Case};
 use crate::policy::engine::compare::differences;
@@ -54,6 +55,9 @@ pub(in crate::cli) struct Explain {
     /// The request's resource parameter.
     #[arg(long, value_name = "URI", requires = "assertion", conflicts_with = "what")]
     resource: Option<String>,
+    /// The request's authorization_details parameter, a JSON array.
+    #[arg(long, value_name = "JSON", requires = "assertion", conflicts_with = "what")]
+    authorization_details: Option<String>,
     /// The client proves that it has a key (DPoP), also where the assertion names none.
     #[arg(long, requires = "assertion", conflicts_with = "what")]
     key_bound: bool,
@@ -129,12 +133,15 @@ impl Explain {
         config.schema_file = self.schema.or(config.schema_file);
         let scope = self.scope.as_deref().map(split_scope).transpose();
         let scope = scope.map_err(|_| "--scope is no list of scopes")?;
+        let details = self.authorization_details.as_deref().map(authorization_details::parse).transpose();
+        let details = details.map_err(|fault| format!("--authorization-details: {fault}"))?;
         let app = App::inspect(config, Arc::new(SystemClock)).await.map_err(super::cannot_start)?;
         let asked = ExplainRequest {
             assertion: read.trim(),
             client_id: &self.client_id.unwrap_or_default(),
             scope: scope.as_deref(),
             resource: self.resource.as_slice(),
+            details: details.as_deref(),
             key_bound: self.key_bound,
             teamspace_id: None,
             confined: false,

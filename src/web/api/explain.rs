@@ -2,12 +2,14 @@
 
 use axum::Json;
 use serde::Deserialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::auth::InTeamspace;
 use super::json::JsonBody;
 use super::problem::Problem;
 use crate::exchange::explain::{ExplainRequest, Explanation, explain};
+use crate::oauth::authorization_details::{DetailsFault, read};
 use crate::oauth::scope::split_scope;
 use crate::policy::ConsoleAction;
 
@@ -21,6 +23,10 @@ pub struct ExplainBody {
     scope: Option<String>,
     #[serde(default)]
     resource: Option<String>,
+    /// The details that the request would have (RFC 9396).
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<Object>>)]
+    authorization_details: Option<Value>,
     /// Whether the client would prove that it has a key, also where the assertion names none.
     #[serde(default)]
     key_bound: bool,
@@ -32,7 +38,7 @@ pub struct ExplainBody {
 /// Explains what the token endpoint would answer to an assertion, check by check. Nothing is changed or stored.
 #[utoipa::path(
     post, path = "/teamspaces/{slug}/explain", request_body = ExplainBody,
-    responses((status = 200, body = Explanation), (status = 422, description = "scope_invalid"))
+    responses((status = 200, body = Explanation), (status = 422, description = "scope_invalid, authorization_details_malformed"))
 )]
 pub async fn post(
     at: InTeamspace,
@@ -42,12 +48,18 @@ pub async fn post(
     let _place = at.enter_heavy()?;
     let scope = body.scope.as_deref().map(split_scope).transpose();
     let scope = scope.map_err(|_| Problem::invalid("scope_invalid", "scope is no list of scopes."))?;
+    let details = body.authorization_details.map(read).transpose();
+    let malformed = |fault: DetailsFault| {
+        Problem::invalid("authorization_details_malformed", format!("authorization_details: {fault}."))
+    };
+    let details = details.map_err(malformed)?;
     let resource: Vec<String> = body.resource.into_iter().collect();
     let asked = ExplainRequest {
         assertion: &body.assertion,
         client_id: &body.client_id,
         scope: scope.as_deref(),
         resource: &resource,
+        details: details.as_deref(),
         key_bound: body.key_bound,
         teamspace_id: Some(&at.teamspace_config().teamspace.id),
         confined: !at.is_operator(),

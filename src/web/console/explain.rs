@@ -17,6 +17,7 @@ use crate::admin::what_if::{Supposed, suppose};
 use crate::app::App;
 use crate::exchange::explain::{ExplainRequest, Explanation, explain};
 use crate::exchange::what_if::Answered;
+use crate::oauth::authorization_details::parse;
 use crate::oauth::scope::split_scope;
 use crate::policy::ConsoleAction;
 
@@ -44,6 +45,8 @@ pub struct AssertionForm {
     resource: String,
     #[serde(default)]
     scope: String,
+    #[serde(default)]
+    authorization_details: String,
     /// `true` if the client would prove that it has a key.
     #[serde(default)]
     key_bound: String,
@@ -108,6 +111,18 @@ async fn explain_assertion(
         template.faults.add("scope", "Scopes are words with spaces between them.");
         return form_again(&template);
     };
+    let details = match asked.authorization_details.trim() {
+        "" => Ok(None),
+        details => parse(details).map(Some),
+    };
+    let details = match details {
+        Ok(details) => details,
+        Err(fault) => {
+            let text = format!("Authorization details are a JSON array of objects with a type: {fault}.");
+            template.faults.add("authorization_details", text);
+            None
+        }
+    };
     if !template.faults.is_empty() {
         return form_again(&template);
     }
@@ -119,6 +134,7 @@ async fn explain_assertion(
         client_id: asked.client_id.trim(),
         scope: scope.as_deref(),
         resource: &resource,
+        details: details.as_deref(),
         key_bound: asked.key_bound == "true",
         teamspace_id: Some(&at.teamspace_config().teamspace.id),
         confined: !at.is_operator(),

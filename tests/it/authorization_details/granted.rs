@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{REPORT, exchange, granted, last_row, payment, refused, start, tools};
-use crate::harness::RESOURCE;
+use crate::explain::{admin, explain};
+use crate::harness::{CLIENT, RESOURCE};
 use crate::introspection::{SERVER, introspect, put_credentials};
 
 /// AT-04, RSP-03, INT-03: the token, the answer, introspection and the decision log have what was granted.
@@ -48,6 +49,36 @@ async fn the_metadata_lists_the_types() {
         metadata.json["authorization_details_types_supported"],
         json!([REPORT, "mcp_tool", "payment"])
     );
+}
+
+/// GRT-10: an explanation takes the details of a request, and says what is wrong with them.
+#[tokio::test]
+async fn an_explanation_takes_the_details_of_a_request() {
+    let app = start().await;
+    let token = admin(&app, None).await;
+    let ask = async |details: Value| {
+        let assertion = app.assertion(json!({ "authorization_details": [payment(5), payment(7)] }));
+        let body = json!({ "assertion": assertion, "client_id": CLIENT, "authorization_details": details });
+        explain(&app, &token, "acme", body).await
+    };
+    let narrowed = ask(json!([payment(7)])).await;
+    assert_eq!(narrowed.json["token"]["authorization_details"], json!([payment(7)]), "{narrowed:?}");
+    for (details, reason) in [
+        (json!([payment(9)]), "detail_not_authorized"),
+        (json!([payment(2000)]), "authorization_details_unfit"),
+        (json!([{ "type": "other" }]), "authorization_details_type_unknown"),
+        (
+            json!([{ "type": "mcp_tool", "server": "https://other.example.com", "tools": ["a"] }]),
+            "authorization_details_elsewhere",
+        ),
+    ] {
+        let answer = ask(details).await;
+        assert_eq!(answer.json["error"]["error"], "invalid_authorization_details", "{answer:?}");
+        assert_eq!(answer.json["error"]["reason"], reason, "{answer:?}");
+    }
+    let malformed = ask(json!([])).await;
+    assert_eq!((malformed.status, &malformed.json["code"]), (422, &json!("authorization_details_malformed")));
+    assert_eq!(app.written().await.sign_ins, 0, "nothing is stored");
 }
 
 /// GRT-10: RFC 9396 §6: a request narrows what the assertion authorizes, and never widens it.

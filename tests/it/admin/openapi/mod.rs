@@ -114,6 +114,7 @@ fn every_code_is_told() {
         "limit_invalid",
         "cursor_invalid",
         "hash_ambiguous",
+        "authorization_details_malformed",
     ];
     // `issuer_invalid` stands for the code of a check; the others are of commands and of the console.
     let apart = ["issuer_invalid", "key_signs", "setup_link_invalid", "setup_token_invalid"];
