@@ -7,6 +7,7 @@ use countersign::model::resource::{CredentialProof, Resource, ResourceCredential
 use countersign::model::teamspace::{Plan, Teamspace};
 use countersign::oauth::request::JWT_BEARER;
 use countersign::random::digest;
+use countersign::store::changes::{self, Changed};
 use countersign::store::clients;
 use countersign::store::identity_providers;
 use countersign::store::resources;
@@ -116,7 +117,9 @@ fn insert_client(c: &mut AnyConnection) -> Outcome<()> {
 pub fn insert_key_client(url: &str, jwks: String) -> Outcome<()> {
     let keys = Some(KeySource::Registered(jwks));
     let client = RegisteredClient { keys, ..client(KEY_CLIENT, AuthMethod::PrivateKeyJwt) };
-    Ok(clients::insert(&mut connection::open(url, &Database::default())?, &client)?)
+    let c = &mut connection::open(url, &Database::default())?;
+    clients::insert(c, &client)?;
+    Ok(changes::note(c, &Changed::Client(KEY_CLIENT.into()), 0)?)
 }
 
 fn client(id: &str, method: AuthMethod) -> RegisteredClient {
