@@ -1,6 +1,7 @@
 //! Rules that several nouns share.
 
-use super::error::{AdminError, ListFault};
+use super::error::AdminError;
+use super::fault::ListFault;
 use crate::oauth::scope::is_never_granted;
 use crate::oauth::scope::is_scope_token;
 

@@ -69,17 +69,13 @@ pub struct NewSecretView<'c> {
 
 impl<'c> ClientView<'c> {
     fn of(client: &'c RegisteredClient) -> Self {
-        let (jwks, jwks_uri) = match &client.keys {
-            None => (None, None),
-            Some(KeySource::Registered(jwks)) => (serde_json::from_str(jwks).ok(), None),
-            Some(KeySource::Fetched(uri)) => (None, Some(uri.as_str())),
-        };
+        let keys = client.keys.as_ref();
         Self {
             client_id: &client.client_id,
             client_name: &client.client_name,
             token_endpoint_auth_method: client.token_endpoint_auth_method,
-            jwks,
-            jwks_uri,
+            jwks: keys.and_then(KeySource::jwks).and_then(|jwks| serde_json::from_str(jwks).ok()),
+            jwks_uri: keys.and_then(KeySource::jwks_uri),
             grant_types: &client.grant_types,
             groups: &client.groups,
             enabled: client.enabled,

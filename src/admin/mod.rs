@@ -16,6 +16,7 @@ pub(crate) mod database;
 mod difference;
 mod error;
 pub(crate) mod export;
+mod fault;
 pub(crate) mod identity_provider;
 pub mod keys;
 pub(crate) mod kill_switch;
@@ -50,7 +51,8 @@ mod view;
 pub(crate) mod what_if;
 
 pub use caller::{Admin, InTeamspace, Operator, Origin, Principal};
-pub use error::{AdminError, IdentifierFault, KillTargetFault, ListFault, NotAcceptable};
+pub use error::{AdminError, NotAcceptable};
+pub use fault::{IdentifierFault, KillTargetFault, ListFault};
 pub use permission::{Permission, allowed, may};
 pub use validation::Validation;
 pub use view::as_json;

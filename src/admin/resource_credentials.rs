@@ -170,15 +170,14 @@ pub struct NewCredentialView<'c> {
 
 impl<'c> CredentialView<'c> {
     fn of(credential: &'c ResourceCredential) -> Self {
-        let (auth_method, jwks, jwks_uri) = match credential.keys() {
-            None => (AuthMethod::Basic, None, None),
-            Some(KeySource::Registered(jwks)) => {
-                (AuthMethod::PrivateKeyJwt, serde_json::from_str(jwks).ok(), None)
-            }
-            Some(KeySource::Fetched(uri)) => (AuthMethod::PrivateKeyJwt, None, Some(uri.as_str())),
-        };
-        let created_at = rfc3339(credential.created_at);
-        Self { client_id: &credential.client_id, auth_method, jwks, jwks_uri, created_at }
+        let keys = credential.keys();
+        Self {
+            client_id: &credential.client_id,
+            auth_method: if keys.is_some() { AuthMethod::PrivateKeyJwt } else { AuthMethod::Basic },
+            jwks: keys.and_then(KeySource::jwks).and_then(|jwks| serde_json::from_str(jwks).ok()),
+            jwks_uri: keys.and_then(KeySource::jwks_uri),
+            created_at: rfc3339(credential.created_at),
+        }
     }
 }
 

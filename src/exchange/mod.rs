@@ -26,9 +26,9 @@ use std::sync::Arc;
 
 use crate::app::App;
 use crate::dpop::ProofHeader;
+use crate::oauth::check::Check;
 use crate::oauth::credentials::Credentials;
 use crate::oauth::error::{Reason, TokenError};
-use crate::oauth::reason::Check;
 use crate::oauth::request::TokenRequest;
 use crate::store::sign_ins::NewSignIn;
 use crate::token::TokenResponse;

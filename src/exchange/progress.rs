@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::assertion::AuthenticAssertion;
 use crate::clock::UnixSeconds;
+use crate::oauth::check::Check;
 use crate::oauth::error::TokenError;
-use crate::oauth::reason::Check;
 use crate::policy::facts::Facts;
 use crate::policy::{RecordedDecision, RecordedFacts};
 use crate::store::sign_ins::NewSignIn;

@@ -1,7 +1,8 @@
 //! How far a past request got, as far as its decision log row shows.
 
 use super::explain::ExplainedCheck;
-use crate::oauth::reason::{Check, Reason};
+use crate::oauth::check::Check;
+use crate::oauth::reason::Reason;
 use crate::store::sign_ins::SignIn;
 
 /// The outcome of each check of a past request, in order.

@@ -17,8 +17,8 @@ use crate::model::identity_provider::{CustomClaim, IdentityProvider};
 use crate::model::member::Member;
 use crate::model::member_link::{LinkBy, MemberLink};
 use crate::model::teamspace::Teamspace;
+use crate::oauth::check::Check;
 use crate::oauth::error::{Reason, TokenError, shown};
-use crate::oauth::reason::Check;
 use crate::oauth::scope::Candidates;
 use crate::policy::facts::{
     Actor, ClaimFacts, ClaimValue, ClientFacts, CustomClaims, Facts, MemberFacts, OptionalClaim,
@@ -109,8 +109,7 @@ impl VerifiedRequest<'_> {
         Ok(Some(Identity { issuer, tenant, subject, ..self.identity(member_id) }))
     }
 
-    /// What links the person to a member if the subject is not known. Where the identity provider says it, each assertion
-    /// needs it.
+    /// Finds what links an unknown subject to a member: a claim that each assertion of the provider needs, or the email.
     pub fn linking(&self) -> Result<Linking, TokenError> {
         match &self.provider().link_by {
             None => Ok(Linking::Email),

@@ -15,8 +15,8 @@ use crate::model::kill_switch::KillTargets;
 use crate::model::resource::Resource;
 use crate::model::scope::ScopeRequest;
 use crate::oauth::authorization_details::{Detail, DetailCandidates, DetailSource, check_places};
+use crate::oauth::check::Check;
 use crate::oauth::error::{ErrorCode, Reason, TokenError};
-use crate::oauth::reason::Check;
 use crate::oauth::scope::Candidates;
 use crate::store::snapshot::{IssuerProviders, Snapshot, TrustedProvider};
 use crate::store::state::Generation;
@@ -88,7 +88,7 @@ pub(super) async fn verify(
     Ok(VerifiedAssertion { id_jag, trusted, generation: snapshot.generation, now })
 }
 
-/// What a request asks for beside scopes.
+/// The resources and the authorization details of a request.
 #[derive(Clone, Copy)]
 pub(super) struct TargetRequest<'a> {
     /// The values of `resource`.

@@ -24,7 +24,7 @@ pub(super) struct Aged<T> {
     max_age: i64,
 }
 
-/// What came of asking.
+/// The outcome of a fetch.
 pub(super) enum FetchOutcome<T> {
     /// A document, and the seconds that it is good for.
     Got(T, i64),

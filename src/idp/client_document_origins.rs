@@ -21,7 +21,7 @@ const MINUTE: i64 = 60;
 /// One allowed document.
 pub(super) struct AllowedDocument {
     pub client: Arc<CachedDocument<Arc<RegisteredClient>>>,
-    /// What was wrong when it was last to be fetched.
+    /// The fault of the last fetch.
     pub fault: ArcSwap<LastFault>,
 }
 

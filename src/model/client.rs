@@ -47,6 +47,29 @@ pub enum KeySource {
     Fetched(String),
 }
 
+impl KeySource {
+    /// A JWK Set, or else an address; none without either.
+    pub fn of(jwks: Option<String>, jwks_uri: Option<String>) -> Option<Self> {
+        jwks.map(Self::Registered).or(jwks_uri.map(Self::Fetched))
+    }
+
+    /// The JWK Set as JSON, if it is here.
+    pub fn jwks(&self) -> Option<&str> {
+        match self {
+            Self::Registered(jwks) => Some(jwks),
+            Self::Fetched(_) => None,
+        }
+    }
+
+    /// The address of the keys, if they are fetched.
+    pub fn jwks_uri(&self) -> Option<&str> {
+        match self {
+            Self::Registered(_) => None,
+            Self::Fetched(uri) => Some(uri),
+        }
+    }
+}
+
 /// A client of the token endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegisteredClient {

@@ -70,7 +70,7 @@ pub struct TrustChange {
     pub request_id: String,
     /// The trusted or named parts before; none when there was nothing.
     pub old: Option<TrustedParts>,
-    /// The same from then on; none when there is nothing.
+    /// The trusted or named parts afterwards; none when there is nothing.
     pub new: Option<TrustedParts>,
 }
 

@@ -96,7 +96,7 @@ fn may_be_custom_domain(one: &str, other: &str) -> bool {
     is_named_as(one, other) || is_named_as(other, one)
 }
 
-/// What was expected and what came; and if they are almost the same, how they differ and what to do.
+/// Names the expected and the received text; if they are almost the same, also how they differ and what to do.
 pub fn expectation(what: &str, expected: &str, found: &str, remedy: &str) -> String {
     let remark = match Difference::between(expected, found) {
         Some(difference) => format!("; they differ only {difference}. {remedy}"),

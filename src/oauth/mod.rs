@@ -2,6 +2,7 @@
 //! resources, authorization details, strict JSON.
 
 pub mod authorization_details;
+pub mod check;
 pub mod code;
 pub(crate) mod credentials;
 pub mod difference;

@@ -115,7 +115,7 @@ impl DecisionOutcome {
     }
 }
 
-/// What one side has and the other has not.
+/// The parts that one side has and the other has not.
 fn changes(
     what: &str,
     (before, after): (&BTreeSet<String>, &BTreeSet<String>),

@@ -38,11 +38,7 @@ row! {
 
 impl From<&RegisteredClient> for ClientRow {
     fn from(c: &RegisteredClient) -> Self {
-        let (jwks, jwks_uri) = match c.keys.clone() {
-            None => (None, None),
-            Some(KeySource::Registered(jwks)) => (Some(jwks), None),
-            Some(KeySource::Fetched(uri)) => (None, Some(uri)),
-        };
+        let keys = c.keys.as_ref();
         Self {
             client_id: c.client_id.clone(),
             client_name: c.client_name.clone(),
@@ -51,8 +47,8 @@ impl From<&RegisteredClient> for ClientRow {
             client_groups: to_json(&c.groups),
             enabled: c.enabled,
             created_at: c.created_at,
-            jwks,
-            jwks_uri,
+            jwks: keys.and_then(KeySource::jwks).map(str::to_owned),
+            jwks_uri: keys.and_then(KeySource::jwks_uri).map(str::to_owned),
             dpop_bound_access_tokens: c.dpop_bound_access_tokens,
         }
     }
@@ -65,7 +61,7 @@ impl ClientRow {
             grant_types: from_json(&self.grant_types)?,
             groups: from_json(&self.client_groups)?,
             document_host: None,
-            keys: self.jwks.map(KeySource::Registered).or(self.jwks_uri.map(KeySource::Fetched)),
+            keys: KeySource::of(self.jwks, self.jwks_uri),
             secrets,
             client_id: self.client_id,
             client_name: self.client_name,

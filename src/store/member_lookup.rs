@@ -30,11 +30,11 @@ pub struct SubjectClaims {
     pub email: Option<String>,
     /// The `aud_sub` claim: an account here. It must not name another member.
     pub account: Option<String>,
-    /// What links an unknown subject to a member, before the email does.
+    /// The claim that links an unknown subject to a member before the email does.
     pub linking: Linking,
 }
 
-/// What links a subject that is not known to a member.
+/// The way from an unknown subject to a member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Linking {
     /// The email.

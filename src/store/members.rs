@@ -56,7 +56,8 @@ struct FindBound;
 
 impl ConstSql for FindBound {
     const TEXT: &'static str = "SELECT m.id, m.teamspace_id, m.email, m.role, m.status, m.provisioned_by, \
-        m.created_at, m.last_sign_in_at, m.sessions_ended_at, m.first_sign_in_at, m.link FROM identities i JOIN members m ON m.id = i.member_id WHERE i.teamspace_id = ? AND i.issuer = ? AND i.tenant = ? AND i.subject = ?";
+        m.created_at, m.last_sign_in_at, m.sessions_ended_at, m.first_sign_in_at, m.link FROM identities i \
+        JOIN members m ON m.id = i.member_id WHERE i.teamspace_id = ? AND i.issuer = ? AND i.tenant = ? AND i.subject = ?";
 }
 
 struct FindByEmail;

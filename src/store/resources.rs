@@ -42,25 +42,21 @@ struct CredentialRow {
 
 impl From<&ResourceCredential> for CredentialRow {
     fn from(credential: &ResourceCredential) -> Self {
-        let (jwks, jwks_uri) = match credential.keys().cloned() {
-            None => (None, None),
-            Some(KeySource::Registered(jwks)) => (Some(jwks), None),
-            Some(KeySource::Fetched(uri)) => (None, Some(uri)),
-        };
+        let keys = credential.keys();
         Self {
             client_id: credential.client_id.clone(),
             resource_id: credential.resource_id.clone(),
             secret_digest: credential.secret_digest().unwrap_or_default().to_owned(),
             created_at: credential.created_at,
-            jwks,
-            jwks_uri,
+            jwks: keys.and_then(KeySource::jwks).map(str::to_owned),
+            jwks_uri: keys.and_then(KeySource::jwks_uri).map(str::to_owned),
         }
     }
 }
 
 impl From<CredentialRow> for ResourceCredential {
     fn from(row: CredentialRow) -> Self {
-        let keys = row.jwks.map(KeySource::Registered).or(row.jwks_uri.map(KeySource::Fetched));
+        let keys = KeySource::of(row.jwks, row.jwks_uri);
         Self {
             client_id: row.client_id,
             resource_id: row.resource_id,

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use countersign::oauth::check::Check;
 use countersign::oauth::code::ErrorCode;
-use countersign::oauth::reason::{About, Check, Reason};
+use countersign::oauth::reason::{About, Reason};
 use countersign::store::sign_ins::SignIn;
 use serde_json::{Value, json};
 

@@ -13,7 +13,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use reqwest::Url;
 use tokio::sync::Mutex;
 
-/// What proofs may be signed with, as challenges say it.
+/// The algorithms of proofs, as challenges list them.
 pub const ALGS: &str = "ES256 EdDSA PS256 RS256";
 const ALLOWED: [Algorithm; 4] = [Algorithm::ES256, Algorithm::EdDSA, Algorithm::PS256, Algorithm::RS256];
 

@@ -16,7 +16,7 @@ use crate::random;
 const INVALID_PROOF: &[(u16, &str)] = &[(400, "invalid_dpop_proof")];
 const NEEDS_NONCE: (u16, &str) = (400, "use_dpop_nonce");
 
-/// What proofs with a symmetric key are made with.
+/// The symmetric key of proofs that must be refused.
 const SHARED_SECRET: &str = "a secret that everybody can read here";
 
 /// Puts a fault into a proof: into its header or its claims.

@@ -16,7 +16,7 @@ pub enum DetailsFault {
     Unfit {
         /// The type.
         detail_type: String,
-        /// What is wrong, and where in the detail.
+        /// The fault, and its place in the detail.
         why: String,
     },
     /// One is about another resource than the token.

@@ -31,7 +31,7 @@ pub struct DetailTypes(BTreeMap<String, Validator>);
 pub struct UnusableType {
     /// Its name.
     pub name: String,
-    /// What is wrong with its schema.
+    /// The fault of its schema.
     pub why: String,
 }
 

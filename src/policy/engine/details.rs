@@ -1,4 +1,4 @@
-//! What follows when authorization details are not granted (RFC 9396 §5, §6.1).
+//! Refuses requests whose authorization details are not granted (RFC 9396 §5, §6.1).
 
 use super::denial::Denial;
 use crate::oauth::authorization_details::{Detail, DetailCandidates};

@@ -1,7 +1,7 @@
 //! Checks and decisions as pages show them, for both past sign-ins and explanations.
 
 use crate::exchange::explain::ExplainedCheck;
-use crate::oauth::reason::Check;
+use crate::oauth::check::Check;
 use crate::policy::engine::clauses::{Clause, PolicyFinding};
 use crate::policy::{Action, Explained};
 

@@ -10,9 +10,10 @@ use serde::Deserialize;
 
 use super::answer::{PageError, form_again, page};
 use super::check_list::{CheckLine, DecisionLine, check_lines, decision_lines};
+use super::fixer_words::who;
 use super::form::{Faults, Typed};
 use super::page::{Frame, InTeamspacePage, Place};
-use super::reason_words::{ReasonWords, reason_words, who};
+use super::reason_words::{ReasonWords, reason_words};
 use crate::admin::what_if::{Supposed, suppose};
 use crate::app::App;
 use crate::exchange::explain::{ExplainRequest, Explanation, explain};

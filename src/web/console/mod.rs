@@ -33,6 +33,7 @@ mod cookie;
 mod documents;
 mod enterprise;
 mod explain;
+mod fixer_words;
 mod form;
 mod keep;
 mod kill_switch;

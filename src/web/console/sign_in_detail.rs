@@ -10,8 +10,9 @@ use axum::routing::get;
 
 use super::answer::{PageError, page};
 use super::check_list::{CheckLine, DecisionLine, check_lines, decision_lines};
+use super::fixer_words::who;
 use super::page::{Frame, InTeamspacePage, OperatorPage, Place};
-use super::reason_words::{ReasonWords, reason_words, who};
+use super::reason_words::{ReasonWords, reason_words};
 use super::token_lines::TokenLines;
 use super::words::date_and_time;
 use crate::admin::sign_in_detail::{self, SignInDetail, Today};
