@@ -20,13 +20,16 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use countersign::dpop::{DpopProof, ExpectedProof, ProofHeader};
 use countersign::exchange::assertion::UnverifiedAssertion;
 use countersign::exchange::claims::Expectations;
+use countersign::idp::client_assertion::{ExpectedClient, UnverifiedClientAssertion};
 use countersign::idp::key::VerificationKey;
 use countersign::oauth::request::TokenRequest;
 use countersign::policy::facts::to_context;
 use countersign::policy::{PolicySource, decide};
 use criterion::{Criterion, criterion_group, criterion_main};
+use jsonwebtoken::Algorithm;
 use serde_json::json;
 use shared::{facts, scopes};
 
@@ -97,5 +100,60 @@ fn parts(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, parts);
+/// A client assertion and a proof of possession, by the same key.
+struct OfClient {
+    jwk: String,
+    pair: EcdsaKeyPair,
+}
+
+impl OfClient {
+    fn new() -> Self {
+        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+        // The point without compression (SEC 1 §2.3.3): a byte, then x and y.
+        let point = pair.public_key().as_ref();
+        let [x, y] = [&point[1..33], &point[33..]].map(|number| URL_SAFE_NO_PAD.encode(number));
+        Self { jwk: format!(r#"{{"kty":"EC","crv":"P-256","x":"{x}","y":"{y}"}}"#), pair }
+    }
+
+    fn sign(&self, header: &str, claims: &serde_json::Value) -> String {
+        let input =
+            format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims.to_string()));
+        let signature = self.pair.sign(&SystemRandom::new(), input.as_bytes()).unwrap();
+        format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature))
+    }
+}
+
+/// What a key of the client costs beyond its ES256 verification.
+fn keys(c: &mut Criterion) {
+    let client = OfClient::new();
+    let uri = format!("{OURS}/oauth2/token");
+    let assertion = client.sign(
+        r#"{"alg":"ES256","typ":"JWT"}"#,
+        &json!({ "iss": "c", "sub": "c", "aud": OURS, "iat": NOW, "exp": NOW + 60, "jti": "of-client" }),
+    );
+    let proof = client.sign(
+        &format!(r#"{{"alg":"ES256","typ":"dpop+jwt","jwk":{}}}"#, client.jwk),
+        &json!({ "htm": "POST", "htu": uri, "iat": NOW, "jti": "of-proof" }),
+    );
+    let jwk = serde_json::from_str(&client.jwk).unwrap();
+    let keys = [std::sync::Arc::new(VerificationKey::from_jwk(&jwk).unwrap())];
+    let (input, signature) = assertion.rsplit_once('.').unwrap();
+    let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+    let expected = ExpectedClient { client_id: "c", issuer: OURS, now: NOW, clock_skew: 30 };
+    let of_request = ExpectedProof { method: "POST", uri: &uri, token: None, nonces: None, now: NOW };
+    c.bench_function("reference: one ES256 verification", |b| {
+        b.iter(|| keys[0].verifies(Algorithm::ES256, black_box(input.as_bytes()), &signature))
+    });
+    c.bench_function("read and verify a client assertion (ES256)", |b| {
+        b.iter(|| {
+            let unverified = UnverifiedClientAssertion::peek(black_box(&assertion), 16_384).unwrap();
+            unverified.verify(&keys, &expected).unwrap()
+        })
+    });
+    c.bench_function("read and verify a proof of possession (ES256)", |b| {
+        b.iter(|| DpopProof::verify(ProofHeader::One(black_box(proof.as_bytes())), &of_request).unwrap())
+    });
+}
+
+criterion_group!(benches, parts, keys);
 criterion_main!(benches);

@@ -88,13 +88,16 @@ impl Unusable {
     }
 }
 
+/// A key, prepared for an algorithm.
+type PreparedKey = (Algorithm, ParsedPublicKey);
+
 /// A key that can verify assertions.
 pub struct VerificationKey {
     /// The key's identifier in its set (RFC 7517 §4.5); none where the set gives it none.
     pub kid: Option<String>,
     /// Parsed once for each algorithm that the key's type, curve and `alg` allow, so that checking a signature parses
     /// nothing.
-    prepared: Vec<(Algorithm, ParsedPublicKey)>,
+    prepared: Vec<PreparedKey>,
     /// The JSON text of which RFC 7638 §3 takes the hash: only the members that make the key what it is, in order.
     required: Box<str>,
     /// The algorithm that the key is confined to, if its set says so.
@@ -112,7 +115,7 @@ impl VerificationKey {
         if !jwk.is_for_verification() {
             return Err(Unusable::OtherUse);
         }
-        let mut prepared = jwk.prepare()?;
+        let (mut prepared, required) = jwk.prepare()?;
         if let Some(alg) = jwk.get("alg") {
             let only = alg.as_str().and_then(allowed_algorithm).ok_or(Unusable::Alg)?;
             prepared.retain(|(algorithm, _)| *algorithm == only);
@@ -121,12 +124,12 @@ impl VerificationKey {
             return Err(Unusable::Alg);
         }
         let [kid, alg] = ["kid", "alg"].map(|name| jwk.text(name).map(str::to_owned));
-        Ok(Self { kid, prepared, required: jwk.required()?.into(), alg })
+        Ok(Self { kid, prepared, required: required.into(), alg })
     }
 
     /// Its thumbprint (RFC 7638).
     pub fn thumbprint(&self) -> String {
-        URL_SAFE_NO_PAD.encode(digest(&SHA256, self.required.as_bytes()))
+        encode(digest(&SHA256, self.required.as_bytes()).as_ref())
     }
 
     /// Its names: the one in the set, which may be cut, and its thumbprint.
@@ -182,45 +185,35 @@ impl<'a> Jwk<'a> {
         for_signatures && verifies
     }
 
-    fn prepare(&self) -> Result<Vec<(Algorithm, ParsedPublicKey)>, Unusable> {
+    /// Prepares the key, and writes the members that RFC 7638 §3.2 and RFC 8037 §2 require, in the order of their names.
+    /// Every value is base64url or a name of ours, so nothing has to be escaped.
+    fn prepare(&self) -> Result<(Vec<PreparedKey>, String), Unusable> {
         match (self.text("kty"), self.text("crv")) {
-            (Some("RSA"), _) => rsa(&self.bytes("n")?, &self.bytes("e")?),
+            (Some("RSA"), _) => {
+                let (n, e) = (self.bytes("n")?, self.bytes("e")?);
+                let (n, e) = (without_leading_zeros(&n), without_leading_zeros(&e));
+                let required = format!(r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#, encode(e), encode(n));
+                Ok((rsa(n, e)?, required))
+            }
             (Some("EC"), Some("P-256")) => {
-                Ok(vec![(Algorithm::ES256, self.point(32, &ECDSA_P256_SHA256_FIXED)?)])
+                let (key, required) = self.point("P-256", 32, &ECDSA_P256_SHA256_FIXED)?;
+                Ok((vec![(Algorithm::ES256, key)], required))
             }
             (Some("EC"), Some("P-384")) => {
-                Ok(vec![(Algorithm::ES384, self.point(48, &ECDSA_P384_SHA384_FIXED)?)])
+                let (key, required) = self.point("P-384", 48, &ECDSA_P384_SHA384_FIXED)?;
+                Ok((vec![(Algorithm::ES384, key)], required))
             }
             (Some("OKP"), Some("Ed25519")) => {
                 let x = self.bytes("x")?;
                 if x.len() != 32 {
                     return Err(Unusable::Length { name: "x", found: x.len(), wanted: 32 });
                 }
+                let required = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, encode(&x));
                 let key = ParsedPublicKey::new(&ED25519, x).map_err(|_| Unusable::OffCurve)?;
-                Ok(vec![(Algorithm::EdDSA, key)])
+                Ok((vec![(Algorithm::EdDSA, key)], required))
             }
             _ => Err(Unusable::Kind),
         }
-    }
-
-    /// The members that RFC 7638 §3.2 and RFC 8037 §2 require, in the order of their names. Every value is base64url or
-    /// a name of ours, so nothing has to be escaped.
-    fn required(&self) -> Result<String, Unusable> {
-        let coordinate = |name, size| Ok(URL_SAFE_NO_PAD.encode(self.coordinate(name, size)?));
-        let number = |name| Ok(URL_SAFE_NO_PAD.encode(without_leading_zeros(&self.bytes(name)?)));
-        Ok(match (self.text("kty"), self.text("crv")) {
-            (Some("RSA"), _) => format!(r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#, number("e")?, number("n")?),
-            (Some("EC"), Some(crv @ ("P-256" | "P-384"))) => {
-                let size = if crv == "P-256" { 32 } else { 48 };
-                let (x, y) = (coordinate("x", size)?, coordinate("y", size)?);
-                format!(r#"{{"crv":"{crv}","kty":"EC","x":"{x}","y":"{y}"}}"#)
-            }
-            (Some("OKP"), Some("Ed25519")) => {
-                let x = URL_SAFE_NO_PAD.encode(self.bytes("x")?);
-                format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#)
-            }
-            _ => return Err(Unusable::Kind),
-        })
     }
 
     /// A member in base64url. RFC 7515 §2 has no padding; libraries that add it mean the same bytes.
@@ -235,12 +228,15 @@ impl<'a> Jwk<'a> {
     /// Reads a point. Parsing it checks that it is on the curve.
     fn point(
         &self,
+        crv: &str,
         size: usize,
         curve: &'static dyn VerificationAlgorithm,
-    ) -> Result<ParsedPublicKey, Unusable> {
+    ) -> Result<(ParsedPublicKey, String), Unusable> {
         let (x, y) = (self.coordinate("x", size)?, self.coordinate("y", size)?);
-        let uncompressed: Vec<u8> = std::iter::once(4).chain(x).chain(y).collect();
-        ParsedPublicKey::new(curve, uncompressed).map_err(|_| Unusable::OffCurve)
+        let required = format!(r#"{{"crv":"{crv}","kty":"EC","x":"{}","y":"{}"}}"#, encode(&x), encode(&y));
+        let uncompressed = [&[4], x.as_slice(), y.as_slice()].concat();
+        let key = ParsedPublicKey::new(curve, uncompressed).map_err(|_| Unusable::OffCurve)?;
+        Ok((key, required))
     }
 
     /// A number of `size` bytes. RFC 7518 §6.2.1.2 requires leading zeros. Some libraries drop them, or add one more
@@ -254,10 +250,13 @@ impl<'a> Jwk<'a> {
     }
 }
 
+fn encode(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
 /// 2048 to 8192 bits (RFC 7518 §3.3 sets the lower bound, CPU the upper), and an odd exponent above 1:
 /// with an exponent of 1 anything is a valid signature.
-fn rsa(n: &[u8], e: &[u8]) -> Result<Vec<(Algorithm, ParsedPublicKey)>, Unusable> {
-    let (n, e) = (without_leading_zeros(n), without_leading_zeros(e));
+fn rsa(n: &[u8], e: &[u8]) -> Result<Vec<PreparedKey>, Unusable> {
     let bits = n.len() * 8 - n.first().map_or(0, |byte| byte.leading_zeros() as usize);
     if !(2048..=8192).contains(&bits) {
         return Err(Unusable::RsaSize(bits));

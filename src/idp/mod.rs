@@ -6,7 +6,7 @@ pub(crate) mod answer_date;
 mod ask_issuer;
 mod cached_document;
 pub(crate) mod checks;
-pub(crate) mod client_assertion;
+pub mod client_assertion;
 mod client_document;
 mod client_document_origins;
 pub(crate) mod client_documents;

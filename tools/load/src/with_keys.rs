@@ -13,15 +13,17 @@ use countersign::clock::{Clock as _, SystemClock};
 use countersign::oauth::request::JWT_BEARER;
 
 use crate::assertions::{Assertions, Parties, Who};
-use crate::driver::{Phase, Prepared, Span, saturate};
-use crate::figures::{Figures, Usage};
+use crate::driver::{Prepared, Span, saturate};
+use crate::figures::Figures;
 use crate::running::Running;
 use crate::seed::{KEY_CLIENT, insert_key_client};
 use crate::{Outcome, floor, idp, server};
 
 /// Turns of either kind.
-const TURNS: usize = 4;
+const TURNS: usize = 10;
 const CONNECTIONS: usize = 32;
+/// So few that a commit is shared by about as many plain exchanges as exchanges with keys share one.
+const FEW_CONNECTIONS: usize = 8;
 /// Exchanges with keys before those that are measured: the client's key and its members are then known.
 const WARM_UP: usize = 256;
 
@@ -94,36 +96,10 @@ fn request(assertions: &Assertions, index: usize, key: &Key) -> Outcome<Vec<u8>>
     Ok([head.as_bytes(), assertions.get(index).ok_or("too few assertions")?].concat())
 }
 
-/// The resources of several phases together.
-#[derive(Default)]
-struct Sum {
-    phase: Phase,
-    usage: Option<Usage>,
-}
-
-impl Sum {
-    fn add(&mut self, (phase, usage): (Phase, Usage)) {
-        self.phase.latencies.extend(phase.latencies);
-        self.phase.took += phase.took;
-        self.usage = Some(match self.usage {
-            None => usage,
-            Some(sum) => Usage {
-                server: sum.server + usage.server,
-                driver: sum.driver + usage.driver,
-                floor: f64::midpoint(sum.floor, usage.floor),
-                ..usage
-            },
-        });
-    }
-
-    fn figures(&self, name: &str) -> Figures {
-        let figures = Figures::new(name, &self.phase, &self.usage.unwrap_or_default());
-        // The counts are those of the last turn only.
-        Figures { commits_per_exchange: None, writes_per_commit: None, ..figures }
-    }
-}
-
 /// Measures both kinds by turns, since machines change their speed, and what the keys add.
+///
+/// Exchanges that come during a commit share the next one. With keys fewer do in the same time, so each pays more of a
+/// commit, which is no work of the keys. What a commit costs shows in plain exchanges over few connections.
 pub async fn measure(running: &mut Running, dir: &Path, exchanges: usize) -> Outcome<Figures> {
     let (idp, issuer, key) = (idp::issuer(), server::issuer(), Key::generate()?);
     insert_key_client(&running.url, format!(r#"{{"keys":[{}]}}"#, key.public))?;
@@ -136,16 +112,23 @@ pub async fn measure(running: &mut Running, dir: &Path, exchanges: usize) -> Out
     let ports = [running.port()];
     let phase = |first, end| saturate(&requests, Span { first, end }, CONNECTIONS, &ports);
     phase(0, WARM_UP).await?;
-    let (mut with, mut without, mut check) = (Sum::default(), Sum::default(), 0.0);
+    let (mut with, mut plain, mut few, mut check) = (Vec::new(), Vec::new(), Vec::new(), 0.0);
     for first in (WARM_UP..count).step_by(turn) {
-        without.add(running.saturate(turn, CONNECTIONS).await?);
+        plain.push(running.saturate(turn, CONNECTIONS).await?);
         check += floor::es256_verification()? / TURNS as f64;
-        with.add(running.measured(phase(first, first + turn)).await?);
+        with.push(running.measured(phase(first, first + turn)).await?);
+        few.push(running.saturate(turn / 2, FEW_CONNECTIONS).await?);
     }
-    let (figures, without) = (with.figures("with-keys"), without.figures("without"));
-    let added = figures.cpu_us - without.cpu_us;
-    Ok(figures
-        .with("CPU µs without keys", without.cpu_us)
+    let of_rounds = |rounds: &[_]| Figures::of_rounds("with-keys", rounds);
+    let (with, plain, few) = (of_rounds(&with), of_rounds(&plain), of_rounds(&few));
+    let commits = |figures: &Figures| figures.commits_per_exchange.unwrap_or_default();
+    let commit = (few.cpu_us - plain.cpu_us) / (commits(&few) - commits(&plain));
+    let shares = commit * (commits(&with) - commits(&plain));
+    let added = with.cpu_us - plain.cpu_us;
+    Ok(with
+        .with("CPU µs without keys", plain.cpu_us)
         .with("CPU µs of two ES256 verifications", 2.0 * check)
-        .with("CPU µs added beyond these", added - 2.0 * check))
+        .with("CPU µs of a commit", commit)
+        .with("CPU µs of larger shares of commits", shares)
+        .with("CPU µs added beyond these", added - 2.0 * check - shares))
 }
