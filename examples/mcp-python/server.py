@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import anyio.to_thread
 import jwt
 import uvicorn
-from mcp.server import MCPServer
+from limits import LimitedServer, has_readable_details
 from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.auth.provider import AccessToken
 from mcp.server.auth.settings import AuthSettings
@@ -43,8 +43,8 @@ class Verifier(jwt.PyJWKClient):
         key = self.get_signing_key_from_jwt(token)
         options = {"require": ["exp", "sub", "client_id"], "strict_aud": True}
         claims = jwt.decode(token, key, [key.algorithm_name], options, audience=RESOURCE, issuer=ISSUER, leeway=10)
-        if jwt.get_unverified_header(token).get("typ") != "at+jwt" or "cnf" in claims:
-            raise jwt.InvalidTokenError("not an access token, or one that is bound to a key and no bearer token")
+        if jwt.get_unverified_header(token).get("typ") != "at+jwt" or "cnf" in claims or not has_readable_details(claims):
+            raise jwt.InvalidTokenError("no access token, or one that is bound to a key, or has malformed details")
         revocations.check(claims)
         return AccessToken(token=token, client_id=claims["client_id"], scopes=claims.get("scope", "").split(),
                            expires_at=claims["exp"], resource=claims["aud"], subject=claims["sub"], claims=claims)
@@ -64,7 +64,7 @@ def unavailable(app):
 
 revocations = Revocations(ISSUER)
 auth = AuthSettings(issuer_url=ISSUER, resource_server_url=RESOURCE, required_scopes=SCOPES, validate_token_resource=True)
-server = MCPServer("docs", auth=auth, token_verifier=Verifier(f"{ISSUER}/oauth2/jwks", cooldown_duration=5, timeout=5))
+server = LimitedServer("docs", auth=auth, token_verifier=Verifier(f"{ISSUER}/oauth2/jwks", cooldown_duration=5, timeout=5))
 
 
 @server.tool()

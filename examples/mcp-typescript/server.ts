@@ -1,8 +1,9 @@
 // An MCP server that takes Countersign's access tokens, and nothing else.
 import { createMcpExpressApp, getOAuthProtectedResourceMetadataUrl, requireBearerAuth } from '@modelcontextprotocol/express';
 import { toNodeHandler } from '@modelcontextprotocol/node';
-import { createMcpHandler, McpServer, OAuthError, OAuthErrorCode, type AuthInfo } from '@modelcontextprotocol/server';
+import { createMcpHandler, OAuthError, OAuthErrorCode, type AuthInfo } from '@modelcontextprotocol/server';
 import { createRemoteJWKSet, customFetch, errors, jwtVerify } from 'jose';
+import { hasReadableDetails, limitedServer } from './limits.js';
 import { Revocations } from './revocations.js';
 
 const issuer = process.env.ISSUER ?? 'http://127.0.0.1:8080'; // Countersign's issuer, byte for byte
@@ -27,13 +28,12 @@ async function verifyAccessToken(token: string): Promise<AuthInfo> {
     const { payload } = await jwtVerify<{ client_id: string; scope?: string }>(token, keys, {
         algorithms: ['ES256', 'EdDSA', 'RS256'], // and of these the one that the key is for
         typ: 'at+jwt',
-        issuer,
-        audience: resource,
-        clockTolerance: 10,
+        issuer, audience: resource, clockTolerance: 10,
         requiredClaims: ['exp', 'sub', 'client_id'],
     }).catch(refuse);
     const isForUs = payload.aud === resource && !payload.cnf; // bound to a key, it would need a proof (RFC 9449)
-    if (!isForUs || revocations?.areOver(payload)) refuse(new errors.JWTInvalid('no bearer token for this server, or over'));
+    const isGood = isForUs && hasReadableDetails(payload) && !revocations?.areOver(payload);
+    if (!isGood) refuse(new errors.JWTInvalid('no bearer token for this server, with malformed details, or over'));
     const { client_id: clientId, scope = '', exp: expiresAt } = payload;
     return { token, clientId, scopes: scope.split(' '), expiresAt, resource: new URL(resource), extra: payload };
 }
@@ -46,10 +46,9 @@ function refuse(error: unknown): never {
 }
 
 function tools(claims: Record<string, unknown> = {}) {
-    const server = new McpServer({ name: 'docs', version: '1.0.0' });
-    const { sub, client_id, teamspace, teamspace_id, scope } = claims;
+    const server = limitedServer({ name: 'docs', version: '1.0.0' }, claims);
     server.registerTool('whoami', { description: 'Who is calling, as the access token tells it.' }, () => ({
-        content: [{ type: 'text', text: JSON.stringify({ sub, client_id, teamspace, teamspace_id, scope }) }],
+        content: [{ type: 'text', text: JSON.stringify(claims, ['sub', 'client_id', 'teamspace', 'teamspace_id', 'scope']) }],
     }));
     return server;
 }

@@ -1,4 +1,4 @@
-//! Verifies Countersign's access tokens: copy this file beside your own tools, with proof.rs.
+//! Verifies Countersign's access tokens: copy this file beside your own tools, with limits.rs and proof.rs.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,6 +12,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use tokio::sync::{Mutex, RwLock};
 
 use crate::follow::Revocations;
+use crate::limits::Detail;
 use crate::proof::{ALGS, NoProof, Proofs};
 
 /// The claims of a verified token. `iss` and `aud` are one string each, or the token is refused.
@@ -29,22 +30,10 @@ pub struct Claims {
     pub scope: Option<String>,
     #[serde(default, skip_serializing)]
     #[schemars(skip)]
-    authorization_details: Vec<serde_json::Value>,
+    pub authorization_details: Vec<Detail>,
     #[serde(skip_serializing)]
     #[schemars(skip)]
     cnf: Option<Confirmation>,
-}
-
-impl Claims {
-    /// Whether the token's limits to tools (RFC 9396), if it has any, let it call this one.
-    pub fn may_call(&self, tool: &str) -> bool {
-        let mut limits =
-            self.authorization_details.iter().filter(|detail| detail["type"] == "mcp_tool").peekable();
-        let names = |detail: &serde_json::Value| {
-            detail["tools"].as_array().is_some_and(|all| all.iter().any(|name| name == tool))
-        };
-        limits.peek().is_none() || limits.any(names)
-    }
 }
 
 /// The key that a token is bound to (RFC 9449 §6.1). A token that is bound in another way is refused.

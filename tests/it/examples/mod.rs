@@ -4,6 +4,7 @@
 mod bound;
 pub mod clients;
 mod following;
+mod limits;
 mod refusals;
 
 use std::path::{Path, PathBuf};
@@ -135,9 +136,12 @@ fn each_server_has_at_most_sixty_lines() {
     for file in [
         "mcp-python/server.py",
         "mcp-python/revocations.py",
+        "mcp-python/limits.py",
         "mcp-typescript/server.ts",
         "mcp-typescript/revocations.ts",
+        "mcp-typescript/limits.ts",
         "mcp-rust/src/main.rs",
+        "mcp-rust/src/limits.rs",
     ] {
         let text = std::fs::read_to_string(Path::new("examples").join(file)).unwrap();
         let lines = text.lines().filter(|line| !line.trim().is_empty()).count();

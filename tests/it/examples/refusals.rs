@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use countersign::clock::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
-use super::{Example, ExampleServer};
+use super::{Example, ExampleServer, limits};
 use crate::harness::{Answer, decode};
 use crate::idp::{FakeIdp, Key, b64};
 use crate::process::until;
@@ -66,7 +66,7 @@ impl Stage {
         self.call(Some(token)).await.status
     }
 
-    fn assert_challenge(&self, answer: &Answer, status: u16, error: &str, about: &str) {
+    pub fn assert_challenge(&self, answer: &Answer, status: u16, error: &str, about: &str) {
         let challenge = answer.header("www-authenticate");
         assert_eq!(answer.status, status, "{about}: {answer:?}");
         assert!(challenge.starts_with("Bearer "), "{about}: {challenge}");
@@ -214,6 +214,7 @@ async fn takes_only_our_tokens_for_it(example: Example) {
     without_a_token_it_says_where_to_get_one(&stage).await;
     other_tokens_are_invalid(&stage).await;
     too_small_a_scope_is_forbidden(&stage).await;
+    limits::are_obeyed(&stage).await;
     keys_come_and_go(&stage).await;
 }
 
@@ -233,23 +234,4 @@ async fn the_typescript_example_takes_only_our_tokens_for_it() {
 #[tokio::test]
 async fn the_rust_example_takes_only_our_tokens_for_it() {
     takes_only_our_tokens_for_it(Example::Rust).await;
-}
-
-/// The Rust example obeys a limit to tools (RFC 9396).
-#[tokio::test]
-async fn the_rust_example_obeys_limits_to_tools() {
-    let stage = Stage::start(Example::Rust).await;
-    let limit = |name: &str| json!({ "type": "mcp_tool", "tools": [name] });
-    let other = json!({ "type": "payment" });
-    for (details, is_allowed) in [
-        (json!([other]), true),
-        (json!([other, limit("x"), limit("whoami")]), true),
-        (json!([other, limit("x")]), false),
-        (json!([{ "type": "mcp_tool" }]), false),
-    ] {
-        let answer = stage.call(Some(&stage.token(json!({ "authorization_details": details })))).await;
-        assert_eq!(answer.status, 200, "{answer:?}");
-        let message = answer.json["error"]["message"].as_str();
-        assert_eq!(message, (!is_allowed).then_some("the access token is not for this tool"), "{answer:?}");
-    }
 }
