@@ -21,6 +21,12 @@ pub use mcp_request::{McpHeaderFault, McpRequest};
 use tools::check_tool;
 pub use tools::{DeniedTool, ToolRefusal};
 
+/// What the caller of a tool is told whose token is limited to others.
+pub const LIMITED_TO_OTHERS: &str = "The access token is limited to other tools.";
+
+/// What the caller is told whose token lacks a scope that every request needs.
+pub const LACKS_SCOPE: &str = "The access token lacks a scope.";
+
 /// The caller of a request that may pass, as the server behind the proxy is told.
 pub struct ForwardedCaller {
     /// The token, which is active.
@@ -76,7 +82,7 @@ pub async fn decide(
         (true, None) => return Err(KeyRefusal::NotBound.into()),
         (true, Some(key)) => Some(check_proof(app, resource, headers, (presented.token, key))?),
     };
-    if !resource.required_scopes.iter().all(|scope| token.token.scopes.contains(scope)) {
+    if !resource.is_content_with(&token.token.scopes) {
         return Err(ForwardRefusal::InsufficientScope);
     }
     if resource.tool_policies || token.token.is_limited_to_tools() {

@@ -7,8 +7,9 @@ use super::error::AdminError;
 use crate::exchange::what_if::{self, Answered, WhatIf, WhatIfError};
 use crate::model::client::{AuthMethod, RegisteredClient};
 use crate::model::identity_provider::IdentityProvider;
-use crate::oauth::reason::Reason;
-use crate::oauth::scope::split_scope;
+use crate::oauth::authorization_details::{Detail, MAX_TOOL_NAME, parse};
+use crate::oauth::error::{ErrorCode, Reason, TokenError};
+use crate::oauth::scope::{ScopeFault, split_scope};
 use crate::policy::ConsoleAction;
 
 /// A sign-in as it was typed. Blank fields are absent.
@@ -25,6 +26,12 @@ pub struct Supposed {
     pub server: String,
     /// With spaces between them.
     pub scopes: String,
+    /// The details of the assertion, as JSON.
+    pub authorized_details: String,
+    /// The details of the request, as JSON.
+    pub requested_details: String,
+    /// The name of a tool of the MCP server.
+    pub tool: String,
     /// `true` if the client would prove that it has a key.
     pub key_bound: String,
 }
@@ -55,20 +62,48 @@ pub async fn suppose(
         groups: read.groups,
         resource: Some(supposed.server.trim()).filter(|server| !server.is_empty()),
         scopes: read.scopes,
+        authorized_details: read.authorized_details,
+        requested_details: read.requested_details,
+        tool: Some(supposed.tool.trim()).filter(|tool| !tool.is_empty()),
         key_bound: supposed.key_bound == "true",
         confined: !at.is_operator(),
     };
     match what_if::ask(&at.app, &asked).await {
         Ok(answered) => Ok(Ok(answered)),
         Err(WhatIfError::Store(error)) => Err(error.into()),
-        Err(WhatIfError::Refused(error)) => {
-            let field = match &error.reason {
-                reason if *reason == Reason::SCOPE_UNKNOWN => "scopes",
-                reason if *reason == Reason::PROOF_REQUIRED => "key_bound",
-                _ => "server",
-            };
-            Ok(Err(SuppositionFault { field, text: error.description.to_string() }))
+        Err(WhatIfError::Refused(error)) => Ok(Err(SuppositionFault::of(&error))),
+    }
+}
+
+/// Reads authorization details as they were typed: none if nothing was.
+///
+/// # Errors
+///
+/// The mistake, in words for the person who typed.
+pub fn read_details(typed: &str) -> Result<Option<Vec<Detail>>, String> {
+    let told = |fault| format!("Authorization details are a JSON array of objects with a type: {fault}.");
+    match typed.trim() {
+        "" => Ok(None),
+        text => parse(text).map(Some).map_err(told),
+    }
+}
+
+impl SuppositionFault {
+    /// The mistake behind a refusal that no policy gives.
+    fn of(error: &TokenError) -> Self {
+        let reason = &error.reason;
+        let of_details = [Reason::DETAILS_TYPE_UNKNOWN, Reason::DETAILS_UNFIT, Reason::DETAILS_ELSEWHERE];
+        if of_details.contains(reason) {
+            let is_requested = error.code == ErrorCode::InvalidAuthorizationDetails;
+            let field = if is_requested { "requested_details" } else { "authorized_details" };
+            return Self { field, text: format!("{} ({})", error.description, error.detail) };
         }
+        let field = match reason {
+            reason if *reason == Reason::SCOPE_UNKNOWN => "scopes",
+            reason if *reason == Reason::PROOF_REQUIRED => "key_bound",
+            _ => "server",
+        };
+        Self { field, text: error.description.to_string() }
     }
 }
 
@@ -78,6 +113,8 @@ struct ReadSupposition<'a> {
     email: String,
     groups: Option<Vec<String>>,
     scopes: Option<Vec<String>>,
+    authorized_details: Vec<Detail>,
+    requested_details: Option<Vec<Detail>>,
 }
 
 fn read<'a>(at: &'a InTeamspace, supposed: &Supposed) -> Result<ReadSupposition<'a>, SuppositionFault> {
@@ -94,21 +131,31 @@ fn read<'a>(at: &'a InTeamspace, supposed: &Supposed) -> Result<ReadSupposition<
     if client_id.is_empty() {
         return Err(fault("client", "Enter the id of the client that would ask."));
     }
-    let scopes = match supposed.scopes.trim() {
-        "" => None,
-        text => Some(
-            split_scope(text).map_err(|_| fault("scopes", "Scopes are words with spaces between them."))?,
-        ),
-    };
-    let groups = supposed.groups.split(',').map(str::trim).filter(|group| !group.is_empty());
-    let groups: Vec<String> = groups.map(str::to_owned).collect();
+    let scopes = read_scopes(&supposed.scopes);
+    let scopes = scopes.map_err(|_| fault("scopes", "Scopes are words with spaces between them."))?;
+    if supposed.tool.trim().len() > MAX_TOOL_NAME {
+        return Err(fault("tool", &format!("The name of a tool has at most {MAX_TOOL_NAME} bytes.")));
+    }
+    let details = |field, typed: &str| read_details(typed).map_err(|text| SuppositionFault { field, text });
     Ok(ReadSupposition {
         provider,
         client: client(at, client_id)?,
         email: supposed.email.trim().to_lowercase(),
-        groups: (!groups.is_empty()).then_some(groups),
+        groups: read_groups(&supposed.groups),
         scopes,
+        authorized_details: details("authorized_details", &supposed.authorized_details)?.unwrap_or_default(),
+        requested_details: details("requested_details", &supposed.requested_details)?,
     })
+}
+
+fn read_scopes(typed: &str) -> Result<Option<Vec<String>>, ScopeFault> {
+    Some(typed.trim()).filter(|text| !text.is_empty()).map(split_scope).transpose()
+}
+
+fn read_groups(typed: &str) -> Option<Vec<String>> {
+    let groups = typed.split(',').map(str::trim).filter(|group| !group.is_empty());
+    let groups: Vec<String> = groups.map(str::to_owned).collect();
+    (!groups.is_empty()).then_some(groups)
 }
 
 /// Returns the client with an id. A teamspace may not learn which clients exist, so it gets an answer as if there were

@@ -129,7 +129,7 @@ pub(super) fn resolve_target(
 
 /// The authorization details that can be granted for a resource. Those of the assertion are checked also where the request
 /// replaces them: none is ignored (draft §4.4.1).
-fn detail_candidates(
+pub(super) fn detail_candidates(
     app: &App,
     (claimed, requested): (&[Detail], Option<&[Detail]>),
     resource: &Resource,

@@ -1,20 +1,30 @@
 //! Asks the policies about a made-up sign-in. No assertion is needed, and nothing is stored.
 
+mod telling;
+mod tool;
+
+use std::sync::Arc;
+
 use super::key_binding::check_required;
 use super::resource::ResourceRequest;
+use super::verify::{check_types, detail_candidates};
 use crate::app::App;
-use crate::clock::UnixSeconds;
 use crate::disclosure::{Disclosure, Known};
 use crate::email::domain_of;
 use crate::model::client::RegisteredClient;
 use crate::model::identity_provider::IdentityProvider;
 use crate::model::member::Status;
+use crate::model::resource::Resource;
 use crate::model::scope::ScopeRequest;
+use crate::oauth::authorization_details::Detail;
 use crate::oauth::error::{Reason, TokenError};
 use crate::policy::facts::{ClaimFacts, ClientFacts, Facts, MemberFacts, ResourceFacts, TeamspaceFacts};
-use crate::policy::{self, Denial, Explained, Permitted};
+use crate::policy::{self, Explained};
 use crate::store::snapshot::{Snapshot, TeamspaceConfig};
 use crate::store::{StoreError, members, teamspaces};
+use telling::Telling;
+use tool::SupposedToken;
+pub use tool::{ToolAnswer, ToolRefused};
 
 /// A subject that no identity provider gives.
 const SUBJECT: &str = "what-if";
@@ -33,6 +43,12 @@ pub struct WhatIf<'a> {
     pub resource: Option<&'a str>,
     /// None: the assertion has no scope claim.
     pub scopes: Option<Vec<String>>,
+    /// The authorization details of the assertion; empty when it has none.
+    pub authorized_details: Vec<Detail>,
+    /// Those of the request; none without the parameter.
+    pub requested_details: Option<Vec<Detail>>,
+    /// A tool that the token would be used for.
+    pub tool: Option<&'a str>,
     /// Whether the client would prove that it has a key.
     pub key_bound: bool,
     /// Whether the asker may learn about policies only what the teamspace may.
@@ -43,11 +59,20 @@ pub struct WhatIf<'a> {
 #[derive(Debug)]
 pub struct Answered {
     pub decisions: Vec<Explained>,
-    /// The scopes of the token, or the reason why there would be none.
-    pub outcome: Result<Vec<String>, (Reason, String)>,
+    /// The token, or the reason why there would be none.
+    pub outcome: Result<SupposedGrant, (Reason, String)>,
     pub policy_set: String,
     /// Whether a member has the email already.
     pub is_member: bool,
+}
+
+/// What the token would carry.
+#[derive(Debug, Default)]
+pub struct SupposedGrant {
+    pub scopes: Vec<String>,
+    pub details: Vec<Detail>,
+    /// Whether it could call the tool, where one was named.
+    pub tool: Option<ToolAnswer>,
 }
 
 /// Why the policies cannot be asked.
@@ -69,21 +94,28 @@ impl From<TokenError> for WhatIfError {
 /// Asks the policies in force.
 pub async fn ask(app: &App, supposed: &WhatIf<'_>) -> Result<Answered, WhatIfError> {
     let (snapshot, policies) = (app.snapshot(), app.policies());
+    check_types(app, supposed.requested_details.as_deref())?;
     let member = look_up(app, supposed).await?;
     let is_member = matches!(member, MemberFacts::Present { .. });
-    let facts = supposed.facts(app.clock.now(), &snapshot, member)?;
+    let resource = supposed.server(&snapshot)?;
+    let facts = supposed.facts(app, &resource, member)?;
     let (mut decisions, outcome) = policy::explain(&policies.compiled, &facts);
-    let annotations = policies.compiled.annotations();
     let disclosure = Disclosure {
         snapshot: &snapshot,
         teamspace_config: supposed.config,
         known: supposed.known(),
-        policies: annotations,
+        policies: policies.compiled.annotations(),
     };
-    if supposed.confined {
-        let _ = disclosure.confine_explained(&mut decisions);
-    }
-    let outcome = supposed.told(outcome, &disclosure);
+    let telling = Telling { disclosure, confined: supposed.confined };
+    telling.decisions(&mut decisions);
+    let outcome = outcome.map_err(|denial| telling.denial(&denial)).map(|permitted| {
+        let token = SupposedToken { resource: &resource, facts: &facts, permitted: &permitted };
+        SupposedGrant {
+            scopes: permitted.scopes().to_vec(),
+            details: permitted.details().to_vec(),
+            tool: supposed.tool.map(|tool| token.ask(&policies, tool, &telling)),
+        }
+    });
     Ok(Answered { decisions, outcome, policy_set: policies.hash.clone(), is_member })
 }
 
@@ -107,11 +139,17 @@ async fn look_up(app: &App, supposed: &WhatIf<'_>) -> Result<MemberFacts, StoreE
 }
 
 impl WhatIf<'_> {
-    fn facts(&self, now: UnixSeconds, snapshot: &Snapshot, member: MemberFacts) -> Result<Facts, TokenError> {
-        let slug = &self.config.teamspace.slug;
-        let named: Vec<String> = self.resource.map(str::to_owned).into_iter().collect();
-        let request = ResourceRequest { claimed: &named, requested: &[], teamspace: slug };
-        let resource = request.resolve(snapshot)?;
+    /// The `resource` of the assertion.
+    fn named(&self) -> Vec<String> {
+        self.resource.map(str::to_owned).into_iter().collect()
+    }
+
+    fn server(&self, snapshot: &Snapshot) -> Result<Arc<Resource>, TokenError> {
+        let (claimed, teamspace) = (self.named(), self.config.teamspace.slug.as_str());
+        ResourceRequest { claimed: &claimed, requested: &[], teamspace }.resolve(snapshot)
+    }
+
+    fn facts(&self, app: &App, resource: &Resource, member: MemberFacts) -> Result<Facts, TokenError> {
         // A teamspace may not learn which clients there are.
         let of_client = self.client.dpop_bound_access_tokens && !self.confined;
         check_required(resource.dpop_bound_access_tokens, of_client, self.key_bound)?;
@@ -120,18 +158,20 @@ impl WhatIf<'_> {
             claimed: self.scopes.as_deref(),
             requested: None,
             setting: setting.as_deref(),
-            resource: &resource,
+            resource,
         };
-        let candidates = scopes.candidates()?;
+        let mut candidates = scopes.candidates()?;
+        let details = (self.authorized_details.as_slice(), self.requested_details.as_deref());
+        candidates.details = detail_candidates(app, details, resource)?;
         Ok(Facts {
-            now,
+            now: app.clock.now(),
             teamspace: TeamspaceFacts::of(self.config, Some(self.provider)),
             client: ClientFacts::of(self.client, self.client.token_endpoint_auth_method),
-            claims: self.claims(named),
+            claims: self.claims(),
             member,
             resource: ResourceFacts {
                 identifier: resource.identifier.clone(),
-                published: resource.is_published_to(slug),
+                published: resource.is_published_to(&self.config.teamspace.slug),
                 default_scopes: resource.default_scopes.clone(),
             },
             candidates,
@@ -140,14 +180,14 @@ impl WhatIf<'_> {
         })
     }
 
-    fn claims(&self, resources: Vec<String>) -> ClaimFacts {
+    fn claims(&self) -> ClaimFacts {
         ClaimFacts {
             iss: self.provider.issuer.clone(),
             sub: SUBJECT.to_owned(),
             tenant: self.provider.tenant.clone(),
             email: (!self.email.is_empty()).then(|| self.email.to_owned()),
             scopes: self.scopes.clone(),
-            resources,
+            resources: self.named(),
             groups: self.groups.clone(),
             ..ClaimFacts::default()
         }
@@ -162,20 +202,5 @@ impl WhatIf<'_> {
             email: self.email,
             scopes: self.scopes.as_deref().unwrap_or_default(),
         }
-    }
-
-    fn told(
-        &self,
-        outcome: Result<Permitted, Denial>,
-        disclosure: &Disclosure<'_>,
-    ) -> Result<Vec<String>, (Reason, String)> {
-        let denial = match outcome {
-            Ok(permitted) => return Ok(permitted.scopes().to_vec()),
-            Err(denial) => denial,
-        };
-        let told = disclosure.of_denial(&denial);
-        let all = denial.reasons.first().cloned().unwrap_or(Reason::POLICY_DENIED);
-        let reason = if self.confined { told.reason } else { all };
-        Err((reason, told.message.to_owned()))
     }
 }

@@ -5,12 +5,11 @@ use axum::http::{HeaderMap, HeaderName};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::oauth::authorization_details::MAX_TOOL_NAME;
+
 /// The revision from which on servers compare these headers with the body. A client of an older one need not send them,
 /// and nobody would notice if they were wrong.
 const FIRST_REVISION: &str = "2026-07-28";
-
-/// Servers are advised to keep names within 128 characters, of which each has at most four bytes.
-const MAX_NAME: usize = 512;
 
 /// The longest method. Those of the specification have at most 40 bytes.
 const MAX_METHOD: usize = 128;
@@ -121,7 +120,7 @@ fn tool_name(value: &str) -> Result<String, McpHeaderFault> {
     };
     match name.len() {
         0 => Err(McpHeaderFault::Missing(NAME)),
-        1..=MAX_NAME => Ok(name),
+        1..=MAX_TOOL_NAME => Ok(name),
         _ => Err(malformed()),
     }
 }

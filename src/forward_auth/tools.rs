@@ -14,6 +14,7 @@ use crate::policy::{Denial, Policies, PolicyAnswer, TokenFacts, ToolQuestion, de
 use crate::revocation::KnownToken;
 use crate::shadow::ActualToolDecision;
 use crate::store::{StoreError, sign_ins};
+use crate::token::ToolAccess;
 
 /// Why a request about tools may not pass.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -76,17 +77,19 @@ pub(super) async fn check_tool(
 ) -> Result<(), ToolRefusal> {
     let request = McpRequest::of(headers)?;
     let question = match &request {
-        McpRequest::CallTool(name) if !token.token.allows_tool(name) => {
-            let (tool, token_id) = (name.clone(), token.token.token_id.clone());
-            return Err(ToolRefusal::NotGranted { tool, token_id });
+        McpRequest::CallTool(name) => {
+            match ToolAccess::of(resource, &token.token.authorization_details, name) {
+                ToolAccess::LimitedToOthers => {
+                    let (tool, token_id) = (name.clone(), token.token.token_id.clone());
+                    return Err(ToolRefusal::NotGranted { tool, token_id });
+                }
+                ToolAccess::Free => return Ok(()),
+                ToolAccess::ByPolicies => ToolQuestion::Call(name),
+            }
         }
-        McpRequest::CallTool(name) => ToolQuestion::Call(name),
-        McpRequest::ListTools => ToolQuestion::List,
-        McpRequest::Other => return Ok(()),
+        McpRequest::ListTools if resource.tool_policies => ToolQuestion::List,
+        McpRequest::ListTools | McpRequest::Other => return Ok(()),
     };
-    if !resource.tool_policies {
-        return Ok(());
-    }
     ask_policies(app, token, question, request_id).await
 }
 

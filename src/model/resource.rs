@@ -108,6 +108,11 @@ impl Resource {
         self.credentials.iter().find(|credential| credential.client_id == client_id)
     }
 
+    /// Whether scopes are enough for forward-auth.
+    pub fn is_content_with(&self, scopes: &[String]) -> bool {
+        self.required_scopes.iter().all(|required| scopes.contains(required))
+    }
+
     /// Whether this server is offered to a teamspace.
     pub fn is_published_to(&self, slug: &str) -> bool {
         self.teamspaces.as_ref().is_none_or(|slugs| slugs.iter().any(|s| s == slug))

@@ -87,12 +87,6 @@ impl AccessToken {
         self.authorization_details.iter().any(Detail::is_tool_limit)
     }
 
-    /// Whether its limits to tools, if it has any, let a tool through.
-    pub fn allows_tool(&self, name: &str) -> bool {
-        let mut tools = self.authorization_details.iter().flat_map(Detail::tools);
-        !self.is_limited_to_tools() || tools.any(|tool| tool == name)
-    }
-
     /// Every object whose revocation concerns the token. `resource_id` is that of its audience.
     pub fn revocation_objects(&self, resource_id: &str) -> Vec<(RevocationKind, String)> {
         let mut objects = vec![

@@ -4,10 +4,12 @@ mod access_token;
 mod confirmation;
 mod grant;
 mod mint;
+mod tool_access;
 mod verify;
 
 pub use access_token::{AccessToken, RevocationKey, TokenMarks};
 pub use confirmation::{Confirmation, token_type};
 pub use grant::Grant;
 pub use mint::{TokenResponse, mint, preview};
+pub use tool_access::ToolAccess;
 pub use verify::verify;

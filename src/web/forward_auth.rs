@@ -16,7 +16,9 @@ use axum::routing::any;
 use super::dpop_nonce::supply_nonce;
 use super::error::{Cause, forbid_caching, not_found};
 use crate::app::App;
-use crate::forward_auth::{ForwardRefusal, ForwardedCaller, KeyRefusal, ToolRefusal, decide};
+use crate::forward_auth::{
+    ForwardRefusal, ForwardedCaller, KeyRefusal, LACKS_SCOPE, LIMITED_TO_OTHERS, ToolRefusal, decide,
+};
 use crate::idp::key::ALGORITHM_NAMES;
 use crate::metrics::ForwardAuthResult;
 use crate::model::resource::Resource;
@@ -156,15 +158,11 @@ fn told(refusal: &ForwardRefusal) -> (StatusCode, ForwardAuthResult, &str) {
         ForwardRefusal::Key(KeyRefusal::SentAlone | KeyRefusal::Proof(_) | KeyRefusal::Nonce(_)) => {
             (StatusCode::UNAUTHORIZED, R::InvalidToken, "The access token needs a good DPoP proof.")
         }
-        ForwardRefusal::InsufficientScope => {
-            (StatusCode::FORBIDDEN, R::InsufficientScope, "The access token lacks a scope.")
-        }
+        ForwardRefusal::InsufficientScope => (StatusCode::FORBIDDEN, R::InsufficientScope, LACKS_SCOPE),
         ForwardRefusal::NotKnowable(_) => unavailable(),
         ForwardRefusal::Tool(refusal) => match refusal {
             ToolRefusal::Headers(_) => (StatusCode::FORBIDDEN, R::McpHeaders, MCP_HEADERS),
-            ToolRefusal::NotGranted { .. } => {
-                (StatusCode::FORBIDDEN, R::ToolDenied, "The access token is limited to other tools.")
-            }
+            ToolRefusal::NotGranted { .. } => (StatusCode::FORBIDDEN, R::ToolDenied, LIMITED_TO_OTHERS),
             ToolRefusal::Denied(denied) if denied.step_up.is_some() => {
                 (StatusCode::UNAUTHORIZED, R::StepUp, &denied.message)
             }

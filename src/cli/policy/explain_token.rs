@@ -46,7 +46,7 @@ pub(super) fn explain_token(
     let scopes = split_scope(&row.scopes_granted).map_err(|_| "the row's scopes cannot be read")?;
     let token = TokenFacts::recorded(&row.facts, &*row.policy_set, scopes)
         .map_err(|_| format!("the facts of sign-in {} were not recorded", row.id))?;
-    let explained = token.explain(policies, asked, row.at);
+    let (explained, _) = token.explain(policies, asked, row.at);
     let allowed = explained.answer.allowed;
     let not_applied = all.then(|| token.not_applied(policies, asked, row.at, &explained));
     let decisions = [explained];

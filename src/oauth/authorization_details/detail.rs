@@ -84,6 +84,12 @@ impl TryFrom<Value> for Detail {
     }
 }
 
+/// Whether the limits to tools among details, if there are any, let a tool through.
+pub fn allow_tool(details: &[Detail], name: &str) -> bool {
+    let mut limits = details.iter().filter(|detail| detail.is_tool_limit()).peekable();
+    limits.peek().is_none() || limits.any(|limit| limit.tools().any(|tool| tool == name))
+}
+
 /// Reads the value of the claim, or of the parameter.
 pub fn read(value: Value) -> Result<Vec<Detail>, DetailsFault> {
     let malformed = |what: String| DetailsFault::Malformed(what);

@@ -7,7 +7,7 @@ mod places;
 mod types;
 
 pub use candidates::{DetailCandidate, DetailCandidates};
-pub use detail::{Detail, MCP_TOOL, parse, read};
+pub use detail::{Detail, MCP_TOOL, allow_tool, parse, read};
 pub use fault::{DetailSource, DetailsFault};
 pub use places::check_places;
-pub use types::{DetailTypes, MCP_TOOL_SCHEMA, UnusableType};
+pub use types::{DetailTypes, MAX_TOOL_NAME, MCP_TOOL_SCHEMA, UnusableType};

@@ -13,8 +13,9 @@ use crate::oauth::json::parse_object;
 /// The schema of the built-in type.
 pub const MCP_TOOL_SCHEMA: &str = include_str!("../../../schema/mcp_tool.schema.json");
 
-/// The longest name of a tool in bytes, as in the header that repeats it. A schema counts characters.
-const MAX_TOOL_NAME: usize = 512;
+/// The longest name of a tool in bytes, also in the header that repeats it. Servers are advised to keep names within 128
+/// characters, of which each has at most four bytes. A schema counts characters.
+pub const MAX_TOOL_NAME: usize = 512;
 
 /// The only dialect: what others mean by a keyword is not what is checked.
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";

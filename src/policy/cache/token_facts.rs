@@ -50,6 +50,13 @@ impl TokenFacts {
         Ok(Self { recorded, policy_set: policy_set.into(), scopes, recalled: RwLock::default() })
     }
 
+    /// The facts of a sign-in that is not in the decision log, as that would have them. `policy_set` is the hash of the
+    /// set that decided it, `scopes` are the token's.
+    pub fn supposed(facts: &Facts, policy_set: impl Into<String>, scopes: Vec<String>) -> Self {
+        let recorded = RecordedFacts::of(facts);
+        Self { recorded, policy_set: policy_set.into(), scopes, recalled: RwLock::default() }
+    }
+
     /// The facts in JSON, as the decision log has them.
     pub fn to_json(&self) -> String {
         // Plain data always serializes.
@@ -57,14 +64,19 @@ impl TokenFacts {
     }
 
     /// Decides as [`decide_tool`] does, and explains which clauses made the difference.
-    pub fn explain(&self, policies: &Policies, asked: ToolQuestion<'_>, now: UnixSeconds) -> Explained {
+    pub fn explain(
+        &self,
+        policies: &Policies,
+        asked: ToolQuestion<'_>,
+        now: UnixSeconds,
+    ) -> (Explained, Result<(), Denial>) {
         let compiled = &policies.compiled;
         let recalled = self.recall(compiled.deciding(Topic::Tools).unwrap_or(compiled), &policies.hash);
         let facts = recalled.facts.at(now);
         match recalled.not_collected.concerns(compiled, &facts, asked) {
             true => {
                 let refused = ToolDecision::refused(asked, &facts, Denial::not_collected());
-                Explained { answer: refused.answer, findings: Vec::new() }
+                (Explained { answer: refused.answer, findings: Vec::new() }, refused.outcome)
             }
             false => explain_about_token(compiled, &facts, asked),
         }

@@ -104,13 +104,13 @@ pub(in crate::policy) fn explain_about_token(
     policies: &PolicyEngine,
     facts: &Facts,
     asked: ToolQuestion<'_>,
-) -> Explained {
-    let answer = decide_about_token(policies, facts, asked).answer;
+) -> (Explained, Result<(), Denial>) {
+    let ToolDecision { answer, outcome } = decide_about_token(policies, facts, asked);
     let findings = with_token(policies, facts, asked, |policies, question| {
         policies.findings(&question, &answer.policies)
     });
     // In this case the answer says that nothing could be decided.
-    Explained { findings: findings.unwrap_or_default(), answer }
+    (Explained { findings: findings.unwrap_or_default(), answer }, outcome)
 }
 
 /// Asks the policies that decide about tools.

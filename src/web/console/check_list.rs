@@ -1,5 +1,6 @@
 //! Checks and decisions as pages show them, for both past sign-ins and explanations.
 
+use super::reason_words::reason_words;
 use crate::exchange::explain::ExplainedCheck;
 use crate::oauth::check::Check;
 use crate::policy::engine::clauses::{Clause, PolicyFinding};
@@ -20,6 +21,8 @@ pub struct DecisionLine {
     pub outcome: &'static str,
     pub question: String,
     pub policies: Vec<PolicyLine>,
+    /// Why it is refused, where no policy says so.
+    pub why: Option<&'static str>,
 }
 
 /// A policy's part in an answer.
@@ -65,13 +68,14 @@ fn decision_line(explained: Explained) -> DecisionLine {
         Action::GrantResource => format!("Use the MCP server {}", answer.resource),
         Action::GrantScope => format!("Have the scope {}", answer.resource),
         Action::GrantDetail => format!("Have the authorization detail {}", answer.resource),
+        Action::CallTool => format!("Call the tool {}", answer.resource),
         // No sign-in asks these.
-        Action::ConfigureIssuer | Action::CallTool | Action::ListTools | Action::Console(_) => {
-            answer.action.name().to_owned()
-        }
+        Action::ConfigureIssuer | Action::ListTools | Action::Console(_) => answer.action.name().to_owned(),
     };
+    let unsaid = answer.reasons.first().filter(|_| answer.policies.is_empty());
+    let why = unsaid.map(|reason| reason_words(reason.as_str()).sentence);
     let policies = answer.policies.into_iter().map(|id| policy_line(id, &findings)).collect();
-    DecisionLine { class, outcome, question, policies }
+    DecisionLine { class, outcome, question, policies, why }
 }
 
 fn policy_line(id: String, findings: &[PolicyFinding]) -> PolicyLine {

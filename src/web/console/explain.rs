@@ -14,11 +14,12 @@ use super::fixer_words::who;
 use super::form::{Faults, Typed};
 use super::page::{Frame, InTeamspacePage, Place};
 use super::reason_words::{ReasonWords, reason_words};
-use crate::admin::what_if::{Supposed, suppose};
+use crate::admin::what_if::{Supposed, read_details, suppose};
 use crate::app::App;
 use crate::exchange::explain::{ExplainRequest, Explanation, explain};
-use crate::exchange::what_if::Answered;
-use crate::oauth::authorization_details::parse;
+use crate::exchange::what_if::{Answered, SupposedGrant, ToolAnswer, ToolRefused};
+use crate::forward_auth::{LACKS_SCOPE, LIMITED_TO_OTHERS};
+use crate::oauth::authorization_details::Detail;
 use crate::oauth::scope::split_scope;
 use crate::policy::ConsoleAction;
 
@@ -61,11 +62,24 @@ struct ResultView {
     decisions: Vec<DecisionLine>,
     /// The scopes of the token.
     scopes: String,
+    /// Its authorization details, each as JSON.
+    details: Vec<String>,
+    tool: Option<ToolView>,
     /// The token's claims, as JSON.
     token: String,
     policy_set: String,
     /// A remark about the answer as a whole.
     remark: &'static str,
+}
+
+/// Whether the token could call a tool.
+struct ToolView {
+    name: String,
+    /// What the caller would be told; none if the call would pass.
+    refused: Option<String>,
+    /// The reason that policies give.
+    reason: Option<String>,
+    decisions: Vec<DecisionLine>,
 }
 
 struct RefusalView {
@@ -112,18 +126,10 @@ async fn explain_assertion(
         template.faults.add("scope", "Scopes are words with spaces between them.");
         return form_again(&template);
     };
-    let details = match asked.authorization_details.trim() {
-        "" => Ok(None),
-        details => parse(details).map(Some),
-    };
-    let details = match details {
-        Ok(details) => details,
-        Err(fault) => {
-            let text = format!("Authorization details are a JSON array of objects with a type: {fault}.");
-            template.faults.add("authorization_details", text);
-            None
-        }
-    };
+    let details = read_details(&asked.authorization_details).unwrap_or_else(|text| {
+        template.faults.add("authorization_details", text);
+        None
+    });
     if !template.faults.is_empty() {
         return form_again(&template);
     }
@@ -185,6 +191,8 @@ impl ResultView {
             checks: check_lines(&explanation.checks),
             decisions: decision_lines(explanation.decisions),
             scopes: String::new(),
+            details: Vec::new(),
+            tool: None,
             token,
             policy_set: explanation.policy_set,
             remark: "Nothing was redeemed or stored. The assertion is not kept: paste it again to ask once more.",
@@ -192,15 +200,18 @@ impl ResultView {
     }
 
     fn of_supposition(answered: Answered) -> Self {
-        let (scopes, refused) = match answered.outcome {
-            Ok(scopes) => (scopes.join(" "), None),
-            Err((reason, message)) => (String::new(), Some(RefusalView::of(reason.as_str(), message))),
+        let (granted, refused) = match answered.outcome {
+            Ok(granted) => (Some(granted), None),
+            Err((reason, message)) => (None, Some(RefusalView::of(reason.as_str(), message))),
         };
+        let SupposedGrant { scopes, details, tool } = granted.unwrap_or_default();
         Self {
             refused,
             checks: Vec::new(),
             decisions: decision_lines(answered.decisions),
-            scopes,
+            scopes: scopes.join(" "),
+            details: details.iter().map(Detail::to_string).collect(),
+            tool: tool.map(ToolView::of),
             token: String::new(),
             policy_set: answered.policy_set,
             remark: match answered.is_member {
@@ -210,6 +221,19 @@ impl ResultView {
                 }
             },
         }
+    }
+}
+
+impl ToolView {
+    fn of(answer: ToolAnswer) -> Self {
+        let (refused, reason) = match answer.outcome {
+            Ok(()) => (None, None),
+            Err(ToolRefused::LacksScope) => (Some(LACKS_SCOPE.to_owned()), None),
+            Err(ToolRefused::LimitedToOthers) => (Some(LIMITED_TO_OTHERS.to_owned()), None),
+            Err(ToolRefused::Denied { reason, message }) => (Some(message), Some(reason.as_str().to_owned())),
+        };
+        let decisions = decision_lines(answer.decision.into_iter().collect());
+        Self { name: answer.tool, refused, reason, decisions }
     }
 }
 

@@ -24,3 +24,4 @@ mod setup_tokens;
 mod system;
 mod teamspaces;
 pub mod visitor;
+mod what_if;

@@ -50,7 +50,7 @@ pub fn explain_case(policies: &PolicyEngine, case: &Case) -> Vec<Explained> {
             asked.actions.iter().map(|action| explain_console(policies, *action, &asked.facts)).collect()
         }
         Matter::Token(asked) => {
-            asked.each().map(|question| explain_about_token(policies, &asked.facts, question)).collect()
+            asked.each().map(|question| explain_about_token(policies, &asked.facts, question).0).collect()
         }
     }
 }
