@@ -67,13 +67,13 @@ impl<T: Send + Sync + 'static> CachedDocument<T> {
     }
 
     /// The document; none if there is none that may be used. It is fetched if it is old or not `enough`, unless somebody
-    /// did so within the interval.
+    /// did so within the interval. Only then the fetch is even made: it is large, and seldom needed.
     pub async fn get<F>(
         self: &Arc<Self>,
         clock: &Arc<dyn Clock>,
         rules: AskingRules,
         is_enough: impl Fn(&T) -> bool,
-        fetch: F,
+        fetch: impl FnOnce() -> F,
     ) -> Result<Option<Arc<Aged<T>>>, TooManyWait>
     where
         F: Future<Output: Into<FetchOutcome<T>>> + Send + 'static,
@@ -121,12 +121,12 @@ impl<T: Send + Sync + 'static> CachedDocument<T> {
         self: &Arc<Self>,
         clock: &Arc<dyn Clock>,
         mut asked_at: tokio::sync::OwnedMutexGuard<Option<Moment>>,
-        fetch: F,
+        fetch: impl FnOnce() -> F,
     ) where
         F: Future<Output: Into<FetchOutcome<T>>> + Send + 'static,
     {
         *asked_at = Some(Moment::now(&**clock));
-        let (own, clock) = (Arc::clone(self), Arc::clone(clock));
+        let (own, clock, fetch) = (Arc::clone(self), Arc::clone(clock), fetch());
         let asking = tokio::spawn(async move {
             match fetch.await.into() {
                 FetchOutcome::Got(content, max_age) => {

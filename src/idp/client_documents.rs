@@ -132,7 +132,7 @@ impl ClientDocuments {
     pub async fn find(&self, client_id: &str) -> Result<Arc<RegisteredClient>, NoClient> {
         let place = self.place_of(client_id).ok_or(NoClient::NotAllowed)?;
         let document = Arc::clone(&place.document);
-        let fetch = self.clone().fetch_or_note(client_id.to_owned(), place);
+        let fetch = || self.clone().fetch_or_note(client_id.to_owned(), place);
         match document.client.get(&self.clock, self.rules, |_| true, fetch).await {
             Err(TooManyWait) => Err(NoClient::Busy),
             Ok(Some(client)) => Ok(Arc::clone(&client.content)),

@@ -80,7 +80,7 @@ impl ClientKeys {
             max_stale: self.config.max_stale.as_secs(),
         };
         let has_key = |keys: &KeySet| !keys.candidates(kid, algorithm).is_empty();
-        let fetch = self.clone().fetch_or_log(client_id.to_owned(), uri.clone());
+        let fetch = || self.clone().fetch_or_log(client_id.to_owned(), uri.clone());
         match entry.fetched.get(&self.clock, rules, has_key, fetch).await {
             Err(TooManyWait) => Err(ClientKeyError::Busy),
             Ok(None) => Err(ClientKeyError::Unreachable),
