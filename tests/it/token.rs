@@ -2,6 +2,8 @@
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use countersign::config::{Duration, SigningAlg};
+use countersign::dpop::ProofHeader;
+use countersign::exchange::{TokenCall, exchange};
 use countersign::store::changes::Changed;
 use serde_json::{Value, json};
 
@@ -229,4 +231,19 @@ async fn an_unreadable_signing_key_freezes_nothing() {
     app.change_provider(|provider| provider.enabled = true).await;
     let answer = app.granted(json!({})).await;
     verified(&app, answer.access_token()).await;
+}
+
+/// The future of an exchange is moved several times for each request: whatever is rare, such as a fetch, must not be inside.
+#[tokio::test]
+async fn the_future_of_an_exchange_is_small() {
+    let app = TestApp::start().await;
+    let call = TokenCall {
+        authorization: None,
+        proof: ProofHeader::Absent,
+        body: b"",
+        address: std::net::Ipv4Addr::LOCALHOST.into(),
+        request_id: "",
+    };
+    let size = size_of_val(&exchange(&app.app, call));
+    assert!(size < 6 * 1024, "{size} bytes");
 }
