@@ -178,6 +178,22 @@ fn mistakes_are_told_with_file_and_line() {
         (&expecting("{ error = \"invalid_client\" }"), "`invalid_client` is not invalid_grant"),
         (&expecting("{ saved = true }"), "add `configure"),
         (
+            &expecting("{ denied_details = [{ detail = { actions = [] }, reason = \"x\" }] }"),
+            "an entry has no type that is a string",
+        ),
+        (&expecting("{ denied_details = [{ detail = { type = \"a\" } }] }"), "`reason` is missing"),
+        (
+            &expecting("{ denied_details = [{ detail = { type = \"a\" }, reasn = \"x\" }] }"),
+            "`reasn` is unknown; did you mean `reason`?",
+        ),
+        (
+            &expecting(
+                "{ details = [{ type = \"a\" }], denied_details = [{ detail = { type = \"a\" }, reason = \"x\" }] }",
+            ),
+            "expects the detail {\"type\":\"a\"} to be granted, and refused",
+        ),
+        (&expecting("{ denied_details = [] }\ntool = \"a\""), "a tool grants and provisions nothing"),
+        (
             &expecting("{ reason = 7 }"),
             "cases.toml:15:21: this must be a string or an array of strings; found the number 7",
         ),

@@ -160,4 +160,21 @@ fn cases_are_about_details() {
     );
     let other = case(&format!("{claims}\nexpect = {{ details = [] }}"));
     assert!(other[0].contains("expected the details []") && other[0].contains("payment"), "{other:?}");
+    // One that no policy grants, and one that goes beyond the limit to tools.
+    let asked = "claims = { email = \"a@acme.com\", authorization_details = [{ type = \"mcp_tool\", tools = [\"a\"] }] }\n\
+        request = { authorization_details = [{ type = \"payment\" }, { type = \"mcp_tool\", tools = [\"a\"] }, { type = \"mcp_tool\", tools = [\"b\"] }] }";
+    let denied = |detail: &str, reason: &str| {
+        case(&format!(
+            "{asked}\nexpect = {{ denied_details = [{{ detail = {detail}, reason = {reason} }}] }}"
+        ))
+    };
+    let (payment, beyond) = ("{ type = \"payment\" }", "{ tools = [\"b\"], type = \"mcp_tool\" }");
+    assert_eq!(denied(payment, "\"detail_not_authorized\""), Vec::<String>::new());
+    assert_eq!(denied(beyond, "[\"detail_not_authorized\"]"), Vec::<String>::new());
+    let told = r#"expected `{"tools":["b"],"type":"mcp_tool"}` refused for `x`, got `detail_not_authorized`"#;
+    assert_eq!(denied(beyond, "\"x\""), [told]);
+    let granted = denied("{ type = \"mcp_tool\", tools = [\"a\"] }", "\"x\"");
+    assert_eq!(granted, [r#"expected `{"tools":["a"],"type":"mcp_tool"}` to be refused; it was not"#]);
+    let never_asked = denied("{ type = \"other\" }", "\"x\"");
+    assert_eq!(never_asked, [r#"expected `{"type":"other"}` to be refused; it was not"#]);
 }

@@ -249,6 +249,16 @@ impl CaseMembership {
     }
 }
 
+/// An authorization detail that is refused.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeniedDetail {
+    /// The detail, equal in every member.
+    pub detail: Detail,
+    /// Exactly the reasons, in any order.
+    pub reason: OneOrMore,
+}
+
 /// The expected outcome; each key that is given is checked.
 #[derive(Debug, Default, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -259,6 +269,8 @@ pub struct Expectation {
     pub details: Option<Vec<Detail>>,
     /// Scopes that are refused, each for exactly these reasons.
     pub denied: Option<BTreeMap<String, OneOrMore>>,
+    /// Authorization details that are refused, each for exactly these reasons.
+    pub denied_details: Option<Vec<DeniedDetail>>,
     /// The refusal's error code.
     pub error: Option<String>,
     /// Exactly the refusal's reasons, in any order.

@@ -2,6 +2,7 @@
 
 use super::file::{CaseRow, Expectation};
 use super::written::OneOrMore;
+use crate::oauth::authorization_details::Detail;
 use crate::oauth::error::ErrorCode;
 
 /// The subject of a case.
@@ -52,37 +53,58 @@ impl<'r> CaseKind<'r> {
 
     /// Checks that the expectation is possible at all.
     pub(super) fn check(self, expect: &Expectation) -> Result<(), String> {
-        let Expectation { granted, details, denied, error, reason, by, provision, saved, lifetime, allowed } =
-            expect;
+        let Expectation {
+            granted,
+            details,
+            denied,
+            denied_details,
+            error,
+            reason,
+            by,
+            provision,
+            saved,
+            lifetime,
+            allowed,
+        } = expect;
+        let has_denied = denied.is_some() || denied_details.is_some();
         let refusal = error.is_some() || reason.is_some();
         let has_token = granted.is_some() || details.is_some() || lifetime.is_some();
-        let exchange = has_token || denied.is_some() || provision.is_some();
+        let exchange = has_token || has_denied || provision.is_some();
         if !refusal && !exchange && by.is_none() && saved.is_none() && allowed.is_none() {
             return Err(
-                "nothing is expected: give granted, details, denied, error, reason, by, provision, saved, lifetime or allowed"
+                "nothing is expected: give granted, details, denied, denied_details, error, reason, by, provision, saved, lifetime or allowed"
                     .into(),
             );
         }
         if let Some(problem) = self.grants_nothing().filter(|_| exchange) {
             return Err(problem.into());
         }
-        if !matches!(self, Self::Issuer(_)) && saved.is_some() {
-            return Err("`saved` is about saving an issuer: add `configure = \"<issuer>\"`".into());
-        }
-        if matches!(self, Self::Exchange | Self::Issuer(_)) && allowed.is_some() {
-            return Err(
-                "`allowed` is about the console and about tools: add `console = \"<action>\"` or `tool = \"<name>\"`"
-                    .into(),
-            );
-        }
+        self.check_place(expect)?;
         let agreed = [*provision, *saved, *allowed].contains(&Some(true));
         if refusal && (has_token || agreed) {
             return Err("expects a token or a change, and a refusal".into());
+        }
+        if let Some(detail) = granted_and_denied(expect) {
+            return Err(format!("expects the detail {detail} to be granted, and refused"));
         }
         match error.as_deref().filter(|code| ErrorCode::from_policy(code).is_none()) {
             Some(code) => Err(format!("error `{code}` is not {}", ErrorCode::OF_POLICIES)),
             None => Ok(()),
         }
+    }
+
+    /// Checks that `saved` and `allowed` are where they mean something.
+    fn check_place(self, expect: &Expectation) -> Result<(), String> {
+        if !matches!(self, Self::Issuer(_)) && expect.saved.is_some() {
+            return Err("`saved` is about saving an issuer: add `configure = \"<issuer>\"`".into());
+        }
+        if matches!(self, Self::Exchange | Self::Issuer(_)) && expect.allowed.is_some() {
+            return Err(
+                "`allowed` is about the console and about tools: add `console = \"<action>\"` or `tool = \"<name>\"`"
+                    .into(),
+            );
+        }
+        Ok(())
     }
 
     /// Why an expectation about a token's content is out of place; none at an exchange.
@@ -98,4 +120,11 @@ impl<'r> CaseKind<'r> {
             Self::Token => Some("a tool grants and provisions nothing: expect allowed, error, reason, by"),
         }
     }
+}
+
+/// A detail that is expected to be on the token, and to be refused.
+fn granted_and_denied(expect: &Expectation) -> Option<&Detail> {
+    let granted = expect.details.as_deref().unwrap_or_default();
+    let mut denied = expect.denied_details.iter().flatten().map(|denied| &denied.detail);
+    denied.find(|detail| granted.contains(detail))
 }

@@ -164,8 +164,8 @@ impl Observed {
         self.answers.iter().flat_map(|answer| &answer.policies).map(String::as_str).collect()
     }
 
-    fn reasons_against(&self, scope: &str) -> Option<BTreeSet<&str>> {
-        let about = |answer: &&PolicyAnswer| answer.action == Action::GrantScope && answer.resource == scope;
+    fn reasons_against(&self, (action, resource): (Action, &str)) -> Option<BTreeSet<&str>> {
+        let about = |answer: &&PolicyAnswer| answer.action == action && answer.resource == resource;
         let answer = self.answers.iter().find(about)?;
         (!answer.allowed).then(|| answer.reasons.iter().map(Reason::as_str).collect())
     }
@@ -175,19 +175,7 @@ impl Observed {
 fn compare(expect: &Expectation, observed: &Observed, known: impl Fn(&str) -> bool) -> Vec<String> {
     let mut failures = Vec::new();
     compare_outcome(expect, observed, &mut failures);
-    for (scope, reasons) in expect.denied.iter().flatten() {
-        match observed.reasons_against(scope) {
-            None => failures.push(format!("expected `{scope}` to be refused; it was not")),
-            Some(given) if given != set(reasons) => {
-                failures.push(format!(
-                    "expected `{scope}` refused for {}, got {}",
-                    shown(&set(reasons)),
-                    shown(&given)
-                ));
-            }
-            Some(_) => {}
-        }
-    }
+    compare_denied(expect, observed, &mut failures);
     let deciding = observed.deciding();
     for policy in expect.by.iter().flat_map(|by| &by.0).filter(|by| !deciding.contains(by.as_str())) {
         let unknown = if known(policy) { "" } else { ", but there is no such policy" };
@@ -203,6 +191,24 @@ fn compare(expect: &Expectation, observed: &Observed, known: impl Fn(&str) -> bo
         failures.push(text.to_owned());
     }
     failures
+}
+
+fn compare_denied(expect: &Expectation, observed: &Observed, failures: &mut Vec<String>) {
+    let scopes = expect.denied.iter().flatten();
+    let scopes = scopes.map(|(scope, reasons)| (Action::GrantScope, scope.clone(), reasons));
+    let details = expect.denied_details.iter().flatten();
+    let details = details.map(|denied| (Action::GrantDetail, denied.detail.to_string(), &denied.reason));
+    for (action, named, reasons) in scopes.chain(details) {
+        let wanted = set(reasons);
+        match observed.reasons_against((action, &named)) {
+            None => failures.push(format!("expected `{named}` to be refused; it was not")),
+            Some(given) if given != wanted => {
+                let (wanted, given) = (shown(&wanted), shown(&given));
+                failures.push(format!("expected `{named}` refused for {wanted}, got {given}"));
+            }
+            Some(_) => {}
+        }
+    }
 }
 
 fn compare_outcome(expect: &Expectation, observed: &Observed, failures: &mut Vec<String>) {
