@@ -13,6 +13,7 @@ const UNTIDY: &str =
 const TIDY: &str =
     "// who\n@id(\"a\")\n@otherwise(\"x\")\npermit (principal, action, resource)\nwhen { true }; // why\n";
 
+/// With the proofs.
 #[test]
 fn what_is_shipped_is_formatted() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -23,26 +24,35 @@ fn what_is_shipped_is_formatted() {
 #[test]
 fn only_what_differs_is_replaced_and_named() {
     let dir = tempfile::tempdir().unwrap();
-    std::fs::create_dir(dir.path().join("p")).unwrap();
-    for (name, content) in
-        [("p/a.cedar", UNTIDY), ("p/b.cedar", TIDY), ("p/notes.txt", UNTIDY), ("c", UNTIDY)]
-    {
+    std::fs::create_dir_all(dir.path().join("p/proofs/more")).unwrap();
+    let kept = [("p/b.cedar", TIDY), ("p/notes.txt", UNTIDY), ("p/proofs/more/d.cedar", UNTIDY)];
+    for (name, content) in kept {
         write(dir.path(), name, content);
+    }
+    for name in ["p/a.cedar", "p/proofs/c.cedar", "c"] {
+        write(dir.path(), name, UNTIDY);
     }
     let inode = || std::fs::metadata(dir.path().join("p/b.cedar")).unwrap().ino();
     let before = inode();
     let out = countersign(dir.path(), &["policy", "fmt", "--check", "p", "c"], &[]);
-    assert_eq!((out.status.code(), text(&out.stdout).as_str()), (Some(1), "p/a.cedar\nc\n"));
+    let named = "p/a.cedar\np/proofs/c.cedar\nc\n";
+    assert_eq!((out.status.code(), text(&out.stdout).as_str()), (Some(1), named));
     assert_eq!(std::fs::read_to_string(dir.path().join("p/a.cedar")).unwrap(), UNTIDY, "nothing is written");
     let out = countersign(dir.path(), &["policy", "fmt", "p", "c"], &[]);
-    assert_eq!((out.status.code(), text(&out.stdout).as_str()), (Some(0), "p/a.cedar\nc\n"));
-    for (name, content) in [("p/a.cedar", TIDY), ("p/b.cedar", TIDY), ("p/notes.txt", UNTIDY), ("c", TIDY)] {
-        assert_eq!(std::fs::read_to_string(dir.path().join(name)).unwrap(), content, "{name}");
+    assert_eq!((out.status.code(), text(&out.stdout).as_str()), (Some(0), named));
+    for (name, content) in [("p/a.cedar", TIDY), ("p/proofs/c.cedar", TIDY), ("c", TIDY)].iter().chain(&kept)
+    {
+        assert_eq!(std::fs::read_to_string(dir.path().join(name)).unwrap(), *content, "{name}");
     }
     assert_eq!(inode(), before, "what is formatted is not touched");
-    let out = countersign(dir.path(), &["policy", "fmt"], &[("COUNTERSIGN_POLICY_DIR", "p")]);
+    let in_force = || countersign(dir.path(), &["policy", "fmt"], &[("COUNTERSIGN_POLICY_DIR", "p")]);
+    let out = in_force();
     assert_eq!((out.status.code(), text(&out.stdout).as_str()), (Some(0), ""));
-    assert_eq!(std::fs::read_dir(dir.path().join("p")).unwrap().count(), 3, "no temporary file is left");
+    assert_eq!(std::fs::read_dir(dir.path().join("p")).unwrap().count(), 4, "no temporary file is left");
+    write(dir.path(), "p/proofs/c.cedar", UNTIDY);
+    assert_eq!(text(&in_force().stdout), "p/proofs/c.cedar\n", "the proofs of the policies in force");
+    std::fs::remove_file(dir.path().join("p/proofs/c.cedar")).unwrap();
+    assert_eq!(in_force().status.code(), Some(0), "a directory of no proofs");
 }
 
 #[test]

@@ -13,7 +13,8 @@ use crate::terminal::out::{complain, say};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Fmt {
-    /// Files, and directories of *.cedar files [default: the policies in force, by `policy_dir` of the configuration].
+    /// Files, and directories of *.cedar files, with those of their `proofs` [default: the policies in force, by
+    /// `policy_dir` of the configuration].
     paths: Vec<PathBuf>,
     /// Change nothing; name the files that would be changed.
     #[arg(long)]

@@ -37,14 +37,25 @@ pub enum Unformatted {
     },
 }
 
-/// Expands paths: each file itself, or the `*.cedar` files directly in a directory, by name.
+/// Expands paths: each file itself, or the `*.cedar` files directly in a directory, by name, and then those of its `proofs`.
 pub fn files(paths: &[PathBuf]) -> Vec<Result<PathBuf, PolicyProblem>> {
-    let expand = |path: &PathBuf| match path.is_dir() {
-        true => source::list(path)
-            .map_or_else(|problem| vec![Err(problem)], |found| found.into_iter().map(Ok).collect()),
-        false => vec![Ok(path.clone())],
-    };
+    let expand = |path: &PathBuf| if path.is_dir() { in_directory(path) } else { vec![Ok(path.clone())] };
     paths.iter().flat_map(expand).collect()
+}
+
+fn in_directory(dir: &Path) -> Vec<Result<PathBuf, PolicyProblem>> {
+    let proofs = dir.join("proofs");
+    let proofs = match proofs.is_dir().then(|| source::list(&proofs)) {
+        Some(Err(problem)) if problem.rule != Rule::Empty => Err(problem),
+        Some(Ok(found)) => Ok(found),
+        // Policies without invariants are formatted all the same.
+        Some(Err(_)) | None => Ok(Vec::new()),
+    };
+    let each = |listed: Result<Vec<PathBuf>, _>| match listed {
+        Ok(found) => found.into_iter().map(Ok).collect(),
+        Err(problem) => vec![Err(problem)],
+    };
+    [source::list(dir), proofs].into_iter().flat_map(each).collect()
 }
 
 /// Formats a file, or with `dry` only checks it. Returns whether the layout differs.
