@@ -11,9 +11,9 @@ use jsonwebtoken::jwk::{Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use tokio::sync::{Mutex, RwLock};
 
-use crate::follow::Revocations;
 use crate::limits::Detail;
 use crate::proof::{ALGS, NoProof, Proofs};
+use crate::revocations::Revocations;
 
 /// The claims of a verified token. `iss` and `aud` are one string each, or the token is refused.
 #[derive(Clone, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]

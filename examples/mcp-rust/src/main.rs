@@ -1,9 +1,9 @@
 //! An MCP server that takes Countersign's access tokens, and nothing else.
 
-mod follow;
 mod guard;
 mod limits;
 mod proof;
+mod revocations;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +31,7 @@ impl Tools {
     }
 }
 
-#[tool_handler(router = limits::limited(Self::tool_router()))]
+#[tool_handler(name = "docs", version = "1.0.0", router = limits::limited(Self::tool_router()))]
 impl ServerHandler for Tools {}
 
 #[tokio::main]
@@ -46,7 +46,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         "scopes_supported": [SCOPE] });
     let http = reqwest::Client::builder().timeout(Duration::from_secs(5)).redirect(Policy::none()).build()?;
     let guard = Guard {
-        revocations: follow::Revocations::follow(&issuer, http.clone())?,
+        revocations: revocations::Revocations::follow(&issuer, http.clone())?,
         metadata_url: format!("{}://{host}{well_known}", url.scheme_str().unwrap_or("https")),
         issuer,
         resource,
