@@ -16,6 +16,22 @@ pub fn name(text: &str) -> Result<String, AdminError> {
     if is_short_text(name) { Ok(name.to_owned()) } else { Err(AdminError::NameInvalid) }
 }
 
+/// The id of a client or of credentials. A URL as an id would point at a client metadata document, which has another
+/// owner.
+pub fn client_id(id: String) -> Result<String, AdminError> {
+    let is_url = id.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("https://"));
+    if id.len() <= MAX_NAME && is_printable(&id) && !is_url {
+        Ok(id)
+    } else {
+        Err(AdminError::ClientIdInvalid)
+    }
+}
+
+/// Whether a text is printable ASCII without space, and not empty.
+pub fn is_printable(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 /// Whether a text has 1 to 200 characters, none of which could break a log line.
 pub fn is_short_text(text: &str) -> bool {
     (1..=MAX_NAME).contains(&text.chars().count()) && !text.chars().any(char::is_control)

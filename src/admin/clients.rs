@@ -77,11 +77,11 @@ pub struct NewSecret {
     client_secret: Option<String>,
 }
 
-/// A secret to be compared with those of a client.
+/// A secret to be compared with those of a client, or with that of credentials.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GivenSecret {
-    client_secret: String,
+    pub(super) client_secret: String,
 }
 
 /// A new id for a client that has no chosen one.
@@ -264,7 +264,7 @@ impl NewClient {
         let keys = GivenKeys { jwks: Some(self.jwks), jwks_uri: Some(self.jwks_uri) };
         let keys = keys.resolve(method, None, &fetcher)?;
         let client_id = match self.client_id {
-            Some(given) => checked_id(given)?,
+            Some(given) => check::client_id(given)?,
             None => new_id()?,
         };
         let (secrets, secret) = match (method.sends_secret(), self.client_secret) {
@@ -314,7 +314,7 @@ fn checked(mut client: RegisteredClient) -> Result<RegisteredClient, AdminError>
     client.client_name = check::name(&client.client_name)?;
     let rule = "a group has 1 to 200 characters without control characters.";
     check::list(&client.groups, check::is_short_text, rule).map_err(AdminError::GroupsInvalid)?;
-    let is_grant = |text: &str| text.len() <= 200 && is_printable(text);
+    let is_grant = |text: &str| text.len() <= 200 && check::is_printable(text);
     let rule = "a grant type is printable ASCII without space.";
     check::list(&client.grant_types, is_grant, rule).map_err(AdminError::GrantTypesInvalid)?;
     Ok(client)
@@ -322,12 +322,6 @@ fn checked(mut client: RegisteredClient) -> Result<RegisteredClient, AdminError>
 
 fn auth_method(text: &str) -> Result<AuthMethod, AdminError> {
     text.parse().ok().ok_or(AdminError::AuthMethodUnsupported)
-}
-
-/// A URL as an id would point at a client metadata document, which has another owner.
-fn checked_id(id: String) -> Result<String, AdminError> {
-    let is_url = id.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("https://"));
-    if id.len() <= 200 && is_printable(&id) && !is_url { Ok(id) } else { Err(AdminError::ClientIdInvalid) }
 }
 
 /// Makes the given or a generated secret, and the row to store. Ids are ordered by time, so that of two secrets made
@@ -348,10 +342,6 @@ fn secret_of(
         created_at: now,
     };
     Ok((row, secret))
-}
-
-fn is_printable(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 fn changed(id: &str) -> Changed {

@@ -86,8 +86,8 @@ pub enum AdminError {
     /// The address of the client's key set cannot be fetched from.
     #[error("jwks_uri {0}")]
     JwksUriInvalid(FetchError),
-    /// The client is to have a secret, but has another way.
-    #[error("A client with private_key_jwt or none has no secret.")]
+    /// A client or credentials are to have a secret, but have another way.
+    #[error("With private_key_jwt or none there is no secret.")]
     ClientSecretUnsupported,
     /// The client is to authenticate in a way that we do not support.
     #[error(
@@ -108,8 +108,8 @@ pub enum AdminError {
     /// A grant type of the client is not one that we serve, or is listed twice.
     #[error("{0}")]
     GrantTypesInvalid(ListFault),
-    /// A client with this id is registered.
-    #[error("Another client has this id.")]
+    /// A client with this id is registered, or a resource has credentials with it.
+    #[error("A client, or the credentials of a resource, have this id already.")]
     ClientIdTaken,
 
     /// The slug could not stand in a URL.

@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 
 use super::api::api_path;
 use super::noun::{
-    ApiBody, Confirmation, Field, FromFile, ListOptions, Session, Verbs, cell, jwks_in, lines, read_input,
+    ApiBody, Confirmation, Field, FromFile, ListOptions, Session, Verbs, cell, jwks_in, keys_of, lines,
+    secret_in,
 };
-use super::{CommandError, CommandResult, End};
+use super::{CommandError, CommandResult};
 
 const FIELDS: &[Field] = &[
     Field::column("client id", |c| cell(c, "client_id")),
@@ -18,10 +19,7 @@ const FIELDS: &[Field] = &[
     Field::column("enabled", |c| cell(c, "enabled")),
     Field::detail("auth method", |c| cell(c, "token_endpoint_auth_method")),
     Field::detail("keys at", |c| cell(c, "jwks_uri")),
-    Field::detail("keys", |c| {
-        let keys = c.get("jwks").unwrap_or(&Value::Null);
-        lines(keys, "keys", |key| format!("{}  {}", cell(key, "kid"), cell(key, "kty")))
-    }),
+    Field::detail("keys", keys_of),
     Field::detail("grant types", |c| cell(c, "grant_types")),
     Field::detail("DPoP-bound tokens only", |c| cell(c, "dpop_bound_access_tokens")),
     Field::detail("secrets", |c| {
@@ -166,12 +164,6 @@ impl ClientFields {
     }
 }
 
-/// A secret from a file, without the end of its line.
-fn secret_in(file: Option<&PathBuf>) -> Result<Option<String>, CommandError> {
-    let text = file.map(|path| read_input(path)).transpose()?;
-    Ok(text.map(|text| text.trim_end_matches(['\r', '\n']).to_owned()))
-}
-
 /// The text of a member of an answer, as it is.
 fn text(answer: &Value, name: &str) -> String {
     answer.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
@@ -181,7 +173,7 @@ impl Verbs for ClientCommand {
     async fn run(self, session: &Session) -> CommandResult {
         match self {
             Self::Create { client_id, fields, client_secret_file, from } => {
-                let secret = secret_in(client_secret_file.as_ref())?;
+                let secret = secret_in(client_secret_file.as_deref())?;
                 let body = fields.body(&from)?.with("client_id", client_id).with("client_secret", secret);
                 create(session, body.json()).await
             }
@@ -219,7 +211,7 @@ impl Verbs for SecretCommand {
     async fn run(self, session: &Session) -> CommandResult {
         match self {
             Self::Add { client_id, client_secret_file } => {
-                let secret = secret_in(client_secret_file.as_ref())?;
+                let secret = secret_in(client_secret_file.as_deref())?;
                 let is_given = secret.is_some();
                 let path = api_path(&["clients", &client_id, "secrets"])?;
                 let body = json!({ "client_secret": secret });
@@ -233,10 +225,7 @@ impl Verbs for SecretCommand {
             Self::Check { client_id, client_secret_file } => {
                 let secret = secret_in(Some(&client_secret_file))?;
                 let path = api_path(&["clients", &client_id, "secrets", "check"])?;
-                let report = session.api.post(&path, Some(&json!({ "client_secret": secret }))).await?;
-                session.show(&report, &[Field::column("is current", |report| cell(report, "is_current"))])?;
-                let is_current = report.get("is_current").and_then(Value::as_bool) == Some(true);
-                Ok(if is_current { End::Fine } else { End::Finding })
+                session.check_secret(&path, secret).await
             }
             Self::Remove { client_id, id, confirmation } => {
                 let what = format!("secret {id} of client {client_id}");

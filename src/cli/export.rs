@@ -41,17 +41,12 @@ impl ExportArgs {
             let teamspace = api.get(&api_path(&["teamspaces", slug])?).await?;
             found.extend(FoundObject::of(ObjectKind::Teamspace, None, teamspace));
         } else {
-            for kind in ObjectKind::ALL.into_iter().filter(|kind| !kind.is_in_teamspace()) {
+            for kind in ObjectKind::outermost() {
                 found.extend(found::all(api, kind).await?);
             }
         }
-        let teamspaces = found.iter().filter(|object| object.kind == ObjectKind::Teamspace);
-        let lists = teamspaces.flat_map(|teamspace| {
-            let kinds = ObjectKind::ALL.into_iter().filter(|kind| kind.is_in_teamspace());
-            kinds.map(|kind| (kind, teamspace.name().to_owned())).collect::<Vec<_>>()
-        });
-        let lists = lists.collect();
-        found.extend(found::in_teamspaces(api, lists).await?);
+        let inner = found::inside(api, &found, |_, _| true).await?;
+        found.extend(inner);
         Ok(found)
     }
 }

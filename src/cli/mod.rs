@@ -139,7 +139,8 @@ enum Command {
     PolicySet(Noun<policy_set::PolicySetCommand>),
     /// Reasons for refusals, and what to do about them.
     Reason(Noun<reason::ReasonCommand>),
-    /// Make a service have what files declare: resources, clients, teamspaces, identity providers, invited members.
+    /// Make a service have what files declare: resources and their credentials, clients, teamspaces, identity providers,
+    /// invited members.
     #[command(
         after_help = "Examples:\n  countersign apply -f manifests --dry-run   print the plan; exit 1 if there is anything to do\n  \
         countersign apply -f acme.yaml -f globex.toml\n  \

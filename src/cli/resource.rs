@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::api::api_path;
 use super::noun::{
-    ApiBody, Confirmation, Field, FromFile, ListOptions, Session, Verbs, cell, jwks_in, lines, or,
+    ApiBody, Confirmation, Field, FromFile, ListOptions, Session, Verbs, cell, jwks_in, keys_of, lines, or,
+    secret_in,
 };
 use super::{CommandError, CommandResult};
 
@@ -36,8 +37,8 @@ const FIELDS: &[Field] = &[
 const CREDENTIAL_FIELDS: &[Field] = &[
     Field::column("client id", |c| cell(c, "client_id")),
     Field::column("method", |c| cell(c, "auth_method")),
-    Field::detail("jwks", |c| cell(c, "jwks")),
-    Field::column("jwks uri", |c| cell(c, "jwks_uri")),
+    Field::column("keys at", |c| cell(c, "jwks_uri")),
+    Field::detail("keys", keys_of),
     Field::column("created at", |c| cell(c, "created_at")),
 ];
 
@@ -106,18 +107,44 @@ pub(super) enum CredentialCommand {
     Create {
         /// The resource's id or its identifier.
         resource: String,
-        /// A file with the server's public keys, a JWK Set, or `-` for standard input.
-        #[arg(long, value_name = "FILE", conflicts_with = "jwks_uri")]
-        jwks_file: Option<PathBuf>,
-        /// The address of the server's public keys instead.
-        #[arg(long, value_name = "URL")]
-        jwks_uri: Option<String>,
+        /// The id that the server presents [default: one is made].
+        #[arg(long, value_name = "ID")]
+        client_id: Option<String>,
+        #[command(flatten)]
+        proof: ProofOptions,
     },
     /// List the credentials of a resource, oldest first, without their secrets.
     #[command(after_help = "Example: countersign resource credential list https://mcp.example.com/mcp")]
     List {
         /// The resource's id or its identifier.
         resource: String,
+    },
+    /// Change how credentials are proved: keys or a secret take the place of what there was, which is refused at once.
+    #[command(
+        after_help = "Example: countersign resource credential update https://mcp.example.com/mcp docs-server \\\n    \
+        --jwks-uri https://mcp.example.com/keys"
+    )]
+    Update {
+        /// The resource's id or its identifier.
+        resource: String,
+        /// The id of the credentials, as `list` shows it.
+        client_id: String,
+        #[command(flatten)]
+        proof: ProofOptions,
+    },
+    /// Tell whether a secret is that of the credentials. Ends with 1 if it is not.
+    #[command(
+        after_help = "Example: countersign resource credential check https://mcp.example.com/mcp docs-server \\\n    \
+        --client-secret-file secret"
+    )]
+    Check {
+        /// The resource's id or its identifier.
+        resource: String,
+        /// The id of the credentials, as `list` shows it.
+        client_id: String,
+        /// The file with the secret, or `-` for standard input.
+        #[arg(long, value_name = "FILE")]
+        client_secret_file: PathBuf,
     },
     /// Delete credentials: a server that still uses them gets no more answers.
     #[command(
@@ -132,6 +159,28 @@ pub(super) enum CredentialCommand {
         #[command(flatten)]
         confirmation: Confirmation,
     },
+}
+
+/// What proves credentials: at most one of these.
+#[derive(Debug, Args)]
+pub(super) struct ProofOptions {
+    /// A file with the server's public keys, a JWK Set, or `-` for standard input.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["jwks_uri", "client_secret_file"])]
+    jwks_file: Option<PathBuf>,
+    /// The address of the server's public keys instead.
+    #[arg(long, value_name = "URL", conflicts_with = "client_secret_file")]
+    jwks_uri: Option<String>,
+    /// A file with a secret of your choice, or `-` for standard input.
+    #[arg(long, value_name = "FILE")]
+    client_secret_file: Option<PathBuf>,
+}
+
+impl ProofOptions {
+    fn body(self) -> Result<ApiBody, CommandError> {
+        let body = ApiBody::default().with("jwks", jwks_in(self.jwks_file.as_ref())?);
+        let body = body.with("jwks_uri", self.jwks_uri);
+        Ok(body.with("client_secret", secret_in(self.client_secret_file.as_deref())?))
+    }
 }
 
 #[derive(Debug, Args)]
@@ -229,17 +278,30 @@ impl Verbs for ResourceCommand {
 impl Verbs for CredentialCommand {
     async fn run(self, session: &Session) -> CommandResult {
         match self {
-            Self::Create { resource, jwks_file, jwks_uri } => {
+            Self::Create { resource, client_id, proof } => {
+                let is_given = proof.client_secret_file.is_some();
                 let path = api_path(&["resources", &id_of(session, resource.clone()).await?, "credentials"])?;
-                let body = ApiBody::default().with("jwks", jwks_in(jwks_file.as_ref())?);
-                let body = body.with("jwks_uri", jwks_uri).json();
+                let body = proof.body()?.with("client_id", client_id).json();
                 let made = session.api.post(&path, Some(&body)).await?;
-                let id = made.get("client_id").and_then(Value::as_str).unwrap_or_default();
-                let done = format!("Made credentials {id} for {resource}");
-                if made.get("client_secret").is_none() {
+                let done = format!("Made credentials {} for {resource}", cell(&made, "client_id"));
+                if made.get("client_secret").is_none() || is_given && !session.is_json() {
                     return session.changed(&done, &made, CREDENTIAL_FIELDS);
                 }
                 session.secret(&made, "client_secret", (&done, "delete them and make others"))
+            }
+            Self::Update { resource, client_id, proof } => {
+                let body = proof.body()?.change()?;
+                let id = id_of(session, resource.clone()).await?;
+                let path = api_path(&["resources", &id, "credentials", &client_id])?;
+                let changed = session.api.patch(&path, &body).await?;
+                let done = format!("Changed credentials {client_id} of {resource}");
+                session.changed(&done, &changed, CREDENTIAL_FIELDS)
+            }
+            Self::Check { resource, client_id, client_secret_file } => {
+                let secret = secret_in(Some(&client_secret_file))?;
+                let id = id_of(session, resource).await?;
+                let path = api_path(&["resources", &id, "credentials", &client_id, "secret", "check"])?;
+                session.check_secret(&path, secret).await
             }
             Self::List { resource } => {
                 let path = api_path(&["resources", &id_of(session, resource).await?, "credentials"])?;

@@ -9,37 +9,10 @@ use super::kind::ObjectKind;
 use super::mistake::Mistakes;
 use super::object::{DeclaredObject, FoundObject, Manifest};
 use super::order::{Draft, grouped};
+use super::proof::proof_mistake;
 use super::step::{ChangePlan, FieldUpdate, PlannedStep, StepAction};
-use crate::model::client::AuthMethod;
-use crate::oauth::resource::normalize;
 
-/// Whether a client with these fields sends a secret, which is what clients do unless they say otherwise.
-pub(super) fn sends_secret(client: &Map<String, Value>) -> bool {
-    let method = client.get("token_endpoint_auth_method").and_then(Value::as_str);
-    method.and_then(|method| method.parse().ok()).is_none_or(AuthMethod::sends_secret)
-}
-
-/// What is wrong about the secret of a client; none if nothing is, or it is no client.
-fn secret_mistake(declared: &DeclaredObject, is_new: bool) -> Option<String> {
-    if declared.kind != ObjectKind::Client {
-        return None;
-    }
-    match (sends_secret(&declared.fields), &declared.secret) {
-        (false, Some(_)) => Some(format!(
-            "the client `{}` has private_key_jwt or none and so no secret: remove `client_secret_file` or \
-             `client_secret_env`",
-            declared.name
-        )),
-        (true, None) if is_new => Some(format!(
-            "the service has no client `{}`, and a new one needs its secret: add `client_secret_file` or \
-             `client_secret_env`",
-            declared.name
-        )),
-        _ => None,
-    }
-}
-
-/// The plan. `has_secret` says whether a client has the declared secret already. With `prune`, objects go that the
+/// The plan. `has_secret` has the ids of clients and credentials that have the declared secret already. With `prune`, objects go that the
 /// files do not declare, of the kinds that they have lists of.
 pub fn plan(
     manifest: &Manifest,
@@ -51,7 +24,7 @@ pub fn plan(
     let (mut drafts, mut mistakes, mut same) = (Vec::new(), Mistakes::default(), 0);
     for declared in &manifest.objects {
         let match_found = matches.take(declared);
-        if let Some(mistake) = secret_mistake(declared, match_found.is_none()) {
+        if let Some(mistake) = proof_mistake(declared, match_found) {
             mistakes.add(declared.place.clone(), mistake);
         }
         match step(declared, match_found, has_secret) {
@@ -61,7 +34,7 @@ pub fn plan(
     }
     if prune {
         let is_pruned = |object: &&FoundObject| {
-            object.is_for_files() && manifest.has_list(object.kind, object.teamspace.as_deref())
+            object.is_for_files() && manifest.has_list(object.kind, object.within.as_deref())
         };
         let deletions = matches.left().filter(is_pruned);
         drafts.extend(deletions.map(|object| Draft::deleted(deletion(object), object, found)));
@@ -78,16 +51,14 @@ struct Matches<'f> {
 
 impl<'f> Matches<'f> {
     fn of(found: &'f [FoundObject]) -> Self {
-        let key = |object: &'f FoundObject| {
-            (object.kind, object.teamspace.clone(), comparable(object.kind, object.name()))
-        };
+        let key = |object: &'f FoundObject| (object.kind, object.within.clone(), object.comparable_name());
         let by_name = found.iter().enumerate().map(|(at, object)| (key(object), at)).collect();
         Self { found, by_name, taken: HashSet::new() }
     }
 
     fn take(&mut self, declared: &DeclaredObject) -> Option<&'f FoundObject> {
-        let name = comparable(declared.kind, &declared.name);
-        let key = (declared.kind, declared.teamspace.clone(), name);
+        let name = declared.kind.comparable(&declared.name);
+        let key = (declared.kind, declared.within.clone(), name);
         let named = self.by_name.get(&key).copied().filter(|at| !self.taken.contains(at));
         let at = named.or_else(|| self.renamed(declared))?;
         self.taken.insert(at);
@@ -102,7 +73,7 @@ impl<'f> Matches<'f> {
         let member = |fields: &Map<String, Value>, name: &str| fields.get(name).cloned().unwrap_or_default();
         let is_same = |object: &FoundObject| {
             object.kind == declared.kind
-                && object.teamspace == declared.teamspace
+                && object.within == declared.within
                 && ["issuer", "tenant"]
                     .iter()
                     .all(|name| member(&object.fields, name) == member(&declared.fields, name))
@@ -117,18 +88,14 @@ impl<'f> Matches<'f> {
     }
 }
 
-/// A name as names are compared: a resource's identifier in its normal form, any other as it is.
-pub(super) fn comparable(kind: ObjectKind, name: &str) -> String {
-    let normal = (kind == ObjectKind::Resource).then(|| normalize(name)).flatten();
-    normal.unwrap_or_else(|| name.to_owned())
-}
-
 fn step(
     declared: &DeclaredObject,
     found: Option<&FoundObject>,
     has_secret: &HashSet<String>,
 ) -> Option<PlannedStep> {
-    let secret = declared.secret.clone().filter(|_| !has_secret.contains(&declared.name));
+    // Whatever has this id elsewhere, a new object needs its secret.
+    let is_to_be_set = found.is_none() || !has_secret.contains(&declared.name);
+    let secret = declared.secret.clone().filter(|_| is_to_be_set);
     let action = match found {
         None => StepAction::Create(declared.fields.clone()),
         Some(found) => StepAction::Change(updates(declared, found)),
@@ -138,7 +105,7 @@ fn step(
     }
     Some(PlannedStep {
         kind: declared.kind,
-        teamspace: declared.teamspace.clone(),
+        within: declared.within.clone(),
         name: declared.name.clone(),
         id: found.map(|found| found.id().to_owned()).unwrap_or_default(),
         action,
@@ -163,7 +130,7 @@ fn updates(declared: &DeclaredObject, found: &FoundObject) -> Vec<FieldUpdate> {
 fn deletion(found: &FoundObject) -> PlannedStep {
     PlannedStep {
         kind: found.kind,
-        teamspace: found.teamspace.clone(),
+        within: found.within.clone(),
         name: found.name().to_owned(),
         id: found.id().to_owned(),
         action: StepAction::Delete,

@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use super::difference::sends_secret;
 use super::field::FieldRule;
 use super::kind::ObjectKind;
 use super::object::FoundObject;
+use super::proof::sends_secret;
 use super::text::{quoted, yaml};
 use crate::terminal::{escaped, for_json};
 
@@ -24,7 +24,7 @@ pub enum ExportFormat {
 
 /// The file. A kind without objects has an empty list, if it is one of `kinds`.
 pub fn written(found: &[FoundObject], kinds: &[ObjectKind], format: ExportFormat) -> String {
-    let lists = kinds.iter().filter(|kind| !kind.is_in_teamspace());
+    let lists = kinds.iter().filter(|kind| kind.within().is_none());
     let mut text = String::from("# Written by `countersign export`. `countersign apply -f FILE` reads it.\n");
     match format {
         ExportFormat::Json => {
@@ -54,10 +54,10 @@ fn json_text(document: &Value) -> String {
 fn of<'f>(
     found: &'f [FoundObject],
     kind: ObjectKind,
-    teamspace: Option<&'f str>,
+    within: Option<&'f str>,
 ) -> impl Iterator<Item = &'f FoundObject> {
     let is_there = move |object: &&FoundObject| {
-        object.kind == kind && object.teamspace.as_deref() == teamspace && object.is_for_files()
+        object.kind == kind && object.within.as_deref() == within && object.is_for_files()
     };
     found.iter().filter(is_there)
 }
@@ -68,17 +68,17 @@ fn fields(object: &FoundObject) -> impl Iterator<Item = (&'static str, &Value)> 
     object.kind.fields().iter().filter_map(value)
 }
 
-fn json_list(found: &[FoundObject], kind: ObjectKind, teamspace: Option<&str>) -> Vec<Value> {
+fn json_list(found: &[FoundObject], kind: ObjectKind, within: Option<&str>) -> Vec<Value> {
     let object = |object: &FoundObject| {
         let mut members: Map<String, Value> =
             fields(object).map(|(name, value)| (name.to_owned(), value.clone())).collect();
-        let lists = kind
-            .nested()
-            .map(|inner| (inner.list().to_owned(), json!(json_list(found, inner, Some(object.name())))));
+        let name = object.comparable_name();
+        let lists =
+            kind.nested().map(|inner| (inner.list().to_owned(), json!(json_list(found, inner, Some(&name)))));
         members.extend(lists);
         Value::Object(members)
     };
-    of(found, kind, teamspace).map(object).collect()
+    of(found, kind, within).map(object).collect()
 }
 
 fn line(text: &mut String, indent: usize, line: &str) {
@@ -89,19 +89,21 @@ fn line(text: &mut String, indent: usize, line: &str) {
 /// The comments on an object, a line each.
 fn comments(found: &[FoundObject], object: &FoundObject) -> Vec<String> {
     match object.kind {
-        ObjectKind::Client if !sends_secret(&object.fields) => Vec::new(),
-        ObjectKind::Client => {
+        ObjectKind::Client | ObjectKind::Credential if sends_secret(object.kind, &object.fields) => {
             let name: String =
                 object.name().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
             vec![
-                "# Secrets are not shown. To make this client elsewhere, say where its secret is:".to_owned(),
+                format!(
+                    "# Secrets are not shown. To make this {} elsewhere, say where its secret is:",
+                    object.kind.words()
+                ),
                 format!("# client_secret_file: \"secrets/{name}\""),
             ]
         }
         ObjectKind::Teamspace => {
             let is_left_out = |member: &&FoundObject| {
                 member.kind == ObjectKind::Member
-                    && member.teamspace.as_deref() == Some(object.name())
+                    && member.within.as_deref() == Some(object.name())
                     && !member.is_for_files()
             };
             match found.iter().filter(is_left_out).count() {
@@ -116,15 +118,15 @@ fn comments(found: &[FoundObject], object: &FoundObject) -> Vec<String> {
 fn yaml_list(
     text: &mut String,
     found: &[FoundObject],
-    (kind, teamspace): (ObjectKind, Option<&str>),
+    (kind, within): (ObjectKind, Option<&str>),
     indent: usize,
 ) {
     let name = kind.list();
-    if of(found, kind, teamspace).next().is_none() {
+    if of(found, kind, within).next().is_none() {
         return line(text, indent, &format!("{name}: []"));
     }
     line(text, indent, &format!("{name}:"));
-    for object in of(found, kind, teamspace) {
+    for object in of(found, kind, within) {
         for (number, (name, value)) in fields(object).enumerate() {
             let (indent, dash) = if number == 0 { (indent, "- ") } else { (indent + 2, "") };
             match value {
@@ -136,7 +138,8 @@ fn yaml_list(
             }
         }
         comments(found, object).iter().for_each(|comment| line(text, indent + 2, comment));
-        kind.nested().for_each(|inner| yaml_list(text, found, (inner, Some(object.name())), indent + 2));
+        let name = object.comparable_name();
+        kind.nested().for_each(|inner| yaml_list(text, found, (inner, Some(&name)), indent + 2));
     }
 }
 
@@ -157,10 +160,10 @@ fn yaml_value(value: &Value) -> String {
 fn toml_list(
     text: &mut String,
     found: &[FoundObject],
-    (kind, teamspace): (ObjectKind, Option<&str>),
+    (kind, within): (ObjectKind, Option<&str>),
     path: &str,
 ) {
-    for object in of(found, kind, teamspace) {
+    for object in of(found, kind, within) {
         line(text, 0, &format!("\n[[{path}]]"));
         for (name, value) in fields(object).filter(|(_, value)| !value.is_null()) {
             line(text, 0, &format!("{name} = {}", toml_value(value)));
@@ -168,11 +171,12 @@ fn toml_list(
         for comment in comments(found, object) {
             line(text, 0, &comment.replace("_file: ", "_file = "));
         }
+        let name = object.comparable_name();
         let (full, empty): (Vec<_>, Vec<_>) =
-            kind.nested().partition(|inner| of(found, *inner, Some(object.name())).next().is_some());
+            kind.nested().partition(|inner| of(found, *inner, Some(&name)).next().is_some());
         empty.iter().for_each(|inner| line(text, 0, &format!("{} = []", inner.list())));
         for inner in full {
-            toml_list(text, found, (inner, Some(object.name())), &format!("{path}.{}", inner.list()));
+            toml_list(text, found, (inner, Some(&name)), &format!("{path}.{}", inner.list()));
         }
     }
 }

@@ -49,6 +49,7 @@ fn sorted(list: &[Value]) -> Vec<String> {
 
 const A_NAME: &str = "a text";
 const A_FLAG: &str = "true or false";
+const A_KEY_SET: &str = "a JWK Set such as {keys: [{kty: EC, …}]}, or null for none";
 const A_LIST: &str = "a list of texts, each once, such as [a, b]";
 
 /// Of a teamspace.
@@ -95,12 +96,19 @@ pub const CLIENT: &[FieldRule] = &[
         "client_secret_basic, client_secret_post, private_key_jwt or none",
         form::auth_method,
     ),
-    FieldRule::optional("jwks", "a JWK Set such as {keys: [{kty: EC, …}]}, or null for none", form::jwks),
+    FieldRule::optional("jwks", A_KEY_SET, form::jwks),
     FieldRule::optional("jwks_uri", "a text, or null for none", form::text_or_null),
     FieldRule::set("grant_types", A_LIST, form::texts),
     FieldRule::set("groups", A_LIST, form::texts),
     FieldRule::optional("enabled", A_FLAG, form::flag),
     FieldRule::optional("dpop_bound_access_tokens", A_FLAG, form::flag),
+];
+
+/// Of credentials of a resource, besides their secret.
+pub const CREDENTIAL: &[FieldRule] = &[
+    FieldRule::required("client_id", A_NAME, form::text),
+    FieldRule::optional("jwks", A_KEY_SET, form::jwks),
+    FieldRule::optional("jwks_uri", "a text, or null for none", form::text_or_null),
 ];
 
 /// Of an identity provider.

@@ -1,6 +1,7 @@
 //! The kinds of objects that files declare.
 
-use super::field::{CLIENT, FieldRule, MEMBER, PROVIDER, RESOURCE, TEAMSPACE};
+use super::field::{CLIENT, CREDENTIAL, FieldRule, MEMBER, PROVIDER, RESOURCE, TEAMSPACE};
+use crate::oauth::resource::normalize;
 
 /// A kind of object, in the order in which they are made: each uses only what comes before it. A resource names
 /// teamspaces, and an identity provider's scopes are those of resources.
@@ -12,6 +13,8 @@ pub enum ObjectKind {
     Resource,
     /// A client of the token endpoint.
     Client,
+    /// Credentials of a resource. Their ids are no client's.
+    Credential,
     /// An identity provider of a teamspace.
     Provider,
     /// A member of a teamspace.
@@ -20,7 +23,8 @@ pub enum ObjectKind {
 
 impl ObjectKind {
     /// Every kind, in order.
-    pub const ALL: [Self; 5] = [Self::Teamspace, Self::Resource, Self::Client, Self::Provider, Self::Member];
+    pub const ALL: [Self; 6] =
+        [Self::Teamspace, Self::Resource, Self::Client, Self::Credential, Self::Provider, Self::Member];
 
     /// The name of the list in a file.
     pub const fn list(self) -> &'static str {
@@ -28,6 +32,7 @@ impl ObjectKind {
             Self::Teamspace => "teamspaces",
             Self::Resource => "resources",
             Self::Client => "clients",
+            Self::Credential => "credentials",
             Self::Provider => "identity_providers",
             Self::Member => "members",
         }
@@ -39,6 +44,7 @@ impl ObjectKind {
             Self::Teamspace => "teamspace",
             Self::Resource => "resource",
             Self::Client => "client",
+            Self::Credential => "credential",
             Self::Provider => "identity provider",
             Self::Member => "member",
         }
@@ -48,18 +54,28 @@ impl ObjectKind {
     pub const fn code(self) -> &'static str {
         match self {
             Self::Provider => "identity_provider",
+            Self::Credential => "resource_credential",
             other => other.words(),
         }
     }
 
-    /// Whether its objects are written inside a teamspace.
-    pub const fn is_in_teamspace(self) -> bool {
-        matches!(self, Self::Provider | Self::Member)
+    /// The kind of the objects that its objects are written inside, if they are written inside any.
+    pub const fn within(self) -> Option<Self> {
+        match self {
+            Self::Provider | Self::Member => Some(Self::Teamspace),
+            Self::Credential => Some(Self::Resource),
+            Self::Teamspace | Self::Resource | Self::Client => None,
+        }
+    }
+
+    /// The kinds of the lists of a whole file.
+    pub fn outermost() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|kind| kind.within().is_none())
     }
 
     /// The lists inside an object of this kind.
     pub fn nested(self) -> impl Iterator<Item = Self> {
-        Self::ALL.into_iter().filter(move |inner| self == Self::Teamspace && inner.is_in_teamspace())
+        Self::ALL.into_iter().filter(move |inner| inner.within() == Some(self))
     }
 
     /// The fields of its objects, in the order in which they are written.
@@ -68,6 +84,7 @@ impl ObjectKind {
             Self::Teamspace => TEAMSPACE,
             Self::Resource => RESOURCE,
             Self::Client => CLIENT,
+            Self::Credential => CREDENTIAL,
             Self::Provider => PROVIDER,
             Self::Member => MEMBER,
         }
@@ -78,9 +95,15 @@ impl ObjectKind {
         match self {
             Self::Teamspace => "slug",
             Self::Resource => "identifier",
-            Self::Client => "client_id",
+            Self::Client | Self::Credential => "client_id",
             Self::Provider => "name",
             Self::Member => "email",
         }
+    }
+
+    /// A name as names are compared: a resource's identifier in its normal form, any other as it is.
+    pub fn comparable(self, name: &str) -> String {
+        let normal = (self == Self::Resource).then(|| normalize(name)).flatten();
+        normal.unwrap_or_else(|| name.to_owned())
     }
 }

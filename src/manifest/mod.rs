@@ -1,5 +1,5 @@
-//! Files that declare what a service is to have: resources, clients, teamspaces, and in these their identity providers
-//! and invited members. Reads them, reporting all mistakes at once, and compares them with what there is. Everything
+//! Files that declare what a service is to have: resources with the credentials of their MCP servers, clients,
+//! teamspaces, and in these their identity providers and invited members. Reads them, reporting all mistakes at once, and compares them with what there is. Everything
 //! here is a pure function: `countersign apply` brings the files and talks to the service.
 
 mod difference;
@@ -11,6 +11,7 @@ mod mistake;
 mod node;
 mod object;
 mod order;
+mod proof;
 mod read;
 mod step;
 mod text;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::kind::ObjectKind;
 use super::mistake::FilePlace;
 
-/// Where the secret of a client is.
+/// Where the secret of a client, or of credentials, is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretSource {
     /// In a file. A relative path begins at the folder of the file that names it.
@@ -22,8 +22,8 @@ pub enum SecretSource {
 pub struct DeclaredObject {
     /// The kind of object.
     pub kind: ObjectKind,
-    /// The slug of the teamspace that it is in, if it is in one.
-    pub teamspace: Option<String>,
+    /// The object that it is written inside, by name as names are compared: a teamspace, or a resource.
+    pub within: Option<String>,
     /// The value of its key.
     pub name: String,
     /// Where it begins.
@@ -43,15 +43,9 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// Whether the files have a list of this kind, even an empty one; in a teamspace, the list there.
-    pub fn has_list(&self, kind: ObjectKind, teamspace: Option<&str>) -> bool {
-        self.lists.contains(&(kind, teamspace.map(str::to_owned)))
-    }
-
-    /// The slugs of the teamspaces that have a list of this kind.
-    pub fn teamspaces_with(&self, kind: ObjectKind) -> impl Iterator<Item = &str> {
-        let lists = self.lists.iter().filter(move |(listed, _)| *listed == kind);
-        lists.filter_map(|(_, teamspace)| teamspace.as_deref())
+    /// Whether the files have a list of this kind, even an empty one; inside an object, the list there.
+    pub fn has_list(&self, kind: ObjectKind, within: Option<&str>) -> bool {
+        self.lists.contains(&(kind, within.map(str::to_owned)))
     }
 }
 
@@ -60,17 +54,17 @@ impl Manifest {
 pub struct FoundObject {
     /// The kind of object.
     pub kind: ObjectKind,
-    /// The slug of the teamspace that it is in, if it is in one.
-    pub teamspace: Option<String>,
+    /// The object that it is inside, by name as names are compared: a teamspace, or a resource.
+    pub within: Option<String>,
     /// The object as the admin API shows it.
     pub fields: Map<String, Value>,
 }
 
 impl FoundObject {
     /// Takes an item of the admin API's lists.
-    pub fn of(kind: ObjectKind, teamspace: Option<&str>, item: Value) -> Option<Self> {
+    pub fn of(kind: ObjectKind, within: Option<&str>, item: Value) -> Option<Self> {
         let Value::Object(fields) = item else { return None };
-        Some(Self { kind, teamspace: teamspace.map(str::to_owned), fields })
+        Some(Self { kind, within: within.map(str::to_owned), fields })
     }
 
     /// The value of its key.
@@ -78,10 +72,15 @@ impl FoundObject {
         self.text(self.kind.key())
     }
 
+    /// The same as names are compared.
+    pub fn comparable_name(&self) -> String {
+        self.kind.comparable(self.name())
+    }
+
     /// Its name in paths of the admin API.
     pub fn id(&self) -> &str {
         match self.kind {
-            ObjectKind::Teamspace | ObjectKind::Client => self.name(),
+            ObjectKind::Teamspace | ObjectKind::Client | ObjectKind::Credential => self.name(),
             ObjectKind::Resource | ObjectKind::Provider | ObjectKind::Member => self.text("id"),
         }
     }

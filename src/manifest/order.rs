@@ -17,6 +17,8 @@ const LONGEST_CHAIN: usize = 64;
 enum Unique {
     /// An email domain, of a teamspace.
     Domain(String),
+    /// An id that is presented for authentication, of a client or of credentials.
+    ClientId(String),
     /// An issuer with its tenant, of an identity provider.
     Issuer(String, Option<String>),
 }
@@ -39,13 +41,14 @@ impl Draft {
         Self { step, gives_up, takes }
     }
 
-    /// A step that deletes one of the objects that there are. A teamspace takes its identity providers along.
+    /// A step that deletes one of the objects that there are. It takes those inside it along.
     pub fn deleted(step: PlannedStep, object: &FoundObject, found: &[FoundObject]) -> Self {
         let mut gives_up = unique(object.kind, &object.fields);
-        if object.kind == ObjectKind::Teamspace {
-            let its = found.iter().filter(|inner| inner.teamspace.as_deref() == Some(object.name()));
-            gives_up.extend(its.flat_map(|inner| unique(inner.kind, &inner.fields)));
-        }
+        let name = object.comparable_name();
+        let is_inside = |inner: &&FoundObject| {
+            inner.kind.within() == Some(object.kind) && inner.within.as_ref() == Some(&name)
+        };
+        gives_up.extend(found.iter().filter(is_inside).flat_map(|inner| unique(inner.kind, &inner.fields)));
         Self { step, gives_up, takes: HashSet::new() }
     }
 }
@@ -64,7 +67,10 @@ fn unique(kind: ObjectKind, fields: &Map<String, Value>) -> HashSet<Unique> {
         ObjectKind::Provider => {
             text("issuer").map(|issuer| Unique::Issuer(issuer, text("tenant"))).into_iter().collect()
         }
-        ObjectKind::Resource | ObjectKind::Client | ObjectKind::Member => HashSet::new(),
+        ObjectKind::Client | ObjectKind::Credential => {
+            text("client_id").map(Unique::ClientId).into_iter().collect()
+        }
+        ObjectKind::Resource | ObjectKind::Member => HashSet::new(),
     }
 }
 

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::difference::comparable;
 use super::field::FieldRule;
 use super::kind::ObjectKind;
 use super::mistake::{FilePlace, Mistakes};
@@ -60,7 +59,7 @@ struct ManifestReading {
 struct ObjectList<'f> {
     file: &'f ManifestFile,
     kind: ObjectKind,
-    teamspace: Option<&'f str>,
+    within: Option<&'f str>,
 }
 
 impl ManifestFile {
@@ -88,11 +87,10 @@ impl ManifestReading {
     }
 
     fn document(&mut self, file: &ManifestFile, document: &Node) {
-        let kinds = ObjectKind::ALL.into_iter().filter(|kind| !kind.is_in_teamspace());
-        let lists: Vec<ObjectKind> = kinds.collect();
+        let lists: Vec<ObjectKind> = ObjectKind::outermost().collect();
         for (key, value) in self.members(file, document, "a document") {
             match lists.iter().find(|kind| kind.list() == key.name) {
-                Some(kind) => self.list(ObjectList { file, kind: *kind, teamspace: None }, value),
+                Some(kind) => self.list(ObjectList { file, kind: *kind, within: None }, value),
                 None => self.unknown(file, key, lists.iter().map(|kind| kind.list()).collect()),
             }
         }
@@ -133,7 +131,7 @@ impl ManifestReading {
             let text = format!("`{name}` must be a list; found {}; write [] for an empty one", node.shown());
             return self.mistakes.add(list.file.place(node.line), text);
         };
-        self.manifest.lists.insert((list.kind, list.teamspace.map(str::to_owned)));
+        self.manifest.lists.insert((list.kind, list.within.map(str::to_owned)));
         for item in items {
             self.object(list, item);
         }
@@ -159,10 +157,10 @@ impl ManifestReading {
             }
         }
         self.complete(list, node, fields, secrets);
-        let slug = node.object().and_then(|members| members.iter().find(|(key, _)| key.name == "slug"));
-        let slug = slug.and_then(|(_, value)| value.text()).unwrap_or_default();
+        let name = node.object().and_then(|members| members.iter().find(|(key, _)| key.name == kind.key()));
+        let name = kind.comparable(name.and_then(|(_, value)| value.text()).unwrap_or_default());
         for (kind, value) in inner {
-            self.list(ObjectList { file, kind, teamspace: Some(slug) }, value);
+            self.list(ObjectList { file, kind, within: Some(&name) }, value);
         }
     }
 
@@ -220,14 +218,21 @@ impl ManifestReading {
             fields.extend(name.map(|name| ("name".to_owned(), name.into())));
         }
         let Some(name) = fields.get(kind.key()).and_then(Value::as_str).map(str::to_owned) else { return };
-        let teamspace = list.teamspace.map(str::to_owned);
-        let same = comparable(kind, &name);
-        if let Some(first) = self.known.insert((kind, teamspace.clone(), same), place.clone()) {
+        let within = list.within.map(str::to_owned);
+        if let Some(first) = self.known.insert(identity(kind, &within, &name), place.clone()) {
             let text = format!("the {} `{name}` is declared twice; it is in {first} too", kind.words());
             self.mistakes.add(place.clone(), text);
         }
         let secret = secrets.pop();
-        self.manifest.objects.push(DeclaredObject { kind, teamspace, name, place, fields, secret });
+        self.manifest.objects.push(DeclaredObject { kind, within, name, place, fields, secret });
+    }
+}
+
+/// What tells objects apart. Clients and credentials share one space of ids, since they present them at authentication.
+fn identity(kind: ObjectKind, within: &Option<String>, name: &str) -> (ObjectKind, Option<String>, String) {
+    match kind {
+        ObjectKind::Credential => (ObjectKind::Client, None, name.to_owned()),
+        kind => (kind, within.clone(), kind.comparable(name)),
     }
 }
 
@@ -236,10 +241,10 @@ const SECRET_VARIABLE: &str = "client_secret_env";
 
 fn secret_names(kind: ObjectKind) -> impl Iterator<Item = &'static str> {
     let names = [SECRET_FILE, SECRET_VARIABLE];
-    names.into_iter().filter(move |_| kind == ObjectKind::Client)
+    names.into_iter().filter(move |_| matches!(kind, ObjectKind::Client | ObjectKind::Credential))
 }
 
-/// Where the secret of a client is, if a member says that: none inside when it says it badly.
+/// Where the secret of an object is, if a member says that: none inside when it says it badly.
 fn secret_of(list: ObjectList<'_>, key: &NodeKey, value: &Node) -> Option<Option<SecretSource>> {
     if !secret_names(list.kind).any(|name| name == key.name) {
         return None;

@@ -33,15 +33,15 @@ pub enum StepAction {
 pub struct PlannedStep {
     /// The kind of object.
     pub kind: ObjectKind,
-    /// The slug of the teamspace that it is in, if it is in one.
-    pub teamspace: Option<String>,
+    /// The object that it is inside, by name as names are compared: a teamspace, or a resource.
+    pub within: Option<String>,
     /// Its key.
     pub name: String,
     /// Its name in paths of the admin API; empty for one that is to be created.
     pub id: String,
     /// The change.
     pub action: StepAction,
-    /// Where the secret is that a client gets.
+    /// Where the secret is that a client gets, or credentials.
     pub secret: Option<SecretSource>,
     /// Where the file declares it.
     pub place: Option<FilePlace>,

@@ -156,6 +156,20 @@ pub fn add_credential(connection: &mut AnyConnection, credential: &ResourceCrede
         .execute(connection)
 }
 
+/// Replaces what proves credentials.
+pub fn update_credential(
+    connection: &mut AnyConnection,
+    credential: &ResourceCredential,
+) -> QueryResult<usize> {
+    let row = CredentialRow::from(credential);
+    let proof = (
+        resource_credentials::secret_digest.eq(row.secret_digest),
+        resource_credentials::jwks.eq(row.jwks),
+        resource_credentials::jwks_uri.eq(row.jwks_uri),
+    );
+    diesel::update(resource_credentials::table.find(row.client_id)).set(proof).execute(connection)
+}
+
 /// Deletes credentials of a resource; zero if it has none with this id.
 pub fn delete_credential(
     connection: &mut AnyConnection,

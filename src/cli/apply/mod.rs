@@ -15,6 +15,7 @@ use super::noun::{Confirmation, OutputFormat};
 use super::{CommandResult, End};
 use crate::manifest::{self, ChangePlan, Manifest, StepAction};
 use crate::terminal::out::complain;
+use found::ResourceIds;
 use perform::Performed;
 use secrets::Secrets;
 
@@ -54,7 +55,8 @@ impl ApplyArgs {
 
     async fn apply(&self, api: &Api, manifest: &Manifest, secrets: &Secrets) -> CommandResult {
         let found = found::declared(api, manifest, self.prune).await?;
-        let current = secrets.current(api, &found).await?;
+        let ids = ResourceIds::of(&found);
+        let current = secrets.current(api, &found, &ids).await?;
         let plan = manifest::plan(manifest, &found, &current, self.prune)?;
         if self.format == OutputFormat::Table {
             report::print_plan(&plan);
@@ -69,7 +71,7 @@ impl ApplyArgs {
             complain!("Nothing was changed.");
             return Ok(End::Finding);
         }
-        let performed = perform::perform(api, &plan, secrets).await;
+        let performed = perform::perform(api, &plan, secrets, ids).await;
         self.print_json(&plan, Some(&performed))?;
         ended(&performed)
     }

@@ -8,11 +8,11 @@ use futures_util::{StreamExt as _, stream};
 use serde_json::{Map, Value, json};
 
 use super::AT_ONCE;
-use super::found::list_path;
+use super::found::ResourceIds;
 use super::secrets::Secrets;
 use crate::cli::api::{Api, ApiProblem, api_path};
 use crate::cli::serve::StopSignals;
-use crate::manifest::{ChangePlan, FieldUpdate, PlannedStep, StepAction};
+use crate::manifest::{ChangePlan, FieldUpdate, FoundObject, ObjectKind, PlannedStep, StepAction};
 use crate::terminal::out::ProgressLine;
 
 /// How far a plan was carried out.
@@ -25,29 +25,52 @@ pub(super) struct Performed<'p> {
     pub is_interrupted: bool,
 }
 
-/// Carries out the plan.
-pub(super) async fn perform<'p>(api: &Api, plan: &'p ChangePlan, secrets: &Secrets) -> Performed<'p> {
+impl<'p> Performed<'p> {
+    /// Notes how a step ended, if it was begun. Returns the object that it made.
+    fn note(
+        &mut self,
+        step: &'p PlannedStep,
+        ended: Option<Result<Option<FoundObject>, ApiProblem>>,
+    ) -> Option<FoundObject> {
+        match ended {
+            Some(Ok(made)) => {
+                self.done.push(step);
+                return made;
+            }
+            Some(Err(problem)) => self.failed.push((step, problem)),
+            None => self.not_done.push(step),
+        }
+        None
+    }
+}
+
+/// Carries out the plan. `ids` are those of the resources that there are.
+pub(super) async fn perform<'p>(
+    api: &Api,
+    plan: &'p ChangePlan,
+    secrets: &Secrets,
+    mut ids: ResourceIds,
+) -> Performed<'p> {
     let (mut performed, mut progress) = (Performed::default(), ProgressLine::new());
     let (stop, interrupted) = (&AtomicBool::new(false), &Interrupted::listen());
     let count = plan.steps().count();
     for group in &plan.groups {
+        let known = &ids;
         let steps = stream::iter(group).map(|step| async move {
             if stop.load(Ordering::Relaxed) || interrupted.is_set() {
                 return (step, None);
             }
-            let ended = take(api, step, secrets).await;
+            let ended = take(api, step, secrets, known).await;
             stop.fetch_or(ended.is_err(), Ordering::Relaxed);
             (step, Some(ended))
         });
-        let mut steps = std::pin::pin!(steps.buffer_unordered(AT_ONCE));
+        let (mut steps, mut made) = (Box::pin(steps.buffer_unordered(AT_ONCE)), Vec::new());
         while let Some((step, ended)) = steps.next().await {
-            match ended {
-                Some(Ok(())) => performed.done.push(step),
-                Some(Err(problem)) => performed.failed.push((step, problem)),
-                None => performed.not_done.push(step),
-            }
+            made.extend(performed.note(step, ended));
             progress.show(format_args!("Done: {} of {count}", performed.done.len()));
         }
+        drop(steps);
+        made.iter().for_each(|object| ids.add(object));
     }
     performed.is_interrupted = interrupted.is_set() && !performed.not_done.is_empty();
     performed
@@ -82,40 +105,56 @@ impl Drop for Interrupted {
     }
 }
 
-/// Takes a step.
-async fn take(api: &Api, step: &PlannedStep, secrets: &Secrets) -> Result<(), ApiProblem> {
-    let list = list_path(step.kind, step.teamspace.as_deref())?;
+/// Takes a step. Returns the object, if it made one.
+async fn take(
+    api: &Api,
+    step: &PlannedStep,
+    secrets: &Secrets,
+    ids: &ResourceIds,
+) -> Result<Option<FoundObject>, ApiProblem> {
+    let list = ids.list_path(step)?;
     let secret = step.secret.as_ref().and_then(|_| secrets.of(&step.name));
+    if let StepAction::Create(fields) = &step.action {
+        let made = api.post(&list, Some(&Value::Object(with_secret(fields.clone(), secret)))).await?;
+        return Ok(FoundObject::of(step.kind, step.within.as_deref(), made));
+    }
+    let path = format!("{list}{}", api_path(&[&step.id])?);
     match &step.action {
-        StepAction::Create(fields) => {
-            let mut body = fields.clone();
-            body.extend(secret.map(|secret| ("client_secret".to_owned(), secret.into())));
-            api.post(&list, Some(&Value::Object(body))).await?;
-        }
-        StepAction::Change(updates) => {
-            let path = format!("{list}{}", api_path(&[&step.id])?);
-            if !updates.is_empty() {
-                api.patch(&path, &patch(updates)).await?;
-            }
-            if let Some(secret) = secret {
-                api.post(&format!("{path}/secrets"), Some(&json!({ "client_secret": secret }))).await?;
-            }
-        }
-        StepAction::Delete => {
-            let path = format!("{list}{}", api_path(&[&step.id])?);
-            match api.delete(&path).await {
-                // Somebody else was faster, or it went with something else.
-                Err(ApiProblem::Refused(refusal)) if refusal.code == "not_found" => {}
-                deleted => drop(deleted?),
-            }
-        }
+        StepAction::Create(_) => {}
+        StepAction::Change(updates) => change(api, (step.kind, &path), updates, secret).await?,
+        StepAction::Delete => match api.delete(&path).await {
+            // Somebody else was faster, or it went with something else.
+            Err(ApiProblem::Refused(refusal)) if refusal.code == "not_found" => {}
+            deleted => drop(deleted?),
+        },
+    }
+    Ok(None)
+}
+
+/// Changes an object. A client has a list of secrets; credentials have one, which takes the place of what was there.
+async fn change(
+    api: &Api,
+    (kind, path): (ObjectKind, &str),
+    updates: &[FieldUpdate],
+    secret: Option<&str>,
+) -> Result<(), ApiProblem> {
+    let (with_fields, added) = if kind == ObjectKind::Credential { (secret, None) } else { (None, secret) };
+    let body = with_secret(patch(updates), with_fields);
+    if !body.is_empty() {
+        api.patch(path, &Value::Object(body)).await?;
+    }
+    if let Some(secret) = added {
+        api.post(&format!("{path}/secrets"), Some(&json!({ "client_secret": secret }))).await?;
     }
     Ok(())
 }
 
+fn with_secret(mut body: Map<String, Value>, secret: Option<&str>) -> Map<String, Value> {
+    body.extend(secret.map(|secret| ("client_secret".to_owned(), secret.into())));
+    body
+}
+
 /// Only what differs, so that a change that somebody else makes to another field is kept.
-fn patch(updates: &[FieldUpdate]) -> Value {
-    let members: Map<String, Value> =
-        updates.iter().map(|update| (update.field.to_owned(), update.new.clone())).collect();
-    Value::Object(members)
+fn patch(updates: &[FieldUpdate]) -> Map<String, Value> {
+    updates.iter().map(|update| (update.field.to_owned(), update.new.clone())).collect()
 }

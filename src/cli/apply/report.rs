@@ -50,6 +50,7 @@ fn value(value: &Value) -> String {
 fn line(step: &PlannedStep) -> String {
     let with = match (&step.action, step.kind) {
         (StepAction::Delete, ObjectKind::Teamspace) => ", with its identity providers and all its members",
+        (StepAction::Delete, ObjectKind::Resource) => ", with its credentials",
         _ => "",
     };
     let sign = match &step.action {
@@ -69,7 +70,7 @@ fn verb(action: &StepAction) -> &'static str {
 }
 
 fn object(step: &PlannedStep) -> String {
-    let of = step.teamspace.as_ref().map(|slug| format!(" of {slug}")).unwrap_or_default();
+    let of = step.within.as_ref().map(|name| format!(" of {name}")).unwrap_or_default();
     inline(&format!("{} {}{of}", step.kind.words(), step.name))
 }
 
@@ -123,7 +124,10 @@ fn step_json(step: &PlannedStep, performed: Option<&Performed<'_>>) -> Value {
     let mut show = |name: &str, value: Value| drop(shown.insert(name.to_owned(), value));
     show("action", verb(&step.action).into());
     show("kind", step.kind.code().into());
-    show("teamspace", json!(step.teamspace));
+    for outer in [ObjectKind::Teamspace, ObjectKind::Resource] {
+        let within = step.within.as_ref().filter(|_| step.kind.within() == Some(outer));
+        show(outer.code(), json!(within));
+    }
     show("name", step.name.clone().into());
     match &step.action {
         StepAction::Create(fields) => show("fields", json!(fields)),

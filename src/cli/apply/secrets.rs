@@ -1,4 +1,4 @@
-//! The secrets of clients. The service keeps only digests, so it is asked whether a secret is current, and it never
+//! The secrets of clients and credentials. The service keeps only digests, so it is asked whether a secret is current, and it never
 //! tells one.
 
 use std::collections::{HashMap, HashSet};
@@ -7,13 +7,14 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::{Value, json};
 
 use super::AT_ONCE;
-use crate::cli::api::{Api, ApiProblem, api_path};
+use super::found::ResourceIds;
+use crate::cli::api::{Api, ApiProblem};
 use crate::cli::secret_file;
 use crate::config::Secret;
 use crate::manifest::{FoundObject, Manifest, Mistakes, ObjectKind, SecretSource};
 use crate::model::client::is_client_secret;
 
-/// The secrets that files name, by client.
+/// The secrets that files name, by the id of the client or the credentials. No two have the same.
 pub(super) struct Secrets(HashMap<String, Secret>);
 
 impl Secrets {
@@ -30,24 +31,31 @@ impl Secrets {
         mistakes.or(Self(secrets))
     }
 
-    /// The secret of a client.
+    /// The secret of a client or of credentials.
     pub(super) fn of(&self, client_id: &str) -> Option<&str> {
         self.0.get(client_id).map(Secret::expose)
     }
 
-    /// The clients that have their declared secrets already.
+    /// The clients and credentials that have their declared secrets already.
     pub(super) async fn current(
         &self,
         api: &Api,
         found: &[FoundObject],
+        ids: &ResourceIds,
     ) -> Result<HashSet<String>, ApiProblem> {
-        let clients = found.iter().filter(|object| object.kind == ObjectKind::Client);
-        let declared = clients.filter_map(|client| Some((client.name(), self.of(client.name())?)));
-        let asked = stream::iter(declared).map(|(client_id, secret)| async move {
-            let path = api_path(&["clients", client_id, "secrets", "check"])?;
+        let declared = found.iter().filter_map(|object| {
+            let secrets = match object.kind {
+                ObjectKind::Client => "secrets",
+                ObjectKind::Credential => "secret",
+                _ => return None,
+            };
+            Some((object, secrets, self.of(object.name())?))
+        });
+        let asked = stream::iter(declared).map(|(object, secrets, secret)| async move {
+            let path = format!("{}/{secrets}/check", ids.object_path(object)?);
             let answer = api.post(&path, Some(&json!({ "client_secret": secret }))).await?;
             let is_current = answer.get("is_current").and_then(Value::as_bool) == Some(true);
-            Ok::<_, ApiProblem>(is_current.then(|| client_id.to_owned()))
+            Ok::<_, ApiProblem>(is_current.then(|| object.name().to_owned()))
         });
         let current: Vec<Option<String>> = asked.buffer_unordered(AT_ONCE).try_collect().await?;
         Ok(current.into_iter().flatten().collect())

@@ -40,6 +40,12 @@ pub(in crate::cli) fn jwks_in(file: Option<&PathBuf>) -> Result<Option<Value>, C
     jwks.map(Some).map_err(|error| format!("{}: expected a JWK Set: {error}", path.display()).into())
 }
 
+/// A secret from a file, without the end of its line.
+pub(in crate::cli) fn secret_in(file: Option<&Path>) -> Result<Option<String>, CommandError> {
+    let text = file.map(read_input).transpose()?;
+    Ok(text.map(|text| text.trim_end_matches(['\r', '\n']).to_owned()))
+}
+
 /// The text of a file, or of standard input for `-`.
 pub(in crate::cli) fn read_input(path: &Path) -> Result<String, CommandError> {
     let mut text = String::new();

@@ -63,6 +63,12 @@ pub(in crate::cli) fn lines(object: &Value, name: &str, line: fn(&Value) -> Stri
     }
 }
 
+/// The registered keys of a client or of credentials, a line for each.
+pub(in crate::cli) fn keys_of(object: &Value) -> String {
+    let jwks = object.get("jwks").unwrap_or(&Value::Null);
+    lines(jwks, "keys", |key| format!("{}  {}", cell(key, "kid"), cell(key, "kty")))
+}
+
 /// Objects below each other, with headers.
 pub(in crate::cli) fn table(objects: &[Value], fields: &[Field]) -> String {
     let columns: Vec<&Field> = fields.iter().filter(|field| field.in_tables).collect();

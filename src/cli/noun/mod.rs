@@ -9,16 +9,16 @@ mod list;
 use std::path::Path;
 
 use clap::{Args, Subcommand, ValueEnum};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::api::{Api, ApiOptions, api_path};
 use super::{CommandError, CommandResult, End};
 use crate::terminal::out::{self, complain, inline};
 use crate::terminal::{escaped, for_json, for_people};
 
-pub(super) use body::{ApiBody, FromFile, OrNone, jwks_in, read_input};
+pub(super) use body::{ApiBody, FromFile, OrNone, jwks_in, read_input, secret_in};
 pub(super) use confirmation::Confirmation;
-pub(super) use field::{Field, cell, lines, or, record, table};
+pub(super) use field::{Field, cell, keys_of, lines, or, record, table};
 pub(super) use list::ListOptions;
 
 /// A noun with its options and verbs.
@@ -148,6 +148,14 @@ impl Session {
         out::whole(&text).map_err(|error| format!("the secret could not be printed ({error}); {redo}"))?;
         complain!("The secret is shown this once; keep it safe.");
         Ok(End::Fine)
+    }
+
+    /// Tells whether a secret is current, and ends with a finding if it is not.
+    pub(super) async fn check_secret(&self, path: &str, secret: Option<String>) -> CommandResult {
+        let report = self.api.post(path, Some(&json!({ "client_secret": secret }))).await?;
+        self.show(&report, &[Field::column("is current", |report| cell(report, "is_current"))])?;
+        let is_current = report.get("is_current").and_then(Value::as_bool) == Some(true);
+        Ok(if is_current { End::Fine } else { End::Finding })
     }
 
     /// Deletes what is at a path, once that is confirmed.

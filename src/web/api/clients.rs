@@ -16,11 +16,11 @@ use crate::admin::clients::{
 };
 use crate::policy::ConsoleAction;
 
-/// Whether a secret is one of a client's.
+/// Whether a secret is one of a client's, or that of credentials.
 #[derive(Serialize, ToSchema)]
 pub struct SecretReport {
-    /// Whether the client can authenticate with it.
-    is_current: bool,
+    /// Whether it is good for authentication.
+    pub(super) is_current: bool,
 }
 
 /// Lists the clients of the token endpoint.

@@ -118,3 +118,81 @@ async fn credentials_go_with_their_resource() {
     assert!(h.app.snapshot().resource_by_credential(text(&made, "client_id")).is_none());
     h.operator.get(&path).await.problem(404, "not_found");
 }
+
+/// INT-01: an operator may choose the id and the secret; a secret or keys take the place of what there was.
+#[tokio::test]
+async fn credentials_with_a_chosen_id_change_how_they_are_proved() {
+    let (h, path) = start().await;
+    let (secret, next) = ("a-secret-of-ones-own", "another-secret-of-ones-own");
+    let made =
+        h.operator.post(&path, json!({ "client_id": "docs", "client_secret": secret })).await.expect(201);
+    assert_eq!((text(&made, "client_id"), text(&made, "client_secret")), ("docs", secret));
+    let (own, check) = (format!("{path}/docs"), format!("{path}/docs/secret/check"));
+    let is_current = async |secret: &str| {
+        let report = h.operator.post(&check, json!({ "client_secret": secret })).await.expect(200);
+        report["is_current"].as_bool().unwrap()
+    };
+    let change = async |body: Value| h.operator.call(Method::PATCH, &own, Some(body)).await.expect(200);
+    assert!(is_current(secret).await && !is_current(next).await);
+    // Nothing is given, so nothing changes.
+    for same in [json!({}), json!({ "jwks": null, "jwks_uri": null, "client_secret": null })] {
+        assert_eq!(change(same).await["auth_method"], "client_secret_basic");
+        assert!(is_current(secret).await);
+    }
+    assert!(change(json!({ "client_secret": next })).await.get("client_secret").is_none());
+    assert!(is_current(next).await && !is_current(secret).await);
+    let keys = change(json!({ "jwks_uri": "https://mcp.example.com/keys" })).await;
+    let told = (text(&keys, "auth_method"), text(&keys, "jwks_uri"), text(&keys, "created_at"));
+    assert_eq!(told, ("private_key_jwt", "https://mcp.example.com/keys", text(&made, "created_at")));
+    assert!(!is_current(next).await);
+    change(json!({ "jwks_uri": null, "client_secret": next })).await;
+    assert!(is_current(next).await);
+    let audit = h.operator.get("/audit?limit=4").await.expect(200);
+    let rows = audit["items"].as_array().unwrap();
+    assert!(rows[..3].iter().all(|row| row["action"] == "resource.credentials.update"), "{audit}");
+    assert!(
+        rows[2]["new"].to_string().contains("has_new_secret") && !audit.to_string().contains(next),
+        "{audit}"
+    );
+    assert_eq!(rows[3]["action"], "resource.credentials.create");
+}
+
+#[tokio::test]
+async fn ids_secrets_and_keys_that_cannot_be_are_refused() {
+    let (h, path) = start().await;
+    h.operator.post("/clients", json!({ "client_id": "robot" })).await.expect(201);
+    let uri = "https://mcp.example.com/keys";
+    h.operator.post(&path, json!({ "client_id": "keys", "jwks_uri": uri })).await.expect(201);
+    let private = json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "x": "AAAA", "d": "AAAA" }] });
+    let proofs = [
+        (json!({ "client_secret": "too short" }), "client_secret_invalid"),
+        (json!({ "client_secret": "long-enough-for-one", "jwks_uri": uri }), "client_secret_unsupported"),
+        (json!({ "jwks": private, "jwks_uri": uri }), "client_keys_missing"),
+        (json!({ "jwks": private }), "jwks_invalid"),
+        (json!({ "jwks_uri": "http://mcp.example.com/keys" }), "jwks_uri_invalid"),
+    ];
+    let own = format!("{path}/keys");
+    for (body, code) in proofs {
+        h.refuses(&h.operator, (Method::POST, &path), Some(body.clone()), (422, code)).await;
+        h.refuses(&h.operator, (Method::PATCH, &own), Some(body), (422, code)).await;
+    }
+    let cleared = Some(json!({ "jwks_uri": null }));
+    h.refuses(&h.operator, (Method::PATCH, &own), cleared, (422, "client_keys_missing")).await;
+    for (id, refusal) in [
+        ("a b", (422, "client_id_invalid")),
+        ("https://mcp.example.com/id", (422, "client_id_invalid")),
+        ("robot", (409, "client_id_taken")),
+        ("keys", (409, "client_id_taken")),
+    ] {
+        h.refuses(&h.operator, (Method::POST, &path), Some(json!({ "client_id": id })), refusal).await;
+    }
+    let secret = Some(json!({ "client_secret": "long-enough-for-one" }));
+    let (absent, acme) = (format!("{path}/absent"), h.teamspace("acme").await);
+    for (method, path) in [(Method::PATCH, absent.clone()), (Method::POST, format!("{absent}/secret/check"))]
+    {
+        h.refuses(&h.operator, (method, &path), secret.clone(), (404, "not_found")).await;
+    }
+    for (method, path) in [(Method::PATCH, own.clone()), (Method::POST, format!("{own}/secret/check"))] {
+        h.refuses(&acme, (method, &path), secret.clone(), (403, "operator_only")).await;
+    }
+}

@@ -1,6 +1,7 @@
 //! `countersign apply` and `export`: files as what a service is to have.
 
 mod big;
+mod credentials;
 mod export;
 mod failures;
 mod harness;

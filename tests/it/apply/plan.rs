@@ -208,7 +208,9 @@ fn a_text() -> impl Strategy<Value = String> {
 fn objects() -> impl Strategy<Value = Vec<FoundObject>> {
     let client = (a_text(), a_text(), prop::collection::hash_set(a_text(), 0..3), any::<bool>());
     let clients = prop::collection::vec(client, 0..3);
-    let resource = (a_text(), a_text(), prop::option::of(Just(vec!["s0"])));
+    let keys = (a_text(), any::<bool>());
+    let resource =
+        (a_text(), a_text(), prop::option::of(Just(vec!["s0"])), prop::collection::vec(keys, 0..3));
     let resources = prop::collection::vec(resource, 0..3);
     let provider = (prop::option::of(a_text()), a_text(), any::<bool>());
     let inner = (prop::collection::vec(provider, 0..3), 0..3_usize);
@@ -219,7 +221,7 @@ fn objects() -> impl Strategy<Value = Vec<FoundObject>> {
             let slug = format!("s{n}");
             let mut fields = teamspace(&slug, &[]).fields;
             fields.extend([("name".into(), slug_name.into()), ("member_limit".into(), json!(limit))]);
-            all.push(FoundObject { kind: ObjectKind::Teamspace, teamspace: None, fields });
+            all.push(FoundObject { kind: ObjectKind::Teamspace, within: None, fields });
             for (p, (tenant, claim, enabled)) in providers.into_iter().enumerate() {
                 let fields = json!({ "id": p.to_string(), "name": format!("P {p}"), "provider": "oidc", "issuer": format!("https://{p}"),
                     "tenant": tenant, "scope": "a b", "groups_claim": claim, "enabled": enabled,
@@ -238,12 +240,21 @@ fn objects() -> impl Strategy<Value = Vec<FoundObject>> {
                 "dpop_bound_access_tokens": n % 2 == 0 });
             all.push(found(ObjectKind::Client, None, fields));
         }
-        for (n, (name, description, offered)) in resources.into_iter().enumerate() {
+        for (n, (name, description, offered, credentials)) in resources.into_iter().enumerate() {
             let fields = json!({ "id": n.to_string(), "identifier": format!("https://{n}.example/a?b={n}"), "name": name,
                 "scopes": [{ "name": "s", "description": description }], "default_scopes": ["s"],
                 "teamspaces": offered, "required_scopes": ["s"], "forward_auth_credentials": n % 2 == 0,
                 "tool_policies": n % 3 == 0, "dpop_bound_access_tokens": n % 2 == 1 });
-            all.push(found(ObjectKind::Resource, None, fields));
+            let resource = found(ObjectKind::Resource, None, fields);
+            for (m, (kid, has_address)) in credentials.into_iter().enumerate() {
+                let (jwks, uri) = (json!({ "keys": [{ "kid": kid, "key_ops": [kid] }] }), format!("https://{m}.example"));
+                let fields = match has_address {
+                    true => json!({ "client_id": format!("r{n}{m}"), "jwks": null, "jwks_uri": uri }),
+                    false => json!({ "client_id": format!("r{n}{m}"), "jwks": jwks, "jwks_uri": null }),
+                };
+                all.push(found(ObjectKind::Credential, Some(&resource.comparable_name()), fields));
+            }
+            all.push(resource);
         }
         all
     })
@@ -281,27 +292,27 @@ proptest! {
 
 fn carried_out(plan: &ChangePlan, mut objects: Vec<FoundObject>) -> Vec<FoundObject> {
     for step in plan.steps() {
-        let (kind, teamspace) = (step.kind, step.teamspace.clone());
+        let (kind, within) = (step.kind, step.within.clone());
         match &step.action {
             StepAction::Create(fields) => {
                 let mut fields: Map<String, Value> = fields.clone();
                 fields.entry("id").or_insert_with(|| step.name.clone().into());
                 fields.insert("provisioned_by".into(), "invitation".into());
-                objects.push(FoundObject { kind, teamspace, fields });
+                objects.push(FoundObject { kind, within, fields });
             }
             StepAction::Change(updates) => {
                 let is_it = |object: &&mut FoundObject| {
-                    object.kind == kind && object.teamspace == teamspace && object.id() == step.id
+                    object.kind == kind && object.within == within && object.id() == step.id
                 };
                 let object = objects.iter_mut().find(is_it).unwrap();
                 object.fields.extend(updates.iter().map(|u| (u.field.to_owned(), u.new.clone())));
             }
             StepAction::Delete => {
                 let is_it = |object: &FoundObject| {
-                    object.kind == kind && object.teamspace == teamspace && object.id() == step.id
+                    object.kind == kind && object.within == within && object.id() == step.id
                 };
                 let went_along = |object: &FoundObject| {
-                    kind == ObjectKind::Teamspace && object.teamspace.as_ref() == Some(&step.name)
+                    object.kind.within() == Some(kind) && object.within == Some(kind.comparable(&step.name))
                 };
                 objects.retain(|object| !is_it(object) && !went_along(object));
             }

@@ -96,7 +96,7 @@ fn yaml_and_toml_mean_the_same() {
         assert!(!client.fields.contains_key("client_secret_file"));
         assert_eq!(named("acme").fields["email_domains"], json!(["acme.com"]));
         let provider = named("Okta");
-        assert_eq!((provider.kind, provider.teamspace.as_deref()), (ObjectKind::Provider, Some("acme")));
+        assert_eq!((provider.kind, provider.within.as_deref()), (ObjectKind::Provider, Some("acme")));
         assert_eq!(provider.fields["scope"], "docs.read docs.write");
         let claims = json!(["department", { "name": "level", "type": "long" }, "unit"]);
         assert_eq!(provider.fields["custom_claims"], claims);

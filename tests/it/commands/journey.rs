@@ -153,6 +153,20 @@ async fn credentials(desk: &Desk, way: Way) {
     let id = member(&both, "client_id");
     let listed = desk.done(way, &["resource", "credential", "list", URL]).await.out;
     assert!(listed.starts_with("CLIENT ID") && listed.contains(id), "{listed}");
+    let of_these = |verb| ["resource", "credential", verb, URL, id];
+    let file = ["--client-secret-file", "-"];
+    let check = [&of_these("check")[..], &file].concat();
+    let own = "a-secret-of-ones-own-0123456789\n";
+    let before = desk.fed(way, &check, own).await;
+    assert_eq!((before.code, before.out.as_str()), (Some(1), "is current  no\n"), "{before:?}");
+    let changed = desk.fed(way, &[&of_these("update")[..], &file].concat(), own).await;
+    assert!(
+        changed.code == Some(0) && changed.err.starts_with(&format!("Changed credentials {id}")),
+        "{changed:?}"
+    );
+    assert!(!changed.out.contains(own.trim()), "{changed:?}");
+    let after = desk.fed(way, &check, own).await;
+    assert_eq!((after.code, after.out.as_str()), (Some(0), "is current  yes\n"), "{after:?}");
     desk.done(way, &["resource", "credential", "delete", URL, id, "--yes"]).await;
     let left = desk.json(way, &["resource", "credential", "list", URL]).await;
     assert_eq!(left["items"].as_array().unwrap().len(), 1);

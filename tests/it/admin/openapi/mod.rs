@@ -190,6 +190,11 @@ async fn drive_what_is_the_deployments(driver: &mut Driver) {
     let made = driver.call(("POST", "/resources/{id}/credentials"), &[id], None).await;
     driver.get("/resources/{id}/credentials", &[id]).await;
     let credentials = [id, made["client_id"].as_str().unwrap()];
+    let given = json!({ "client_secret": made["client_secret"] });
+    let check = ("POST", "/resources/{id}/credentials/{client_id}/secret/check");
+    driver.call(check, &credentials, Some(given)).await;
+    let keys = json!({ "jwks_uri": "https://mcp.example.com/keys" });
+    driver.call(("PATCH", "/resources/{id}/credentials/{client_id}"), &credentials, Some(keys)).await;
     driver.call(("DELETE", "/resources/{id}/credentials/{client_id}"), &credentials, None).await;
     driver.call(("DELETE", "/resources/{id}"), &[id], None).await;
 
