@@ -3,6 +3,7 @@
 mod bad_input;
 mod desk;
 mod journey;
+mod keys;
 mod reencrypt;
 
 use std::io::Write as _;
