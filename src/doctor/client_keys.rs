@@ -10,6 +10,7 @@ use super::many::each;
 use super::patient::Patient;
 use crate::idp::key_set::KeySet;
 use crate::model::client::KeySource;
+use crate::model::resource::Resource;
 
 /// How long one client's server may take.
 const FOR_ONE: Duration = Duration::from_secs(7);
@@ -22,11 +23,14 @@ pub(super) async fn examine(patient: &Arc<Patient>, lines: &Lines) {
     // The lines about the database say why there is none.
     let Some(stored) = &patient.stored else { return };
     let of_clients = stored.snapshot.clients().filter(|client| client.enabled);
-    let of_clients = of_clients.map(|client| (&client.client_id, client.keys.as_ref()));
-    let credentials = stored.snapshot.resources().flat_map(|resource| &resource.credentials);
-    let of_credentials = credentials.map(|credential| (&credential.client_id, credential.keys()));
-    let fetched = of_clients.chain(of_credentials).filter_map(|(id, keys)| match keys {
-        Some(KeySource::Fetched(uri)) => Some((id.clone(), uri.clone())),
+    let of_clients = of_clients.map(|client| (client.client_id.clone(), client.keys.as_ref()));
+    // Their ids are random as a rule, and say nothing about the server.
+    let named = |resource: &Resource, id: &str| format!("{id} of {}", resource.identifier);
+    let of_credentials = stored.snapshot.resources().flat_map(|resource| {
+        resource.credentials.iter().map(move |one| (named(resource, &one.client_id), one.keys()))
+    });
+    let fetched = of_clients.chain(of_credentials).filter_map(|(name, keys)| match keys {
+        Some(KeySource::Fetched(uri)) => Some((name, uri.clone())),
         Some(KeySource::Registered(_)) | None => None,
     });
     let clients: Vec<(String, String)> = fetched.collect();

@@ -22,7 +22,8 @@ pub async fn put_credentials(app: &TestApp, identifier: &str, client_id: &str) {
     put_proof(app, (identifier, client_id), CredentialProof::SecretDigest(digest(SERVER_SECRET))).await;
 }
 
-async fn put_proof(app: &TestApp, (identifier, client_id): (&str, &str), proof: CredentialProof) {
+/// Gives a resource credentials.
+pub async fn put_proof(app: &TestApp, (identifier, client_id): (&str, &str), proof: CredentialProof) {
     let resource_id = app.app.snapshot().resource_named(identifier).unwrap().id.clone();
     let credential = ResourceCredential {
         client_id: client_id.to_owned(),
