@@ -109,6 +109,10 @@ const FAULTS: &[(Fault, &str, RuleState)] = &[
     (Fault::IgnoresRequestedResource, "GRT-07", RuleState::Fails),
     (Fault::AnyRequestedResource, "GRT-08", RuleState::Fails),
     (Fault::ComparesResourcesExactly, "GRT-09", RuleState::Fails),
+    // No fault: whoever knows nothing of RFC 9396 ignores its parameter (RFC 6749 §3.2).
+    (Fault::NoDetails, "GRT-10", RuleState::Holds),
+    (Fault::IgnoresRequestedDetails, "GRT-10", RuleState::Fails),
+    (Fault::GrantsAnyDetails, "GRT-10", RuleState::Fails),
     (Fault::CacheableToken, "RSP-01", RuleState::Fails),
     (Fault::OddTokenType, "RSP-01", RuleState::Fails),
     (Fault::NoScope, "RSP-02", RuleState::Fails),

@@ -31,6 +31,7 @@ pub async fn metadata(State(tiny): State<Arc<Tiny>>) -> Response {
         "dpop_signing_alg_values_supported": ["ES256"],
         "client_id_metadata_document_supported": true,
         "scopes_supported": ["docs.read", "docs.write"],
+        "authorization_details_types_supported": [super::grant::KNOWN_DETAIL],
     });
     spoil(&tiny, &mut metadata);
     let open = (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
@@ -46,6 +47,7 @@ fn spoil(tiny: &Tiny, metadata: &mut Value) {
     match tiny.fault {
         Some(Fault::NoProfile) => remove("authorization_grant_profiles_supported"),
         Some(Fault::NoAuthorizationEndpoint) => remove("authorization_endpoint"),
+        Some(Fault::NoDetails | Fault::GrantsAnyDetails) => remove("authorization_details_types_supported"),
         Some(Fault::NoMethods) => remove("token_endpoint_auth_methods_supported"),
         Some(Fault::OtherIssuer) => metadata["issuer"] = json!(format!("{}/", tiny.issuer)),
         Some(Fault::ChallengeWithoutCode) => metadata["code_challenge_methods_supported"] = json!(["S256"]),

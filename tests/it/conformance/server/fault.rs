@@ -97,6 +97,9 @@ pub enum Fault {
     IgnoresRequestedResource,
     AnyRequestedResource,
     ComparesResourcesExactly,
+    NoDetails,
+    IgnoresRequestedDetails,
+    GrantsAnyDetails,
     // The answer.
     CacheableToken,
     OddTokenType,

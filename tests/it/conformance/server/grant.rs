@@ -13,6 +13,9 @@ use super::request::Form;
 use super::{Answered, Fault, NOW, Tiny, assertion, claims, client, proof, refuse};
 use crate::harness::RESOURCE;
 
+/// The only type of authorization details.
+pub const KNOWN_DETAIL: &str = "tiny";
+
 const SCOPES: [&str; 2] = ["docs.read", "docs.write"];
 
 /// Answers a token request.
@@ -43,9 +46,27 @@ pub async fn exchange(tiny: &Tiny, headers: &HeaderMap, form: &Form) -> Answered
     proof::confirm(tiny, &good.claims["cnf"], proved.as_deref())?;
     resource(tiny, form, &good.claims)?;
     let scopes = scopes(tiny, form, &good.claims)?;
+    let details = details(tiny, form)?;
     person(tiny, &good)?;
     redeem(tiny, text, &good).await?;
-    Ok(answer(tiny, &client_id, &good, &scopes, proved))
+    let mut body = answer(tiny, &client_id, &good, &scopes, proved);
+    if !details.is_null() {
+        body["authorization_details"] = details;
+    }
+    Ok(told(tiny, body))
+}
+
+/// RFC 9396 §5: the details that are granted, which are those of the request; null for none.
+fn details(tiny: &Tiny, form: &Form) -> Answered<Value> {
+    let is_ignored = tiny.has(Fault::IgnoresRequestedDetails) || tiny.has(Fault::NoDetails);
+    let Some(text) = form.get("authorization_details").filter(|_| !is_ignored) else {
+        return Ok(Value::Null);
+    };
+    let asked: Value = serde_json::from_str(text).unwrap_or_default();
+    let all = asked.as_array().map(Vec::as_slice).unwrap_or_default();
+    let is_good = !all.is_empty() && all.iter().all(|detail| detail["type"] == KNOWN_DETAIL);
+    let is_taken = is_good || tiny.has(Fault::GrantsAnyDetails);
+    is_taken.then_some(asked).ok_or_else(|| refuse("invalid_authorization_details"))
 }
 
 fn resource(tiny: &Tiny, form: &Form, claims: &Value) -> Answered<()> {
@@ -107,7 +128,7 @@ async fn redeem(tiny: &Tiny, text: &str, good: &Good) -> Answered<()> {
     (is_new || tiny.has(Fault::Replay)).then_some(()).ok_or_else(|| refuse("invalid_grant"))
 }
 
-fn answer(tiny: &Tiny, client_id: &str, good: &Good, scopes: &[String], proved: Option<String>) -> Response {
+fn answer(tiny: &Tiny, client_id: &str, good: &Good, scopes: &[String], proved: Option<String>) -> Value {
     let lifetime = if tiny.has(Fault::LongToken) { 86_400 } else { 3600 };
     let bound = proved.filter(|_| tiny.no(Fault::UnboundToken));
     let token = token(tiny, client_id, good, (scopes, lifetime, bound.as_deref()));
@@ -126,12 +147,19 @@ fn answer(tiny: &Tiny, client_id: &str, good: &Good, scopes: &[String], proved: 
     if tiny.has(Fault::RefreshToken) {
         body["refresh_token"] = json!("x");
     }
+    body
+}
+
+fn told(tiny: &Tiny, body: Value) -> Response {
     let mut headers = HeaderMap::new();
     if tiny.no(Fault::CacheableToken) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     if tiny.has(Fault::TokenInHeader) {
-        headers.insert(HeaderName::from_static("x-token"), token.parse().unwrap());
+        headers.insert(
+            HeaderName::from_static("x-token"),
+            body["access_token"].as_str().unwrap().parse().unwrap(),
+        );
     }
     (headers, axum::Json(body)).into_response()
 }
