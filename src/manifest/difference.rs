@@ -9,7 +9,7 @@ use super::kind::ObjectKind;
 use super::mistake::Mistakes;
 use super::object::{DeclaredObject, FoundObject, Manifest};
 use super::order::{Draft, grouped};
-use super::proof::proof_mistake;
+use super::proof::{proof_mistake, replaces_proof};
 use super::step::{ChangePlan, FieldUpdate, PlannedStep, StepAction};
 
 /// The plan. `has_secret` has the ids of clients and credentials that have the declared secret already. With `prune`, objects go that the
@@ -115,8 +115,9 @@ fn step(
 }
 
 fn updates(declared: &DeclaredObject, found: &FoundObject) -> Vec<FieldUpdate> {
+    let implied = replaces_proof(declared).then_some(&Value::Null);
     let update = |rule: &FieldRule| {
-        let new = declared.fields.get(rule.name)?;
+        let new = declared.fields.get(rule.name).or(implied)?;
         let old = found.fields.get(rule.name).unwrap_or(&Value::Null);
         (!rule.is_same(new, old)).then(|| FieldUpdate {
             field: rule.name,

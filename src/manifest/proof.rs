@@ -25,6 +25,13 @@ fn is_absent(fields: &Map<String, Value>, name: &str) -> bool {
     fields.get(name).is_none_or(Value::is_null)
 }
 
+/// Whether an object gets a proof in the place of any other: credentials that are declared with one. Their fields that are
+/// not declared are keys, and become null.
+pub(super) fn replaces_proof(declared: &DeclaredObject) -> bool {
+    declared.kind == ObjectKind::Credential
+        && (declared.secret.is_some() || !sends_secret(declared.kind, &declared.fields))
+}
+
 /// What is wrong about the proof of an object; none if nothing is, or it needs none.
 pub(super) fn proof_mistake(declared: &DeclaredObject, found: Option<&FoundObject>) -> Option<String> {
     match declared.kind {

@@ -83,6 +83,8 @@ struct CredentialForm {
 /// Credentials as they are shown: without the secret.
 struct ListedCredential {
     client_id: String,
+    /// The id in paths: an operator may have chosen one with characters that mean something there.
+    encoded_id: String,
     /// Whether it signs assertions, and has no secret.
     has_keys: bool,
     created: String,
@@ -104,6 +106,7 @@ impl ResourceDetail {
         let (issuer, now) = (&at.app.config.issuer, at.app.clock.now());
         let credentials = resource.credentials.iter().map(|credential| ListedCredential {
             client_id: credential.client_id.clone(),
+            encoded_id: utf8_percent_encode(&credential.client_id, NON_ALPHANUMERIC).to_string(),
             has_keys: credential.keys().is_some(),
             created: date(credential.created_at),
             age: ago(credential.created_at, now),

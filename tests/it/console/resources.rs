@@ -151,4 +151,12 @@ async fn credentials_are_added_and_removed() {
         .leads_to(&path, "The credentials were removed. A server that still uses them gets no more answers.");
     assert!(only(&h).credentials.iter().all(|left| left.client_id != known.client_id));
     operator.post(&remove, &[]).await.page(404);
+
+    // A chosen id may have any printable character.
+    let (odd, api) = ("docs/server?a=%2F&b#c", format!("{path}/credentials"));
+    h.operator.post(&api, serde_json::json!({ "client_id": odd })).await.expect(201);
+    let encoded = format!("{path}/credentials/docs%2Fserver%3Fa%3D%252F%26b%23c/remove");
+    has(&operator.get(&path).await.page(200), &[&format!("action=\"/console{encoded}\"")]);
+    operator.post(&encoded, &[]).await.leads_to(&path, "The credentials were removed.");
+    assert!(only(&h).credential(odd).is_none());
 }
