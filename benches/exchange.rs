@@ -123,7 +123,7 @@ impl OfClient {
     }
 }
 
-/// What a key of the client costs beyond its ES256 verification.
+/// Measures the client assertion and the proof beside one ES256 verification.
 fn keys(c: &mut Criterion) {
     let client = OfClient::new();
     let uri = format!("{OURS}/oauth2/token");

@@ -21,10 +21,10 @@ pub use mcp_request::{McpHeaderFault, McpRequest};
 use tools::check_tool;
 pub use tools::{DeniedTool, ToolRefusal};
 
-/// What the caller of a tool is told whose token is limited to others.
+/// The message to a caller whose token is limited to other tools.
 pub const LIMITED_TO_OTHERS: &str = "The access token is limited to other tools.";
 
-/// What the caller is told whose token lacks a scope that every request needs.
+/// The message to a caller whose token lacks a scope that every request needs.
 pub const LACKS_SCOPE: &str = "The access token lacks a scope.";
 
 /// The caller of a request that may pass, as the server behind the proxy is told.

@@ -161,7 +161,7 @@ pub(super) enum CredentialCommand {
     },
 }
 
-/// What proves credentials: at most one of these.
+/// The secret or the keys of credentials: at most one of these.
 #[derive(Debug, Args)]
 pub(super) struct ProofOptions {
     /// A file with the server's public keys, a JWK Set, or `-` for standard input.

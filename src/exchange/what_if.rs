@@ -66,7 +66,7 @@ pub struct Answered {
     pub is_member: bool,
 }
 
-/// What the token would carry.
+/// The token's scopes and details, and the answer about the tool.
 #[derive(Debug, Default)]
 pub struct SupposedGrant {
     pub scopes: Vec<String>,

@@ -12,8 +12,8 @@ use super::order::{Draft, grouped};
 use super::proof::{proof_mistake, replaces_proof};
 use super::step::{ChangePlan, FieldUpdate, PlannedStep, StepAction};
 
-/// The plan. `has_secret` has the ids of clients and credentials that have the declared secret already. With `prune`, objects go that the
-/// files do not declare, of the kinds that they have lists of.
+/// The plan. `has_secret` has the ids of clients and credentials that have the declared secret already. With `prune`,
+/// objects go that the files do not declare, of the kinds that they have lists of.
 pub fn plan(
     manifest: &Manifest,
     found: &[FoundObject],

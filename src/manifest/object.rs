@@ -72,7 +72,7 @@ impl FoundObject {
         self.text(self.kind.key())
     }
 
-    /// The same as names are compared.
+    /// Its name in the form in which names are compared.
     pub fn comparable_name(&self) -> String {
         self.kind.comparable(self.name())
     }

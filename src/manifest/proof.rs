@@ -32,7 +32,7 @@ pub(super) fn replaces_proof(declared: &DeclaredObject) -> bool {
         && (declared.secret.is_some() || !sends_secret(declared.kind, &declared.fields))
 }
 
-/// What is wrong about the proof of an object; none if nothing is, or it needs none.
+/// Finds the mistake in how a client or credentials prove who they are, if there is one.
 pub(super) fn proof_mistake(declared: &DeclaredObject, found: Option<&FoundObject>) -> Option<String> {
     match declared.kind {
         ObjectKind::Client => client_mistake(declared, found.is_none()),

@@ -228,7 +228,8 @@ impl ManifestReading {
     }
 }
 
-/// What tells objects apart. Clients and credentials share one space of ids, since they present them at authentication.
+/// The key under which an object may be declared once. Clients and credentials share one space of ids, since they present
+/// them at authentication.
 fn identity(kind: ObjectKind, within: &Option<String>, name: &str) -> (ObjectKind, Option<String>, String) {
     match kind {
         ObjectKind::Credential => (ObjectKind::Client, None, name.to_owned()),

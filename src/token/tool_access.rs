@@ -1,4 +1,4 @@
-//! What a token says about a tool of its MCP server before any policy is asked.
+//! Looks a tool up in a token's own limits, before any policy is asked.
 
 use crate::model::resource::Resource;
 use crate::oauth::authorization_details::{Detail, allow_tool};

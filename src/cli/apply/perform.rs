@@ -113,16 +113,15 @@ async fn take(
     ids: &ResourceIds,
 ) -> Result<Option<FoundObject>, ApiProblem> {
     let list = ids.list_path(step)?;
+    let path = || Ok::<_, ApiProblem>(format!("{list}{}", api_path(&[&step.id])?));
     let secret = step.secret.as_ref().and_then(|_| secrets.of(&step.name));
-    if let StepAction::Create(fields) = &step.action {
-        let made = api.post(&list, Some(&Value::Object(with_secret(fields.clone(), secret)))).await?;
-        return Ok(FoundObject::of(step.kind, step.within.as_deref(), made));
-    }
-    let path = format!("{list}{}", api_path(&[&step.id])?);
     match &step.action {
-        StepAction::Create(_) => {}
-        StepAction::Change(updates) => change(api, (step.kind, &path), updates, secret).await?,
-        StepAction::Delete => match api.delete(&path).await {
+        StepAction::Create(fields) => {
+            let made = api.post(&list, Some(&Value::Object(with_secret(fields.clone(), secret)))).await?;
+            return Ok(FoundObject::of(step.kind, step.within.as_deref(), made));
+        }
+        StepAction::Change(updates) => change(api, (step.kind, &path()?), updates, secret).await?,
+        StepAction::Delete => match api.delete(&path()?).await {
             // Somebody else was faster, or it went with something else.
             Err(ApiProblem::Refused(refusal)) if refusal.code == "not_found" => {}
             deleted => drop(deleted?),

@@ -1,5 +1,5 @@
-//! The secrets of clients and credentials. The service keeps only digests, so it is asked whether a secret is current, and it never
-//! tells one.
+//! The secrets of clients and credentials. The service keeps only digests, so it is asked whether a secret is current, and
+//! it never tells one.
 
 use std::collections::{HashMap, HashSet};
 

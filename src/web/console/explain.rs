@@ -75,7 +75,7 @@ struct ResultView {
 /// Whether the token could call a tool.
 struct ToolView {
     name: String,
-    /// What the caller would be told; none if the call would pass.
+    /// The message that the caller would get; none if the call would pass.
     refused: Option<String>,
     /// The reason that policies give.
     reason: Option<String>,
